@@ -1,0 +1,41 @@
+/**
+ * Reading a request's body without letting it take more memory than it may.
+ *
+ * @module
+ */
+
+/** The body is longer than allowed. */
+export class BodyTooLong extends Error {
+  override readonly name = "BodyTooLong";
+}
+
+// A byte order mark is kept, so that JSON behind one is refused, as the original refuses it. Bytes
+// that are no UTF-8 become U+FFFD, as in the original.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * The body as text, decoded as a whole so that no character is torn.
+ *
+ * @param limit Bytes; a longer body is not read to its end.
+ * @throws {BodyTooLong} If it is longer than `limit`.
+ * @throws {Error} If the connection breaks before its end.
+ */
+export async function readBody(request: Request, limit: number): Promise<string> {
+  if (Number(request.headers.get("content-length")) > limit) throw new BodyTooLong();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    if (size > limit) throw new BodyTooLong();
+    chunks.push(chunk);
+  }
+  const [only] = chunks;
+  if (only && chunks.length === 1) return decoder.decode(only);
+  const whole = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return decoder.decode(whole);
+}

@@ -1,0 +1,99 @@
+/**
+ * The admin server: Phorge and peers publish here, administrators look at the status.
+ *
+ * @module
+ */
+
+import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
+import { InvalidMessage, type Message, parseMessage } from "../hub/message.ts";
+import { logger } from "../log/log.ts";
+import { BodyTooLong, readBody } from "./body.ts";
+import { statusOf } from "./status.ts";
+import { type Target, targetOf } from "./target.ts";
+
+/** Bytes of one posted message; more is answered with 413. */
+export const BODY_LIMIT = 1024 * 1024;
+
+const log = logger("admin");
+
+/** Answers one request to the admin port; never throws. */
+export async function handleAdmin(
+  hub: Hub,
+  request: Request,
+  remoteAddress: string,
+): Promise<Response> {
+  const target = targetOf(request.url);
+  if (!target) return refuse(400, "The request target is malformed", remoteAddress);
+  const instance = target.query.get("instance") || DEFAULT_INSTANCE;
+  switch (`${request.method} ${target.path}`) {
+    case "POST /":
+      return await publish(hub, instance, request, remoteAddress);
+    case "GET /status/":
+    case "HEAD /status/":
+      return Response.json(statusOf(hub.status(instance)));
+    default:
+      return misdirected(request.method, target, remoteAddress);
+  }
+}
+
+async function publish(
+  hub: Hub,
+  instance: string,
+  request: Request,
+  remoteAddress: string,
+): Promise<Response> {
+  let message: Message;
+  try {
+    message = parseMessage(JSON.parse(await readBody(request, BODY_LIMIT)));
+  } catch (error) {
+    if (error instanceof BodyTooLong) {
+      return refuse(413, `The body is longer than ${BODY_LIMIT} bytes`, remoteAddress);
+    }
+    if (error instanceof SyntaxError) {
+      return refuse(400, "The body is not JSON", remoteAddress, error.message);
+    }
+    if (error instanceof InvalidMessage) return refuse(400, error.message, remoteAddress);
+    return refuse(400, "The body did not arrive whole", remoteAddress, error);
+  }
+  logPublication(instance, hub.publish(instance, message));
+  return Response.json({ fingerprint: hub.fingerprint });
+}
+
+function logPublication(instance: string, { outcome, message, receivers }: Publication): void {
+  if (!log.isEnabledFor("trace")) return;
+  log.trace("Received message ({instance}), {outcome}, {receivers} receivers: {message}", {
+    instance,
+    outcome,
+    receivers,
+    message,
+  });
+}
+
+function misdirected(method: string, { path }: Target, remoteAddress: string): Response {
+  if (path === "/") {
+    return refuse(405, `${method} is not for /: POST a message`, remoteAddress, undefined, {
+      allow: "POST",
+    });
+  }
+  return refuse(404, "There is nothing here: POST a message to /, or GET /status/", remoteAddress);
+}
+
+/**
+ * An error as small JSON. The connection is closed after it: where a peer's `Content-Length` was
+ * wrong, what follows in it is no request.
+ */
+function refuse(
+  status: number,
+  error: string,
+  remoteAddress: string,
+  detail?: unknown,
+  headers: Record<string, string> = {},
+): Response {
+  log.info("<{remoteAddress}> Answered {status}: {error}. {detail}", {
+    remoteAddress,
+    status,
+    error,
+    detail: detail ?? "",
+  });
+  return Response.json({ error }, { status, headers: { connection: "close", ...headers } });
+}

@@ -1,0 +1,169 @@
+/**
+ * The client server: each browser's WebSocket becomes a listener of the hub.
+ *
+ * @module
+ */
+
+import type { Hub } from "../hub/hub.ts";
+import type { Listener } from "../hub/listener.ts";
+import type { Encoded } from "../hub/message.ts";
+import { logger } from "../log/log.ts";
+import type { Socket, SocketHandlers, TextMessage } from "../websocket/socket.ts";
+import { type Command, InvalidCommand, parseCommand } from "./command.ts";
+import { instanceOf } from "./instance.ts";
+
+/** Characters of one message of a browser; a longer one ends the connection with 1009. */
+export const MESSAGE_LIMIT = 64 * 1024;
+
+/**
+ * Bytes that may wait for one slow listener; above it the connection is ended with 1013, and the
+ * browser is expected to reconnect and replay.
+ */
+export const BACKLOG_LIMIT = 1024 * 1024;
+
+/** Commands refused by one listener that are logged one by one; the rest are counted. */
+export const REFUSAL_LOG_LIMIT = 10;
+
+/** What Phorge's health check expects of a request that is no WebSocket: exactly status 501. */
+export const NOT_A_WEBSOCKET = { status: 501, body: "HTTP/501 Use Websockets\n" } as const;
+
+const PONG: TextMessage = { text: '{"type":"pong"}' };
+
+const log = logger("client");
+
+/** Takes over a browser's new connection. */
+export function acceptClient(hub: Hub, socket: Socket): SocketHandlers {
+  return new Client(hub, socket);
+}
+
+class Client implements SocketHandlers {
+  readonly #socket: Socket;
+  readonly #listener: Listener;
+  #backlogLimit = BACKLOG_LIMIT;
+  #refusals = 0;
+  #ended = false;
+  // Asked once, because deliveries are what this program does most.
+  readonly #tracing = log.isEnabledFor("trace");
+
+  constructor(hub: Hub, socket: Socket) {
+    this.#socket = socket;
+    this.#listener = hub.join(instanceOf(socket.path), this);
+    this.#trace("Connected from {remote}.", { remote: socket.remoteAddress });
+  }
+
+  /** See `Sink`. */
+  deliver(message: Encoded): boolean {
+    if (!this.#send(message)) return false;
+    if (this.#tracing) this.#trace("Wrote message: {message}", { message: message.text });
+    return true;
+  }
+
+  message(text: string): void {
+    if (this.#ended) return;
+    if (text.length > MESSAGE_LIMIT) {
+      this.#end(1009, "Message too big", "it sent {size} characters at once, more than {limit}", {
+        size: text.length,
+        limit: MESSAGE_LIMIT,
+      });
+      return;
+    }
+    this.#trace("Received message: {text}", { text });
+    let command: Command;
+    try {
+      command = parseCommand(text);
+    } catch (error) {
+      if (!(error instanceof InvalidCommand)) throw error;
+      this.#refuse("Ignored its message: {reason}: {text}", { reason: error.message, text });
+      return;
+    }
+    this.#obey(command);
+  }
+
+  close(): void {
+    this.#listener.leave();
+    this.#trace("Disconnected.", {});
+    if (this.#refusals > REFUSAL_LOG_LIMIT) {
+      this.#info("{count} of its commands were refused in all.", { count: this.#refusals });
+    }
+  }
+
+  #obey(command: Command): void {
+    switch (command.command) {
+      case "subscribe": {
+        const refused = this.#listener.subscribe(command.topics);
+        this.#trace("Subscribed to: {topics}", { topics: command.topics });
+        if (refused > 0) {
+          this.#refuse("Refused {refused} of {count} subscriptions: over the limit.", {
+            refused,
+            count: command.topics.length,
+          });
+        }
+        break;
+      }
+      case "unsubscribe":
+        this.#listener.unsubscribe(command.topics);
+        this.#trace("Unsubscribed from: {topics}", { topics: command.topics });
+        break;
+      case "replay":
+        this.#replay(command.ageMs);
+        break;
+      case "ping":
+        this.#send(PONG);
+        break;
+    }
+  }
+
+  #send(message: TextMessage): boolean {
+    if (this.#socket.queuedBytes > this.#backlogLimit) {
+      this.#end(1013, "Too slow", "{bytes} bytes wait for it, more than {limit}", {
+        bytes: this.#socket.queuedBytes,
+        limit: this.#backlogLimit,
+      });
+      return false;
+    }
+    this.#socket.send(message);
+    return true;
+  }
+
+  /**
+   * What a replay queues at once is no sign of slowness, and ending the connection for it would
+   * only bring the browser back for another replay. So the replay's own bytes are allowed on top
+   * of the limit; they are bounded by the history's.
+   */
+  #replay(ageMs: number): void {
+    if (this.#socket.queuedBytes > BACKLOG_LIMIT) {
+      this.#refuse("Refused to replay: {bytes} bytes wait for it already.", {
+        bytes: this.#socket.queuedBytes,
+      });
+      return;
+    }
+    this.#backlogLimit = Infinity;
+    const delivered = this.#listener.replay(ageMs);
+    this.#backlogLimit = BACKLOG_LIMIT + this.#socket.queuedBytes;
+    this.#trace("Replayed {delivered} messages of the last {ageMs} ms.", { delivered, ageMs });
+  }
+
+  #end(code: number, reason: string, why: string, values: Record<string, unknown>): void {
+    this.#ended = true;
+    this.#info(`Ended its connection: ${why}.`, values);
+    this.#listener.leave();
+    this.#socket.close(code, reason);
+  }
+
+  #refuse(text: string, values: Record<string, unknown>): void {
+    this.#refusals++;
+    if (this.#refusals <= REFUSAL_LOG_LIMIT) this.#info(text, values);
+    if (this.#refusals === REFUSAL_LOG_LIMIT) {
+      this.#info("What more it gets wrong is counted, not logged.", {});
+    }
+  }
+
+  #info(text: string, values: Record<string, unknown>): void {
+    log.info(`<{listener}> ${text}`, { listener: `${this.#listener}`, ...values });
+  }
+
+  #trace(text: string, values: Record<string, unknown>): void {
+    if (!this.#tracing) return;
+    log.trace(`<{listener}> ${text}`, { listener: `${this.#listener}`, ...values });
+  }
+}

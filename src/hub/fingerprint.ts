@@ -1,0 +1,32 @@
+/**
+ * A server's fingerprint: how the servers of a cluster tell each other, and themselves, apart.
+ *
+ * @module
+ */
+
+const ALPHABET = "23456789abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ";
+const LENGTH = 16;
+
+/**
+ * A new fingerprint, in the form the original generates at each start: {@linkcode LENGTH}
+ * characters without those that are easily confused (Phorge's `AphlictPeerList.js`).
+ *
+ * @param random Fills an array with random bytes; `crypto.getRandomValues` outside tests.
+ */
+export function generateFingerprint(
+  random: (bytes: Uint8Array<ArrayBuffer>) => void = (bytes) => crypto.getRandomValues(bytes),
+): string {
+  // Bytes past the last whole multiple of the alphabet would favour its first characters.
+  const fair = 256 - (256 % ALPHABET.length);
+  const bytes = new Uint8Array(LENGTH);
+  let fingerprint = "";
+  while (fingerprint.length < LENGTH) {
+    random(bytes);
+    for (const byte of bytes) {
+      if (byte < fair && fingerprint.length < LENGTH) {
+        fingerprint += ALPHABET.charAt(byte % ALPHABET.length);
+      }
+    }
+  }
+  return fingerprint;
+}

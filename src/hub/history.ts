@@ -1,0 +1,167 @@
+/**
+ * What was published lately: replayed to browsers that reconnect, and the memory by which a
+ * message that arrives twice is recognised.
+ *
+ * Each instance has a {@linkcode History} of its own, so that a replay never shows another
+ * instance's messages. Together they share one {@linkcode HistoryStore}, which bounds what all of
+ * them hold. Adding and forgetting cost the same however much is remembered.
+ *
+ * @module
+ */
+
+import type { Encoded, Message } from "./message.ts";
+
+/** How much is remembered. */
+export interface HistoryLimits {
+  /**
+   * Messages per instance.
+   * @default {4096} As the original.
+   */
+  readonly messages: number;
+  /**
+   * Age in ms.
+   * @default {60000} As the original.
+   */
+  readonly ageMs: number;
+  /**
+   * UTF-8 bytes of encoded messages, over all instances together. The parsed messages and V8's own
+   * bookkeeping come on top.
+   * @default {16777216}
+   */
+  readonly bytes: number;
+}
+
+/** Defaults of {@linkcode HistoryLimits}. */
+export const DEFAULT_HISTORY_LIMITS: HistoryLimits = {
+  messages: 4096,
+  ageMs: 60_000,
+  bytes: 16 * 1024 * 1024,
+};
+
+/** One remembered message. */
+export interface Remembered {
+  readonly message: Message;
+  readonly encoded: Encoded;
+  /** When it was published, on the hub's clock, in ms. */
+  readonly at: number;
+}
+
+interface Entry extends Remembered {
+  readonly history: History;
+  older: Entry | null;
+  newer: Entry | null;
+}
+
+/** The bounds and the order of all instances' histories. */
+export class HistoryStore {
+  readonly limits: HistoryLimits;
+  #oldest: Entry | null = null;
+  #newest: Entry | null = null;
+  #bytes = 0;
+
+  constructor(limits: HistoryLimits = DEFAULT_HISTORY_LIMITS) {
+    this.limits = limits;
+  }
+
+  /** UTF-8 bytes of all that is remembered. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Forgets everything that is too old at `now`. */
+  expire(now: number): void {
+    const since = now - this.limits.ageMs;
+    while (this.#oldest && this.#oldest.at < since) this.#oldest.history.forgetOldest();
+  }
+
+  /** Called by {@linkcode History} alone. */
+  link(entry: Entry): void {
+    entry.older = this.#newest;
+    if (this.#newest) this.#newest.newer = entry;
+    else this.#oldest = entry;
+    this.#newest = entry;
+    this.#bytes += entry.encoded.byteLength;
+    // The oldest of all is also the oldest of its own instance, as both are in order of time.
+    while (this.#oldest && this.#bytes > this.limits.bytes) this.#oldest.history.forgetOldest();
+  }
+
+  /** Called by {@linkcode History} alone. */
+  unlink(entry: Entry): void {
+    if (entry.older) entry.older.newer = entry.newer;
+    else this.#oldest = entry.newer;
+    if (entry.newer) entry.newer.older = entry.older;
+    else this.#newest = entry.older;
+    this.#bytes -= entry.encoded.byteLength;
+  }
+}
+
+/** What one instance remembers, oldest first. */
+export class History {
+  readonly #store: HistoryStore;
+  readonly #onEmpty: () => void;
+  /** A ring that grows up to `limits.messages`; the oldest is at `#start`. */
+  #ring: (Entry | undefined)[] = new Array(16);
+  #start = 0;
+  #size = 0;
+  readonly #uniqueIDs = new Set<string>();
+
+  /** @param onEmpty Called when the last message has been forgotten. */
+  constructor(store: HistoryStore, onEmpty: () => void = () => {}) {
+    this.#store = store;
+    this.#onEmpty = onEmpty;
+  }
+
+  /** Number of messages. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The oldest message, or `undefined` when nothing is remembered. */
+  get oldest(): Remembered | undefined {
+    return this.#ring[this.#start];
+  }
+
+  /** Whether a message with this `uniqueID` is remembered. Only strings identify a message. */
+  has(uniqueID: unknown): boolean {
+    return typeof uniqueID === "string" && this.#uniqueIDs.has(uniqueID);
+  }
+
+  /** Remembers a message published at `now`, and forgets what that leaves no room for. */
+  add(message: Message, encoded: Encoded, now: number): void {
+    if (this.#size === this.#ring.length) this.#grow();
+    const entry: Entry = { message, encoded, at: now, history: this, older: null, newer: null };
+    this.#ring[(this.#start + this.#size) % this.#ring.length] = entry;
+    this.#size++;
+    if (typeof message.uniqueID === "string") this.#uniqueIDs.add(message.uniqueID);
+    this.#store.link(entry);
+    while (this.#size > this.#store.limits.messages) this.forgetOldest();
+  }
+
+  /** The messages that are not older than `ageMs` at `now`, nor than the limit, oldest first. */
+  *recent(ageMs: number, now: number): Generator<Remembered> {
+    const time = now - Math.min(ageMs, this.#store.limits.ageMs);
+    for (let index = 0; index < this.#size; index++) {
+      const entry = this.#ring[(this.#start + index) % this.#ring.length];
+      if (entry && entry.at >= time) yield entry;
+    }
+  }
+
+  /** Forgets the oldest message; nothing happens when there is none. */
+  forgetOldest(): void {
+    const entry = this.#ring[this.#start];
+    if (!entry) return;
+    this.#ring[this.#start] = undefined;
+    this.#start = (this.#start + 1) % this.#ring.length;
+    this.#size--;
+    if (typeof entry.message.uniqueID === "string") this.#uniqueIDs.delete(entry.message.uniqueID);
+    this.#store.unlink(entry);
+    if (this.#size === 0) this.#onEmpty();
+  }
+
+  #grow(): void {
+    const entries = [...this.#ring.slice(this.#start), ...this.#ring.slice(0, this.#start)];
+    entries.length *= 2;
+    this.#ring = entries;
+    this.#start = 0;
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The hub: messages in, the right listeners out. It knows nothing of sockets, HTTP or files.
+ *
+ * Publishing costs the number of topics in the message plus the number of listeners that receive
+ * it, however many are connected. Memory grows with listeners and their subscriptions, and with the
+ * history up to its limits.
+ *
+ * @module
+ */
+
+import { DEFAULT_HISTORY_LIMITS, History, type HistoryLimits, HistoryStore } from "./history.ts";
+import { type Home, Listener, type Sink } from "./listener.ts";
+import { Encoded, type Message } from "./message.ts";
+import { TopicIndex } from "./topics.ts";
+
+/** The instance of those who name none. */
+export const DEFAULT_INSTANCE = "default";
+
+/** What a hub is made with. */
+export interface HubOptions {
+  /** This server's fingerprint, see `generateFingerprint`. */
+  readonly fingerprint: string;
+  /** A clock in ms that never goes back, such as `performance.now`. */
+  readonly now: () => number;
+  /** @default {DEFAULT_HISTORY_LIMITS} */
+  readonly history?: HistoryLimits;
+}
+
+/** What became of a published message. */
+export interface Publication {
+  /**
+   * - `published`: new here; delivered, remembered, to be relayed.
+   * - `touched`: this server's fingerprint is already on it; it goes no further.
+   * - `duplicate`: its `uniqueID` is remembered; it goes no further.
+   */
+  readonly outcome: "published" | "touched" | "duplicate";
+  /** The message, with this server's fingerprint added when it was `published`. */
+  readonly message: Message;
+  /** Listeners it was handed to. */
+  readonly receivers: number;
+}
+
+/** Numbers about the hub, and about one instance of it. */
+export interface Status {
+  readonly instance: string;
+  /** Since the hub was made. */
+  readonly uptimeMs: number;
+  /** Listeners of the instance now. */
+  readonly active: number;
+  /**
+   * Listeners the instance ever had. An instance other than the default one starts anew after it
+   * had neither listeners nor history.
+   */
+  readonly total: number;
+  /** Valid messages taken in, of all instances. */
+  readonly messagesIn: number;
+  /** Deliveries to listeners, of all instances, replays not counted. */
+  readonly messagesOut: number;
+  /** Messages the instance remembers. */
+  readonly historySize: number;
+  /** Age of the oldest of them; `null` when there is none. */
+  readonly historyAgeMs: number | null;
+}
+
+class Instance implements Home {
+  readonly name: string;
+  readonly topics = new TopicIndex<Listener>();
+  readonly history: History;
+  readonly now: () => number;
+  readonly #onEmpty: (instance: Instance) => void;
+  active = 0;
+  total = 0;
+
+  constructor(
+    name: string,
+    store: HistoryStore,
+    now: () => number,
+    onEmpty: (instance: Instance) => void,
+  ) {
+    this.name = name;
+    this.now = now;
+    this.#onEmpty = onEmpty;
+    this.history = new History(store, () => this.#check());
+  }
+
+  left(): void {
+    this.active--;
+    this.#check();
+  }
+
+  #check(): void {
+    if (this.active === 0 && this.history.size === 0) this.#onEmpty(this);
+  }
+}
+
+/** See the module. */
+export class Hub {
+  readonly fingerprint: string;
+  readonly #now: () => number;
+  readonly #started: number;
+  readonly #store: HistoryStore;
+  readonly #instances = new Map<string, Instance>();
+  #nextId = 1;
+  #messagesIn = 0;
+  #messagesOut = 0;
+
+  constructor(options: HubOptions) {
+    this.fingerprint = options.fingerprint;
+    this.#now = options.now;
+    this.#started = options.now();
+    this.#store = new HistoryStore(options.history ?? DEFAULT_HISTORY_LIMITS);
+  }
+
+  /** Number of instances that have listeners or history, or are the default one. */
+  get instances(): number {
+    return this.#instances.size;
+  }
+
+  /** Adds a listener to an instance, which is made if it does not exist. */
+  join(name: string, sink: Sink): Listener {
+    const instance = this.#instance(name);
+    instance.active++;
+    instance.total++;
+    return new Listener(this.#nextId++, instance, sink);
+  }
+
+  /** Delivers a message to each listener of the instance that wants it, and remembers it. */
+  publish(name: string, message: Message): Publication {
+    this.#messagesIn++;
+    this.expire();
+    const touched = message.touched ?? [];
+    if (touched.includes(this.fingerprint)) return { outcome: "touched", message, receivers: 0 };
+    const instance = this.#instance(name);
+    if (instance.history.has(message.uniqueID)) {
+      return { outcome: "duplicate", message, receivers: 0 };
+    }
+    const marked = { ...message, touched: [...touched, this.fingerprint] };
+    const encoded = new Encoded(marked);
+    instance.history.add(marked, encoded, this.#now());
+    let receivers = 0;
+    for (const listener of instance.topics.receivers(marked.subscribers)) {
+      if (listener.sink.deliver(encoded)) receivers++;
+    }
+    this.#messagesOut += receivers;
+    return { outcome: "published", message: marked, receivers };
+  }
+
+  /** Looks at an instance without making it. */
+  status(name: string): Status {
+    this.expire();
+    const now = this.#now();
+    const instance = this.#instances.get(name);
+    const oldest = instance?.history.oldest;
+    return {
+      instance: name,
+      uptimeMs: now - this.#started,
+      active: instance?.active ?? 0,
+      total: instance?.total ?? 0,
+      messagesIn: this.#messagesIn,
+      messagesOut: this.#messagesOut,
+      historySize: instance?.history.size ?? 0,
+      historyAgeMs: oldest ? now - oldest.at : null,
+    };
+  }
+
+  /**
+   * Forgets what is too old. Publishing and asking for the status do it too; call it now and then
+   * so that a quiet server gives memory back.
+   */
+  expire(): void {
+    this.#store.expire(this.#now());
+  }
+
+  #instance(name: string): Instance {
+    let instance = this.#instances.get(name);
+    if (!instance) {
+      instance = new Instance(name, this.#store, this.#now, (empty) => {
+        // Anybody can make up instance names, so an empty one must leave nothing behind. The
+        // default one is kept, being one only, so that its counters stand.
+        if (empty.name !== DEFAULT_INSTANCE) this.#instances.delete(empty.name);
+      });
+      this.#instances.set(name, instance);
+    }
+    return instance;
+  }
+}

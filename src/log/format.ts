@@ -1,0 +1,70 @@
+/**
+ * How a log line looks: `[2026-11-24T08:15:30.123+01:00] INFO message`.
+ *
+ * The text of a message is ours; the values in it may come from anybody. Values are escaped, so
+ * that nobody can forge a line or move a terminal's cursor, and cut, so that nobody can fill the
+ * disk with one request.
+ *
+ * @module
+ */
+
+import type { LogLevel, LogRecord } from "@logtape/logtape";
+
+/** Characters of one value that a line shows. */
+export const VALUE_LIMIT = 400;
+
+const LEVELS: Readonly<Record<LogLevel, string>> = {
+  trace: "TRACE",
+  debug: "DEBUG",
+  info: "INFO",
+  warning: "WARNING",
+  error: "ERROR",
+  fatal: "FATAL",
+};
+
+/** One record as one line, with its line feed. */
+export function formatLine(record: LogRecord): string {
+  // LogTape alternates between the literal text and the values put into it.
+  const message = record.message.map((part, index) =>
+    index % 2 === 0 ? String(part) : formatValue(part)
+  ).join("");
+  return `[${formatTime(new Date(record.timestamp))}] ${LEVELS[record.level]} ${message}\n`;
+}
+
+/** Local time in ISO 8601, with ms and the offset from UTC. */
+export function formatTime(date: Date, offsetMinutes: number = -date.getTimezoneOffset()): string {
+  const local = new Date(date.getTime() + offsetMinutes * 60_000).toISOString().slice(0, -1);
+  const sign = offsetMinutes < 0 ? "-" : "+";
+  const hours = Math.floor(Math.abs(offsetMinutes) / 60);
+  const minutes = Math.abs(offsetMinutes) % 60;
+  return `${local}${sign}${twoDigits(hours)}:${twoDigits(minutes)}`;
+}
+
+/** A value as a line shows it: an error by its message, the rest as text or JSON. */
+export function formatValue(value: unknown): string {
+  const text = typeof value === "string"
+    ? value
+    : value instanceof Error
+    ? value.message
+    : typeof value === "object" && value !== null
+    ? JSON.stringify(value)
+    : String(value);
+  if (text.length <= VALUE_LIMIT) return escape(text);
+  return `${escape(text.slice(0, VALUE_LIMIT))}... (${text.length} characters)`;
+}
+
+/**
+ * Makes characters visible that control a terminal or the direction of text, break a line, or have
+ * no place in UTF-8: controls (C0, C1), line and paragraph separators, direction and other format
+ * characters, lone surrogates.
+ */
+function escape(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+function twoDigits(number: number): string {
+  return String(number).padStart(2, "0");
+}

@@ -1,0 +1,112 @@
+/**
+ * The engine on `Deno.serve` and `Deno.upgradeWebSocket`.
+ *
+ * @module
+ */
+
+import type { Socket, SocketServer, SocketServerOptions, TextMessage } from "./socket.ts";
+
+/**
+ * Binds a server and accepts WebSockets on it.
+ *
+ * It binds before it returns and serves nothing before the caller's turn of the event loop ends, so
+ * several servers can be bound together or not at all.
+ *
+ * @throws {Error} What `Deno.serve` throws when it cannot bind or the certificate is no good.
+ */
+export function listen(options: SocketServerOptions): SocketServer {
+  const sockets = new Set<ServeSocket>();
+  const otherwise = new TextEncoder().encode(options.otherwise.body);
+  const server = Deno.serve(
+    {
+      hostname: options.hostname,
+      port: options.port,
+      ...(options.tls ?? {}),
+      onListen() {},
+      onError: () => new Response(null, { status: 500 }),
+    },
+    (request, info) => {
+      // Bytes, not a string, because a string would add a Content-Type.
+      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+        return new Response(otherwise, { status: options.otherwise.status });
+      }
+      const remoteAddress = formatRemote(info.remoteAddr);
+      // Read before the upgrade: the request is gone after it.
+      const path = pathOf(request.url);
+      let upgrade: Deno.WebSocketUpgrade;
+      try {
+        upgrade = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT_S });
+      } catch (error) {
+        options.refused(remoteAddress, error instanceof Error ? error.message : String(error));
+        return new Response(null, { status: 400 });
+      }
+      const socket = new ServeSocket(upgrade.socket, remoteAddress, path);
+      upgrade.socket.binaryType = "arraybuffer";
+      upgrade.socket.onopen = () => {
+        const handlers = options.accept(socket);
+        sockets.add(socket);
+        upgrade.socket.onmessage = ({ data }) => handlers.message(textOf(data));
+        upgrade.socket.onclose = () => {
+          sockets.delete(socket);
+          handlers.close();
+        };
+      };
+      return upgrade.response;
+    },
+  );
+  return {
+    port: server.addr.port,
+    async shutdown() {
+      for (const socket of sockets) socket.close(1001, "The server is stopping");
+      await server.shutdown();
+    },
+  };
+}
+
+/** Seconds without a sign of life after which the runtime pings, then drops the connection. */
+const IDLE_TIMEOUT_S = 60;
+
+class ServeSocket implements Socket {
+  readonly remoteAddress: string;
+  readonly path: string;
+  readonly #socket: WebSocket;
+
+  constructor(socket: WebSocket, remoteAddress: string, path: string) {
+    this.#socket = socket;
+    this.remoteAddress = remoteAddress;
+    this.path = path;
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  send(message: TextMessage): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(message.text);
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(code, reason);
+  }
+}
+
+// A byte order mark is kept: before JSON it makes the message invalid, as with the original.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function textOf(data: string | ArrayBuffer): string {
+  return typeof data === "string" ? data : decoder.decode(data);
+}
+
+function formatRemote(address: Deno.Addr): string {
+  if (!("hostname" in address)) return "unknown";
+  const { hostname, port } = address;
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+/**
+ * The path of a request's URL as the client sent it. `URL` would resolve `..` and escape
+ * characters, and throws on the targets and `Host` headers that a hostile client sends.
+ */
+export function pathOf(url: string): string {
+  return /^[a-z]+:\/\/[^/?#]*([^?#]*)/i.exec(url)?.[1] ?? "";
+}
