@@ -4,35 +4,72 @@
  * @module
  */
 
+import { formatAddress } from "../config/config.ts";
 import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
 import { InvalidMessage, type Message, parseMessage } from "../hub/message.ts";
 import { logger } from "../log/log.ts";
 import { BodyTooLong, readBody } from "./body.ts";
 import { statusOf } from "./status.ts";
-import { type Target, targetOf } from "./target.ts";
 
 /** Bytes of one posted message; more is answered with 413. */
 export const BODY_LIMIT = 1024 * 1024;
 
 const log = logger("admin");
 
-/** Answers one request to the admin port; never throws. */
-export async function handleAdmin(
-  hub: Hub,
-  request: Request,
-  remoteAddress: string,
-): Promise<Response> {
-  const target = targetOf(request.url);
+/** Where and how to listen. */
+export interface AdminServerOptions {
+  /** Address or host name to bind. */
+  readonly hostname: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** PEM key and certificate chain; `null`: plain text. */
+  readonly tls: { readonly key: string; readonly cert: string } | null;
+}
+
+/** A bound server. */
+export interface AdminServer {
+  /** The port that was bound. */
+  readonly port: number;
+  /** Accepts no more, and resolves when what is being answered has been. */
+  shutdown(): Promise<void>;
+}
+
+/**
+ * Binds an admin server before it returns, and serves on it from the next turn of the event loop.
+ *
+ * @throws {Error} What `Deno.serve` throws when it cannot bind or the certificate is no good.
+ */
+export function listenAdmin(hub: Hub, options: AdminServerOptions): AdminServer {
+  const { hostname, port, tls } = options;
+  const server = Deno.serve(
+    {
+      hostname,
+      port,
+      ...(tls ? { key: tls.key, cert: tls.cert } : {}),
+      onListen() {},
+      onError(error) {
+        log.error("Unexpected error while answering a request: {error}", { error });
+        return Response.json({ error: "Internal error" }, { status: 500 });
+      },
+    },
+    (request, { remoteAddr }) =>
+      answer(hub, request, formatAddress(remoteAddr.hostname, remoteAddr.port)),
+  );
+  return { port: server.addr.port, shutdown: () => server.shutdown() };
+}
+
+async function answer(hub: Hub, request: Request, remoteAddress: string): Promise<Response> {
+  const target = URL.parse(request.url);
   if (!target) return refuse(400, "The request target is malformed", remoteAddress);
-  const instance = target.query.get("instance") || DEFAULT_INSTANCE;
-  switch (`${request.method} ${target.path}`) {
+  const instance = target.searchParams.get("instance") || DEFAULT_INSTANCE;
+  switch (`${request.method} ${target.pathname}`) {
     case "POST /":
       return await publish(hub, instance, request, remoteAddress);
     case "GET /status/":
     case "HEAD /status/":
       return Response.json(statusOf(hub.status(instance)));
     default:
-      return misdirected(request.method, target, remoteAddress);
+      return misdirected(request.method, target.pathname, remoteAddress);
   }
 }
 
@@ -69,7 +106,7 @@ function logPublication(instance: string, { outcome, message, receivers }: Publi
   });
 }
 
-function misdirected(method: string, { path }: Target, remoteAddress: string): Response {
+function misdirected(method: string, path: string, remoteAddress: string): Response {
   if (path === "/") {
     return refuse(405, `${method} is not for /: POST a message`, remoteAddress, undefined, {
       allow: "POST",

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { formatAddress } from "../config/config.ts";
 import type { Socket, SocketServer, SocketServerOptions, TextMessage } from "./socket.ts";
 
 /**
@@ -21,16 +22,15 @@ export function listen(options: SocketServerOptions): SocketServer {
     {
       hostname: options.hostname,
       port: options.port,
-      ...(options.tls ?? {}),
+      ...(options.tls ? { key: options.tls.key, cert: options.tls.cert } : {}),
       onListen() {},
-      onError: () => new Response(null, { status: 500 }),
     },
-    (request, info) => {
+    (request, { remoteAddr }) => {
       // Bytes, not a string, because a string would add a Content-Type.
       if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
         return new Response(otherwise, { status: options.otherwise.status });
       }
-      const remoteAddress = formatRemote(info.remoteAddr);
+      const remoteAddress = formatAddress(remoteAddr.hostname, remoteAddr.port);
       // Read before the upgrade: the request is gone after it.
       const path = pathOf(request.url);
       let upgrade: Deno.WebSocketUpgrade;
@@ -95,12 +95,6 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function textOf(data: string | ArrayBuffer): string {
   return typeof data === "string" ? data : decoder.decode(data);
-}
-
-function formatRemote(address: Deno.Addr): string {
-  if (!("hostname" in address)) return "unknown";
-  const { hostname, port } = address;
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 /**

@@ -1,0 +1,11 @@
+/**
+ * Aphlict on Deno: the notification server of Phorge. Argv in, exit code out.
+ *
+ * @module
+ */
+
+import { run } from "./src/cli/cli.ts";
+
+if (import.meta.main) {
+  Deno.exit(await run(Deno.args, { root: import.meta.dirname ?? "." }));
+}

@@ -1,0 +1,67 @@
+/**
+ * The one typed place for `@std/cli`, which npm serves without types.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli";
+import { suggest } from "../config/suggest.ts";
+
+/** An option that takes a value, such as `--config PATH`. */
+export interface OptionSpec {
+  /** Without the dashes. */
+  readonly name: string;
+  /** How the value is called in the help. */
+  readonly value: string;
+  readonly help: string;
+  /** When only these values make sense. */
+  readonly choices?: readonly string[];
+}
+
+/** What was typed after the verb. */
+export interface Parsed {
+  readonly values: ReadonlyMap<string, string>;
+  readonly rest: readonly string[];
+}
+
+/** What was typed makes no sense; the message says what was meant, perhaps. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/**
+ * Parses the arguments after a verb. Every option takes a value, as `--name VALUE` or
+ * `--name=VALUE`; after `--` nothing is an option.
+ *
+ * @throws {UsageError} If an option is unknown, repeated, has no value or one that makes no sense.
+ */
+export function parseOptions(argv: readonly string[], specs: readonly OptionSpec[]): Parsed {
+  const names = specs.map(({ name }) => name);
+  const parsed: Record<string, unknown> = parseArgs([...argv], {
+    string: [...names, "_"],
+    collect: names,
+    unknown(argument: string, key: string | undefined) {
+      if (key === undefined) return true;
+      const option = argument.replace(/=.*/s, "");
+      const meant = suggest(key, names);
+      throw new UsageError(
+        `Unknown option "${option}".${meant ? ` Did you mean "--${meant}"?` : ""}`,
+      );
+    },
+  });
+  const values = new Map<string, string>();
+  for (const { name, value, choices } of specs) {
+    const given = parsed[name];
+    if (!Array.isArray(given) || given.length === 0) continue;
+    if (given.length > 1) throw new UsageError(`"--${name}" was given more than once.`);
+    const [text] = given;
+    if (typeof text !== "string" || text === "") {
+      throw new UsageError(`"--${name}" needs a value: --${name} ${value}.`);
+    }
+    if (choices && !choices.includes(text)) {
+      throw new UsageError(`"--${name} ${text}" is not one of ${choices.join(", ")}.`);
+    }
+    values.set(name, text);
+  }
+  return { values, rest: Array.isArray(parsed["_"]) ? parsed["_"].map(String) : [] };
+}

@@ -1,0 +1,134 @@
+/**
+ * `aphlict check`: what can be known about a configuration without starting the service.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { type Config, formatAddress, type ServerConfig } from "../config/config.ts";
+import { ConfigError, type Problem } from "../config/error.ts";
+import { loadConfig } from "../config/load.ts";
+import { ROTATE_KEEP, ROTATE_SIZE } from "../config/permissions.ts";
+import { readTls, TlsError } from "../config/tls.ts";
+import { explainBindError } from "../service.ts";
+import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import { complain, print } from "./output.ts";
+import { warnIfRoot } from "./root.ts";
+
+/** Days before a certificate's end from which on it is mentioned. */
+const EXPIRY_WARNING_DAYS = 14;
+
+/** Checks a configuration. */
+export const check: Command = {
+  verb: "check",
+  synopsis: "Check the configuration without starting anything.",
+  details:
+    "Reads and validates the file, reads keys and certificates and holds them against each " +
+    "other, tries to write in the folders of the logs and the pidfile, and binds each address for " +
+    "a moment. Prints every problem and exits 1, or prints OK and a summary.",
+  options: [CONFIG_OPTION],
+  run(invocation) {
+    const config = loadConfig(configPath(invocation));
+    warnIfRoot();
+    const problems = [
+      ...config.servers.flatMap(checkServer),
+      ...config.logs.flatMap(({ path }, index) => checkLog(path, `logs[${index}].path`)),
+      ...checkFolder(config.pidfile, "pidfile"),
+    ];
+    if (problems.length > 0) throw new ConfigError(config.path, problems);
+    print(summary(config));
+    return EXIT.done;
+  },
+};
+
+function checkServer(server: ServerConfig, index: number): Problem[] {
+  return [...checkTls(server, index), ...checkBind(server, index)];
+}
+
+function checkTls({ tls }: ServerConfig, index: number): Problem[] {
+  if (!tls) return [];
+  try {
+    const { expires } = readTls(tls);
+    const days = Math.floor((expires.getTime() - Date.now()) / 86_400_000);
+    if (days < 0) {
+      return [{
+        path: `servers[${index}].ssl.cert`,
+        message: `Certificate ${tls.cert} expired on ${expires.toISOString()}. Renew it.`,
+      }];
+    }
+    if (days < EXPIRY_WARNING_DAYS) {
+      complain(`Warning: certificate ${tls.cert} expires on ${expires.toISOString()}.`);
+    }
+    return [];
+  } catch (error) {
+    if (!(error instanceof TlsError)) throw error;
+    return [{ path: `servers[${index}].${error.key}`, message: error.message }];
+  }
+}
+
+function checkBind(server: ServerConfig, index: number): Problem[] {
+  try {
+    Deno.listen({ hostname: server.listen, port: server.port }).close();
+    return [];
+  } catch (error) {
+    return [{ path: `servers[${index}]`, message: explainBindError(server, index, error) }];
+  }
+}
+
+function checkLog(path: string, key: string): Problem[] {
+  try {
+    Deno.openSync(path, { append: true }).close();
+    return [];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return checkFolder(path, key);
+    return [{ path: key, message: unwritable(path, error) }];
+  }
+}
+
+/** Whether a file could be made at `path`, by making another one beside it for a moment. */
+function checkFolder(path: string, key: string): Problem[] {
+  let folder = dirname(path);
+  while (!exists(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  try {
+    Deno.removeSync(Deno.makeTempFileSync({ dir: folder, prefix: ".aphlict-check-" }));
+    return [];
+  } catch (error) {
+    return [{ path: key, message: unwritable(path, error, folder) }];
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    // Not to be looked at is not to be written either: the attempt will say so.
+    return true;
+  }
+}
+
+function unwritable(path: string, error: unknown, folder?: string): string {
+  const reason = error instanceof Deno.errors.PermissionDenied
+    ? "this user may not write there"
+    : error instanceof Error
+    ? error.message
+    : String(error);
+  const where = folder === undefined ? path : `a file in ${folder}`;
+  return `Cannot write ${where}: ${reason}. Change the path, or let this user write there.`;
+}
+
+function summary(config: Config): string {
+  const files = `rotated at ${ROTATE_SIZE / 1024 / 1024} MiB, ${ROTATE_KEEP} kept`;
+  return [
+    `OK: ${config.path}`,
+    ...config.servers.map(({ type, listen, port, tls }) =>
+      `  ${type} server at ${formatAddress(listen, port)}, ${tls ? "TLS" : "plain text"}`
+    ),
+    ...config.cluster.map(({ host, port, protocol }) =>
+      `  peer ${protocol}://${formatAddress(host, port)}/`
+    ),
+    ...config.logs.map(({ path }) => `  log ${path} (${files})`),
+    `  pidfile ${config.pidfile}`,
+  ].join("\n");
+}

@@ -1,0 +1,90 @@
+/**
+ * The command line: finds the verb, reads its options, runs it.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../config/error.ts";
+import { suggest } from "../config/suggest.ts";
+import { parseOptions, UsageError } from "./args.ts";
+import { check } from "./check.ts";
+import { type Command, EXIT } from "./command.ts";
+import { helpOn, overview } from "./help.ts";
+import { complain, print } from "./output.ts";
+import { permissions } from "./permissions.ts";
+import { debug, serve } from "./serve.ts";
+import { version } from "./version.ts";
+
+const help: Command = {
+  verb: "help",
+  synopsis: "Explain the commands, or one of them.",
+  details: "Without a verb, lists all of them.",
+  options: [],
+  operands: "[VERB]",
+  run({ rest: [verb] }) {
+    print(verb === undefined ? overview(COMMANDS) : helpOn(find(verb)));
+    return EXIT.done;
+  },
+};
+
+/** All verbs, in the order of the help. */
+const COMMANDS: readonly Command[] = [serve, debug, check, permissions, version, help];
+
+/**
+ * Runs a command line.
+ *
+ * @param argv What follows `aphlict`.
+ * @param options `root`: the project's folder, which holds `conf`.
+ * @returns The exit code: 0 done, 1 failed, 2 wrong usage.
+ */
+export async function run(
+  argv: readonly string[],
+  options: { readonly root: string },
+): Promise<number> {
+  try {
+    return await dispatch(argv, options.root);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      complain(`${error.message}\nTry "aphlict help".`);
+      return EXIT.usage;
+    }
+    if (error instanceof ConfigError) {
+      complain(error.message);
+      return EXIT.failed;
+    }
+    const report = error instanceof Error ? error.stack ?? error.message : String(error);
+    complain(`Unexpected error, please report it:\n${report}`);
+    return EXIT.failed;
+  }
+}
+
+async function dispatch(argv: readonly string[], root: string): Promise<number> {
+  const [verb, ...args] = argv;
+  if (verb === undefined) {
+    complain(overview(COMMANDS));
+    return EXIT.usage;
+  }
+  if (verb === "--help" || verb === "-h") return await dispatch(["help", ...args], root);
+  if (verb === "--version") return await dispatch(["version", ...args], root);
+  const command = find(verb);
+  if (args.includes("--help") || args.includes("-h")) {
+    print(helpOn(command));
+    return EXIT.done;
+  }
+  const { values, rest } = parseOptions(args, command.options);
+  if (rest.length > (command.operands ? 1 : 0)) {
+    throw new UsageError(`"${verb}" does not take "${rest.at(-1)}".\n${helpOn(command)}`);
+  }
+  return await command.run({ root, options: values, rest });
+}
+
+function find(verb: string): Command {
+  const command = COMMANDS.find((candidate) => candidate.verb === verb);
+  if (command) return command;
+  const verbs = COMMANDS.map((candidate) => candidate.verb);
+  const meant = suggest(verb, verbs);
+  throw new UsageError(
+    `Unknown command "${verb}".${meant ? ` Did you mean "${meant}"?` : ""} ` +
+      `There are: ${verbs.join(", ")}.`,
+  );
+}

@@ -1,0 +1,48 @@
+/**
+ * What a command is made of.
+ *
+ * @module
+ */
+
+import { defaultConfigPath } from "../config/load.ts";
+import type { OptionSpec } from "./args.ts";
+
+/** Exit codes of every command. */
+export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+
+/** What a command is run with. */
+export interface Invocation {
+  /** The project's folder, which holds `conf`. */
+  readonly root: string;
+  /** The options that were given, by name. */
+  readonly options: ReadonlyMap<string, string>;
+  /** What was given besides options. */
+  readonly rest: readonly string[];
+}
+
+/** One verb of `aphlict`. */
+export interface Command {
+  readonly verb: string;
+  /** One line for the list of verbs. */
+  readonly synopsis: string;
+  /** What `help VERB` says beneath it. */
+  readonly details: string;
+  readonly options: readonly OptionSpec[];
+  /** Names of what it takes besides options, such as `[VERB]`; empty for nothing. */
+  readonly operands?: string;
+  /** @returns The exit code. */
+  run(invocation: Invocation): Promise<number> | number;
+}
+
+/** The option of every command that needs a configuration. */
+export const CONFIG_OPTION: OptionSpec = {
+  name: "config",
+  value: "PATH",
+  help: "The configuration file. Default: conf/aphlict.custom.json if it exists, else " +
+    "conf/aphlict.default.json.",
+};
+
+/** The configuration file that was asked for, or the default one. */
+export function configPath({ root, options }: Invocation): string {
+  return options.get(CONFIG_OPTION.name) ?? defaultConfigPath(`${root}/conf`);
+}

@@ -1,0 +1,55 @@
+/**
+ * The texts of `help`.
+ *
+ * @module
+ */
+
+import type { Command } from "./command.ts";
+
+const WIDTH = 78;
+
+/** The list of verbs. */
+export function overview(commands: readonly Command[]): string {
+  const width = Math.max(...commands.map(({ verb }) => verb.length));
+  return [
+    "Usage: aphlict VERB [OPTION...]",
+    "",
+    "The notification server of Phorge.",
+    "",
+    ...commands.map(({ verb, synopsis }) => `  ${verb.padEnd(width)}  ${synopsis}`),
+    "",
+    'Exit codes: 0 done, 1 failed, 2 wrong usage. "aphlict help VERB" says more.',
+  ].join("\n");
+}
+
+/** What one verb does and takes. */
+export function helpOn({ verb, synopsis, details, options, operands }: Command): string {
+  const usage = ["Usage: aphlict", verb, ...options.map(() => "[OPTION...]").slice(0, 1)];
+  if (operands) usage.push(operands);
+  return [
+    usage.join(" "),
+    "",
+    synopsis,
+    "",
+    ...wrap(details, ""),
+    ...options.flatMap(({ name, value, choices, help }) => [
+      "",
+      `  --${name} ${choices ? choices.join("|") : value}`,
+      ...wrap(help, "      "),
+    ]),
+  ].join("\n");
+}
+
+function wrap(text: string, indent: string): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && indent.length + line.length + 1 + word.length > WIDTH) {
+      lines.push(indent + line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, indent + line];
+}

@@ -1,0 +1,22 @@
+/**
+ * `aphlict version`.
+ *
+ * @module
+ */
+
+import { VERSION } from "../version.ts";
+import { type Command, EXIT } from "./command.ts";
+import { print } from "./output.ts";
+
+/** Prints the versions that a report of a problem should name. */
+export const version: Command = {
+  verb: "version",
+  synopsis: "Print the versions of Aphlict and of Deno.",
+  details: "Name both when you report a problem.",
+  options: [],
+  run() {
+    const { deno, v8 } = Deno.version;
+    print(`aphlict ${VERSION} (deno ${deno}, v8 ${v8})`);
+    return EXIT.done;
+  },
+};

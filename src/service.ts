@@ -1,0 +1,136 @@
+/**
+ * The service: a configuration becomes bound servers around one hub.
+ *
+ * @module
+ */
+
+import { listenAdmin } from "./admin/server.ts";
+import { acceptClient, NOT_A_WEBSOCKET } from "./client/server.ts";
+import { type Config, formatAddress, type ServerConfig, type ServerType } from "./config/config.ts";
+import { readTls, TlsError, type TlsMaterial } from "./config/tls.ts";
+import { generateFingerprint } from "./hub/fingerprint.ts";
+import { Hub } from "./hub/hub.ts";
+import { logger } from "./log/log.ts";
+import { listen } from "./websocket/serve.ts";
+
+/** How often a quiet hub forgets what is too old, in ms. */
+const EXPIRE_INTERVAL_MS = 10_000;
+
+/** A server that listens. */
+export interface Listening {
+  readonly type: ServerType;
+  /** Where it is reached, such as `https://127.0.0.1:22281/`; a client server has `ws` or `wss`. */
+  readonly url: string;
+}
+
+/** A running service. */
+export interface Service {
+  readonly fingerprint: string;
+  readonly listening: readonly Listening[];
+  /**
+   * Accepts no more, closes every listener with 1001 and resolves when all servers are down. It may
+   * never resolve when a connection is stuck: the caller sets a deadline.
+   */
+  stop(): Promise<void>;
+}
+
+/** The service cannot start; the message says why and what to do. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+interface Bound extends Listening {
+  shutdown(): Promise<void>;
+}
+
+const log = logger("service");
+
+/**
+ * Starts all servers of a configuration, or none.
+ *
+ * Everything is read and bound in one turn of the event loop, so that no server answers before the
+ * last one is bound.
+ *
+ * @throws {StartError} If a certificate cannot be used or an address cannot be bound.
+ */
+export function startService(config: Config): Service {
+  const hub = new Hub({ fingerprint: generateFingerprint(), now: () => performance.now() });
+  const tls = config.servers.map(readServerTls);
+  const bound: Bound[] = [];
+  try {
+    for (const [index, server] of config.servers.entries()) {
+      bound.push(bind(hub, server, index, tls[index] ?? null));
+    }
+  } catch (error) {
+    for (const server of bound) void server.shutdown();
+    throw error;
+  }
+  const expiry = setInterval(() => hub.expire(), EXPIRE_INTERVAL_MS);
+  return {
+    fingerprint: hub.fingerprint,
+    listening: bound,
+    async stop() {
+      clearInterval(expiry);
+      await Promise.all(bound.map((server) => server.shutdown()));
+    },
+  };
+}
+
+function readServerTls({ tls }: ServerConfig, index: number): TlsMaterial | null {
+  if (!tls) return null;
+  try {
+    return readTls(tls);
+  } catch (error) {
+    if (!(error instanceof TlsError)) throw error;
+    throw new StartError(`servers[${index}].${error.key}: ${error.message}`);
+  }
+}
+
+function bind(hub: Hub, server: ServerConfig, index: number, tls: TlsMaterial | null): Bound {
+  const { type, listen: hostname, port } = server;
+  try {
+    if (type === "admin") {
+      const { shutdown } = listenAdmin(hub, { hostname, port, tls });
+      return {
+        type,
+        url: `${tls ? "https" : "http"}://${formatAddress(hostname, port)}/`,
+        shutdown,
+      };
+    }
+    const { shutdown } = listen({
+      hostname,
+      port,
+      tls,
+      accept: (socket) => acceptClient(hub, socket),
+      refused: (remoteAddress, reason) =>
+        log.info("<{remoteAddress}> Refused a WebSocket: {reason}", { remoteAddress, reason }),
+      otherwise: NOT_A_WEBSOCKET,
+    });
+    return { type, url: `${tls ? "wss" : "ws"}://${formatAddress(hostname, port)}/`, shutdown };
+  } catch (error) {
+    throw new StartError(explainBindError(server, index, error));
+  }
+}
+
+/** Why an address cannot be bound, and what to do about it. */
+export function explainBindError(server: ServerConfig, index: number, error: unknown): string {
+  const { type, listen: hostname, port } = server;
+  const what = `Cannot bind ${type} server ${formatAddress(hostname, port)}: `;
+  const key = (name: string) => `"${name}" of servers[${index}]`;
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `${what}the address is already in use. Stop the other program or set ${key("port")}.`;
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return `${what}this host has no such address. Set ${key("listen")} to one that it has.`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `${what}the system does not let this user bind it. Ports below 1024 are reserved: set ` +
+      `${key("port")} to a higher one.`;
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return `${what}the process was started without the permission. Start it with bin/aphlict, or ` +
+      "with the flags that `aphlict permissions` prints.";
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return `${what}${reason}. Correct ${key("listen")}.`;
+}
