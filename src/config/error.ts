@@ -1,0 +1,52 @@
+/**
+ * What is wrong with a configuration file, told to the administrator who has to correct it.
+ *
+ * @module
+ */
+
+/** One thing to correct. */
+export interface Problem {
+  /** JSON path (`servers[1].ssl.cert`); empty when the problem is the file as a whole. */
+  readonly path: string;
+  /** Sentences: what is wrong, the value quoted, and what to do. */
+  readonly message: string;
+}
+
+/** A configuration that cannot be used. The message lists every problem, one a line. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  /** The file, as it was named. */
+  readonly file: string;
+  readonly problems: readonly Problem[];
+
+  constructor(file: string, problems: readonly Problem[], options?: ErrorOptions) {
+    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+    const lines = problems.map(({ path, message }) =>
+      path === "" ? `  ${message}` : `  ${path}: ${message}`
+    );
+    super([`Cannot use ${printable(file)}: ${count}.`, ...lines].join("\n"), options);
+    this.file = file;
+    this.problems = problems;
+  }
+}
+
+/** A quoted value longer than this many characters is cut. */
+const QUOTE_LENGTH = 60;
+
+/** A value as compact JSON, short enough for a line of text and safe to print on a terminal. */
+export function quote(value: unknown): string {
+  // JSON.parse reads 1e400 as Infinity, which JSON.stringify would call null.
+  const json = typeof value === "number" ? String(value) : JSON.stringify(value);
+  const characters = [...printable(json)];
+  return characters.length <= QUOTE_LENGTH
+    ? characters.join("")
+    : `${characters.slice(0, QUOTE_LENGTH - 3).join("")}...`;
+}
+
+/** Escapes what would break a line, steer a terminal, reorder the text around it or not be seen. */
+export function printable(text: string): string {
+  return text.replace(
+    /(?! )[\p{Cc}\p{Cf}\p{Z}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}

@@ -1,0 +1,57 @@
+/**
+ * Paths in a configuration: what can be granted to the service, and which files would destroy each
+ * other.
+ *
+ * @module
+ */
+
+import { normalize } from "node:path/posix";
+import { quote } from "./error.ts";
+import { logFiles } from "./permissions.ts";
+import type { Place } from "./schema.ts";
+
+/** What to do about a path that cannot be used; `""` when there is nothing particular to say. */
+export function pathFault(path: string): string | null {
+  if (path === "") return "";
+  if (/[,\0\r\n]/.test(path)) {
+    return "Choose a path without commas, line breaks and NUL: Deno's permission flags separate " +
+      "paths by commas and have no way to escape one.";
+  }
+  if (/(^|\/)\.{0,2}$/.test(path)) return "It names a folder; add the name of a file.";
+  return path.isWellFormed() ? null : "Choose a path that is valid Unicode.";
+}
+
+/** Where the configuration names a file. */
+export interface FileUse {
+  readonly path: string;
+  readonly place: Place;
+  /** How to call this use to the administrator. */
+  readonly label: string;
+  /** A `log` is written and rotated. */
+  readonly access: "read" | "write" | "log";
+}
+
+/**
+ * Reports each file that is written in one use and named in an earlier one too, once for each use.
+ * What is only read comes first in `uses`; those may share a file.
+ */
+export function checkFiles(uses: readonly FileUse[]): void {
+  const labels = new Map<string, string>();
+  for (const { path, place, label, access } of uses) {
+    const names = access === "log" ? logFiles({ path }) : [path];
+    const clash = names.find((name) => access !== "read" && labels.has(normalize(name)));
+    if (clash !== undefined) {
+      const subject = clash === path
+        ? `${quote(path)} is`
+        : `${quote(path)} rotates to ${quote(clash)}, which is`;
+      place.report(
+        `${subject} also ${labels.get(normalize(clash))}. ` +
+          "Use another file: writing to one would destroy the other.",
+      );
+      continue;
+    }
+    for (const name of names) {
+      labels.set(normalize(name), name === path ? label : `a rotated name of ${label}`);
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Finding and reading the configuration file.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+import { ConfigError } from "./error.ts";
+import { JsoncSyntaxError, parseJsonc } from "./jsonc.ts";
+import { validate } from "./validate.ts";
+
+/** Far more than a configuration needs: a larger file is another file, a log for instance. */
+const MAX_BYTES = 1024 * 1024;
+
+/** The configuration to use when none is named: the administrator's own, or else the one shipped. */
+export function defaultConfigPath(confDir: string): string {
+  const custom = join(confDir, "aphlict.custom.json");
+  return exists(custom) ? custom : join(confDir, "aphlict.default.json");
+}
+
+/**
+ * Reads and checks a configuration file.
+ *
+ * @throws {ConfigError} It cannot be read, is no JSONC, or says something that cannot be used.
+ */
+export function loadConfig(path: string): Config {
+  return validate(path, parse(path, decode(path, read(path))));
+}
+
+/** Only a missing file counts: one that cannot be looked at is chosen, so that loading says why. */
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
+  }
+}
+
+function read(path: string): Uint8Array {
+  try {
+    return Deno.readFileSync(path);
+  } catch (cause) {
+    throw refuse(path, readFault(cause), cause);
+  }
+}
+
+/** What to tell about a file that cannot be read. */
+function readFault(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) {
+    return "The file does not exist. Create it, or name another with --config.";
+  }
+  if (error instanceof Deno.errors.IsADirectory) {
+    return "It is a folder. Name a file in it with --config.";
+  }
+  if (error instanceof Deno.errors.NotADirectory) {
+    return "A folder of its path is a file. Name another file with --config.";
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return "Deno was not permitted to read it. Add it to --allow-read, or start with bin/aphlict.";
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "This user may not read it. Change the file's owner or mode, or start as another user.";
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return `It cannot be read: ${message}. Correct this, or name another file with --config.`;
+}
+
+function decode(path: string, bytes: Uint8Array): string {
+  if (bytes.length > MAX_BYTES) {
+    throw refuse(
+      path,
+      "It is larger than 1 MiB, so it is no configuration. Name another with --config.",
+    );
+  }
+  let text: string;
+  try {
+    // Deno.readTextFileSync would put U+FFFD where the bytes are wrong, into a path for instance.
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw refuse(path, "It is not valid UTF-8. Save it as UTF-8.", cause);
+  }
+  // PHP refuses it too, so Phorge could not read the file.
+  if (text.startsWith("\uFEFF")) {
+    throw refuse(path, "It starts with a byte order mark. Save it as UTF-8 without one.");
+  }
+  return text;
+}
+
+function parse(path: string, text: string): unknown {
+  try {
+    return parseJsonc(text);
+  } catch (cause) {
+    if (cause instanceof JsoncSyntaxError) throw refuse(path, cause.message, cause);
+    throw cause;
+  }
+}
+
+function refuse(path: string, message: string, cause?: unknown): ConfigError {
+  return new ConfigError(path, [{ path: "", message }], { cause });
+}

@@ -1,0 +1,94 @@
+/**
+ * The configuration is the sandbox: what a configuration says becomes the exact permissions of the
+ * process that faces the network.
+ *
+ * @module
+ */
+
+import { type Config, formatAddress, type LogConfig } from "./config.ts";
+
+/** How many rotated files are kept of each log: `PATH.1` (newest) to `PATH.5`. */
+export const ROTATE_KEEP = 5;
+
+/** A log file is rotated when it would grow beyond this many bytes. */
+export const ROTATE_SIZE = 16 * 1024 * 1024;
+
+/** The files a log consists of: the file itself, then its rotated names, newest first. */
+export function logFiles(log: LogConfig): string[] {
+  const rotated = Array.from({ length: ROTATE_KEEP }, (_, index) => `${log.path}.${index + 1}`);
+  return [log.path, ...rotated];
+}
+
+/** What the service may do. Everything that is not listed is refused. */
+export interface Permissions {
+  /** `host:port` it may bind or connect to. */
+  readonly net: readonly string[];
+  /** Paths of the files it may read. */
+  readonly read: readonly string[];
+  /** Paths of the files it may write. */
+  readonly write: readonly string[];
+}
+
+/**
+ * The permissions of the service, each once and in the order of the file.
+ *
+ * The configuration file is among them because a reload reads it again. A log file may be read because
+ * rotation looks up its size and renames it, and Deno asks for both permissions to rename. A granted
+ * path is compared by its name, without following a symbolic link, so a certificate that is renewed by
+ * pointing its link at a new file stays readable.
+ */
+export function servicePermissions(config: Config): Permissions {
+  const logs = config.logs.flatMap(logFiles);
+  const certificates = config.servers.flatMap(({ tls }) =>
+    tls === null ? [] : [tls.key, tls.cert, ...tls.chain === null ? [] : [tls.chain]]
+  );
+  return {
+    net: unique([
+      ...config.servers.map(({ listen, port }) => formatAddress(listen, port)),
+      ...config.cluster.map(({ host, port }) => formatAddress(host, port)),
+    ]),
+    read: unique([config.path, ...certificates, ...logs]),
+    write: unique(logs),
+  };
+}
+
+/**
+ * The flags that `deno run` starts the service with. Measured on Deno 2.9.6:
+ *
+ * - A flag without a list (`--allow-write`) grants everything, and one with an empty list
+ *   (`--allow-write=`) stops the start, so a flag with nothing to list is left out.
+ * - `--deny-import` and `--cached-only` belong together. With neither of them, or with `--deny-import`
+ *   alone, code may be imported from `jsr.io:443`, `deno.land:443`, `esm.sh:443` and a few more, and
+ *   `--cached-only` alone grants importing from every host, as far as the cache goes. Both together
+ *   deny all of it. Packages from npm are imported from the cache as before.
+ * - `--no-prompt` refuses what is not granted instead of asking on a terminal.
+ */
+export function serviceFlags(config: Config): string[] {
+  const { net, read, write } = servicePermissions(config);
+  return [
+    "--no-prompt",
+    "--cached-only",
+    "--deny-import",
+    ...config.memoryHint === null ? [] : [`--v8-flags=--max-old-space-size=${config.memoryHint}`],
+    ...allow("net", net),
+    ...allow("read", read),
+    ...allow("write", write),
+  ];
+}
+
+/**
+ * Writes arguments for a POSIX shell: after `eval "set -- $text"` the shell's parameters are exactly
+ * `args`. An argument cannot hold NUL, so none of `args` may.
+ */
+export function shellQuote(args: readonly string[]): string {
+  return args.map((arg) => /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`)
+    .join(" ");
+}
+
+function allow(name: string, list: readonly string[]): string[] {
+  return list.length === 0 ? [] : [`--allow-${name}=${list.join(",")}`];
+}
+
+function unique(list: readonly string[]): string[] {
+  return [...new Set(list)];
+}

@@ -1,0 +1,27 @@
+/**
+ * "Did you mean ...?" for keys and words of a configuration: the one typed place around `@std/text`,
+ * whose package in the import map has no types.
+ *
+ * @module
+ */
+
+import { closestString } from "@std/text";
+
+/**
+ * The word of `known` that `word` was most likely meant to be; `null` when none is really close: the
+ * same letters in another order, or edits in at most a third of its letters.
+ */
+export function suggest(word: string, known: readonly string[]): string | null {
+  const swapped = known.find((each) => letters(each) === letters(word));
+  if (swapped !== undefined) return swapped;
+  // `closestString` tells no distance. The decoy is exactly `limit + 1` edits away and, standing
+  // first, wins ties, so a known word comes back only if it is at most `limit` edits away.
+  const limit = Math.floor(word.length / 3);
+  const decoy = word + "\0".repeat(limit + 1);
+  const closest: string = closestString(word, [decoy, ...known]);
+  return closest === decoy ? null : closest;
+}
+
+function letters(word: string): string {
+  return [...word.toLowerCase()].sort().join("");
+}
