@@ -5,7 +5,7 @@
  */
 
 import { formatAddress } from "../config/config.ts";
-import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
+import { DEFAULT_INSTANCE, type Hub } from "../hub/hub.ts";
 import { InvalidMessage, type Message, parseMessage } from "../hub/message.ts";
 import { logger } from "../log/log.ts";
 import { BodyTooLong, readBody } from "./body.ts";
@@ -92,18 +92,11 @@ async function publish(
     if (error instanceof InvalidMessage) return refuse(400, error.message, remoteAddress);
     return refuse(400, "The body did not arrive whole", remoteAddress, error);
   }
-  logPublication(instance, hub.publish(instance, message));
+  const tracing = log.isEnabledFor("trace");
+  if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
+  const { outcome, receivers } = hub.publish(instance, message);
+  if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
   return Response.json({ fingerprint: hub.fingerprint });
-}
-
-function logPublication(instance: string, { outcome, message, receivers }: Publication): void {
-  if (!log.isEnabledFor("trace")) return;
-  log.trace("Received message ({instance}), {outcome}, {receivers} receivers: {message}", {
-    instance,
-    outcome,
-    receivers,
-    message,
-  });
 }
 
 function misdirected(method: string, path: string, remoteAddress: string): Response {

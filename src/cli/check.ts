@@ -5,7 +5,7 @@
  */
 
 import { dirname } from "node:path";
-import { type Config, formatAddress, type ServerConfig } from "../config/config.ts";
+import { type Config, formatAddress, logTarget, type ServerConfig } from "../config/config.ts";
 import { ConfigError, type Problem } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { ROTATE_KEEP, ROTATE_SIZE } from "../config/permissions.ts";
@@ -76,6 +76,7 @@ function checkBind(server: ServerConfig, index: number): Problem[] {
 }
 
 function checkLog(path: string, key: string): Problem[] {
+  if (logTarget(path) === "console") return [];
   try {
     Deno.openSync(path, { append: true }).close();
     return [];
@@ -119,7 +120,7 @@ function unwritable(path: string, error: unknown, folder?: string): string {
 }
 
 function summary(config: Config): string {
-  const files = `rotated at ${ROTATE_SIZE / 1024 / 1024} MiB, ${ROTATE_KEEP} kept`;
+  const rotation = `rotated at ${ROTATE_SIZE / 1024 / 1024} MiB, ${ROTATE_KEEP} kept`;
   return [
     `OK: ${config.path}`,
     ...config.servers.map(({ type, listen, port, tls }) =>
@@ -128,7 +129,9 @@ function summary(config: Config): string {
     ...config.cluster.map(({ host, port, protocol }) =>
       `  peer ${protocol}://${formatAddress(host, port)}/`
     ),
-    ...config.logs.map(({ path }) => `  log ${path} (${files})`),
+    ...config.logs.map(({ path }) =>
+      `  log ${path}, ${logTarget(path) === "file" ? rotation : "never rotated"}`
+    ),
     `  pidfile ${config.pidfile}`,
   ].join("\n");
 }

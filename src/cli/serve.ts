@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Config } from "../config/config.ts";
+import { type Config, logTarget } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { ROTATE_KEEP, ROTATE_SIZE, serviceFlags, shellQuote } from "../config/permissions.ts";
 import { closeLog, LogFileError, logger, openLog } from "../log/log.ts";
@@ -48,9 +48,9 @@ async function serveUntilStopped(
   const stopped = stopSignal();
   try {
     await openLog({
-      files: config.logs.map(({ path }) => ({
+      files: config.logs.filter(({ path }) => logTarget(path) !== "console").map(({ path }) => ({
         path,
-        rotateSize: ROTATE_SIZE,
+        rotateSize: logTarget(path) === "file" ? ROTATE_SIZE : Infinity,
         rotateKeep: ROTATE_KEEP,
       })),
       console: true,

@@ -37,6 +37,19 @@ export interface LogConfig {
   readonly path: string;
 }
 
+/**
+ * What a log's path stands for:
+ *
+ * - `console`: a name of standard output or error. Deno opens none of them without `--allow-all`
+ *   (measured on 2.9.6), and need not, as the service writes every line to its console anyway.
+ * - `device`: something that cannot be rotated, such as `/dev/null`.
+ * - `file`: a file that rotates.
+ */
+export function logTarget(path: string): "console" | "device" | "file" {
+  if (/^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)) return "console";
+  return path.startsWith("/dev/") ? "device" : "file";
+}
+
 /** One entry of `cluster`: the admin server of another Aphlict, or of this one. */
 export interface PeerConfig {
   /** IPv4 or IPv6 address without brackets, or a host name. */

@@ -47,7 +47,7 @@ function read(path: string): Uint8Array {
 }
 
 /** What to tell about a file that cannot be read. */
-function readFault(error: unknown): string {
+export function readFault(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) {
     return "The file does not exist. Create it, or name another with --config.";
   }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Config, formatAddress, type LogConfig } from "./config.ts";
+import { type Config, formatAddress, type LogConfig, logTarget } from "./config.ts";
 
 /** How many rotated files are kept of each log: `PATH.1` (newest) to `PATH.5`. */
 export const ROTATE_KEEP = 5;
@@ -15,6 +15,9 @@ export const ROTATE_SIZE = 16 * 1024 * 1024;
 
 /** The files a log consists of: the file itself, then its rotated names, newest first. */
 export function logFiles(log: LogConfig): string[] {
+  const target = logTarget(log.path);
+  if (target === "console") return [];
+  if (target === "device") return [log.path];
   const rotated = Array.from({ length: ROTATE_KEEP }, (_, index) => `${log.path}.${index + 1}`);
   return [log.path, ...rotated];
 }

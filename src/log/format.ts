@@ -9,9 +9,13 @@
  */
 
 import type { LogLevel, LogRecord } from "@logtape/logtape";
+import { printable } from "../config/error.ts";
 
 /** Characters of one value that a line shows. */
 export const VALUE_LIMIT = 400;
+
+/** The same in a trace, which is there to show whole messages. */
+export const TRACE_VALUE_LIMIT = 8192;
 
 const LEVELS: Readonly<Record<LogLevel, string>> = {
   trace: "TRACE",
@@ -24,9 +28,10 @@ const LEVELS: Readonly<Record<LogLevel, string>> = {
 
 /** One record as one line, with its line feed. */
 export function formatLine(record: LogRecord): string {
+  const limit = record.level === "trace" ? TRACE_VALUE_LIMIT : VALUE_LIMIT;
   // LogTape alternates between the literal text and the values put into it.
   const message = record.message.map((part, index) =>
-    index % 2 === 0 ? String(part) : formatValue(part)
+    index % 2 === 0 ? String(part) : formatValue(part, limit)
   ).join("");
   return `[${formatTime(new Date(record.timestamp))}] ${LEVELS[record.level]} ${message}\n`;
 }
@@ -41,7 +46,7 @@ export function formatTime(date: Date, offsetMinutes: number = -date.getTimezone
 }
 
 /** A value as a line shows it: an error by its message, the rest as text or JSON. */
-export function formatValue(value: unknown): string {
+export function formatValue(value: unknown, limit: number = VALUE_LIMIT): string {
   const text = typeof value === "string"
     ? value
     : value instanceof Error
@@ -49,20 +54,8 @@ export function formatValue(value: unknown): string {
     : typeof value === "object" && value !== null
     ? JSON.stringify(value)
     : String(value);
-  if (text.length <= VALUE_LIMIT) return escape(text);
-  return `${escape(text.slice(0, VALUE_LIMIT))}... (${text.length} characters)`;
-}
-
-/**
- * Makes characters visible that control a terminal or the direction of text, break a line, or have
- * no place in UTF-8: controls (C0, C1), line and paragraph separators, direction and other format
- * characters, lone surrogates.
- */
-function escape(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
+  if (text.length <= limit) return printable(text);
+  return `${printable(text.slice(0, limit))}... (${text.length} characters)`;
 }
 
 function twoDigits(number: number): string {

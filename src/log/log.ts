@@ -26,7 +26,7 @@ export interface LogOptions {
 /** One log file and how it rotates. */
 export interface LogFile {
   readonly path: string;
-  /** Bytes at which it is renamed to `PATH.1` and started anew. */
+  /** Bytes at which it is renamed to `PATH.1` and started anew; `Infinity`: never. */
   readonly rotateSize: number;
   /** How many renamed files are kept. */
   readonly rotateKeep: number;

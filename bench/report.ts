@@ -1,0 +1,243 @@
+/**
+ * What the benchmark reads from one run of the load generator, and how runs become a table: medians of
+ * each side, and the median of the ratios of the runs that followed each other.
+ *
+ * @module
+ */
+
+/** One side of the comparison. */
+export type Side = "original" | "ours";
+
+/** One run of the load generator against one freshly started server. */
+export interface Run {
+  readonly scenario: string;
+  /** Counted from 1. */
+  readonly round: number;
+  readonly side: Side;
+  /** Exit status of the load generator: 0 when every delivery arrived. */
+  readonly exitCode: number;
+  /** The object that the load generator printed, as it was. */
+  readonly result: Readonly<Record<string, unknown>>;
+}
+
+interface Metric {
+  readonly name: string;
+  /** Which direction is the good one. */
+  readonly better: "more" | "less";
+  /** Where it stands in a run's result. */
+  readonly path: readonly string[];
+  /** The printed figure is the raw one times this. Defaults to 1. */
+  readonly scale?: number;
+  readonly digits: number;
+}
+
+const MEGABYTES = 1e-6;
+
+/** For scenarios in which messages flow. */
+const PUBLISHING: readonly Metric[] = [
+  { name: "deliveries/s", better: "more", path: ["deliveries_per_s"], digits: 0 },
+  { name: "messages/s", better: "more", path: ["messages_per_s"], digits: 0 },
+  { name: "latency p50, ms", better: "less", path: ["latency_ms", "p50"], digits: 2 },
+  { name: "latency p99, ms", better: "less", path: ["latency_ms", "p99"], digits: 2 },
+  { name: "server CPU, s", better: "less", path: ["server_cpu_s"], digits: 2 },
+  {
+    name: "server CPU, s per 1M deliveries",
+    better: "less",
+    path: ["server_cpu_s_per_1m"],
+    digits: 3,
+  },
+  {
+    name: "server RSS connected, MB",
+    better: "less",
+    path: ["rss_connected"],
+    scale: MEGABYTES,
+    digits: 1,
+  },
+  { name: "server RSS peak, MB", better: "less", path: ["rss_peak"], scale: MEGABYTES, digits: 1 },
+];
+
+/** Listeners connect and leave three times; `rounds` holds each time. */
+const IDLE: readonly Metric[] = [
+  { name: "time to connect all, s", better: "less", path: ["connect_s"], digits: 2 },
+  {
+    name: "server CPU to connect all, s",
+    better: "less",
+    path: ["rounds", "0", "connect_cpu_s"],
+    digits: 2,
+  },
+  { name: "bytes per connection", better: "less", path: ["bytes_per_conn_rss"], digits: 0 },
+  {
+    name: "server RSS before, MB",
+    better: "less",
+    path: ["rss_start"],
+    scale: MEGABYTES,
+    digits: 1,
+  },
+  {
+    name: "server RSS connected, MB",
+    better: "less",
+    path: ["rounds", "0", "rss_open"],
+    scale: MEGABYTES,
+    digits: 1,
+  },
+  {
+    name: "the same, third time, MB",
+    better: "less",
+    path: ["rounds", "2", "rss_open"],
+    scale: MEGABYTES,
+    digits: 1,
+  },
+  {
+    name: "server RSS after closing, MB",
+    better: "less",
+    path: ["rounds", "2", "rss_closed"],
+    scale: MEGABYTES,
+    digits: 1,
+  },
+];
+
+/** The number at `path`, or `NaN` when there is none. */
+export function read(result: unknown, path: readonly string[]): number {
+  let value = result;
+  for (const key of path) {
+    value = typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
+  }
+  return typeof value === "number" ? value : NaN;
+}
+
+/** The middle value, or the mean of the two middle ones. `NaN` when there are none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? NaN;
+  const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? NaN;
+  return (lower + upper) / 2;
+}
+
+/** Everything that makes a run worthless, in words. Empty for a sound run. */
+export function faultsOf(run: Run): string[] {
+  const count = (key: string) => read(run.result, [key]) || 0;
+  const faults: [number, string][] = [
+    [count("missing"), "deliveries lost"],
+    [count("duplicated"), "deliveries duplicated"],
+    [count("misrouted"), "deliveries misrouted"],
+    [count("bad_conns"), "listeners with another set of messages than was sent to them"],
+    [count("unparsed"), "frames that are no message"],
+    [count("pub_errors"), "messages refused by the admin port"],
+    [count("failed"), "connections failed"],
+  ];
+  const found = faults.filter(([number]) => number > 0).map(([number, what]) =>
+    `${number} ${what}`
+  );
+  if (run.result.stalled === true) found.push("deliveries stopped before the end");
+  if (typeof run.result.error === "string") found.push(run.result.error);
+  if (read(run.result, ["received"]) === 0) found.push("nothing was delivered");
+  if (found.length === 0 && run.exitCode !== 0) {
+    found.push(`the load generator ended with exit status ${run.exitCode}`);
+  }
+  return found;
+}
+
+/** Signs that a run says less about the server than it seems to. */
+function doubtsOf(run: Run): string[] {
+  const percent = (share: number) => `${Math.round(share * 100)} % of a core`;
+  const doubts: string[] = [];
+  const generator = read(run.result, ["loadgen_cpu_share"]);
+  if (generator > 0.9) {
+    doubts.push(`the load generator used ${percent(generator)}: it may be the limit`);
+  }
+  const wallSeconds = read(run.result, ["machine", "wall_s"]);
+  const stolen = read(run.result, ["machine", "steal_s"]) / wallSeconds;
+  if (stolen > 0.1) doubts.push(`the hypervisor took ${percent(stolen)}`);
+  const others = read(run.result, ["other_cpu_share"]);
+  if (others > 0.3) doubts.push(`other programs used ${percent(others)}`);
+  return doubts;
+}
+
+/** One metric of one scenario over all rounds. */
+export interface Summary {
+  readonly scenario: string;
+  readonly metric: string;
+  readonly better: "more" | "less";
+  /** Medians. `null` when that side was not measured. */
+  readonly original: number | null;
+  readonly ours: number | null;
+  /** Ours / original of each round. Empty when only one side was measured. */
+  readonly ratios: readonly number[];
+  /** The median of `ratios`, or `null`. */
+  readonly ratio: number | null;
+}
+
+function summarise(scenario: string, metric: Metric, runs: readonly Run[]): Summary {
+  const of = (side: Side) =>
+    runs.filter((run) => run.side === side).sort((a, b) => a.round - b.round)
+      .map((run) => read(run.result, metric.path) * (metric.scale ?? 1));
+  const original = of("original");
+  const ours = of("ours");
+  const ratios = ours.map((value, i) => value / (original[i] ?? NaN)).filter(Number.isFinite);
+  const orNull = (value: number) => Number.isNaN(value) ? null : value;
+  return {
+    scenario,
+    metric: metric.name,
+    better: metric.better,
+    original: orNull(median(original)),
+    ours: orNull(median(ours)),
+    ratios,
+    ratio: orNull(median(ratios)),
+  };
+}
+
+/** The table of one scenario as text, and its figures. */
+export function report(
+  scenario: string,
+  title: string,
+  runs: readonly Run[],
+): { text: string; summaries: Summary[] } {
+  const metrics = scenario === "idle" ? IDLE : PUBLISHING;
+  const summaries = metrics.map((metric) => summarise(scenario, metric, runs));
+  const compared = runs.some((run) => run.side === "original");
+  const lines = [title];
+  const line = (...[name = "", ...cells]: string[]) =>
+    lines.push("  " + name.padEnd(33) + cells.map((cell) => cell.padStart(13)).join(""));
+
+  line("median", ...compared ? ["original", "ours", "ratio", "better", "each round"] : ["ours"]);
+  summaries.forEach((summary, i) => {
+    const show = (value: number | null) => number(value, metrics[i]?.digits ?? 0);
+    const cells = [show(summary.ours)];
+    if (compared) {
+      cells.unshift(show(summary.original));
+      cells.push(number(summary.ratio, 2), summary.better);
+      cells.push("   " + summary.ratios.map((ratio) => number(ratio, 2)).join("  "));
+    }
+    line(summary.metric, ...cells);
+  });
+  if (scenario !== "idle") {
+    const sides: Side[] = compared ? ["original", "ours"] : ["ours"];
+    line("lost/duplicated/misrouted", ...sides.map((side) => wrongDeliveries(runs, side)));
+  }
+  for (const run of runs) {
+    for (const doubt of doubtsOf(run)) {
+      lines.push(`  note: ${run.side}, round ${run.round}: ${doubt}`);
+    }
+  }
+  for (const run of runs) {
+    for (const fault of faultsOf(run)) {
+      lines.push(`  FAILED: ${run.side}, round ${run.round}: ${fault}`);
+    }
+  }
+  return { text: lines.join("\n") + "\n", summaries };
+}
+
+function wrongDeliveries(runs: readonly Run[], side: Side): string {
+  const sum = (key: string) =>
+    runs.filter((run) => run.side === side)
+      .reduce((total, run) => total + (read(run.result, [key]) || 0), 0);
+  return ["missing", "duplicated", "misrouted"].map(sum).join("/");
+}
+
+function number(value: number | null, digits: number): string {
+  if (value === null) return "-";
+  return value.toLocaleString("en", {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+}

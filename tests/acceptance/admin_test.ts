@@ -1,0 +1,184 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { Browser } from "./browser.ts";
+import { exchange } from "./raw.ts";
+import { publish, run, status } from "./server.ts";
+
+/** Starts a service, and describes what it does in one test. */
+function it(does: string, test: (running: Awaited<ReturnType<typeof run>>) => Promise<void>): void {
+  Deno.test(`the admin port ${does}`, async () => {
+    await using running = await run();
+    await test(running);
+  });
+}
+
+async function post(port: number, body: BodyInit): Promise<[number, string | null, unknown]> {
+  const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body });
+  return [response.status, response.headers.get("content-type"), await response.json()];
+}
+
+it("answers a message with a receipt that holds its fingerprint", async ({ admin, process }) => {
+  const [, fingerprint] = /fingerprint (\w{16})\.$/.exec(await process.line(/fingerprint/)) ?? [];
+  assertEquals(await post(admin, '{"subscribers":[]}'), [200, "application/json", { fingerprint }]);
+});
+
+it("answers a message that it has touched with a receipt, and delivers it to nobody", async ({ admin, client }) => {
+  await using browser = await Browser.open(client, { topics: ["A"] });
+  const fingerprint = await publish(admin, { subscribers: [] });
+  assertEquals(
+    await publish(admin, { subscribers: ["A"], touched: ["x", fingerprint] }),
+    fingerprint,
+  );
+  assertEquals(await browser.all(), []);
+});
+
+it("delivers a message once that Phorge posts twice", async ({ admin, client }) => {
+  await using browser = await Browser.open(client, { topics: ["A"] });
+  const message = { subscribers: ["A"], uniqueID: "k3j4h5" };
+  assertEquals(await publish(admin, message), await publish(admin, message));
+  assertEquals((await browser.all()).length, 1);
+});
+
+it("adds its fingerprint to those that a message has", async ({ admin, client }) => {
+  await using browser = await Browser.open(client, { topics: ["A"] });
+  const fingerprint = await publish(admin, { subscribers: ["A"], touched: ["peer"] });
+  assertEquals(JSON.parse(await browser.next()).touched, ["peer", fingerprint]);
+});
+
+it("answers 400 and JSON to what is no message, and delivers the next one", async ({ admin, client }) => {
+  await using browser = await Browser.open(client, { topics: ["A"] });
+  for (
+    const body of [
+      "",
+      "garbage",
+      "null",
+      "[]",
+      "{}",
+      '{"subscribers":"A"}',
+      '{"subscribers":[7]}',
+      '\ufeff{"subscribers":["A"]}',
+      '{"subscribers":["A"]',
+    ]
+  ) {
+    // deno-lint-ignore no-await-in-loop -- one request after the other
+    const [code, type, answer] = await post(admin, body);
+    assertEquals([code, type], [400, "application/json"], body);
+    assertMatch(JSON.stringify(answer), /^\{"error":".+"\}$/);
+  }
+  await publish(admin, { subscribers: ["A"] });
+  assertEquals((await browser.all()).length, 1);
+  browser.command("replay", {});
+  assertEquals((await browser.all()).length, 1, "and the history is sound");
+});
+
+it("asks for the connection to be closed after 400, and hears the peer's next message", async ({ admin, client }) => {
+  await using browser = await Browser.open(client, { topics: ["A"] });
+  // The original counts characters, so a message with others than ASCII arrives cut short.
+  const cut = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 24\r\n\r\n" +
+    '{"subscribers":["A"],"x":"é"}';
+  assertMatch(await exchange(admin, cut, /\}$/), /^HTTP\/1\.1 400 [^]*connection: close\r\n/i);
+  await publish(admin, { subscribers: ["A"] });
+  assertEquals((await browser.all()).length, 1);
+});
+
+it("takes a body of exactly the limit and answers 413 to a longer one", async ({ admin }) => {
+  const limit = 1024 * 1024;
+  const message = (size: number) => {
+    const empty = '{"subscribers":[],"x":""}';
+    return empty.replace('""', `"${"x".repeat(size - empty.length)}"`);
+  };
+  assertEquals((await post(admin, message(limit)))[0], 200);
+  assertEquals((await post(admin, message(limit + 1)))[0], 413);
+});
+
+it("answers 413 to an endless body without a length", async ({ admin }) => {
+  let sent = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      sent += 65536;
+      controller.enqueue(new Uint8Array(65536).fill(120));
+    },
+  });
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: admin });
+  const encoder = new TextEncoder();
+  await connection.write(
+    encoder.encode("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"),
+  );
+  const writing = (async () => {
+    try {
+      for await (const chunk of endless) {
+        await connection.write(encoder.encode("10000\r\n"));
+        await connection.write(chunk);
+        await connection.write(encoder.encode("\r\n"));
+      }
+    } catch (error) {
+      return error;
+    }
+  })();
+  const buffer = new Uint8Array(1024);
+  const read = await connection.read(buffer) ?? 0;
+  assertMatch(new TextDecoder().decode(buffer.subarray(0, read)), /^HTTP\/1\.1 413 /);
+  connection.close();
+  await writing;
+  assertEquals(sent < 64 * 1024 * 1024, true);
+});
+
+it("keeps a character whole that arrives in two pieces", async ({ admin, client }) => {
+  await using browser = await Browser.open(client, { topics: ["A"] });
+  const body = new TextEncoder().encode('{"subscribers":["A"],"text":"😀"}');
+  const cut = body.indexOf(0xf0) + 2;
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port: admin });
+  const head = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;
+  await connection.write(new TextEncoder().encode(head));
+  await connection.write(body.subarray(0, cut));
+  // An answer to another request shows that the first piece has been read.
+  await status(admin);
+  await connection.write(body.subarray(cut));
+  assertEquals(JSON.parse(await browser.next()).text, "😀");
+});
+
+it("has 405 for other methods on /, and 404 for other paths", async ({ admin }) => {
+  for (
+    const [method, path, expected] of [
+      ["GET", "/", 405],
+      ["PUT", "/?instance=x", 405],
+      ["GET", "/status", 404],
+      ["GET", "/favicon.ico", 404],
+      ["POST", "/status/", 404],
+      ["POST", "/x/", 404],
+    ] as const
+  ) {
+    // deno-lint-ignore no-await-in-loop -- one request after the other
+    const response = await fetch(`http://127.0.0.1:${admin}${path}`, { method });
+    assertEquals(response.status, expected, `${method} ${path}`);
+    // deno-lint-ignore no-await-in-loop -- one request after the other
+    assertEquals(Object.keys(await response.json()), ["error"]);
+  }
+});
+
+it("answers 400 to a malformed target", async ({ admin }) => {
+  const answer = await exchange(admin, "GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n", /\}$/);
+  assertMatch(answer, /^HTTP\/1\.1 400 /);
+});
+
+it("shows the status of an instance in the keys and the order of the original", async ({ admin }) => {
+  const response = await fetch(`http://127.0.0.1:${admin}/status/?instance=__proto__`);
+  assertEquals(response.headers.get("content-type"), "application/json");
+  const text = await response.text();
+  assertMatch(
+    text,
+    /^\{"instance":"__proto__","uptime":\d+,"clients.active":0,"clients.total":0,"messages.in":0,"messages.out":0,"version":7,"history.size":0,"history.age":null\}$/,
+  );
+  assertEquals((await status(admin, ""))["instance"], "default");
+  const head = await fetch(`http://127.0.0.1:${admin}/status/`, { method: "HEAD" });
+  assertEquals([head.status, await head.text()], [200, ""]);
+});
+
+it("logs what it refused, on one line, whatever the request says", async ({ admin, process, log }) => {
+  await post(admin, '{"subscribers":["A"]\r\n[2026-01-01T00:00:00.000+00:00] ERROR forged');
+  await process.line(/Answered 400/);
+  for (const line of log().trimEnd().split("\n")) {
+    assertMatch(line, /^\[[\d-]{10}T[\d:.]{12}[+-]\d\d:\d\d\] (INFO|WARNING|ERROR) /);
+  }
+  assertEquals(log().includes("] ERROR"), false);
+  assertStringIncludes(log(), "The body is not JSON");
+});

@@ -1,0 +1,91 @@
+/**
+ * A program under test: its output line by line, its exit code, and its certain end.
+ *
+ * @module
+ */
+
+import * as streams from "@std/streams";
+
+// npm serves it without types.
+const TextLineStream: new () => TransformStream<string, string> = streams.TextLineStream;
+
+/** How a process is started. */
+export interface Launch {
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+}
+
+/** A running process. Dispose of it: it is killed if it still runs. */
+export class Process implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #lines: string[] = [];
+  readonly #read: Promise<unknown>;
+  #changed = Promise.withResolvers<void>();
+  #ended = false;
+
+  constructor(command: string, args: readonly string[], { cwd, env }: Launch = {}) {
+    this.#child = new Deno.Command(command, {
+      args: [...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+      env: { NO_COLOR: "1", ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+    }).spawn();
+    this.#read = Promise.all([this.#collect(this.#child.stdout), this.#collect(this.#child.stderr)])
+      .finally(() => {
+        this.#ended = true;
+        this.#changed.resolve();
+      });
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Everything it has written to stdout and stderr so far. */
+  get output(): string {
+    return this.#lines.join("\n");
+  }
+
+  /** Resolves with the first line, written before or after, that matches; rejects at its end. */
+  async line(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const found = this.#lines.find((line) => pattern.test(line));
+      if (found !== undefined) return found;
+      if (this.#ended) throw new Error(`It ended without ${pattern}:\n${this.output}`);
+      // deno-lint-ignore no-await-in-loop -- lines come one after the other
+      await this.#changed.promise;
+    }
+  }
+
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Resolves when it has ended and all its output has been read. */
+  async ended(): Promise<Deno.CommandStatus> {
+    const status = await this.#child.status;
+    await this.#read;
+    return status;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      // It has ended already.
+      if (!(error instanceof TypeError)) throw error;
+    }
+    await this.ended();
+  }
+
+  async #collect(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    const lines = stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+    for await (const line of lines) {
+      this.#lines.push(line);
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers();
+    }
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Files that are refused for the shape of the whole, or for keys that nobody knows.
+ *
+ * @module
+ */
+
+import { ADMIN, admin, CLIENT, type InvalidFile, keys, servers, USE_PATH } from "./text.ts";
+
+const TOP_KEYS = "servers, logs, cluster, pidfile, memory.hint";
+const SERVER_KEYS = "type, port, listen, ssl.key, ssl.cert, ssl.chain";
+
+export const SHAPES: readonly InvalidFile[] = [
+  ...[
+    ["a list", `[]`],
+    ["a text", `"servers"`],
+    ["a number", `22280`],
+    ["null", `null`],
+  ].map(([what = "", text = ""]): InvalidFile => ({
+    what: `${what} in place of the whole configuration`,
+    text,
+    problems: [["", `${text} is not an object. Use an object with the keys servers and pidfile.`]],
+  })),
+  {
+    what: "an empty object, naming the keys that are missing",
+    text: `{}`,
+    problems: [
+      ["servers", "The key is missing. Set it to a list of objects, one for each server."],
+      ["pidfile", "The key is missing. Set it to the path of a file in quotes."],
+    ],
+  },
+  {
+    what: "servers that are no list, without saying that none is there",
+    text: `{"servers": "none", "pidfile": "aphlict.pid"}`,
+    problems: [["servers", `"none" is not a list. Use a list of objects, one for each server.`]],
+  },
+  {
+    what: "null for a list",
+    text: keys(`"logs": null, "cluster": null`),
+    problems: [
+      ["logs", "null is not a list. Use a list of objects, one for each log file."],
+      ["cluster", "null is not a list. Use a list of objects, one for each peer."],
+    ],
+  },
+  {
+    what: "an object for a list, although PHP takes one with the keys 0, 1, ... for a list",
+    text: keys(`"logs": {"0": {"path": "a.log"}}`),
+    problems: [["logs", `{"0":{"path":"a.log"}} is not a list.`]],
+  },
+  {
+    what: "entries that are no objects, without guessing what they were meant to be",
+    text: `{"servers": [22280, null, []], "logs": ["a.log"], "cluster": [true], "pidfile": "p"}`,
+    problems: [
+      ["servers[0]", `22280 is not an object. Use an object such as {"type": "client"`],
+      ["servers[1]", "null is not an object."],
+      ["servers[2]", "[] is not an object."],
+      ["logs[0]", `"a.log" is not an object. Use an object such as {"path": `],
+      ["cluster[0]", `true is not an object. Use an object such as {"host": `],
+    ],
+  },
+  {
+    what: "a pidfile of the wrong type",
+    text: keys(`"logs": []`, "7"),
+    problems: [["pidfile", `7 is not a path. ${USE_PATH}`]],
+  },
+  {
+    what: "an empty pidfile",
+    text: keys(`"logs": []`, `""`),
+    problems: [["pidfile", `"" is not a path. ${USE_PATH}`]],
+  },
+  ...["null", "-1", "1.5", "1e300", "true", `"256 MB"`].map((hint): InvalidFile => ({
+    what: `${hint} for the memory hint`,
+    text: keys(`"memory.hint": ${hint}`),
+    problems: [["memory.hint", "Use a whole number of megabytes, or 0 for the default."]],
+  })),
+  {
+    what: "a memory hint in quotes, and says to remove them",
+    text: keys(`"memory.hint": "256"`),
+    problems: [[
+      "memory.hint",
+      `"256" is not a number of megabytes. Write it without quotes: 256.`,
+    ]],
+  },
+];
+
+export const UNKNOWN_KEYS: readonly InvalidFile[] = [
+  {
+    what: "an unknown key, and lists the known ones",
+    text: keys(`"workers": 4`),
+    problems: [["workers", `The key is unknown. Remove it, or use one of: ${TOP_KEYS}.`]],
+  },
+  {
+    what: "a misspelt key, and names the one that was meant instead of missing it too",
+    text: `{"severs": [${CLIENT}, ${ADMIN}], "pidfiel": "p", "memory_hint": 1}`,
+    problems: [
+      ["severs", `The key is unknown. Did you mean "servers"?`],
+      ["pidfiel", `The key is unknown. Did you mean "pidfile"?`],
+      ["memory_hint", `The key is unknown. Did you mean "memory.hint"?`],
+    ],
+  },
+  {
+    what: "misspelt keys of a server, without judging what is missing then",
+    text: admin(`"ssl.kye": "k.pem", "ssl.cert": "c.pem", "lisen": "::1"`),
+    problems: [
+      ["servers[1].ssl.kye", `Did you mean "ssl.key"?`],
+      ["servers[1].lisen", `Did you mean "listen"?`],
+    ],
+  },
+  {
+    what: "an unknown key that is like one that is already there, without suggesting that",
+    text: admin(`"ports": 22282`),
+    problems: [[
+      "servers[1].ports",
+      `The key is unknown. Remove it, or use one of: ${SERVER_KEYS}.`,
+    ]],
+  },
+  {
+    what: "unknown keys of logs and peers",
+    text: keys(
+      `"logs": [{"path": "a.log", "level": 3}],
+      "cluster": [{"host": "a", "port": 1, "protocol": "http", "weight": 2}]`,
+    ),
+    problems: [
+      ["logs[0].level", "The key is unknown. Remove it, or use one of: path."],
+      ["cluster[0].weight", "The key is unknown. Remove it, or use one of: host, port, protocol."],
+    ],
+  },
+  {
+    what: "keys that every JavaScript object inherits, like any other unknown key",
+    text: keys(`"__proto__": {"logs": []}, "constructor": 1, "toString": null`),
+    problems: [
+      ["__proto__", "The key is unknown."],
+      ["constructor", "The key is unknown."],
+      ["toString", "The key is unknown."],
+    ],
+  },
+  {
+    what: "inherited keys in place of required ones",
+    text: servers(CLIENT, `{"__proto__": {"type": "admin", "port": 22281}}`),
+    problems: [
+      ["servers[1].__proto__", "The key is unknown."],
+      ["servers[1].type", `The key is missing. Set it to "admin" or "client".`],
+      ["servers[1].port", "The key is missing."],
+    ],
+  },
+  {
+    what: "a key that is no plain word, quoting it in the path",
+    text: keys(`"": 1, "my key": 2, "a\\nb": 3`),
+    problems: [
+      [`[""]`, "The key is unknown."],
+      [`["my key"]`, "The key is unknown."],
+      [`["a\\nb"]`, "The key is unknown."],
+    ],
+  },
+];

@@ -1,0 +1,182 @@
+/**
+ * Configuration files that are accepted, and what of each is worth a look.
+ *
+ * @module
+ */
+
+import type { Config } from "../../../src/config/config.ts";
+import { ADMIN, CLIENT, keys, servers } from "./text.ts";
+
+/** A file that is accepted. */
+export interface ValidFile {
+  /** Completes "Validation accepts ...". */
+  readonly what: string;
+  readonly text: string;
+  /** The parts of the configuration that the file is about. */
+  readonly expected: Partial<Config>;
+}
+
+const client = { type: "client", port: 22280, listen: "0.0.0.0", tls: null } as const;
+const admin = { type: "admin", port: 22281, listen: "127.0.0.1", tls: null } as const;
+
+/** A file whose client server listens on `host`. */
+function listening(host: string): Pick<ValidFile, "text" | "expected"> {
+  return {
+    text: servers(`{"type": "client", "port": 22280, "listen": "${host}"}`, ADMIN),
+    expected: { servers: [{ ...client, listen: host }, admin] },
+  };
+}
+
+export const VALID_FILES: readonly ValidFile[] = [
+  {
+    what: "the file that Phorge ships",
+    text: `{
+      "servers": [
+        {
+          "type": "client", "port": 22280, "listen": "0.0.0.0",
+          "ssl.key": null, "ssl.cert": null, "ssl.chain": null
+        },
+        {
+          "type": "admin", "port": 22281, "listen": "127.0.0.1",
+          "ssl.key": null, "ssl.cert": null, "ssl.chain": null
+        }
+      ],
+      "logs": [{ "path": "/var/log/aphlict.log" }],
+      "pidfile": "/var/tmp/aphlict/pid/aphlict.pid"
+    }`,
+    expected: {
+      path: "aphlict.json",
+      servers: [client, admin],
+      logs: [{ path: "/var/log/aphlict.log" }],
+      cluster: [],
+      pidfile: "/var/tmp/aphlict/pid/aphlict.pid",
+      memoryHint: null,
+    },
+  },
+  {
+    what: "the least that a file must say, and fills in the defaults",
+    text: servers(CLIENT, ADMIN),
+    expected: {
+      path: "aphlict.json",
+      servers: [client, admin],
+      logs: [],
+      cluster: [],
+      pidfile: "aphlict.pid",
+      memoryHint: null,
+    },
+  },
+  {
+    what: "comments and trailing commas",
+    text: `// One of each.
+      {"servers": [${CLIENT}, /* for Phorge */ ${ADMIN},], "pidfile": "aphlict.pid",}`,
+    expected: { servers: [client, admin] },
+  },
+  {
+    what: "several servers of a type, in the order of the file",
+    text: servers(
+      ADMIN,
+      CLIENT,
+      `{"type": "client", "port": 1}`,
+      `{"type": "admin", "port": 65535}`,
+    ),
+    expected: {
+      servers: [admin, client, { ...client, port: 1 }, { ...admin, port: 65_535 }],
+    },
+  },
+  {
+    what: "TLS with a chain",
+    text: servers(
+      `{"type": "client", "port": 22280, "ssl.key": "k.pem", "ssl.cert": "c.pem", "ssl.chain": "i.pem"}`,
+      ADMIN,
+    ),
+    expected: {
+      servers: [{ ...client, tls: { key: "k.pem", cert: "c.pem", chain: "i.pem" } }, admin],
+    },
+  },
+  {
+    what: "TLS without a chain, key and certificate in one file that two servers share",
+    text: servers(
+      `{"type": "client", "port": 22280, "ssl.key": "all.pem", "ssl.cert": "all.pem"}`,
+      `{"type": "admin", "port": 22281, "ssl.key": "all.pem", "ssl.cert": "all.pem", "ssl.chain": ""}`,
+    ),
+    expected: {
+      servers: [
+        { ...client, tls: { key: "all.pem", cert: "all.pem", chain: null } },
+        { ...admin, tls: { key: "all.pem", cert: "all.pem", chain: null } },
+      ],
+    },
+  },
+  {
+    what: "empty texts for the keys of TLS and for listen as their absence",
+    text: servers(
+      `{"type": "client", "port": 22280, "listen": "", "ssl.key": "", "ssl.cert": "", "ssl.chain": ""}`,
+      `{"type": "admin", "port": 22281, "listen": null, "ssl.key": null, "ssl.cert": ""}`,
+    ),
+    expected: { servers: [client, admin] },
+  },
+  { what: "an IPv4 address to listen on", ...listening("192.168.0.1") },
+  { what: "an IPv6 address to listen on", ...listening("2001:db8::1") },
+  { what: "the IPv6 address of every interface", ...listening("::") },
+  { what: "an IPv6 address that ends as an IPv4 address", ...listening("::ffff:127.0.0.1") },
+  { what: "a host name to listen on", ...listening("localhost") },
+  { what: "a host name with digits, hyphens and underscores", ...listening("1a-b_c.example.com") },
+  { what: "a host name that ends in a dot", ...listening("notify.example.com.") },
+  { what: "a host name whose last label only begins with a digit", ...listening("node.1st") },
+  { what: "a host name with a label of 63 letters", ...listening(`${"a".repeat(63)}.example`) },
+  {
+    what: "two logs",
+    text: keys(`"logs": [{"path": "a.log"}, {"path": "logs/a.log"}]`),
+    expected: { logs: [{ path: "a.log" }, { path: "logs/a.log" }] },
+  },
+  {
+    what: "two logs whose names only look like rotated ones",
+    text: keys(`"logs": [{"path": "a.log"}, {"path": "a.log.6"}, {"path": "a.log.01"}]`),
+    expected: { logs: [{ path: "a.log" }, { path: "a.log.6" }, { path: "a.log.01" }] },
+  },
+  {
+    what: "a path with spaces, quotes and letters of any alphabet",
+    text: keys(`"logs": [{"path": "/var/log/Ära \\"1\\" '2' $HOME.log"}]`),
+    expected: { logs: [{ path: `/var/log/Ära "1" '2' $HOME.log` }] },
+  },
+  { what: "an empty list of logs", text: keys(`"logs": []`), expected: { logs: [] } },
+  {
+    what: "an empty object for an empty list, as PHP does",
+    text: keys(`"logs": {}, "cluster": {}`),
+    expected: { logs: [], cluster: [] },
+  },
+  {
+    what: "peers",
+    text: keys(
+      `"cluster": [
+        {"host": "10.0.0.1", "port": 22281, "protocol": "http"},
+        {"host": "10.0.0.1", "port": 22282, "protocol": "http"},
+        {"host": "::1", "port": 22281, "protocol": "http"},
+        {"host": "notify2.example.com", "port": 443, "protocol": "https"}
+      ]`,
+    ),
+    expected: {
+      cluster: [
+        { host: "10.0.0.1", port: 22281, protocol: "http" },
+        { host: "10.0.0.1", port: 22282, protocol: "http" },
+        { host: "::1", port: 22281, protocol: "http" },
+        { host: "notify2.example.com", port: 443, protocol: "https" },
+      ],
+    },
+  },
+  {
+    what: "a peer that is a server of this file",
+    text: keys(`"cluster": [{"host": "127.0.0.1", "port": 22281, "protocol": "http"}]`),
+    expected: { cluster: [{ host: "127.0.0.1", port: 22281, protocol: "http" }] },
+  },
+  { what: "a memory hint", text: keys(`"memory.hint": 512`), expected: { memoryHint: 512 } },
+  {
+    what: "a memory hint of 0 as the default, as PHP does",
+    text: keys(`"memory.hint": 0`),
+    expected: { memoryHint: null },
+  },
+  {
+    what: "the last of two values for one key, as PHP does",
+    text: keys(`"memory.hint": 1, "memory.hint": 2`),
+    expected: { memoryHint: 2 },
+  },
+];

@@ -1,0 +1,19 @@
+import { generateFingerprint } from "../../src/hub/fingerprint.ts";
+import { assertEquals, assertMatch } from "../assert.ts";
+
+Deno.test("generateFingerprint() gives 16 characters that are hard to confuse", () => {
+  assertMatch(
+    generateFingerprint(),
+    /^[23456789abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ]{16}$/,
+  );
+});
+
+Deno.test("generateFingerprint() gives another one each time", () => {
+  assertEquals(new Set(Array.from({ length: 1000 }, () => generateFingerprint())).size, 1000);
+});
+
+Deno.test("generateFingerprint() uses only bytes that favour no character", () => {
+  let turn = 0;
+  const fingerprint = generateFingerprint((bytes) => bytes.fill(turn++ === 0 ? 255 : 0));
+  assertEquals(fingerprint, "2".repeat(16));
+});

@@ -1,0 +1,39 @@
+import { InvalidMessage, parseMessage } from "../../src/hub/message.ts";
+import { assertStrictEquals, assertThrows } from "../assert.ts";
+
+for (
+  const json of [
+    '{"subscribers":[]}',
+    '{"subscribers":["A"],"touched":null}',
+    '{"subscribers":["A"],"touched":["x"],"uniqueID":7}',
+    '{"subscribers":["__proto__"],"__proto__":{"subscribers":1}}',
+  ]
+) {
+  Deno.test(`parseMessage() takes ${json} as it is`, () => {
+    const value = JSON.parse(json);
+    assertStrictEquals(parseMessage(value), value);
+  });
+}
+
+for (
+  const json of [
+    "null",
+    "7",
+    '"text"',
+    "[]",
+    "{}",
+    '{"subscribers":null}',
+    '{"subscribers":"A"}',
+    '{"subscribers":{"length":1,"0":"A"}}',
+    '{"subscribers":["A",7]}',
+    '{"subscribers":[null]}',
+    '{"__proto__":{"subscribers":["A"]}}',
+    '{"subscribers":[],"touched":"x"}',
+    '{"subscribers":[],"touched":[7]}',
+    '{"subscribers":[],"touched":{}}',
+  ]
+) {
+  Deno.test(`parseMessage() refuses ${json}`, () => {
+    assertThrows(() => parseMessage(JSON.parse(json)), InvalidMessage);
+  });
+}
