@@ -7,6 +7,7 @@
 import { type Config, logTarget } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { ROTATE_KEEP, ROTATE_SIZE, serviceFlags, shellQuote } from "../config/permissions.ts";
+import { Whole } from "../log/format.ts";
 import { closeLog, LogFileError, logger, openLog } from "../log/log.ts";
 import { type Service, StartError, startService } from "../service.ts";
 import { VERSION } from "../version.ts";
@@ -87,7 +88,7 @@ function announce(config: Config, service: Service): void {
   }
   log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
   const flags = serviceFlags(config);
-  log.info("Permissions: {flags}", { flags: shellQuote(flags) });
+  log.info("Permissions: {flags}", { flags: new Whole(shellQuote(flags)) });
   const excess = excessPermissions();
   if (excess.length > 0) {
     log.warning(

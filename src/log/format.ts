@@ -17,6 +17,15 @@ export const VALUE_LIMIT = 400;
 /** The same in a trace, which is there to show whole messages. */
 export const TRACE_VALUE_LIMIT = 8192;
 
+/** A text of our own that a line shows whole. */
+export class Whole {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 const LEVELS: Readonly<Record<LogLevel, string>> = {
   trace: "TRACE",
   debug: "DEBUG",
@@ -47,6 +56,7 @@ export function formatTime(date: Date, offsetMinutes: number = -date.getTimezone
 
 /** A value as a line shows it: an error by its message, the rest as text or JSON. */
 export function formatValue(value: unknown, limit: number = VALUE_LIMIT): string {
+  if (value instanceof Whole) return printable(value.text);
   const text = typeof value === "string"
     ? value
     : value instanceof Error

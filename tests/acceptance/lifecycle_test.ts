@@ -1,0 +1,191 @@
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertMatch,
+  assertStringIncludes,
+} from "../assert.ts";
+import { Browser } from "./browser.ts";
+import { Process } from "./process.ts";
+import { freePorts, publish, ROOT, run, serviceArguments, status } from "./server.ts";
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`${signal} tells browsers to go away with 1001 and ends the service with 0`, async () => {
+    await using running = await run();
+    await using browser = await Browser.open(running.client, { topics: ["A"] });
+    running.process.kill(signal);
+    assertEquals((await browser.closed).code, 1001);
+    assertEquals((await running.process.ended()).code, 0);
+    assertMatch(running.log(), new RegExp(`INFO ${signal}: stopping\\.\\n.* INFO Stopped\\.\\n$`));
+  });
+}
+
+Deno.test("a browser that reads nothing does not keep the service from ending", async () => {
+  await using running = await run();
+  using stuck = await Deno.connect({ hostname: "127.0.0.1", port: running.client });
+  await stuck.write(new TextEncoder().encode(
+    "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  ));
+  await stuck.read(new Uint8Array(1024));
+  // {"command":"subscribe","data":["A"]} as a text frame with a mask of zeros.
+  const command = new TextEncoder().encode('{"command":"subscribe","data":["A"]}');
+  await stuck.write(new Uint8Array([0x81, 0x80 | command.length, 0, 0, 0, 0, ...command]));
+  await using other = await Browser.open(running.client, { topics: ["B"] });
+  const filler = "x".repeat(500_000);
+  let published = 0;
+  while (!/Ended its connection: \d+ bytes wait for it/.test(running.process.output)) {
+    // deno-lint-ignore no-await-in-loop -- one message after the other until it is too many
+    await publish(running.admin, { subscribers: ["A"], filler });
+    published++;
+    assert(published < 200, "the backlog is bounded");
+  }
+  await publish(running.admin, { subscribers: ["A", "B"] });
+  assertEquals((await other.all()).length, 1, "and the others hear everything");
+  running.process.kill("SIGTERM");
+  const started = performance.now();
+  assertEquals((await running.process.ended()).code, 0);
+  assert(performance.now() - started < 5000, "the promised 5 s");
+});
+
+Deno.test("nobody is served before every server is bound, and one that cannot be names the reason", async () => {
+  const [client = 0, admin = 0] = freePorts(2);
+  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
+  try {
+    const path = `${folder}/aphlict.json`;
+    Deno.writeTextFileSync(
+      path,
+      JSON.stringify({
+        servers: [
+          { type: "client", port: client, listen: "127.0.0.1" },
+          { type: "admin", port: admin },
+        ],
+        logs: [{ path: `${folder}/aphlict.log` }],
+        pidfile: `${folder}/aphlict.pid`,
+      }),
+    );
+    using _taken = Deno.listen({ hostname: "127.0.0.1", port: admin });
+    await using process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
+    assertEquals((await process.ended()).code, 1);
+    const reason = `Cannot bind admin server 127.0.0.1:${admin}: the address is already in use. ` +
+      'Stop the other program or set "port" of servers[1].';
+    assertStringIncludes(process.output, reason);
+    assertStringIncludes(Deno.readTextFileSync(`${folder}/aphlict.log`), reason);
+    assertEquals(process.output.includes("Listening"), false);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("a missing folder of a log ends the start with 1 and says what to do", async () => {
+  const [client, admin] = freePorts(2);
+  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
+  try {
+    const path = `${folder}/aphlict.json`;
+    Deno.writeTextFileSync(
+      path,
+      JSON.stringify({
+        servers: [{ type: "client", port: client }, { type: "admin", port: admin }],
+        logs: [{ path: `${folder}/missing/aphlict.log` }],
+        pidfile: `${folder}/aphlict.pid`,
+      }),
+    );
+    await using process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
+    assertEquals((await process.ended()).code, 1);
+    assertEquals(
+      process.output,
+      `Cannot open log file ${folder}/missing/aphlict.log: its folder does not exist. ` +
+        'Create the folder, or change the path in "logs".',
+    );
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("the start says where it listens, its fingerprint, its flags, and how to send a message", async () => {
+  await using running = await run();
+  const { client, admin, process, folder } = running;
+  await process.line(
+    new RegExp(`INFO Listening: client server at ws://127\\.0\\.0\\.1:${client}/`),
+  );
+  await process.line(
+    new RegExp(`INFO Listening: admin server at http://127\\.0\\.0\\.1:${admin}/`),
+  );
+  await process.line(/INFO This server has fingerprint \w{16}\./);
+  const logs = [0, 1, 2, 3, 4, 5].map((n) => `${folder}/aphlict.log${n ? `.${n}` : ""}`).join(",");
+  const permissions = await process.line(/INFO Permissions: /);
+  assertStringIncludes(
+    permissions,
+    "--no-prompt --cached-only --deny-import " +
+      `--allow-net=127.0.0.1:${client},127.0.0.1:${admin} ` +
+      `--allow-read=${folder}/aphlict.json,${logs} --allow-write=${logs}`,
+  );
+  assertEquals(process.output.includes("WARNING"), false, "it holds no more than these");
+  const hint = await process.line(/^ +curl /);
+  await using browser = await Browser.open(client, { topics: ["PHID-USER-example"] });
+  await using curl = new Process("sh", ["-c", hint]);
+  assertEquals((await curl.ended()).code, 0);
+  assertEquals(JSON.parse(await browser.next()).type, "test");
+});
+
+Deno.test("a start with more permissions than needed is warned about", async () => {
+  await using running = await run();
+  const args = ["run", `--config=${ROOT}deno.json`, "--allow-all", `${ROOT}main.ts`, "serve"];
+  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
+  try {
+    const [client, admin] = freePorts(2);
+    const path = `${folder}/aphlict.json`;
+    Deno.writeTextFileSync(
+      path,
+      JSON.stringify({
+        servers: [{ type: "client", port: client }, { type: "admin", port: admin }],
+        pidfile: `${folder}/aphlict.pid`,
+      }),
+    );
+    await using process = new Process(Deno.execPath(), [...args, "--config", path]);
+    assertMatch(
+      await process.line(/WARNING The process holds more permissions than it needs/),
+      /all of net, read, write, run, env, sys, ffi, import\./,
+    );
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+  assertGreater(Number((await status(running.admin))["uptime"]), 0);
+});
+
+Deno.test("debug shows each connection, subscription, message and delivery on the console", async () => {
+  await using running = await run({ verb: "debug" });
+  {
+    await using browser = await Browser.open(running.client, { path: "/~acme/", topics: ["A"] });
+    await publish(running.admin, { subscribers: ["A"], text: "\u001b[31m\r\nforged" }, {
+      instance: "acme",
+    });
+    assertEquals((await browser.all()).length, 1);
+  }
+  await running.process.line(/TRACE <Listener\/1\/acme> Disconnected\./);
+  for (
+    const pattern of [
+      /TRACE <Listener\/1\/acme> Connected from 127\.0\.0\.1:\d+\./,
+      /TRACE <Listener\/1\/acme> Received message: \{"command":"subscribe","data":\["A"\]\}/,
+      /TRACE <Listener\/1\/acme> Subscribed to: \["A"\]/,
+      /TRACE Received message \(acme\): \{"subscribers":\["A"\],"text":"\\u001b\[31m\\r\\nforged"\}/,
+      /TRACE <Listener\/1\/acme> Wrote message: \{"subscribers":\["A"\].*"touched":\["\w{16}"\]\}/,
+    ]
+  ) {
+    assertMatch(running.process.output, pattern);
+    assertMatch(running.log(), pattern);
+  }
+});
+
+Deno.test("an ordinary start logs no connection and no message", async () => {
+  await using running = await run();
+  {
+    await using browser = await Browser.open(running.client, { topics: ["A"] });
+    await publish(running.admin, { subscribers: ["A"], secret: "hunter2" });
+    assertEquals((await browser.all()).length, 1);
+  }
+  running.process.kill("SIGTERM");
+  await running.process.ended();
+  assertEquals(running.log().includes("hunter2"), false);
+  assertEquals(running.log().includes("Listener"), false);
+});

@@ -1,0 +1,128 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { serviceFlags } from "../../src/config/permissions.ts";
+import { Process } from "./process.ts";
+import { freePorts, ROOT } from "./server.ts";
+
+/** Runs code under the flags derived from a configuration with one peer; resolves to its output. */
+async function underDerivedFlags(code: (free: Record<string, string>) => string): Promise<string> {
+  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
+  try {
+    const [client, admin, peer, other] = freePorts(4);
+    const path = `${folder}/aphlict.json`;
+    Deno.writeTextFileSync(
+      path,
+      JSON.stringify({
+        servers: [
+          { type: "client", port: client, listen: "127.0.0.1" },
+          { type: "admin", port: admin },
+        ],
+        logs: [{ path: `${folder}/aphlict.log` }],
+        cluster: [{ host: "127.0.0.1", port: peer, protocol: "http" }],
+        pidfile: `${folder}/aphlict.pid`,
+      }),
+    );
+    const script = `${folder}/probe.ts`;
+    const values = { folder, client, admin, peer, other };
+    Deno.writeTextFileSync(
+      script,
+      code(Object.fromEntries(Object.entries(values).map(([key, value]) => [key, String(value)]))),
+    );
+    await using process = new Process(Deno.execPath(), [
+      "run",
+      `--config=${ROOT}deno.json`,
+      ...serviceFlags(loadConfig(path)),
+      script,
+    ], { env: { SECRET: "hunter2" } });
+    await process.ended();
+    return process.output;
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** What the service must not be able to do, as code. */
+const FORBIDDEN: Record<string, (values: Record<string, string>) => string> = {
+  "listen on another port": ({ other }) =>
+    `Deno.listen({ hostname: "127.0.0.1", port: ${other} });`,
+  "listen on another address": ({ client }) =>
+    `Deno.listen({ hostname: "0.0.0.0", port: ${client} });`,
+  "connect elsewhere": ({ other }) =>
+    `await Deno.connect({ hostname: "127.0.0.1", port: ${other} });`,
+  "fetch from elsewhere": ({ other }) => `await fetch("http://127.0.0.1:${other}/");`,
+  "resolve a name": () => `await Deno.resolveDns("example.com", "A");`,
+  "read /etc/hostname": () => `Deno.readTextFileSync("/etc/hostname");`,
+  "read the folder of the log": ({ folder }) => `[...Deno.readDirSync("${folder}")];`,
+  "write beside the log": ({ folder }) => `Deno.writeTextFileSync("${folder}/other", "");`,
+  "write a seventh log file": ({ folder }) =>
+    `Deno.writeTextFileSync("${folder}/aphlict.log.6", "");`,
+  "write the configuration": ({ folder }) =>
+    `Deno.writeTextFileSync("${folder}/aphlict.json", "");`,
+  "write the pidfile": ({ folder }) => `Deno.writeTextFileSync("${folder}/aphlict.pid", "");`,
+  "run a program": () => `new Deno.Command("true").outputSync();`,
+  "read an environment variable": () => `Deno.env.get("SECRET");`,
+  "ask who it runs as": () => `Deno.uid();`,
+  "load a library": () => `Deno.dlopen("libc.so.6", {});`,
+  "signal another process": () => `Deno.kill(1, "SIGCONT");`,
+  "import from the network": () => `const url = "https://jsr.io/x.ts"; await import(url);`,
+};
+
+for (const [deed, code] of Object.entries(FORBIDDEN)) {
+  Deno.test(`under its derived flags the service cannot ${deed}`, async () => {
+    assertMatch(
+      await underDerivedFlags(code),
+      /NotCapable: Requires (net|read|write|run|env|sys|ffi) access|Requires import access/,
+    );
+  });
+}
+
+Deno.test("under its derived flags the service can do what it needs", async () => {
+  const output = await underDerivedFlags(({ client, admin, peer, folder }) => `
+    for (const port of [${client}, ${admin}]) Deno.listen({ hostname: "127.0.0.1", port }).close();
+    try {
+      await Deno.connect({ hostname: "127.0.0.1", port: ${peer} });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    }
+    Deno.readTextFileSync("${folder}/aphlict.json");
+    Deno.writeTextFileSync("${folder}/aphlict.log", "line");
+    for (let n = 5; n > 0; n--) {
+      const from = n === 1 ? "" : "." + (n - 1);
+      try {
+        Deno.renameSync("${folder}/aphlict.log" + from, "${folder}/aphlict.log." + n);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    console.log("all done");
+  `);
+  assertStringIncludes(output, "all done");
+});
+
+Deno.test("the tasks of deno.json carry the flags that their configuration needs", () => {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`));
+  const before = loadConfigAt("conf/aphlict.local.json");
+  for (const verb of ["serve", "debug"]) {
+    const task = verb === "serve" ? "start" : verb;
+    assertEquals(
+      tasks[task].command,
+      `deno run ${before.join(" ")} main.ts ${verb} --config conf/aphlict.local.json`,
+    );
+  }
+});
+
+Deno.test("no task but the tests grants a permission without saying for what", () => {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`));
+  for (const [name, task] of Object.entries<{ command: string }>(tasks)) {
+    if (name === "test") continue;
+    for (const flag of task.command.split(" ").filter((word) => /^(-A|--allow)/.test(word))) {
+      assertMatch(flag, /^--allow-\w+=\S+$/, name);
+    }
+  }
+});
+
+/** The derived flags of a file of the project, whose paths are relative to its folder. */
+function loadConfigAt(path: string): string[] {
+  const config = loadConfig(`${ROOT}${path}`);
+  return serviceFlags({ ...config, path });
+}

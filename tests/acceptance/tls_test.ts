@@ -1,0 +1,86 @@
+import { assertEquals, assertMatch, assertRejects } from "../assert.ts";
+import { Browser } from "./browser.ts";
+import { makeAuthority, makeCertificate } from "./certificate.ts";
+import { publish, run } from "./server.ts";
+
+const root = makeAuthority("Test Root");
+const intermediate = makeAuthority("Test Intermediate", root);
+const direct = makeCertificate(root);
+const chained = makeCertificate(intermediate);
+
+Deno.test("both ports speak TLS, with a chain up to an authority that the browser knows", async () => {
+  const tls = { key: "server.key", cert: "server.crt", chain: "chain.crt" };
+  await using running = await run({
+    servers: [{ type: "client", tls }, { type: "admin", tls }],
+    files: {
+      "server.key": chained.key,
+      "server.crt": chained.cert,
+      "chain.crt": intermediate.cert,
+    },
+  });
+  await running.process.line(/client server at wss:.*\/$/);
+  await running.process.line(/admin server at https:.*\/$/);
+  // It knows the root alone, so the handshake proves that the chain is sent.
+  using client = Deno.createHttpClient({ caCerts: [root.cert] });
+  await using browser = await Browser.open(running.client, {
+    path: "/ws/~acme/",
+    topics: ["A"],
+    client,
+  });
+  await publish(running.admin, { subscribers: ["A"], text: "😀" }, { instance: "acme", client });
+  assertEquals(JSON.parse(await browser.next()).text, "😀");
+  const answer = await fetch(`https://localhost:${running.client}/`, { client });
+  assertEquals([answer.status, await answer.text()], [501, "HTTP/501 Use Websockets\n"]);
+});
+
+Deno.test("without the chain a browser that knows the root alone refuses the certificate", async () => {
+  const tls = { key: "server.key", cert: "server.crt" };
+  await using running = await run({
+    servers: [{ type: "client", tls }, { type: "admin" }],
+    files: { "server.key": chained.key, "server.crt": chained.cert },
+  });
+  using client = Deno.createHttpClient({ caCerts: [root.cert] });
+  await assertRejects(() => Browser.open(running.client, { client }), Error);
+});
+
+Deno.test("a plain and a TLS server of one configuration share the listeners", async () => {
+  const tls = { key: "server.key", cert: "server.crt" };
+  await using running = await run({
+    servers: [{ type: "client" }, { type: "client", tls }, { type: "admin" }],
+    files: { "server.key": direct.key, "server.crt": direct.cert },
+  });
+  using client = Deno.createHttpClient({ caCerts: [root.cert] });
+  const [plainPort = 0, tlsPort = 0] = running.ports;
+  await using plain = await Browser.open(plainPort, { topics: ["A"] });
+  await using secure = await Browser.open(tlsPort, { topics: ["A"], client });
+  await publish(running.admin, { subscribers: ["A"] });
+  assertEquals([(await plain.all()).length, (await secure.all()).length], [1, 1]);
+});
+
+Deno.test("a key that does not belong to the certificate ends the start and is named", async () => {
+  const error = await assertRejects(() =>
+    run({
+      servers: [{ type: "client", tls: { key: "a.key", cert: "b.crt" } }, { type: "admin" }],
+      files: { "a.key": direct.key, "b.crt": chained.cert },
+    })
+  );
+  assertMatch(
+    error.message,
+    /servers\[0\]\.ssl\.key: Key \S+a\.key does not belong to certificate \S+b\.crt/,
+  );
+});
+
+Deno.test("plain text on a TLS port harms nobody", async () => {
+  const tls = { key: "server.key", cert: "server.crt" };
+  await using running = await run({
+    servers: [{ type: "client", tls }, { type: "admin" }],
+    files: { "server.key": direct.key, "server.crt": direct.cert },
+  });
+  using plain = await Deno.connect({ hostname: "127.0.0.1", port: running.client });
+  await plain.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  for await (const _ of plain.readable.values({ preventCancel: true }));
+  using client = Deno.createHttpClient({ caCerts: [root.cert] });
+  await using browser = await Browser.open(running.client, { topics: ["A"], client });
+  await publish(running.admin, { subscribers: ["A"] });
+  assertEquals((await browser.all()).length, 1);
+});
