@@ -119,11 +119,9 @@ function refuse(
   detail?: unknown,
   headers: Record<string, string> = {},
 ): Response {
-  log.info("<{remoteAddress}> Answered {status}: {error}. {detail}", {
-    remoteAddress,
-    status,
-    error,
-    detail: detail ?? "",
-  });
+  const text = "<{remoteAddress}> Answered {status}: {error}";
+  const values = { remoteAddress, status, error };
+  if (detail === undefined) log.info(`${text}.`, values);
+  else log.info(`${text}: {detail}`, { ...values, detail });
   return Response.json({ error }, { status, headers: { connection: "close", ...headers } });
 }
