@@ -51,8 +51,8 @@ async function serveUntilStopped(
     await openLog({
       files: config.logs.filter(({ path }) => logTarget(path) !== "console").map(({ path }) => ({
         path,
-        rotateSize: logTarget(path) === "file" ? ROTATE_SIZE : Infinity,
-        rotateKeep: ROTATE_KEEP,
+        size: ROTATE_SIZE,
+        keep: ROTATE_KEEP,
       })),
       console: true,
       level,
@@ -78,7 +78,7 @@ async function serveUntilStopped(
     log.fatal("{error}", { error });
     return EXIT.failed;
   } finally {
-    await deadline(closeLog(), 500);
+    await closeLog();
   }
 }
 

@@ -36,7 +36,7 @@ export interface Permissions {
  * The permissions of the service, each once and in the order of the file.
  *
  * The configuration file is among them because a reload reads it again. A log file may be read because
- * rotation looks up its size and renames it, and Deno asks for both permissions to rename. A granted
+ * rotation renames it, and Deno asks for both permissions to rename. A granted
  * path is compared by its name, without following a symbolic link, so a certificate that is renewed by
  * pointing its link at a new file stays readable.
  */

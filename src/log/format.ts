@@ -42,7 +42,12 @@ export function formatLine(record: LogRecord): string {
   const message = record.message.map((part, index) =>
     index % 2 === 0 ? String(part) : formatValue(part, limit)
   ).join("");
-  return `[${formatTime(new Date(record.timestamp))}] ${LEVELS[record.level]} ${message}\n`;
+  return formatText(record.level, message, new Date(record.timestamp));
+}
+
+/** A text that is safe to show as one line, with its line feed. */
+export function formatText(level: LogLevel, text: string, date: Date = new Date()): string {
+  return `[${formatTime(date)}] ${LEVELS[level]} ${text}\n`;
 }
 
 /** Local time in ISO 8601, with ms and the offset from UTC. */

@@ -7,8 +7,15 @@
  * @module
  */
 
-import { getRotatingFileSink } from "@logtape/file";
-import { configure, dispose, getLogger, type Logger, type Sink } from "@logtape/logtape";
+import {
+  configure,
+  dispose,
+  getLogger,
+  type Logger,
+  type LogRecord,
+  type Sink,
+} from "@logtape/logtape";
+import { LogFile, type Rotation } from "./file.ts";
 import { formatLine } from "./format.ts";
 
 export type { Logger };
@@ -16,20 +23,11 @@ export type { Logger };
 /** Where lines go, and which. */
 export interface LogOptions {
   /** Files that every line is appended to. */
-  readonly files: readonly LogFile[];
+  readonly files: readonly ({ readonly path: string } & Rotation)[];
   /** Whether every line is written to the console too (warnings and errors to stderr). */
   readonly console: boolean;
   /** `trace` shows each connection, command, message and delivery. */
   readonly level: "trace" | "info";
-}
-
-/** One log file and how it rotates. */
-export interface LogFile {
-  readonly path: string;
-  /** Bytes at which it is renamed to `PATH.1` and started anew; `Infinity`: never. */
-  readonly rotateSize: number;
-  /** How many renamed files are kept. */
-  readonly rotateKeep: number;
 }
 
 /** A log file that cannot be opened. */
@@ -57,33 +55,23 @@ export async function openLog(options: LogOptions): Promise<void> {
     sinks,
     loggers: [
       { category: "aphlict", lowestLevel: options.level, sinks: names },
-      // LogTape's own complaints, such as a file it cannot write to.
-      {
-        category: ["logtape", "meta"],
-        lowestLevel: "warning",
-        sinks: options.console ? ["console"] : names,
-      },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: names },
     ],
   });
 }
 
-/** Writes what is buffered and closes the files. */
+/** Closes the files. */
 export async function closeLog(): Promise<void> {
   await dispose();
 }
 
-function openFile(file: LogFile): Sink {
+function openFile({ path, ...rotation }: { readonly path: string } & Rotation): Sink & Disposable {
   try {
-    return getRotatingFileSink(file.path, {
-      formatter: formatLine,
-      maxSize: file.rotateSize,
-      maxFiles: file.rotateKeep,
-      // Each line is handed to the kernel at once; syncing it to the disk happens behind it.
-      nonBlocking: true,
-      bufferSize: 0,
-    });
+    const file = new LogFile(path, rotation, complain);
+    const sink = (record: LogRecord) => file.write(formatLine(record));
+    return Object.assign(sink, { [Symbol.dispose]: () => file.close() });
   } catch (error) {
-    throw new LogFileError(explain(file.path, error));
+    throw new LogFileError(explain(path, error));
   }
 }
 
@@ -96,6 +84,9 @@ function explain(path: string, error: unknown): string {
     return what + "permission denied. Let the user that runs Aphlict write it, or change the " +
       'path in "logs".';
   }
+  if (error instanceof Deno.errors.NotCapable && path.startsWith("/dev/")) {
+    return what + "Deno opens no device but /dev/null under limited permissions. Name a file.";
+  }
   if (error instanceof Deno.errors.NotCapable) {
     return what + "the process was started without the permission. Start it with bin/aphlict, " +
       "or with the flags that `aphlict permissions` prints.";
@@ -103,11 +94,16 @@ function explain(path: string, error: unknown): string {
   return `${what}${error instanceof Error ? error.message : String(error)}.`;
 }
 
+/** For what cannot be said in the log. */
+function complain(text: string): void {
+  // deno-lint-ignore no-console -- this is the last resort
+  console.error(text);
+}
+
 const writeToConsole: Sink = (record) => {
   const line = formatLine(record).trimEnd();
   if (record.level === "warning" || record.level === "error" || record.level === "fatal") {
-    // deno-lint-ignore no-console -- this is the console sink
-    console.error(line);
+    complain(line);
   } else {
     // deno-lint-ignore no-console -- this is the console sink
     console.log(line);

@@ -1,0 +1,173 @@
+import fc from "fast-check";
+import { LogFile } from "../../src/log/file.ts";
+import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "../assert.ts";
+
+function withFolder(test: (folder: string) => void): void {
+  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
+  try {
+    test(folder);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+function noComplaint(text: string): void {
+  throw new Error(`Unexpected complaint: ${text}`);
+}
+
+function names(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+}
+
+Deno.test("a line is in the file as soon as it is written", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const file = new LogFile(path, { size: 1000, keep: 2 }, noComplaint);
+    file.write("one\n");
+    assertEquals(Deno.readTextFileSync(path), "one\n");
+    file.close();
+  });
+});
+
+Deno.test("an existing file is appended to, and its size counts for rotation", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    Deno.writeTextFileSync(path, "12345678\n");
+    const file = new LogFile(path, { size: 14, keep: 2 }, noComplaint);
+    file.write("1234\n");
+    file.write("5678\n");
+    file.close();
+    assertEquals(Deno.readTextFileSync(`${path}.1`), "12345678\n1234\n");
+    assertEquals(Deno.readTextFileSync(path), "5678\n");
+  });
+});
+
+Deno.test("rotation keeps as many files as asked for, the newest under the lowest number", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const file = new LogFile(path, { size: 4, keep: 2 }, noComplaint);
+    for (const line of ["1\n", "2\n", "3\n", "4\n", "5\n", "6\n", "7\n"]) file.write(line);
+    file.close();
+    assertEquals(names(folder), ["a.log", "a.log.1", "a.log.2"]);
+    assertEquals(Deno.readTextFileSync(path), "7\n");
+    assertEquals(Deno.readTextFileSync(`${path}.1`), "5\n6\n");
+    assertEquals(Deno.readTextFileSync(`${path}.2`), "3\n4\n");
+  });
+});
+
+Deno.test("a line longer than the limit stands whole in a file of its own", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const file = new LogFile(path, { size: 4, keep: 3 }, noComplaint);
+    for (const line of ["1\n", "long line\n", "2\n"]) file.write(line);
+    file.close();
+    assertEquals(Deno.readTextFileSync(`${path}.2`), "1\n");
+    assertEquals(Deno.readTextFileSync(`${path}.1`), "long line\n");
+    assertEquals(Deno.readTextFileSync(path), "2\n");
+  });
+});
+
+Deno.test("for any lines and any size, the kept files hold the last lines in order, none twice", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ maxLength: 20 }), { maxLength: 40 }),
+      fc.integer({ min: 1, max: 60 }),
+      (texts, size) => {
+        withFolder((folder) => {
+          const path = `${folder}/a.log`;
+          const file = new LogFile(path, { size, keep: 100 }, noComplaint);
+          const lines = texts.map((text, index) =>
+            `${index} ${text.replaceAll("\n", "").toWellFormed()}\n`
+          );
+          for (const line of lines) file.write(line);
+          file.close();
+          const files = names(folder).sort((a, b) => number(b) - number(a));
+          const content = files.map((name) => Deno.readTextFileSync(`${folder}/${name}`));
+          assertEquals(content.join(""), lines.join(""));
+        });
+      },
+    ),
+    { numRuns: 30 },
+  );
+});
+
+function number(name: string): number {
+  return Number(/\d+$/.exec(name)?.[0] ?? 0);
+}
+
+Deno.test("a device is written to and never renamed", () => {
+  const file = new LogFile("/dev/null", { size: 1, keep: 1 }, noComplaint);
+  for (let index = 0; index < 3; index++) file.write("line\n");
+  file.close();
+  assertEquals(Deno.statSync("/dev/null").isCharDevice, true);
+});
+
+Deno.test("lines that cannot be written are complained about once, and the caller is not disturbed", () => {
+  const complaints: string[] = [];
+  const file = new LogFile("/dev/full", { size: 1000, keep: 1 }, (text) => complaints.push(text));
+  for (let index = 0; index < 3; index++) file.write("line\n");
+  file.close();
+  assertEquals(complaints.length, 1);
+  assertMatch(complaints[0] ?? "", /^Cannot write log file \/dev\/full: No space left on device/);
+});
+
+Deno.test("a file that can be written again says how many lines are missing", () => {
+  withFolder((folder) => {
+    // A pipe refuses to be written while nobody has it open for reading.
+    const path = `${folder}/pipe`;
+    assertEquals(new Deno.Command("mkfifo", { args: [path] }).outputSync().success, true);
+    const open = () => Deno.openSync(path, { read: true, write: true });
+    const complaints: string[] = [];
+    const reader = open();
+    const file = new LogFile(path, { size: 1000, keep: 1 }, (text) => complaints.push(text));
+    file.write("one\n");
+    assertEquals(readFrom(reader), "one\n");
+    reader.close();
+    file.write("two\n");
+    file.write("three\n");
+    assertEquals(complaints.length, 1);
+    const again = open();
+    file.write("four\n");
+    assertMatch(
+      readFrom(again),
+      /^\[\S+\] WARNING 2 lines that could not be written are missing\.\nfour\n$/,
+    );
+    file.write("five\n");
+    assertEquals(readFrom(again), "five\n");
+    again.close();
+    file.write("six\n");
+    assertEquals(complaints.length, 2, "the next outage is told of again");
+    file.close();
+  });
+});
+
+function readFrom(file: Deno.FsFile): string {
+  const buffer = new Uint8Array(1000);
+  return new TextDecoder().decode(buffer.subarray(0, file.readSync(buffer) ?? 0));
+}
+
+Deno.test("a rotation that fails is complained about once, and the file goes on", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const complaints: string[] = [];
+    const file = new LogFile(path, { size: 4, keep: 2 }, (text) => complaints.push(text));
+    file.write("1\n");
+    // A folder that is not empty cannot be replaced by a file.
+    Deno.mkdirSync(`${path}.1/full`, { recursive: true });
+    Deno.mkdirSync(`${path}.2/full`, { recursive: true });
+    for (const line of ["2\n", "3\n", "4\n"]) file.write(line);
+    file.close();
+    assertEquals(complaints.length, 1);
+    assertStringIncludes(complaints[0] ?? "", `Cannot rotate log file ${path}: `);
+    assertEquals(Deno.readTextFileSync(path), "1\n2\n3\n4\n");
+  });
+});
+
+Deno.test("a file in a missing folder cannot be opened", () => {
+  withFolder((folder) => {
+    assertThrows(
+      () => new LogFile(`${folder}/missing/a.log`, { size: 4, keep: 2 }, noComplaint),
+      Deno.errors.NotFound,
+    );
+  });
+});
