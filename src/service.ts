@@ -79,7 +79,14 @@ export function startService(config: Config): Service {
 function readServerTls({ tls }: ServerConfig, index: number): TlsMaterial | null {
   if (!tls) return null;
   try {
-    return readTls(tls);
+    const material = readTls(tls);
+    if (material.expires.getTime() < Date.now()) {
+      log.warning("Certificate {cert} expired on {expires}: browsers will refuse it. Renew it.", {
+        cert: tls.cert,
+        expires: material.expires.toISOString(),
+      });
+    }
+    return material;
   } catch (error) {
     if (!(error instanceof TlsError)) throw error;
     throw new StartError(`servers[${index}].${error.key}: ${error.message}`);

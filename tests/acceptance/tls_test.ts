@@ -70,6 +70,15 @@ Deno.test("a key that does not belong to the certificate ends the start and is n
   );
 });
 
+Deno.test("an expired certificate is warned about at the start", async () => {
+  const expired = makeCertificate(root, -60_000);
+  await using running = await run({
+    servers: [{ type: "client", tls: { key: "a.key", cert: "a.crt" } }, { type: "admin" }],
+    files: { "a.key": expired.key, "a.crt": expired.cert },
+  });
+  await running.process.line(/WARNING Certificate \S+a\.crt expired on \d{4}-/);
+});
+
 Deno.test("plain text on a TLS port harms nobody", async () => {
   const tls = { key: "server.key", cert: "server.crt" };
   await using running = await run({
