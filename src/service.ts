@@ -49,11 +49,11 @@ const log = logger("service");
  * Starts all servers of a configuration, or none.
  *
  * Everything is read and bound in one turn of the event loop, so that no server answers before the
- * last one is bound.
+ * last one is bound. When one cannot be bound, the others are free again before this rejects.
  *
  * @throws {StartError} If a certificate cannot be used or an address cannot be bound.
  */
-export function startService(config: Config): Service {
+export async function startService(config: Config): Promise<Service> {
   const hub = new Hub({ fingerprint: generateFingerprint(), now: () => performance.now() });
   const tls = config.servers.map(readServerTls);
   const bound: Bound[] = [];
@@ -62,7 +62,7 @@ export function startService(config: Config): Service {
       bound.push(bind(hub, server, index, tls[index] ?? null));
     }
   } catch (error) {
-    for (const server of bound) void server.shutdown();
+    await Promise.all(bound.map((server) => server.shutdown()));
     throw error;
   }
   const expiry = setInterval(() => hub.expire(), EXPIRE_INTERVAL_MS);

@@ -68,7 +68,7 @@ async function serveUntilStopped(
     pid: Deno.pid,
   });
   try {
-    const service = startService(config);
+    const service = await startService(config);
     announce(config, service);
     log.info("{signal}: stopping.", { signal: await stopped });
     await stopWithin(STOP_DEADLINE_MS, service);

@@ -46,7 +46,7 @@ export function quote(value: unknown): string {
 /** Escapes what would break a line, steer a terminal, reorder the text around it or not be seen. */
 export function printable(text: string): string {
   return text.replace(
-    /(?! )[\p{Cc}\p{Cf}\p{Z}]/gu,
+    /(?! )[\p{Cc}\p{Cf}\p{Cs}\p{Z}]/gu,
     (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
   );
 }

@@ -62,15 +62,21 @@ export function formatTime(date: Date, offsetMinutes: number = -date.getTimezone
 /** A value as a line shows it: an error by its message, the rest as text or JSON. */
 export function formatValue(value: unknown, limit: number = VALUE_LIMIT): string {
   if (value instanceof Whole) return printable(value.text);
-  const text = typeof value === "string"
-    ? value
-    : value instanceof Error
-    ? value.message
-    : typeof value === "object" && value !== null
-    ? JSON.stringify(value)
-    : String(value);
+  const text = textOf(value);
   if (text.length <= limit) return printable(text);
   return `${printable(text.slice(0, limit))}... (${text.length} characters)`;
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (value instanceof Error) return value.message;
+  if (typeof value !== "object" || value === null) return String(value);
+  try {
+    return JSON.stringify(value) ?? "undefined";
+  } catch (error) {
+    // A circle, or a bigint: nothing that is logged has one, and a line must be written all the same.
+    return textOf(error);
+  }
 }
 
 function twoDigits(number: number): string {

@@ -1,0 +1,73 @@
+import type { Config, ServerConfig } from "../src/config/config.ts";
+import { explainBindError, StartError, startService } from "../src/service.ts";
+import { assertEquals, assertRejects } from "./assert.ts";
+import { freePorts } from "./acceptance/server.ts";
+
+const SERVER: ServerConfig = { type: "client", port: 80, listen: "2001:db8::1", tls: null };
+
+for (
+  const [error, reason] of [
+    [
+      new Deno.errors.AddrInUse(),
+      'the address is already in use. Stop the other program or set "port" of servers[2].',
+    ],
+    [
+      new Deno.errors.AddrNotAvailable(),
+      'this host has no such address. Set "listen" of servers[2] to one that it has.',
+    ],
+    [
+      new Deno.errors.PermissionDenied(),
+      "the system does not let this user bind it. Ports below 1024 are reserved: set " +
+      '"port" of servers[2] to a higher one.',
+    ],
+    [
+      new Deno.errors.NotCapable(),
+      "the process was started without the permission. Start it with bin/aphlict, or with the " +
+      "flags that `aphlict permissions` prints.",
+    ],
+    [
+      new Error("Name or service not known"),
+      'Name or service not known. Correct "listen" of servers[2].',
+    ],
+  ] as const
+) {
+  Deno.test(`an address that cannot be bound for ${error.name} is explained`, () => {
+    assertEquals(
+      explainBindError(SERVER, 2, error),
+      `Cannot bind client server [2001:db8::1]:80: ${reason}`,
+    );
+  });
+}
+
+Deno.test("when one server cannot be bound, none is", async () => {
+  const [client = 0, admin = 0] = freePorts(2);
+  const server = (type: "admin" | "client", port: number): ServerConfig => ({
+    type,
+    port,
+    listen: "127.0.0.1",
+    tls: null,
+  });
+  const config: Config = {
+    path: "aphlict.json",
+    servers: [server("client", client), server("admin", admin)],
+    logs: [],
+    cluster: [],
+    pidfile: "aphlict.pid",
+    memoryHint: null,
+  };
+  {
+    using _taken = Deno.listen({ hostname: "127.0.0.1", port: admin });
+    await assertRejects(
+      () => startService(config),
+      StartError,
+      `127.0.0.1:${admin}: the address is`,
+    );
+  }
+  // Both are free again, so the same configuration now starts.
+  const service = await startService(config);
+  assertEquals(service.listening.map(({ url }) => url), [
+    `ws://127.0.0.1:${client}/`,
+    `http://127.0.0.1:${admin}/`,
+  ]);
+  await service.stop();
+});

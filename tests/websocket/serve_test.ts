@@ -1,0 +1,21 @@
+import { pathOf } from "../../src/websocket/serve.ts";
+import { assertEquals } from "../assert.ts";
+
+for (
+  const [url, path] of [
+    ["http://127.0.0.1:22280/", "/"],
+    ["http://x/~acme/?a=~b", "/~acme/"],
+    ["https://x/~acme/#~b", "/~acme/"],
+    ["http://x//~acme/", "//~acme/"],
+    ["http://x/~a/../b/%41", "/~a/../b/%41"],
+    ['http://x/~a|"{}', '/~a|"{}'],
+    ["http://[/~a/", "/~a/"],
+    ["http://x", ""],
+    ["http://x?~a", ""],
+    ["", ""],
+  ] as const
+) {
+  Deno.test(`the path of ${JSON.stringify(url)} is ${JSON.stringify(path)}`, () => {
+    assertEquals(pathOf(url), path);
+  });
+}
