@@ -1,13 +1,8 @@
-import {
-  assert,
-  assertEquals,
-  assertGreater,
-  assertMatch,
-  assertStringIncludes,
-} from "../assert.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Browser } from "./browser.ts";
+import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
-import { freePorts, publish, ROOT, run, serviceArguments, status } from "./server.ts";
+import { publish, ROOT, run, serviceArguments, writeConfig } from "./server.ts";
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`${signal} tells browsers to go away with 1001 and ends the service with 0`, async () => {
@@ -49,57 +44,29 @@ Deno.test("a browser that reads nothing does not keep the service from ending", 
 });
 
 Deno.test("nobody is served before every server is bound, and one that cannot be names the reason", async () => {
-  const [client = 0, admin = 0] = freePorts(2);
-  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
-  try {
-    const path = `${folder}/aphlict.json`;
-    Deno.writeTextFileSync(
-      path,
-      JSON.stringify({
-        servers: [
-          { type: "client", port: client, listen: "127.0.0.1" },
-          { type: "admin", port: admin },
-        ],
-        logs: [{ path: `${folder}/aphlict.log` }],
-        pidfile: `${folder}/aphlict.pid`,
-      }),
-    );
-    using _taken = Deno.listen({ hostname: "127.0.0.1", port: admin });
-    await using process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
-    assertEquals((await process.ended()).code, 1);
-    const reason = `Cannot bind admin server 127.0.0.1:${admin}: the address is already in use. ` +
-      'Stop the other program or set "port" of servers[1].';
-    assertStringIncludes(process.output, reason);
-    assertStringIncludes(Deno.readTextFileSync(`${folder}/aphlict.log`), reason);
-    assertEquals(process.output.includes("Listening"), false);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
+  using folder = new Folder();
+  const { path, admin } = writeConfig(folder);
+  using _taken = Deno.listen({ hostname: "127.0.0.1", port: admin });
+  await using process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
+  assertEquals((await process.ended()).code, 1);
+  const reason = `Cannot bind admin server 127.0.0.1:${admin}: the address is already in use. ` +
+    'Stop the other program or set "port" of servers[1].';
+  assertStringIncludes(process.output, reason);
+  assertStringIncludes(Deno.readTextFileSync(`${folder.path}/aphlict.log`), reason);
+  assertEquals(process.output.includes("Listening"), false);
 });
 
 Deno.test("a missing folder of a log ends the start with 1 and says what to do", async () => {
-  const [client, admin] = freePorts(2);
-  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
-  try {
-    const path = `${folder}/aphlict.json`;
-    Deno.writeTextFileSync(
-      path,
-      JSON.stringify({
-        servers: [{ type: "client", port: client }, { type: "admin", port: admin }],
-        logs: [{ path: `${folder}/missing/aphlict.log` }],
-        pidfile: `${folder}/aphlict.pid`,
-      }),
-    );
-    await using process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
-    assertEquals((await process.ended()).code, 1);
-    assertEquals(
-      process.output,
-      `Cannot open log file ${folder}/missing/aphlict.log: its folder does not exist. ` +
-        'Create the folder, or change the path in "logs".',
-    );
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
+  using folder = new Folder();
+  const log = `${folder.path}/missing/aphlict.log`;
+  const { path } = writeConfig(folder, { logs: [{ path: log }] });
+  await using process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
+  assertEquals((await process.ended()).code, 1);
+  assertEquals(
+    process.output,
+    `Cannot open log file ${log}: its folder does not exist. Create the folder, or change the ` +
+      'path in "logs".',
+  );
 });
 
 Deno.test("the start says where it listens, its fingerprint, its flags, and how to send a message", async () => {
@@ -129,28 +96,20 @@ Deno.test("the start says where it listens, its fingerprint, its flags, and how 
 });
 
 Deno.test("a start with more permissions than needed is warned about", async () => {
-  await using running = await run();
-  const args = ["run", `--config=${ROOT}deno.json`, "--allow-all", `${ROOT}main.ts`, "serve"];
-  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
-  try {
-    const [client, admin] = freePorts(2);
-    const path = `${folder}/aphlict.json`;
-    Deno.writeTextFileSync(
-      path,
-      JSON.stringify({
-        servers: [{ type: "client", port: client }, { type: "admin", port: admin }],
-        pidfile: `${folder}/aphlict.pid`,
-      }),
-    );
-    await using process = new Process(Deno.execPath(), [...args, "--config", path]);
-    assertMatch(
-      await process.line(/WARNING The process holds more permissions than it needs/),
-      /all of net, read, write, run, env, sys, ffi, import\./,
-    );
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-  assertGreater(Number((await status(running.admin))["uptime"]), 0);
+  using folder = new Folder();
+  await using process = new Process(Deno.execPath(), [
+    "run",
+    `--config=${ROOT}deno.json`,
+    "--allow-all",
+    `${ROOT}main.ts`,
+    "serve",
+    "--config",
+    writeConfig(folder).path,
+  ]);
+  assertMatch(
+    await process.line(/WARNING The process holds more permissions than it needs/),
+    /all of net, read, write, run, env, sys, ffi, import\./,
+  );
 });
 
 Deno.test("debug shows each connection, subscription, message and delivery on the console", async () => {

@@ -1,48 +1,44 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { serviceFlags } from "../../src/config/permissions.ts";
+import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
-import { freePorts, ROOT } from "./server.ts";
+import { freePorts, ROOT, writeConfig } from "./server.ts";
+
+/** What code under test may need to name. */
+interface Values {
+  readonly folder: string;
+  /** The ports of the two servers and of the peer. */
+  readonly client: number;
+  readonly admin: number;
+  readonly peer: number;
+  /** A port that is free and not in the configuration. */
+  readonly other: number;
+}
 
 /** Runs code under the flags derived from a configuration with one peer; resolves to its output. */
-async function underDerivedFlags(code: (free: Record<string, string>) => string): Promise<string> {
-  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
-  try {
-    const [client, admin, peer, other] = freePorts(4);
-    const path = `${folder}/aphlict.json`;
-    Deno.writeTextFileSync(
-      path,
-      JSON.stringify({
-        servers: [
-          { type: "client", port: client, listen: "127.0.0.1" },
-          { type: "admin", port: admin },
-        ],
-        logs: [{ path: `${folder}/aphlict.log` }],
-        cluster: [{ host: "127.0.0.1", port: peer, protocol: "http" }],
-        pidfile: `${folder}/aphlict.pid`,
-      }),
-    );
-    const script = `${folder}/probe.ts`;
-    const values = { folder, client, admin, peer, other };
-    Deno.writeTextFileSync(
-      script,
-      code(Object.fromEntries(Object.entries(values).map(([key, value]) => [key, String(value)]))),
-    );
-    await using process = new Process(Deno.execPath(), [
-      "run",
-      `--config=${ROOT}deno.json`,
-      ...serviceFlags(loadConfig(path)),
-      script,
-    ], { env: { SECRET: "hunter2" } });
-    await process.ended();
-    return process.output;
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
+async function underDerivedFlags(code: (values: Values) => string): Promise<string> {
+  using folder = new Folder();
+  const [peer = 0, other = 0] = freePorts(2);
+  const { path, client, admin } = writeConfig(folder, {
+    cluster: [{ host: "127.0.0.1", port: peer, protocol: "http" }],
+  });
+  const script = folder.write(
+    "probe.ts",
+    code({ folder: folder.path, client, admin, peer, other }),
+  );
+  await using process = new Process(Deno.execPath(), [
+    "run",
+    `--config=${ROOT}deno.json`,
+    ...serviceFlags(loadConfig(path)),
+    script,
+  ], { env: { SECRET: "hunter2" } });
+  await process.ended();
+  return process.output;
 }
 
 /** What the service must not be able to do, as code. */
-const FORBIDDEN: Record<string, (values: Record<string, string>) => string> = {
+const FORBIDDEN: Record<string, (values: Values) => string> = {
   "listen on another port": ({ other }) =>
     `Deno.listen({ hostname: "127.0.0.1", port: ${other} });`,
   "listen on another address": ({ client }) =>

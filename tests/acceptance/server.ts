@@ -8,20 +8,53 @@
 import { fileURLToPath } from "node:url";
 import { loadConfig } from "../../src/config/load.ts";
 import { serviceFlags } from "../../src/config/permissions.ts";
+import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
 
 /** The project's folder. */
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Ports that were free a moment ago, each another one. */
+/**
+ * Ports that are free, each another one. They lie below those that the system gives to outgoing
+ * connections (32768 and up on Linux), so that no browser of a test takes one in between.
+ */
 export function freePorts(count: number): number[] {
-  const listeners = Array.from(
-    { length: count },
-    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
-  );
-  const ports = listeners.map(({ addr }) => addr.port);
-  for (const listener of listeners) listener.close();
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    try {
+      Deno.listen({ hostname: "0.0.0.0", port }).close();
+      ports.add(port);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+  return [...ports];
+}
+
+/** A configuration in a folder: a client and an admin server on 127.0.0.1, and a log. */
+export interface Written {
+  /** The file, `aphlict.json` in the folder. */
+  readonly path: string;
+  /** The port of the client server. */
+  readonly client: number;
+  /** The port of the admin server. */
+  readonly admin: number;
+}
+
+/** Writes a configuration into a folder, with some of its keys changed. */
+export function writeConfig(folder: Folder, change: Record<string, unknown> = {}): Written {
+  const [client = 0, admin = 0] = freePorts(2);
+  const config = {
+    servers: [
+      { type: "client", port: client, listen: "127.0.0.1" },
+      { type: "admin", port: admin },
+    ],
+    logs: [{ path: `${folder.path}/aphlict.log` }],
+    pidfile: `${folder.path}/aphlict.pid`,
+    ...change,
+  };
+  return { path: folder.write("aphlict.json", JSON.stringify(config)), client, admin };
 }
 
 /** One entry of `servers` in a test; its port is chosen by the harness. */
@@ -68,31 +101,25 @@ export function serviceArguments(config: string, verb: string): string[] {
 export async function run(options: RunOptions = {}): Promise<Running> {
   const servers = options.servers ?? [{ type: "client" }, { type: "admin" }];
   const ports = freePorts(servers.length);
-  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
-  for (const [name, text] of Object.entries(options.files ?? {})) {
-    Deno.writeTextFileSync(`${folder}/${name}`, text);
-  }
-  const config = {
+  const folder = new Folder();
+  for (const [name, text] of Object.entries(options.files ?? {})) folder.write(name, text);
+  const { path } = writeConfig(folder, {
     servers: servers.map(({ type, listen, tls }, index) => ({
       type,
       listen: listen ?? "127.0.0.1",
       port: ports[index],
       ...Object.fromEntries(
-        Object.entries(tls ?? {}).map(([key, name]) => [`ssl.${key}`, `${folder}/${name}`]),
+        Object.entries(tls ?? {}).map(([key, name]) => [`ssl.${key}`, `${folder.path}/${name}`]),
       ),
     })),
-    logs: [{ path: `${folder}/aphlict.log` }],
-    pidfile: `${folder}/aphlict.pid`,
-  };
-  const path = `${folder}/aphlict.json`;
-  Deno.writeTextFileSync(path, JSON.stringify(config));
+  });
   const process = new Process(
     Deno.execPath(),
     serviceArguments(path, options.verb ?? "serve"),
   );
   const dispose = async () => {
     await process[Symbol.asyncDispose]();
-    Deno.removeSync(folder, { recursive: true });
+    folder[Symbol.dispose]();
   };
   try {
     await process.line(/Permissions: /);
@@ -103,11 +130,11 @@ export async function run(options: RunOptions = {}): Promise<Running> {
   const portOf = (type: string) => ports[servers.findIndex((server) => server.type === type)] ?? 0;
   return {
     process,
-    folder,
+    folder: folder.path,
     ports,
     client: portOf("client"),
     admin: portOf("admin"),
-    log: () => Deno.readTextFileSync(`${folder}/aphlict.log`),
+    log: () => Deno.readTextFileSync(`${folder.path}/aphlict.log`),
     [Symbol.asyncDispose]: dispose,
   };
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../src/config/error.ts";
 import { defaultConfigPath, loadConfig, readFault } from "../../src/config/load.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
+import { Folder } from "../folder.ts";
 
 const VALID = `{
   // One of each.
@@ -12,12 +13,8 @@ const VALID = `{
 
 /** Runs `test` with a new folder and removes the folder afterwards. */
 function withFolder(test: (folder: string) => void): void {
-  const folder = Deno.makeTempDirSync({ prefix: "aphlict-load-" });
-  try {
-    test(folder);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
+  using folder = new Folder();
+  test(folder.path);
 }
 
 /** Checks that loading `path` is refused with one problem with the file as a whole. */

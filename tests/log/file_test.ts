@@ -1,14 +1,11 @@
 import fc from "fast-check";
 import { LogFile } from "../../src/log/file.ts";
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "../assert.ts";
+import { Folder } from "../folder.ts";
 
 function withFolder(test: (folder: string) => void): void {
-  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
-  try {
-    test(folder);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
+  using folder = new Folder();
+  test(folder.path);
 }
 
 function noComplaint(text: string): void {

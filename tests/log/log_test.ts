@@ -1,15 +1,15 @@
 import { closeLog, LogFileError, logger, openLog } from "../../src/log/log.ts";
 import { assertEquals, assertMatch, assertRejects } from "../assert.ts";
+import { Folder } from "../folder.ts";
 
 const ROTATION = { size: 1000, keep: 2 };
 
 async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = Deno.makeTempDirSync({ prefix: "aphlict-test-" });
+  using folder = new Folder();
   try {
-    await test(folder);
+    await test(folder.path);
   } finally {
     await closeLog();
-    Deno.removeSync(folder, { recursive: true });
   }
 }
 
