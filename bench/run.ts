@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-await-in-loop -- two servers at once would measure each other
 /**
  * Puts the same load on the Node.js Aphlict server and on this one, in turn, and prints how they
  * compare. `README.md` beside this file says how to read the result.

@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { serviceFlags, servicePermissions, shellQuote } from "../config/permissions.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
 import { print } from "./output.ts";
 import { warnIfRoot } from "./root.ts";
 
@@ -39,7 +39,7 @@ export const permissions: Command = {
         break;
       case "sh":
         warnIfRoot();
-        print(launchScript(config, flags, invocation.root));
+        print(launchScript(config, flags, invocation));
         break;
       default:
         print(shellQuote(flags));
@@ -52,15 +52,15 @@ export const permissions: Command = {
  * Shell code that makes missing log folders, as the service may not make them itself, and replaces
  * the shell by the service with the shell's arguments.
  */
-function launchScript(config: Config, flags: readonly string[], root: string): string {
-  const service = shellQuote([
-    Deno.execPath(),
-    "run",
-    `--config=${root}/deno.json`,
-    ...flags,
-    `${root}/main.ts`,
-  ]);
+function launchScript(
+  config: Config,
+  flags: readonly string[],
+  { root, options }: Invocation,
+): string {
+  const service = ["run", `--config=${root}/deno.json`, ...flags, `${root}/main.ts`];
+  // The service may read this file alone, so it cannot look for the default again.
+  const chosen = options.has(CONFIG_OPTION.name) ? "" : ` --config ${shellQuote([config.path])}`;
   const folders = config.logs.map(({ path }) => dirname(path));
   const prepare = folders.length === 0 ? "" : `mkdir -p -- ${shellQuote(folders)} && `;
-  return `${prepare}exec ${service} "$@"`;
+  return `${prepare}exec ${shellQuote([Deno.execPath(), ...service])} "$@"${chosen}`;
 }

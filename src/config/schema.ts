@@ -189,7 +189,7 @@ export function object<T>(use: string, fields: { [K in keyof T]: Field<T[K]> }):
 }
 
 /** An object in which every part could be read. */
-export type Complete<D> = D & { readonly [K in keyof D]: Exclude<D[K], undefined> };
+type Complete<D> = D & { readonly [K in keyof D]: Exclude<D[K], undefined> };
 
 /** Whether every part of an object could be read. */
 export function isComplete<D extends object>(draft: D | undefined): draft is Complete<D> {

@@ -59,7 +59,6 @@ it("answers 400 and JSON to what is no message, and delivers the next one", asyn
       '{"subscribers":["A"]',
     ]
   ) {
-    // deno-lint-ignore no-await-in-loop -- one request after the other
     const [code, type, answer] = await post(admin, body);
     assertEquals([code, type], [400, "application/json"], body);
     assertMatch(JSON.stringify(answer), /^\{"error":".+"\}$/);
@@ -147,10 +146,8 @@ it("has 405 for other methods on /, and 404 for other paths", async ({ admin }) 
       ["POST", "/x/", 404],
     ] as const
   ) {
-    // deno-lint-ignore no-await-in-loop -- one request after the other
     const response = await fetch(`http://127.0.0.1:${admin}${path}`, { method });
     assertEquals(response.status, expected, `${method} ${path}`);
-    // deno-lint-ignore no-await-in-loop -- one request after the other
     assertEquals(Object.keys(await response.json()), ["error"]);
   }
 });

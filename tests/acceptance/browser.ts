@@ -72,7 +72,6 @@ export class Browser implements AsyncDisposable {
       const text = this.#mail.shift();
       if (text !== undefined) return text;
       if (this.#socket.readyState !== WebSocket.OPEN) throw new Error("The connection has ended");
-      // deno-lint-ignore no-await-in-loop -- messages come one after the other
       await this.#arrived.promise;
     }
   }
@@ -85,7 +84,6 @@ export class Browser implements AsyncDisposable {
     this.command("ping");
     const texts: string[] = [];
     for (;;) {
-      // deno-lint-ignore no-await-in-loop -- messages come one after the other
       const text = await this.next();
       if (text === '{"type":"pong"}') return texts;
       texts.push(text);

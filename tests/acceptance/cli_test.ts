@@ -75,6 +75,27 @@ Deno.test("bin/aphlict serve with an invalid configuration names the problems an
   assertMatch(output, /pidfile: /);
 });
 
+Deno.test("without --config the administrator's own file counts, else the shipped one", async () => {
+  using project = oddFolder();
+  await using copy = new Process("cp", [
+    "-r",
+    ...["bin", "src", "main.ts", "deno.json", "deno.lock"].map((name) => `${ROOT}${name}`),
+    project.path,
+  ]);
+  assertEquals((await copy.ended()).code, 0, copy.output);
+  Deno.mkdirSync(`${project.path}/conf`);
+  for (const name of ["aphlict.default.json", "aphlict.custom.json"]) {
+    using folder = new Folder();
+    const { path, admin } = writeFresh(folder);
+    Deno.copyFileSync(path, `${project.path}/conf/${name}`);
+    await using process = new Process(`${project.path}/bin/aphlict`, ["serve"], {
+      env: { DENO: Deno.execPath() },
+    });
+    await process.line(new RegExp(`starts with ${project.path}/conf/${name}`));
+    await process.line(new RegExp(`Listening: admin server at http://127.0.0.1:${admin}/`));
+  }
+});
+
 Deno.test("bin/aphlict works through a symbolic link and from any folder", async () => {
   using folder = new Folder();
   Deno.symlinkSync(APHLICT, `${folder.path}/aphlict`);

@@ -84,10 +84,8 @@ it("keeps instances apart, live and in replays", async ({ client, admin }) => {
   await publish(admin, { subscribers: ["A"], n: 2 });
   await publish(admin, { subscribers: ["A"], n: 3 }, { instance: "__proto__" });
   for (const [browser, n] of [[acme, 1], [proxied, 1], [nobody, 2], [other, 3]] as const) {
-    // deno-lint-ignore no-await-in-loop -- one browser after the other
     assertEquals((await browser.all()).map((text) => JSON.parse(text).n), [n]);
     browser.command("replay", {});
-    // deno-lint-ignore no-await-in-loop -- one browser after the other
     assertEquals((await browser.all()).map((text) => JSON.parse(text).n), [n]);
   }
 });
@@ -135,11 +133,9 @@ it("takes a binary frame for text", async ({ client, admin }) => {
 
 it("answers a request that is no WebSocket with exactly 501 and no Content-Type", async ({ client }) => {
   for (const [method, path] of [["GET", "/"], ["POST", "/status/"], ["GET", "/~acme/"]] as const) {
-    // deno-lint-ignore no-await-in-loop -- one request after the other
     const response = await fetch(`http://127.0.0.1:${client}${path}`, { method });
     assertEquals(response.status, 501);
     assertEquals(response.headers.get("content-type"), null);
-    // deno-lint-ignore no-await-in-loop -- one request after the other
     assertEquals(await response.text(), "HTTP/501 Use Websockets\n");
   }
 });
@@ -155,7 +151,6 @@ it("refuses an upgrade that is no handshake with 400, and logs it", async ({ cli
 
 it("survives malformed targets and Host headers", async ({ client }) => {
   for (const request of ["GET http://[ HTTP/1.1\r\nHost: x", "GET / HTTP/1.1\r\nHost: [[["]) {
-    // deno-lint-ignore no-await-in-loop -- one request after the other
     const answer = await exchange(client, `${request}\r\nConnection: close\r\n\r\n`);
     assertMatch(answer, /^HTTP\/1\.1 501 /);
   }
@@ -199,7 +194,6 @@ it("counts exactly what came and went", async ({ client, admin }) => {
   let page = await status(admin);
   // The server learns of the closed connection when its close handshake arrives.
   while (page["clients.active"] !== 1) {
-    // deno-lint-ignore no-await-in-loop -- asking until the event has happened
     page = await status(admin);
   }
   const { uptime, "history.age": age, ...counts } = page;
@@ -224,7 +218,6 @@ it(
     await publish(admin, { subscribers: ["A"], n: 1 });
     await publish(otherAdmin, { subscribers: ["A"], n: 2 });
     for (const browser of [a, b]) {
-      // deno-lint-ignore no-await-in-loop -- one browser after the other
       assertEquals((await browser.all()).map((text) => JSON.parse(text).n), [1, 2]);
     }
     assertEquals((await status(otherAdmin))["clients.active"], 2);

@@ -30,7 +30,6 @@ Deno.test("a browser that reads nothing does not keep the service from ending", 
   const filler = "x".repeat(500_000);
   let published = 0;
   while (!/Ended its connection: \d+ bytes wait for it/.test(running.process.output)) {
-    // deno-lint-ignore no-await-in-loop -- one message after the other until it is too many
     await publish(running.admin, { subscribers: ["A"], filler });
     published++;
     assert(published < 200, "the backlog is bounded");

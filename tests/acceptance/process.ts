@@ -54,7 +54,6 @@ export class Process implements AsyncDisposable {
       const found = this.#lines.find((line) => pattern.test(line));
       if (found !== undefined) return found;
       if (this.#ended) throw new Error(`It ended without ${pattern}:\n${this.output}`);
-      // deno-lint-ignore no-await-in-loop -- lines come one after the other
       await this.#changed.promise;
     }
   }

@@ -192,3 +192,19 @@ Deno.test({
     assertEquals(defaultConfigPath("conf"), join("conf", "aphlict.custom.json"));
   },
 });
+
+Deno.test("the default that is shipped says what Phorge's own default says", () => {
+  const { servers, logs, cluster, pidfile, memoryHint } = loadConfig(
+    fileURLToPath(new URL("../../conf/aphlict.default.json", import.meta.url)),
+  );
+  assertEquals({ servers, logs, cluster, pidfile, memoryHint }, {
+    servers: [
+      { type: "client", port: 22280, listen: "0.0.0.0", tls: null },
+      { type: "admin", port: 22281, listen: "127.0.0.1", tls: null },
+    ],
+    logs: [{ path: "/var/log/aphlict.log" }],
+    cluster: [],
+    pidfile: "/var/tmp/aphlict/pid/aphlict.pid",
+    memoryHint: null,
+  });
+});
