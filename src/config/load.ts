@@ -6,7 +6,8 @@
 
 import { join } from "node:path";
 import type { Config } from "./config.ts";
-import { ConfigError } from "./error.ts";
+import { ConfigError, quote } from "./error.ts";
+import { pathFault } from "./files.ts";
 import { JsoncSyntaxError, parseJsonc } from "./jsonc.ts";
 import { validate } from "./validate.ts";
 
@@ -25,6 +26,9 @@ export function defaultConfigPath(confDir: string): string {
  * @throws {ConfigError} It cannot be read, is no JSONC, or says something that cannot be used.
  */
 export function loadConfig(path: string): Config {
+  // Its own path goes into a permission flag too; one that cannot would be refused as not permitted.
+  const fault = pathFault(path);
+  if (fault !== null) throw refuse(path, `${quote(path)} is not a path. ${fault}`.trimEnd());
   return validate(path, parse(path, decode(path, read(path))));
 }
 

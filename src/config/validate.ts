@@ -83,8 +83,6 @@ type Entries<K> = readonly (Read<K> | undefined)[];
 export function validate(path: string, value: unknown): Config {
   const problems: Problem[] = [];
   const place = new Place("", problems);
-  // The service may reread the file itself, so its path has to fit into a permission flag as well.
-  file.read(path, place);
   const draft = root.read(value, place);
   if (draft !== undefined) {
     if (draft.servers !== undefined) checkServers(draft.servers, place.key("servers"));

@@ -106,6 +106,18 @@ Deno.test("loading says that the user may not read a file", () => {
 });
 
 Deno.test({
+  name: "loading refuses a path that fits into no flag, before it is refused as not permitted",
+  permissions: { read: false },
+  fn() {
+    assertRefused(
+      "/etc/a,b.json",
+      '"/etc/a,b.json" is not a path. Choose a path without commas, line breaks and NUL: Deno\'s ' +
+        "permission flags separate paths by commas and have no way to escape one.",
+    );
+  },
+});
+
+Deno.test({
   name: "loading says that Deno was not permitted to read a file",
   permissions: { read: false },
   fn() {

@@ -47,14 +47,6 @@ for (const { what, text, problems } of INVALID_FILES) {
   });
 }
 
-Deno.test("validation refuses a configuration file whose own path does not fit into a flag", () => {
-  const text = `{"servers": [{"type": "client", "port": 1}, {"type": "admin", "port": 2}],
-    "pidfile": "p"}`;
-  const error = assertThrows(() => validate("a,b.json", parseJsonc(text)), ConfigError);
-  assertEquals(error.problems.map(({ path }) => path), [""]);
-  assertStringIncludes(error.message, `  "a,b.json" is not a path. Choose a path without commas`);
-});
-
 Deno.test("the message of a refusal names the file and has one line for each problem", () => {
   const text = `{"servers": [{"type": "client", "port": 22280}, {"type": "admin", "port": 70000}],
     "pidfile": ""}`;
