@@ -39,29 +39,34 @@ for (
   });
 }
 
-Deno.test("when one server cannot be bound, none is", async () => {
-  const [client = 0, admin = 0] = freePorts(2);
-  const server = (type: "admin" | "client", port: number): ServerConfig => ({
-    type,
-    port,
-    listen: "127.0.0.1",
-    tls: null,
-  });
-  const config: Config = {
+function configOf(...servers: readonly ServerConfig[]): Config {
+  return {
     path: "aphlict.json",
-    servers: [server("client", client), server("admin", admin)],
+    servers,
     logs: [],
     cluster: [],
     pidfile: "aphlict.pid",
     memoryHint: null,
   };
+}
+
+function server(type: "admin" | "client", port: number): ServerConfig {
+  return { type, port, listen: "127.0.0.1", tls: null };
+}
+
+Deno.test("when one server cannot be bound, none is", async () => {
+  const [client = 0, admin = 0] = freePorts(2);
+  const config = configOf(server("client", client), server("admin", admin));
   {
     using _taken = Deno.listen({ hostname: "127.0.0.1", port: admin });
-    await assertRejects(
-      () => startService(config),
-      StartError,
-      `127.0.0.1:${admin}: the address is`,
+    const error = await assertRejects(() => startService(config), StartError);
+    assertEquals(
+      error.message,
+      `Cannot bind admin server 127.0.0.1:${admin}: the address is already in use. ` +
+        'Stop the other program or set "port" of servers[1].',
     );
+    // The first one, which could be bound, is free again when the caller learns of the second.
+    Deno.listen({ hostname: "127.0.0.1", port: client }).close();
   }
   // Both are free again, so the same configuration now starts.
   const service = await startService(config);
@@ -70,4 +75,29 @@ Deno.test("when one server cannot be bound, none is", async () => {
     `http://127.0.0.1:${admin}/`,
   ]);
   await service.stop();
+});
+
+Deno.test("when a certificate cannot be read, its key is named and nothing is bound", async () => {
+  const [client = 0, admin = 0] = freePorts(2);
+  const tls = { key: "/missing/key.pem", cert: "/missing/cert.pem", chain: null };
+  const config = configOf(server("client", client), { ...server("admin", admin), tls });
+  const error = await assertRejects(() => startService(config), StartError);
+  assertEquals(
+    error.message,
+    "servers[1].ssl.key: Cannot read /missing/key.pem: it does not exist. Correct the path or the " +
+      "file's permissions.",
+  );
+  for (const port of [client, admin]) Deno.listen({ hostname: "127.0.0.1", port }).close();
+});
+
+Deno.test("a service that has stopped leaves its ports free, and another has a new name", async () => {
+  const [client = 0, admin = 0] = freePorts(2);
+  const config = configOf(server("client", client), server("admin", admin));
+  const fingerprints = new Set<string>();
+  for (let turn = 0; turn < 3; turn++) {
+    const service = await startService(config);
+    fingerprints.add(service.fingerprint);
+    await service.stop();
+  }
+  assertEquals(fingerprints.size, 3);
 });

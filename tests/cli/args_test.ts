@@ -14,6 +14,10 @@ for (
     [["--format=json", "--config", "x"], { config: "x", format: "json" }, []],
     [["a", "--config", "x", "7"], { config: "x" }, ["a", "7"]],
     [["--", "--config", "x"], {}, ["--config", "x"]],
+    [["a", "--", "--", "-"], {}, ["a", "--", "-"]],
+    [["007", "0x10", "1e3"], {}, ["007", "0x10", "1e3"]],
+    [["--config=--x", "--format=json"], { config: "--x", format: "json" }, []],
+    [["--config", "a\nb"], { config: "a\nb" }, []],
     [["--config", "007"], { config: "007" }, []],
   ] as const
 ) {
@@ -28,13 +32,22 @@ for (
   const [argv, complaint] of [
     [["--confg", "x"], 'Unknown option "--confg". Did you mean "--config"?'],
     [["--confg=x"], 'Unknown option "--confg". Did you mean "--config"?'],
+    [["--confg=a\nb=c"], 'Unknown option "--confg". Did you mean "--config"?'],
     [["-c", "x"], 'Unknown option "-c".'],
+    [["-config=x"], 'Unknown option "-config".'],
+    [["--=x"], 'Unknown option "--".'],
+    [["--config.x=1"], 'Unknown option "--config.x". Did you mean "--config"?'],
+    [["--toString=1"], 'Unknown option "--toString".'],
     [["--no-config"], 'Unknown option "--no-config". Did you mean "--config"?'],
     [["--__proto__=1"], 'Unknown option "--__proto__".'],
     [["--config"], '"--config" needs a value: --config PATH.'],
+    [["--config", ""], '"--config" needs a value: --config PATH.'],
+    [["--config", "--", "x"], '"--config" needs a value: --config PATH.'],
     [["--config="], '"--config" needs a value: --config PATH.'],
     [["--config", "--format=json"], '"--config" needs a value: --config PATH.'],
     [["--config", "a", "--config", "b"], '"--config" was given more than once.'],
+    [["--config=a", "--config"], '"--config" was given more than once.'],
+    [["--format", "JSON"], '"--format JSON" is not one of flags, json.'],
     [["--format", "xml"], '"--format xml" is not one of flags, json.'],
   ] as const
 ) {

@@ -1,16 +1,27 @@
-import { acceptClient, BACKLOG_LIMIT, MESSAGE_LIMIT } from "../../src/client/server.ts";
+import {
+  acceptClient,
+  BACKLOG_LIMIT,
+  MESSAGE_LIMIT,
+  REFUSAL_LOG_LIMIT,
+} from "../../src/client/server.ts";
 import type { Hub } from "../../src/hub/hub.ts";
+import { closeLog, openLog } from "../../src/log/log.ts";
 import type { Socket, SocketHandlers, TextMessage } from "../../src/websocket/socket.ts";
 import { assertEquals } from "../assert.ts";
+import { Folder } from "../folder.ts";
 import { makeHub } from "../hub/fixtures.ts";
 
 /** A socket that keeps what it is told to do. */
 class FakeSocket implements Socket {
   readonly remoteAddress = "127.0.0.1:1234";
-  readonly path = "/";
+  readonly path: string;
   queuedBytes = 0;
   readonly sent: string[] = [];
   readonly closed: number[] = [];
+
+  constructor(path: string) {
+    this.path = path;
+  }
 
   send(message: TextMessage): void {
     this.sent.push(message.text);
@@ -24,9 +35,9 @@ class FakeSocket implements Socket {
   bytesPerMessage = 0;
 }
 
-function connect(): { hub: Hub; socket: FakeSocket; client: SocketHandlers } {
+function connect(path: string = "/"): { hub: Hub; socket: FakeSocket; client: SocketHandlers } {
   const { hub } = makeHub();
-  const socket = new FakeSocket();
+  const socket = new FakeSocket(path);
   const client = acceptClient(hub, socket);
   client.message('{"command":"subscribe","data":["A"]}');
   return { hub, socket, client };
@@ -45,6 +56,7 @@ Deno.test("a listener whose backlog is above the limit is ended with 1013 and le
   assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 0);
   hub.publish("default", { subscribers: ["A"] });
   assertEquals([socket.sent, socket.closed], [[], [1013]]);
+  assertEquals(hub.status("default").messagesOut, 0);
   assertEquals(hub.status("default").active, 0);
   socket.queuedBytes = 0;
   client.message('{"command":"ping"}');
@@ -98,4 +110,91 @@ Deno.test("a connection that is gone leaves the hub", () => {
   client.close();
   hub.publish("default", { subscribers: ["A"] });
   assertEquals([hub.status("default").active, socket.sent], [0, []]);
+});
+
+Deno.test("a listener belongs to the instance that its path names", () => {
+  const { hub, socket } = connect("/ws/~acme/");
+  assertEquals([hub.status("acme").active, hub.status("default").active], [1, 0]);
+  assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 0);
+  assertEquals(hub.publish("acme", { subscribers: ["A"] }).receivers, 1);
+  assertEquals(socket.sent.length, 1);
+});
+
+Deno.test("a listener gets nothing about what it has unsubscribed from", () => {
+  const { hub, socket, client } = connect();
+  client.message('{"command":"subscribe","data":["B"]}');
+  client.message('{"command":"unsubscribe","data":["A","C"]}');
+  hub.publish("default", { subscribers: ["A"] });
+  hub.publish("default", { subscribers: ["B"] });
+  assertEquals(socket.sent, ['{"subscribers":["B"],"touched":["OURS"]}']);
+});
+
+Deno.test("a replay is of the age asked for", () => {
+  const { hub, clock } = makeHub();
+  const socket = new FakeSocket("/");
+  hub.publish("default", { subscribers: ["A"], n: 1 });
+  clock.advance(1000);
+  hub.publish("default", { subscribers: ["A"], n: 2 });
+  const client = acceptClient(hub, socket);
+  client.message('{"command":"subscribe","data":["A"]}');
+  client.message('{"command":"replay","data":{"age":500}}');
+  assertEquals(socket.sent.map((text) => JSON.parse(text).n), [2]);
+  client.message('{"command":"replay","data":{"age":1000}}');
+  assertEquals(socket.sent.map((text) => JSON.parse(text).n), [2, 1, 2]);
+});
+
+for (const text of ["null", "no JSON", '{"command":"subscribe"}', '{"command":"x"}']) {
+  Deno.test(`${text} is answered with nothing, and the next command is obeyed`, () => {
+    const { socket, client } = connect();
+    client.message(text);
+    assertEquals([socket.sent, socket.closed], [[], []]);
+    client.message('{"command":"ping"}');
+    assertEquals(socket.sent, ['{"type":"pong"}']);
+  });
+}
+
+/** The log's lines about what `use` does with a new client, without their times. */
+async function linesOf(use: (client: SocketHandlers) => void): Promise<string[]> {
+  using folder = new Folder();
+  const path = `${folder.path}/a.log`;
+  await openLog({ files: [{ path, size: Infinity, keep: 1 }], console: false, level: "info" });
+  try {
+    use(connect().client);
+    return Deno.readTextFileSync(path).split("\n").slice(0, -1)
+      .map((line) => line.replace(/^\[\S+\] INFO <[^>]+> /, ""));
+  } finally {
+    await closeLog();
+  }
+}
+
+Deno.test("the first refused commands are logged, and all are counted at the end", async () => {
+  const lines = await linesOf((client) => {
+    for (let index = 0; index < REFUSAL_LOG_LIMIT + 5; index++) client.message(`<${index}\n>`);
+    client.close();
+  });
+  assertEquals(lines, [
+    ...Array.from(
+      { length: REFUSAL_LOG_LIMIT },
+      (_, index) => `Ignored its message: It is not JSON: <${index}\\u{a}>`,
+    ),
+    "What more it gets wrong is counted, not logged.",
+    `${REFUSAL_LOG_LIMIT + 5} of its commands were refused in all.`,
+  ]);
+});
+
+Deno.test("refused commands that were all logged are not counted again at the end", async () => {
+  const lines = await linesOf((client) => {
+    for (let index = 0; index < REFUSAL_LOG_LIMIT; index++) client.message("null");
+    client.close();
+  });
+  assertEquals(lines.length, REFUSAL_LOG_LIMIT + 1);
+});
+
+Deno.test("subscriptions over the limit are refused in one line", async () => {
+  const topics = Array.from({ length: 5000 }, (_, index) => `${index}`);
+  const lines = await linesOf((client) => {
+    client.message(JSON.stringify({ command: "subscribe", data: topics }));
+  });
+  // "A" is one of the 4096.
+  assertEquals(lines, ["Refused 905 of 5000 subscriptions: over the limit."]);
 });

@@ -168,3 +168,70 @@ Deno.test("a file in a missing folder cannot be opened", () => {
     );
   });
 });
+
+Deno.test("a first line longer than the limit rotates nothing", () => {
+  withFolder((folder) => {
+    const file = new LogFile(`${folder}/a.log`, { size: 4, keep: 2 }, noComplaint);
+    file.write("long line\n");
+    file.close();
+    assertEquals(names(folder), ["a.log"]);
+  });
+});
+
+Deno.test("a new file may be read and written by user and group, as the umask allows", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    new LogFile(path, { size: 4, keep: 2 }, noComplaint).close();
+    assertEquals((Deno.statSync(path).mode ?? 0) & 0o777, 0o664 & ~Deno.umask());
+  });
+});
+
+/** Lets the system write at most as many bytes as `room` says, call by call, while `test` runs. */
+function withRoom(room: readonly number[], test: () => void): void {
+  const { writeSync } = Deno.FsFile.prototype;
+  const left = [...room];
+  Deno.FsFile.prototype.writeSync = function (bytes) {
+    const count = left.shift() ?? bytes.length;
+    if (count === 0) throw new Error("No room");
+    return writeSync.call(this, bytes.subarray(0, count));
+  };
+  try {
+    test();
+  } finally {
+    Deno.FsFile.prototype.writeSync = writeSync;
+  }
+}
+
+Deno.test("a line that the system takes in pieces is written whole", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const file = new LogFile(path, { size: 12, keep: 2 }, noComplaint);
+    withRoom([1, 2, 1], () => file.write("12345\n"));
+    file.write("6789\n");
+    file.write("0\n");
+    file.close();
+    assertEquals(Deno.readTextFileSync(`${path}.1`), "12345\n6789\n", "each byte counts once");
+    assertEquals(Deno.readTextFileSync(path), "0\n");
+  });
+});
+
+Deno.test("a line after one that was written in part begins on a line of its own", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const complaints: string[] = [];
+    const file = new LogFile(path, { size: 1000, keep: 2 }, (text) => complaints.push(text));
+    file.write("one\n");
+    withRoom([2, 0, 0], () => {
+      file.write("two\n");
+      file.write("three\n");
+    });
+    file.write("four\n");
+    file.write("five\n");
+    file.close();
+    assertMatch(
+      Deno.readTextFileSync(path),
+      /^one\ntw\n\[\S+\] WARNING 2 lines that could not be written are missing\.\nfour\nfive\n$/,
+    );
+    assertEquals(complaints.length, 1);
+  });
+});

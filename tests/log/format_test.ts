@@ -41,6 +41,12 @@ for (
   });
 }
 
+Deno.test("a time is given the offset of the place and of its own date, unless told otherwise", () => {
+  const date = new Date(Date.UTC(2026, 0, 2, 3, 4, 5, 6));
+  date.getTimezoneOffset = () => 210;
+  assertEquals(formatTime(date), "2026-01-01T23:34:05.006-03:30");
+});
+
 Deno.test("whatever the values are, a line is one line and steers no terminal", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), fc.anything(), (text, anything) => {
     const formatted = line(["Before ", text, " after ", anything, ""]);
@@ -63,6 +69,16 @@ Deno.test("a long value is cut and its length is told, later in a trace", () => 
   assertMatch(line(["", "x".repeat(VALUE_LIMIT), ""]), /INFO x{400}\n$/);
 });
 
+Deno.test("a value is cut before it is escaped, so that no escape is cut in the middle", () => {
+  assertEquals(formatValue("\n".repeat(3), 2), "\\u{a}\\u{a}... (3 characters)");
+  assertEquals(formatValue("a😀", 2), "a\\u{d83d}... (3 characters)");
+});
+
+Deno.test("the text between the values is shown whole", () => {
+  const text = "x".repeat(VALUE_LIMIT + 1);
+  assertMatch(line([text, "value", text]), /INFO x{401}valuex{401}\n$/);
+});
+
 Deno.test("a text of our own is shown whole, and escaped all the same", () => {
   assertMatch(line(["", new Whole("x".repeat(1000) + "\n"), ""]), /INFO x{1000}\\u\{a\}\n$/);
 });
@@ -79,4 +95,14 @@ Deno.test("a value that JSON cannot show does not keep the line from being writt
   const circle: Record<string, unknown> = {};
   circle["self"] = circle;
   assertMatch(formatValue(circle), /circular/i);
+  assertMatch(formatValue({ big: 7n }), /BigInt/);
+  assertEquals(formatValue({ toJSON: () => undefined }), "undefined");
+  assertEquals(
+    formatValue({
+      toJSON() {
+        throw new Error("no\nJSON");
+      },
+    }),
+    "no\\u{a}JSON",
+  );
 });

@@ -62,3 +62,103 @@ Deno.test("a log file that cannot be opened is named with the reason and what to
     assertMatch(folderError.message, /^Cannot open log file \S+: Is a directory/);
   });
 });
+
+Deno.test({
+  name: "a log file that Deno was not permitted to open is told from one that the user may not",
+  permissions: { write: false },
+  async fn() {
+    for (
+      const [path, what] of [
+        [
+          "a.log",
+          "the process was started without the permission. Start it with bin/aphlict, or with the " +
+          "flags that `aphlict permissions` prints.",
+        ],
+        ["/dev/tty", "Deno opens no device but /dev/null under limited permissions. Name a file."],
+      ] as const
+    ) {
+      const error = await assertRejects(
+        () => openLog({ files: [{ path, ...ROTATION }], console: false, level: "info" }),
+        LogFileError,
+      );
+      assertEquals(error.message, `Cannot open log file ${path}: ${what}`);
+    }
+  },
+});
+
+Deno.test("the files rotate on their own, and together hold every line once", async () => {
+  await withFolder(async (folder) => {
+    const files = [[200, 20], [1000, 3]].map(([size = 0, keep = 0]) => ({
+      path: `${folder}/${size}.log`,
+      size,
+      keep,
+    }));
+    await openLog({ files, console: false, level: "info" });
+    for (let index = 0; index < 40; index++) logger("hub").info(`Line {index}.`, { index });
+    for (const { path, size, keep } of files) {
+      const parts = [...Array(keep).keys()].reverse().map((index) => `${path}.${index + 1}`)
+        .concat(path).filter(exists).map((name) => Deno.readTextFileSync(name));
+      assertEquals(parts.length > 1, true, "it has rotated");
+      assertEquals(parts.every((part) => part.length <= size), true);
+      assertEquals(
+        [...parts.join("").matchAll(/INFO Line (\d+)\.\n/g)].map(([, index]) => Number(index)),
+        [...Array(40).keys()],
+      );
+    }
+  });
+});
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("opening the log again closes what was open and goes on in the new files", async () => {
+  await withFolder(async (folder) => {
+    const open = (name: string) =>
+      openLog({
+        files: [{ path: `${folder}/${name}`, ...ROTATION }],
+        console: false,
+        level: "info",
+      });
+    await open("a.log");
+    logger("hub").info("One.");
+    await open("b.log");
+    logger("hub").info("Two.");
+    await open("a.log");
+    logger("hub").info("Three.");
+    assertMatch(Deno.readTextFileSync(`${folder}/a.log`), /^\S+ INFO One\.\n\S+ INFO Three\.\n$/);
+    assertMatch(Deno.readTextFileSync(`${folder}/b.log`), /^\S+ INFO Two\.\n$/);
+  });
+});
+
+Deno.test("the console gets every line, warnings and errors on standard error", async () => {
+  const out: string[] = [];
+  const err: string[] = [];
+  const original = { ...console };
+  Object.assign(console, {
+    log: (line: string) => out.push(line),
+    error: (line: string) => err.push(line),
+  });
+  try {
+    await openLog({ files: [], console: true, level: "trace" });
+    const log = logger("hub");
+    log.trace("One.");
+    log.info("Two.");
+    log.warning("Three.");
+    log.error("Four.");
+    log.fatal("Five.");
+  } finally {
+    Object.assign(console, original);
+    await closeLog();
+  }
+  assertEquals(out.map(withoutTime), ["TRACE One.", "INFO Two."]);
+  assertEquals(err.map(withoutTime), ["WARNING Three.", "ERROR Four.", "FATAL Five."]);
+});
+
+function withoutTime(line: string): string {
+  return line.replace(/^\[\S+\] /, "");
+}

@@ -12,6 +12,12 @@ for (
     ["http://[/~a/", "/~a/"],
     ["http://x", ""],
     ["http://x?~a", ""],
+    ["http://x?/~a/", ""],
+    ["http://x#/~a/", ""],
+    ["http://[2001:db8::1]:80/~a/", "/~a/"],
+    ["http://user:password@x/~a/", "/~a/"],
+    ["http://x/http://y/~a/", "/http://y/~a/"],
+    ["/~a/", ""],
     ["", ""],
   ] as const
 ) {
