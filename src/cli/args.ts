@@ -37,6 +37,10 @@ export class UsageError extends Error {
  */
 export function parseOptions(argv: readonly string[], specs: readonly OptionSpec[]): Parsed {
   const names = specs.map(({ name }) => name);
+  // The library keeps what is no option under this name.
+  if (argv.some((argument) => /^--?_(=|$)/.test(argument))) {
+    throw new UsageError('Unknown option "--_".');
+  }
   const parsed: Record<string, unknown> = parseArgs([...argv], {
     string: [...names, "_"],
     collect: names,

@@ -39,7 +39,9 @@ export function acceptClient(hub: Hub, socket: Socket): SocketHandlers {
 class Client implements SocketHandlers {
   readonly #socket: Socket;
   readonly #listener: Listener;
-  #backlogLimit = BACKLOG_LIMIT;
+  #replaying = false;
+  /** Allowed on top of the backlog's limit, until the backlog has been below it. */
+  #replayedBytes = 0;
   #refusals = 0;
   #ended = false;
   // Asked once, because deliveries are what this program does most.
@@ -114,11 +116,11 @@ class Client implements SocketHandlers {
   }
 
   #send(message: TextMessage): boolean {
-    if (this.#socket.queuedBytes > this.#backlogLimit) {
-      this.#end(1013, "Too slow", "{bytes} bytes wait for it, more than {limit}", {
-        bytes: this.#socket.queuedBytes,
-        limit: this.#backlogLimit,
-      });
+    const bytes = this.#socket.queuedBytes;
+    if (bytes <= BACKLOG_LIMIT) this.#replayedBytes = 0;
+    const limit = BACKLOG_LIMIT + this.#replayedBytes;
+    if (bytes > limit && !this.#replaying) {
+      this.#end(1013, "Too slow", "{bytes} bytes wait for it, more than {limit}", { bytes, limit });
       return false;
     }
     this.#socket.send(message);
@@ -131,15 +133,15 @@ class Client implements SocketHandlers {
    * of the limit; they are bounded by the history's.
    */
   #replay(ageMs: number): void {
-    if (this.#socket.queuedBytes > BACKLOG_LIMIT) {
-      this.#refuse("Refused to replay: {bytes} bytes wait for it already.", {
-        bytes: this.#socket.queuedBytes,
-      });
+    const bytes = this.#socket.queuedBytes;
+    if (bytes > BACKLOG_LIMIT) {
+      this.#refuse("Refused to replay: {bytes} bytes wait for it already.", { bytes });
       return;
     }
-    this.#backlogLimit = Infinity;
+    this.#replaying = true;
     const delivered = this.#listener.replay(ageMs);
-    this.#backlogLimit = BACKLOG_LIMIT + this.#socket.queuedBytes;
+    this.#replaying = false;
+    this.#replayedBytes = this.#socket.queuedBytes - bytes;
     this.#trace("Replayed {delivered} messages of the last {ageMs} ms.", { delivered, ageMs });
   }
 

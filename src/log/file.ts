@@ -13,7 +13,7 @@ import { formatText } from "./format.ts";
 export interface Rotation {
   /** Bytes that the file does not grow beyond: before, it is renamed and started anew. */
   readonly size: number;
-  /** How many renamed files are kept: `PATH.1` (newest), `PATH.2`, ... */
+  /** How many renamed files are kept, at least 1: `PATH.1` (newest), `PATH.2`, ... */
   readonly keep: number;
 }
 
@@ -83,7 +83,7 @@ export class LogFile {
     const end = this.#torn ? "\n" : "";
     if (this.#lost === 0) return end;
     return end +
-      formatText("warning", `${this.#lost} lines that could not be written are missing.`);
+      formatText("warning", `Lines that could not be written are missing here: ${this.#lost}.`);
   }
 
   #append(bytes: Uint8Array): void {
@@ -96,27 +96,41 @@ export class LogFile {
     }
   }
 
-  /** From the oldest on, so that a crash in between leaves a gap in the names and loses no file. */
+  /** After a failure it goes on in the same file and tries again when that has grown as much again. */
   #rotate(): void {
     const names = Array.from(
       { length: this.#rotation.keep + 1 },
       (_, index) => index === 0 ? this.#path : `${this.#path}.${index}`,
     );
-    try {
-      for (let index = names.length - 1; index > 0; index--) {
-        rename(names[index - 1] ?? "", names[index] ?? "");
-      }
-    } catch (error) {
-      this.#complain(
-        `Cannot rotate log file ${this.#path}: ${reasonOf(error)}. It goes on in the ` +
-          "same file.",
-      );
-      this.#rotates = false;
-      return;
-    }
     const old = this.#file;
-    this.#file = this.#open();
-    old.close();
+    try {
+      shift(names.toReversed());
+      try {
+        this.#file = this.#open();
+      } catch (error) {
+        // No file may be opened, such as when there are too many connections: as it was.
+        shift(names);
+        throw error;
+      }
+      old.close();
+    } catch (error) {
+      this.#size = 0;
+      this.#complain(
+        `Cannot rotate log file ${this.#path}: ${reasonOf(error)}. It goes on in the same file, ` +
+          `and tries again after another ${this.#rotation.size} bytes.`,
+      );
+    }
+  }
+}
+
+/**
+ * Gives each file the name before its own, the first one first, so that a crash in between leaves a
+ * gap in the names and loses no file.
+ */
+function shift(names: readonly string[]): void {
+  for (const [index, name] of names.entries()) {
+    const next = names[index + 1];
+    if (next !== undefined) rename(next, name);
   }
 }
 

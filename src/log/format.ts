@@ -69,7 +69,7 @@ export function formatValue(value: unknown, limit: number = VALUE_LIMIT): string
 
 function textOf(value: unknown): string {
   if (typeof value === "string") return value;
-  if (value instanceof Error) return value.message;
+  if (value instanceof Error) return String(value.message);
   if (typeof value !== "object" || value === null) return String(value);
   try {
     return JSON.stringify(value) ?? "undefined";

@@ -46,13 +46,13 @@ export function logger(room: string): Logger {
  * @throws {LogFileError} If a file cannot be opened.
  */
 export async function openLog(options: LogOptions): Promise<void> {
-  const sinks: Record<string, Sink> = {};
-  if (options.console) sinks["console"] = writeToConsole;
-  for (const [index, file] of options.files.entries()) sinks[`file ${index}`] = openFile(file);
-  const names = Object.keys(sinks);
+  const files = openFiles(options.files);
+  const sinks: Sink[] = options.console ? [...files, writeToConsole] : files;
+  const named = sinks.map((sink, index): [string, Sink] => [`${index}`, sink]);
+  const names = named.map(([name]) => name);
   await configure({
     reset: true,
-    sinks,
+    sinks: Object.fromEntries(named),
     loggers: [
       { category: "aphlict", lowestLevel: options.level, sinks: names },
       { category: ["logtape", "meta"], lowestLevel: "warning", sinks: names },
@@ -65,14 +65,22 @@ export async function closeLog(): Promise<void> {
   await dispose();
 }
 
-function openFile({ path, ...rotation }: { readonly path: string } & Rotation): Sink & Disposable {
-  try {
-    const file = new LogFile(path, rotation, complain);
-    const sink = (record: LogRecord) => file.write(formatLine(record));
-    return Object.assign(sink, { [Symbol.dispose]: () => file.close() });
-  } catch (error) {
-    throw new LogFileError(explain(path, error));
+/** Opens all of them or none. */
+function openFiles(files: LogOptions["files"]): (Sink & Disposable)[] {
+  const opened: LogFile[] = [];
+  for (const { path, ...rotation } of files) {
+    try {
+      opened.push(new LogFile(path, rotation, complain));
+    } catch (error) {
+      for (const file of opened) file.close();
+      throw new LogFileError(explain(path, error));
+    }
   }
+  return opened.map((file) =>
+    Object.assign((record: LogRecord) => file.write(formatLine(record)), {
+      [Symbol.dispose]: () => file.close(),
+    })
+  );
 }
 
 function explain(path: string, error: unknown): string {

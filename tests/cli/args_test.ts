@@ -35,6 +35,8 @@ for (
     [["--confg=a\nb=c"], 'Unknown option "--confg". Did you mean "--config"?'],
     [["-c", "x"], 'Unknown option "-c".'],
     [["-config=x"], 'Unknown option "-config".'],
+    [["--_=1"], 'Unknown option "--_".'],
+    [["--_", "1"], 'Unknown option "--_".'],
     [["--=x"], 'Unknown option "--".'],
     [["--config.x=1"], 'Unknown option "--config.x". Did you mean "--config"?'],
     [["--toString=1"], 'Unknown option "--toString".'],

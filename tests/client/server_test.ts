@@ -90,6 +90,31 @@ Deno.test("a replay that queues more than the limit does not end the connection"
   assertEquals(socket.closed, [1013]);
 });
 
+Deno.test("a replay of nothing allows no bytes on top of the limit", () => {
+  const { hub, socket, client } = connect();
+  socket.queuedBytes = BACKLOG_LIMIT;
+  client.message('{"command":"replay","data":{}}');
+  socket.queuedBytes = BACKLOG_LIMIT + 1;
+  hub.publish("default", { subscribers: ["A"] });
+  assertEquals(socket.closed, [1013]);
+});
+
+Deno.test("what a replay was allowed ends when the backlog has been below the limit", () => {
+  const { hub, socket, client } = connect();
+  hub.publish("default", { subscribers: ["A"] });
+  socket.bytesPerMessage = 10 * BACKLOG_LIMIT;
+  client.message('{"command":"replay","data":{}}');
+  socket.bytesPerMessage = 1;
+  socket.queuedBytes = 5 * BACKLOG_LIMIT;
+  hub.publish("default", { subscribers: ["A"] });
+  assertEquals(socket.closed, [], "it is still being read");
+  socket.queuedBytes = 0;
+  hub.publish("default", { subscribers: ["A"] });
+  socket.queuedBytes = 5 * BACKLOG_LIMIT;
+  hub.publish("default", { subscribers: ["A"] });
+  assertEquals(socket.closed, [1013]);
+});
+
 Deno.test("a message above the limit ends the connection with 1009", () => {
   const { hub, socket, client } = connect();
   client.message(`{"command":"ping","x":"${"x".repeat(MESSAGE_LIMIT)}"}`);

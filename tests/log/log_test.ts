@@ -43,6 +43,30 @@ Deno.test("the level trace shows everything", async () => {
   });
 });
 
+Deno.test("when one file cannot be opened, none is left open", async () => {
+  await withFolder(async (folder) => {
+    const paths = [`${folder}/a.log`, `${folder}/missing/b.log`];
+    const open = () =>
+      [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+        try {
+          return Deno.readLinkSync(`/proc/self/fd/${name}`) === paths[0];
+        } catch {
+          return false;
+        }
+      });
+    await assertRejects(
+      () =>
+        openLog({
+          files: paths.map((path) => ({ path, ...ROTATION })),
+          console: false,
+          level: "info",
+        }),
+      LogFileError,
+    );
+    assertEquals(open(), []);
+  });
+});
+
 Deno.test("a log file that cannot be opened is named with the reason and what to do", async () => {
   await withFolder(async (folder) => {
     const path = `${folder}/missing/a.log`;
@@ -84,6 +108,29 @@ Deno.test({
       assertEquals(error.message, `Cannot open log file ${path}: ${what}`);
     }
   },
+});
+
+Deno.test("a log file that the user may not write is told with what to do", async () => {
+  // To root, as which these tests may run, every file is writable.
+  const { openSync } = Deno;
+  const replace = (value: unknown) =>
+    Object.defineProperty(Deno, "openSync", { value, configurable: true, writable: true });
+  replace(() => {
+    throw new Deno.errors.PermissionDenied();
+  });
+  try {
+    const error = await assertRejects(
+      () => openLog({ files: [{ path: "a.log", ...ROTATION }], console: false, level: "info" }),
+      LogFileError,
+    );
+    assertEquals(
+      error.message,
+      "Cannot open log file a.log: permission denied. Let the user that runs Aphlict write it, or " +
+        'change the path in "logs".',
+    );
+  } finally {
+    replace(openSync);
+  }
 });
 
 Deno.test("the files rotate on their own, and together hold every line once", async () => {
