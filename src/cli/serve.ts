@@ -100,7 +100,7 @@ function announce(config: Config, service: Service): void {
   const admin = service.listening.find(({ type }) => type === "admin");
   print(
     "\nSend a first message to the browsers subscribed to PHID-USER-example:\n\n" +
-      `  curl -d '{"type":"test","subscribers":["PHID-USER-example"]}' ${admin?.url}\n`,
+      `  curl -d '{"type":"test","subscribers":["PHID-USER-example"]}' '${admin?.url}'\n`,
   );
 }
 

@@ -201,6 +201,8 @@ for (
     [["__proto__"], /^Unknown command "__proto__"\. There are: /],
     [["check", "--confg", "x"], /^Unknown option "--confg"\. Did you mean "--config"\?/],
     [["check", "--config"], /^"--config" needs a value/],
+    [["serve", "--config"], /^"--config" needs a value/],
+    [["debug", "--bogus"], /Unknown option "--bogus"/],
     [["check", "extra"], /^"check" does not take "extra"/],
     [["permissions", "--format", "xml"], /"--format xml" is not one of flags, json, sh/],
     [["help", "chek"], /^Unknown command "chek"\. Did you mean "check"\?/],
