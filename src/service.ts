@@ -34,7 +34,7 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** The service cannot start; the message says why and what to do. */
+/** The service cannot start; the message says why and what to do, one problem a line. */
 export class StartError extends Error {
   override readonly name = "StartError";
 }
@@ -89,7 +89,9 @@ function readServerTls({ tls }: ServerConfig, index: number): TlsMaterial | null
     return material;
   } catch (error) {
     if (!(error instanceof TlsError)) throw error;
-    throw new StartError(`servers[${index}].${error.key}: ${error.message}`);
+    throw new StartError(
+      error.problems.map(({ key, message }) => `servers[${index}].${key}: ${message}`).join("\n"),
+    );
   }
 }
 

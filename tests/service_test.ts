@@ -77,15 +77,17 @@ Deno.test("when one server cannot be bound, none is", async () => {
   await service.stop();
 });
 
-Deno.test("when a certificate cannot be read, its key is named and nothing is bound", async () => {
+Deno.test("when TLS files cannot be read, they are named and nothing is bound", async () => {
   const [client = 0, admin = 0] = freePorts(2);
   const tls = { key: "/missing/key.pem", cert: "/missing/cert.pem", chain: null };
   const config = configOf(server("client", client), { ...server("admin", admin), tls });
   const error = await assertRejects(() => startService(config), StartError);
   assertEquals(
     error.message,
-    "servers[1].ssl.key: Cannot read /missing/key.pem: it does not exist. Correct the path or the " +
-      "file's permissions.",
+    ["key", "cert"].map((name) =>
+      `servers[1].ssl.${name}: Cannot read /missing/${name}.pem: it does not exist. ` +
+      "Correct the path or the file's permissions."
+    ).join("\n"),
   );
   for (const port of [client, admin]) Deno.listen({ hostname: "127.0.0.1", port }).close();
 });

@@ -62,7 +62,10 @@ function checkTls({ tls }: ServerConfig, index: number): Problem[] {
     return [];
   } catch (error) {
     if (!(error instanceof TlsError)) throw error;
-    return [{ path: `servers[${index}].${error.key}`, message: error.message }];
+    return error.problems.map(({ key, message }) => ({
+      path: `servers[${index}].${key}`,
+      message,
+    }));
   }
 }
 

@@ -75,7 +75,7 @@ async function serveUntilStopped(
     return EXIT.done;
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    log.fatal("{error}", { error });
+    for (const problem of error.message.split("\n")) log.fatal("{problem}", { problem });
     return EXIT.failed;
   } finally {
     await closeLog();

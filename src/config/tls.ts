@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { TlsFiles } from "./config.ts";
 
 /** What a TLS server is started with. */
@@ -17,82 +17,91 @@ export interface TlsMaterial {
   readonly expires: Date;
 }
 
-/** A key or certificate that cannot be used; the message says which file, why, and what to do. */
+/** A file that cannot be used. */
+export interface TlsProblem {
+  /** The configuration key that names the file. */
+  readonly key: "ssl.key" | "ssl.cert" | "ssl.chain";
+  /** Sentences: which file, why, and what to do. */
+  readonly message: string;
+}
+
+/** Keys or certificates that cannot be used. */
 export class TlsError extends Error {
   override readonly name = "TlsError";
-  /** The configuration key of the file at fault. */
-  readonly key: "ssl.key" | "ssl.cert" | "ssl.chain";
+  readonly problems: readonly TlsProblem[];
 
-  constructor(key: TlsError["key"], message: string) {
-    super(message);
-    this.key = key;
+  constructor(problems: readonly TlsProblem[]) {
+    super(problems.map(({ key, message }) => `${key}: ${message}`).join("\n"));
+    this.problems = problems;
   }
 }
 
 /**
  * Reads a server's TLS files and holds the key against the certificate.
  *
- * @throws {TlsError} If a file cannot be read or is not what it should be, or they do not match.
+ * @throws {TlsError} With every file that cannot be read, is not what it should be, or does not
+ * match.
  */
 export function readTls(files: TlsFiles): TlsMaterial {
-  const key = read("ssl.key", files.key);
-  const cert = read("ssl.cert", files.cert);
-  const chain = files.chain === null ? null : read("ssl.chain", files.chain);
-  const certificate = parseCertificate("ssl.cert", files.cert, cert);
-  if (chain !== null && files.chain !== null) parseCertificate("ssl.chain", files.chain, chain);
-  if (!certificate.checkPrivateKey(parseKey(files.key, key))) {
-    throw new TlsError(
-      "ssl.key",
-      `Key ${files.key} does not belong to certificate ${files.cert}. ` +
-        'Point "ssl.key" and "ssl.cert" at files that were made for each other.',
-    );
+  const problems: TlsProblem[] = [];
+  const look = <T>(key: TlsProblem["key"], path: string, parse: (pem: string) => T) => {
+    const pem = read(path);
+    if (pem instanceof Error) {
+      const message = `Cannot read ${path}: ${reasonOf(pem)}. Correct the path or the file's ` +
+        "permissions.";
+      problems.push({ key, message });
+      return null;
+    }
+    try {
+      return { pem, parsed: parse(pem) };
+    } catch {
+      // The library's reason speaks of ASN.1 tags and helps nobody.
+      problems.push({ key, message: `${path} holds no ${SHOULD_BE[key]}` });
+      return null;
+    }
+  };
+  const key = look("ssl.key", files.key, (pem) => createPrivateKey(pem));
+  const cert = look("ssl.cert", files.cert, (pem) => new X509Certificate(pem));
+  const chain = files.chain === null
+    ? null
+    : look("ssl.chain", files.chain, (pem) => new X509Certificate(pem));
+  if (key && cert && !cert.parsed.checkPrivateKey(key.parsed)) {
+    const message = `Key ${files.key} does not belong to certificate ${files.cert}. ` +
+      'Point "ssl.key" and "ssl.cert" at files that were made for each other.';
+    problems.push({ key: "ssl.key", message });
   }
+  if (problems.length > 0 || !key || !cert) throw new TlsError(problems);
   return {
-    key,
-    cert: chain === null ? cert : `${cert}\n${chain}`,
-    expires: new Date(certificate.validTo),
+    key: key.pem,
+    cert: chain === null ? cert.pem : `${cert.pem}\n${chain.pem}`,
+    expires: new Date(cert.parsed.validTo),
   };
 }
 
-function read(key: TlsError["key"], path: string): string {
+const CERTIFICATE = "certificate. Point it at a PEM file that begins with " +
+  "-----BEGIN CERTIFICATE-----.";
+
+/** What each file should be, and how it is recognised. */
+const SHOULD_BE: Readonly<Record<TlsProblem["key"], string>> = {
+  "ssl.key":
+    "private key that can be read without a password. Point it at a PEM file that begins " +
+    "with -----BEGIN PRIVATE KEY----- or the like, not ENCRYPTED.",
+  "ssl.cert": CERTIFICATE,
+  "ssl.chain": CERTIFICATE,
+};
+
+function read(path: string): string | Error {
   try {
     return Deno.readTextFileSync(path);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "it does not exist"
-      : error instanceof Deno.errors.PermissionDenied
-      ? "the user that runs Aphlict may not read it"
-      : error instanceof Error
-      ? error.message
-      : String(error);
-    throw new TlsError(
-      key,
-      `Cannot read ${path}: ${reason}. Correct the path or the file's permissions.`,
-    );
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 
-function parseCertificate(key: TlsError["key"], path: string, pem: string): X509Certificate {
-  try {
-    return new X509Certificate(pem);
-  } catch {
-    // The library's reason speaks of ASN.1 tags and helps nobody.
-    throw new TlsError(
-      key,
-      `${path} holds no certificate. Point "${key}" at a PEM file that begins with ` +
-        "-----BEGIN CERTIFICATE-----.",
-    );
+function reasonOf(error: Error): string {
+  if (error instanceof Deno.errors.NotFound) return "it does not exist";
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "the user that runs Aphlict may not read it";
   }
-}
-
-function parseKey(path: string, pem: string): KeyObject {
-  try {
-    return createPrivateKey(pem);
-  } catch {
-    throw new TlsError(
-      "ssl.key",
-      `${path} holds no private key that can be read without a password. Point "ssl.key" at a ` +
-        "PEM file that begins with -----BEGIN PRIVATE KEY----- or the like, not ENCRYPTED.",
-    );
-  }
+  return error.message;
 }

@@ -146,7 +146,7 @@ Deno.test("check reports all that stands in the way of a start at once", async (
         { "ssl.key": otherKey, "ssl.cert": mineCert },
         expiredTls,
         { "ssl.key": otherKey, "ssl.cert": text },
-        { "ssl.key": `${folder.path}/missing.key`, "ssl.cert": mineCert },
+        { "ssl.key": `${folder.path}/missing.key`, "ssl.cert": mineCert, "ssl.chain": text },
       ].map((tls, index) => ({ type: "client", listen: "127.0.0.1", port: ports[index], ...tls })),
       { type: "admin", port: taken.addr.port },
       { type: "admin", port: 1, listen: "192.0.2.1" },
@@ -162,6 +162,7 @@ Deno.test("check reports all that stands in the way of a start at once", async (
     /^ {2}servers\[1\]\.ssl\.cert: Certificate .*expired\.crt expired on \d{4}-/,
     /^ {2}servers\[2\]\.ssl\.cert: .*text\.crt holds no certificate/,
     /^ {2}servers\[3\]\.ssl\.key: Cannot read .*missing\.key: it does not exist/,
+    /^ {2}servers\[3\]\.ssl\.chain: .*text\.crt holds no certificate/,
     /^ {2}servers\[4\]: Cannot bind admin server 127\.0\.0\.1:\d+: the address is already in use/,
     /^ {2}servers\[5\]: Cannot bind admin server 192\.0\.2\.1:1: this host has no such address/,
     /^ {2}logs\[0\]\.path: Cannot write /,
@@ -169,7 +170,7 @@ Deno.test("check reports all that stands in the way of a start at once", async (
   ];
   assertEquals(lines.length, expected.length, output);
   for (const [index, pattern] of expected.entries()) assertMatch(lines[index] ?? "", pattern);
-  assertStringIncludes(output, `Cannot use ${path}: 8 problems.`);
+  assertStringIncludes(output, `Cannot use ${path}: 9 problems.`);
 });
 
 Deno.test("check tells line and column of a syntax error", async () => {
