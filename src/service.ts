@@ -16,6 +16,9 @@ import { listen } from "./websocket/serve.ts";
 /** How often a quiet hub forgets what is too old, in ms. */
 const EXPIRE_INTERVAL_MS = 10_000;
 
+/** How long to wait before an address is bound again that could not be, in ms. */
+const REBIND_INTERVAL_MS = 1000;
+
 /** A server that listens. */
 export interface Listening {
   readonly type: ServerType;
@@ -40,6 +43,7 @@ export class StartError extends Error {
 }
 
 interface Bound extends Listening {
+  readonly finished: Promise<void>;
   shutdown(): Promise<void>;
 }
 
@@ -57,23 +61,73 @@ export async function startService(config: Config): Promise<Service> {
   const hub = new Hub({ fingerprint: generateFingerprint(), now: () => performance.now() });
   const tls = config.servers.map(readServerTls);
   const bound: Bound[] = [];
+  const binders = config.servers.map((server, index) => () => {
+    const again = bind(hub, server, index, tls[index] ?? null);
+    bound.push(again);
+    return again;
+  });
+  const listening: Bound[] = [];
   try {
-    for (const [index, server] of config.servers.entries()) {
-      bound.push(bind(hub, server, index, tls[index] ?? null));
-    }
+    for (const binder of binders) listening.push(binder());
   } catch (error) {
     await Promise.all(bound.map((server) => server.shutdown()));
     throw error;
   }
   const expiry = setInterval(() => hub.expire(), EXPIRE_INTERVAL_MS);
+  const stopping = new AbortController();
+  for (const [index, binder] of binders.entries()) {
+    const server = listening[index];
+    if (server) void keepServing(server, binder, stopping.signal);
+  }
   return {
     fingerprint: hub.fingerprint,
-    listening: bound,
+    listening,
     async stop() {
       clearInterval(expiry);
+      stopping.abort();
       await Promise.all(bound.map((server) => server.shutdown()));
     },
   };
+}
+
+/**
+ * Binds a server again whenever it has stopped accepting. The runtime gives up on a server for good
+ * when it cannot accept one connection, as when too many files are open, which anybody can bring
+ * about; connections that it has accepted go on.
+ */
+async function keepServing(
+  server: Bound,
+  bindAgain: () => Bound,
+  stop: AbortSignal,
+): Promise<void> {
+  try {
+    await server.finished;
+    return;
+  } catch (error) {
+    log.error("The {type} server at {url} accepts no more: {error}. Binding it again.", {
+      type: server.type,
+      url: server.url,
+      error,
+    });
+  }
+  while (!stop.aborted) {
+    await new Promise((resolve) => {
+      const timer = setTimeout(resolve, REBIND_INTERVAL_MS);
+      stop.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve(null);
+      }, { once: true });
+    });
+    if (stop.aborted) return;
+    try {
+      const again = bindAgain();
+      log.info("The {type} server at {url} accepts again.", { type: again.type, url: again.url });
+      return await keepServing(again, bindAgain, stop);
+    } catch (error) {
+      // It has been told of; the next try may do better.
+      if (!(error instanceof StartError)) throw error;
+    }
+  }
 }
 
 function readServerTls({ tls }: ServerConfig, index: number): TlsMaterial | null {
@@ -99,14 +153,15 @@ function bind(hub: Hub, server: ServerConfig, index: number, tls: TlsMaterial | 
   const { type, listen: hostname, port } = server;
   try {
     if (type === "admin") {
-      const { shutdown } = listenAdmin(hub, { hostname, port, tls });
+      const { finished, shutdown } = listenAdmin(hub, { hostname, port, tls });
       return {
+        finished,
         type,
         url: `${tls ? "https" : "http"}://${formatAddress(hostname, port)}/`,
         shutdown,
       };
     }
-    const { shutdown } = listen({
+    const { finished, shutdown } = listen({
       hostname,
       port,
       tls,
@@ -115,7 +170,12 @@ function bind(hub: Hub, server: ServerConfig, index: number, tls: TlsMaterial | 
         log.info("<{remoteAddress}> Refused a WebSocket: {reason}", { remoteAddress, reason }),
       otherwise: NOT_A_WEBSOCKET,
     });
-    return { type, url: `${tls ? "wss" : "ws"}://${formatAddress(hostname, port)}/`, shutdown };
+    return {
+      finished,
+      type,
+      url: `${tls ? "wss" : "ws"}://${formatAddress(hostname, port)}/`,
+      shutdown,
+    };
   } catch (error) {
     throw new StartError(explainBindError(server, index, error));
   }

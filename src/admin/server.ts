@@ -30,6 +30,8 @@ export interface AdminServerOptions {
 export interface AdminServer {
   /** The port that was bound. */
   readonly port: number;
+  /** Resolves after `shutdown`; rejects when the server accepts no more on its own account. */
+  readonly finished: Promise<void>;
   /** Accepts no more, and resolves when what is being answered has been. */
   shutdown(): Promise<void>;
 }
@@ -55,7 +57,11 @@ export function listenAdmin(hub: Hub, options: AdminServerOptions): AdminServer 
     (request, { remoteAddr }) =>
       answer(hub, request, formatAddress(remoteAddr.hostname, remoteAddr.port)),
   );
-  return { port: server.addr.port, shutdown: () => server.shutdown() };
+  return {
+    port: server.addr.port,
+    finished: server.finished,
+    shutdown: () => server.shutdown(),
+  };
 }
 
 async function answer(hub: Hub, request: Request, remoteAddress: string): Promise<Response> {

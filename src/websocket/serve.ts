@@ -56,6 +56,7 @@ export function listen(options: SocketServerOptions): SocketServer {
   );
   return {
     port: server.addr.port,
+    finished: server.finished,
     async shutdown() {
       for (const socket of sockets) socket.close(1001, "The server is stopping");
       await server.shutdown();

@@ -57,6 +57,11 @@ export interface SocketServer {
   /** The port that was bound. */
   readonly port: number;
   /**
+   * Resolves after {@linkcode shutdown}; rejects when the server accepts no more on its own account,
+   * as when the process has too many files open.
+   */
+  readonly finished: Promise<void>;
+  /**
    * Accepts no more, closes every socket with 1001, and resolves when all are gone. It may never
    * resolve when a socket is stuck: the caller sets a deadline.
    */
