@@ -6,13 +6,16 @@
 
 import { formatAddress } from "../config/config.ts";
 import { DEFAULT_INSTANCE, type Hub } from "../hub/hub.ts";
-import { InvalidMessage, type Message, parseMessage } from "../hub/message.ts";
+import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import { logger } from "../log/log.ts";
 import { BodyTooLong, readBody } from "./body.ts";
 import { statusOf } from "./status.ts";
 
 /** Bytes of one posted message; more is answered with 413. */
 export const BODY_LIMIT = 1024 * 1024;
+
+/** Characters of an instance's name; more is answered with 400. */
+export const INSTANCE_LIMIT = 256;
 
 const log = logger("admin");
 
@@ -68,6 +71,13 @@ async function answer(hub: Hub, request: Request, remoteAddress: string): Promis
   const target = URL.parse(request.url);
   if (!target) return refuse(400, "The request target is malformed", remoteAddress);
   const instance = target.searchParams.get("instance") || DEFAULT_INSTANCE;
+  if (instance.length > INSTANCE_LIMIT) {
+    return refuse(
+      400,
+      `An instance's name has at most ${INSTANCE_LIMIT} characters`,
+      remoteAddress,
+    );
+  }
   switch (`${request.method} ${target.pathname}`) {
     case "POST /":
       return await publish(hub, instance, request, remoteAddress);
@@ -85,9 +95,13 @@ async function publish(
   request: Request,
   remoteAddress: string,
 ): Promise<Response> {
-  let message: Message;
   try {
-    message = parseMessage(JSON.parse(await readBody(request, BODY_LIMIT)));
+    const message = parseMessage(JSON.parse(await readBody(request, BODY_LIMIT)));
+    const tracing = log.isEnabledFor("trace");
+    if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
+    const { outcome, receivers } = hub.publish(instance, message);
+    if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
+    return Response.json({ fingerprint: hub.fingerprint });
   } catch (error) {
     if (error instanceof BodyTooLong) {
       return refuse(413, `The body is longer than ${BODY_LIMIT} bytes`, remoteAddress);
@@ -98,11 +112,6 @@ async function publish(
     if (error instanceof InvalidMessage) return refuse(400, error.message, remoteAddress);
     return refuse(400, "The body did not arrive whole", remoteAddress, error);
   }
-  const tracing = log.isEnabledFor("trace");
-  if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
-  const { outcome, receivers } = hub.publish(instance, message);
-  if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
-  return Response.json({ fingerprint: hub.fingerprint });
 }
 
 function misdirected(method: string, path: string, remoteAddress: string): Response {

@@ -24,8 +24,8 @@ export interface HistoryLimits {
    */
   readonly ageMs: number;
   /**
-   * UTF-8 bytes of encoded messages, over all instances together. The parsed messages and V8's own
-   * bookkeeping come on top.
+   * UTF-8 bytes of encoded messages and {@linkcode ENTRY_OVERHEAD} for each, over all instances
+   * together.
    * @default {16777216}
    */
   readonly bytes: number;
@@ -38,15 +38,19 @@ export const DEFAULT_HISTORY_LIMITS: HistoryLimits = {
   bytes: 16 * 1024 * 1024,
 };
 
-/** One remembered message. */
+/** Bytes that a remembered message counts for beside its text: bookkeeping, an instance's share. */
+export const ENTRY_OVERHEAD = 512;
+
+/** One remembered message: what a replay needs of it, as the parsed whole may be far larger. */
 export interface Remembered {
-  readonly message: Message;
+  readonly subscribers: readonly string[];
   readonly encoded: Encoded;
   /** When it was published, on the hub's clock, in ms. */
   readonly at: number;
 }
 
 interface Entry extends Remembered {
+  readonly uniqueID: string | null;
   readonly history: History;
   older: Entry | null;
   newer: Entry | null;
@@ -63,7 +67,7 @@ export class HistoryStore {
     this.limits = limits;
   }
 
-  /** UTF-8 bytes of all that is remembered. */
+  /** Bytes of all that is remembered, overhead included. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -80,7 +84,7 @@ export class HistoryStore {
     if (this.#newest) this.#newest.newer = entry;
     else this.#oldest = entry;
     this.#newest = entry;
-    this.#bytes += entry.encoded.byteLength;
+    this.#bytes += entry.encoded.byteLength + ENTRY_OVERHEAD;
     // The oldest of all is also the oldest of its own instance, as both are in order of time.
     while (this.#oldest && this.#bytes > this.limits.bytes) this.#oldest.history.forgetOldest();
   }
@@ -91,7 +95,7 @@ export class HistoryStore {
     else this.#oldest = entry.newer;
     if (entry.newer) entry.newer.older = entry.older;
     else this.#newest = entry.older;
-    this.#bytes -= entry.encoded.byteLength;
+    this.#bytes -= entry.encoded.byteLength + ENTRY_OVERHEAD;
   }
 }
 
@@ -100,7 +104,7 @@ export class History {
   readonly #store: HistoryStore;
   readonly #onEmpty: () => void;
   /** A ring that grows up to `limits.messages`; the oldest is at `#start`. */
-  #ring: (Entry | undefined)[] = new Array(16);
+  #ring: (Entry | undefined)[] = new Array(1);
   #start = 0;
   #size = 0;
   readonly #uniqueIDs = new Set<string>();
@@ -129,10 +133,13 @@ export class History {
   /** Remembers a message published at `now`, and forgets what that leaves no room for. */
   add(message: Message, encoded: Encoded, now: number): void {
     if (this.#size === this.#ring.length) this.#grow();
-    const entry: Entry = { message, encoded, at: now, history: this, older: null, newer: null };
+    const { subscribers } = message;
+    const uniqueID = typeof message.uniqueID === "string" ? message.uniqueID : null;
+    const links = { history: this, older: null, newer: null };
+    const entry: Entry = { subscribers, uniqueID, encoded, at: now, ...links };
     this.#ring[(this.#start + this.#size) % this.#ring.length] = entry;
     this.#size++;
-    if (typeof message.uniqueID === "string") this.#uniqueIDs.add(message.uniqueID);
+    if (uniqueID !== null) this.#uniqueIDs.add(uniqueID);
     this.#store.link(entry);
     while (this.#size > this.#store.limits.messages) this.forgetOldest();
   }
@@ -153,7 +160,7 @@ export class History {
     this.#ring[this.#start] = undefined;
     this.#start = (this.#start + 1) % this.#ring.length;
     this.#size--;
-    if (typeof entry.message.uniqueID === "string") this.#uniqueIDs.delete(entry.message.uniqueID);
+    if (entry.uniqueID !== null) this.#uniqueIDs.delete(entry.uniqueID);
     this.#store.unlink(entry);
     if (this.#size === 0) this.#onEmpty();
   }

@@ -124,18 +124,23 @@ export class Hub {
     return new Listener(this.#nextId++, instance, sink);
   }
 
-  /** Delivers a message to each listener of the instance that wants it, and remembers it. */
+  /**
+   * Delivers a message to each listener of the instance that wants it, and remembers it.
+   *
+   * @throws {InvalidMessage} If it cannot be encoded; nothing has happened then.
+   */
   publish(name: string, message: Message): Publication {
-    this.#messagesIn++;
     this.expire();
     const touched = message.touched ?? [];
+    const marked = { ...message, touched: [...touched, this.fingerprint] };
+    // Before anything is changed, as it may throw.
+    const encoded = new Encoded(marked);
+    this.#messagesIn++;
     if (touched.includes(this.fingerprint)) return { outcome: "touched", message, receivers: 0 };
     const instance = this.#instance(name);
     if (instance.history.has(message.uniqueID)) {
       return { outcome: "duplicate", message, receivers: 0 };
     }
-    const marked = { ...message, touched: [...touched, this.fingerprint] };
-    const encoded = new Encoded(marked);
     instance.history.add(marked, encoded, this.#now());
     let receivers = 0;
     for (const listener of instance.topics.receivers(marked.subscribers)) {

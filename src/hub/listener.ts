@@ -90,10 +90,10 @@ export class Listener {
    * @returns How many messages were delivered.
    */
   replay(ageMs: number): number {
-    if (!this.#here) return 0;
+    if (!this.#here || this.#subscriptions.size === 0) return 0;
     let delivered = 0;
-    for (const { message, encoded } of this.#home.history.recent(ageMs, this.#home.now())) {
-      if (!message.subscribers.some((topic) => this.#subscriptions.has(topic))) continue;
+    for (const { subscribers, encoded } of this.#home.history.recent(ageMs, this.#home.now())) {
+      if (!subscribers.some((topic) => this.#subscriptions.has(topic))) continue;
       if (!this.sink.deliver(encoded)) break;
       delivered++;
     }

@@ -25,8 +25,9 @@ export class Encoded {
   /** Its size in UTF-8, in bytes. */
   readonly byteLength: number;
 
+  /** @throws {InvalidMessage} If the message is nested too deeply. */
   constructor(message: Message) {
-    this.text = JSON.stringify(message);
+    this.text = encode(message);
     this.byteLength = encoder.encode(this.text).byteLength;
   }
 }
@@ -36,6 +37,16 @@ const encoder = new TextEncoder();
 /** The JSON value is no {@linkcode Message}; the text says why. */
 export class InvalidMessage extends Error {
   override readonly name = "InvalidMessage";
+}
+
+function encode(message: Message): string {
+  try {
+    return JSON.stringify(message);
+  } catch (error) {
+    // V8 reads some values that are nested deeper than it can write.
+    if (error instanceof RangeError) throw new InvalidMessage("The message is nested too deeply");
+    throw error;
+  }
 }
 
 /**

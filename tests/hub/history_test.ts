@@ -1,5 +1,10 @@
 import fc from "fast-check";
-import { History, type HistoryLimits, HistoryStore } from "../../src/hub/history.ts";
+import {
+  ENTRY_OVERHEAD,
+  History,
+  type HistoryLimits,
+  HistoryStore,
+} from "../../src/hub/history.ts";
 import { Encoded, type Message } from "../../src/hub/message.ts";
 import { assertEquals } from "../assert.ts";
 
@@ -8,7 +13,7 @@ function add(history: History, message: Message, now: number): void {
 }
 
 function numbers(history: History, ageMs: number, now: number): unknown[] {
-  return [...history.recent(ageMs, now)].map(({ message }) => message["n"]);
+  return [...history.recent(ageMs, now)].map(({ encoded }) => JSON.parse(encoded.text).n);
 }
 
 Deno.test("a history forgets its oldest message beyond the limit of messages", () => {
@@ -18,7 +23,7 @@ Deno.test("a history forgets its oldest message beyond the limit of messages", (
 });
 
 Deno.test("all histories together forget the oldest message beyond the limit of bytes", () => {
-  const bytes = new Encoded({ subscribers: [], n: 0 }).byteLength;
+  const bytes = new Encoded({ subscribers: [], n: 0 }).byteLength + ENTRY_OVERHEAD;
   const store = new HistoryStore({ messages: 100, ageMs: 1000, bytes: 3 * bytes });
   const [a, b] = [new History(store), new History(store)];
   add(a, { subscribers: [], n: 0 }, 0);
@@ -85,7 +90,7 @@ Deno.test("for any sequence of messages, the histories are those of the naive de
   const limits = fc.record({
     messages: fc.integer({ min: 1, max: 40 }),
     ageMs: fc.integer({ min: 1, max: 300 }),
-    bytes: fc.integer({ min: 1, max: 3000 }),
+    bytes: fc.integer({ min: 1, max: 30_000 }),
   });
   fc.assert(
     fc.property(fc.array(publication, { maxLength: 120 }), limits, (publications, limits) => {
@@ -101,7 +106,7 @@ Deno.test("for any sequence of messages, the histories are those of the naive de
         const message = { subscribers: ["x".repeat(size)], n, uniqueID };
         const encoded = new Encoded(message);
         histories[owner]?.add(message, encoded, now);
-        all.push({ owner, message, at: now, bytes: encoded.byteLength });
+        all.push({ owner, message, at: now, bytes: encoded.byteLength + ENTRY_OVERHEAD });
         const expected = naive(all, limits, now);
         assertEquals(store.bytes, expected.reduce((sum, { bytes }) => sum + bytes, 0));
         for (const [index, history] of histories.entries()) {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { Hub } from "../../src/hub/hub.ts";
-import type { Message } from "../../src/hub/message.ts";
-import { assertEquals, assertStrictEquals } from "../assert.ts";
+import { InvalidMessage, type Message } from "../../src/hub/message.ts";
+import { assertEquals, assertStrictEquals, assertThrows } from "../assert.ts";
 import { listen, makeHub } from "./fixtures.ts";
 
 Deno.test("publish() delivers a message to the listeners subscribed to one of its topics", () => {
@@ -123,6 +123,16 @@ Deno.test("publish() survives a sink that leaves while it is being delivered to"
   hub.publish("default", { subscribers: ["B", "A"] });
   assertEquals(ear.heard.length, 1);
   assertEquals(hub.status("default").active, 1);
+});
+
+Deno.test("publish() of what cannot be encoded changes nothing and leaves no instance", () => {
+  const { hub } = makeHub();
+  const depth = 20_000;
+  const deep = JSON.parse(
+    `{"subscribers":[],"a":${'{"1":'.repeat(depth)}1${"}".repeat(depth)}}`,
+  );
+  assertThrows(() => hub.publish("made-up", deep), InvalidMessage);
+  assertEquals([hub.instances, hub.status("made-up").messagesIn], [0, 0]);
 });
 
 Deno.test("status() counts listeners and history by instance, messages over all", () => {
