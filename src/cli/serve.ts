@@ -8,14 +8,17 @@ import { type Config, logTarget } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { ROTATE_KEEP, ROTATE_SIZE, serviceFlags, shellQuote } from "../config/permissions.ts";
 import { Whole } from "../log/format.ts";
-import { closeLog, LogFileError, logger, openLog } from "../log/log.ts";
+import { closeLog, LogFileError, logger, openLog, show } from "../log/log.ts";
 import { type Service, StartError, startService } from "../service.ts";
 import { VERSION } from "../version.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
-import { complain, print } from "./output.ts";
+import { complain } from "./output.ts";
 
 /** How long stopping may take, in ms; what is stuck then is left to the system. */
 const STOP_DEADLINE_MS = 4000;
+
+/** How long the last lines may wait for a console that nobody reads, in ms. */
+const CLOSE_DEADLINE_MS = 500;
 
 const log = logger("service");
 
@@ -78,7 +81,7 @@ async function serveUntilStopped(
     for (const problem of error.message.split("\n")) log.fatal("{problem}", { problem });
     return EXIT.failed;
   } finally {
-    await closeLog();
+    await deadline(closeLog(), CLOSE_DEADLINE_MS);
   }
 }
 
@@ -98,7 +101,7 @@ function announce(config: Config, service: Service): void {
     );
   }
   const admin = service.listening.find(({ type }) => type === "admin");
-  print(
+  show(
     "\nSend a first message to the browsers subscribed to PHID-USER-example:\n\n" +
       `  curl -d '{"type":"test","subscribers":["PHID-USER-example"]}' '${admin?.url}'\n`,
   );

@@ -15,6 +15,7 @@ import {
   type LogRecord,
   type Sink,
 } from "@logtape/logtape";
+import { ConsoleStream } from "./console.ts";
 import { LogFile, type Rotation } from "./file.ts";
 import { formatLine } from "./format.ts";
 
@@ -60,9 +61,15 @@ export async function openLog(options: LogOptions): Promise<void> {
   });
 }
 
-/** Closes the files. */
+/** Closes the files, and waits until the console has shown everything: for ever if nobody reads it. */
 export async function closeLog(): Promise<void> {
   await dispose();
+  await Promise.all([output.flush(), errors.flush()]);
+}
+
+/** Shows a text on the console, between the lines of the log. */
+export function show(text: string): void {
+  output.write(`${text}\n`);
 }
 
 /** Opens all of them or none. */
@@ -102,18 +109,15 @@ function explain(path: string, error: unknown): string {
   return `${what}${error instanceof Error ? error.message : String(error)}.`;
 }
 
+const output = new ConsoleStream(Deno.stdout);
+const errors = new ConsoleStream(Deno.stderr);
+
 /** For what cannot be said in the log. */
 function complain(text: string): void {
-  // deno-lint-ignore no-console -- this is the last resort
-  console.error(text);
+  errors.write(`${text}\n`);
 }
 
 const writeToConsole: Sink = (record) => {
-  const line = formatLine(record).trimEnd();
-  if (record.level === "warning" || record.level === "error" || record.level === "fatal") {
-    complain(line);
-  } else {
-    // deno-lint-ignore no-console -- this is the console sink
-    console.log(line);
-  }
+  const isTrouble = ["warning", "error", "fatal"].includes(record.level);
+  (isTrouble ? errors : output).write(formatLine(record));
 };

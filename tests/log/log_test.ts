@@ -181,31 +181,3 @@ Deno.test("opening the log again closes what was open and goes on in the new fil
     assertMatch(Deno.readTextFileSync(`${folder}/b.log`), /^\S+ INFO Two\.\n$/);
   });
 });
-
-Deno.test("the console gets every line, warnings and errors on standard error", async () => {
-  const out: string[] = [];
-  const err: string[] = [];
-  const original = { ...console };
-  Object.assign(console, {
-    log: (line: string) => out.push(line),
-    error: (line: string) => err.push(line),
-  });
-  try {
-    await openLog({ files: [], console: true, level: "trace" });
-    const log = logger("hub");
-    log.trace("One.");
-    log.info("Two.");
-    log.warning("Three.");
-    log.error("Four.");
-    log.fatal("Five.");
-  } finally {
-    Object.assign(console, original);
-    await closeLog();
-  }
-  assertEquals(out.map(withoutTime), ["TRACE One.", "INFO Two."]);
-  assertEquals(err.map(withoutTime), ["WARNING Three.", "ERROR Four.", "FATAL Five."]);
-});
-
-function withoutTime(line: string): string {
-  return line.replace(/^\[\S+\] /, "");
-}
