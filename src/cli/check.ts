@@ -9,7 +9,7 @@ import { type Config, formatAddress, logTarget, type ServerConfig } from "../con
 import { ConfigError, type Problem } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { ROTATE_KEEP, ROTATE_SIZE } from "../config/permissions.ts";
-import { readTls, TlsError } from "../config/tls.ts";
+import { readTls, TlsError, type TlsMaterial } from "../config/tls.ts";
 import { explainBindError } from "../service.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { complain, print } from "./output.ts";
@@ -42,7 +42,10 @@ export const check: Command = {
 };
 
 function checkServer(server: ServerConfig, index: number): Problem[] {
-  return [...checkTls(server, index), ...checkBind(server, index)];
+  const problems = checkTls(server, index);
+  // With files that are no good the binding would only fail for the same reason.
+  const tls = problems.length === 0 && server.tls ? readTls(server.tls) : null;
+  return [...problems, ...checkBind(server, index, tls)];
 }
 
 function checkTls({ tls }: ServerConfig, index: number): Problem[] {
@@ -69,9 +72,11 @@ function checkTls({ tls }: ServerConfig, index: number): Problem[] {
   }
 }
 
-function checkBind(server: ServerConfig, index: number): Problem[] {
+function checkBind(server: ServerConfig, index: number, tls: TlsMaterial | null): Problem[] {
+  const address = { hostname: server.listen, port: server.port };
   try {
-    Deno.listen({ hostname: server.listen, port: server.port }).close();
+    if (tls) Deno.listenTls({ ...address, key: tls.key, cert: tls.cert }).close();
+    else Deno.listen(address).close();
     return [];
   } catch (error) {
     return [{ path: `servers[${index}]`, message: explainBindError(server, index, error) }];
@@ -82,7 +87,8 @@ function checkLog(path: string, key: string): Problem[] {
   if (logTarget(path) === "console") return [];
   try {
     Deno.openSync(path, { append: true }).close();
-    return [];
+    // Rotation makes files beside it.
+    return logTarget(path) === "file" ? checkFolder(path, key) : [];
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return checkFolder(path, key);
     return [{ path: key, message: unwritable(path, error) }];

@@ -13,7 +13,7 @@ export function warnIfRoot(): void {
   if (Deno.uid() !== 0) return;
   complain(
     "Warning: this is root, and Aphlict needs nothing that only root may do. Make a user for it " +
-      "(useradd --system aphlict), let that user write the folders of the log and the pidfile, " +
+      "(useradd --system --create-home aphlict), let that user write the folders of the log and the pidfile, " +
       "and start it as that user.",
   );
 }

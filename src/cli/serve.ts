@@ -78,7 +78,9 @@ async function serveUntilStopped(
     return EXIT.done;
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    for (const problem of error.message.split("\n")) log.fatal("{problem}", { problem });
+    for (const problem of error.message.split("\n")) {
+      log.fatal("{problem}", { problem: new Whole(problem) });
+    }
     return EXIT.failed;
   } finally {
     await deadline(closeLog(), CLOSE_DEADLINE_MS);
@@ -90,6 +92,11 @@ function announce(config: Config, service: Service): void {
     log.info("Listening: {type} server at {url}", { type, url });
   }
   log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
+  if (config.cluster.length > 0) {
+    log.warning("{count} peers are configured, but this version relays nothing to them yet.", {
+      count: config.cluster.length,
+    });
+  }
   const flags = serviceFlags(config);
   log.info("Permissions: {flags}", { flags: new Whole(shellQuote(flags)) });
   const excess = excessPermissions();
@@ -142,7 +149,9 @@ async function deadline(promise: Promise<void>, ms: number): Promise<boolean> {
 function logUnexpectedErrors(): void {
   const report = (error: unknown) =>
     log.error("Unexpected error, please report it: {stack}", {
-      stack: error instanceof Error ? error.stack ?? error.message : error,
+      stack: new Whole(
+        (error instanceof Error ? error.stack ?? error.message : String(error)).slice(0, 4000),
+      ),
     });
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();

@@ -123,8 +123,7 @@ class Client implements SocketHandlers {
       this.#end(1013, "Too slow", "{bytes} bytes wait for it, more than {limit}", { bytes, limit });
       return false;
     }
-    this.#socket.send(message);
-    return true;
+    return this.#socket.send(message);
   }
 
   /**
@@ -161,7 +160,11 @@ class Client implements SocketHandlers {
   }
 
   #info(text: string, values: Record<string, unknown>): void {
-    log.info(`<{listener}> ${text}`, { listener: `${this.#listener}`, ...values });
+    log.info(`<{listener} {remote}> ${text}`, {
+      listener: `${this.#listener}`,
+      remote: this.#socket.remoteAddress,
+      ...values,
+    });
   }
 
   #trace(text: string, values: Record<string, unknown>): void {

@@ -61,10 +61,8 @@ export function readTls(files: TlsFiles): TlsMaterial {
     }
   };
   const key = look("ssl.key", files.key, (pem) => createPrivateKey(pem));
-  const cert = look("ssl.cert", files.cert, (pem) => new X509Certificate(pem));
-  const chain = files.chain === null
-    ? null
-    : look("ssl.chain", files.chain, (pem) => new X509Certificate(pem));
+  const cert = look("ssl.cert", files.cert, parseCertificates);
+  const chain = files.chain === null ? null : look("ssl.chain", files.chain, parseCertificates);
   if (key && cert && !cert.parsed.checkPrivateKey(key.parsed)) {
     const message = `Key ${files.key} does not belong to certificate ${files.cert}. ` +
       'Point "ssl.key" and "ssl.cert" at files that were made for each other.';
@@ -89,6 +87,14 @@ const SHOULD_BE: Readonly<Record<TlsProblem["key"], string>> = {
   "ssl.cert": CERTIFICATE,
   "ssl.chain": CERTIFICATE,
 };
+
+/** The first certificate of a file, of which every one must be sound: browsers get them all. */
+function parseCertificates(pem: string): X509Certificate {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const [first] = blocks.map((block) => new X509Certificate(block));
+  if (!first) throw new Error("There is no certificate");
+  return first;
+}
 
 function read(path: string): string | Error {
   try {

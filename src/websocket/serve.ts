@@ -33,6 +33,11 @@ export function listen(options: SocketServerOptions): SocketServer {
       const remoteAddress = formatAddress(remoteAddr.hostname, remoteAddr.port);
       // Read before the upgrade: the request is gone after it.
       const path = pathOf(request.url);
+      const fault = handshakeFault(request);
+      if (fault !== null) {
+        options.refused(remoteAddress, fault);
+        return new Response(null, { status: 400 });
+      }
       let upgrade: Deno.WebSocketUpgrade;
       try {
         upgrade = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT_S });
@@ -64,8 +69,19 @@ export function listen(options: SocketServerOptions): SocketServer {
   };
 }
 
-/** Seconds without a sign of life after which the runtime pings, then drops the connection. */
+/**
+ * The runtime pings a silent connection after half of these seconds and drops it after all of them.
+ * Not while bytes wait to be written: a peer that reads nothing stays until it goes by itself.
+ */
 const IDLE_TIMEOUT_S = 60;
+
+/** What the runtime does not look at: RFC 6455, section 4.1. `null` when it is right. */
+function handshakeFault({ method, headers }: Request): string | null {
+  if (method !== "GET") return `The method is ${method}, not GET`;
+  if (headers.get("sec-websocket-version") !== "13") return "The version is not 13";
+  const key = headers.get("sec-websocket-key") ?? "";
+  return /^[A-Za-z0-9+/]{22}==$/.test(key) ? null : "The key does not have 16 bytes";
+}
 
 class ServeSocket implements Socket {
   readonly remoteAddress: string;
@@ -82,8 +98,10 @@ class ServeSocket implements Socket {
     return this.#socket.bufferedAmount;
   }
 
-  send(message: TextMessage): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(message.text);
+  send(message: TextMessage): boolean {
+    if (this.#socket.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(message.text);
+    return true;
   }
 
   close(code: number, reason: string): void {

@@ -12,8 +12,8 @@ export interface Socket {
   readonly path: string;
   /** Bytes handed to {@linkcode send} that have not gone to the kernel yet. */
   readonly queuedBytes: number;
-  /** Queues one text message. Does nothing when the socket is not open. */
-  send(message: TextMessage): void;
+  /** Queues one text message; `false` when the socket is not open. */
+  send(message: TextMessage): boolean;
   /**
    * Starts the close handshake. Does nothing when it has been started.
    *

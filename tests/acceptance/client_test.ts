@@ -141,11 +141,23 @@ it("answers a request that is no WebSocket with exactly 501 and no Content-Type"
 });
 
 it("refuses an upgrade that is no handshake with 400, and logs it", async ({ client, process }) => {
-  const answer = await exchange(
-    client,
-    "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: close\r\n\r\n",
-  );
-  assertMatch(answer, /^HTTP\/1\.1 400 /);
+  const good = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  for (
+    const [method, headers] of [
+      ["GET", ""],
+      ["POST", good],
+      ["GET", good.replace("13", "8")],
+      ["GET", good.replace("dGhlIHNhbXBsZSBub25jZQ==", "zz")],
+    ]
+  ) {
+    const answer = await exchange(
+      client,
+      `${method} / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        `${headers}\r\n`,
+      /\r\n\r\n/,
+    );
+    assertMatch(answer, /^HTTP\/1\.1 400 /);
+  }
   await process.line(/Refused a WebSocket/);
 });
 

@@ -42,6 +42,75 @@ Deno.test("a browser that reads nothing does not keep the service from ending", 
   assert(performance.now() - started < 5000, "the promised 5 s");
 });
 
+Deno.test("a console that nobody reads stops neither the service nor its end", async () => {
+  using folder = new Folder();
+  const { path, admin } = writeConfig(folder);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: serviceArguments(path, "serve"),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  try {
+    const log = `${folder.path}/aphlict.log`;
+    while (!exists(log) || !Deno.readTextFileSync(log).includes("Permissions: ")) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    // A pipe holds 64 KiB.
+    for (let index = 0; index < 1000; index++) {
+      const response = await fetch(`http://127.0.0.1:${admin}/${index}`);
+      await response.body?.cancel();
+    }
+    child.kill("SIGTERM");
+    assertEquals((await child.status).code, 0);
+    assertEquals(Deno.readTextFileSync(log).match(/Answered 404/g)?.length, 1000);
+  } finally {
+    await child.stdout.cancel();
+  }
+});
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+Deno.test("a server that could accept no more, having too many files open, accepts again", async () => {
+  using folder = new Folder();
+  const { path, client } = writeConfig(folder);
+  await using process = new Process("sh", [
+    "-c",
+    'ulimit -n 64; exec "$@"',
+    "sh",
+    Deno.execPath(),
+    ...serviceArguments(path, "serve"),
+  ]);
+  await process.line(/Permissions: /);
+  const connections: Deno.TcpConn[] = [];
+  const failed = process.line(
+    /ERROR The client server at \S+ accepts no more: .*Too many open files/,
+  );
+  try {
+    for (let index = 0; index < 80; index++) {
+      connections.push(await Deno.connect({ hostname: "127.0.0.1", port: client }));
+    }
+  } catch (error) {
+    // Which of the two depends on whether the kernel had taken the connection already.
+    const { ConnectionRefused, ConnectionReset } = Deno.errors;
+    if (!(error instanceof ConnectionRefused || error instanceof ConnectionReset)) throw error;
+  }
+  await failed;
+  for (const connection of connections) connection.close();
+  await process.line(/INFO The client server at \S+ accepts again/);
+  await using browser = await Browser.open(client);
+  await browser.pong();
+  process.kill("SIGTERM");
+  assertEquals((await process.ended()).code, 0);
+});
+
 Deno.test("nobody is served before every server is bound, and one that cannot be names the reason", async () => {
   using folder = new Folder();
   const { path, admin } = writeConfig(folder);

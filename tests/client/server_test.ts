@@ -23,9 +23,10 @@ class FakeSocket implements Socket {
     this.path = path;
   }
 
-  send(message: TextMessage): void {
+  send(message: TextMessage): boolean {
     this.sent.push(message.text);
     this.queuedBytes += this.bytesPerMessage;
+    return true;
   }
 
   close(code: number): void {

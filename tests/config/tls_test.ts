@@ -41,6 +41,19 @@ Deno.test("readTls() names every file that it cannot use", () => {
   );
 });
 
+Deno.test("readTls() looks at every certificate of a file", () => {
+  using folder = new Folder();
+  const garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  const files = { key: folder.write("key", key), cert: folder.write("cert", cert) };
+  for (const chain of [authority.cert + garbage, cert.replaceAll("CERTIFICATE", "TRUSTED")]) {
+    const error = assertThrows(
+      () => readTls({ ...files, chain: folder.write("chain", chain) }),
+      TlsError,
+    );
+    assertEquals(error.problems.map((problem) => problem.key), ["ssl.chain"]);
+  }
+});
+
 Deno.test("readTls() refuses a key that was made for another certificate", () => {
   using folder = new Folder();
   const files = {
