@@ -135,6 +135,22 @@ it("keeps a character whole that arrives in two pieces", async ({ admin, client 
   assertEquals(JSON.parse(await browser.next()).text, "😀");
 });
 
+it("answers 400 to a message nested too deeply, and to an instance name that is too long", async ({ admin }) => {
+  const deep = `{"subscribers":[],"a":${'{"1":'.repeat(20_000)}1${"}".repeat(20_000)}}`;
+  assertEquals((await post(admin, deep))[0], 400);
+  const publishTo = (length: number) =>
+    fetch(`http://127.0.0.1:${admin}/?instance=${"x".repeat(length)}`, {
+      method: "POST",
+      body: '{"subscribers":[]}',
+    });
+  for (const [length, expected] of [[256, 200], [257, 400]] as const) {
+    const response = await publishTo(length);
+    await response.body?.cancel();
+    assertEquals(response.status, expected);
+  }
+  assertEquals((await status(admin))["messages.in"], 1);
+});
+
 it("has 405 for other methods on /, and 404 for other paths", async ({ admin }) => {
   for (
     const [method, path, expected] of [
@@ -171,11 +187,11 @@ it("shows the status of an instance in the keys and the order of the original", 
 });
 
 it("logs what it refused, on one line, whatever the request says", async ({ admin, process, log }) => {
-  await post(admin, '{"subscribers":["A"]\r\n[2026-01-01T00:00:00.000+00:00] ERROR forged');
+  // V8 quotes a short text in its complaint.
+  await post(admin, "x\n[now] ERROR forged");
   await process.line(/Answered 400/);
   for (const line of log().trimEnd().split("\n")) {
-    assertMatch(line, /^\[[\d-]{10}T[\d:.]{12}[+-]\d\d:\d\d\] (INFO|WARNING|ERROR) /);
+    assertMatch(line, /^\[[\d-]{10}T[\d:.]{12}[+-]\d\d:\d\d\] INFO /);
   }
-  assertEquals(log().includes("] ERROR"), false);
-  assertStringIncludes(log(), "The body is not JSON");
+  assertStringIncludes(log(), "x\\u{a}[now] ERROR forged");
 });
