@@ -86,6 +86,10 @@ function checkBind(server: ServerConfig, index: number, tls: TlsMaterial | null)
 function checkLog(path: string, key: string): Problem[] {
   if (logTarget(path) === "console") return [];
   try {
+    // Opening a pipe would wait for somebody to read it.
+    if (Deno.statSync(path).isFifo) {
+      return [{ path: key, message: `${path} is a pipe. Name a file in a folder of its own.` }];
+    }
     Deno.openSync(path, { append: true }).close();
     // Rotation makes files beside it.
     return logTarget(path) === "file" ? checkFolder(path, key) : [];

@@ -173,6 +173,17 @@ Deno.test("check reports all that stands in the way of a start at once", async (
   assertStringIncludes(output, `Cannot use ${path}: 9 problems.`);
 });
 
+Deno.test("check refuses a pipe as a log, and does not wait for its reader", async () => {
+  using folder = oddFolder();
+  const pipe = `${folder.path}/pipe`;
+  assertEquals(new Deno.Command("mkfifo", { args: [pipe] }).outputSync().success, true);
+  const { path } = writeConfig(folder, { logs: [{ path: pipe }] });
+  const { code, output } = await aphlict("check", "--config", path);
+  assertEquals(code, 1);
+  assertStringIncludes(output, "logs[0].path: ");
+  assertStringIncludes(output, "is a pipe");
+});
+
 Deno.test("check tells line and column of a syntax error", async () => {
   using folder = oddFolder();
   const path = folder.write("aphlict.json", '{\n  "servers": [}\n');
