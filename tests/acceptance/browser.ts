@@ -56,6 +56,11 @@ export class Browser implements AsyncDisposable {
     return browser;
   }
 
+  /** Number of messages that have arrived and were not taken. */
+  get waiting(): number {
+    return this.#mail.length;
+  }
+
   /** Sends anything. */
   send(data: string | Uint8Array<ArrayBuffer>): void {
     this.#socket.send(data);

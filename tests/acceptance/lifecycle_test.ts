@@ -15,6 +15,20 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+Deno.test("a stop during a replay delivers the rest of it before 1001", async () => {
+  await using running = await run();
+  const filler = "x".repeat(4000);
+  for (let n = 0; n < 500; n++) await publish(running.admin, { subscribers: ["A"], n, filler });
+  await using browser = await Browser.open(running.client, { topics: ["A"] });
+  browser.command("replay", {});
+  const first = await browser.next();
+  running.process.kill("SIGTERM");
+  assertEquals((await browser.closed).code, 1001);
+  assertEquals(JSON.parse(first).n, 0);
+  assertEquals(browser.waiting, 499);
+  assertEquals((await running.process.ended()).code, 0);
+});
+
 Deno.test("a browser that reads nothing does not keep the service from ending", async () => {
   await using running = await run();
   using stuck = await Deno.connect({ hostname: "127.0.0.1", port: running.client });
