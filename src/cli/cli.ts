@@ -45,7 +45,7 @@ export async function run(
     return await dispatch(argv, options.root);
   } catch (error) {
     if (error instanceof UsageError) {
-      complain(`${error.message}\nTry "aphlict help".`);
+      complain(`${error.message}\n\n${overview(COMMANDS)}`);
       return EXIT.usage;
     }
     if (error instanceof ConfigError) {
@@ -73,7 +73,7 @@ async function dispatch(argv: readonly string[], root: string): Promise<number> 
   }
   const { values, rest } = parseOptions(args, command.options);
   if (rest.length > (command.operands ? 1 : 0)) {
-    throw new UsageError(`"${verb}" does not take "${rest.at(-1)}".\n${helpOn(command)}`);
+    throw new UsageError(`"${verb}" does not take "${rest.at(-1)}".`);
   }
   return await command.run({ root, options: values, rest });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { TlsFiles } from "./config.ts";
 
 /** What a TLS server is started with. */
@@ -60,7 +60,7 @@ export function readTls(files: TlsFiles): TlsMaterial {
       return null;
     }
   };
-  const key = look("ssl.key", files.key, (pem) => createPrivateKey(pem));
+  const key = look("ssl.key", files.key, parseKey);
   const cert = look("ssl.cert", files.cert, parseCertificates);
   const chain = files.chain === null ? null : look("ssl.chain", files.chain, parseCertificates);
   if (key && cert && !cert.parsed.checkPrivateKey(key.parsed)) {
@@ -87,6 +87,12 @@ const SHOULD_BE: Readonly<Record<TlsProblem["key"], string>> = {
   "ssl.cert": CERTIFICATE,
   "ssl.chain": CERTIFICATE,
 };
+
+/** The key of a file, which may hold its certificate too. */
+function parseKey(pem: string): KeyObject {
+  const label = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----[^]*?-----END \1-----/;
+  return createPrivateKey(label.exec(pem)?.[0] ?? pem);
+}
 
 /** The first certificate of a file, of which every one must be sound: browsers get them all. */
 function parseCertificates(pem: string): X509Certificate {

@@ -224,6 +224,7 @@ for (
     const { code, output } = await aphlict(...args);
     assertEquals(code, 2);
     assertMatch(output, complaint);
+    assertMatch(output, /Usage: aphlict VERB/);
   });
 }
 

@@ -41,6 +41,15 @@ Deno.test("readTls() names every file that it cannot use", () => {
   );
 });
 
+Deno.test("readTls() takes key and certificate from one file, in either order", () => {
+  using folder = new Folder();
+  for (const both of [key + cert, cert + key]) {
+    const path = folder.write("both", both);
+    const tls = readTls({ key: path, cert: path, chain: null });
+    Deno.listenTls({ hostname: "127.0.0.1", port: 0, key: tls.key, cert: tls.cert }).close();
+  }
+});
+
 Deno.test("readTls() looks at every certificate of a file", () => {
   using folder = new Folder();
   const garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
