@@ -23,7 +23,6 @@ const log = logger("admin");
 export interface AdminServerOptions {
   /** Address or host name to bind. */
   readonly hostname: string;
-  /** 0: any free port. */
   readonly port: number;
   /** PEM key and certificate chain; `null`: plain text. */
   readonly tls: { readonly key: string; readonly cert: string } | null;
@@ -31,8 +30,6 @@ export interface AdminServerOptions {
 
 /** A bound server. */
 export interface AdminServer {
-  /** The port that was bound. */
-  readonly port: number;
   /** Resolves after `shutdown`; rejects when the server accepts no more on its own account. */
   readonly finished: Promise<void>;
   /** Accepts no more, and resolves when what is being answered has been. */
@@ -61,7 +58,6 @@ export function listenAdmin(hub: Hub, options: AdminServerOptions): AdminServer 
       answer(hub, request, formatAddress(remoteAddr.hostname, remoteAddr.port)),
   );
   return {
-    port: server.addr.port,
     finished: server.finished,
     shutdown: () => server.shutdown(),
   };

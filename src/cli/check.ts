@@ -42,16 +42,19 @@ export const check: Command = {
 };
 
 function checkServer(server: ServerConfig, index: number): Problem[] {
-  const problems = checkTls(server, index);
+  const tls = checkTls(server, index);
   // With files that are no good the binding would only fail for the same reason.
-  const tls = problems.length === 0 && server.tls ? readTls(server.tls) : null;
-  return [...problems, ...checkBind(server, index, tls)];
+  return Array.isArray(tls)
+    ? [...tls, ...checkBind(server, index, null)]
+    : checkBind(server, index, tls);
 }
 
-function checkTls({ tls }: ServerConfig, index: number): Problem[] {
-  if (!tls) return [];
+/** What the server speaks TLS with, `null` for plain text, or what is wrong with its files. */
+function checkTls({ tls }: ServerConfig, index: number): TlsMaterial | null | Problem[] {
+  if (!tls) return null;
   try {
-    const { expires } = readTls(tls);
+    const material = readTls(tls);
+    const { expires } = material;
     const days = Math.floor((expires.getTime() - Date.now()) / 86_400_000);
     if (days < 0) {
       return [{
@@ -62,7 +65,7 @@ function checkTls({ tls }: ServerConfig, index: number): Problem[] {
     if (days < EXPIRY_WARNING_DAYS) {
       complain(`Warning: certificate ${tls.cert} expires on ${expires.toISOString()}.`);
     }
-    return [];
+    return material;
   } catch (error) {
     if (!(error instanceof TlsError)) throw error;
     return error.problems.map(({ key, message }) => ({

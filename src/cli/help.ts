@@ -24,7 +24,7 @@ export function overview(commands: readonly Command[]): string {
 
 /** What one verb does and takes. */
 export function helpOn({ verb, synopsis, details, options, operands }: Command): string {
-  const usage = ["Usage: aphlict", verb, ...options.map(() => "[OPTION...]").slice(0, 1)];
+  const usage = ["Usage: aphlict", verb, ...(options.length > 0 ? ["[OPTION...]"] : [])];
   if (operands) usage.push(operands);
   return [
     usage.join(" "),

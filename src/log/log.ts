@@ -19,8 +19,6 @@ import { ConsoleStream } from "./console.ts";
 import { LogFile, type Rotation } from "./file.ts";
 import { formatLine } from "./format.ts";
 
-export type { Logger };
-
 /** Where lines go, and which. */
 export interface LogOptions {
   /** Files that every line is appended to. */

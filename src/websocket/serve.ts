@@ -55,7 +55,6 @@ export function listen(options: SocketServerOptions): SocketServer {
     },
   );
   return {
-    port: server.addr.port,
     finished: server.finished,
     // It closes every socket with 1001, behind what is queued for it.
     shutdown: () => server.shutdown(),

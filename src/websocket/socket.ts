@@ -40,7 +40,6 @@ export interface SocketHandlers {
 export interface SocketServerOptions {
   /** Address or host name to bind. */
   readonly hostname: string;
-  /** 0: any free port. */
   readonly port: number;
   /** PEM key and certificate chain; `null`: plain text. */
   readonly tls: { readonly key: string; readonly cert: string } | null;
@@ -54,8 +53,6 @@ export interface SocketServerOptions {
 
 /** A bound server. */
 export interface SocketServer {
-  /** The port that was bound. */
-  readonly port: number;
   /**
    * Resolves after {@linkcode shutdown}; rejects when the server accepts no more on its own account,
    * as when the process has too many files open.
