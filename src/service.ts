@@ -6,12 +6,20 @@
 
 import { listenAdmin } from "./admin/server.ts";
 import { acceptClient, NOT_A_WEBSOCKET } from "./client/server.ts";
-import { type Config, formatAddress, type ServerConfig, type ServerType } from "./config/config.ts";
+import {
+  type Config,
+  type Engine,
+  formatAddress,
+  type ServerConfig,
+  type ServerType,
+} from "./config/config.ts";
 import { readTls, TlsError, type TlsMaterial } from "./config/tls.ts";
 import { generateFingerprint } from "./hub/fingerprint.ts";
 import { Hub } from "./hub/hub.ts";
 import { logger } from "./log/log.ts";
-import { listen } from "./websocket/serve.ts";
+import { listen as listenOnStreams } from "./websocket/net.ts";
+import { listen as listenOnServe } from "./websocket/serve.ts";
+import { DEFAULT_LIMITS, type SocketServer, type SocketServerOptions } from "./websocket/socket.ts";
 
 /** How often a quiet hub forgets what is too old, in ms. */
 const EXPIRE_INTERVAL_MS = 10_000;
@@ -31,6 +39,11 @@ export interface Service {
   readonly fingerprint: string;
   readonly listening: readonly Listening[];
   /**
+   * Reads the keys and certificates again and uses them for new connections; those that there are stay.
+   * What cannot be used is logged, and the old one stays in use.
+   */
+  renewCertificates(): void;
+  /**
    * Accepts no more, closes every listener with 1001 and resolves when all servers are down. It may
    * never resolve when a connection is stuck: the caller sets a deadline.
    */
@@ -42,143 +55,188 @@ export class StartError extends Error {
   override readonly name = "StartError";
 }
 
-interface Bound extends Listening {
-  readonly finished: Promise<void>;
-  shutdown(): Promise<void>;
-}
-
 const log = logger("service");
 
 /**
  * Starts all servers of a configuration, or none.
  *
- * Everything is read and bound in one turn of the event loop, so that no server answers before the
- * last one is bound. When one cannot be bound, the others are free again before this rejects.
+ * Everything is bound in one go. When one server cannot be bound, the others are free again before
+ * this rejects.
  *
- * @throws {StartError} If a certificate cannot be used or an address cannot be bound.
+ * @throws {StartError} If a certificate cannot be used, or with every address that cannot be bound.
  */
 export async function startService(config: Config): Promise<Service> {
   const hub = new Hub({ fingerprint: generateFingerprint(), now: () => performance.now() });
-  const tls = config.servers.map(readServerTls);
-  const bound: Bound[] = [];
-  const binders = config.servers.map((server, index) => () => {
-    const again = bind(hub, server, index, tls[index] ?? null);
-    bound.push(again);
-    return again;
-  });
-  const listening: Bound[] = [];
-  try {
-    for (const binder of binders) listening.push(binder());
-  } catch (error) {
-    await Promise.all(bound.map((server) => server.shutdown()));
-    throw error;
+  const servers = config.servers.map((server, index) => new Server(hub, server, index));
+  const attempts = await Promise.allSettled(servers.map((server) => server.bind()));
+  const errors = attempts.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
+  if (errors.length > 0) {
+    await Promise.all(servers.map((server) => server.shutdown()));
+    throw errors.find((error) => !(error instanceof StartError)) ??
+      new StartError(errors.map(({ message }) => message).join("\n"));
   }
   const expiry = setInterval(() => hub.expire(), EXPIRE_INTERVAL_MS);
   const stopping = new AbortController();
-  for (const [index, binder] of binders.entries()) {
-    const server = listening[index];
-    if (server) void keepServing(server, binder, stopping.signal);
-  }
+  for (const server of servers) void server.keepServing(stopping.signal);
   return {
     fingerprint: hub.fingerprint,
-    listening,
+    listening: servers,
+    renewCertificates() {
+      for (const server of servers) server.renewCertificate();
+    },
     async stop() {
       clearInterval(expiry);
       stopping.abort();
-      await Promise.all(bound.map((server) => server.shutdown()));
+      await Promise.all(servers.map((server) => server.shutdown()));
     },
   };
 }
 
-/**
- * Binds a server again whenever it has stopped accepting. The runtime gives up on a server for good
- * when it cannot accept one connection, as when too many files are open, which anybody can bring
- * about; connections that it has accepted go on.
- */
-async function keepServing(
-  server: Bound,
-  bindAgain: () => Bound,
-  stop: AbortSignal,
-): Promise<void> {
-  try {
-    await server.finished;
-    return;
-  } catch (error) {
-    log.error("The {type} server at {url} accepts no more: {error}. Binding it again.", {
-      type: server.type,
-      url: server.url,
-      error,
-    });
+/** One server of the configuration, on one address for as long as the service runs. */
+class Server implements Listening {
+  readonly type: ServerType;
+  readonly url: string;
+  readonly #hub: Hub;
+  readonly #config: ServerConfig;
+  readonly #index: number;
+  #tls: TlsMaterial | null;
+  /** As often as it was bound; the connections of an earlier time go on. */
+  readonly #bound: BoundServer[] = [];
+
+  /** @throws {StartError} If its certificate cannot be used. */
+  constructor(hub: Hub, config: ServerConfig, index: number) {
+    this.#hub = hub;
+    this.#config = config;
+    this.#index = index;
+    this.type = config.type;
+    this.url = `${SCHEMES[config.type]}${config.tls ? "s" : ""}://` +
+      `${formatAddress(config.listen, config.port)}/`;
+    this.#tls = this.#readTls();
   }
-  while (!stop.aborted) {
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, REBIND_INTERVAL_MS);
-      stop.addEventListener("abort", () => {
-        clearTimeout(timer);
-        resolve(null);
-      }, { once: true });
-    });
-    if (stop.aborted) return;
+
+  /** @throws {StartError} If it cannot be bound. */
+  async bind(): Promise<void> {
+    const { type, listen: hostname, port, engine } = this.#config;
+    const address = { hostname, port, tls: this.#tls };
     try {
-      const again = bindAgain();
-      log.info("The {type} server at {url} accepts again.", { type: again.type, url: again.url });
-      return await keepServing(again, bindAgain, stop);
+      this.#bound.push(
+        type === "admin"
+          ? listenAdmin(this.#hub, address)
+          : await ENGINES[engine]({ ...address, ...clientOptions(this.#hub) }),
+      );
     } catch (error) {
-      // It has been told of; the next try may do better.
-      if (!(error instanceof StartError)) throw error;
+      throw new StartError(explainBindError(this.#config, this.#index, error));
     }
   }
-}
 
-function readServerTls({ tls }: ServerConfig, index: number): TlsMaterial | null {
-  if (!tls) return null;
-  try {
-    const material = readTls(tls);
-    if (material.expires.getTime() < Date.now()) {
-      log.warning("Certificate {cert} expired on {expires}: browsers will refuse it. Renew it.", {
-        cert: tls.cert,
-        expires: material.expires.toISOString(),
+  /**
+   * Binds it again whenever it has stopped accepting. The runtime gives up on a server for good when
+   * it cannot accept one connection, as when too many files are open, which anybody can bring about;
+   * connections that it has accepted go on.
+   */
+  async keepServing(stop: AbortSignal): Promise<void> {
+    try {
+      await this.#bound.at(-1)?.finished;
+      return;
+    } catch (error) {
+      log.error("The {type} server at {url} accepts no more: {error}. Binding it again.", {
+        type: this.type,
+        url: this.url,
+        error,
       });
     }
-    return material;
-  } catch (error) {
-    if (!(error instanceof TlsError)) throw error;
-    throw new StartError(
-      error.problems.map(({ key, message }) => `servers[${index}].${key}: ${message}`).join("\n"),
-    );
+    while (!stop.aborted) {
+      await pause(REBIND_INTERVAL_MS, stop);
+      if (stop.aborted) return;
+      try {
+        await this.bind();
+        log.info("The {type} server at {url} accepts again.", { type: this.type, url: this.url });
+        return await this.keepServing(stop);
+      } catch (error) {
+        // It has been told of; the next try may do better.
+        if (!(error instanceof StartError)) throw error;
+      }
+    }
+  }
+
+  /** See {@linkcode Service.renewCertificates}. */
+  renewCertificate(): void {
+    const cert = this.#config.tls?.cert;
+    if (cert === undefined) return;
+    const { url } = this;
+    try {
+      const tls = this.#readTls();
+      const server = this.#bound.at(-1);
+      if (tls === null || server === undefined) return;
+      if (server.renew === undefined) {
+        log.warning("The server at {url} keeps its certificate until a restart.", { url });
+        return;
+      }
+      server.renew(tls);
+      this.#tls = tls;
+      log.info("The server at {url} uses {cert} as it is now, for new connections.", { url, cert });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error("The server at {url} keeps its certificate: {reason}", { url, reason });
+    }
+  }
+
+  /** See {@linkcode Service.stop}. */
+  async shutdown(): Promise<void> {
+    await Promise.all(this.#bound.map((server) => server.shutdown()));
+  }
+
+  #readTls(): TlsMaterial | null {
+    const { tls } = this.#config;
+    if (!tls) return null;
+    try {
+      const material = readTls(tls);
+      if (material.expires.getTime() < Date.now()) {
+        log.warning("Certificate {cert} expired on {expires}: browsers will refuse it. Renew it.", {
+          cert: tls.cert,
+          expires: material.expires.toISOString(),
+        });
+      }
+      return material;
+    } catch (error) {
+      if (!(error instanceof TlsError)) throw error;
+      throw new StartError(
+        error.problems.map(({ key, message }) => `servers[${this.#index}].${key}: ${message}`)
+          .join("\n"),
+      );
+    }
   }
 }
 
-function bind(hub: Hub, server: ServerConfig, index: number, tls: TlsMaterial | null): Bound {
-  const { type, listen: hostname, port } = server;
-  try {
-    if (type === "admin") {
-      const { finished, shutdown } = listenAdmin(hub, { hostname, port, tls });
-      return {
-        finished,
-        type,
-        url: `${tls ? "https" : "http"}://${formatAddress(hostname, port)}/`,
-        shutdown,
-      };
-    }
-    const { finished, shutdown } = listen({
-      hostname,
-      port,
-      tls,
-      accept: (socket) => acceptClient(hub, socket),
-      refused: (remoteAddress, reason) =>
-        log.info("<{remoteAddress}> Refused a WebSocket: {reason}", { remoteAddress, reason }),
-      otherwise: NOT_A_WEBSOCKET,
-    });
-    return {
-      finished,
-      type,
-      url: `${tls ? "wss" : "ws"}://${formatAddress(hostname, port)}/`,
-      shutdown,
-    };
-  } catch (error) {
-    throw new StartError(explainBindError(server, index, error));
-  }
+/** What an admin server and a socket server have in common. */
+type BoundServer = Pick<SocketServer, "finished" | "renew" | "shutdown">;
+
+const SCHEMES: Readonly<Record<ServerType, string>> = { admin: "http", client: "ws" };
+
+const ENGINES: Readonly<Record<Engine, (options: SocketServerOptions) => Promise<SocketServer>>> = {
+  socket: listenOnStreams,
+  serve: listenOnServe,
+};
+
+function clientOptions(hub: Hub): Omit<SocketServerOptions, "hostname" | "port" | "tls"> {
+  return {
+    limits: DEFAULT_LIMITS,
+    otherwise: NOT_A_WEBSOCKET,
+    accept: (socket) => acceptClient(hub, socket),
+    refused: (remoteAddress, reason) =>
+      log.info("<{remoteAddress}> Refused a WebSocket: {reason}.", { remoteAddress, reason }),
+  };
+}
+
+/** Resolves after `ms`, or at once when `stop` is aborted. */
+function pause(ms: number, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    stop.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    }, { once: true });
+  });
 }
 
 /** Why an address cannot be bound, and what to do about it. */

@@ -3,7 +3,13 @@ import { explainBindError, StartError, startService } from "../src/service.ts";
 import { assertEquals, assertRejects } from "./assert.ts";
 import { freePorts } from "./acceptance/server.ts";
 
-const SERVER: ServerConfig = { type: "client", port: 80, listen: "2001:db8::1", tls: null };
+const SERVER: ServerConfig = {
+  type: "client",
+  port: 80,
+  listen: "2001:db8::1",
+  tls: null,
+  engine: "socket",
+};
 
 for (
   const [error, reason] of [
@@ -51,7 +57,8 @@ function configOf(...servers: readonly ServerConfig[]): Config {
 }
 
 function server(type: "admin" | "client", port: number): ServerConfig {
-  return { type, port, listen: "127.0.0.1", tls: null };
+  const engine = type === "client" ? "socket" : "serve";
+  return { type, port, listen: "127.0.0.1", tls: null, engine };
 }
 
 Deno.test("when one server cannot be bound, none is", async () => {

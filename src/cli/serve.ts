@@ -28,7 +28,7 @@ export const serve: Command = {
   synopsis: "Run the service in this process until it is told to stop.",
   details: "Binds every server of the configuration, or none, and logs to the console and to the " +
     "configured files. SIGINT and SIGTERM stop it: browsers are told to go away (code 1001), and " +
-    "the exit code is 0.",
+    "the exit code is 0. SIGHUP reads the certificates again, for new connections.",
   options: [CONFIG_OPTION],
   run: (invocation) => serveUntilStopped(invocation, "info"),
 };
@@ -73,6 +73,10 @@ async function serveUntilStopped(
   try {
     const service = await startService(config);
     announce(config, service);
+    Deno.addSignalListener("SIGHUP", () => {
+      log.info("SIGHUP: reading the certificates again.");
+      service.renewCertificates();
+    });
     log.info("{signal}: stopping.", { signal: await stopped });
     await stopWithin(STOP_DEADLINE_MS, service);
     return EXIT.done;

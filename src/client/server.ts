@@ -12,9 +12,6 @@ import type { Socket, SocketHandlers, TextMessage } from "../websocket/socket.ts
 import { type Command, InvalidCommand, parseCommand } from "./command.ts";
 import { instanceOf } from "./instance.ts";
 
-/** Characters of one message of a browser; a longer one ends the connection with 1009. */
-export const MESSAGE_LIMIT = 64 * 1024;
-
 /**
  * Bytes that may wait for one slow listener; above it the connection is ended with 1013, and the
  * browser is expected to reconnect and replay.
@@ -27,7 +24,8 @@ export const REFUSAL_LOG_LIMIT = 10;
 /** What Phorge's health check expects of a request that is no WebSocket: exactly status 501. */
 export const NOT_A_WEBSOCKET = { status: 501, body: "HTTP/501 Use Websockets\n" } as const;
 
-const PONG: TextMessage = { text: '{"type":"pong"}' };
+const PONG_TEXT = '{"type":"pong"}';
+const PONG: TextMessage = { text: PONG_TEXT, bytes: new TextEncoder().encode(PONG_TEXT) };
 
 const log = logger("client");
 
@@ -62,13 +60,6 @@ class Client implements SocketHandlers {
 
   message(text: string): void {
     if (this.#ended) return;
-    if (text.length > MESSAGE_LIMIT) {
-      this.#end(1009, "Message too big", "it sent {size} characters at once, more than {limit}", {
-        size: text.length,
-        limit: MESSAGE_LIMIT,
-      });
-      return;
-    }
     this.#trace("Received message: {text}", { text });
     let command: Command;
     try {
@@ -81,8 +72,9 @@ class Client implements SocketHandlers {
     this.#obey(command);
   }
 
-  close(): void {
+  close(fault: string | null): void {
     this.#listener.leave();
+    if (fault !== null) this.#info("Ended its connection: {fault}.", { fault });
     this.#trace("Disconnected.", {});
     if (this.#refusals > REFUSAL_LOG_LIMIT) {
       this.#info("{count} of its commands were refused in all.", { count: this.#refusals });
@@ -120,7 +112,13 @@ class Client implements SocketHandlers {
     if (bytes <= BACKLOG_LIMIT) this.#replayedBytes = 0;
     const limit = BACKLOG_LIMIT + this.#replayedBytes;
     if (bytes > limit && !this.#replaying) {
-      this.#end(1013, "Too slow", "{bytes} bytes wait for it, more than {limit}", { bytes, limit });
+      this.#ended = true;
+      this.#info("Ended its connection: {bytes} bytes wait for it, more than {limit}.", {
+        bytes,
+        limit,
+      });
+      this.#listener.leave();
+      this.#socket.abort(1013, "Too slow");
       return false;
     }
     return this.#socket.send(message);
@@ -142,13 +140,6 @@ class Client implements SocketHandlers {
     this.#replaying = false;
     this.#replayedBytes = this.#socket.queuedBytes - bytes;
     this.#trace("Replayed {delivered} messages of the last {ageMs} ms.", { delivered, ageMs });
-  }
-
-  #end(code: number, reason: string, why: string, values: Record<string, unknown>): void {
-    this.#ended = true;
-    this.#info(`Ended its connection: ${why}.`, values);
-    this.#listener.leave();
-    this.#socket.close(code, reason);
   }
 
   #refuse(text: string, values: Record<string, unknown>): void {

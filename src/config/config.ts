@@ -20,6 +20,12 @@ export interface TlsFiles {
 /** `admin` takes messages from Phorge and from peers; `client` holds browsers' WebSockets. */
 export type ServerType = "admin" | "client";
 
+/**
+ * What runs a client server's WebSockets: our own `socket` engine, or `serve`, the runtime's
+ * `Deno.serve`.
+ */
+export type Engine = "socket" | "serve";
+
 /** One entry of `servers`. */
 export interface ServerConfig {
   readonly type: ServerType;
@@ -29,6 +35,8 @@ export interface ServerConfig {
   readonly listen: string;
   /** `null`: plain text. */
   readonly tls: TlsFiles | null;
+  /** Of a client server; an admin server is always on `Deno.serve`. */
+  readonly engine: Engine;
 }
 
 /** One entry of `logs`. */

@@ -27,6 +27,7 @@ const port = wholeNumber("a port", "a whole number from 1 to 65535", 1, 65_535);
 const host = text("a host", "an IPv4 address, an IPv6 address or a host name", hostFault);
 const file = text("a path", "the path of a file in quotes", pathFault);
 const type = oneOf("a type of server", "admin", "client");
+const engine = oneOf("an engine", "socket", "serve");
 const protocol = oneOf("a protocol", "http", "https");
 const megabytes = wholeNumber(
   "a number of megabytes",
@@ -45,6 +46,7 @@ const server = object('an object such as {"type": "client", "port": 22280}', {
   "ssl.key": optional(file, null, NONE),
   "ssl.cert": optional(file, null, NONE),
   "ssl.chain": optional(file, null, NONE),
+  "engine": optional(engine, null, NONE),
 });
 
 const log = object('an object such as {"path": "/var/log/aphlict.log"}', {
@@ -100,6 +102,7 @@ export function validate(path: string, value: unknown): Config {
       tls: each["ssl.key"] === null || each["ssl.cert"] === null
         ? null
         : { key: each["ssl.key"], cert: each["ssl.cert"], chain: each["ssl.chain"] },
+      engine: each.engine ?? (each.type === "client" ? "socket" : "serve"),
     })),
     logs: complete(draft.logs),
     cluster: complete(draft.cluster),
@@ -124,6 +127,11 @@ function checkServers(servers: Entries<typeof server>, place: Place): void {
   servers.forEach((each, index) => {
     if (each === undefined) return;
     checkTls(each, place.at(index));
+    if (each.type === "admin" && each.engine === "socket") {
+      place.at(index).key("engine").report(
+        'An admin server holds no WebSockets: its engine is always "serve". Remove the key.',
+      );
+    }
     if (each.port === undefined) return;
     const first = ports.get(each.port);
     if (first === undefined) {

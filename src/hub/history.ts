@@ -84,7 +84,7 @@ export class HistoryStore {
     if (this.#newest) this.#newest.newer = entry;
     else this.#oldest = entry;
     this.#newest = entry;
-    this.#bytes += entry.encoded.byteLength + ENTRY_OVERHEAD;
+    this.#bytes += entry.encoded.bytes.length + ENTRY_OVERHEAD;
     // The oldest of all is also the oldest of its own instance, as both are in order of time.
     while (this.#oldest && this.#bytes > this.limits.bytes) this.#oldest.history.forgetOldest();
   }
@@ -95,7 +95,7 @@ export class HistoryStore {
     else this.#oldest = entry.newer;
     if (entry.newer) entry.newer.older = entry.older;
     else this.#newest = entry.older;
-    this.#bytes -= entry.encoded.byteLength + ENTRY_OVERHEAD;
+    this.#bytes -= entry.encoded.bytes.length + ENTRY_OVERHEAD;
   }
 }
 

@@ -20,19 +20,23 @@ export interface Message {
 
 /** A message as it goes over the wire, encoded once however many listeners receive it. */
 export class Encoded {
-  /** The message as JSON. */
-  readonly text: string;
-  /** Its size in UTF-8, in bytes. */
-  readonly byteLength: number;
+  /** The message as JSON in UTF-8. */
+  readonly bytes: Uint8Array;
+  #text: string | null = null;
 
   /** @throws {InvalidMessage} If the message is nested too deeply. */
   constructor(message: Message) {
-    this.text = encode(message);
-    this.byteLength = encoder.encode(this.text).byteLength;
+    this.bytes = encoder.encode(encode(message));
+  }
+
+  /** The message as JSON, decoded when it is first asked for. */
+  get text(): string {
+    return this.#text ??= decoder.decode(this.bytes);
   }
 }
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /** The JSON value is no {@linkcode Message}; the text says why. */
 export class InvalidMessage extends Error {

@@ -1,22 +1,31 @@
 /**
- * The engine on `Deno.serve` and `Deno.upgradeWebSocket`.
+ * The engine on `Deno.serve` and `Deno.upgradeWebSocket`, for who prefers the runtime's own WebSocket.
+ * What it cannot bound is in docs/decisions/0005.
  *
  * @module
  */
 
 import { formatAddress } from "../config/config.ts";
-import type { Socket, SocketServer, SocketServerOptions, TextMessage } from "./socket.ts";
+import { pathOf } from "./handshake.ts";
+import type {
+  Socket,
+  SocketHandlers,
+  SocketServer,
+  SocketServerOptions,
+  TextMessage,
+} from "./socket.ts";
 
 /**
  * Binds a server and accepts WebSockets on it.
  *
- * It binds before it returns and serves nothing before the caller's turn of the event loop ends, so
- * several servers can be bound together or not at all.
+ * Of the limits it holds `connections` and, once a message is whole, `messageBytes`.
  *
  * @throws {Error} What `Deno.serve` throws when it cannot bind or the certificate is no good.
  */
-export function listen(options: SocketServerOptions): SocketServer {
-  const otherwise = new TextEncoder().encode(options.otherwise.body);
+// deno-lint-ignore require-await -- what is thrown becomes the promise's, as with every engine
+export async function listen(options: SocketServerOptions): Promise<SocketServer> {
+  const otherwise = encoder.encode(options.otherwise.body);
+  let connections = 0;
   const server = Deno.serve(
     {
       hostname: options.hostname,
@@ -30,26 +39,38 @@ export function listen(options: SocketServerOptions): SocketServer {
         return new Response(otherwise, { status: options.otherwise.status });
       }
       const remoteAddress = formatAddress(remoteAddr.hostname, remoteAddr.port);
+      const refuse = (status: number, reason: string, headers: Record<string, string> = {}) => {
+        options.refused(remoteAddress, reason);
+        return new Response(null, { status, headers });
+      };
       // Read before the upgrade: the request is gone after it.
       const path = pathOf(request.url);
       const fault = handshakeFault(request);
-      if (fault !== null) {
-        options.refused(remoteAddress, fault);
-        return new Response(null, { status: 400 });
+      if (fault !== null) return refuse(400, fault);
+      if (request.headers.get("sec-websocket-version") !== "13") {
+        const headers = { upgrade: "websocket", "sec-websocket-version": "13" };
+        return refuse(426, "Its WebSocket version is not 13", headers);
+      }
+      if (connections >= options.limits.connections) {
+        return refuse(503, "There are too many connections", { "retry-after": "10" });
       }
       let upgrade: Deno.WebSocketUpgrade;
       try {
         upgrade = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT_S });
       } catch (error) {
-        options.refused(remoteAddress, error instanceof Error ? error.message : String(error));
-        return new Response(null, { status: 400 });
+        return refuse(400, error instanceof Error ? error.message : String(error));
       }
       const socket = new ServeSocket(upgrade.socket, remoteAddress, path);
       upgrade.socket.binaryType = "arraybuffer";
       upgrade.socket.onopen = () => {
+        connections++;
         const handlers = options.accept(socket);
-        upgrade.socket.onmessage = ({ data }) => handlers.message(textOf(data));
-        upgrade.socket.onclose = () => handlers.close();
+        const { messageBytes } = options.limits;
+        upgrade.socket.onmessage = ({ data }) => receive(data, handlers, socket, messageBytes);
+        upgrade.socket.onclose = () => {
+          connections--;
+          handlers.close(socket.fault);
+        };
       };
       return upgrade.response;
     },
@@ -69,16 +90,17 @@ const IDLE_TIMEOUT_S = 30;
 
 /** What the runtime does not look at: RFC 6455, section 4.1. `null` when it is right. */
 function handshakeFault({ method, headers }: Request): string | null {
-  if (method !== "GET") return `The method is ${method}, not GET`;
-  if (headers.get("sec-websocket-version") !== "13") return "The version is not 13";
+  if (method !== "GET") return `Its method is ${method}, not GET`;
   const key = headers.get("sec-websocket-key") ?? "";
-  return /^[A-Za-z0-9+/]{22}==$/.test(key) ? null : "The key does not have 16 bytes";
+  return /^[A-Za-z0-9+/]{22}==$/.test(key) ? null : "It does not have one key of 16 bytes";
 }
 
 class ServeSocket implements Socket {
   readonly remoteAddress: string;
   readonly path: string;
   readonly #socket: WebSocket;
+  /** What the peer did wrong, once it has. */
+  fault: string | null = null;
 
   constructor(socket: WebSocket, remoteAddress: string, path: string) {
     this.#socket = socket;
@@ -99,19 +121,34 @@ class ServeSocket implements Socket {
   close(code: number, reason: string): void {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(code, reason);
   }
+
+  abort(code: number, reason: string): void {
+    // The runtime keeps what is queued, whatever is asked of it.
+    this.close(code, reason);
+  }
 }
 
+function receive(
+  data: string | ArrayBuffer,
+  handlers: SocketHandlers,
+  socket: ServeSocket,
+  limit: number,
+): void {
+  if (socket.fault !== null) return;
+  const size = typeof data === "string" ? byteLength(data, limit) : data.byteLength;
+  if (size > limit) {
+    socket.fault = `it sent a message of ${size} bytes, over ${limit} (1009)`;
+    socket.close(1009, "");
+    return;
+  }
+  handlers.message(typeof data === "string" ? data : decoder.decode(data));
+}
+
+const encoder = new TextEncoder();
 // A byte order mark is kept: before JSON it makes the message invalid, as with the original.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-function textOf(data: string | ArrayBuffer): string {
-  return typeof data === "string" ? data : decoder.decode(data);
-}
-
-/**
- * The path of a request's URL as the client sent it. `URL` would resolve `..` and escape
- * characters, and throws on the targets and `Host` headers that a hostile client sends.
- */
-export function pathOf(url: string): string {
-  return /^[a-z]+:\/\/[^/?#]*([^?#]*)/i.exec(url)?.[1] ?? "";
+/** The size of a text in UTF-8, in which a character takes three bytes or less. */
+function byteLength(text: string, limit: number): number {
+  return text.length * 3 <= limit ? text.length : encoder.encode(text).length;
 }

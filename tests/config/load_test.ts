@@ -44,8 +44,8 @@ Deno.test("loading yields the configuration that a file describes, and its path 
     assertEquals(loadConfig(path), {
       path,
       servers: [
-        { type: "client", port: 22280, listen: "0.0.0.0", tls: null },
-        { type: "admin", port: 22281, listen: "127.0.0.1", tls: null },
+        { type: "client", port: 22280, listen: "0.0.0.0", tls: null, engine: "socket" },
+        { type: "admin", port: 22281, listen: "127.0.0.1", tls: null, engine: "serve" },
       ],
       logs: [],
       cluster: [],
@@ -211,8 +211,8 @@ Deno.test("the default that is shipped says what Phorge's own default says", () 
   );
   assertEquals({ servers, logs, cluster, pidfile, memoryHint }, {
     servers: [
-      { type: "client", port: 22280, listen: "0.0.0.0", tls: null },
-      { type: "admin", port: 22281, listen: "127.0.0.1", tls: null },
+      { type: "client", port: 22280, listen: "0.0.0.0", tls: null, engine: "socket" },
+      { type: "admin", port: 22281, listen: "127.0.0.1", tls: null, engine: "serve" },
     ],
     logs: [{ path: "/var/log/aphlict.log" }],
     cluster: [],

@@ -12,8 +12,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 const SMALL: Config = {
   path: "aphlict.json",
   servers: [
-    { type: "client", port: 22280, listen: "0.0.0.0", tls: null },
-    { type: "admin", port: 22281, listen: "127.0.0.1", tls: null },
+    { type: "client", port: 22280, listen: "0.0.0.0", tls: null, engine: "socket" },
+    { type: "admin", port: 22281, listen: "127.0.0.1", tls: null, engine: "serve" },
   ],
   logs: [],
   cluster: [],
@@ -29,12 +29,14 @@ const LARGE: Config = {
       port: 443,
       listen: "::",
       tls: { key: "tls/key.pem", cert: "tls/cert.pem", chain: "tls/chain.pem" },
+      engine: "socket",
     },
     {
       type: "admin",
       port: 22281,
       listen: "::1",
       tls: { key: "tls/key.pem", cert: "tls/admin.pem", chain: null },
+      engine: "serve",
     },
   ],
   logs: [{ path: "log/a" }, { path: "log/b" }],
@@ -115,6 +117,7 @@ const config: fc.Arbitrary<Config> = fc.record({
       port,
       listen: host,
       tls: fc.option(fc.record({ key: path, cert: path, chain: fc.option(path) })),
+      engine: fc.constantFrom("socket", "serve"),
     }),
     { minLength: 1 },
   ),
@@ -181,6 +184,7 @@ Deno.test("a process under the flags can do what the configuration says, and not
         port: 22280,
         listen: "127.0.0.1",
         tls: { key: "live.pem", cert: "live.pem", chain: null },
+        engine: "socket",
       }],
       logs: [{ path: "a.log" }],
     });

@@ -23,7 +23,7 @@ Deno.test("a history forgets its oldest message beyond the limit of messages", (
 });
 
 Deno.test("all histories together forget the oldest message beyond the limit of bytes", () => {
-  const bytes = new Encoded({ subscribers: [], n: 0 }).byteLength + ENTRY_OVERHEAD;
+  const bytes = new Encoded({ subscribers: [], n: 0 }).bytes.length + ENTRY_OVERHEAD;
   const store = new HistoryStore({ messages: 100, ageMs: 1000, bytes: 3 * bytes });
   const [a, b] = [new History(store), new History(store)];
   add(a, { subscribers: [], n: 0 }, 0);
@@ -36,7 +36,7 @@ Deno.test("all histories together forget the oldest message beyond the limit of 
 
 Deno.test("bytes are counted in UTF-8", () => {
   assertEquals(
-    new Encoded({ subscribers: ["é😀"] }).byteLength,
+    new Encoded({ subscribers: ["é😀"] }).bytes.length,
     '{"subscribers":["é😀"]}'.length + 3,
   );
 });
@@ -106,7 +106,7 @@ Deno.test("for any sequence of messages, the histories are those of the naive de
         const message = { subscribers: ["x".repeat(size)], n, uniqueID };
         const encoded = new Encoded(message);
         histories[owner]?.add(message, encoded, now);
-        all.push({ owner, message, at: now, bytes: encoded.byteLength + ENTRY_OVERHEAD });
+        all.push({ owner, message, at: now, bytes: encoded.bytes.length + ENTRY_OVERHEAD });
         const expected = naive(all, limits, now);
         assertEquals(store.bytes, expected.reduce((sum, { bytes }) => sum + bytes, 0));
         for (const [index, history] of histories.entries()) {

@@ -16,8 +16,20 @@ export interface ValidFile {
   readonly expected: Partial<Config>;
 }
 
-const client = { type: "client", port: 22280, listen: "0.0.0.0", tls: null } as const;
-const admin = { type: "admin", port: 22281, listen: "127.0.0.1", tls: null } as const;
+const client = {
+  type: "client",
+  port: 22280,
+  listen: "0.0.0.0",
+  tls: null,
+  engine: "socket",
+} as const;
+const admin = {
+  type: "admin",
+  port: 22281,
+  listen: "127.0.0.1",
+  tls: null,
+  engine: "serve",
+} as const;
 
 /** A file whose client server listens on `host`. */
 function listening(host: string): Pick<ValidFile, "text" | "expected"> {

@@ -1,4 +1,4 @@
-import { pathOf } from "../../src/websocket/serve.ts";
+import { pathOf } from "../../src/websocket/handshake.ts";
 import { assertEquals } from "../assert.ts";
 
 for (

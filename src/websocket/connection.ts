@@ -1,0 +1,298 @@
+/**
+ * One client's connection, from its first byte to its end. The bytes' meaning is the handshake's and
+ * the decoder's; here is what to do about them, and when to give up.
+ *
+ * A connection costs this object, its reader and the runtime's stream, and shares all else: event
+ * handlers, the clock, the outbox.
+ *
+ * @module
+ */
+
+import type { Socket as Stream } from "node:net";
+import { formatAddress } from "../config/config.ts";
+import type { Batch } from "./batch.ts";
+import { Decoder, type Incoming, ProtocolError } from "./decoder.ts";
+import { closePayload, OPCODE } from "./frame.ts";
+import {
+  type Handshake,
+  HandshakeReader,
+  type PlainAnswer,
+  timedOut,
+  unavailable,
+} from "./handshake.ts";
+import type { Outbox, Writer } from "./outbox.ts";
+import type { Socket, SocketHandlers, SocketLimits, TextMessage } from "./socket.ts";
+
+/** What a connection needs of the server that accepted it. */
+export interface Home {
+  readonly limits: SocketLimits;
+  readonly otherwise: PlainAnswer;
+  readonly outbox: Outbox;
+  /** A clock in ms, as of its last tick. */
+  readonly now: number;
+  accept(socket: Socket): SocketHandlers;
+  refused(remoteAddress: string, reason: string): void;
+  /** The handshake is done; `false` when there is no room for one more. */
+  admit(connection: Connection): boolean;
+  /** The connection is gone. */
+  left(connection: Connection): void;
+}
+
+/**
+ * - `handshake`: the request is awaited.
+ * - `open`: messages go both ways.
+ * - `closing`: our close frame is on its way, the peer's is awaited.
+ * - `ending`: all has been said. What comes is thrown away, because closing a TCP connection with
+ *   unread bytes in it would also throw away what the peer has not read yet.
+ */
+type Phase = "handshake" | "open" | "closing" | "ending";
+
+/** A batch that has grown to this many bytes is written without waiting for the turn to end. */
+const WRITE_SIZE = 64 * 1024;
+
+const NO_PAYLOAD = new Uint8Array(0);
+
+/** Streams know their connection, so that one handler serves them all. */
+const CONNECTION = Symbol("connection");
+type Owned = Stream & { [CONNECTION]?: Connection };
+
+/** See the module. */
+export class Connection implements Socket, Writer {
+  readonly #home: Home;
+  readonly #stream: Stream;
+  readonly remoteAddress: string;
+  path = "";
+  #phase: Phase = "handshake";
+  /** When the phase began or, when it is `open`, when the peer was last heard. */
+  #since: number;
+  #reader: HandshakeReader | Decoder;
+  #handlers: SocketHandlers | null = null;
+  #pending: Batch | null = null;
+  /** Whether the outbox will call. */
+  #expected = false;
+  /** Whether the stream takes no more until it has drained. */
+  #blocked = false;
+  /** Whether a ping is out that nothing has come after. */
+  #pinged = false;
+
+  /** Takes over a stream. */
+  constructor(home: Home, stream: Stream) {
+    this.#home = home;
+    this.#stream = stream;
+    this.remoteAddress = formatAddress(stream.remoteAddress ?? "unknown", stream.remotePort ?? 0);
+    this.#since = home.now;
+    this.#reader = new HandshakeReader(home.otherwise);
+    const owned: Owned = stream;
+    owned[CONNECTION] = this;
+    stream.on("data", onData).on("drain", onDrain).on("end", onEnd).on("error", onError)
+      .on("close", onClose);
+  }
+
+  get queuedBytes(): number {
+    return this.#stream.writableLength + (this.#pending?.size ?? 0);
+  }
+
+  send(message: TextMessage): boolean {
+    if (this.#phase !== "open") return false;
+    this.#push(OPCODE.text, message.bytes);
+    return true;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#phase !== "open") return;
+    this.#push(OPCODE.close, closePayload(code, reason));
+    this.#enter("closing");
+  }
+
+  abort(code: number, reason: string): void {
+    if (this.#phase !== "open") return;
+    this.#pending = null;
+    this.#push(OPCODE.close, closePayload(code, reason));
+    this.#end(null);
+  }
+
+  /** Gives up on the connection at once. */
+  drop(): void {
+    this.#stream.destroy();
+  }
+
+  /** Looks at the clock. Called about once a second. */
+  tick(): void {
+    const { limits, now } = this.#home;
+    const passed = now - this.#since;
+    switch (this.#phase) {
+      case "handshake":
+        if (passed < limits.handshakeMs) return;
+        return this.#refuse(timedOut(), `It sent no whole request in ${limits.handshakeMs} ms`);
+      case "open":
+        if (passed >= limits.silenceMs && !this.#pinged) {
+          this.#pinged = true;
+          this.#push(OPCODE.ping, NO_PAYLOAD);
+        } else if (passed >= limits.silenceMs + limits.answerMs) {
+          this.#over(`it has been silent for ${Math.round(passed)} ms, in spite of a ping`);
+          this.drop();
+        }
+        return;
+      case "closing":
+      case "ending":
+        if (passed >= limits.closeMs) this.drop();
+    }
+  }
+
+  /** The outbox's turn. */
+  write(): void {
+    this.#expected = false;
+    this.#flush();
+  }
+
+  /** @internal The stream has brought something. */
+  data(chunk: Uint8Array): void {
+    if (this.#reader instanceof HandshakeReader) {
+      if (this.#phase !== "handshake") return;
+      const handshake = this.#reader.read(chunk);
+      if (handshake !== null) this.#answer(handshake);
+      return;
+    }
+    if (this.#phase === "open") {
+      this.#since = this.#home.now;
+      this.#pinged = false;
+    }
+    try {
+      for (const incoming of this.#reader.decode(chunk)) {
+        if (this.#phase === "ending") return;
+        this.#take(incoming);
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      if (this.#phase === "open") this.#push(OPCODE.close, closePayload(error.code, ""));
+      this.#end(`${error.message} (${error.code})`);
+    }
+  }
+
+  /** @internal The stream takes more. */
+  drained(): void {
+    this.#blocked = false;
+    this.#flush();
+  }
+
+  /** @internal The peer will send no more. */
+  ended(): void {
+    if (this.#phase !== "ending") this.#end(null);
+  }
+
+  /** @internal The stream has failed; it closes next. */
+  failed(error: Error): void {
+    if (this.#phase === "handshake" && "encrypted" in this.#stream) {
+      this.#home.refused(this.remoteAddress, `The TLS handshake failed: ${error.message}`);
+    }
+  }
+
+  /** @internal The stream is gone. */
+  closed(): void {
+    this.#over(null);
+    this.#enter("ending");
+    this.#home.left(this);
+  }
+
+  #answer(handshake: Handshake): void {
+    if (handshake.type === "answered") return this.#refuse(handshake.response, handshake.fault);
+    if (!this.#home.admit(this)) {
+      return this.#refuse(unavailable(), "There are too many connections");
+    }
+    this.path = handshake.path;
+    this.#reader = new Decoder(this.#home.limits.messageBytes);
+    this.#enter("open");
+    if (!this.#stream.write(handshake.response, "latin1")) this.#blocked = true;
+    this.#handlers = this.#home.accept(this);
+    if (handshake.rest.length > 0) this.data(handshake.rest);
+  }
+
+  #refuse(response: string, fault: string | null): void {
+    if (fault !== null) this.#home.refused(this.remoteAddress, fault);
+    this.#enter("ending");
+    this.#stream.end(response, "latin1");
+  }
+
+  #take(incoming: Incoming): void {
+    switch (incoming.type) {
+      case "message":
+        if (this.#phase === "open") this.#handlers?.message(incoming.text);
+        return;
+      case "ping":
+        if (this.#phase === "open") this.#pong(incoming.payload);
+        return;
+      case "close":
+        if (this.#phase === "open") {
+          const payload = incoming.code === null ? NO_PAYLOAD : closePayload(incoming.code, "");
+          this.#push(OPCODE.close, payload);
+        }
+        this.#end(null);
+    }
+  }
+
+  /** To a peer that does not read, pings are not answered: nothing may pile up (section 5.5.3). */
+  #pong(payload: Uint8Array): void {
+    if (!this.#blocked) this.#push(OPCODE.pong, payload.slice());
+  }
+
+  #push(opcode: number, payload: Uint8Array): void {
+    this.#pending = this.#pending?.with(opcode, payload) ??
+      this.#home.outbox.first(opcode, payload);
+    if (this.#blocked) return;
+    if (this.#pending.size >= WRITE_SIZE) {
+      this.#flush();
+    } else if (!this.#expected) {
+      this.#expected = true;
+      this.#home.outbox.add(this);
+    }
+  }
+
+  #flush(): void {
+    if (this.#pending === null || this.#blocked || this.#phase === "ending") return;
+    const { bytes } = this.#pending;
+    this.#pending = null;
+    this.#blocked = !this.#stream.write(bytes);
+  }
+
+  /** Says the last that there is to say, and waits for the peer to hang up. */
+  #end(fault: string | null): void {
+    const last = this.#pending;
+    this.#pending = null;
+    this.#enter("ending");
+    if (last === null) this.#stream.end();
+    else this.#stream.end(last.bytes);
+    this.#over(fault);
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = phase;
+    this.#since = this.#home.now;
+  }
+
+  /** Tells the owner, once. */
+  #over(fault: string | null): void {
+    const handlers = this.#handlers;
+    this.#handlers = null;
+    handlers?.close(fault);
+  }
+}
+
+function onData(this: Owned, chunk: Uint8Array): void {
+  this[CONNECTION]?.data(chunk);
+}
+
+function onDrain(this: Owned): void {
+  this[CONNECTION]?.drained();
+}
+
+function onEnd(this: Owned): void {
+  this[CONNECTION]?.ended();
+}
+
+function onError(this: Owned, error: Error): void {
+  this[CONNECTION]?.failed(error);
+}
+
+function onClose(this: Owned): void {
+  this[CONNECTION]?.closed();
+}

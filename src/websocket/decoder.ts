@@ -1,0 +1,263 @@
+/**
+ * What a client's bytes say: RFC 6455, sections 5 to 8, as a server must read them. Pure: bytes in,
+ * messages out, however the network has cut them.
+ *
+ * What it holds is bounded: the bytes of one message up to the limit, and less than 140 bytes of an
+ * unfinished header or control frame.
+ *
+ * @module
+ */
+
+import { CONTROL_LIMIT, isCloseCode, OPCODE } from "./frame.ts";
+
+/** What arrived. */
+export type Incoming =
+  /** A whole message, put together from its fragments. A binary one is taken for UTF-8. */
+  | { readonly type: "message"; readonly text: string }
+  | { readonly type: "ping"; readonly payload: Uint8Array }
+  | { readonly type: "pong" }
+  /** The peer closes; `code` is `null` when it gives none. Nothing is read after it. */
+  | { readonly type: "close"; readonly code: number | null; readonly reason: string };
+
+/** The peer broke the protocol: the connection must be failed with `code`. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+  /** 1002: protocol error; 1007: text that is not UTF-8; 1009: message too big (section 7.4.1). */
+  readonly code: 1002 | 1007 | 1009;
+
+  constructor(code: 1002 | 1007 | 1009, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What the header of a frame says. */
+interface Header {
+  readonly final: boolean;
+  readonly opcode: number;
+  /** Bytes of payload. */
+  readonly length: number;
+  /** Where the payload starts; the mask's four bytes stand before it. */
+  readonly end: number;
+}
+
+const NOTHING = new Uint8Array(0);
+
+// A byte order mark is kept: before JSON it makes the message invalid, as with the original.
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Reads one connection. */
+export class Decoder {
+  readonly #limit: number;
+  /** What has come of a header or control frame that is not whole. */
+  #start = NOTHING;
+  /** Payload of the data frame at hand that has not come yet, in bytes. */
+  #missing = 0;
+  /** Whether the data frame at hand is the last one of its message. */
+  #final = true;
+  /** Whether the message at hand is text. */
+  #isText = true;
+  /** The frame's four mask bytes as one number, the next one to use in the highest byte. */
+  #mask = 0;
+  /** The message at hand, once it does not come in one piece. */
+  #message: UnfinishedMessage | null = null;
+  #done = false;
+
+  /** @param limit Bytes of one message, whatever its fragments. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /**
+   * Reads what the network has brought, which may begin and end anywhere. After a close frame, an
+   * error, or when the caller stops early, everything is ignored.
+   *
+   * @param chunk Is overwritten, as masks are taken off in place.
+   * @throws {ProtocolError} Once, when the peer has broken the protocol.
+   */
+  *decode(chunk: Uint8Array): Generator<Incoming, void> {
+    if (this.#done) return;
+    // Until all went well, whichever way this is left.
+    this.#done = true;
+    const bytes = this.#start.length === 0 ? chunk : joined(this.#start, chunk);
+    this.#start = NOTHING;
+    let offset = 0;
+    while (offset < bytes.length) {
+      if (this.#missing === 0) {
+        const header = parseHeader(bytes, offset);
+        if (header !== null && !isControl(header)) this.#checkData(header);
+        // A control frame is read in one piece, a data frame as it comes.
+        const needed = header === null
+          ? Infinity
+          : header.end + (isControl(header) ? header.length : 0);
+        if (header === null || bytes.length < needed) {
+          this.#start = bytes.slice(offset);
+          break;
+        }
+        this.#mask = int32(bytes, header.end - 4);
+        offset = header.end;
+        if (isControl(header)) {
+          const payload = this.#unmask(bytes.subarray(offset, needed));
+          offset = needed;
+          const incoming = control(header.opcode, payload);
+          yield incoming;
+          if (incoming.type === "close") return;
+          continue;
+        }
+        this.#missing = header.length;
+        this.#final = header.final;
+        if (header.opcode !== OPCODE.continuation) this.#isText = header.opcode === OPCODE.text;
+      }
+      const part = this.#unmask(bytes.subarray(offset, offset + this.#missing));
+      offset += part.length;
+      this.#missing -= part.length;
+      const text = this.#take(part);
+      if (text !== null) yield { type: "message", text };
+    }
+    this.#done = false;
+  }
+
+  /** Whether a data frame may stand here, and its message may still grow by it. */
+  #checkData({ opcode, length }: Header): void {
+    // A frame of an unfinished message that is not the last leaves the message behind, even empty.
+    if (opcode === OPCODE.continuation && this.#message === null) {
+      throw new ProtocolError(1002, "it continued a message that it had not begun");
+    }
+    if (opcode !== OPCODE.continuation && this.#message !== null) {
+      throw new ProtocolError(1002, "it began a message within another one");
+    }
+    const size = (this.#message?.size ?? 0) + length;
+    if (size > this.#limit) {
+      throw new ProtocolError(1009, `it announced a message of ${size} bytes, over ${this.#limit}`);
+    }
+  }
+
+  /** Adds a piece to the message at hand. The message, when it is whole. */
+  #take(part: Uint8Array): string | null {
+    const whole = this.#final && this.#missing === 0;
+    if (whole && this.#message === null) return decodeText(part, this.#isText);
+    this.#message ??= new UnfinishedMessage(this.#isText);
+    this.#message.append(part, this.#limit);
+    if (!whole) return null;
+    const text = this.#message.finish();
+    this.#message = null;
+    return text;
+  }
+
+  #unmask(payload: Uint8Array): Uint8Array {
+    let mask = this.#mask;
+    for (let index = 0; index < payload.length; index++) {
+      // Only the lowest byte is kept.
+      payload[index] = (payload[index] ?? 0) ^ (mask >>> 24);
+      mask = mask << 8 | mask >>> 24;
+    }
+    this.#mask = mask;
+    return payload;
+  }
+}
+
+/** A message that does not come in one piece. */
+class UnfinishedMessage {
+  /** Bytes that have come. */
+  size = 0;
+  #bytes = NOTHING;
+  /** Looks at each piece of a text as it comes, so that bad text ends the connection early. */
+  readonly #validator: TextDecoder | null;
+
+  constructor(isText: boolean) {
+    this.#validator = isText ? new TextDecoder("utf-8", { fatal: true }) : null;
+  }
+
+  /** @param limit The caller holds to it; no more room than this is ever made. */
+  append(part: Uint8Array, limit: number): void {
+    if (this.#validator) valid(() => this.#validator?.decode(part, { stream: true }));
+    const size = this.size + part.length;
+    if (size > this.#bytes.length) {
+      const room = new Uint8Array(Math.min(Math.max(size, 2 * this.#bytes.length), limit));
+      room.set(this.#bytes);
+      this.#bytes = room;
+    }
+    this.#bytes.set(part, this.size);
+    this.size = size;
+  }
+
+  finish(): string {
+    if (this.#validator) valid(() => this.#validator?.decode());
+    return lenient.decode(this.#bytes.subarray(0, this.size));
+  }
+}
+
+/** The header at `offset`; `null` when it is not whole. */
+function parseHeader(bytes: Uint8Array, offset: number): Header | null {
+  const first = bytes[offset];
+  const second = bytes[offset + 1];
+  if (first === undefined || second === undefined) return null;
+  const final = (first & 0x80) !== 0;
+  const opcode = first & 0x0f;
+  const short = second & 0x7f;
+  if ((first & 0x70) !== 0) throw new ProtocolError(1002, "it set a reserved bit");
+  if ((opcode & 0x7) > 2) throw new ProtocolError(1002, `it used the reserved opcode ${opcode}`);
+  if ((second & 0x80) === 0) throw new ProtocolError(1002, "it sent a frame without a mask");
+  if (opcode >= OPCODE.close) {
+    if (!final) throw new ProtocolError(1002, "it fragmented a control frame");
+    if (short > CONTROL_LIMIT) throw new ProtocolError(1002, "its control frame is too long");
+  }
+  const lengthSize = short < 126 ? 0 : short === 126 ? 2 : 8;
+  const start = offset + 2 + lengthSize;
+  if (bytes.length < start) return null;
+  const length = lengthSize === 0 ? short : readLength(bytes, offset + 2, lengthSize);
+  return { final, opcode, length, end: start + 4 };
+}
+
+function isControl({ opcode }: Header): boolean {
+  return opcode >= OPCODE.close;
+}
+
+function int32(bytes: Uint8Array, offset: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset + offset, 4).getInt32(0);
+}
+
+function readLength(bytes: Uint8Array, offset: number, size: 2 | 8): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, size);
+  // Rounded above 2^53, which is over every limit.
+  const length = size === 2 ? view.getUint16(0) : Number(view.getBigUint64(0));
+  if (length >= 2 ** 63) {
+    throw new ProtocolError(1002, "its frame's length has the highest bit set");
+  }
+  if (length < (size === 2 ? 126 : 0x1_0000)) {
+    throw new ProtocolError(1002, "it wrote a frame's length with more bytes than needed");
+  }
+  return length;
+}
+
+function control(opcode: number, payload: Uint8Array): Incoming {
+  if (opcode === OPCODE.pong) return { type: "pong" };
+  if (opcode === OPCODE.ping) return { type: "ping", payload };
+  const [high, low] = payload;
+  if (high === undefined) return { type: "close", code: null, reason: "" };
+  if (low === undefined) throw new ProtocolError(1002, "its close frame holds half a code");
+  const code = high << 8 | low;
+  if (!isCloseCode(code)) throw new ProtocolError(1002, `it closed with the invalid code ${code}`);
+  return { type: "close", code, reason: decodeText(payload.subarray(2), true) };
+}
+
+function decodeText(payload: Uint8Array, isText: boolean): string {
+  return isText ? valid(() => strict.decode(payload)) : lenient.decode(payload);
+}
+
+function valid<T>(decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof TypeError) throw new ProtocolError(1007, "it sent text that is not UTF-8");
+    throw error;
+  }
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}

@@ -1,0 +1,82 @@
+/**
+ * How one WebSocket frame is laid out (RFC 6455, section 5.2), and what a close frame may say
+ * (section 7.4). A server's frames are neither masked nor, here, ever fragmented.
+ *
+ * @module
+ */
+
+/** RFC 6455, section 5.2; every other opcode is reserved. */
+export const OPCODE = {
+  continuation: 0x0,
+  text: 0x1,
+  binary: 0x2,
+  close: 0x8,
+  ping: 0x9,
+  pong: 0xa,
+} as const;
+
+/** Bytes of payload that a control frame may have (section 5.5). */
+export const CONTROL_LIMIT = 125;
+
+/** Bytes that a frame takes on the wire. */
+export function frameSize(payload: Uint8Array): number {
+  return headerSize(payload.length) + payload.length;
+}
+
+function headerSize(length: number): number {
+  return length < 126 ? 2 : length < 0x1_0000 ? 4 : 10;
+}
+
+/**
+ * Writes an unmasked, unfragmented frame into `target` at `offset`.
+ *
+ * @returns The offset behind it.
+ */
+export function writeFrame(
+  target: Uint8Array,
+  offset: number,
+  opcode: number,
+  payload: Uint8Array,
+): number {
+  const { length } = payload;
+  const size = headerSize(length);
+  const view = new DataView(target.buffer, target.byteOffset + offset, size);
+  view.setUint8(0, 0x80 | opcode);
+  if (size === 2) {
+    view.setUint8(1, length);
+  } else if (size === 4) {
+    view.setUint8(1, 126);
+    view.setUint16(2, length);
+  } else {
+    view.setUint8(1, 127);
+    view.setBigUint64(2, BigInt(length));
+  }
+  target.set(payload, offset + size);
+  return offset + size + length;
+}
+
+/**
+ * Whether an endpoint may send this code in a close frame: section 7.4.1 and the codes that IANA
+ * has registered since (1012, 1013, 1014). 1004 to 1006 and 1015 never go over the wire.
+ */
+export function isCloseCode(code: number): boolean {
+  return code >= 1000 && code <= 1014 && !(code >= 1004 && code <= 1006) ||
+    code >= 3000 && code <= 4999;
+}
+
+const encoder = new TextEncoder();
+
+/**
+ * The payload of a close frame.
+ *
+ * @throws {RangeError} If the code may not be sent, or the reason has more than 123 bytes.
+ */
+export function closePayload(code: number, reason: string): Uint8Array {
+  const text = encoder.encode(reason);
+  if (!isCloseCode(code)) throw new RangeError(`${code} is no code for a close frame`);
+  if (text.length > CONTROL_LIMIT - 2) throw new RangeError("The reason is longer than 123 bytes");
+  const payload = new Uint8Array(2 + text.length);
+  new DataView(payload.buffer).setUint16(0, code);
+  payload.set(text, 2);
+  return payload;
+}

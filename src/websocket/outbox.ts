@@ -1,0 +1,60 @@
+/**
+ * When to write: once for each turn of the event loop, whatever was queued in it. A burst of messages
+ * becomes one system call for each socket, which is where a server like this spends its time.
+ *
+ * @module
+ */
+
+import { setImmediate } from "node:timers";
+import { Batch } from "./batch.ts";
+
+/** How long writing goes on before whoever else waits for the event loop has a turn, in ms. */
+const SLICE_MS = 20;
+
+/** How many writers are between two looks at the clock. */
+const CLOCK_INTERVAL = 64;
+
+/** Something that has frames to write. */
+export interface Writer {
+  /** Writes what it has queued. Called once for each {@linkcode Outbox.add}. */
+  write(): void;
+}
+
+/** Shared by all sockets of the process's servers, or of one server. */
+export class Outbox {
+  #writers: Writer[] = [];
+  #scheduled = false;
+  #firsts = new Map<Uint8Array, Batch>();
+
+  /** The batch of this frame alone, the same for all who ask in one turn. */
+  first(opcode: number, payload: Uint8Array): Batch {
+    let batch = this.#firsts.get(payload);
+    if (!batch?.endsWith(opcode, payload)) {
+      batch = new Batch(opcode, payload);
+      this.#firsts.set(payload, batch);
+    }
+    return batch;
+  }
+
+  /** Lets `writer` write when this turn of the event loop is over. */
+  add(writer: Writer): void {
+    this.#writers.push(writer);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#write());
+  }
+
+  #write(): void {
+    const until = performance.now() + SLICE_MS;
+    let done = 0;
+    for (const writer of this.#writers) {
+      writer.write();
+      done++;
+      if (done % CLOCK_INTERVAL === 0 && performance.now() > until) break;
+    }
+    this.#writers = this.#writers.slice(done);
+    this.#firsts = new Map();
+    this.#scheduled = this.#writers.length > 0;
+    if (this.#scheduled) setImmediate(() => this.#write());
+  }
+}
