@@ -9,6 +9,7 @@ import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { Connection, type Home } from "./connection.ts";
 import type { PlainAnswer } from "./handshake.ts";
 import { Outbox } from "./outbox.ts";
+import { Watchdog } from "./watchdog.ts";
 import type {
   Socket,
   SocketHandlers,
@@ -39,22 +40,26 @@ class NetServer implements SocketServer, Home {
   readonly otherwise: PlainAnswer;
   readonly outbox = new Outbox();
   readonly finished: Promise<void>;
+  now = performance.now();
   readonly #options: SocketServerOptions;
   readonly #server: Server;
+  readonly #closed: Promise<void>;
+  readonly #failed = Promise.withResolvers<never>();
+  readonly #watchdog: Watchdog;
   readonly #handshakes = new Set<Connection>();
   readonly #open = new Set<Connection>();
   #secure: SecureContext | null;
-  now = performance.now();
 
   private constructor(options: SocketServerOptions) {
     this.#options = options;
     this.limits = options.limits;
     this.otherwise = options.otherwise;
-    this.#secure = options.tls && secureContext(options.tls);
+    this.#secure = options.tls && createSecureContext(options.tls);
     this.#server = createServer({ noDelay: true }, (stream) => this.#connected(stream));
-    this.finished = new Promise((resolve, reject) => {
-      this.#server.on("close", resolve).on("error", reject);
-    });
+    this.#watchdog = new Watchdog(options.hostname, options.port);
+    this.#closed = new Promise((resolve) => this.#server.on("close", resolve));
+    this.finished = Promise.race([this.#closed, this.#failed.promise]);
+    this.#server.on("error", this.#failed.reject);
   }
 
   static async listen(options: SocketServerOptions): Promise<SocketServer> {
@@ -69,8 +74,7 @@ class NetServer implements SocketServer, Home {
     });
     await Promise.race([bound, server.finished]);
     const timer = setInterval(() => server.#tick(), Math.min(TICK_MS, options.limits.closeMs));
-    const stop = () => clearInterval(timer);
-    server.finished.then(stop, stop);
+    server.#server.on("close", () => clearInterval(timer));
     return server;
   }
 
@@ -95,17 +99,18 @@ class NetServer implements SocketServer, Home {
   }
 
   renew(tls: TlsPair): void {
-    this.#secure = secureContext(tls);
+    this.#secure = createSecureContext(tls);
   }
 
   async shutdown(): Promise<void> {
     this.#server.close();
     for (const connection of this.#handshakes) connection.drop();
     for (const connection of this.#open) connection.close(1001, "");
-    await this.finished;
+    await this.#closed;
   }
 
   #connected(stream: Stream): void {
+    this.#watchdog.accepted();
     const secured = this.#secure === null
       ? stream
       : new TLSSocket(stream, { isServer: true, secureContext: this.#secure });
@@ -121,9 +126,9 @@ class NetServer implements SocketServer, Home {
     this.now = performance.now();
     for (const connection of this.#handshakes) connection.tick();
     for (const connection of this.#open) connection.tick();
+    if (!this.#server.listening || !this.#watchdog.tick()) return;
+    this.#failed.reject(new Error("it does not answer when it knocks at its own door"));
+    // The connections that there are go on.
+    this.#server.close();
   }
-}
-
-function secureContext({ key, cert }: TlsPair): SecureContext {
-  return createSecureContext({ key, cert });
 }

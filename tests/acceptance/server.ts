@@ -6,6 +6,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import type { Engine } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { serviceFlags } from "../../src/config/permissions.ts";
 import { Folder } from "../folder.ts";
@@ -62,6 +63,8 @@ export interface ServerEntry {
   readonly type: "admin" | "client";
   /** @default {"127.0.0.1"} */
   readonly listen?: string;
+  /** Of a client server. @default {RunOptions.engine} */
+  readonly engine?: Engine;
   /** Names of files given in {@linkcode RunOptions.files}. */
   readonly tls?: { readonly key: string; readonly cert: string; readonly chain?: string };
 }
@@ -72,6 +75,8 @@ export interface RunOptions {
   readonly servers?: readonly ServerEntry[];
   /** @default {"serve"} */
   readonly verb?: "serve" | "debug";
+  /** Of every client server that names none. @default {"socket"} */
+  readonly engine?: Engine;
   /** PEM files to write into the folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -91,6 +96,9 @@ export interface Running extends AsyncDisposable {
   log(): string;
 }
 
+/** What a client server may run on; the client port's tests run on each. */
+export const ENGINES: readonly Engine[] = ["socket", "serve"];
+
 /** The arguments for deno that run the service with exactly its derived flags. */
 export function serviceArguments(config: string, verb: string): string[] {
   const flags = serviceFlags(loadConfig(config));
@@ -104,8 +112,9 @@ export async function run(options: RunOptions = {}): Promise<Running> {
   const folder = new Folder();
   for (const [name, text] of Object.entries(options.files ?? {})) folder.write(name, text);
   const { path } = writeConfig(folder, {
-    servers: servers.map(({ type, listen, tls }, index) => ({
+    servers: servers.map(({ type, listen, tls, engine = options.engine }, index) => ({
       type,
+      ...(type === "client" && engine ? { engine } : {}),
       listen: listen ?? "127.0.0.1",
       port: ports[index],
       ...Object.fromEntries(
