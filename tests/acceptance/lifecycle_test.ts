@@ -2,11 +2,16 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { Browser } from "./browser.ts";
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
-import { publish, ROOT, run, serviceArguments, writeConfig } from "./server.ts";
+import { ENGINES, publish, ROOT, run, serviceArguments, writeConfig } from "./server.ts";
 
-for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  Deno.test(`${signal} tells browsers to go away with 1001 and ends the service with 0`, async () => {
-    await using running = await run();
+for (
+  const [signal, engine] of [["SIGTERM", "socket"], ["SIGTERM", "serve"], [
+    "SIGINT",
+    "socket",
+  ]] as const
+) {
+  Deno.test(`${signal} tells browsers to go away with 1001 and ends the service with 0 (${engine} engine)`, async () => {
+    await using running = await run({ engine });
     await using browser = await Browser.open(running.client, { topics: ["A"] });
     running.process.kill(signal);
     assertEquals((await browser.closed).code, 1001);
@@ -15,46 +20,50 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-Deno.test("a stop during a replay delivers the rest of it before 1001", async () => {
-  await using running = await run();
-  const filler = "x".repeat(4000);
-  for (let n = 0; n < 500; n++) await publish(running.admin, { subscribers: ["A"], n, filler });
-  await using browser = await Browser.open(running.client, { topics: ["A"] });
-  browser.command("replay", {});
-  const first = await browser.next();
-  running.process.kill("SIGTERM");
-  assertEquals((await browser.closed).code, 1001);
-  assertEquals(JSON.parse(first).n, 0);
-  assertEquals(browser.waiting, 499);
-  assertEquals((await running.process.ended()).code, 0);
-});
+for (const engine of ENGINES) {
+  Deno.test(`a stop during a replay delivers the rest of it before 1001 (${engine} engine)`, async () => {
+    await using running = await run({ engine });
+    const filler = "x".repeat(4000);
+    for (let n = 0; n < 500; n++) await publish(running.admin, { subscribers: ["A"], n, filler });
+    await using browser = await Browser.open(running.client, { topics: ["A"] });
+    browser.command("replay", {});
+    const first = await browser.next();
+    running.process.kill("SIGTERM");
+    assertEquals((await browser.closed).code, 1001);
+    assertEquals(JSON.parse(first).n, 0);
+    assertEquals(browser.waiting, 499);
+    assertEquals((await running.process.ended()).code, 0);
+  });
+}
 
-Deno.test("a browser that reads nothing does not keep the service from ending", async () => {
-  await using running = await run();
-  using stuck = await Deno.connect({ hostname: "127.0.0.1", port: running.client });
-  await stuck.write(new TextEncoder().encode(
-    "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-  ));
-  await stuck.read(new Uint8Array(1024));
-  // {"command":"subscribe","data":["A"]} as a text frame with a mask of zeros.
-  const command = new TextEncoder().encode('{"command":"subscribe","data":["A"]}');
-  await stuck.write(new Uint8Array([0x81, 0x80 | command.length, 0, 0, 0, 0, ...command]));
-  await using other = await Browser.open(running.client, { topics: ["B"] });
-  const filler = "x".repeat(500_000);
-  let published = 0;
-  while (!/Ended its connection: \d+ bytes wait for it/.test(running.process.output)) {
-    await publish(running.admin, { subscribers: ["A"], filler });
-    published++;
-    assert(published < 200, "the backlog is bounded");
-  }
-  await publish(running.admin, { subscribers: ["A", "B"] });
-  assertEquals((await other.all()).length, 1, "and the others hear everything");
-  running.process.kill("SIGTERM");
-  const started = performance.now();
-  assertEquals((await running.process.ended()).code, 0);
-  assert(performance.now() - started < 5000, "the promised 5 s");
-});
+for (const engine of ENGINES) {
+  Deno.test(`a browser that reads nothing does not keep the service from ending (${engine} engine)`, async () => {
+    await using running = await run({ engine });
+    using stuck = await Deno.connect({ hostname: "127.0.0.1", port: running.client });
+    await stuck.write(new TextEncoder().encode(
+      "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    ));
+    await stuck.read(new Uint8Array(1024));
+    // {"command":"subscribe","data":["A"]} as a text frame with a mask of zeros.
+    const command = new TextEncoder().encode('{"command":"subscribe","data":["A"]}');
+    await stuck.write(new Uint8Array([0x81, 0x80 | command.length, 0, 0, 0, 0, ...command]));
+    await using other = await Browser.open(running.client, { topics: ["B"] });
+    const filler = "x".repeat(500_000);
+    let published = 0;
+    while (!/Ended its connection: \d+ bytes wait for it/.test(running.process.output)) {
+      await publish(running.admin, { subscribers: ["A"], filler });
+      published++;
+      assert(published < 200, "the backlog is bounded");
+    }
+    await publish(running.admin, { subscribers: ["A", "B"] });
+    assertEquals((await other.all()).length, 1, "and the others hear everything");
+    running.process.kill("SIGTERM");
+    const started = performance.now();
+    assertEquals((await running.process.ended()).code, 0);
+    assert(performance.now() - started < 5000, "the promised 5 s");
+  });
+}
 
 Deno.test("a console that nobody reads stops neither the service nor its end", async () => {
   using folder = new Folder();
@@ -92,38 +101,40 @@ function exists(path: string): boolean {
   }
 }
 
-Deno.test("a server that could accept no more, having too many files open, accepts again", async () => {
-  using folder = new Folder();
-  const { path, client } = writeConfig(folder);
-  await using process = new Process("sh", [
-    "-c",
-    'ulimit -n 64; exec "$@"',
-    "sh",
-    Deno.execPath(),
-    ...serviceArguments(path, "serve"),
-  ]);
-  await process.line(/Permissions: /);
-  const connections: Deno.TcpConn[] = [];
-  const failed = process.line(
-    /ERROR The client server at \S+ accepts no more: .*Too many open files/,
-  );
-  try {
-    for (let index = 0; index < 80; index++) {
-      connections.push(await Deno.connect({ hostname: "127.0.0.1", port: client }));
+for (const engine of ENGINES) {
+  Deno.test(`a server that could accept no more, having too many files open, accepts again (${engine} engine)`, async () => {
+    using folder = new Folder();
+    const { path, client } = writeConfig(folder, {}, engine);
+    await using process = new Process("sh", [
+      "-c",
+      'ulimit -n 64; exec "$@"',
+      "sh",
+      Deno.execPath(),
+      ...serviceArguments(path, "serve"),
+    ]);
+    await process.line(/Permissions: /);
+    const connections: Deno.TcpConn[] = [];
+    const failed = process.line(
+      /ERROR The client server at \S+ accepts no more: /,
+    );
+    try {
+      for (let index = 0; index < 80; index++) {
+        connections.push(await Deno.connect({ hostname: "127.0.0.1", port: client }));
+      }
+    } catch (error) {
+      // Which of the two depends on whether the kernel had taken the connection already.
+      const { ConnectionRefused, ConnectionReset } = Deno.errors;
+      if (!(error instanceof ConnectionRefused || error instanceof ConnectionReset)) throw error;
     }
-  } catch (error) {
-    // Which of the two depends on whether the kernel had taken the connection already.
-    const { ConnectionRefused, ConnectionReset } = Deno.errors;
-    if (!(error instanceof ConnectionRefused || error instanceof ConnectionReset)) throw error;
-  }
-  await failed;
-  for (const connection of connections) connection.close();
-  await process.line(/INFO The client server at \S+ accepts again/);
-  await using browser = await Browser.open(client);
-  await browser.pong();
-  process.kill("SIGTERM");
-  assertEquals((await process.ended()).code, 0);
-});
+    await failed;
+    for (const connection of connections) connection.close();
+    await process.line(/INFO The client server at \S+ accepts again/);
+    await using browser = await Browser.open(client);
+    await browser.pong();
+    process.kill("SIGTERM");
+    assertEquals((await process.ended()).code, 0);
+  });
+}
 
 Deno.test("nobody is served before every server is bound, and one that cannot be names the reason", async () => {
   using folder = new Folder();

@@ -44,11 +44,15 @@ export interface Written {
 }
 
 /** Writes a configuration into a folder, with some of its keys changed. */
-export function writeConfig(folder: Folder, change: Record<string, unknown> = {}): Written {
+export function writeConfig(
+  folder: Folder,
+  change: Record<string, unknown> = {},
+  engine: Engine = "socket",
+): Written {
   const [client = 0, admin = 0] = freePorts(2);
   const config = {
     servers: [
-      { type: "client", port: client, listen: "127.0.0.1" },
+      { type: "client", port: client, listen: "127.0.0.1", engine },
       { type: "admin", port: admin },
     ],
     logs: [{ path: `${folder.path}/aphlict.log` }],

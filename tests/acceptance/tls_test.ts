@@ -1,61 +1,70 @@
 import { assertEquals, assertMatch, assertRejects } from "../assert.ts";
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
-import { publish, run } from "./server.ts";
+import { ENGINES, publish, run } from "./server.ts";
 
 const root = makeAuthority("Test Root");
 const intermediate = makeAuthority("Test Intermediate", root);
 const direct = makeCertificate(root);
 const chained = makeCertificate(intermediate);
 
-Deno.test("both ports speak TLS, with a chain up to an authority that the browser knows", async () => {
-  const tls = { key: "server.key", cert: "server.crt", chain: "chain.crt" };
-  await using running = await run({
-    servers: [{ type: "client", tls }, { type: "admin", tls }],
-    files: {
-      "server.key": chained.key,
-      "server.crt": chained.cert,
-      "chain.crt": intermediate.cert,
-    },
+for (const engine of ENGINES) {
+  Deno.test(`both ports speak TLS, with a chain up to an authority that the browser knows (${engine} engine)`, async () => {
+    const tls = { key: "server.key", cert: "server.crt", chain: "chain.crt" };
+    await using running = await run({
+      engine,
+      servers: [{ type: "client", tls }, { type: "admin", tls }],
+      files: {
+        "server.key": chained.key,
+        "server.crt": chained.cert,
+        "chain.crt": intermediate.cert,
+      },
+    });
+    await running.process.line(/client server at wss:.*\/$/);
+    await running.process.line(/admin server at https:.*\/$/);
+    // It knows the root alone, so the handshake proves that the chain is sent.
+    using client = Deno.createHttpClient({ caCerts: [root.cert] });
+    await using browser = await Browser.open(running.client, {
+      path: "/ws/~acme/",
+      topics: ["A"],
+      client,
+    });
+    await publish(running.admin, { subscribers: ["A"], text: "😀" }, { instance: "acme", client });
+    assertEquals(JSON.parse(await browser.next()).text, "😀");
+    const answer = await fetch(`https://localhost:${running.client}/`, { client });
+    assertEquals([answer.status, await answer.text()], [501, "HTTP/501 Use Websockets\n"]);
   });
-  await running.process.line(/client server at wss:.*\/$/);
-  await running.process.line(/admin server at https:.*\/$/);
-  // It knows the root alone, so the handshake proves that the chain is sent.
-  using client = Deno.createHttpClient({ caCerts: [root.cert] });
-  await using browser = await Browser.open(running.client, {
-    path: "/ws/~acme/",
-    topics: ["A"],
-    client,
-  });
-  await publish(running.admin, { subscribers: ["A"], text: "😀" }, { instance: "acme", client });
-  assertEquals(JSON.parse(await browser.next()).text, "😀");
-  const answer = await fetch(`https://localhost:${running.client}/`, { client });
-  assertEquals([answer.status, await answer.text()], [501, "HTTP/501 Use Websockets\n"]);
-});
+}
 
-Deno.test("without the chain a browser that knows the root alone refuses the certificate", async () => {
-  const tls = { key: "server.key", cert: "server.crt" };
-  await using running = await run({
-    servers: [{ type: "client", tls }, { type: "admin" }],
-    files: { "server.key": chained.key, "server.crt": chained.cert },
+for (const engine of ENGINES) {
+  Deno.test(`without the chain a browser that knows the root alone refuses the certificate (${engine} engine)`, async () => {
+    const tls = { key: "server.key", cert: "server.crt" };
+    await using running = await run({
+      engine,
+      servers: [{ type: "client", tls }, { type: "admin" }],
+      files: { "server.key": chained.key, "server.crt": chained.cert },
+    });
+    using client = Deno.createHttpClient({ caCerts: [root.cert] });
+    await assertRejects(() => Browser.open(running.client, { client }), Error);
   });
-  using client = Deno.createHttpClient({ caCerts: [root.cert] });
-  await assertRejects(() => Browser.open(running.client, { client }), Error);
-});
+}
 
-Deno.test("a plain and a TLS server of one configuration share the listeners", async () => {
-  const tls = { key: "server.key", cert: "server.crt" };
-  await using running = await run({
-    servers: [{ type: "client" }, { type: "client", tls }, { type: "admin" }],
-    files: { "server.key": direct.key, "server.crt": direct.cert },
+for (const engine of ENGINES) {
+  Deno.test(`a plain and a TLS server of one configuration share the listeners (${engine} engine)`, async () => {
+    const tls = { key: "server.key", cert: "server.crt" };
+    await using running = await run({
+      engine,
+      servers: [{ type: "client" }, { type: "client", tls }, { type: "admin" }],
+      files: { "server.key": direct.key, "server.crt": direct.cert },
+    });
+    using client = Deno.createHttpClient({ caCerts: [root.cert] });
+    const [plainPort = 0, tlsPort = 0] = running.ports;
+    await using plain = await Browser.open(plainPort, { topics: ["A"] });
+    await using secure = await Browser.open(tlsPort, { topics: ["A"], client });
+    await publish(running.admin, { subscribers: ["A"] });
+    assertEquals([(await plain.all()).length, (await secure.all()).length], [1, 1]);
   });
-  using client = Deno.createHttpClient({ caCerts: [root.cert] });
-  const [plainPort = 0, tlsPort = 0] = running.ports;
-  await using plain = await Browser.open(plainPort, { topics: ["A"] });
-  await using secure = await Browser.open(tlsPort, { topics: ["A"], client });
-  await publish(running.admin, { subscribers: ["A"] });
-  assertEquals([(await plain.all()).length, (await secure.all()).length], [1, 1]);
-});
+}
 
 Deno.test("a key that does not belong to the certificate ends the start and is named", async () => {
   const error = await assertRejects(() =>
@@ -79,17 +88,20 @@ Deno.test("an expired certificate is warned about at the start", async () => {
   await running.process.line(/WARNING Certificate \S+a\.crt expired on \d{4}-/);
 });
 
-Deno.test("plain text on a TLS port harms nobody", async () => {
-  const tls = { key: "server.key", cert: "server.crt" };
-  await using running = await run({
-    servers: [{ type: "client", tls }, { type: "admin" }],
-    files: { "server.key": direct.key, "server.crt": direct.cert },
+for (const engine of ENGINES) {
+  Deno.test(`plain text on a TLS port harms nobody (${engine} engine)`, async () => {
+    const tls = { key: "server.key", cert: "server.crt" };
+    await using running = await run({
+      engine,
+      servers: [{ type: "client", tls }, { type: "admin" }],
+      files: { "server.key": direct.key, "server.crt": direct.cert },
+    });
+    using plain = await Deno.connect({ hostname: "127.0.0.1", port: running.client });
+    await plain.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    for await (const _ of plain.readable.values({ preventCancel: true }));
+    using client = Deno.createHttpClient({ caCerts: [root.cert] });
+    await using browser = await Browser.open(running.client, { topics: ["A"], client });
+    await publish(running.admin, { subscribers: ["A"] });
+    assertEquals((await browser.all()).length, 1);
   });
-  using plain = await Deno.connect({ hostname: "127.0.0.1", port: running.client });
-  await plain.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
-  for await (const _ of plain.readable.values({ preventCancel: true }));
-  using client = Deno.createHttpClient({ caCerts: [root.cert] });
-  await using browser = await Browser.open(running.client, { topics: ["A"], client });
-  await publish(running.admin, { subscribers: ["A"] });
-  assertEquals((await browser.all()).length, 1);
-});
+}
