@@ -21,7 +21,12 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  * @throws {Error} If the connection breaks before its end.
  */
 export async function readBody(request: Request, limit: number): Promise<string> {
-  if (Number(request.headers.get("content-length")) > limit) throw new BodyTooLong();
+  const announced = request.headers.get("content-length");
+  if (announced !== null) {
+    if (Number(announced) > limit) throw new BodyTooLong();
+    // The runtime reads exactly this many bytes, and does so much faster than in pieces.
+    return decoder.decode(await request.arrayBuffer());
+  }
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body ?? []) {

@@ -17,6 +17,9 @@ export const BODY_LIMIT = 1024 * 1024;
 /** Characters of an instance's name; more is answered with 400. */
 export const INSTANCE_LIMIT = 256;
 
+/** Made once, as a receipt is what this server writes most. */
+const RECEIPT = { headers: { "content-type": "application/json" } } as const;
+
 const log = logger("admin");
 
 /** Where and how to listen. */
@@ -97,7 +100,7 @@ async function publish(
     if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
     const { outcome, receivers } = hub.publish(instance, message);
     if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
-    return Response.json({ fingerprint: hub.fingerprint });
+    return new Response(`{"fingerprint":"${hub.fingerprint}"}`, RECEIPT);
   } catch (error) {
     if (error instanceof BodyTooLong) {
       return refuse(413, `The body is longer than ${BODY_LIMIT} bytes`, remoteAddress);

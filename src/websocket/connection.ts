@@ -123,7 +123,13 @@ export class Connection implements Socket, Writer {
     switch (this.#phase) {
       case "handshake":
         if (passed < limits.handshakeMs) return;
-        return this.#refuse(timedOut(), `It sent no whole request in ${limits.handshakeMs} ms`);
+        this.#home.refused(
+          this.remoteAddress,
+          `It sent no whole request in ${limits.handshakeMs} ms`,
+        );
+        // One that has sent nothing may be half-way into TLS, where nothing can be said.
+        if (this.#reader instanceof HandshakeReader && this.#reader.isEmpty) return this.drop();
+        return this.#finish(timedOut());
       case "open":
         if (passed >= limits.silenceMs && !this.#pinged) {
           this.#pinged = true;
@@ -195,9 +201,13 @@ export class Connection implements Socket, Writer {
   }
 
   #answer(handshake: Handshake): void {
-    if (handshake.type === "answered") return this.#refuse(handshake.response, handshake.fault);
+    if (handshake.type === "answered") {
+      if (handshake.fault !== null) this.#home.refused(this.remoteAddress, handshake.fault);
+      return this.#finish(handshake.response);
+    }
     if (!this.#home.admit(this)) {
-      return this.#refuse(unavailable(), "There are too many connections");
+      this.#home.refused(this.remoteAddress, "There are too many connections");
+      return this.#finish(unavailable());
     }
     this.path = handshake.path;
     this.#reader = new Decoder(this.#home.limits.messageBytes);
@@ -207,8 +217,7 @@ export class Connection implements Socket, Writer {
     if (handshake.rest.length > 0) this.data(handshake.rest);
   }
 
-  #refuse(response: string, fault: string | null): void {
-    if (fault !== null) this.#home.refused(this.remoteAddress, fault);
+  #finish(response: string): void {
     this.#enter("ending");
     this.#stream.end(response, "latin1");
   }

@@ -48,6 +48,11 @@ export class HandshakeReader {
     this.#otherwise = otherwise;
   }
 
+  /** Whether nothing has come yet. */
+  get isEmpty(): boolean {
+    return this.#head.length === 0;
+  }
+
   /** Takes what the network has brought. `null` until the head is whole. */
   read(chunk: Uint8Array): Handshake | null {
     const seen = this.#head.length;
