@@ -16,6 +16,7 @@ import {
 import { readTls, TlsError, type TlsMaterial } from "./config/tls.ts";
 import { generateFingerprint } from "./hub/fingerprint.ts";
 import { Hub } from "./hub/hub.ts";
+import { Allowance } from "./log/allowance.ts";
 import { logger } from "./log/log.ts";
 import { listen as listenOnStreams } from "./websocket/net.ts";
 import { listen as listenOnServe } from "./websocket/serve.ts";
@@ -56,6 +57,10 @@ export class StartError extends Error {
 }
 
 const log = logger("service");
+
+const refusals = new Allowance((count) =>
+  log.warning("{count} more WebSockets were refused in the last minute.", { count })
+);
 
 /**
  * Starts all servers of a configuration, or none.
@@ -223,8 +228,10 @@ function clientOptions(hub: Hub): Omit<SocketServerOptions, "hostname" | "port" 
     limits: DEFAULT_LIMITS,
     otherwise: NOT_A_WEBSOCKET,
     accept: (socket) => acceptClient(hub, socket),
-    refused: (remoteAddress, reason) =>
-      log.info("<{remoteAddress}> Refused a WebSocket: {reason}.", { remoteAddress, reason }),
+    refused(remoteAddress, reason) {
+      if (!refusals.take()) return;
+      log.info("<{remoteAddress}> Refused a WebSocket: {reason}.", { remoteAddress, reason });
+    },
   };
 }
 

@@ -7,6 +7,7 @@
 import type { Hub } from "../hub/hub.ts";
 import type { Listener } from "../hub/listener.ts";
 import type { Encoded } from "../hub/message.ts";
+import { Allowance } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
 import type { Socket, SocketHandlers, TextMessage } from "../websocket/socket.ts";
 import { type Command, InvalidCommand, parseCommand } from "./command.ts";
@@ -28,6 +29,10 @@ const PONG_TEXT = '{"type":"pong"}';
 const PONG: TextMessage = { text: PONG_TEXT, bytes: new TextEncoder().encode(PONG_TEXT) };
 
 const log = logger("client");
+
+const complaints = new Allowance((count) =>
+  log.warning("{count} more lines about browsers were left out in the last minute.", { count })
+);
 
 /** Takes over a browser's new connection. */
 export function acceptClient(hub: Hub, socket: Socket): SocketHandlers {
@@ -151,6 +156,7 @@ class Client implements SocketHandlers {
   }
 
   #info(text: string, values: Record<string, unknown>): void {
+    if (!complaints.take()) return;
     log.info(`<{listener} {remote}> ${text}`, {
       listener: `${this.#listener}`,
       remote: this.#socket.remoteAddress,
