@@ -5,7 +5,7 @@
  */
 
 import { listenAdmin } from "./admin/server.ts";
-import { acceptClient, NOT_A_WEBSOCKET } from "./client/server.ts";
+import { acceptClients, NOT_A_WEBSOCKET } from "./client/server.ts";
 import {
   type Config,
   type Engine,
@@ -58,10 +58,6 @@ export class StartError extends Error {
 
 const log = logger("service");
 
-const refusals = new Allowance((count) =>
-  log.warning("{count} more WebSockets were refused in the last minute.", { count })
-);
-
 /**
  * Starts all servers of a configuration, or none.
  *
@@ -72,7 +68,8 @@ const refusals = new Allowance((count) =>
  */
 export async function startService(config: Config): Promise<Service> {
   const hub = new Hub({ fingerprint: generateFingerprint(), now: () => performance.now() });
-  const servers = config.servers.map((server, index) => new Server(hub, server, index));
+  const options = clientOptions(hub);
+  const servers = config.servers.map((server, index) => new Server(hub, options, server, index));
   const attempts = await Promise.allSettled(servers.map((server) => server.bind()));
   const errors = attempts.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
   if (errors.length > 0) {
@@ -102,6 +99,7 @@ class Server implements Listening {
   readonly type: ServerType;
   readonly url: string;
   readonly #hub: Hub;
+  readonly #clientOptions: ClientOptions;
   readonly #config: ServerConfig;
   readonly #index: number;
   #tls: TlsMaterial | null;
@@ -109,8 +107,9 @@ class Server implements Listening {
   readonly #bound: BoundServer[] = [];
 
   /** @throws {StartError} If its certificate cannot be used. */
-  constructor(hub: Hub, config: ServerConfig, index: number) {
+  constructor(hub: Hub, clientOptions: ClientOptions, config: ServerConfig, index: number) {
     this.#hub = hub;
+    this.#clientOptions = clientOptions;
     this.#config = config;
     this.#index = index;
     this.type = config.type;
@@ -127,7 +126,7 @@ class Server implements Listening {
       this.#bound.push(
         type === "admin"
           ? listenAdmin(this.#hub, address)
-          : await ENGINES[engine]({ ...address, ...clientOptions(this.#hub) }),
+          : await ENGINES[engine]({ ...address, ...this.#clientOptions }),
       );
     } catch (error) {
       throw new StartError(explainBindError(this.#config, this.#index, error));
@@ -213,6 +212,8 @@ class Server implements Listening {
   }
 }
 
+type ClientOptions = Omit<SocketServerOptions, "hostname" | "port" | "tls">;
+
 /** What an admin server and a socket server have in common. */
 type BoundServer = Pick<SocketServer, "finished" | "renew" | "shutdown">;
 
@@ -223,11 +224,15 @@ const ENGINES: Readonly<Record<Engine, (options: SocketServerOptions) => Promise
   serve: listenOnServe,
 };
 
-function clientOptions(hub: Hub): Omit<SocketServerOptions, "hostname" | "port" | "tls"> {
+/** What all client servers of the service have in common. */
+function clientOptions(hub: Hub): ClientOptions {
+  const refusals = new Allowance((count) =>
+    log.warning("{count} more WebSockets were refused in the last minute.", { count })
+  );
   return {
     limits: DEFAULT_LIMITS,
     otherwise: NOT_A_WEBSOCKET,
-    accept: (socket) => acceptClient(hub, socket),
+    accept: acceptClients(hub),
     refused(remoteAddress, reason) {
       if (!refusals.take()) return;
       log.info("<{remoteAddress}> Refused a WebSocket: {reason}.", { remoteAddress, reason });

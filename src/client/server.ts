@@ -30,18 +30,18 @@ const PONG: TextMessage = { text: PONG_TEXT, bytes: new TextEncoder().encode(PON
 
 const log = logger("client");
 
-const complaints = new Allowance((count) =>
-  log.warning("{count} more lines about browsers were left out in the last minute.", { count })
-);
-
-/** Takes over a browser's new connection. */
-export function acceptClient(hub: Hub, socket: Socket): SocketHandlers {
-  return new Client(hub, socket);
+/** What takes over each new connection of a browser. */
+export function acceptClients(hub: Hub): (socket: Socket) => SocketHandlers {
+  const complaints = new Allowance((count) =>
+    log.warning("{count} more lines about browsers were left out in the last minute.", { count })
+  );
+  return (socket) => new Client(hub, socket, complaints);
 }
 
 class Client implements SocketHandlers {
   readonly #socket: Socket;
   readonly #listener: Listener;
+  readonly #complaints: Allowance;
   #replaying = false;
   /** Allowed on top of the backlog's limit, until the backlog has been below it. */
   #replayedBytes = 0;
@@ -50,8 +50,9 @@ class Client implements SocketHandlers {
   // Asked once, because deliveries are what this program does most.
   readonly #tracing = log.isEnabledFor("trace");
 
-  constructor(hub: Hub, socket: Socket) {
+  constructor(hub: Hub, socket: Socket, complaints: Allowance) {
     this.#socket = socket;
+    this.#complaints = complaints;
     this.#listener = hub.join(instanceOf(socket.path), this);
     this.#trace("Connected from {remote}.", { remote: socket.remoteAddress });
   }
@@ -156,7 +157,7 @@ class Client implements SocketHandlers {
   }
 
   #info(text: string, values: Record<string, unknown>): void {
-    if (!complaints.take()) return;
+    if (!this.#complaints.take()) return;
     log.info(`<{listener} {remote}> ${text}`, {
       listener: `${this.#listener}`,
       remote: this.#socket.remoteAddress,

@@ -1,4 +1,4 @@
-import { acceptClient, BACKLOG_LIMIT, REFUSAL_LOG_LIMIT } from "../../src/client/server.ts";
+import { acceptClients, BACKLOG_LIMIT, REFUSAL_LOG_LIMIT } from "../../src/client/server.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import { closeLog, openLog } from "../../src/log/log.ts";
 import type { Socket, SocketHandlers, TextMessage } from "../../src/websocket/socket.ts";
@@ -38,7 +38,7 @@ class FakeSocket implements Socket {
 function connect(path: string = "/"): { hub: Hub; socket: FakeSocket; client: SocketHandlers } {
   const { hub } = makeHub();
   const socket = new FakeSocket(path);
-  const client = acceptClient(hub, socket);
+  const client = acceptClients(hub)(socket);
   client.message('{"command":"subscribe","data":["A"]}');
   return { hub, socket, client };
 }
@@ -145,7 +145,7 @@ Deno.test("a replay is of the age asked for", () => {
   hub.publish("default", { subscribers: ["A"], n: 1 });
   clock.advance(1000);
   hub.publish("default", { subscribers: ["A"], n: 2 });
-  const client = acceptClient(hub, socket);
+  const client = acceptClients(hub)(socket);
   client.message('{"command":"subscribe","data":["A"]}');
   client.message('{"command":"replay","data":{"age":500}}');
   assertEquals(socket.sent.map((text) => JSON.parse(text).n), [2]);
