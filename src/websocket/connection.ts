@@ -236,6 +236,8 @@ export class Connection implements Socket, Writer {
           this.#push(OPCODE.close, payload);
         }
         this.#end(null);
+        // Nothing may follow the peer's close frame, so nothing is lost (section 7.1.1).
+        this.#stream.destroySoon();
     }
   }
 

@@ -73,7 +73,7 @@ class NetServer implements SocketServer, Home {
       server.#server.listen({ host: hostname, port, backlog: ACCEPT_QUEUE }, resolve);
     });
     await Promise.race([bound, server.finished]);
-    const timer = setInterval(() => server.#tick(), Math.min(TICK_MS, options.limits.closeMs));
+    const timer = setInterval(() => server.#tick(), TICK_MS);
     server.#server.on("close", () => clearInterval(timer));
     return server;
   }

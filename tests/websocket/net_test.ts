@@ -1,0 +1,252 @@
+/**
+ * The socket engine over real sockets, with limits small enough to meet.
+ */
+
+import {
+  DEFAULT_LIMITS,
+  type Socket,
+  type SocketLimits,
+  type SocketServer,
+} from "../../src/websocket/socket.ts";
+import { listen } from "../../src/websocket/net.ts";
+import { freePorts } from "../acceptance/server.ts";
+import { REQUEST, Wire } from "../acceptance/wire.ts";
+import { assert, assertEquals, assertMatch } from "../assert.ts";
+import { frame, hex, utf8 } from "./bytes.ts";
+
+/** A server that keeps what happens to it. */
+class Running implements AsyncDisposable {
+  readonly port: number;
+  readonly sockets: Socket[] = [];
+  readonly messages: string[] = [];
+  /** Resolves with the fault of the connection that ends first. */
+  readonly over = Promise.withResolvers<string | null>();
+  readonly refusals: string[] = [];
+  server!: SocketServer;
+
+  private constructor(port: number) {
+    this.port = port;
+  }
+
+  static async start(limits: Partial<SocketLimits> = {}): Promise<Running> {
+    const [port = 0] = freePorts(1);
+    const running = new Running(port);
+    running.server = await listen({
+      hostname: "127.0.0.1",
+      port,
+      tls: null,
+      limits: { ...DEFAULT_LIMITS, ...limits },
+      otherwise: { status: 501, body: "no" },
+      accept: (socket) => {
+        running.sockets.push(socket);
+        return {
+          message: (text) => {
+            running.messages.push(text);
+            if (text === "echo") socket.send(message(text));
+          },
+          close: (fault) => running.over.resolve(fault),
+        };
+      },
+      refused: (_, reason) => running.refusals.push(reason),
+    });
+    return running;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.shutdown();
+  }
+}
+
+function message(text: string): { text: string; bytes: Uint8Array } {
+  return { text, bytes: utf8(text) };
+}
+
+Deno.test("a silent client is sent a ping, and is ended when it stays silent", async () => {
+  await using running = await Running.start({ silenceMs: 1000, answerMs: 1000 });
+  using wire = await Wire.open(running.port);
+  assertEquals(await wire.frame(), { opcode: 9, payload: new Uint8Array(0) });
+  assertEquals(await wire.frame(), null);
+  assertMatch(
+    await running.over.promise ?? "",
+    /^it has been silent for \d+ ms, in spite of a ping$/,
+  );
+});
+
+Deno.test("a client that answers pings stays", async () => {
+  await using running = await Running.start({ silenceMs: 1000, answerMs: 1000 });
+  using wire = await Wire.open(running.port);
+  for (let pings = 0; pings < 3; pings++) {
+    assertEquals((await wire.frame())?.opcode, 9);
+    await wire.send(frame("", { opcode: 10 }));
+  }
+  await wire.send(frame("echo"));
+  assertEquals(await wire.text(), "echo");
+});
+
+Deno.test("half a request is answered with 408, and silence with nothing", async () => {
+  await using running = await Running.start({ handshakeMs: 1000, closeMs: 1000 });
+  using half = await Wire.connect(running.port);
+  using silent = await Wire.connect(running.port);
+  await half.send("GET / HTTP/1.1\r\nHost: x\r\n");
+  assertMatch(await half.head(), /^HTTP\/1\.1 408 /);
+  assertEquals([await half.frame(), await silent.frame()], [null, null]);
+  assertEquals(running.refusals, Array(2).fill("It sent no whole request in 1000 ms"));
+});
+
+Deno.test("of too many unfinished requests the oldest goes, and whole ones come through", async () => {
+  await using running = await Running.start({ handshakes: 2 });
+  using oldest = await Wire.connect(running.port);
+  await oldest.send("GET /");
+  using older = await Wire.connect(running.port);
+  await older.send("GET /");
+  using wire = await Wire.open(running.port);
+  assertEquals(await oldest.frame(), null);
+  await wire.send(frame("echo"));
+  assertEquals(await wire.text(), "echo");
+  await older.send(REQUEST.slice("GET /".length));
+  assertMatch(await older.head(), /^HTTP\/1\.1 101 /);
+});
+
+Deno.test("one connection too many is answered with 503, until another one has gone", async () => {
+  await using running = await Running.start({ connections: 1 });
+  {
+    using wire = await Wire.open(running.port);
+    using second = await Wire.connect(running.port);
+    await second.send(REQUEST);
+    assertMatch(await second.head(), /^HTTP\/1\.1 503 /);
+    assertEquals(running.refusals, ["There are too many connections"]);
+    await wire.send(frame(hex("03 e8"), { opcode: 8 }));
+    assertEquals(await wire.closed(), 1000);
+  }
+  using third = await Wire.open(running.port);
+  await third.send(frame("echo"));
+  assertEquals(await third.text(), "echo");
+});
+
+Deno.test("a client that does not answer the close frame is dropped", async () => {
+  const running = await Running.start({ closeMs: 1000 });
+  using wire = await Wire.open(running.port);
+  await running.server.shutdown();
+  assertEquals(await wire.closed(), 1001);
+});
+
+Deno.test("a stop waits for clients to answer, and drops those that have sent no request", async () => {
+  const running = await Running.start();
+  using silent = await Wire.connect(running.port);
+  using wire = await Wire.open(running.port);
+  const stopped = running.server.shutdown();
+  assertEquals((await wire.frame())?.opcode, 8);
+  await wire.send(frame(hex("03 e9"), { opcode: 8 }));
+  assertEquals([await wire.frame(), await silent.frame()], [null, null]);
+  await stopped;
+});
+
+Deno.test("what is queued is dropped for a client that is aborted, which is soon gone", async () => {
+  await using running = await Running.start({ closeMs: 1000 });
+  using wire = await Wire.open(running.port);
+  const [socket] = running.sockets;
+  assert(socket);
+  const big = message("x".repeat(1_000_000));
+  for (let index = 0; index < 50; index++) socket.send(big);
+  assert(socket.queuedBytes > 40_000_000);
+  socket.abort(1013, "Too slow");
+  assertEquals(socket.send(big), false);
+  assertEquals(await running.over.promise, null);
+  // It reads what the system had taken already, and nothing of the rest.
+  let read = 0;
+  for (let next = await wire.frame(); next?.opcode === 1; next = await wire.frame()) read++;
+  assert(read < 20, `${read}`);
+});
+
+Deno.test("messages of one turn are written together, in order, and as they are to each client", async () => {
+  await using running = await Running.start();
+  using a = await Wire.open(running.port);
+  using b = await Wire.open(running.port);
+  const [first, second] = running.sockets;
+  for (let n = 0; n < 1000; n++) {
+    const shared = message(`shared ${n}`);
+    first?.send(shared);
+    if (n % 3 === 0) second?.send(message(`own ${n}`));
+    second?.send(shared);
+  }
+  for (let n = 0; n < 1000; n++) {
+    assertEquals(await a.text(), `shared ${n}`);
+    if (n % 3 === 0) assertEquals(await b.text(), `own ${n}`);
+    assertEquals(await b.text(), `shared ${n}`);
+  }
+});
+
+Deno.test("a client that reads late gets everything in order", async () => {
+  await using running = await Running.start();
+  using wire = await Wire.open(running.port);
+  const [socket] = running.sockets;
+  const filler = "x".repeat(10_000);
+  for (let n = 0; n < 2000; n++) socket?.send(message(`${n} ${filler}`));
+  for (let n = 0; n < 2000; n++) assertEquals(parseInt(await wire.text()), n);
+  assertEquals(socket?.queuedBytes, 0);
+});
+
+Deno.test("a close frame is answered with its code, or without one", async () => {
+  await using running = await Running.start();
+  using coded = await Wire.open(running.port);
+  await coded.send(frame(hex("0f a0 62 79 65"), { opcode: 8 }));
+  assertEquals(await coded.frame(), { opcode: 8, payload: hex("0f a0") });
+  assertEquals(await coded.frame(), null);
+  using bare = await Wire.open(running.port);
+  await bare.send(frame("", { opcode: 8 }));
+  assertEquals(await bare.frame(), { opcode: 8, payload: hex("") });
+  assertEquals(await bare.frame(), null);
+});
+
+Deno.test("nothing that follows a close frame is heard", async () => {
+  await using running = await Running.start();
+  using wire = await Wire.open(running.port);
+  await wire.send(frame("before"));
+  await wire.send(frame("", { opcode: 8 }));
+  await wire.send(frame("after"));
+  await running.over.promise;
+  assertEquals(await wire.frame(), { opcode: 8, payload: hex("") });
+  assertEquals(running.messages, ["before"]);
+});
+
+Deno.test("a client that stops sending is done", async () => {
+  await using running = await Running.start();
+  using wire = await Wire.open(running.port);
+  await wire.closeWrite();
+  assertEquals(await wire.frame(), null);
+  assertEquals(await running.over.promise, null);
+});
+
+Deno.test("frames that come with the request are heard", async () => {
+  await using running = await Running.start();
+  using wire = await Wire.connect(running.port);
+  await wire.send(REQUEST);
+  await wire.send(frame("echo"));
+  assertMatch(await wire.head(), /^HTTP\/1\.1 101 /);
+  assertEquals(await wire.text(), "echo");
+});
+
+Deno.test("each ping is answered with its payload", async () => {
+  await using running = await Running.start();
+  using wire = await Wire.open(running.port);
+  for (const payload of ["", "a", "b".repeat(125)]) {
+    await wire.send(frame(payload, { opcode: 9 }));
+    assertEquals(await wire.frame(), { opcode: 10, payload: utf8(payload) });
+  }
+});
+
+for (
+  const [what, bytes, code] of [
+    ["breaks the protocol", frame("x", { key: null }), 1002],
+    ["sends text that is not UTF-8", frame(hex("c0 af")), 1007],
+    ["announces too much", frame("x", { length: 65_537 }), 1009],
+  ] as const
+) {
+  Deno.test(`a client that ${what} is told ${code}, and the owner why`, async () => {
+    await using running = await Running.start();
+    using wire = await Wire.open(running.port);
+    await wire.send(bytes);
+    assertEquals(await wire.closed(), code);
+    assertMatch(await running.over.promise ?? "", new RegExp(`^it .* \\(${code}\\)$`));
+  });
+}
