@@ -72,6 +72,8 @@ export class Connection implements Socket, Writer {
   #expected = false;
   /** Whether the stream takes no more until it has drained. */
   #blocked = false;
+  /** Bytes read since the last tick. */
+  #received = 0;
   /** Whether a ping is out that nothing has come after. */
   #pinged = false;
 
@@ -118,6 +120,8 @@ export class Connection implements Socket, Writer {
 
   /** Looks at the clock. Called about once a second. */
   tick(): void {
+    this.#received = 0;
+    if (this.#stream.isPaused()) this.#stream.resume();
     const { limits, now } = this.#home;
     const passed = now - this.#since;
     switch (this.#phase) {
@@ -153,6 +157,8 @@ export class Connection implements Socket, Writer {
 
   /** @internal The stream has brought something. */
   data(chunk: Uint8Array): void {
+    this.#received += chunk.length;
+    if (this.#received > this.#home.limits.bytesPerSecond) this.#stream.pause();
     if (this.#reader instanceof HandshakeReader) {
       if (this.#phase !== "handshake") return;
       const handshake = this.#reader.read(chunk);

@@ -48,6 +48,8 @@ export interface SocketHandlers {
 export interface SocketLimits {
   /** Bytes of one message, whatever its fragments; more ends the connection with 1009. */
   readonly messageBytes: number;
+  /** Bytes that are read of one client in a second; what it sends beyond waits in the network. */
+  readonly bytesPerSecond: number;
   /** WebSockets at a time; one more is answered with 503. */
   readonly connections: number;
   /** Connections that have not sent their request yet; for one more the oldest is dropped. */
@@ -65,6 +67,7 @@ export interface SocketLimits {
 /** No honest browser meets these. */
 export const DEFAULT_LIMITS: SocketLimits = {
   messageBytes: 64 * 1024,
+  bytesPerSecond: 256 * 1024,
   connections: 50_000,
   handshakes: 4096,
   handshakeMs: 10_000,

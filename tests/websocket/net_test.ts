@@ -12,7 +12,7 @@ import { listen } from "../../src/websocket/net.ts";
 import { freePorts } from "../acceptance/server.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
-import { frame, hex, utf8 } from "./bytes.ts";
+import { concat, frame, hex, utf8 } from "./bytes.ts";
 
 /** A server that keeps what happens to it. */
 class Running implements AsyncDisposable {
@@ -233,6 +233,15 @@ Deno.test("each ping is answered with its payload", async () => {
     await wire.send(frame(payload, { opcode: 9 }));
     assertEquals(await wire.frame(), { opcode: 10, payload: utf8(payload) });
   }
+});
+
+Deno.test("a client that sends too much at once is read a part a second, and loses nothing", async () => {
+  await using running = await Running.start({ bytesPerSecond: 100_000 });
+  using wire = await Wire.open(running.port);
+  await wire.send(concat(...Array(3000).fill(frame("x".repeat(100))), frame("echo")));
+  assert(running.messages.length < 2000);
+  assertEquals(await wire.text(), "echo");
+  assertEquals(running.messages.length, 3001);
 });
 
 for (

@@ -1,0 +1,239 @@
+/**
+ * The list of attacks that the service survives: real sockets against a real service with its derived
+ * flags and its default limits. In each test an honest browser is there, and hears everything.
+ */
+
+import { assert, assertEquals, assertMatch } from "../assert.ts";
+import { concat, frame, hex } from "../websocket/bytes.ts";
+import { Browser } from "./browser.ts";
+import { makeAuthority, makeCertificate } from "./certificate.ts";
+import { publish, run, type Running, type RunOptions, status } from "./server.ts";
+import { REQUEST, Wire } from "./wire.ts";
+
+const MB = 1_000_000;
+
+/** Runs a service and an honest browser through an attack. */
+function survives(
+  attack: string,
+  test: (running: Running, honest: Browser) => Promise<void>,
+  options: RunOptions & { readonly caCert?: string } = {},
+): void {
+  Deno.test(`the service survives ${attack}`, async () => {
+    await using running = await run(options);
+    using client = options.caCert ? Deno.createHttpClient({ caCerts: [options.caCert] }) : null;
+    const open = { topics: ["HONEST"], ...(client ? { client } : {}) };
+    await using honest = await Browser.open(running.client, open);
+    await test(running, honest);
+    await publish(running.admin, { subscribers: ["HONEST"], n: "last" });
+    assertEquals(JSON.parse((await honest.all()).at(-1) ?? "").n, "last");
+    assertEquals(/ERROR|Unexpected/.test(running.log()), false, running.log());
+  });
+}
+
+/** Resident memory of the service, in bytes. */
+function memory({ process }: Running): number {
+  const text = Deno.readTextFileSync(`/proc/${process.pid}/status`);
+  return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1]) * 1024;
+}
+
+/** Waits until the instance has so many listeners. */
+async function untilActive({ admin }: Running, count: number): Promise<void> {
+  while ((await status(admin))["clients.active"] !== count);
+}
+
+survives("endless fragments of one message", async (running) => {
+  const before = memory(running);
+  await Promise.all(Array.from({ length: 50 }, async () => {
+    using wire = await Wire.open(running.client);
+    const fragment = frame("x".repeat(1000), { opcode: 0, final: false });
+    await wire.send(frame("", { final: false }));
+    for (let sent = 0; sent < 65; sent++) await wire.send(fragment);
+    await wire.send(fragment);
+    assertEquals(await wire.closed(), 1009);
+  }));
+  assert(memory(running) - before < 50 * MB, "50 clients tried to leave more there");
+});
+
+survives("fragments of nothing, by the hundred thousand", async (running) => {
+  const before = memory(running);
+  using wire = await Wire.open(running.client);
+  await wire.send(frame("", { final: false }));
+  const many = concat(...Array(10_000).fill(frame("", { opcode: 0, final: false })));
+  for (let round = 0; round < 10; round++) await wire.send(many);
+  await wire.send(frame('{"command":"ping"}', { opcode: 0 }));
+  assertEquals(await wire.text(), '{"type":"pong"}');
+  assert(memory(running) - before < 50 * MB);
+});
+
+survives("a frame that announces 8 GiB", async ({ client }) => {
+  using wire = await Wire.open(client);
+  await wire.send(frame("x", { length: 8 * 1024 ** 3 }));
+  assertEquals(await wire.closed(), 1009);
+});
+
+survives("frames without a mask, with reserved bits, of unknown kinds", async ({ client }) => {
+  const bad = [{ key: null }, { reserved: 0x40 }, { opcode: 3 }, { opcode: 0 }, {
+    final: false,
+    opcode: 9,
+  }];
+  for (const how of bad) {
+    using wire = await Wire.open(client);
+    await wire.send(frame("x", how));
+    assertEquals(await wire.closed(), 1002);
+  }
+});
+
+survives(
+  "300 requests that never end, and 300 connections that say nothing",
+  async ({ client, log }) => {
+    const slow = await Promise.all(Array.from({ length: 600 }, () => Wire.connect(client)));
+    for (const wire of slow.slice(300)) await wire.send("GET / HTTP/1.1\r\nX-Slow: ");
+    await using another = await Browser.open(client);
+    const drip = setInterval(
+      () => slow.slice(300).forEach((wire) => wire.send("x").catch(() => {})),
+      1000,
+    );
+    const answers = await Promise.all(slow.map((wire) => wire.head().catch(() => "")));
+    clearInterval(drip);
+    assertEquals(answers.slice(0, 300), Array(300).fill(""));
+    for (const answer of answers.slice(300)) assertMatch(answer, /^HTTP\/1\.1 408 /);
+    await another.pong();
+    assertEquals(log().match(/It sent no whole request/g)?.length, 30, "the rest is counted");
+    for (const wire of slow) wire[Symbol.dispose]();
+  },
+);
+
+survives("heads that are too long, and bytes that are no HTTP", async ({ client }) => {
+  using long = await Wire.connect(client);
+  await long.send(`GET / HTTP/1.1\r\nX: ${"x".repeat(8192)}`);
+  assertMatch(await long.head(), /^HTTP\/1\.1 431 /);
+  using hello = await Wire.connect(client);
+  await hello.send(hex("16 03 01 02 00 01 00 01 fc 03 03"));
+  assertMatch(await hello.head(), /^HTTP\/1\.1 400 /);
+  const random = crypto.getRandomValues(new Uint8Array(60_000));
+  for (let round = 0; round < 20; round++) {
+    using wire = await Wire.connect(client);
+    await wire.send(random.map((byte) => byte ^ round)).catch(() => {});
+    await wire.frame().catch(() => {});
+    using opened = await Wire.open(client);
+    await opened.send(random.map((byte) => byte ^ round)).catch(() => {});
+    assertMatch(`${await opened.closed()}`, /^10\d\d$/);
+  }
+});
+
+survives("40 clients that never read, under a broadcast", async (running, honest) => {
+  const stuck = await Promise.all(
+    Array.from({ length: 40 }, () => Wire.open(running.client, ["A"])),
+  );
+  await untilActive(running, 41);
+  const before = memory(running);
+  const filler = "x".repeat(100_000);
+  let sent = 0;
+  while ((await status(running.admin))["clients.active"] !== 1) {
+    await publish(running.admin, { subscribers: ["A", "HONEST"], sent, filler });
+    assertEquals(JSON.parse(await honest.next()).sent, sent, "the honest one hears all of it");
+    sent++;
+    assert(sent < 500, "the backlog is bounded");
+  }
+  assert(memory(running) - before < 150 * MB, `${(memory(running) - before) / MB} MB`);
+  for (const wire of stuck) wire[Symbol.dispose]();
+});
+
+survives("clients that send without end and never read the answers", async (running) => {
+  const before = memory(running);
+  const flood = async (bytes: Uint8Array) => {
+    const wire = await Wire.open(running.client);
+    const sending = (async () => {
+      for (;;) await wire.send(bytes);
+    })().catch(() => {});
+    // What is not read fills the network between, and then a write waits until it is cut.
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    wire[Symbol.dispose]();
+    await sending;
+  };
+  const pings = concat(...Array(500).fill(frame("x".repeat(125), { opcode: 9 })));
+  const commands = concat(...Array(500).fill(frame('{"command":"ping"}')));
+  await Promise.all(Array.from({ length: 20 }, (_, index) => flood(index % 2 ? pings : commands)));
+  assert(memory(running) - before < 150 * MB, `${(memory(running) - before) / MB} MB`);
+  await untilActive(running, 1);
+});
+
+survives("3,000 connections that subscribe and vanish", async (running) => {
+  const topics = Array.from({ length: 50 }, (_, index) => `PHID-${index}`);
+  const round = async () => {
+    for (let batch = 0; batch < 10; batch++) {
+      const wires = await Promise.all(
+        Array.from({ length: 100 }, () => Wire.open(running.client, topics)),
+      );
+      for (const wire of wires) wire[Symbol.dispose]();
+    }
+    await untilActive(running, 1);
+  };
+  await round();
+  const before = memory(running);
+  await round();
+  await round();
+  assert(memory(running) - before < 60 * MB, `${(memory(running) - before) / MB} MB`);
+});
+
+survives("lists within lists, and thousands of subscriptions", async (running) => {
+  using wire = await Wire.open(running.client);
+  await wire.send(frame("[".repeat(65_536)));
+  await wire.send(
+    frame(`{"command":"subscribe","data":${"[".repeat(30_000)}${"]".repeat(30_000)}}`),
+  );
+  for (let round = 0; round < 10; round++) {
+    await wire.command(
+      "subscribe",
+      Array.from({ length: 3000 }, (_, index) => `${round}.${index}`),
+    );
+  }
+  await wire.command("subscribe", ["__proto__", "constructor"]);
+  await wire.command("ping");
+  assertEquals(await wire.text(), '{"type":"pong"}');
+});
+
+survives("a flood of bad clients, in the log", async ({ client, log }) => {
+  for (let round = 0; round < 100; round++) {
+    using wire = await Wire.open(client);
+    await wire.send(frame("x", { key: null }));
+    await wire.closed();
+    using refused = await Wire.connect(client);
+    await refused.send(REQUEST.replace("GET", "POST"));
+    await refused.head();
+  }
+  assertEquals(log().match(/Ended its connection/g)?.length, 30);
+  assertEquals(log().match(/Refused a WebSocket/g)?.length, 30);
+});
+
+const root = makeAuthority("Test Root");
+const pair = makeCertificate(root);
+
+survives("garbage, silence and alerts in place of TLS", async ({ client, log }) => {
+  const garbage = [
+    "GET / HTTP/1.1\r\n\r\n",
+    hex("16 03 01 00 05 01 00 00 01 03"),
+    hex("15 03 01 00 02 02 28"),
+    "\0".repeat(100),
+  ];
+  for (let round = 0; round < 100; round++) {
+    using wire = await Wire.connect(client);
+    await wire.send(garbage[round % garbage.length] ?? "");
+    await wire.closeWrite();
+    while (await wire.frame().catch(() => null) !== null);
+  }
+  using silent = await Wire.connect(client);
+  using trusting = Deno.createHttpClient({ caCerts: [root.cert] });
+  await using another = await Browser.open(client, { client: trusting });
+  assertEquals(await silent.frame(), null, "it is dropped");
+  await another.pong();
+  const lines = log().match(/The TLS handshake failed/g)?.length ?? 0;
+  assert(lines > 0 && lines <= 30, `${lines}`);
+}, {
+  servers: [
+    { type: "client", tls: { key: "server.key", cert: "server.crt" } },
+    { type: "admin" },
+  ],
+  files: { "server.key": pair.key, "server.crt": pair.cert },
+  caCert: root.cert,
+});
