@@ -218,14 +218,14 @@ export class Connection implements Socket, Writer {
     this.path = handshake.path;
     this.#reader = new Decoder(this.#home.limits.messageBytes);
     this.#enter("open");
-    if (!this.#stream.write(handshake.response, "latin1")) this.#blocked = true;
+    if (!this.#stream.write(handshake.response)) this.#blocked = true;
     this.#handlers = this.#home.accept(this);
     if (handshake.rest.length > 0) this.data(handshake.rest);
   }
 
   #finish(response: string): void {
     this.#enter("ending");
-    this.#stream.end(response, "latin1");
+    this.#stream.end(response);
   }
 
   #take(incoming: Incoming): void {

@@ -14,6 +14,7 @@ import { CONTROL_LIMIT, isCloseCode, OPCODE } from "./frame.ts";
 export type Incoming =
   /** A whole message, put together from its fragments. A binary one is taken for UTF-8. */
   | { readonly type: "message"; readonly text: string }
+  /** The payload is a part of the chunk that was decoded. */
   | { readonly type: "ping"; readonly payload: Uint8Array }
   | { readonly type: "pong" }
   /** The peer closes; `code` is `null` when it gives none. Nothing is read after it. */
@@ -120,7 +121,6 @@ export class Decoder {
 
   /** Whether a data frame may stand here, and its message may still grow by it. */
   #checkData({ opcode, length }: Header): void {
-    // A frame of an unfinished message that is not the last leaves the message behind, even empty.
     if (opcode === OPCODE.continuation && this.#message === null) {
       throw new ProtocolError(1002, "it continued a message that it had not begun");
     }
@@ -222,7 +222,7 @@ function readLength(bytes: Uint8Array, offset: number, size: 2 | 8): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, size);
   // Rounded above 2^53, which is over every limit.
   const length = size === 2 ? view.getUint16(0) : Number(view.getBigUint64(0));
-  if (length >= 2 ** 63) {
+  if (size === 8 && view.getInt8(0) < 0) {
     throw new ProtocolError(1002, "its frame's length has the highest bit set");
   }
   if (length < (size === 2 ? 126 : 0x1_0000)) {

@@ -58,17 +58,18 @@ export class HandshakeReader {
     const seen = this.#head.length;
     const bytes = Buffer.concat([this.#head, chunk]);
     const end = bytes.indexOf("\r\n\r\n", Math.max(0, seen - 3));
-    if (end > HEAD_LIMIT - 4 || end < 0 && bytes.length >= HEAD_LIMIT) {
-      return refuse(431, `Its head is longer than ${HEAD_LIMIT} bytes`);
-    }
+    const length = end < 0 ? bytes.length : end;
     // Looked at before all has come: a TLS hello on a plain port, say, has no end to wait for.
-    const head = bytes.toString("latin1", 0, end < 0 ? bytes.length : end);
-    if (/[^\t\r\n\x20-\x7e\x80-\xff]/.test(head)) {
+    const fresh = bytes.toString("latin1", seen, Math.min(length, HEAD_LIMIT));
+    if (/[^\t\r\n\x20-\x7e\x80-\xff]/.test(fresh)) {
       return refuse(400, "It is no HTTP request: its head has control characters");
     }
-    if (end >= 0) return answer(head, bytes.subarray(end + 4), this.#otherwise);
+    if (end < 0 ? length >= HEAD_LIMIT : length > HEAD_LIMIT - 4) {
+      return refuse(431, `Its head is longer than ${HEAD_LIMIT} bytes`);
+    }
     this.#head = bytes;
-    return null;
+    if (end < 0) return null;
+    return answer(bytes.toString("latin1", 0, end), bytes.subarray(end + 4), this.#otherwise);
   }
 }
 
@@ -132,7 +133,7 @@ function faultOf({ method, version, headers }: Request): string | null {
   // What follows the head is the WebSocket's. A body would be taken for it.
   if (
     headers.has("transfer-encoding") ||
-    !["", "0"].includes(headers.get("content-length")?.join() ?? "")
+    (headers.get("content-length") ?? ["0"]).join() !== "0"
   ) {
     return "It has a body";
   }
@@ -205,6 +206,6 @@ function respond(
     ...headers,
   };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `HTTP/1.1 ${status} ${REASONS[status] ?? "Unknown"}\r\n${lines.join("")}\r\n` +
+  return `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n${lines.join("")}\r\n` +
     (withBody ? body : "");
 }

@@ -12,7 +12,7 @@ import { Batch } from "./batch.ts";
 const SLICE_MS = 20;
 
 /** How many writers are between two looks at the clock. */
-const CLOCK_INTERVAL = 64;
+const CLOCK_INTERVAL = 16;
 
 /** Something that has frames to write. */
 export interface Writer {
@@ -48,7 +48,12 @@ export class Outbox {
     const until = performance.now() + SLICE_MS;
     let done = 0;
     for (const writer of this.#writers) {
-      writer.write();
+      try {
+        writer.write();
+      } catch (error) {
+        // The others have nothing to do with it.
+        reportError(error);
+      }
       done++;
       if (done % CLOCK_INTERVAL === 0 && performance.now() > until) break;
     }
