@@ -43,6 +43,8 @@ export interface Servers {
   readonly original: string | null;
   /** Shell command that starts ours, without `--config FILE`. `null`: `main.ts serve`. */
   readonly ours: string | null;
+  /** The engine of our client server. */
+  readonly engine: "socket" | "serve";
 }
 
 /**
@@ -124,7 +126,12 @@ async function prepare(
   const file = `${folder}/aphlict.json`;
   const config = {
     servers: [
-      { type: "client", port: ports.client, listen: HOST },
+      {
+        type: "client",
+        port: ports.client,
+        listen: HOST,
+        ...side === "ours" ? { engine: servers.engine } : {},
+      },
       { type: "admin", port: ports.admin, listen: HOST },
     ],
     logs: side === "original" ? [] : [{ path: `${folder}/aphlict.log` }],

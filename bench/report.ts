@@ -56,6 +56,25 @@ const PUBLISHING: readonly Metric[] = [
   { name: "server RSS peak, MB", better: "less", path: ["rss_peak"], scale: MEGABYTES, digits: 1 },
 ];
 
+/** Listeners connect, subscribe and leave, over and over. */
+const CHURN: readonly Metric[] = [
+  { name: "connections/s", better: "more", path: ["connects_per_s"], digits: 0 },
+  { name: "time to connect p99, ms", better: "less", path: ["connect_ms", "p99"], digits: 2 },
+  {
+    name: "server CPU, s per 10k",
+    better: "less",
+    path: ["server_cpu_s_per_10k_connects"],
+    digits: 3,
+  },
+  {
+    name: "server RSS after, MB",
+    better: "less",
+    path: ["rss_after"],
+    scale: MEGABYTES,
+    digits: 1,
+  },
+];
+
 /** Listeners connect and leave three times; `rounds` holds each time. */
 const IDLE: readonly Metric[] = [
   { name: "time to connect all, s", better: "less", path: ["connect_s"], digits: 2 },
@@ -81,14 +100,21 @@ const IDLE: readonly Metric[] = [
     digits: 1,
   },
   {
-    name: "the same, third time, MB",
+    name: "server RSS after closing, MB",
+    better: "less",
+    path: ["rounds", "0", "rss_closed"],
+    scale: MEGABYTES,
+    digits: 1,
+  },
+  {
+    name: "connected the third time, MB",
     better: "less",
     path: ["rounds", "2", "rss_open"],
     scale: MEGABYTES,
     digits: 1,
   },
   {
-    name: "server RSS after closing, MB",
+    name: "after closing the third time, MB",
     better: "less",
     path: ["rounds", "2", "rss_closed"],
     scale: MEGABYTES,
@@ -192,7 +218,7 @@ export function report(
   title: string,
   runs: readonly Run[],
 ): { text: string; summaries: Summary[] } {
-  const metrics = scenario === "idle" ? IDLE : PUBLISHING;
+  const metrics = { idle: IDLE, churn: CHURN }[scenario] ?? PUBLISHING;
   const summaries = metrics.map((metric) => summarise(scenario, metric, runs));
   const compared = runs.some((run) => run.side === "original");
   const lines = [title];
@@ -210,7 +236,7 @@ export function report(
     }
     line(summary.metric, ...cells);
   });
-  if (scenario !== "idle") {
+  if (metrics === PUBLISHING) {
     const sides: Side[] = compared ? ["original", "ours"] : ["ours"];
     line("lost/duplicated/misrouted", ...sides.map((side) => wrongDeliveries(runs, side)));
   }

@@ -26,8 +26,10 @@ const USAGE = `Usage: deno task bench [options]
                    aphlict_server.js. Without it, this server is measured alone
   --ours COMMAND   shell command to measure in place of "deno run ... main.ts serve", such as a
                    compiled executable. "--config FILE" is appended; it must stay one process
-  --scenario A,B   broadcast1k, broadcast10k, targeted1k, targeted10k, idle
-                   (default: all but idle)
+  --scenario A,B   broadcast1k, broadcast1k-b1, broadcast10k, targeted1k, targeted10k,
+                   churn, paced, idle (default: broadcast and targeted ones but -b1)
+  --listeners N    as many listeners in place of the scenario's own, 1 to 25000
+  --engine NAME    of our client server, socket or serve (default: socket)
   --rounds N       how often each server runs each scenario, 1 to 100 (default: 3)
   --seconds N      how long each run publishes, 1 to 600 (default: 4)
   --json FILE      write every run and every figure to FILE as well, in var/
@@ -42,31 +44,49 @@ function publishing(scenario: string, window: number, backlog: number): readonly
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   broadcast1k: {
-    what: "each message to all of 1,000 listeners",
+    what: "each message to all",
     listeners: 1_000,
     load: [...publishing("broadcast", 4, 16), "--nap-us", "200"],
     byDefault: true,
   },
   broadcast10k: {
-    what: "each message to all of 10,000 listeners",
+    what: "each message to all",
     listeners: 10_000,
     load: [...publishing("broadcast", 4, 4), "--nap-us", "200"],
     byDefault: true,
   },
+  "broadcast1k-b1": {
+    what: "each message to all, one message at a time",
+    listeners: 1_000,
+    load: [...publishing("broadcast", 1, 1), "--nap-us", "50"],
+    byDefault: false,
+  },
   targeted1k: {
-    what: "each message to 3 random of 1,000 listeners",
+    what: "each message to 3 random ones",
     listeners: 1_000,
     load: publishing("targeted", 16, 64),
     byDefault: true,
   },
   targeted10k: {
-    what: "each message to 3 random of 10,000 listeners",
+    what: "each message to 3 random ones",
     listeners: 10_000,
     load: publishing("targeted", 16, 64),
     byDefault: true,
   },
+  churn: {
+    what: "they connect, subscribe and leave, so many at a time",
+    listeners: 64,
+    load: ["--scenario", "churn", "--after-close", "1"],
+    byDefault: false,
+  },
+  paced: {
+    what: "50 messages a second to all, however long they take",
+    listeners: 1_000,
+    load: ["--scenario", "paced", "--rate", "50", "--messages", "10000000", "--settle", "0.5"],
+    byDefault: false,
+  },
   idle: {
-    what: "10,000 listeners connect, stay silent and leave, three times",
+    what: "they connect, stay silent and leave, three times",
     listeners: 10_000,
     load: ["--scenario", "idle", "--rounds", "3", "--settle", "2", "--after-close", "2"],
     byDefault: false,
@@ -90,6 +110,8 @@ function parseOptions(args: string[]): Options | "help" {
       original: { type: "string" },
       ours: { type: "string" },
       scenario: { type: "string" },
+      listeners: { type: "string" },
+      engine: { type: "string", default: "socket" },
       rounds: { type: "string", default: "3" },
       seconds: { type: "string", default: "4" },
       json: { type: "string" },
@@ -98,14 +120,21 @@ function parseOptions(args: string[]): Options | "help" {
   });
   if (values.help) return "help";
   const all = new Map(Object.entries(SCENARIOS));
+  const listeners = values.listeners === undefined
+    ? {}
+    : { listeners: wholeNumber("--listeners", values.listeners, 25_000) };
+  if (values.engine !== "socket" && values.engine !== "serve") {
+    throw new SetupError(`--engine "${values.engine}" is neither socket nor serve.`);
+  }
   const names = values.scenario?.split(",") ??
     [...all.keys()].filter((name) => all.get(name)?.byDefault);
   return {
     original: values.original ?? null,
     ours: values.ours ?? null,
+    engine: values.engine,
     scenarios: names.map((name) => {
       const scenario = all.get(name);
-      if (scenario !== undefined) return { name, ...scenario };
+      if (scenario !== undefined) return { name, ...scenario, ...listeners };
       const known = [...all.keys()].join(", ");
       throw new SetupError(`Unknown scenario "${name}". Choose from ${known}.`);
     }),
@@ -162,7 +191,7 @@ async function compare(options: Options, signal: AbortSignal): Promise<boolean> 
     );
   }
   for (const scenario of options.scenarios) {
-    const { name, what } = scenario;
+    const { name, what, listeners } = scenario;
     const these: Run[] = [];
     for (let round = 1; round <= rounds; round++) {
       for (const side of sides) {
@@ -172,7 +201,7 @@ async function compare(options: Options, signal: AbortSignal): Promise<boolean> 
         );
       }
     }
-    const table = report(name, `${name}: ${what}`, these);
+    const table = report(name, `${name}, ${listeners} listeners: ${what}`, these);
     print(table.text + "\n");
     runs.push(...these);
     summaries.push(...table.summaries);

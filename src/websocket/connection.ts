@@ -60,7 +60,7 @@ type Owned = Stream & { [CONNECTION]?: Connection };
 export class Connection implements Socket, Writer {
   readonly #home: Home;
   readonly #stream: Stream;
-  readonly remoteAddress: string;
+  #remoteAddress: string | null = null;
   path = "";
   #phase: Phase = "handshake";
   /** When the phase began or, when it is `open`, when the peer was last heard. */
@@ -81,7 +81,8 @@ export class Connection implements Socket, Writer {
   constructor(home: Home, stream: Stream) {
     this.#home = home;
     this.#stream = stream;
-    this.remoteAddress = formatAddress(stream.remoteAddress ?? "unknown", stream.remotePort ?? 0);
+    // After a failed TLS handshake it could not be told any more. Others are asked when it matters.
+    if ("encrypted" in stream) void this.remoteAddress;
     this.#since = home.now;
     this.#reader = new HandshakeReader(home.otherwise);
     const owned: Owned = stream;
@@ -90,8 +91,14 @@ export class Connection implements Socket, Writer {
       .on("close", onClose);
   }
 
+  get remoteAddress(): string {
+    const { remoteAddress, remotePort } = this.#stream;
+    return this.#remoteAddress ??= formatAddress(remoteAddress ?? "unknown", remotePort ?? 0);
+  }
+
   get queuedBytes(): number {
-    return this.#stream.writableLength + (this.#pending?.size ?? 0);
+    // Asked for each delivery. A stream that is not blocked holds little, if anything.
+    return (this.#pending?.size ?? 0) + (this.#blocked ? this.#stream.writableLength : 0);
   }
 
   send(message: TextMessage): boolean {
@@ -241,9 +248,7 @@ export class Connection implements Socket, Writer {
           const payload = incoming.code === null ? NO_PAYLOAD : closePayload(incoming.code, "");
           this.#push(OPCODE.close, payload);
         }
-        this.#end(null);
-        // Nothing may follow the peer's close frame, so nothing is lost (section 7.1.1).
-        this.#stream.destroySoon();
+        this.#hangUp();
     }
   }
 
@@ -279,6 +284,18 @@ export class Connection implements Socket, Writer {
     if (last === null) this.#stream.end();
     else this.#stream.end(last.bytes);
     this.#over(fault);
+  }
+
+  /** Ends a connection on which both sides have said goodbye: nothing is there to be lost. */
+  #hangUp(): void {
+    this.#flush();
+    if (this.#pending === null && this.#stream.writableLength === 0) {
+      this.#enter("ending");
+      this.#stream.destroy();
+    } else {
+      this.#end(null);
+      this.#stream.destroySoon();
+    }
   }
 
   #enter(phase: Phase): void {

@@ -44,7 +44,7 @@ async function untilActive({ admin }: Running, count: number): Promise<void> {
 survives("endless fragments of one message", async (running) => {
   const before = memory(running);
   await Promise.all(Array.from({ length: 50 }, async () => {
-    using wire = await Wire.open(running.client);
+    using wire = await Wire.open(running.client, []);
     const fragment = frame("x".repeat(1000), { opcode: 0, final: false });
     await wire.send(frame("", { final: false }));
     for (let sent = 0; sent < 65; sent++) await wire.send(fragment);
@@ -56,7 +56,7 @@ survives("endless fragments of one message", async (running) => {
 
 survives("fragments of nothing, by the hundred thousand", async (running) => {
   const before = memory(running);
-  using wire = await Wire.open(running.client);
+  using wire = await Wire.open(running.client, []);
   await wire.send(frame("", { final: false }));
   const many = concat(...Array(10_000).fill(frame("", { opcode: 0, final: false })));
   for (let round = 0; round < 10; round++) await wire.send(many);
@@ -66,7 +66,7 @@ survives("fragments of nothing, by the hundred thousand", async (running) => {
 });
 
 survives("a frame that announces 8 GiB", async ({ client }) => {
-  using wire = await Wire.open(client);
+  using wire = await Wire.open(client, []);
   await wire.send(frame("x", { length: 8 * 1024 ** 3 }));
   assertEquals(await wire.closed(), 1009);
 });
@@ -77,7 +77,7 @@ survives("frames without a mask, with reserved bits, of unknown kinds", async ({
     opcode: 9,
   }];
   for (const how of bad) {
-    using wire = await Wire.open(client);
+    using wire = await Wire.open(client, []);
     await wire.send(frame("x", how));
     assertEquals(await wire.closed(), 1002);
   }
@@ -115,7 +115,7 @@ survives("heads that are too long, and bytes that are no HTTP", async ({ client 
     using wire = await Wire.connect(client);
     await wire.send(random.map((byte) => byte ^ round)).catch(() => {});
     await wire.frame().catch(() => {});
-    using opened = await Wire.open(client);
+    using opened = await Wire.open(client, []);
     await opened.send(random.map((byte) => byte ^ round)).catch(() => {});
     assertMatch(`${await opened.closed()}`, /^10\d\d$/);
   }
@@ -142,7 +142,7 @@ survives("40 clients that never read, under a broadcast", async (running, honest
 survives("clients that send without end and never read the answers", async (running) => {
   const before = memory(running);
   const flood = async (bytes: Uint8Array) => {
-    const wire = await Wire.open(running.client);
+    const wire = await Wire.open(running.client, []);
     const sending = (async () => {
       for (;;) await wire.send(bytes);
     })().catch(() => {});
@@ -177,7 +177,7 @@ survives("3,000 connections that subscribe and vanish", async (running) => {
 });
 
 survives("lists within lists, and thousands of subscriptions", async (running) => {
-  using wire = await Wire.open(running.client);
+  using wire = await Wire.open(running.client, []);
   await wire.send(frame("[".repeat(65_536)));
   await wire.send(
     frame(`{"command":"subscribe","data":${"[".repeat(30_000)}${"]".repeat(30_000)}}`),
@@ -195,7 +195,7 @@ survives("lists within lists, and thousands of subscriptions", async (running) =
 
 survives("a flood of bad clients, in the log", async ({ client, log }) => {
   for (let round = 0; round < 100; round++) {
-    using wire = await Wire.open(client);
+    using wire = await Wire.open(client, []);
     await wire.send(frame("x", { key: null }));
     await wire.closed();
     using refused = await Wire.connect(client);

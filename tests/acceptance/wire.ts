@@ -37,7 +37,7 @@ export class Wire implements Disposable {
   /** Connects, opens a WebSocket and subscribes. */
   static async open(
     port: number,
-    topics: readonly string[] = [],
+    topics: readonly string[],
     caCerts?: string[],
   ): Promise<Wire> {
     const wire = await Wire.connect(port, caCerts);

@@ -63,7 +63,7 @@ function message(text: string): { text: string; bytes: Uint8Array } {
 
 Deno.test("a silent client is sent a ping, and is ended when it stays silent", async () => {
   await using running = await Running.start({ silenceMs: 1000, answerMs: 1000 });
-  using wire = await Wire.open(running.port);
+  using wire = await Wire.open(running.port, []);
   assertEquals(await wire.frame(), { opcode: 9, payload: new Uint8Array(0) });
   assertEquals(await wire.frame(), null);
   assertMatch(
@@ -74,7 +74,7 @@ Deno.test("a silent client is sent a ping, and is ended when it stays silent", a
 
 Deno.test("a client that answers pings stays", async () => {
   await using running = await Running.start({ silenceMs: 1000, answerMs: 1000 });
-  using wire = await Wire.open(running.port);
+  using wire = await Wire.open(running.port, []);
   for (let pings = 0; pings < 3; pings++) {
     assertEquals((await wire.frame())?.opcode, 9);
     await wire.send(frame("", { opcode: 10 }));
@@ -99,7 +99,7 @@ Deno.test("of too many unfinished requests the oldest goes, and whole ones come 
   await oldest.send("GET /");
   using older = await Wire.connect(running.port);
   await older.send("GET /");
-  using wire = await Wire.open(running.port);
+  using wire = await Wire.open(running.port, []);
   assertEquals(await oldest.frame(), null);
   await wire.send(frame("echo"));
   assertEquals(await wire.text(), "echo");
@@ -110,7 +110,7 @@ Deno.test("of too many unfinished requests the oldest goes, and whole ones come 
 Deno.test("one connection too many is answered with 503, until another one has gone", async () => {
   await using running = await Running.start({ connections: 1 });
   {
-    using wire = await Wire.open(running.port);
+    using wire = await Wire.open(running.port, []);
     using second = await Wire.connect(running.port);
     await second.send(REQUEST);
     assertMatch(await second.head(), /^HTTP\/1\.1 503 /);
@@ -118,14 +118,14 @@ Deno.test("one connection too many is answered with 503, until another one has g
     await wire.send(frame(hex("03 e8"), { opcode: 8 }));
     assertEquals(await wire.closed(), 1000);
   }
-  using third = await Wire.open(running.port);
+  using third = await Wire.open(running.port, []);
   await third.send(frame("echo"));
   assertEquals(await third.text(), "echo");
 });
 
 Deno.test("a client that does not answer the close frame is dropped", async () => {
   const running = await Running.start({ closeMs: 1000 });
-  using wire = await Wire.open(running.port);
+  using wire = await Wire.open(running.port, []);
   await running.server.shutdown();
   assertEquals(await wire.closed(), 1001);
 });
@@ -133,7 +133,7 @@ Deno.test("a client that does not answer the close frame is dropped", async () =
 Deno.test("a stop waits for clients to answer, and drops those that have sent no request", async () => {
   const running = await Running.start();
   using silent = await Wire.connect(running.port);
-  using wire = await Wire.open(running.port);
+  using wire = await Wire.open(running.port, []);
   const stopped = running.server.shutdown();
   assertEquals((await wire.frame())?.opcode, 8);
   await wire.send(frame(hex("03 e9"), { opcode: 8 }));
@@ -143,7 +143,7 @@ Deno.test("a stop waits for clients to answer, and drops those that have sent no
 
 Deno.test("what is queued is dropped for a client that is aborted, which is soon gone", async () => {
   await using running = await Running.start({ closeMs: 1000 });
-  using wire = await Wire.open(running.port);
+  using wire = await Wire.open(running.port, []);
   const [socket] = running.sockets;
   assert(socket);
   const big = message("x".repeat(1_000_000));
@@ -160,8 +160,8 @@ Deno.test("what is queued is dropped for a client that is aborted, which is soon
 
 Deno.test("messages of one turn are written together, in order, and as they are to each client", async () => {
   await using running = await Running.start();
-  using a = await Wire.open(running.port);
-  using b = await Wire.open(running.port);
+  using a = await Wire.open(running.port, []);
+  using b = await Wire.open(running.port, []);
   const [first, second] = running.sockets;
   for (let n = 0; n < 1000; n++) {
     const shared = message(`shared ${n}`);
@@ -178,7 +178,7 @@ Deno.test("messages of one turn are written together, in order, and as they are 
 
 Deno.test("a client that reads late gets everything in order", async () => {
   await using running = await Running.start();
-  using wire = await Wire.open(running.port);
+  using wire = await Wire.open(running.port, []);
   const [socket] = running.sockets;
   const filler = "x".repeat(10_000);
   for (let n = 0; n < 2000; n++) socket?.send(message(`${n} ${filler}`));
@@ -188,11 +188,11 @@ Deno.test("a client that reads late gets everything in order", async () => {
 
 Deno.test("a close frame is answered with its code, or without one", async () => {
   await using running = await Running.start();
-  using coded = await Wire.open(running.port);
+  using coded = await Wire.open(running.port, []);
   await coded.send(frame(hex("0f a0 62 79 65"), { opcode: 8 }));
   assertEquals(await coded.frame(), { opcode: 8, payload: hex("0f a0") });
   assertEquals(await coded.frame(), null);
-  using bare = await Wire.open(running.port);
+  using bare = await Wire.open(running.port, []);
   await bare.send(frame("", { opcode: 8 }));
   assertEquals(await bare.frame(), { opcode: 8, payload: hex("") });
   assertEquals(await bare.frame(), null);
@@ -200,7 +200,7 @@ Deno.test("a close frame is answered with its code, or without one", async () =>
 
 Deno.test("nothing that follows a close frame is heard", async () => {
   await using running = await Running.start();
-  using wire = await Wire.open(running.port);
+  using wire = await Wire.open(running.port, []);
   await wire.send(frame("before"));
   await wire.send(frame("", { opcode: 8 }));
   await wire.send(frame("after"));
@@ -211,7 +211,7 @@ Deno.test("nothing that follows a close frame is heard", async () => {
 
 Deno.test("a client that stops sending is done", async () => {
   await using running = await Running.start();
-  using wire = await Wire.open(running.port);
+  using wire = await Wire.open(running.port, []);
   await wire.closeWrite();
   assertEquals(await wire.frame(), null);
   assertEquals(await running.over.promise, null);
@@ -228,7 +228,7 @@ Deno.test("frames that come with the request are heard", async () => {
 
 Deno.test("each ping is answered with its payload", async () => {
   await using running = await Running.start();
-  using wire = await Wire.open(running.port);
+  using wire = await Wire.open(running.port, []);
   for (const payload of ["", "a", "b".repeat(125)]) {
     await wire.send(frame(payload, { opcode: 9 }));
     assertEquals(await wire.frame(), { opcode: 10, payload: utf8(payload) });
@@ -237,7 +237,7 @@ Deno.test("each ping is answered with its payload", async () => {
 
 Deno.test("a client that sends too much at once is read a part a second, and loses nothing", async () => {
   await using running = await Running.start({ bytesPerSecond: 100_000 });
-  using wire = await Wire.open(running.port);
+  using wire = await Wire.open(running.port, []);
   await wire.send(concat(...Array(3000).fill(frame("x".repeat(100))), frame("echo")));
   assert(running.messages.length < 2000);
   assertEquals(await wire.text(), "echo");
@@ -253,7 +253,7 @@ for (
 ) {
   Deno.test(`a client that ${what} is told ${code}, and the owner why`, async () => {
     await using running = await Running.start();
-    using wire = await Wire.open(running.port);
+    using wire = await Wire.open(running.port, []);
     await wire.send(bytes);
     assertEquals(await wire.closed(), code);
     assertMatch(await running.over.promise ?? "", new RegExp(`^it .* \\(${code}\\)$`));

@@ -1,0 +1,69 @@
+/**
+ * The service as a site runs it. These tests need nginx and Debian's Chromium.
+ */
+
+import { assertEquals, assertMatch } from "../assert.ts";
+import { Browser } from "../acceptance/browser.ts";
+import { Process } from "../acceptance/process.ts";
+import {
+  ENGINES,
+  publish,
+  serviceArguments,
+  writeConfig,
+  type Written,
+} from "../acceptance/server.ts";
+import { Folder } from "../folder.ts";
+import { Chromium, Nginx } from "./site.ts";
+
+async function serve({ path }: Written): Promise<Process> {
+  const process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
+  await process.line(/Permissions: /);
+  return process;
+}
+
+const subscribers = ["PHID-USER-a"];
+
+for (const engine of ENGINES) {
+  Deno.test(`Chromium connects, receives, is told to go, and comes back (${engine} engine)`, async () => {
+    using folder = new Folder();
+    const written = writeConfig(folder, {}, engine);
+    await using chromium = await (async () => {
+      await using process = await serve(written);
+      const chromium = new Chromium(`ws://127.0.0.1:${written.client}/ws/`);
+      try {
+        assertEquals(await chromium.next(), '{"type":"pong"}');
+        await publish(written.admin, { subscribers, text: "first é😀" });
+        assertEquals(JSON.parse(await chromium.next()).text, "first é😀");
+        process.kill("SIGTERM");
+        assertEquals(await chromium.next(), "closed 1001");
+        assertEquals((await process.ended()).code, 0);
+        return chromium;
+      } catch (error) {
+        await chromium[Symbol.asyncDispose]();
+        throw error;
+      }
+    })();
+    await using _process = await serve(written);
+    await chromium.until(/pong/);
+    await publish(written.admin, { subscribers, text: "second" });
+    assertEquals(JSON.parse(await chromium.next()).text, "second");
+  });
+
+  Deno.test(`nginx passes Chromium and others on, instances too (${engine} engine)`, async () => {
+    using folder = new Folder();
+    const written = writeConfig(folder, {}, engine);
+    await using process = await serve(written);
+    await using nginx = await Nginx.start(written.client);
+    await using chromium = new Chromium(`ws://127.0.0.1:${nginx.port}/ws/~acme/`);
+    assertEquals(await chromium.next(), '{"type":"pong"}');
+    await using other = await Browser.open(nginx.port, { path: "/ws/", topics: subscribers });
+    await publish(written.admin, { subscribers, n: 1 }, { instance: "acme" });
+    await publish(written.admin, { subscribers, n: 2 });
+    assertEquals(JSON.parse(await chromium.next()).n, 1);
+    assertEquals((await other.all()).map((text) => JSON.parse(text).n), [2]);
+    const health = await fetch(`http://127.0.0.1:${nginx.port}/ws/`);
+    assertEquals([health.status, await health.text()], [501, "HTTP/501 Use Websockets\n"]);
+    process.kill("SIGTERM");
+    assertMatch(await chromium.next(), /^closed 100[16]$/);
+  });
+}
