@@ -139,8 +139,9 @@ function summary(config: Config): string {
   const rotation = `rotated at ${ROTATE_SIZE / 1024 / 1024} MiB, ${ROTATE_KEEP} kept`;
   return [
     `OK: ${config.path}`,
-    ...config.servers.map(({ type, listen, port, tls }) =>
-      `  ${type} server at ${formatAddress(listen, port)}, ${tls ? "TLS" : "plain text"}`
+    ...config.servers.map(({ type, listen, port, tls, engine }) =>
+      `  ${type} server at ${formatAddress(listen, port)}, ${tls ? "TLS" : "plain text"}` +
+      (type === "client" && engine === "serve" ? ", the runtime's engine" : "")
     ),
     ...config.cluster.map(({ host, port, protocol }) =>
       `  peer ${protocol}://${formatAddress(host, port)}/`

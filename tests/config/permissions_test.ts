@@ -85,6 +85,7 @@ Deno.test("a service without logs gets no flag for writing", () => {
     "--no-prompt",
     "--cached-only",
     "--deny-import",
+    "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50",
     "--allow-net=0.0.0.0:22280,127.0.0.1:22281",
     "--allow-read=aphlict.json",
   ]);
@@ -95,7 +96,7 @@ Deno.test("the flags list the permissions and the memory hint", () => {
     "--no-prompt",
     "--cached-only",
     "--deny-import",
-    "--v8-flags=--max-old-space-size=512",
+    "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--max-old-space-size=512",
     "--allow-net=[::]:443,[::1]:22281,notify2.example.com:22281",
     "--allow-read=/etc/aphlict.json,tls/key.pem,tls/cert.pem,tls/chain.pem,tls/admin.pem," +
     LOG_FILES.join(","),

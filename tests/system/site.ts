@@ -60,7 +60,8 @@ export class Nginx implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#process.kill("SIGTERM");
-    await this.#process[Symbol.asyncDispose]();
+    // Killed, it would leave its worker behind.
+    await this.#process.ended();
     this.#folder[Symbol.dispose]();
   }
 }

@@ -7,7 +7,7 @@
 import { ADMIN, admin, CLIENT, type InvalidFile, keys, servers, USE_PATH } from "./text.ts";
 
 const TOP_KEYS = "servers, logs, cluster, pidfile, memory.hint";
-const SERVER_KEYS = "type, port, listen, ssl.key, ssl.cert, ssl.chain";
+const SERVER_KEYS = "type, port, listen, ssl.key, ssl.cert, ssl.chain, engine";
 
 export const SHAPES: readonly InvalidFile[] = [
   ...[

@@ -96,6 +96,22 @@ export const SERVERS: readonly InvalidFile[] = [
     ],
   },
   {
+    what: "an engine that is none, and suggests the one that was meant",
+    text: servers(`{"type": "client", "port": 22280, "engine": "sockets"}`, ADMIN),
+    problems: [[
+      "servers[0].engine",
+      `"sockets" is not an engine. Did you mean "socket"? Use "socket" or "serve".`,
+    ]],
+  },
+  {
+    what: "the socket engine on an admin server",
+    text: admin(`"engine": "socket"`),
+    problems: [[
+      "servers[1].engine",
+      `An admin server holds no WebSockets: its engine is always "serve". Remove the key.`,
+    ]],
+  },
+  {
     what: "two servers on one port, even if one of them has another problem",
     text: servers(CLIENT, `{"type": 1, "port": 22280}`),
     problems: [

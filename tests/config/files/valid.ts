@@ -66,6 +66,23 @@ export const VALID_FILES: readonly ValidFile[] = [
     },
   },
   {
+    what: "each engine on a client server, and none",
+    text: servers(
+      `{"type": "client", "port": 22280, "engine": "serve"}`,
+      `{"type": "client", "port": 1, "engine": "socket"}`,
+      `{"type": "client", "port": 2, "engine": null}`,
+      ADMIN,
+    ),
+    expected: {
+      servers: [
+        { ...client, engine: "serve" },
+        { ...client, port: 1 },
+        { ...client, port: 2 },
+        admin,
+      ],
+    },
+  },
+  {
     what: "the least that a file must say, and fills in the defaults",
     text: servers(CLIENT, ADMIN),
     expected: {
