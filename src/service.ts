@@ -17,6 +17,7 @@ import { readTls, TlsError, type TlsMaterial } from "./config/tls.ts";
 import { generateFingerprint } from "./hub/fingerprint.ts";
 import { Hub } from "./hub/hub.ts";
 import { Allowance } from "./log/allowance.ts";
+import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
 import { listen as listenOnStreams } from "./websocket/net.ts";
 import { listen as listenOnServe } from "./websocket/serve.ts";
@@ -139,26 +140,36 @@ class Server implements Listening {
    * connections that it has accepted go on.
    */
   async keepServing(stop: AbortSignal): Promise<void> {
-    try {
-      await this.#bound.at(-1)?.finished;
-      return;
-    } catch (error) {
-      log.error("The {type} server at {url} accepts no more: {error}. Binding it again.", {
-        type: this.type,
-        url: this.url,
-        error,
-      });
+    const { type, url } = this;
+    while (!stop.aborted) {
+      try {
+        await this.#bound.at(-1)?.finished;
+        return;
+      } catch (error) {
+        log.error("The {type} server at {url} accepts no more: {error}. Binding it again.", {
+          type,
+          url,
+          error,
+        });
+      }
+      await this.#bindAgain(stop);
+      if (!stop.aborted) log.info("The {type} server at {url} accepts again.", { type, url });
     }
+    // Where the stop came while it was being bound.
+    await this.shutdown();
+  }
+
+  async #bindAgain(stop: AbortSignal): Promise<void> {
+    let told = "";
     while (!stop.aborted) {
       await pause(REBIND_INTERVAL_MS, stop);
       if (stop.aborted) return;
       try {
-        await this.bind();
-        log.info("The {type} server at {url} accepts again.", { type: this.type, url: this.url });
-        return await this.keepServing(stop);
+        return await this.bind();
       } catch (error) {
-        // It has been told of; the next try may do better.
         if (!(error instanceof StartError)) throw error;
+        if (error.message !== told) log.error("{problem}", { problem: new Whole(error.message) });
+        told = error.message;
       }
     }
   }
@@ -226,6 +237,7 @@ const ENGINES: Readonly<Record<Engine, (options: SocketServerOptions) => Promise
 
 /** What all client servers of the service have in common. */
 function clientOptions(hub: Hub): ClientOptions {
+  const troubles = new Allowance(() => {}, { lines: 1, periodMs: 60_000 });
   const refusals = new Allowance((count) =>
     log.warning("{count} more WebSockets were refused in the last minute.", { count })
   );
@@ -233,6 +245,9 @@ function clientOptions(hub: Hub): ClientOptions {
     limits: DEFAULT_LIMITS,
     otherwise: NOT_A_WEBSOCKET,
     accept: acceptClients(hub),
+    trouble(message) {
+      if (troubles.take()) log.warning("{message}.", { message: new Whole(message) });
+    },
     refused(remoteAddress, reason) {
       if (!refusals.take()) return;
       log.info("<{remoteAddress}> Refused a WebSocket: {reason}.", { remoteAddress, reason });
@@ -243,11 +258,13 @@ function clientOptions(hub: Hub): ClientOptions {
 /** Resolves after `ms`, or at once when `stop` is aborted. */
 function pause(ms: number, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    stop.addEventListener("abort", () => {
+    const end = () => {
       clearTimeout(timer);
+      stop.removeEventListener("abort", end);
       resolve();
-    }, { once: true });
+    };
+    const timer = setTimeout(end, ms);
+    stop.addEventListener("abort", end);
   });
 }
 

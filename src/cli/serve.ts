@@ -5,6 +5,7 @@
  */
 
 import { type Config, logTarget } from "../config/config.ts";
+import { knownAddresses } from "../config/host.ts";
 import { loadConfig } from "../config/load.ts";
 import { ROTATE_KEEP, ROTATE_SIZE, serviceFlags, shellQuote } from "../config/permissions.ts";
 import { Whole } from "../log/format.ts";
@@ -15,7 +16,7 @@ import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "
 import { complain } from "./output.ts";
 
 /** How long stopping may take, in ms; what is stuck then is left to the system. */
-const STOP_DEADLINE_MS = 4000;
+const STOP_DEADLINE_MS = 4500;
 
 /** How long the last lines may wait for a console that nobody reads, in ms. */
 const CLOSE_DEADLINE_MS = 500;
@@ -71,12 +72,14 @@ async function serveUntilStopped(
     pid: Deno.pid,
   });
   try {
-    const service = await startService(config);
-    announce(config, service);
+    let service: Service | null = null;
+    // From the start on, as it would end the process otherwise.
     Deno.addSignalListener("SIGHUP", () => {
       log.info("SIGHUP: reading the certificates again.");
-      service.renewCertificates();
+      service?.renewCertificates();
     });
+    service = await startService(config);
+    announce(config, service);
     log.info("{signal}: stopping.", { signal: await stopped });
     await stopWithin(STOP_DEADLINE_MS, service);
     return EXIT.done;
@@ -94,6 +97,15 @@ async function serveUntilStopped(
 function announce(config: Config, service: Service): void {
   for (const { type, url } of service.listening) {
     log.info("Listening: {type} server at {url}", { type, url });
+  }
+  for (const { type, engine, listen } of config.servers) {
+    if (type === "client" && engine === "serve" && knownAddresses(listen) === null) {
+      log.warning(
+        "The client server on {listen} runs on the runtime's engine, which has fewer bounds, because " +
+          'that is a host name. Set "listen" to an address for the socket engine.',
+        { listen },
+      );
+    }
   }
   log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
   if (config.cluster.length > 0) {

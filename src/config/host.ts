@@ -38,6 +38,15 @@ export function hostFault(host: string): string | null {
     : "";
 }
 
+/**
+ * The addresses that a process binds for a host, as far as that is known without asking anybody; `null`
+ * for a host name that has to be resolved.
+ */
+export function knownAddresses(host: string): readonly string[] | null {
+  if (isIPv4(host) || isIPv6(host)) return [host];
+  return host.toLowerCase() === "localhost" ? ["127.0.0.1", "::1"] : null;
+}
+
 /** The spelling that two names of one host have in common; `null` if a URL cannot hold the host. */
 export function canonicalHost(host: string): string | null {
   return URL.parse(`http://${formatAddress(host, 1)}`)?.hostname.replace(/\.$/, "") ?? null;

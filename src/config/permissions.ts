@@ -5,6 +5,7 @@
  * @module
  */
 
+import { knownAddresses } from "./host.ts";
 import { type Config, formatAddress, type LogConfig, logTarget } from "./config.ts";
 
 /** How many rotated files are kept of each log: `PATH.1` (newest) to `PATH.5`. */
@@ -53,7 +54,13 @@ export function servicePermissions(config: Config): Permissions {
   );
   return {
     net: unique([
-      ...config.servers.map(({ listen, port }) => formatAddress(listen, port)),
+      ...config.servers.flatMap(({ listen, port, engine }) => [
+        formatAddress(listen, port),
+        // Node.js's sockets ask for what a name resolves to, and the watchdog connects to it.
+        ...engine === "socket"
+          ? (knownAddresses(listen) ?? []).map((at) => formatAddress(at, port))
+          : [],
+      ]),
       ...config.cluster.map(({ host, port }) => formatAddress(host, port)),
     ]),
     read: unique([config.path, ...certificates, ...logs]),

@@ -5,10 +5,16 @@
  * @module
  */
 
-import { type Config, DEFAULT_LISTEN, formatAddress, type ServerType } from "./config.ts";
+import {
+  type Config,
+  DEFAULT_LISTEN,
+  type Engine,
+  formatAddress,
+  type ServerType,
+} from "./config.ts";
 import { ConfigError, type Problem, quote } from "./error.ts";
 import { checkFiles, type FileUse, pathFault } from "./files.ts";
-import { canonicalHost, hostFault } from "./host.ts";
+import { canonicalHost, hostFault, knownAddresses } from "./host.ts";
 import {
   complete,
   isComplete,
@@ -102,7 +108,7 @@ export function validate(path: string, value: unknown): Config {
       tls: each["ssl.key"] === null || each["ssl.cert"] === null
         ? null
         : { key: each["ssl.key"], cert: each["ssl.cert"], chain: each["ssl.chain"] },
-      engine: each.engine ?? (each.type === "client" ? "socket" : "serve"),
+      engine: each.engine ?? defaultEngine(each.type, each.listen),
     })),
     logs: complete(draft.logs),
     cluster: complete(draft.cluster),
@@ -127,6 +133,17 @@ function checkServers(servers: Entries<typeof server>, place: Place): void {
   servers.forEach((each, index) => {
     if (each === undefined) return;
     checkTls(each, place.at(index));
+    if (
+      each.engine === "socket" && typeof each.listen === "string" &&
+      knownAddresses(each.listen) === null
+    ) {
+      place.at(index).key("engine").report(
+        `The socket engine needs an address to listen on, and ${
+          quote(each.listen)
+        } is a host name: ` +
+          'the permissions have to name what it resolves to. Write the address, or use "serve".',
+      );
+    }
     if (each.type === "admin" && each.engine === "socket") {
       place.at(index).key("engine").report(
         'An admin server holds no WebSockets: its engine is always "serve". Remove the key.',
@@ -143,6 +160,13 @@ function checkServers(servers: Entries<typeof server>, place: Place): void {
         "Give each server a port of its own, even if they listen on different addresses.",
     );
   });
+}
+
+/** A client server on a host name gets the runtime's engine, as its permissions name the address too. */
+function defaultEngine(type: ServerType, host: string | null): Engine {
+  return type === "client" && knownAddresses(host ?? DEFAULT_LISTEN[type]) !== null
+    ? "socket"
+    : "serve";
 }
 
 /** What would not work without a server of each type. */

@@ -28,10 +28,12 @@ export interface Home {
   readonly limits: SocketLimits;
   readonly otherwise: PlainAnswer;
   readonly outbox: Outbox;
-  /** A clock in ms, as of its last tick. */
+  /** A clock in ms. */
   readonly now: number;
   accept(socket: Socket): SocketHandlers;
   refused(remoteAddress: string, reason: string): void;
+  /** The request has had its answer, and is no WebSocket. */
+  answered(connection: Connection): void;
   /** The handshake is done; `false` when there is no room for one more. */
   admit(connection: Connection): boolean;
   /** The connection is gone. */
@@ -60,6 +62,7 @@ type Owned = Stream & { [CONNECTION]?: Connection };
 export class Connection implements Socket, Writer {
   readonly #home: Home;
   readonly #stream: Stream;
+  readonly #raw: Stream;
   #remoteAddress: string | null = null;
   path = "";
   #phase: Phase = "handshake";
@@ -77,13 +80,14 @@ export class Connection implements Socket, Writer {
   /** Whether a ping is out that nothing has come after. */
   #pinged = false;
 
-  /** Takes over a stream. */
-  constructor(home: Home, stream: Stream) {
+  /** Takes over a stream; `raw` is what lies below its TLS, or the stream itself. */
+  constructor(home: Home, stream: Stream, raw: Stream) {
     this.#home = home;
     this.#stream = stream;
+    this.#raw = raw;
     // After a failed TLS handshake it could not be told any more. Others are asked when it matters.
-    if ("encrypted" in stream) void this.remoteAddress;
-    this.#since = home.now;
+    if (raw !== stream) void this.remoteAddress;
+    this.#since = this.#home.now;
     this.#reader = new HandshakeReader(home.otherwise);
     const owned: Owned = stream;
     owned[CONNECTION] = this;
@@ -128,7 +132,6 @@ export class Connection implements Socket, Writer {
   /** Looks at the clock. Called about once a second. */
   tick(): void {
     this.#received = 0;
-    if (this.#stream.isPaused()) this.#stream.resume();
     const { limits, now } = this.#home;
     const passed = now - this.#since;
     switch (this.#phase) {
@@ -164,8 +167,14 @@ export class Connection implements Socket, Writer {
 
   /** @internal The stream has brought something. */
   data(chunk: Uint8Array): void {
+    const { bytesPerSecond } = this.#home.limits;
     this.#received += chunk.length;
-    if (this.#received > this.#home.limits.bytesPerSecond) this.#stream.pause();
+    if (this.#received > bytesPerSecond) {
+      // It has been told, or never asked.
+      if (this.#phase === "ending") return this.drop();
+      this.#received = 0;
+      return this.#fail(1008, `it sent more than ${bytesPerSecond} bytes in a second`);
+    }
     if (this.#reader instanceof HandshakeReader) {
       if (this.#phase !== "handshake") return;
       const handshake = this.#reader.read(chunk);
@@ -182,9 +191,10 @@ export class Connection implements Socket, Writer {
         this.#take(incoming);
       }
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      if (this.#phase === "open") this.#push(OPCODE.close, closePayload(error.code, ""));
-      this.#end(`${error.message} (${error.code})`);
+      if (error instanceof ProtocolError) return this.#fail(error.code, error.message);
+      // A mistake of ours; the connection could not be read any further.
+      reportError(error);
+      this.#fail(1011, "the server failed");
     }
   }
 
@@ -196,21 +206,30 @@ export class Connection implements Socket, Writer {
 
   /** @internal The peer will send no more. */
   ended(): void {
+    this.#vanished("it was broken off");
     if (this.#phase !== "ending") this.#end(null);
   }
 
   /** @internal The stream has failed; it closes next. */
   failed(error: Error): void {
-    if (this.#phase === "handshake" && "encrypted" in this.#stream) {
-      this.#home.refused(this.remoteAddress, `The TLS handshake failed: ${error.message}`);
-    }
+    this.#vanished(error.message);
   }
 
   /** @internal The stream is gone. */
   closed(): void {
+    this.#vanished("it was broken off");
     this.#over(null);
     this.#enter("ending");
     this.#home.left(this);
+  }
+
+  /** Who connects and says nothing, as health checks do, is not worth a word. */
+  #vanished(reason: string): void {
+    if (this.#phase !== "handshake") return;
+    this.#enter("ending");
+    if (this.#raw !== this.#stream && this.#raw.bytesRead > 0) {
+      this.#home.refused(this.remoteAddress, `The TLS handshake failed: ${reason}`);
+    }
   }
 
   #answer(handshake: Handshake): void {
@@ -232,7 +251,14 @@ export class Connection implements Socket, Writer {
 
   #finish(response: string): void {
     this.#enter("ending");
+    this.#home.answered(this);
     this.#stream.end(response);
+  }
+
+  /** Fails the connection (section 7.1.7). */
+  #fail(code: number, fault: string): void {
+    if (this.#phase === "open") this.#push(OPCODE.close, closePayload(code, ""));
+    this.#end(`${fault} (${code})`);
   }
 
   #take(incoming: Incoming): void {
@@ -286,7 +312,7 @@ export class Connection implements Socket, Writer {
     this.#over(fault);
   }
 
-  /** Ends a connection on which both sides have said goodbye: nothing is there to be lost. */
+  /** Ends a connection on which both sides have said goodbye: nothing is left to be said. */
   #hangUp(): void {
     this.#flush();
     if (this.#pending === null && this.#stream.writableLength === 0) {

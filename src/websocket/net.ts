@@ -6,6 +6,7 @@
 
 import { createServer, type Server, type Socket as Stream } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { formatAddress } from "../config/config.ts";
 import { Connection, type Home } from "./connection.ts";
 import type { PlainAnswer } from "./handshake.ts";
 import { Outbox } from "./outbox.ts";
@@ -21,6 +22,9 @@ import type {
 
 /** How often the clock ticks and connections that take too long are looked for, in ms. */
 const TICK_MS = 1000;
+
+/** The usual cause. */
+const MORE_FILES = "There may be too many open files: raise their limit (LimitNOFILE= in systemd)";
 
 /** Connections that the kernel may hold until they are accepted; it may allow less. */
 const ACCEPT_QUEUE = 4096;
@@ -40,23 +44,28 @@ class NetServer implements SocketServer, Home {
   readonly otherwise: PlainAnswer;
   readonly outbox = new Outbox();
   readonly finished: Promise<void>;
-  now = performance.now();
+  #ticked = performance.now();
   readonly #options: SocketServerOptions;
   readonly #server: Server;
   readonly #closed: Promise<void>;
   readonly #failed = Promise.withResolvers<never>();
   readonly #watchdog: Watchdog;
   readonly #handshakes = new Set<Connection>();
+  readonly #answered = new Set<Connection>();
   readonly #open = new Set<Connection>();
   #secure: SecureContext | null;
 
-  private constructor(options: SocketServerOptions) {
+  private constructor(options: SocketServerOptions, host: string) {
     this.#options = options;
     this.limits = options.limits;
     this.otherwise = options.otherwise;
     this.#secure = options.tls && createSecureContext(options.tls);
     this.#server = createServer({ noDelay: true }, (stream) => this.#connected(stream));
-    this.#watchdog = new Watchdog(options.hostname, options.port);
+    this.#watchdog = new Watchdog(
+      host,
+      options.port,
+      (error) => options.trouble(`It cannot connect to itself: ${error.message}. ${MORE_FILES}`),
+    );
     this.#closed = new Promise((resolve) => this.#server.on("close", resolve));
     this.finished = Promise.race([this.#closed, this.#failed.promise]);
     this.#server.on("error", this.#failed.reject);
@@ -67,15 +76,27 @@ class NetServer implements SocketServer, Home {
     // Bound for a moment to be told by name what is wrong. The streams' server calls an address that
     // the host does not have an invalid argument, and a missing permission ends the process (Deno
     // 2.9.6).
-    Deno.listen({ hostname, port }).close();
-    const server = new NetServer(options);
+    const probe = Deno.listen({ hostname, port });
+    probe.close();
+    const host = probe.addr.hostname;
+    if (
+      Deno.permissions.querySync({ name: "net", host: formatAddress(host, port) }).state !==
+        "granted"
+    ) {
+      throw new Deno.errors.NotCapable(`There is no permission for ${formatAddress(host, port)}`);
+    }
+    const server = new NetServer(options, host);
     const bound = new Promise<void>((resolve) => {
-      server.#server.listen({ host: hostname, port, backlog: ACCEPT_QUEUE }, resolve);
+      server.#server.listen({ host, port, backlog: ACCEPT_QUEUE }, resolve);
     });
     await Promise.race([bound, server.finished]);
     const timer = setInterval(() => server.#tick(), TICK_MS);
     server.#server.on("close", () => clearInterval(timer));
     return server;
+  }
+
+  get now(): number {
+    return performance.now();
   }
 
   accept(socket: Socket): SocketHandlers {
@@ -93,8 +114,15 @@ class NetServer implements SocketServer, Home {
     return true;
   }
 
+  answered(connection: Connection): void {
+    this.#handshakes.delete(connection);
+    this.#answered.add(connection);
+    if (this.#answered.size > this.limits.handshakes) first(this.#answered)?.drop();
+  }
+
   left(connection: Connection): void {
     this.#handshakes.delete(connection);
+    this.#answered.delete(connection);
     this.#open.delete(connection);
   }
 
@@ -104,7 +132,7 @@ class NetServer implements SocketServer, Home {
 
   async shutdown(): Promise<void> {
     this.#server.close();
-    for (const connection of this.#handshakes) connection.drop();
+    for (const connection of [...this.#handshakes, ...this.#answered]) connection.drop();
     for (const connection of this.#open) connection.close(1001, "");
     await this.#closed;
   }
@@ -114,21 +142,31 @@ class NetServer implements SocketServer, Home {
     const secured = this.#secure === null
       ? stream
       : new TLSSocket(stream, { isServer: true, secureContext: this.#secure });
-    this.#handshakes.add(new Connection(this, secured));
+    this.#handshakes.add(new Connection(this, secured, stream));
     if (this.#handshakes.size <= this.limits.handshakes) return;
-    const [oldest] = this.#handshakes;
+    const oldest = first(this.#handshakes);
     if (oldest === undefined) return;
     this.refused(oldest.remoteAddress, "It was the slowest of too many that had sent no request");
     oldest.drop();
   }
 
   #tick(): void {
-    this.now = performance.now();
+    const late = this.now - this.#ticked - TICK_MS;
+    this.#ticked = this.now;
     for (const connection of this.#handshakes) connection.tick();
+    for (const connection of this.#answered) connection.tick();
     for (const connection of this.#open) connection.tick();
-    if (!this.#server.listening || !this.#watchdog.tick()) return;
-    this.#failed.reject(new Error("it does not answer when it knocks at its own door"));
+    if (!this.#server.listening) return;
+    // After a long turn, what has arrived meanwhile is only about to be accepted.
+    if (late > TICK_MS / 2 || !this.#watchdog.tick()) return;
+    this.#failed.reject(new Error(`it does not accept its own connection. ${MORE_FILES}`));
     // The connections that there are go on.
     this.#server.close();
   }
+}
+
+/** The oldest of a set. */
+function first<T>(set: ReadonlySet<T>): T | undefined {
+  const [oldest] = set;
+  return oldest;
 }

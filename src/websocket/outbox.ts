@@ -32,6 +32,8 @@ export class Outbox {
     if (!batch?.endsWith(opcode, payload)) {
       batch = new Batch(opcode, payload);
       this.#firsts.set(payload, batch);
+      // Whoever asks may write at once, or much later. It is forgotten at the end of this turn all the same.
+      this.#schedule();
     }
     return batch;
   }
@@ -39,6 +41,10 @@ export class Outbox {
   /** Lets `writer` write when this turn of the event loop is over. */
   add(writer: Writer): void {
     this.#writers.push(writer);
+    this.#schedule();
+  }
+
+  #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.#write());
@@ -59,7 +65,7 @@ export class Outbox {
     }
     this.#writers = this.#writers.slice(done);
     this.#firsts = new Map();
-    this.#scheduled = this.#writers.length > 0;
-    if (this.#scheduled) setImmediate(() => this.#write());
+    this.#scheduled = false;
+    if (this.#writers.length > 0) this.#schedule();
   }
 }

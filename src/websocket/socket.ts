@@ -48,7 +48,7 @@ export interface SocketHandlers {
 export interface SocketLimits {
   /** Bytes of one message, whatever its fragments; more ends the connection with 1009. */
   readonly messageBytes: number;
-  /** Bytes that are read of one client in a second; what it sends beyond waits in the network. */
+  /** Bytes that a client may send in a second; more ends the connection with 1008. */
   readonly bytesPerSecond: number;
   /** WebSockets at a time; one more is answered with 503. */
   readonly connections: number;
@@ -73,7 +73,7 @@ export const DEFAULT_LIMITS: SocketLimits = {
   handshakeMs: 10_000,
   silenceMs: 60_000,
   answerMs: 30_000,
-  closeMs: 5_000,
+  closeMs: 3_000,
 };
 
 /** PEM key and certificate chain. */
@@ -94,6 +94,8 @@ export interface SocketServerOptions {
   accept(socket: Socket): SocketHandlers;
   /** Told of a connection that wanted to be a WebSocket and could not. */
   refused(remoteAddress: string, reason: string): void;
+  /** Told what an administrator can put right: a sentence. */
+  trouble(message: string): void;
   /** The answer to a request that does not ask for a WebSocket. */
   readonly otherwise: { readonly status: number; readonly body: string };
 }

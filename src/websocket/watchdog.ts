@@ -13,20 +13,31 @@ import { connect, type Socket as Stream } from "node:net";
 /** Ticks without a new connection after which it knocks. */
 const QUIET_TICKS = 5;
 
-/** Ticks that it then waits for any connection to be accepted. */
+/** Ticks that any connection then has to be accepted in, once the kernel has taken the knock. */
 const PATIENCE_TICKS = 3;
+
+/** Ticks that the kernel has to take the knock in. It takes none when too many wait already. */
+const QUEUE_TICKS = 10;
 
 /** Watches one server. */
 export class Watchdog {
   readonly #host: string;
   readonly #port: number;
+  readonly #cannotKnock: (error: Error) => void;
   #quiet = 0;
   #knock: Stream | null = null;
+  /** Ticks since it knocked, and since the kernel took the knock. */
+  #waited = 0;
+  #taken = 0;
 
-  /** The address that the server is bound to. */
-  constructor(host: string, port: number) {
+  /**
+   * @param host The address that the server is bound to.
+   * @param cannotKnock Is told why it cannot connect, as when there are too many open files.
+   */
+  constructor(host: string, port: number, cannotKnock: (error: Error) => void) {
     this.#host = host;
     this.#port = port;
+    this.#cannotKnock = cannotKnock;
   }
 
   /** The server has accepted a connection. It may be the watchdog's own: it sends nothing and ends. */
@@ -37,20 +48,29 @@ export class Watchdog {
 
   /** Whether the server accepts no more. Call it about once a second. */
   tick(): boolean {
-    this.#quiet++;
-    if (this.#quiet < QUIET_TICKS) return false;
     if (this.#knock === null) {
-      this.#quiet = QUIET_TICKS;
-      this.#knock = connect({ host: this.#host, port: this.#port });
-      // As when there are too many open files: nothing is known, it knocks again.
-      this.#knock.on("error", () => this.accepted());
+      if (++this.#quiet >= QUIET_TICKS) this.#start();
       return false;
     }
-    return this.#quiet >= QUIET_TICKS + PATIENCE_TICKS;
+    this.#waited++;
+    if (!this.#knock.connecting) this.#taken++;
+    return this.#taken > PATIENCE_TICKS || this.#waited > QUEUE_TICKS;
   }
 
   stop(): void {
     this.#knock?.destroy();
     this.#knock = null;
+  }
+
+  #start(): void {
+    this.#waited = 0;
+    this.#taken = 0;
+    const knock = connect({ host: this.#host, port: this.#port });
+    this.#knock = knock;
+    knock.on("error", (error) => {
+      // Nothing is known of the server; it is asked again.
+      if (this.#knock === knock) this.accepted();
+      this.#cannotKnock(error);
+    });
   }
 }

@@ -105,3 +105,36 @@ for (const engine of ENGINES) {
     assertEquals((await browser.all()).length, 1);
   });
 }
+
+Deno.test("SIGHUP uses a renewed certificate for new connections, and a bad one is refused", async () => {
+  const tls = { key: "server.key", cert: "server.crt" };
+  await using running = await run({
+    servers: [{ type: "client", tls }, { type: "client", tls, engine: "serve" }, { type: "admin" }],
+    files: { "server.key": direct.key, "server.crt": direct.cert },
+  });
+  const write = (pair: { key: string; cert: string }) => {
+    Deno.writeTextFileSync(`${running.folder}/server.key`, pair.key);
+    Deno.writeTextFileSync(`${running.folder}/server.crt`, pair.cert);
+  };
+  using old = Deno.createHttpClient({ caCerts: [root.cert] });
+  await using before = await Browser.open(running.client, { topics: ["A"], client: old });
+  const other = makeAuthority("Another Root");
+  write(makeCertificate(other));
+  running.process.kill("SIGHUP");
+  await running.process.line(/INFO The server at wss:\S+ uses \S+server\.crt as it is now/);
+  await running.process.line(/WARNING The server at wss:\S+ keeps its certificate until a restart/);
+  // A client of its own: an older one could resume its session, or reuse a connection.
+  using distrusting = Deno.createHttpClient({ caCerts: [root.cert] });
+  await assertRejects(() => Browser.open(running.client, { client: distrusting }), Error);
+  using renewed = Deno.createHttpClient({ caCerts: [other.cert] });
+  await using after = await Browser.open(running.client, { topics: ["A"], client: renewed });
+  // The key of one and the certificate of the other.
+  write({ key: direct.key, cert: makeCertificate(other).cert });
+  running.process.kill("SIGHUP");
+  await running.process.line(
+    /ERROR The server at wss:\S+ keeps its certificate: .*does not belong/,
+  );
+  await using still = await Browser.open(running.client, { topics: ["A"], client: renewed });
+  await publish(running.admin, { subscribers: ["A"] });
+  for (const browser of [before, after, still]) assertEquals((await browser.all()).length, 1);
+});

@@ -123,3 +123,34 @@ Deno.test("a first frame is forgotten when it has been written", async () => {
   await turn();
   assertEquals(outbox.first(1, payload) === batch, false);
 });
+
+Deno.test("a writer that fails is reported, and keeps no other from writing", async () => {
+  const outbox = new Outbox();
+  const errors: string[] = [];
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    errors.push(event.error.message);
+  };
+  addEventListener("error", onError);
+  let written = 0;
+  outbox.add({
+    write: () => {
+      throw new Error("mine");
+    },
+  });
+  outbox.add({ write: () => void written++ });
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  removeEventListener("error", onError);
+  assertEquals([written, errors], [1, ["mine"]]);
+});
+
+Deno.test("a batch is forgotten after the turn, though nobody was added", async () => {
+  const outbox = new Outbox();
+  const payload = new Uint8Array(1);
+  const batch = outbox.first(1, payload);
+  assertEquals(outbox.first(1, payload) === batch, true);
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  assertEquals(outbox.first(1, payload) === batch, false);
+});
