@@ -19,6 +19,12 @@ import { instanceOf } from "./instance.ts";
  */
 export const BACKLOG_LIMIT = 1024 * 1024;
 
+/**
+ * Replays that one listener may ask for at once; each second allows one more. A replay looks at all
+ * that is remembered, which no other command does.
+ */
+export const REPLAY_LIMIT = 10;
+
 /** Commands refused by one listener that are logged one by one; the rest are counted. */
 export const REFUSAL_LOG_LIMIT = 10;
 
@@ -43,6 +49,9 @@ class Client implements SocketHandlers {
   readonly #listener: Listener;
   readonly #complaints: Allowance;
   #replaying = false;
+  /** Replays asked for, less those of the seconds that have passed; when that was. */
+  #replays = 0;
+  #replaysAt = 0;
   /** Allowed on top of the backlog's limit, until the backlog has been below it. */
   #replayedBytes = 0;
   #refusals = 0;
@@ -136,6 +145,16 @@ class Client implements SocketHandlers {
    * of the limit; they are bounded by the history's.
    */
   #replay(ageMs: number): void {
+    const now = performance.now();
+    this.#replays = Math.max(0, this.#replays - (now - this.#replaysAt) / 1000);
+    this.#replaysAt = now;
+    if (this.#replays > REPLAY_LIMIT - 1) {
+      this.#refuse("Refused to replay: it has asked {limit} times in a moment.", {
+        limit: REPLAY_LIMIT,
+      });
+      return;
+    }
+    this.#replays++;
     const bytes = this.#socket.queuedBytes;
     if (bytes > BACKLOG_LIMIT) {
       this.#refuse("Refused to replay: {bytes} bytes wait for it already.", { bytes });

@@ -12,22 +12,46 @@ import { REQUEST, Wire } from "./wire.ts";
 
 const MB = 1_000_000;
 
+type SurvivalOptions = RunOptions & { readonly caCert?: string };
+
 /** Runs a service and an honest browser through an attack. */
 function survives(
   attack: string,
   test: (running: Running, honest: Browser) => Promise<void>,
-  options: RunOptions & { readonly caCert?: string } = {},
+  options: SurvivalOptions = {},
 ): void {
   Deno.test(`the service survives ${attack}`, async () => {
     await using running = await run(options);
     using client = options.caCert ? Deno.createHttpClient({ caCerts: [options.caCert] }) : null;
     const open = { topics: ["HONEST"], ...(client ? { client } : {}) };
     await using honest = await Browser.open(running.client, open);
-    await test(running, honest);
+    const attacked = Promise.withResolvers<void>();
+    const slowest = slowestStatus(running, attacked.promise);
+    try {
+      await test(running, honest);
+    } finally {
+      attacked.resolve();
+      await slowest;
+    }
+    assert(await slowest < 2000, `the status page took ${await slowest} ms`);
     await publish(running.admin, { subscribers: ["HONEST"], n: "last" });
     assertEquals(JSON.parse((await honest.all()).at(-1) ?? "").n, "last");
     assertEquals(/ERROR|Unexpected/.test(running.log()), false, running.log());
   });
+}
+
+/** How long the status page takes at most until something is over, in ms. */
+async function slowestStatus({ admin }: Running, over: Promise<void>): Promise<number> {
+  let going = true;
+  over.finally(() => going = false);
+  let slowest = 0;
+  while (going) {
+    const started = performance.now();
+    await status(admin);
+    slowest = Math.max(slowest, performance.now() - started);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return slowest;
 }
 
 /** Resident memory of the service, in bytes. */
@@ -54,12 +78,12 @@ survives("endless fragments of one message", async (running) => {
   assert(memory(running) - before < 50 * MB, "50 clients tried to leave more there");
 });
 
-survives("fragments of nothing, by the hundred thousand", async (running) => {
+survives("fragments of nothing, by the ten thousand", async (running) => {
   const before = memory(running);
   using wire = await Wire.open(running.client, []);
   await wire.send(frame("", { final: false }));
   const many = concat(...Array(10_000).fill(frame("", { opcode: 0, final: false })));
-  for (let round = 0; round < 10; round++) await wire.send(many);
+  for (let round = 0; round < 3; round++) await wire.send(many);
   await wire.send(frame('{"command":"ping"}', { opcode: 0 }));
   assertEquals(await wire.text(), '{"type":"pong"}');
   assert(memory(running) - before < 50 * MB);
@@ -139,23 +163,51 @@ survives("40 clients that never read, under a broadcast", async (running, honest
   for (const wire of stuck) wire[Symbol.dispose]();
 });
 
-survives("clients that send without end and never read the answers", async (running) => {
+/** Floods the service from several connections, and never reads the answers. */
+async function flood(running: Running, caCerts?: string[]): Promise<void> {
   const before = memory(running);
-  const flood = async (bytes: Uint8Array) => {
-    const wire = await Wire.open(running.client, []);
-    const sending = (async () => {
-      for (;;) await wire.send(bytes);
-    })().catch(() => {});
-    // What is not read fills the network between, and then a write waits until it is cut.
-    await new Promise((resolve) => setTimeout(resolve, 5000));
-    wire[Symbol.dispose]();
-    await sending;
-  };
   const pings = concat(...Array(500).fill(frame("x".repeat(125), { opcode: 9 })));
   const commands = concat(...Array(500).fill(frame('{"command":"ping"}')));
-  await Promise.all(Array.from({ length: 20 }, (_, index) => flood(index % 2 ? pings : commands)));
+  const long = frame("x".repeat(60_000));
+  await Promise.all([pings, commands, long].map(async (bytes) => {
+    for (let round = 0; round < 4; round++) {
+      using wire = await Wire.open(running.client, [], caCerts);
+      const error = await (async () => {
+        for (;;) await wire.send(bytes);
+      })().catch((error) => error);
+      assertMatch(String(error), /reset|broken pipe|close/i);
+    }
+  }));
   assert(memory(running) - before < 150 * MB, `${(memory(running) - before) / MB} MB`);
   await untilActive(running, 1);
+  assertMatch(running.log(), /it sent more than 262144 bytes in a second \(1008\)/);
+}
+
+survives("clients that send without end and never read the answers", (running) => flood(running));
+
+survives("replays by the thousand, of a full history that none of them wants", async (running) => {
+  const subscribers = Array.from({ length: 5 }, (_, index) => `PHID-${index}`);
+  for (let posted = 0; posted < 4096; posted += 64) {
+    await Promise.all(
+      Array.from({ length: 64 }, () => publish(running.admin, { subscribers })),
+    );
+  }
+  using wire = await Wire.open(running.client, ["NOBODY"]);
+  await wire.send(concat(...Array(5000).fill(frame('{"command":"replay","data":{}}'))));
+  await wire.command("ping");
+  assertEquals(await wire.text(), '{"type":"pong"}');
+  assertMatch(running.log(), /Refused to replay: it has asked 10 times in a moment/);
+});
+
+survives("heads that are hard to read", async ({ client }) => {
+  const spaces = " ".repeat(7000);
+  for (const line of [`X:${spaces}\nfoo`, `X: a${spaces}b`, `X${spaces}: a`, `${spaces}`]) {
+    await Promise.all(Array.from({ length: 50 }, async () => {
+      using wire = await Wire.connect(client);
+      await wire.send(`GET / HTTP/1.1\r\n${line}\r\n\r\n`);
+      assertMatch(await wire.head(), /^HTTP\/1\.1 [45]/);
+    }));
+  }
 });
 
 survives("3,000 connections that subscribe and vanish", async (running) => {
@@ -182,7 +234,7 @@ survives("lists within lists, and thousands of subscriptions", async (running) =
   await wire.send(
     frame(`{"command":"subscribe","data":${"[".repeat(30_000)}${"]".repeat(30_000)}}`),
   );
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 3; round++) {
     await wire.command(
       "subscribe",
       Array.from({ length: 3000 }, (_, index) => `${round}.${index}`),
@@ -209,6 +261,15 @@ survives("a flood of bad clients, in the log", async ({ client, log }) => {
 const root = makeAuthority("Test Root");
 const pair = makeCertificate(root);
 
+const TLS: SurvivalOptions = {
+  servers: [
+    { type: "client", tls: { key: "server.key", cert: "server.crt" } },
+    { type: "admin" },
+  ],
+  files: { "server.key": pair.key, "server.crt": pair.cert },
+  caCert: root.cert,
+};
+
 survives("garbage, silence and alerts in place of TLS", async ({ client, log }) => {
   const garbage = [
     "GET / HTTP/1.1\r\n\r\n",
@@ -227,13 +288,9 @@ survives("garbage, silence and alerts in place of TLS", async ({ client, log }) 
   await using another = await Browser.open(client, { client: trusting });
   assertEquals(await silent.frame(), null, "it is dropped");
   await another.pong();
+  assertMatch(log(), /<127\.0\.0\.1:\d+> Refused a WebSocket: The TLS handshake failed/);
   const lines = log().match(/The TLS handshake failed/g)?.length ?? 0;
   assert(lines > 0 && lines <= 30, `${lines}`);
-}, {
-  servers: [
-    { type: "client", tls: { key: "server.key", cert: "server.crt" } },
-    { type: "admin" },
-  ],
-  files: { "server.key": pair.key, "server.crt": pair.cert },
-  caCert: root.cert,
-});
+}, TLS);
+
+survives("the same floods over TLS", (running) => flood(running, [root.cert]), TLS);

@@ -113,6 +113,7 @@ for (const engine of ENGINES) {
       ...serviceArguments(path, "serve"),
     ]);
     await process.line(/Permissions: /);
+    await using early = await Browser.open(client);
     const connections: Deno.TcpConn[] = [];
     const failed = process.line(
       /ERROR The client server at \S+ accepts no more: /,
@@ -131,7 +132,9 @@ for (const engine of ENGINES) {
     await process.line(/INFO The client server at \S+ accepts again/);
     await using browser = await Browser.open(client);
     await browser.pong();
+    assertEquals(process.output.match(/accepts no more/g)?.length, 1, "it is told once");
     process.kill("SIGTERM");
+    for (const each of [early, browser]) assertEquals((await each.closed).code, 1001);
     assertEquals((await process.ended()).code, 0);
   });
 }
@@ -241,4 +244,27 @@ Deno.test("an ordinary start logs no connection and no message", async () => {
   await running.process.ended();
   assertEquals(running.log().includes("hunter2"), false);
   assertEquals(running.log().includes("Listener"), false);
+});
+
+for (const listen of ["localhost", "::1", "0.0.0.0", "::"]) {
+  Deno.test(`a client server that listens on ${listen} serves browsers under its derived flags`, async () => {
+    await using running = await run({ servers: [{ type: "client", listen }, { type: "admin" }] });
+    const host = listen.includes(":") ? "[::1]" : "127.0.0.1";
+    const response = await fetch(`http://${host}:${running.client}/`);
+    assertEquals([response.status, await response.text()], [501, "HTTP/501 Use Websockets\n"]);
+    running.process.kill("SIGTERM");
+    assertEquals((await running.process.ended()).code, 0);
+  });
+}
+
+Deno.test("a client server's address that is taken is named, with its reason", async () => {
+  using folder = new Folder();
+  const { path, client } = writeConfig(folder);
+  using _taken = Deno.listen({ hostname: "127.0.0.1", port: client });
+  await using process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
+  assertEquals((await process.ended()).code, 1);
+  assertStringIncludes(
+    process.output,
+    `FATAL Cannot bind client server 127.0.0.1:${client}: the address is already in use.`,
+  );
 });

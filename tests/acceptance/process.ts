@@ -15,6 +15,9 @@ export interface Launch {
   readonly env?: Record<string, string>;
 }
 
+/** A test gives up on a line that has not come in this time, rather than to wait for ever. */
+const LINE_LIMIT_MS = 45_000;
+
 /** A running process. Dispose of it: it is killed if it still runs. */
 export class Process implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -50,11 +53,21 @@ export class Process implements AsyncDisposable {
 
   /** Resolves with the first line, written before or after, that matches; rejects at its end. */
   async line(pattern: RegExp): Promise<string> {
-    for (;;) {
-      const found = this.#lines.find((line) => pattern.test(line));
-      if (found !== undefined) return found;
-      if (this.#ended) throw new Error(`It ended without ${pattern}:\n${this.output}`);
-      await this.#changed.promise;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#changed.resolve();
+    }, LINE_LIMIT_MS);
+    try {
+      for (;;) {
+        const found = this.#lines.find((line) => pattern.test(line));
+        if (found !== undefined) return found;
+        if (this.#ended) throw new Error(`It ended without ${pattern}:\n${this.output}`);
+        if (late) throw new Error(`It runs on without ${pattern}:\n${this.output}`);
+        await this.#changed.promise;
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -57,6 +57,18 @@ Deno.test("a log consists of its file and five rotated ones", () => {
   assertEquals(logFiles({ path: "log/a" }), LOG_FILES.slice(0, 6));
 });
 
+Deno.test("localhost is granted with what it resolves to, where the socket engine needs it", () => {
+  const { net } = servicePermissions({
+    ...SMALL,
+    servers: [
+      { type: "client", port: 1, listen: "localhost", tls: null, engine: "socket" },
+      { type: "client", port: 2, listen: "localhost", tls: null, engine: "serve" },
+    ],
+    cluster: [],
+  });
+  assertEquals(net, ["localhost:1", "127.0.0.1:1", "[::1]:1", "localhost:2"]);
+});
+
 Deno.test("a service without logs, TLS and peers may bind two addresses and read one file", () => {
   assertEquals(servicePermissions(SMALL), {
     net: ["0.0.0.0:22280", "127.0.0.1:22281"],

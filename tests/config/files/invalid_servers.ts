@@ -104,6 +104,18 @@ export const SERVERS: readonly InvalidFile[] = [
     ]],
   },
   {
+    what: "the socket engine on a host name",
+    text: servers(
+      `{"type": "client", "port": 22280, "listen": "notify.example.com", "engine": "socket"}`,
+      ADMIN,
+    ),
+    problems: [[
+      "servers[0].engine",
+      `The socket engine needs an address to listen on, and "notify.example.com" is a host name: the ` +
+      `permissions have to name what it resolves to. Write the address, or use "serve".`,
+    ]],
+  },
+  {
     what: "the socket engine on an admin server",
     text: admin(`"engine": "socket"`),
     problems: [[

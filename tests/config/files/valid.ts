@@ -31,11 +31,14 @@ const admin = {
   engine: "serve",
 } as const;
 
-/** A file whose client server listens on `host`. */
-function listening(host: string): Pick<ValidFile, "text" | "expected"> {
+/** A file whose client server listens on `host`, and the engine that it gets. */
+function listening(
+  host: string,
+  engine: "socket" | "serve" = "socket",
+): Pick<ValidFile, "text" | "expected"> {
   return {
     text: servers(`{"type": "client", "port": 22280, "listen": "${host}"}`, ADMIN),
-    expected: { servers: [{ ...client, listen: host }, admin] },
+    expected: { servers: [{ ...client, listen: host, engine }, admin] },
   };
 }
 
@@ -147,11 +150,20 @@ export const VALID_FILES: readonly ValidFile[] = [
   { what: "an IPv6 address to listen on", ...listening("2001:db8::1") },
   { what: "the IPv6 address of every interface", ...listening("::") },
   { what: "an IPv6 address that ends as an IPv4 address", ...listening("::ffff:127.0.0.1") },
-  { what: "a host name to listen on", ...listening("localhost") },
-  { what: "a host name with digits, hyphens and underscores", ...listening("1a-b_c.example.com") },
-  { what: "a host name that ends in a dot", ...listening("notify.example.com.") },
-  { what: "a host name whose last label only begins with a digit", ...listening("node.1st") },
-  { what: "a host name with a label of 63 letters", ...listening(`${"a".repeat(63)}.example`) },
+  { what: "localhost to listen on, whose addresses are known", ...listening("localhost") },
+  {
+    what: "a host name with digits, hyphens and underscores",
+    ...listening("1a-b_c.example.com", "serve"),
+  },
+  { what: "a host name that ends in a dot", ...listening("notify.example.com.", "serve") },
+  {
+    what: "a host name whose last label only begins with a digit",
+    ...listening("node.1st", "serve"),
+  },
+  {
+    what: "a host name with a label of 63 letters",
+    ...listening(`${"a".repeat(63)}.example`, "serve"),
+  },
   {
     what: "two logs",
     text: keys(`"logs": [{"path": "a.log"}, {"path": "logs/a.log"}]`),
