@@ -170,7 +170,7 @@ export class Connection implements Socket, Writer {
     const { bytesPerSecond } = this.#home.limits;
     this.#received += chunk.length;
     if (this.#received > bytesPerSecond) {
-      // It has been told, or never asked.
+      // It has had its answer, and sends on.
       if (this.#phase === "ending") return this.drop();
       this.#received = 0;
       return this.#fail(1008, `it sent more than ${bytesPerSecond} bytes in a second`);
@@ -315,7 +315,9 @@ export class Connection implements Socket, Writer {
   /** Ends a connection on which both sides have said goodbye: nothing is left to be said. */
   #hangUp(): void {
     this.#flush();
-    if (this.#pending === null && this.#stream.writableLength === 0) {
+    // TLS has a goodbye of its own, which `end` says.
+    const isPlain = this.#raw === this.#stream;
+    if (isPlain && this.#pending === null && this.#stream.writableLength === 0) {
       this.#enter("ending");
       this.#stream.destroy();
     } else {

@@ -131,6 +131,7 @@ class NetServer implements SocketServer, Home {
   }
 
   async shutdown(): Promise<void> {
+    this.#watchdog.stop();
     this.#server.close();
     for (const connection of [...this.#handshakes, ...this.#answered]) connection.drop();
     for (const connection of this.#open) connection.close(1001, "");
@@ -160,6 +161,7 @@ class NetServer implements SocketServer, Home {
     // After a long turn, what has arrived meanwhile is only about to be accepted.
     if (late > TICK_MS / 2 || !this.#watchdog.tick()) return;
     this.#failed.reject(new Error(`it does not accept its own connection. ${MORE_FILES}`));
+    this.#watchdog.stop();
     // The connections that there are go on.
     this.#server.close();
   }
