@@ -51,6 +51,12 @@ async function serveUntilStopped(
 ): Promise<number> {
   const config = loadConfig(configPath(invocation));
   const stopped = stopSignal();
+  let service: Service | null = null;
+  // From the start on, as it would end the process otherwise.
+  Deno.addSignalListener("SIGHUP", () => {
+    log.info("SIGHUP: reading the certificates again.");
+    service?.renewCertificates();
+  });
   try {
     await openLog({
       files: config.logs.filter(({ path }) => logTarget(path) !== "console").map(({ path }) => ({
@@ -72,12 +78,6 @@ async function serveUntilStopped(
     pid: Deno.pid,
   });
   try {
-    let service: Service | null = null;
-    // From the start on, as it would end the process otherwise.
-    Deno.addSignalListener("SIGHUP", () => {
-      log.info("SIGHUP: reading the certificates again.");
-      service?.renewCertificates();
-    });
     service = await startService(config);
     announce(config, service);
     log.info("{signal}: stopping.", { signal: await stopped });

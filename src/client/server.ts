@@ -20,10 +20,13 @@ import { instanceOf } from "./instance.ts";
 export const BACKLOG_LIMIT = 1024 * 1024;
 
 /**
- * Replays that one listener may ask for at once; each second allows one more. A replay looks at all
- * that is remembered, which no other command does.
+ * What one listener's commands may cost in a moment, see {@linkcode costOf}; more ends the connection
+ * with 1008. A page of Phorge subscribes once, replays once, and pings every 15 s.
  */
-export const REPLAY_LIMIT = 10;
+export const COMMAND_BUDGET = 128;
+
+/** How much of the budget comes back in a second. */
+const BUDGET_PER_SECOND = 10;
 
 /** Commands refused by one listener that are logged one by one; the rest are counted. */
 export const REFUSAL_LOG_LIMIT = 10;
@@ -49,9 +52,9 @@ class Client implements SocketHandlers {
   readonly #listener: Listener;
   readonly #complaints: Allowance;
   #replaying = false;
-  /** Replays asked for, less those of the seconds that have passed; when that was. */
-  #replays = 0;
-  #replaysAt = 0;
+  /** What of the budget was spent, and when. */
+  #spent = 0;
+  #spentAt = 0;
   /** Allowed on top of the backlog's limit, until the backlog has been below it. */
   #replayedBytes = 0;
   #refusals = 0;
@@ -82,9 +85,10 @@ class Client implements SocketHandlers {
     } catch (error) {
       if (!(error instanceof InvalidCommand)) throw error;
       this.#refuse("Ignored its message: {reason}: {text}", { reason: error.message, text });
+      this.#spend(1);
       return;
     }
-    this.#obey(command);
+    if (this.#spend(costOf(command))) this.#obey(command);
   }
 
   close(fault: string | null): void {
@@ -127,13 +131,7 @@ class Client implements SocketHandlers {
     if (bytes <= BACKLOG_LIMIT) this.#replayedBytes = 0;
     const limit = BACKLOG_LIMIT + this.#replayedBytes;
     if (bytes > limit && !this.#replaying) {
-      this.#ended = true;
-      this.#info("Ended its connection: {bytes} bytes wait for it, more than {limit}.", {
-        bytes,
-        limit,
-      });
-      this.#listener.leave();
-      this.#socket.abort(1013, "Too slow");
+      this.#end(1013, "Too slow", "{bytes} bytes wait for it, more than {limit}", { bytes, limit });
       return false;
     }
     return this.#socket.send(message);
@@ -145,16 +143,6 @@ class Client implements SocketHandlers {
    * of the limit; they are bounded by the history's.
    */
   #replay(ageMs: number): void {
-    const now = performance.now();
-    this.#replays = Math.max(0, this.#replays - (now - this.#replaysAt) / 1000);
-    this.#replaysAt = now;
-    if (this.#replays > REPLAY_LIMIT - 1) {
-      this.#refuse("Refused to replay: it has asked {limit} times in a moment.", {
-        limit: REPLAY_LIMIT,
-      });
-      return;
-    }
-    this.#replays++;
     const bytes = this.#socket.queuedBytes;
     if (bytes > BACKLOG_LIMIT) {
       this.#refuse("Refused to replay: {bytes} bytes wait for it already.", { bytes });
@@ -165,6 +153,26 @@ class Client implements SocketHandlers {
     this.#replaying = false;
     this.#replayedBytes = this.#socket.queuedBytes - bytes;
     this.#trace("Replayed {delivered} messages of the last {ageMs} ms.", { delivered, ageMs });
+  }
+
+  /** Whether the budget allows for one more command; if not, the connection is ended. */
+  #spend(cost: number): boolean {
+    const now = performance.now();
+    const back = (now - this.#spentAt) / 1000 * BUDGET_PER_SECOND;
+    this.#spent = Math.max(0, this.#spent - back) + cost;
+    this.#spentAt = now;
+    if (this.#spent <= COMMAND_BUDGET) return true;
+    this.#end(1008, "Too many commands", "its commands cost more than {budget} in a moment", {
+      budget: COMMAND_BUDGET,
+    });
+    return false;
+  }
+
+  #end(code: number, reason: string, why: string, values: Record<string, unknown>): void {
+    this.#ended = true;
+    this.#info(`Ended its connection: ${why}.`, values);
+    this.#listener.leave();
+    this.#socket.abort(code, reason);
   }
 
   #refuse(text: string, values: Record<string, unknown>): void {
@@ -187,5 +195,17 @@ class Client implements SocketHandlers {
   #trace(text: string, values: Record<string, unknown>): void {
     if (!this.#tracing) return;
     log.trace(`<{listener}> ${text}`, { listener: `${this.#listener}`, ...values });
+  }
+}
+
+/** A replay looks at all that is remembered, a subscription at each of its topics. */
+function costOf(command: Command): number {
+  switch (command.command) {
+    case "replay":
+      return 10;
+    case "ping":
+      return 1;
+    default:
+      return 1 + command.topics.length / 50;
   }
 }

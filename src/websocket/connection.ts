@@ -63,7 +63,7 @@ export class Connection implements Socket, Writer {
   readonly #home: Home;
   readonly #stream: Stream;
   readonly #raw: Stream;
-  #remoteAddress: string | null = null;
+  readonly remoteAddress: string;
   path = "";
   #phase: Phase = "handshake";
   /** When the phase began or, when it is `open`, when the peer was last heard. */
@@ -85,19 +85,14 @@ export class Connection implements Socket, Writer {
     this.#home = home;
     this.#stream = stream;
     this.#raw = raw;
-    // After a failed TLS handshake it could not be told any more. Others are asked when it matters.
-    if (raw !== stream) void this.remoteAddress;
+    // Now, as it cannot be told any more once the peer has reset the connection.
+    this.remoteAddress = formatAddress(stream.remoteAddress ?? "unknown", stream.remotePort ?? 0);
     this.#since = this.#home.now;
     this.#reader = new HandshakeReader(home.otherwise);
     const owned: Owned = stream;
     owned[CONNECTION] = this;
     stream.on("data", onData).on("drain", onDrain).on("end", onEnd).on("error", onError)
       .on("close", onClose);
-  }
-
-  get remoteAddress(): string {
-    const { remoteAddress, remotePort } = this.#stream;
-    return this.#remoteAddress ??= formatAddress(remoteAddress ?? "unknown", remotePort ?? 0);
   }
 
   get queuedBytes(): number {

@@ -27,7 +27,7 @@ const TICK_MS = 1000;
 const MORE_FILES = "There may be too many open files: raise their limit (LimitNOFILE= in systemd)";
 
 /** Connections that the kernel may hold until they are accepted; it may allow less. */
-const ACCEPT_QUEUE = 4096;
+const ACCEPT_QUEUE = 512;
 
 /**
  * Binds a server and accepts WebSockets on it.

@@ -67,7 +67,7 @@ export interface SocketLimits {
 /** No honest browser meets these. */
 export const DEFAULT_LIMITS: SocketLimits = {
   messageBytes: 64 * 1024,
-  bytesPerSecond: 256 * 1024,
+  bytesPerSecond: 128 * 1024,
   connections: 50_000,
   handshakes: 4096,
   handshakeMs: 10_000,

@@ -83,7 +83,7 @@ survives("fragments of nothing, by the ten thousand", async (running) => {
   using wire = await Wire.open(running.client, []);
   await wire.send(frame("", { final: false }));
   const many = concat(...Array(10_000).fill(frame("", { opcode: 0, final: false })));
-  for (let round = 0; round < 3; round++) await wire.send(many);
+  await wire.send(many.subarray(0, 60_000));
   await wire.send(frame('{"command":"ping"}', { opcode: 0 }));
   assertEquals(await wire.text(), '{"type":"pong"}');
   assert(memory(running) - before < 50 * MB);
@@ -180,7 +180,7 @@ async function flood(running: Running, caCerts?: string[]): Promise<void> {
   }));
   assert(memory(running) - before < 150 * MB, `${(memory(running) - before) / MB} MB`);
   await untilActive(running, 1);
-  assertMatch(running.log(), /it sent more than 262144 bytes in a second \(1008\)/);
+  assertMatch(running.log(), /it sent more than 131072 bytes in a second \(1008\)/);
 }
 
 survives("clients that send without end and never read the answers", (running) => flood(running));
@@ -194,9 +194,33 @@ survives("replays by the thousand, of a full history that none of them wants", a
   }
   using wire = await Wire.open(running.client, ["NOBODY"]);
   await wire.send(concat(...Array(5000).fill(frame('{"command":"replay","data":{}}'))));
-  await wire.command("ping");
-  assertEquals(await wire.text(), '{"type":"pong"}');
-  assertMatch(running.log(), /Refused to replay: it has asked 10 times in a moment/);
+  assertEquals(await wire.closed(), 1008);
+  assertMatch(running.log(), /Ended its connection: its commands cost more than 128 in a moment/);
+});
+
+survives("a client that comes back as fast as it can, and waits for nothing", async (running) => {
+  const topics = Array.from({ length: 4096 }, (_, index) => `PHID-${index}`);
+  const payloads = [
+    concat(...Array(9000).fill(frame('{"command":"ping"}'))),
+    concat(
+      frame(JSON.stringify({ command: "subscribe", data: topics })),
+      frame(JSON.stringify({ command: "unsubscribe", data: topics })),
+    ),
+  ];
+  for (const payload of payloads) {
+    const end = performance.now() + 2000;
+    while (performance.now() < end) {
+      const wire = await Wire.connect(running.client);
+      // It is gone before the bytes are.
+      wire.send(concat(new TextEncoder().encode(REQUEST), payload)).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      wire[Symbol.dispose]();
+    }
+    const started = performance.now();
+    await using newcomer = await Browser.open(running.client);
+    await newcomer.pong();
+    assert(performance.now() - started < 3000, `${performance.now() - started} ms`);
+  }
 });
 
 survives("heads that are hard to read", async ({ client }) => {
@@ -230,14 +254,14 @@ survives("3,000 connections that subscribe and vanish", async (running) => {
 
 survives("lists within lists, and thousands of subscriptions", async (running) => {
   using wire = await Wire.open(running.client, []);
-  await wire.send(frame("[".repeat(65_536)));
+  await wire.send(frame("[".repeat(30_000)));
   await wire.send(
-    frame(`{"command":"subscribe","data":${"[".repeat(30_000)}${"]".repeat(30_000)}}`),
+    frame(`{"command":"subscribe","data":${"[".repeat(15_000)}${"]".repeat(15_000)}}`),
   );
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     await wire.command(
       "subscribe",
-      Array.from({ length: 3000 }, (_, index) => `${round}.${index}`),
+      Array.from({ length: 2500 }, (_, index) => `${round}.${index}`),
     );
   }
   await wire.command("subscribe", ["__proto__", "constructor"]);

@@ -68,10 +68,29 @@ Deno.test("a listener whose backlog is above the limit is ended with 1013 and le
 Deno.test("a client that asks for pongs and does not read them is ended with 1013", () => {
   const { socket, client } = connect();
   socket.bytesPerMessage = 1000;
-  for (let index = 0; index < 5000; index++) client.message('{"command":"ping"}');
+  socket.bytesPerMessage = BACKLOG_LIMIT / 64;
+  for (let index = 0; index < 110; index++) client.message('{"command":"ping"}');
   assertEquals(socket.closed, [1013]);
-  assertEquals(socket.queuedBytes <= BACKLOG_LIMIT + 1000, true);
+  assertEquals(socket.sent.length, 65);
 });
+
+for (
+  const [what, command, allowed] of [
+    ["pings", { command: "ping" }, 128],
+    ["replays", { command: "replay", data: {} }, 12],
+    ["messages that are no commands", { command: "what" }, 128],
+    ["long lists of topics", { command: "unsubscribe", data: Array(2000).fill("x") }, 3],
+  ] as const
+) {
+  Deno.test(`a client that sends ${what} without end is ended with 1008`, () => {
+    const { hub, socket, client } = connect();
+    // It has subscribed already.
+    for (let index = 0; index < allowed - 2; index++) client.message(JSON.stringify(command));
+    assertEquals(socket.closed, []);
+    for (let index = 0; index < 4; index++) client.message(JSON.stringify(command));
+    assertEquals([socket.closed, hub.status("default").active], [[1008], 0]);
+  });
+}
 
 Deno.test("a replay that queues more than the limit does not end the connection", () => {
   const { hub, socket, client } = connect();
