@@ -21,7 +21,7 @@ export const BACKLOG_LIMIT = 1024 * 1024;
 
 /**
  * What one listener's commands may cost in a moment, see {@linkcode costOf}; more ends the connection
- * with 1008. A page of Phorge subscribes once, replays once, and pings every 15 s.
+ * with 1008. A page of Phorge subscribes to a few topics, replays once, and pings every 15 s.
  */
 export const COMMAND_BUDGET = 128;
 
@@ -206,6 +206,6 @@ function costOf(command: Command): number {
     case "ping":
       return 1;
     default:
-      return 1 + command.topics.length / 50;
+      return 1 + command.topics.length / 10;
   }
 }

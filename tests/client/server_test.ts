@@ -79,7 +79,7 @@ for (
     ["pings", { command: "ping" }, 128],
     ["replays", { command: "replay", data: {} }, 12],
     ["messages that are no commands", { command: "what" }, 128],
-    ["long lists of topics", { command: "unsubscribe", data: Array(2000).fill("x") }, 3],
+    ["long lists of topics", { command: "unsubscribe", data: Array(400).fill("x") }, 3],
   ] as const
 ) {
   Deno.test(`a client that sends ${what} without end is ended with 1008`, () => {
@@ -220,10 +220,9 @@ Deno.test("refused commands that were all logged are not counted again at the en
 });
 
 Deno.test("subscriptions over the limit are refused in one line", async () => {
-  const topics = Array.from({ length: 5000 }, (_, index) => `${index}`);
+  const topics = ["B", "C".repeat(257), "D".repeat(257)];
   const lines = await linesOf((client) => {
     client.message(JSON.stringify({ command: "subscribe", data: topics }));
   });
-  // "A" is one of the 4096.
-  assertEquals(lines, ["Refused 905 of 5000 subscriptions: over the limit."]);
+  assertEquals(lines, ["Refused 2 of 3 subscriptions: over the limit."]);
 });
