@@ -8,6 +8,7 @@ import { formatAddress } from "../config/config.ts";
 import { DEFAULT_INSTANCE, type Hub } from "../hub/hub.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import { logger } from "../log/log.ts";
+import type { TlsPair } from "../websocket/socket.ts";
 import { BodyTooLong, readBody } from "./body.ts";
 import { statusOf } from "./status.ts";
 
@@ -27,8 +28,8 @@ export interface AdminServerOptions {
   /** Address or host name to bind. */
   readonly hostname: string;
   readonly port: number;
-  /** PEM key and certificate chain; `null`: plain text. */
-  readonly tls: { readonly key: string; readonly cert: string } | null;
+  /** `null`: plain text. */
+  readonly tls: TlsPair | null;
 }
 
 /** A bound server. */

@@ -13,15 +13,9 @@ import { formatAddress } from "../config/config.ts";
 import type { Batch } from "./batch.ts";
 import { Decoder, type Incoming, ProtocolError } from "./decoder.ts";
 import { closePayload, OPCODE } from "./frame.ts";
-import {
-  type Handshake,
-  HandshakeReader,
-  type PlainAnswer,
-  timedOut,
-  unavailable,
-} from "./handshake.ts";
+import { type Handshake, HandshakeReader, timedOut, unavailable } from "./handshake.ts";
 import type { Outbox, Writer } from "./outbox.ts";
-import type { Socket, SocketHandlers, SocketLimits, TextMessage } from "./socket.ts";
+import type { PlainAnswer, Socket, SocketHandlers, SocketLimits, TextMessage } from "./socket.ts";
 
 /** What a connection needs of the server that accepted it. */
 export interface Home {
@@ -291,7 +285,7 @@ export class Connection implements Socket, Writer {
   }
 
   #flush(): void {
-    if (this.#pending === null || this.#blocked || this.#phase === "ending") return;
+    if (this.#pending === null || this.#blocked) return;
     const { bytes } = this.#pending;
     this.#pending = null;
     this.#blocked = !this.#stream.write(bytes);

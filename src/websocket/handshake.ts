@@ -7,6 +7,7 @@
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import type { PlainAnswer } from "./socket.ts";
 
 /** Bytes that a request's head may have; a longer one is answered with 431. */
 export const HEAD_LIMIT = 8 * 1024;
@@ -29,12 +30,6 @@ export type Handshake =
     /** Why it could not have the WebSocket that it asked for; `null` when it asked for none. */
     readonly fault: string | null;
   };
-
-/** The answer to a request that does not ask for a WebSocket. */
-export interface PlainAnswer {
-  readonly status: number;
-  readonly body: string;
-}
 
 const NOTHING = new Uint8Array(0);
 
@@ -127,7 +122,7 @@ function faultOf({ method, version, headers }: Request): string | null {
     return "Its Connection header does not say Upgrade";
   }
   const keys = headers.get("sec-websocket-key") ?? [];
-  if (keys.length !== 1 || !/^[A-Za-z0-9+/]{22}==$/.test(keys[0] ?? "")) {
+  if (keys.length !== 1 || !isKey(keys[0] ?? "")) {
     return "It does not have one key of 16 bytes";
   }
   // What follows the head is the WebSocket's. A body would be taken for it.
@@ -184,6 +179,11 @@ export function pathOf(target: string): string {
 function tokens({ headers }: Pick<Request, "headers">, name: string): string[] {
   const values = headers.get(name) ?? [];
   return values.flatMap((value) => value.split(",")).map((token) => token.trim().toLowerCase());
+}
+
+/** Whether a `Sec-WebSocket-Key` holds 16 bytes (RFC 6455, section 4.1). */
+export function isKey(key: string): boolean {
+  return /^[A-Za-z0-9+/]{22}==$/.test(key);
 }
 
 /** RFC 6455, section 4.2.2, step 5.4. */

@@ -8,10 +8,10 @@ import { createServer, type Server, type Socket as Stream } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { formatAddress } from "../config/config.ts";
 import { Connection, type Home } from "./connection.ts";
-import type { PlainAnswer } from "./handshake.ts";
 import { Outbox } from "./outbox.ts";
 import { Watchdog } from "./watchdog.ts";
 import type {
+  PlainAnswer,
   Socket,
   SocketHandlers,
   SocketLimits,

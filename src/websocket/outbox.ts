@@ -20,7 +20,7 @@ export interface Writer {
   write(): void;
 }
 
-/** Shared by all sockets of the process's servers, or of one server. */
+/** Shared by all sockets of a server. */
 export class Outbox {
   #writers: Writer[] = [];
   #scheduled = false;

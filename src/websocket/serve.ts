@@ -6,7 +6,7 @@
  */
 
 import { formatAddress } from "../config/config.ts";
-import { pathOf } from "./handshake.ts";
+import { isKey, pathOf } from "./handshake.ts";
 import type {
   Socket,
   SocketHandlers,
@@ -91,8 +91,9 @@ const IDLE_TIMEOUT_S = 30;
 /** What the runtime does not look at: RFC 6455, section 4.1. `null` when it is right. */
 function handshakeFault({ method, headers }: Request): string | null {
   if (method !== "GET") return `Its method is ${method}, not GET`;
-  const key = headers.get("sec-websocket-key") ?? "";
-  return /^[A-Za-z0-9+/]{22}==$/.test(key) ? null : "It does not have one key of 16 bytes";
+  return isKey(headers.get("sec-websocket-key") ?? "")
+    ? null
+    : "It does not have one key of 16 bytes";
 }
 
 class ServeSocket implements Socket {

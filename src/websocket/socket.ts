@@ -82,6 +82,12 @@ export interface TlsPair {
   readonly cert: string;
 }
 
+/** The answer to a request that does not ask for a WebSocket. */
+export interface PlainAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
 /** What a socket server does. */
 export interface SocketServerOptions {
   /** Address or host name to bind. */
@@ -96,8 +102,7 @@ export interface SocketServerOptions {
   refused(remoteAddress: string, reason: string): void;
   /** Told what an administrator can put right: a sentence. */
   trouble(message: string): void;
-  /** The answer to a request that does not ask for a WebSocket. */
-  readonly otherwise: { readonly status: number; readonly body: string };
+  readonly otherwise: PlainAnswer;
 }
 
 /** A bound server. */

@@ -3,10 +3,10 @@ import {
   type Handshake,
   HandshakeReader,
   pathOf,
-  type PlainAnswer,
   timedOut,
   unavailable,
 } from "../../src/websocket/handshake.ts";
+import type { PlainAnswer } from "../../src/websocket/socket.ts";
 import { assert, assertEquals, assertMatch, assertNotMatch } from "../assert.ts";
 import { bytewise, concat, cut, handshake, hex, latin1, utf8 } from "./bytes.ts";
 
