@@ -53,6 +53,8 @@ function configOf(...servers: readonly ServerConfig[]): Config {
     cluster: [],
     pidfile: "aphlict.pid",
     memoryHint: null,
+    user: null,
+    drain: 2,
   };
 }
 

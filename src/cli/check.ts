@@ -5,10 +5,10 @@
  */
 
 import { dirname } from "node:path";
-import { type Config, formatAddress, logTarget, type ServerConfig } from "../config/config.ts";
+import { type Config, formatAddress, type LogConfig, type ServerConfig } from "../config/config.ts";
 import { ConfigError, type Problem } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
-import { ROTATE_KEEP, ROTATE_SIZE } from "../config/permissions.ts";
+import { logFiles, logTarget } from "../config/logs.ts";
 import { readTls, TlsError, type TlsMaterial } from "../config/tls.ts";
 import { explainBindError } from "../service.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
@@ -32,7 +32,7 @@ export const check: Command = {
     warnIfRoot();
     const problems = [
       ...config.servers.flatMap(checkServer),
-      ...config.logs.flatMap(({ path }, index) => checkLog(path, `logs[${index}].path`)),
+      ...config.logs.flatMap((log, index) => checkLog(log, `logs[${index}].path`)),
       ...checkFolder(config.pidfile, "pidfile"),
     ];
     if (problems.length > 0) throw new ConfigError(config.path, problems);
@@ -86,7 +86,8 @@ function checkBind(server: ServerConfig, index: number, tls: TlsMaterial | null)
   }
 }
 
-function checkLog(path: string, key: string): Problem[] {
+function checkLog(log: LogConfig, key: string): Problem[] {
+  const { path } = log;
   if (logTarget(path) === "console") return [];
   try {
     // Opening a pipe would wait for somebody to read it.
@@ -95,7 +96,7 @@ function checkLog(path: string, key: string): Problem[] {
     }
     Deno.openSync(path, { append: true }).close();
     // Rotation makes files beside it.
-    return logTarget(path) === "file" ? checkFolder(path, key) : [];
+    return logFiles(log).length > 1 ? checkFolder(path, key) : [];
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return checkFolder(path, key);
     return [{ path: key, message: unwritable(path, error) }];
@@ -136,7 +137,6 @@ function unwritable(path: string, error: unknown, folder?: string): string {
 }
 
 function summary(config: Config): string {
-  const rotation = `rotated at ${ROTATE_SIZE / 1024 / 1024} MiB, ${ROTATE_KEEP} kept`;
   return [
     `OK: ${config.path}`,
     ...config.servers.map(({ type, listen, port, tls, engine }) =>
@@ -146,9 +146,18 @@ function summary(config: Config): string {
     ...config.cluster.map(({ host, port, protocol }) =>
       `  peer ${protocol}://${formatAddress(host, port)}/`
     ),
-    ...config.logs.map(({ path }) =>
-      `  log ${path}, ${logTarget(path) === "file" ? rotation : "never rotated"}`
-    ),
+    ...config.logs.map((log) => `  log ${log.path}, ${rotation(log)}`),
     `  pidfile ${config.pidfile}`,
   ].join("\n");
+}
+
+function rotation(log: LogConfig): string {
+  return logFiles(log).length > 1
+    ? `rotated at ${formatBytes(log.rotateSize)}, ${log.rotateKeep} kept`
+    : "never rotated";
+}
+
+function formatBytes(bytes: number): string {
+  const mebibytes = bytes / 1024 / 1024;
+  return Number.isInteger(mebibytes) ? `${mebibytes} MiB` : `${bytes} bytes`;
 }

@@ -4,10 +4,11 @@
  * @module
  */
 
-import { type Config, logTarget } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import { knownAddresses } from "../config/host.ts";
 import { loadConfig } from "../config/load.ts";
-import { ROTATE_KEEP, ROTATE_SIZE, serviceFlags, shellQuote } from "../config/permissions.ts";
+import { logTarget } from "../config/logs.ts";
+import { serviceFlags, shellQuote } from "../config/permissions.ts";
 import { Whole } from "../log/format.ts";
 import { closeLog, LogFileError, logger, openLog, show } from "../log/log.ts";
 import { type Service, StartError, startService } from "../service.ts";
@@ -59,11 +60,9 @@ async function serveUntilStopped(
   });
   try {
     await openLog({
-      files: config.logs.filter(({ path }) => logTarget(path) !== "console").map(({ path }) => ({
-        path,
-        size: ROTATE_SIZE,
-        keep: ROTATE_KEEP,
-      })),
+      files: config.logs.filter(({ path }) => logTarget(path) !== "console").map((
+        { path, rotateSize, rotateKeep },
+      ) => ({ path, size: rotateSize, keep: rotateKeep })),
       console: true,
       level,
     });

@@ -39,23 +39,21 @@ export interface ServerConfig {
   readonly engine: Engine;
 }
 
+/** How much a log shows: each level shows those after it as well. */
+export type LogLevel = "trace" | "debug" | "info" | "warning" | "error";
+
 /** One entry of `logs`. */
 export interface LogConfig {
   /** Path of the log file, relative to the working directory. */
   readonly path: string;
-}
-
-/**
- * What a log's path stands for:
- *
- * - `console`: a name of standard output or error. Deno opens none of them without `--allow-all`
- *   (measured on 2.9.6), and need not, as the service writes every line to its console anyway.
- * - `device`: something that cannot be rotated, such as `/dev/null`.
- * - `file`: a file that rotates.
- */
-export function logTarget(path: string): "console" | "device" | "file" {
-  if (/^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)) return "console";
-  return path.startsWith("/dev/") ? "device" : "file";
+  /** `rotate.size`: bytes that the file does not grow beyond; 0 for a file that is never rotated. */
+  readonly rotateSize: number;
+  /** `rotate.keep`: how many rotated files are kept, at least 1. */
+  readonly rotateKeep: number;
+  /** `null`: `trace` under `aphlict debug`, else `info`. */
+  readonly level: LogLevel | null;
+  /** `json`: one object a line. */
+  readonly format: "text" | "json";
 }
 
 /** One entry of `cluster`: the admin server of another Aphlict, or of this one. */
@@ -79,6 +77,10 @@ export interface Config {
   readonly pidfile: string;
   /** `memory.hint`: limit for the service's V8 heap in MB; `null` when absent. */
   readonly memoryHint: number | null;
+  /** `user`: whom to become when started by root, a name or a number; `null` when absent. */
+  readonly user: string | null;
+  /** `drain`: seconds over which a stop spreads the end of the browsers' connections. */
+  readonly drain: number;
 }
 
 /** Where each type listens when `listen` is absent, as Phorge's guide says. */
@@ -86,6 +88,9 @@ export const DEFAULT_LISTEN: Readonly<Record<ServerType, string>> = {
   admin: "127.0.0.1",
   client: "0.0.0.0",
 };
+
+/** `drain` when it is absent, in seconds. */
+export const DEFAULT_DRAIN = 2;
 
 /** `host:port` as a URL and Deno's permission flags write it: IPv6 addresses in brackets. */
 export function formatAddress(host: string, port: number): string {

@@ -7,7 +7,6 @@
 
 import { normalize } from "node:path/posix";
 import { quote } from "./error.ts";
-import { logFiles } from "./permissions.ts";
 import type { Place } from "./schema.ts";
 
 /** What to do about a path that cannot be used; `""` when there is nothing particular to say. */
@@ -27,8 +26,18 @@ export interface FileUse {
   readonly place: Place;
   /** How to call this use to the administrator. */
   readonly label: string;
-  /** A `log` is written and rotated. */
-  readonly access: "read" | "write" | "log";
+  readonly access: "read" | "write";
+  /** What else is written because of it. */
+  readonly beside?: FilesBeside;
+}
+
+/** Files that come with another one, and how to call them to the administrator. */
+export interface FilesBeside {
+  readonly paths: readonly string[];
+  /** Between the file and one of these, such as `rotates to`. */
+  readonly verb: string;
+  /** Before the file's label, such as `a rotated name of`. */
+  readonly label: string;
 }
 
 /**
@@ -37,13 +46,13 @@ export interface FileUse {
  */
 export function checkFiles(uses: readonly FileUse[]): void {
   const labels = new Map<string, string>();
-  for (const { path, place, label, access } of uses) {
-    const names = access === "log" ? logFiles({ path }) : [path];
+  for (const { path, place, label, access, beside } of uses) {
+    const names = [path, ...beside?.paths ?? []];
     const clash = names.find((name) => access !== "read" && labels.has(normalize(name)));
     if (clash !== undefined) {
       const subject = clash === path
         ? `${quote(path)} is`
-        : `${quote(path)} rotates to ${quote(clash)}, which is`;
+        : `${quote(path)} ${beside?.verb} ${quote(clash)}, which is`;
       place.report(
         `${subject} also ${labels.get(normalize(clash))}. ` +
           "Use another file: writing to one would destroy the other.",
@@ -51,7 +60,7 @@ export function checkFiles(uses: readonly FileUse[]): void {
       continue;
     }
     for (const name of names) {
-      labels.set(normalize(name), name === path ? label : `a rotated name of ${label}`);
+      labels.set(normalize(name), name === path ? label : `${beside?.label} ${label}`);
     }
   }
 }

@@ -6,28 +6,14 @@
  */
 
 import { knownAddresses } from "./host.ts";
-import { type Config, formatAddress, type LogConfig, logTarget } from "./config.ts";
-
-/** How many rotated files are kept of each log: `PATH.1` (newest) to `PATH.5`. */
-export const ROTATE_KEEP = 5;
-
-/** A log file is rotated when it would grow beyond this many bytes. */
-export const ROTATE_SIZE = 16 * 1024 * 1024;
+import { type Config, formatAddress } from "./config.ts";
+import { logFiles } from "./logs.ts";
 
 /**
  * What keeps the memory of thousands of connections in bounds: V8 as it comes lets garbage of closed
  * ones pile up for as long as its heap has been growing. See docs/decisions/0006-socket-engine.md.
  */
 const V8_FLAGS = ["--max-semi-space-size=8", "--heap-growing-percent=50"];
-
-/** The files a log consists of: the file itself, then its rotated names, newest first. */
-export function logFiles(log: LogConfig): string[] {
-  const target = logTarget(log.path);
-  if (target === "console") return [];
-  if (target === "device") return [log.path];
-  const rotated = Array.from({ length: ROTATE_KEEP }, (_, index) => `${log.path}.${index + 1}`);
-  return [log.path, ...rotated];
-}
 
 /** What the service may do. Everything that is not listed is refused. */
 export interface Permissions {

@@ -104,6 +104,34 @@ export function wholeNumber(noun: string, use: string, min: number, max: number)
   return scalar(noun, use, accept, hint);
 }
 
+/** Powers of 1024, by the names that a byte count may end with. */
+const BINARY_UNITS: ReadonlyMap<string, number> = new Map([
+  ["KiB", 1024],
+  ["MiB", 1024 ** 2],
+  ["GiB", 1024 ** 3],
+]);
+
+/** A number of bytes: a whole number, or a text such as `16MiB`. */
+export function byteCount(noun: string, use: string): Kind<number> {
+  const accept = (value: unknown) => {
+    if (typeof value === "number") {
+      return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+    }
+    const [, digits, unit] = typeof value === "string"
+      ? /^(\d{1,9}) ?(\w+)$/.exec(value) ?? []
+      : [];
+    const factor = BINARY_UNITS.get(unit ?? "");
+    return factor === undefined ? undefined : Number(digits) * factor;
+  };
+  const hint = (value: unknown) =>
+    typeof value === "string" && /^\d+ ?[A-Za-z]*$/.test(value)
+      ? `Write bytes as a number without quotes, or end the text with ${
+        [...BINARY_UNITS.keys()].join(", ").replace(/, (?=\w+$)/, " or ")
+      }.`
+      : null;
+  return scalar(noun, use, accept, hint);
+}
+
 /** A text that `fault` finds nothing wrong with; else it says what to do, or `""` for "Use ...". */
 export function text(
   noun: string,

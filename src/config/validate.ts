@@ -7,6 +7,7 @@
 
 import {
   type Config,
+  DEFAULT_DRAIN,
   DEFAULT_LISTEN,
   type Engine,
   formatAddress,
@@ -15,7 +16,10 @@ import {
 import { ConfigError, type Problem, quote } from "./error.ts";
 import { checkFiles, type FileUse, pathFault } from "./files.ts";
 import { canonicalHost, hostFault, knownAddresses } from "./host.ts";
+import { LOG_DEFAULTS, logFiles, ROTATE_KEEP_MAX } from "./logs.ts";
+import { stateFiles } from "./pidfile.ts";
 import {
+  byteCount,
   complete,
   isComplete,
   type Kind,
@@ -35,6 +39,11 @@ const file = text("a path", "the path of a file in quotes", pathFault);
 const type = oneOf("a type of server", "admin", "client");
 const engine = oneOf("an engine", "socket", "serve");
 const protocol = oneOf("a protocol", "http", "https");
+const level = oneOf("a level", "trace", "debug", "info", "warning", "error");
+const format = oneOf("a format", "text", "json");
+const bytes = byteCount("a number of bytes", 'bytes, a text such as "16MiB", or 0 for never');
+const seconds = wholeNumber("a number of seconds", "a whole number from 0 to 300", 0, 300);
+const user = text("a user", "the name or the number of a user in quotes", userFault);
 const megabytes = wholeNumber(
   "a number of megabytes",
   "a whole number of megabytes, or 0 for the default",
@@ -57,6 +66,19 @@ const server = object('an object such as {"type": "client", "port": 22280}', {
 
 const log = object('an object such as {"path": "/var/log/aphlict.log"}', {
   "path": required(file),
+  "rotate.size": optional(bytes, LOG_DEFAULTS.rotateSize, [null]),
+  "rotate.keep": optional(
+    wholeNumber(
+      "a number of files",
+      `a whole number from 1 to ${ROTATE_KEEP_MAX}`,
+      1,
+      ROTATE_KEEP_MAX,
+    ),
+    LOG_DEFAULTS.rotateKeep,
+    [null],
+  ),
+  "level": optional(level, LOG_DEFAULTS.level, NONE),
+  "format": optional(format, LOG_DEFAULTS.format, NONE),
 });
 
 const peer = object(
@@ -74,6 +96,8 @@ const root = object("an object with the keys servers and pidfile", {
   "cluster": optional(list("a list of objects, one for each peer", peer), []),
   "pidfile": required(file),
   "memory.hint": optional(megabytes, null, [0]),
+  "user": optional(user, null, NONE),
+  "drain": optional(seconds, DEFAULT_DRAIN, [null]),
 });
 
 /** What could be read of an object that `K` describes. */
@@ -110,10 +134,18 @@ export function validate(path: string, value: unknown): Config {
         : { key: each["ssl.key"], cert: each["ssl.cert"], chain: each["ssl.chain"] },
       engine: each.engine ?? defaultEngine(each.type, each.listen),
     })),
-    logs: complete(draft.logs),
+    logs: complete(draft.logs).map((each) => ({
+      path: each.path,
+      rotateSize: each["rotate.size"],
+      rotateKeep: each["rotate.keep"],
+      level: each.level,
+      format: each.format,
+    })),
     cluster: complete(draft.cluster),
     pidfile: draft.pidfile,
     memoryHint: draft["memory.hint"],
+    user: draft.user,
+    drain: draft.drain,
   };
 }
 
@@ -214,21 +246,45 @@ function fileUses(path: string, draft: Read<typeof root>, top: Place): FileUse[]
   const add = (
     path: string | null | undefined,
     place: Place,
-    access: FileUse["access"],
+    rest: Pick<FileUse, "access" | "beside">,
     label = place.path,
   ) => {
-    if (typeof path === "string") uses.push({ path, place, label, access });
+    if (typeof path === "string") uses.push({ path, place, label, ...rest });
   };
-  add(path, top, "read", "the configuration file");
+  add(path, top, { access: "read" }, "the configuration file");
   draft.servers?.forEach((each, index) => {
     const place = top.key("servers").at(index);
     for (const name of ["ssl.key", "ssl.cert", "ssl.chain"] as const) {
-      add(each?.[name], place.key(name), "read");
+      add(each?.[name], place.key(name), { access: "read" });
     }
   });
-  add(draft.pidfile, top.key("pidfile"), "write");
+  const { pidfile } = draft;
+  add(pidfile, top.key("pidfile"), {
+    access: "write",
+    beside: {
+      paths: pidfile === undefined ? [] : stateFiles(pidfile),
+      verb: "keeps its state in",
+      label: "the state beside",
+    },
+  });
   draft.logs?.forEach((each, index) => {
-    add(each?.path, top.key("logs").at(index).key("path"), "log");
+    if (each?.path === undefined) return;
+    // What could not be read counts as absent, so that the paths are still held against each other.
+    const [, ...paths] = logFiles({
+      ...LOG_DEFAULTS,
+      path: each.path,
+      rotateSize: each["rotate.size"] ?? LOG_DEFAULTS.rotateSize,
+      rotateKeep: each["rotate.keep"] ?? LOG_DEFAULTS.rotateKeep,
+    });
+    add(each.path, top.key("logs").at(index).key("path"), {
+      access: "write",
+      beside: { paths, verb: "rotates to", label: "a rotated name of" },
+    });
   });
   return uses;
+}
+
+/** What is wrong with a user: it becomes an argument of `setpriv` and `id`. */
+function userFault(name: string): string | null {
+  return /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/.test(name) ? null : "";
 }

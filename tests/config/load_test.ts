@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../src/config/error.ts";
 import { defaultConfigPath, loadConfig, readFault } from "../../src/config/load.ts";
+import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
 
@@ -51,6 +52,8 @@ Deno.test("loading yields the configuration that a file describes, and its path 
       cluster: [],
       pidfile: "aphlict.pid",
       memoryHint: null,
+      user: null,
+      drain: 2,
     });
   });
 });
@@ -206,17 +209,19 @@ Deno.test({
 });
 
 Deno.test("the default that is shipped says what Phorge's own default says", () => {
-  const { servers, logs, cluster, pidfile, memoryHint } = loadConfig(
+  const { path: _, ...config } = loadConfig(
     fileURLToPath(new URL("../../conf/aphlict.default.json", import.meta.url)),
   );
-  assertEquals({ servers, logs, cluster, pidfile, memoryHint }, {
+  assertEquals(config, {
     servers: [
       { type: "client", port: 22280, listen: "0.0.0.0", tls: null, engine: "socket" },
       { type: "admin", port: 22281, listen: "127.0.0.1", tls: null, engine: "serve" },
     ],
-    logs: [{ path: "/var/log/aphlict.log" }],
+    logs: [{ ...LOG_DEFAULTS, path: "/var/log/aphlict.log" }],
     cluster: [],
     pidfile: "/var/tmp/aphlict/pid/aphlict.pid",
     memoryHint: null,
+    user: null,
+    drain: 2,
   });
 });

@@ -1,12 +1,8 @@
 import fc from "fast-check";
 import { join } from "node:path";
 import type { Config } from "../../src/config/config.ts";
-import {
-  logFiles,
-  serviceFlags,
-  servicePermissions,
-  shellQuote,
-} from "../../src/config/permissions.ts";
+import { LOG_DEFAULTS } from "../../src/config/logs.ts";
+import { serviceFlags, servicePermissions, shellQuote } from "../../src/config/permissions.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 
 const SMALL: Config = {
@@ -19,6 +15,8 @@ const SMALL: Config = {
   cluster: [],
   pidfile: "aphlict.pid",
   memoryHint: null,
+  user: null,
+  drain: 2,
 };
 
 const LARGE: Config = {
@@ -39,23 +37,21 @@ const LARGE: Config = {
       engine: "serve",
     },
   ],
-  logs: [{ path: "log/a" }, { path: "log/b" }],
+  logs: [{ ...LOG_DEFAULTS, path: "log/a" }, { ...LOG_DEFAULTS, path: "log/b" }],
   cluster: [
     { host: "notify2.example.com", port: 22281, protocol: "https" },
     { host: "::1", port: 22281, protocol: "http" },
   ],
   pidfile: "/run/aphlict.pid",
   memoryHint: 512,
+  user: null,
+  drain: 2,
 };
 
 const LOG_FILES = [
   ...["log/a", "log/a.1", "log/a.2", "log/a.3", "log/a.4", "log/a.5"],
   ...["log/b", "log/b.1", "log/b.2", "log/b.3", "log/b.4", "log/b.5"],
 ];
-
-Deno.test("a log consists of its file and five rotated ones", () => {
-  assertEquals(logFiles({ path: "log/a" }), LOG_FILES.slice(0, 6));
-});
 
 Deno.test("localhost is granted with what it resolves to, where the socket engine needs it", () => {
   const { net } = servicePermissions({
@@ -134,10 +130,12 @@ const config: fc.Arbitrary<Config> = fc.record({
     }),
     { minLength: 1 },
   ),
-  logs: fc.array(fc.record({ path })),
+  logs: fc.array(fc.record({ path }).map(({ path }) => ({ ...LOG_DEFAULTS, path }))),
   cluster: fc.array(fc.record({ host, port, protocol: fc.constantFrom("http", "https") })),
   pidfile: path,
   memoryHint: fc.option(fc.nat()),
+  user: fc.constant(null),
+  drain: fc.constant(2),
 });
 
 Deno.test("no flag that grants something is ever bare, or has an empty entry", () => {
@@ -199,7 +197,7 @@ Deno.test("a process under the flags can do what the configuration says, and not
         tls: { key: "live.pem", cert: "live.pem", chain: null },
         engine: "socket",
       }],
-      logs: [{ path: "a.log" }],
+      logs: [{ ...LOG_DEFAULTS, path: "a.log" }],
     });
     const printed = run(Deno.execPath(), ["run", ...flags, "probe.js"], folder);
     assertEquals(printed.trimEnd().split("\n"), [

@@ -10,6 +10,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../assert.ts";
+import { DAEMON } from "./files/invalid_daemon.ts";
 import { CLUSTER, HOSTS } from "./files/invalid_hosts.ts";
 import { SHAPES, UNKNOWN_KEYS } from "./files/invalid_keys.ts";
 import { PATHS } from "./files/invalid_paths.ts";
@@ -24,6 +25,7 @@ const INVALID_FILES = [
   ...HOSTS,
   ...PATHS,
   ...CLUSTER,
+  ...DAEMON,
 ];
 
 function validateText(text: string): Config {
@@ -103,10 +105,12 @@ Deno.test("validation answers any values under its keys with a configuration or 
     fc.record(Object.fromEntries(names.map((name) => [name, value])), { requiredKeys: [] });
   const file = fc.record({
     "servers": fc.array(entry("type", "port", "listen", "ssl.key", "ssl.cert", "ssl.chain")),
-    "logs": fc.array(entry("path")),
+    "logs": fc.array(entry("path", "rotate.size", "rotate.keep", "level", "format")),
     "cluster": fc.array(entry("host", "port", "protocol")),
     "pidfile": value,
     "memory.hint": value,
+    "user": value,
+    "drain": value,
     ["__proto__"]: value,
   }, { requiredKeys: [] });
   fc.assert(fc.property(file, assertAnswers));

@@ -6,7 +6,7 @@
 
 import { ADMIN, admin, CLIENT, type InvalidFile, keys, servers, USE_PATH } from "./text.ts";
 
-const TOP_KEYS = "servers, logs, cluster, pidfile, memory.hint";
+const TOP_KEYS = "servers, logs, cluster, pidfile, memory.hint, user, drain";
 const SERVER_KEYS = "type, port, listen, ssl.key, ssl.cert, ssl.chain, engine";
 
 export const SHAPES: readonly InvalidFile[] = [
@@ -116,11 +116,14 @@ export const UNKNOWN_KEYS: readonly InvalidFile[] = [
   {
     what: "unknown keys of logs and peers",
     text: keys(
-      `"logs": [{"path": "a.log", "level": 3}],
+      `"logs": [{"path": "a.log", "colour": 3}],
       "cluster": [{"host": "a", "port": 1, "protocol": "http", "weight": 2}]`,
     ),
     problems: [
-      ["logs[0].level", "The key is unknown. Remove it, or use one of: path."],
+      [
+        "logs[0].colour",
+        "The key is unknown. Remove it, or use one of: path, rotate.size, rotate.keep, level, format.",
+      ],
       ["cluster[0].weight", "The key is unknown. Remove it, or use one of: host, port, protocol."],
     ],
   },

@@ -5,6 +5,7 @@
  */
 
 import type { Config } from "../../../src/config/config.ts";
+import { LOG_DEFAULTS } from "../../../src/config/logs.ts";
 import { ADMIN, CLIENT, keys, servers } from "./text.ts";
 
 /** A file that is accepted. */
@@ -62,7 +63,7 @@ export const VALID_FILES: readonly ValidFile[] = [
     expected: {
       path: "aphlict.json",
       servers: [client, admin],
-      logs: [{ path: "/var/log/aphlict.log" }],
+      logs: [{ ...LOG_DEFAULTS, path: "/var/log/aphlict.log" }],
       cluster: [],
       pidfile: "/var/tmp/aphlict/pid/aphlict.pid",
       memoryHint: null,
@@ -167,17 +168,52 @@ export const VALID_FILES: readonly ValidFile[] = [
   {
     what: "two logs",
     text: keys(`"logs": [{"path": "a.log"}, {"path": "logs/a.log"}]`),
-    expected: { logs: [{ path: "a.log" }, { path: "logs/a.log" }] },
+    expected: {
+      logs: [{ ...LOG_DEFAULTS, path: "a.log" }, { ...LOG_DEFAULTS, path: "logs/a.log" }],
+    },
   },
   {
     what: "two logs whose names only look like rotated ones",
     text: keys(`"logs": [{"path": "a.log"}, {"path": "a.log.6"}, {"path": "a.log.01"}]`),
-    expected: { logs: [{ path: "a.log" }, { path: "a.log.6" }, { path: "a.log.01" }] },
+    expected: {
+      logs: [{ ...LOG_DEFAULTS, path: "a.log" }, { ...LOG_DEFAULTS, path: "a.log.6" }, {
+        ...LOG_DEFAULTS,
+        path: "a.log.01",
+      }],
+    },
   },
   {
     what: "a path with spaces, quotes and letters of any alphabet",
     text: keys(`"logs": [{"path": "/var/log/Ära \\"1\\" '2' $HOME.log"}]`),
-    expected: { logs: [{ path: `/var/log/Ära "1" '2' $HOME.log` }] },
+    expected: { logs: [{ ...LOG_DEFAULTS, path: `/var/log/Ära "1" '2' $HOME.log` }] },
+  },
+  {
+    what: "a log with a size, a number of files, a level and a format of its own",
+    text: keys(
+      `"logs": [{"path": "a.log", "rotate.size": "3 KiB", "rotate.keep": 2, "level": "warning",
+        "format": "json"}, {"path": "b.log", "rotate.size": 0, "rotate.keep": null, "level": ""}]`,
+    ),
+    expected: {
+      logs: [
+        { path: "a.log", rotateSize: 3072, rotateKeep: 2, level: "warning", format: "json" },
+        { ...LOG_DEFAULTS, path: "b.log", rotateSize: 0 },
+      ],
+    },
+  },
+  {
+    what: "a log named as a rotated file of one that never rotates",
+    text: keys(`"logs": [{"path": "a.log", "rotate.size": 0}, {"path": "a.log.1"}]`),
+    expected: {
+      logs: [
+        { ...LOG_DEFAULTS, path: "a.log", rotateSize: 0 },
+        { ...LOG_DEFAULTS, path: "a.log.1" },
+      ],
+    },
+  },
+  {
+    what: "a user and a drain",
+    text: keys(`"user": "www-data", "drain": 0`),
+    expected: { user: "www-data", drain: 0 },
   },
   { what: "an empty list of logs", text: keys(`"logs": []`), expected: { logs: [] } },
   {
