@@ -4,8 +4,8 @@
  * @module
  */
 
-import { run } from "./src/cli/cli.ts";
+import { main } from "./src/cli/cli.ts";
 
 if (import.meta.main) {
-  Deno.exit(await run(Deno.args, { root: import.meta.dirname ?? "." }));
+  Deno.exit(await main(Deno.args, { root: import.meta.dirname ?? "." }));
 }

@@ -18,7 +18,8 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["admin", ["config", "hub", "websocket", "log"]],
   ["service.ts", ["config", "hub", "websocket", "log", "client", "admin"]],
   ["version.ts", []],
-  ["cli", ["config", "log", "service.ts", "version.ts"]],
+  ["supervisor", ["config"]],
+  ["cli", ["config", "log", "service.ts", "supervisor", "version.ts"]],
   ["main.ts", ["cli"]],
 ]);
 

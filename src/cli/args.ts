@@ -7,12 +7,12 @@
 import { parseArgs } from "@std/cli";
 import { suggest } from "../config/suggest.ts";
 
-/** An option that takes a value, such as `--config PATH`. */
+/** An option, such as `--config PATH` or `--json`. */
 export interface OptionSpec {
   /** Without the dashes. */
   readonly name: string;
-  /** How the value is called in the help. */
-  readonly value: string;
+  /** How the value is called in the help; absent when it takes none. */
+  readonly value?: string;
   readonly help: string;
   /** When only these values make sense. */
   readonly choices?: readonly string[];
@@ -20,6 +20,7 @@ export interface OptionSpec {
 
 /** What was typed after the verb. */
 export interface Parsed {
+  /** By name; an option that takes no value has an empty one. */
   readonly values: ReadonlyMap<string, string>;
   readonly rest: readonly string[];
 }
@@ -30,8 +31,8 @@ export class UsageError extends Error {
 }
 
 /**
- * Parses the arguments after a verb. Every option takes a value, as `--name VALUE` or
- * `--name=VALUE`; after `--` nothing is an option.
+ * Parses the arguments after a verb. A value is given as `--name VALUE` or `--name=VALUE`; after `--`
+ * nothing is an option.
  *
  * @throws {UsageError} If an option is unknown, repeated, has no value or one that makes no sense.
  */
@@ -41,8 +42,10 @@ export function parseOptions(argv: readonly string[], specs: readonly OptionSpec
   if (argv.some((argument) => /^--?_(=|$)/.test(argument))) {
     throw new UsageError('Unknown option "--_".');
   }
+  const flags = specs.filter(({ value }) => value === undefined).map(({ name }) => name);
   const parsed: Record<string, unknown> = parseArgs([...argv], {
-    string: [...names, "_"],
+    string: [...names.filter((name) => !flags.includes(name)), "_"],
+    boolean: flags,
     collect: names,
     unknown(argument: string, key: string | undefined) {
       if (key === undefined) return true;
@@ -59,6 +62,13 @@ export function parseOptions(argv: readonly string[], specs: readonly OptionSpec
     if (!Array.isArray(given) || given.length === 0) continue;
     if (given.length > 1) throw new UsageError(`"--${name}" was given more than once.`);
     const [text] = given;
+    if (value === undefined) {
+      if (argv.some((argument) => argument.startsWith(`--${name}=`))) {
+        throw new UsageError(`"--${name}" takes no value.`);
+      }
+      values.set(name, "");
+      continue;
+    }
     if (typeof text !== "string" || text === "") {
       throw new UsageError(`"--${name}" needs a value: --${name} ${value}.`);
     }

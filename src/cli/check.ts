@@ -11,6 +11,8 @@ import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { readTls, TlsError, type TlsMaterial } from "../config/tls.ts";
 import { explainBindError } from "../service.ts";
+import { holderOf } from "../supervisor/pidfile.ts";
+import { readState } from "../supervisor/state.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { complain, print } from "./output.ts";
 import { warnIfRoot } from "./root.ts";
@@ -25,28 +27,42 @@ export const check: Command = {
   details:
     "Reads and validates the file, reads keys and certificates and holds them against each " +
     "other, tries to write in the folders of the logs and the pidfile, and binds each address for " +
-    "a moment. Prints every problem and exits 1, or prints OK and a summary.",
+    "a moment, but for those that this very Aphlict holds already. Prints every problem and exits 1, or prints OK and a summary.",
   options: [CONFIG_OPTION],
   run(invocation) {
     const config = loadConfig(configPath(invocation));
     warnIfRoot();
-    const problems = [
-      ...config.servers.flatMap(checkServer),
-      ...config.logs.flatMap((log, index) => checkLog(log, `logs[${index}].path`)),
-      ...checkFolder(config.pidfile, "pidfile"),
-    ];
+    const problems = findProblems(config);
     if (problems.length > 0) throw new ConfigError(config.path, problems);
     print(summary(config));
     return EXIT.done;
   },
 };
 
-function checkServer(server: ServerConfig, index: number): Problem[] {
-  const tls = checkTls(server, index);
-  // With files that are no good the binding would only fail for the same reason.
-  return Array.isArray(tls)
-    ? [...tls, ...checkBind(server, index, null)]
-    : checkBind(server, index, tls);
+/** Everything that would keep the service from starting, or from starting again in place of one. */
+export function findProblems(config: Config): Problem[] {
+  const held = heldPorts(config);
+  return [
+    ...config.servers.flatMap((server, index) => {
+      const tls = checkTls(server, index);
+      const isFree = held.has(server.port) ? [] : checkBind(
+        server,
+        index,
+        // With files that are no good the binding would only fail for the same reason.
+        Array.isArray(tls) ? null : tls,
+      );
+      return [...Array.isArray(tls) ? tls : [], ...isFree];
+    }),
+    ...config.logs.flatMap((log, index) => checkLog(log, `logs[${index}].path`)),
+    ...checkFolder(config.pidfile, "pidfile"),
+  ];
+}
+
+/** The ports that are taken by the very service that is to be started again. */
+function heldPorts({ pidfile }: Config): ReadonlySet<number> {
+  if (holderOf(pidfile) === null) return new Set();
+  const urls = readState(pidfile)?.service?.urls ?? [];
+  return new Set(urls.map((url) => Number(URL.parse(url)?.port)));
 }
 
 /** What the server speaks TLS with, `null` for plain text, or what is wrong with its files. */

@@ -6,13 +6,22 @@
 
 import { ConfigError } from "../config/error.ts";
 import { suggest } from "../config/suggest.ts";
+import { PidfileError } from "../supervisor/pidfile.ts";
 import { parseOptions, UsageError } from "./args.ts";
 import { check } from "./check.ts";
 import { type Command, EXIT } from "./command.ts";
+import { FolderError } from "./folders.ts";
 import { helpOn, overview } from "./help.ts";
+import { launch } from "./launch.ts";
 import { complain, print } from "./output.ts";
 import { permissions } from "./permissions.ts";
-import { debug, serve } from "./serve.ts";
+import { reload } from "./reload.ts";
+import { restart } from "./restart.ts";
+import { overseer, run } from "./run.ts";
+import { debug, serve, service } from "./serve.ts";
+import { start } from "./start.ts";
+import { status } from "./status.ts";
+import { stop } from "./stop.ts";
 import { version } from "./version.ts";
 
 const help: Command = {
@@ -28,7 +37,23 @@ const help: Command = {
 };
 
 /** All verbs, in the order of the help. */
-const COMMANDS: readonly Command[] = [serve, debug, check, permissions, version, help];
+const COMMANDS: readonly Command[] = [
+  start,
+  stop,
+  restart,
+  reload,
+  status,
+  run,
+  serve,
+  debug,
+  check,
+  permissions,
+  version,
+  help,
+  launch,
+  overseer,
+  service,
+];
 
 /**
  * Runs a command line.
@@ -37,7 +62,7 @@ const COMMANDS: readonly Command[] = [serve, debug, check, permissions, version,
  * @param options `root`: the project's folder, which holds `conf`.
  * @returns The exit code: 0 done, 1 failed, 2 wrong usage.
  */
-export async function run(
+export async function main(
   argv: readonly string[],
   options: { readonly root: string },
 ): Promise<number> {
@@ -48,7 +73,9 @@ export async function run(
       complain(`${error.message}\n\n${overview(COMMANDS)}`);
       return EXIT.usage;
     }
-    if (error instanceof ConfigError) {
+    if (
+      error instanceof ConfigError || error instanceof PidfileError || error instanceof FolderError
+    ) {
       complain(error.message);
       return EXIT.failed;
     }

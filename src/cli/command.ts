@@ -28,6 +28,8 @@ export interface Command {
   /** What `help VERB` says beneath it. */
   readonly details: string;
   readonly options: readonly OptionSpec[];
+  /** Whether it is for other parts of the program, and not listed. */
+  readonly internal?: true;
   /** Names of what it takes besides options, such as `[VERB]`; empty for nothing. */
   readonly operands?: string;
   /** @returns The exit code. */
@@ -40,6 +42,12 @@ export const CONFIG_OPTION: OptionSpec = {
   value: "PATH",
   help: "The configuration file. Default: conf/aphlict.custom.json if it exists, else " +
     "conf/aphlict.default.json.",
+};
+
+/** The option of every command that starts something. */
+export const AS_ROOT_OPTION: OptionSpec = {
+  name: "as-root",
+  help: "Run as root all the same. Nothing in Aphlict needs it.",
 };
 
 /** The configuration file that was asked for, or the default one. */

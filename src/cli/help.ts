@@ -9,7 +9,8 @@ import type { Command } from "./command.ts";
 const WIDTH = 78;
 
 /** The list of verbs. */
-export function overview(commands: readonly Command[]): string {
+export function overview(all: readonly Command[]): string {
+  const commands = all.filter(({ internal }) => internal !== true);
   const width = Math.max(...commands.map(({ verb }) => verb.length));
   return [
     "Usage: aphlict VERB [OPTION...]",
@@ -34,7 +35,7 @@ export function helpOn({ verb, synopsis, details, options, operands }: Command):
     ...wrap(details, ""),
     ...options.flatMap(({ name, value, choices, help }) => [
       "",
-      `  --${name} ${choices ? choices.join("|") : value}`,
+      `  --${name}${value === undefined ? "" : ` ${choices?.join("|") ?? value}`}`,
       ...wrap(help, "      "),
     ]),
   ].join("\n");

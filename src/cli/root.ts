@@ -1,19 +1,34 @@
 /**
- * Whether somebody is about to run the service as root.
+ * Whether somebody is about to run Aphlict as root.
  *
  * @module
  */
 
+import { AS_ROOT_OPTION, type Invocation } from "./command.ts";
 import { complain } from "./output.ts";
+
+const ADVICE = "Aphlict needs nothing that only root may do. Make a user for it " +
+  "(useradd --system --create-home aphlict), let that user write the folders of the log and the " +
+  "pidfile, and start it as that user";
+
+/** Whether this process runs as root, as far as it may ask. */
+export function isRoot(): boolean {
+  // The service itself may not: its sandbox does not hold the permission.
+  return Deno.permissions.querySync({ name: "sys", kind: "uid" }).state === "granted" &&
+    Deno.uid() === 0;
+}
 
 /** Warns the person at the console when the process runs as root, and says what to do instead. */
 export function warnIfRoot(): void {
-  // The service itself may not ask: its sandbox does not hold the permission.
-  if (Deno.permissions.querySync({ name: "sys", kind: "uid" }).state !== "granted") return;
-  if (Deno.uid() !== 0) return;
+  if (isRoot()) complain(`Warning: this is root, and ${ADVICE}.`);
+}
+
+/** Whether the process runs as root and was not told to; then it says what to do instead. */
+export function refusesRoot({ options }: Invocation): boolean {
+  if (!isRoot() || options.has(AS_ROOT_OPTION.name)) return false;
   complain(
-    "Warning: this is root, and Aphlict needs nothing that only root may do. Make a user for it " +
-      "(useradd --system --create-home aphlict), let that user write the folders of the log and the pidfile, " +
-      "and start it as that user.",
+    `This is root, and ${ADVICE}; or name it as "user" in the configuration, and root becomes it. ` +
+      `To run as root all the same, add --${AS_ROOT_OPTION.name}.`,
   );
+  return true;
 }

@@ -4,20 +4,30 @@
  * @module
  */
 
+import { restartReasons } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/error.ts";
 import { knownAddresses } from "../config/host.ts";
 import { loadConfig } from "../config/load.ts";
-import { logTarget } from "../config/logs.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
 import { Whole } from "../log/format.ts";
-import { closeLog, LogFileError, logger, openLog, show } from "../log/log.ts";
+import {
+  closeLog,
+  LogFileError,
+  logger,
+  type LogOptions,
+  openLog,
+  reopenLog,
+  show,
+} from "../log/log.ts";
 import { type Service, StartError, startService } from "../service.ts";
+import { encode, isReload, linesOf, type ReloadOutcome, type Report } from "../supervisor/channel.ts";
 import { VERSION } from "../version.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
 import { complain } from "./output.ts";
 
-/** How long stopping may take, in ms; what is stuck then is left to the system. */
-const STOP_DEADLINE_MS = 4500;
+/** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
+const STOP_LIMIT_MS = 5000;
 
 /** How long the last lines may wait for a console that nobody reads, in ms. */
 const CLOSE_DEADLINE_MS = 500;
@@ -27,12 +37,12 @@ const log = logger("service");
 /** Runs the service. */
 export const serve: Command = {
   verb: "serve",
-  synopsis: "Run the service in this process until it is told to stop.",
+  synopsis: "Run the service in this process, without an overseer, until it is told to stop.",
   details: "Binds every server of the configuration, or none, and logs to the console and to the " +
     "configured files. SIGINT and SIGTERM stop it: browsers are told to go away (code 1001), and " +
-    "the exit code is 0. SIGHUP reads the certificates again, for new connections.",
+    "the exit code is 0. SIGHUP reloads what can be changed in place.",
   options: [CONFIG_OPTION],
-  run: (invocation) => serveUntilStopped(invocation, "info"),
+  run: (invocation) => serveAlone(invocation, "info"),
 };
 
 /** Runs the service and shows everything. */
@@ -41,35 +51,107 @@ export const debug: Command = {
   synopsis: "Like serve, and log every connection, command, message and delivery.",
   details:
     "For finding out why a notification does not arrive. It writes a lot, with the content " +
-    "of every message: use serve for every day.",
+    "of every message: use start for every day.",
   options: [CONFIG_OPTION],
-  run: (invocation) => serveUntilStopped(invocation, "trace"),
+  run: (invocation) => serveAlone(invocation, "trace"),
 };
 
-async function serveUntilStopped(
-  invocation: Invocation,
-  level: "info" | "trace",
-): Promise<number> {
-  const config = loadConfig(configPath(invocation));
-  const stopped = stopSignal();
-  let service: Service | null = null;
-  // From the start on, as it would end the process otherwise.
-  Deno.addSignalListener("SIGHUP", () => {
-    log.info("SIGHUP: reading the certificates again.");
-    service?.renewCertificates();
-  });
-  try {
-    await openLog({
-      files: config.logs.filter(({ path }) => logTarget(path) !== "console").map((
-        { path, rotateSize, rotateKeep },
-      ) => ({ path, size: rotateSize, keep: rotateKeep })),
-      console: true,
-      level,
+/** Runs the service for the overseer. */
+export const service: Command = {
+  verb: "service",
+  synopsis: "The service as the overseer runs it.",
+  details: "It reads commands on standard input, whose end ends it, and reports on standard output.",
+  options: [
+    CONFIG_OPTION,
+    {
+      name: "attempt",
+      value: "WHICH",
+      choices: ["first", "again"],
+      help: "first: a log file that cannot be opened is a reason not to start.",
+    },
+    {
+      name: "console",
+      value: "WHERE",
+      choices: ["stderr", "none"],
+      help: "Where the log is shown.",
+    },
+  ],
+  internal: true,
+  run(invocation) {
+    // The terminal tells the whole group; the overseer decides.
+    Deno.addSignalListener("SIGHUP", () => {});
+    const say = (report: Report) => Deno.stdout.writeSync(encode(report));
+    return runService(loadConfig(configPath(invocation)), {
+      level: "info",
+      console: invocation.options.get("console") === "stderr" ? "stderr" : "none",
+      onTrouble: invocation.options.get("attempt") === "again" ? "go on" : "throw",
+      report: say,
+      async follow(reload, stop) {
+        for await (const line of linesOf(Deno.stdin.readable)) {
+          if (isReload(line)) say({ type: "reloaded", outcome: reload() });
+        }
+        stop("The overseer is gone");
+      },
     });
+  },
+};
+
+function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<number> {
+  return runService(loadConfig(configPath(invocation)), {
+    level,
+    console: "split",
+    onTrouble: "throw",
+    report(report) {
+      if (report.type === "listening") showFirstMessage(report.urls);
+    },
+    follow(reload) {
+      Deno.addSignalListener("SIGHUP", () => {
+        log.info("SIGHUP: reloading.");
+        const { ok, lines } = reload();
+        for (const line of lines) {
+          if (ok) log.info("Reload: {line}", { line });
+          else log.error("Reload refused: {line}", { line });
+        }
+      });
+    },
+  });
+}
+
+/** What the service is run by. */
+interface Surroundings extends Pick<LogOptions, "level" | "console" | "onTrouble"> {
+  /** Told how the start went. */
+  report(report: Report): void;
+  /** Calls `reload` and `stop` when it is time, from the start on. */
+  follow(reload: () => ReloadOutcome, stop: (why: string) => void): void;
+}
+
+async function runService(
+  config: Config,
+  { report, follow, ...logging }: Surroundings,
+): Promise<number> {
+  const stopped = Promise.withResolvers<string>();
+  // Those that follow the first are ignored.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => stopped.resolve(signal));
+  }
+  let current = config;
+  let service: Service | null = null;
+  const fail = (problems: readonly string[]) => {
+    report({ type: "failed", problems });
+    return EXIT.failed;
+  };
+  follow(() => {
+    if (service === null) return { ok: false, lines: ["The service is still starting."] };
+    const outcome = reload(service, current, logging);
+    if ("config" in outcome) current = outcome.config;
+    return outcome;
+  }, stopped.resolve);
+  try {
+    openLog({ ...logging, files: config.logs, writer: "rotating" });
   } catch (error) {
     if (!(error instanceof LogFileError)) throw error;
     complain(error.message);
-    return EXIT.failed;
+    return fail([error.message]);
   }
   logUnexpectedErrors();
   log.info(`Aphlict ${VERSION} starts with {path} (pid {pid}).`, {
@@ -79,17 +161,49 @@ async function serveUntilStopped(
   try {
     service = await startService(config);
     announce(config, service);
-    log.info("{signal}: stopping.", { signal: await stopped });
-    await stopWithin(STOP_DEADLINE_MS, service);
+    report({ type: "listening", pid: Deno.pid, urls: service.listening.map(({ url }) => url) });
+    log.info("{why}: stopping.", { why: await stopped.promise });
+    await stopWithin(service, current.drain * 1000);
     return EXIT.done;
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    for (const problem of error.message.split("\n")) {
-      log.fatal("{problem}", { problem: new Whole(problem) });
-    }
-    return EXIT.failed;
+    const problems = error.message.split("\n");
+    for (const problem of problems) log.fatal("{problem}", { problem: new Whole(problem) });
+    return fail(problems);
   } finally {
     await deadline(closeLog(), CLOSE_DEADLINE_MS);
+  }
+}
+
+/** Takes over what of a configuration can be changed in place; all of it, or nothing. */
+function reload(
+  service: Service,
+  from: Config,
+  logging: Pick<LogOptions, "level" | "console" | "onTrouble">,
+): ReloadOutcome | (ReloadOutcome & { readonly config: Config }) {
+  try {
+    const config = loadConfig(from.path);
+    const reasons = restartReasons(from, config);
+    if (reasons.length > 0) {
+      return {
+        ok: false,
+        lines: [`${reasons.join(", ")} changed, which needs a restart of the service.`],
+      };
+    }
+    service.renewCertificates();
+    reopenLog({ ...logging, files: config.logs, writer: "rotating" });
+    return {
+      ok: true,
+      lines: ["Configuration, certificates and logs were read again; nobody was disconnected."],
+      config,
+    };
+  } catch (error) {
+    if (
+      error instanceof ConfigError || error instanceof StartError || error instanceof LogFileError
+    ) {
+      return { ok: false, lines: error.message.split("\n") };
+    }
+    throw error;
   }
 }
 
@@ -122,10 +236,13 @@ function announce(config: Config, service: Service): void {
       { excess: excess.join(", ") },
     );
   }
-  const admin = service.listening.find(({ type }) => type === "admin");
+}
+
+function showFirstMessage(urls: readonly string[]): void {
+  const admin = urls.find((url) => url.startsWith("http"));
   show(
     "\nSend a first message to the browsers subscribed to PHID-USER-example:\n\n" +
-      `  curl -d '{"type":"test","subscribers":["PHID-USER-example"]}' '${admin?.url}'\n`,
+      `  curl -d '{"type":"test","subscribers":["PHID-USER-example"]}' '${admin}'\n`,
   );
 }
 
@@ -135,17 +252,9 @@ function excessPermissions(): string[] {
   return kinds.filter((name) => Deno.permissions.querySync({ name }).state === "granted");
 }
 
-/** Resolves with the first signal that asks the process to stop; those that follow are ignored. */
-function stopSignal(): Promise<Deno.Signal> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      Deno.addSignalListener(signal, () => resolve(signal));
-    }
-  });
-}
-
-async function stopWithin(ms: number, service: Service): Promise<void> {
-  if (await deadline(service.stop(), ms)) log.info("Stopped.");
+async function stopWithin(service: Service, drainMs: number): Promise<void> {
+  const ms = drainMs + STOP_LIMIT_MS;
+  if (await deadline(service.stop(drainMs), ms)) log.info("Stopped.");
   else log.warning("Stopped with connections that did not end within {ms} ms.", { ms });
 }
 

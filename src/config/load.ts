@@ -32,6 +32,41 @@ export function loadConfig(path: string): Config {
   return validate(path, parse(path, decode(path, read(path))));
 }
 
+/** Where a pidfile is, and what else is wrong with the file that names it. */
+export interface NamedPidfile {
+  readonly pidfile: string;
+  readonly error: ConfigError | null;
+}
+
+/**
+ * The pidfile of a configuration file, even of one that cannot be used otherwise: what runs must be
+ * found and stopped whatever has been written into the file since.
+ *
+ * @throws {ConfigError} It cannot be read, or names no pidfile that could be understood.
+ */
+export function loadPidfile(path: string): NamedPidfile {
+  try {
+    return { pidfile: loadConfig(path).pidfile, error: null };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const pidfile = findPidfile(path);
+    if (pidfile === null) throw error;
+    return { pidfile, error };
+  }
+}
+
+function findPidfile(path: string): string | null {
+  try {
+    const text = decode(path, read(path));
+    const [, quoted = "null"] = /"pidfile"\s*:\s*("(?:[^"\\\n]|\\.)*")/.exec(text) ?? [];
+    const pidfile: unknown = JSON.parse(quoted);
+    return typeof pidfile === "string" && pathFault(pidfile) === null ? pidfile : null;
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
 /** Only a missing file counts: one that cannot be looked at is chosen, so that loading says why. */
 function exists(path: string): boolean {
   try {

@@ -8,12 +8,16 @@
 import { knownAddresses } from "./host.ts";
 import { type Config, formatAddress } from "./config.ts";
 import { logFiles } from "./logs.ts";
+import { stateFiles } from "./pidfile.ts";
 
 /**
  * What keeps the memory of thousands of connections in bounds: V8 as it comes lets garbage of closed
  * ones pile up for as long as its heap has been growing. See docs/decisions/0006-socket-engine.md.
  */
 const V8_FLAGS = ["--max-semi-space-size=8", "--heap-growing-percent=50"];
+
+/** Nothing is asked on a terminal, and no code is fetched; see {@linkcode serviceFlags}. */
+const SEALED = ["--no-prompt", "--cached-only", "--deny-import"];
 
 /** What the service may do. Everything that is not listed is refused. */
 export interface Permissions {
@@ -68,13 +72,28 @@ export function servicePermissions(config: Config): Permissions {
 export function serviceFlags(config: Config): string[] {
   const { net, read, write } = servicePermissions(config);
   return [
-    "--no-prompt",
-    "--cached-only",
-    "--deny-import",
+    ...SEALED,
     `--v8-flags=${[...V8_FLAGS, ...heapLimit(config)].join(",")}`,
     ...allow("net", net),
     ...allow("read", read),
     ...allow("write", write),
+  ];
+}
+
+/**
+ * The flags that `deno run` starts the overseer with: it reads the configuration, owns the pidfile,
+ * appends to the first log, and runs the deno binary that it runs under. It has no network.
+ *
+ * @param deno Path of the binary.
+ */
+export function overseerFlags({ path, pidfile, logs }: Config, deno: string): string[] {
+  const owned = [pidfile, ...stateFiles(pidfile)];
+  const log = logs.slice(0, 1).flatMap((each) => logFiles(each).slice(0, 1));
+  return [
+    ...SEALED,
+    ...allow("read", unique([path, ...owned])),
+    ...allow("write", unique([...owned, ...log])),
+    ...allow("run", [deno]),
   ];
 }
 

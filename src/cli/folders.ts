@@ -1,0 +1,43 @@
+/**
+ * The folders of the log files and of the pidfile.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import type { Config } from "../config/config.ts";
+import { logTarget } from "../config/logs.ts";
+
+/** A folder that cannot be made; the message says why and what to do. */
+export class FolderError extends Error {
+  override readonly name = "FolderError";
+}
+
+/** The folders that a configuration writes in, each once. */
+export function foldersOf({ logs, pidfile }: Config): string[] {
+  const paths = logs.filter(({ path }) => logTarget(path) === "file").map(({ path }) => path);
+  return [...new Set([...paths, pidfile].map((path) => dirname(path)))];
+}
+
+/**
+ * Makes the folders that are missing, for everybody to look into (mode 755).
+ *
+ * @throws {FolderError} If one cannot be made.
+ */
+export function makeFolders(config: Config): void {
+  for (const folder of foldersOf(config)) {
+    try {
+      Deno.mkdirSync(folder, { recursive: true, mode: 0o755 });
+    } catch (error) {
+      const reason = error instanceof Deno.errors.PermissionDenied
+        ? "permission denied"
+        : error instanceof Error
+        ? error.message
+        : String(error);
+      throw new FolderError(
+        `Cannot make folder ${folder}: ${reason}. Make it, let this user write it, or name another ` +
+          `in ${config.path}.`,
+      );
+    }
+  }
+}

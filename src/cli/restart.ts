@@ -1,0 +1,42 @@
+/**
+ * `aphlict restart`.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../config/error.ts";
+import { loadConfig } from "../config/load.ts";
+import { holderOf } from "../supervisor/pidfile.ts";
+import { findProblems } from "./check.ts";
+import { AS_ROOT_OPTION, type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import { complain } from "./output.ts";
+import { refusesRoot } from "./root.ts";
+import { startWith } from "./start.ts";
+import { stopRunning } from "./stop.ts";
+
+/** Stops Aphlict and starts it, if it can start. */
+export const restart: Command = {
+  verb: "restart",
+  synopsis: "Stop Aphlict, then start it; what runs is kept if the configuration is no good.",
+  details: "Checks the configuration first, as `aphlict check` does. If it finds a problem, nothing is " +
+    "stopped and the exit code is 1. When nothing runs, it only starts.",
+  options: [CONFIG_OPTION, AS_ROOT_OPTION],
+  async run(invocation) {
+    if (refusesRoot(invocation)) return EXIT.failed;
+    const config = loadConfig(configPath(invocation));
+    const pid = holderOf(config.pidfile);
+    if (pid !== null) {
+      const problems = findProblems(config);
+      if (problems.length > 0) {
+        complain(
+          `${new ConfigError(config.path, problems).message}\nAphlict (overseer ${pid}) runs on as ` +
+            "it was.",
+        );
+        return EXIT.failed;
+      }
+      const code = await stopRunning({ pidfile: config.pidfile, pid });
+      if (code !== EXIT.done) return code;
+    }
+    return await startWith(config, invocation);
+  },
+};

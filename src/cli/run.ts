@@ -1,0 +1,102 @@
+/**
+ * `aphlict run`: the overseer, in the foreground or for `aphlict start`.
+ *
+ * @module
+ */
+
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import { closeLog, LogFileError, logger, openLog, reopenLog } from "../log/log.ts";
+import { encode, type Report } from "../supervisor/channel.ts";
+import { Overseer } from "../supervisor/overseer.ts";
+import { holderOf, Pidfile, PidfileError } from "../supervisor/pidfile.ts";
+import {
+  AS_ROOT_OPTION,
+  type Command,
+  CONFIG_OPTION,
+  configPath,
+  EXIT,
+  type Invocation,
+} from "./command.ts";
+import { complain } from "./output.ts";
+import { alreadyRunning } from "./start.ts";
+
+/** Runs the overseer where it was typed. */
+export const run: Command = {
+  verb: "run",
+  synopsis: "Run Aphlict in the foreground: for systemd, containers and the like.",
+  details: "The overseer and its service, with the log on standard error. SIGTERM and SIGINT stop it " +
+    "(exit code 0), SIGHUP reloads. When the service cannot start at first, the reason is printed and " +
+    "the exit code is 1; when it ends later, it is started again.",
+  options: [CONFIG_OPTION, AS_ROOT_OPTION],
+  run: (invocation) => oversee(invocation, false),
+};
+
+/** What `aphlict start` leaves running. */
+export const overseer: Command = {
+  verb: "overseer",
+  synopsis: "The overseer as `aphlict start` runs it.",
+  details: "It says on standard output how the start went, and nothing after that.",
+  options: [CONFIG_OPTION],
+  internal: true,
+  run: (invocation) => oversee(invocation, true),
+};
+
+async function oversee(invocation: Invocation, detached: boolean): Promise<number> {
+  const announce = detached ? report : tellFailure;
+  const config = loadConfig(configPath(invocation));
+  let pidfile: Pidfile | null;
+  try {
+    pidfile = await Pidfile.take(config.pidfile);
+    if (pidfile === null) {
+      announce({ type: "failed", problems: [alreadyRunning(config, holderOf(config.pidfile))] });
+      return EXIT.failed;
+    }
+  } catch (error) {
+    if (!(error instanceof PidfileError)) throw error;
+    announce({ type: "failed", problems: [error.message] });
+    return EXIT.failed;
+  }
+  try {
+    const options = (config: Config) => logOptions(config, detached);
+    openLog(options(config));
+    const log = logger("overseer");
+    const done = await new Overseer({
+      config,
+      deno: Deno.execPath(),
+      root: invocation.root,
+      detached,
+      log,
+      show: detached ? () => {} : complain,
+      announce,
+      adopted(next) {
+        // It may append to the log that it was started with, and to no other.
+        const [first, now] = [config.logs[0], next.logs[0]];
+        if (first?.path === now?.path) reopenLog(options(next));
+      },
+    }).run();
+    return done ? EXIT.done : EXIT.failed;
+  } finally {
+    pidfile.release();
+    await closeLog();
+  }
+}
+
+/** Its own few lines go to the first log, which the service rotates. */
+function logOptions({ logs }: Config, detached: boolean): Parameters<typeof openLog>[0] {
+  return {
+    files: logs.slice(0, 1),
+    level: "info",
+    console: detached ? "none" : "stderr",
+    onTrouble: "go on",
+    writer: "appending",
+  };
+}
+
+function report(report: Report): void {
+  Deno.stdout.writeSync(encode(report));
+}
+
+function tellFailure(report: Report): void {
+  if (report.type === "failed") complain(report.problems.join("\n"));
+}

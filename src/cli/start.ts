@@ -1,0 +1,112 @@
+/**
+ * `aphlict start`: the overseer, on its own.
+ *
+ * @module
+ */
+
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import { overseerFlags } from "../config/permissions.ts";
+import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
+import { holderOf } from "../supervisor/pidfile.ts";
+import {
+  AS_ROOT_OPTION,
+  type Command,
+  CONFIG_OPTION,
+  configPath,
+  EXIT,
+  type Invocation,
+} from "./command.ts";
+import { makeFolders } from "./folders.ts";
+import { complain, print } from "./output.ts";
+import { refusesRoot } from "./root.ts";
+
+/** Starts Aphlict and leaves it running. */
+export const start: Command = {
+  verb: "start",
+  synopsis: "Start Aphlict in the background.",
+  details:
+    "Makes the folders of the logs and the pidfile where they are missing, starts an overseer, " +
+    "which starts the service and starts it again should it ever end, and returns when the service " +
+    "listens. When it cannot, the reason is printed, nothing is left running, and the exit code is 1. " +
+    "Root is refused, unless the configuration names a user to become.",
+  options: [CONFIG_OPTION, AS_ROOT_OPTION],
+  run(invocation) {
+    if (refusesRoot(invocation)) return EXIT.failed;
+    return startWith(loadConfig(configPath(invocation)), invocation);
+  },
+};
+
+/** Starts an overseer and waits until it says how it went. */
+export async function startWith(config: Config, { root }: Invocation): Promise<number> {
+  const pid = holderOf(config.pidfile);
+  if (pid !== null) return fail([alreadyRunning(config, pid)]);
+  makeFolders(config);
+  const deno = Deno.execPath();
+  const overseer = new Deno.Command(deno, {
+    args: [
+      "run",
+      `--config=${root}/deno.json`,
+      ...overseerFlags(config, deno),
+      `${root}/main.ts`,
+      "overseer",
+      ...["--config", config.path],
+    ],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
+  // Whoever interrupts the start wants nothing started.
+  const interrupt = () => overseer.kill("SIGTERM");
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, interrupt);
+  }
+  const complaints: string[] = [];
+  void collect(overseer.stderr, complaints);
+  const report = await firstReport(overseer.stdout);
+  if (report?.type === "listening") {
+    print(
+      [
+        `Aphlict is running: overseer ${overseer.pid}, service ${report.pid}, with ${config.path}.`,
+        ...report.urls.map((url) => `  ${url}`),
+        ...config.logs.map(({ path }) => `  log ${path}`),
+      ].join("\n"),
+    );
+    return EXIT.done;
+  }
+  const { code, signal } = await overseer.status;
+  return fail(
+    report?.type === "failed" ? report.problems : [
+      `The overseer ended without a word (${signal ?? `code ${code}`}).`,
+      ...complaints,
+    ],
+  );
+}
+
+/** What to say when an Aphlict runs already. */
+export function alreadyRunning({ pidfile }: Config, pid: number | null): string {
+  const who = pid === null ? "" : ` (overseer ${pid})`;
+  return `Aphlict is already running${who}, as pidfile ${pidfile} tells. ` +
+    "Use `aphlict restart` to restart it, or `aphlict reload` for a changed configuration.";
+}
+
+async function firstReport(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Report | null> {
+  for await (const line of linesOf(stream)) {
+    const report = parseReport(line);
+    if (report !== null) return report;
+  }
+  return null;
+}
+
+async function collect(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  lines: string[],
+): Promise<void> {
+  for await (const line of linesOf(stream)) lines.push(line);
+}
+
+function fail(problems: readonly string[]): number {
+  complain(["Cannot start Aphlict:", ...problems.map((line) => `  ${line}`)].join("\n"));
+  return EXIT.failed;
+}

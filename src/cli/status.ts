@@ -1,0 +1,170 @@
+/**
+ * `aphlict status`.
+ *
+ * @module
+ */
+
+import { request as requestPlain } from "node:http";
+import { request as requestTls } from "node:https";
+import { formatTime } from "../log/format.ts";
+import { readState, type State } from "../supervisor/state.ts";
+import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
+import { complain, print } from "./output.ts";
+import { findRunning, type Running } from "./running.ts";
+
+/** How long the admin server may take to answer, in ms. */
+const ANSWER_LIMIT_MS = 3000;
+
+/** Characters of its answer, at most. */
+const ANSWER_LENGTH = 64 * 1024;
+
+/** Tells whether Aphlict runs, and how it is. */
+export const status: Command = {
+  verb: "status",
+  synopsis: "Tell whether Aphlict runs, and how it is. Exit code 0 when it runs, 1 when not.",
+  details: "Processes, uptime, restarts and why, addresses, and through the admin server how many " +
+    "browsers are connected and how many messages went through.",
+  options: [CONFIG_OPTION, { name: "json", help: "Print one JSON object instead." }],
+  async run(invocation) {
+    const running = findRunning(invocation);
+    const json = invocation.options.has("json");
+    if (running === null) {
+      if (json) print(JSON.stringify({ running: false }));
+      else complain("Aphlict is not running.");
+      return EXIT.failed;
+    }
+    const state = readState(running.pidfile);
+    const counters = await askAdmin(state);
+    const report = reportOf(running, state, counters);
+    print(json ? JSON.stringify(report, null, 2) : textOf(report));
+    return EXIT.done;
+  },
+};
+
+/** What `--json` prints. */
+interface StatusReport {
+  readonly running: true;
+  /** Process ids; `null` for a service that is down. */
+  readonly overseer: number;
+  readonly service: number | null;
+  readonly config: string | null;
+  readonly pidfile: string;
+  /** In seconds; `null` when it is not known, or the service is down. */
+  readonly uptime: { readonly overseer: number | null; readonly service: number | null };
+  readonly restarts: number;
+  readonly lastEnd: { readonly time: string; readonly reason: string } | null;
+  readonly lastReload: State["lastReload"];
+  readonly listening: readonly string[];
+  /** What the admin server's status page says, or why it says nothing. */
+  readonly counters: Counters;
+}
+
+type Counters = Readonly<Record<string, unknown>> | { readonly error: string };
+
+function reportOf({ pid, pidfile }: Running, state: State | null, counters: Counters): StatusReport {
+  const service = state?.service ?? null;
+  const lastEnd = state?.lastEnd ?? null;
+  return {
+    running: true,
+    overseer: pid,
+    service: service?.pid ?? null,
+    config: state?.config ?? null,
+    pidfile,
+    uptime: { overseer: secondsSince(state?.since), service: secondsSince(service?.since) },
+    restarts: state?.restarts ?? 0,
+    lastEnd: lastEnd && { time: formatTime(new Date(lastEnd.at)), reason: lastEnd.reason },
+    lastReload: state?.lastReload ?? null,
+    listening: service?.urls ?? [],
+    counters,
+  };
+}
+
+function textOf(report: StatusReport): string {
+  const { overseer, service, config, pidfile, uptime, restarts, lastEnd, listening } = report;
+  const lines = [
+    service === null
+      ? `Aphlict (${overseer}) is running, but its service is down and will be started again.`
+      : `Aphlict (${overseer}) is running.`,
+    `overseer    ${overseer}, up ${formatDuration(uptime.overseer)}`,
+    `service     ${service === null ? "down" : `${service}, up ${formatDuration(uptime.service)}`}`,
+    `restarts    ${restarts}`,
+  ];
+  if (lastEnd) lines.push(`last end    ${lastEnd.time}: the service ${lastEnd.reason}`);
+  if (report.lastReload?.ok === false) {
+    lines.push(`last reload refused: ${report.lastReload.lines.join(" ")}`);
+  }
+  lines.push(`config      ${config ?? "unknown"}`, `pidfile     ${pidfile}`);
+  for (const url of listening) lines.push(`listening   ${url}`);
+  const { counters } = report;
+  if ("error" in counters) lines.push(`counters    unknown: ${counters.error}`);
+  else {
+    lines.push(
+      `browsers    ${counters["clients.active"]} connected, ${counters["clients.total"]} in all`,
+      `messages    ${counters["messages.in"]} in, ${counters["messages.out"]} out`,
+    );
+  }
+  return lines.join("\n");
+}
+
+function secondsSince(time: number | undefined): number | null {
+  return time === undefined ? null : Math.max(0, Math.round((Date.now() - time) / 1000));
+}
+
+/** Such as `3d 4h`, `5m 6s`: the two largest parts. */
+export function formatDuration(seconds: number | null): string {
+  if (seconds === null) return "unknown";
+  const parts: [number, string][] = [
+    [Math.floor(seconds / 86_400), "d"],
+    [Math.floor(seconds / 3600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "m"],
+    [seconds % 60, "s"],
+  ];
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first < 0) return "0s";
+  return parts.slice(first, first + 2).map(([count, unit]) => `${count}${unit}`).join(" ");
+}
+
+/** The status page of the first admin server. */
+async function askAdmin(state: State | null): Promise<Counters> {
+  const url = state?.service?.urls.find((each) => each.startsWith("http"));
+  if (url === undefined) return { error: "no admin server listens." };
+  const target = URL.parse("status/", url);
+  if (target === null) return { error: `${url} cannot be asked.` };
+  // The address that stands for all of a host's is none to connect to.
+  if (target.hostname === "0.0.0.0") target.hostname = "127.0.0.1";
+  if (target.hostname === "[::]") target.hostname = "[::1]";
+  try {
+    const answer: unknown = JSON.parse(await get(target));
+    return typeof answer === "object" && answer !== null
+      ? answer as Readonly<Record<string, unknown>>
+      : { error: `${target} does not answer as Aphlict does.` };
+  } catch (error) {
+    return { error: `${target}: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+/**
+ * Over TLS, whatever the certificate: it is for the name that others use, and nothing secret is sent
+ * or received. `fetch` cannot be told so.
+ */
+function get(url: URL): Promise<string> {
+  const request = url.protocol === "https:" ? requestTls : requestPlain;
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      url,
+      { rejectUnauthorized: false, signal: AbortSignal.timeout(ANSWER_LIMIT_MS) },
+      (answer) => {
+        let text = "";
+        answer.setEncoding("utf8");
+        answer.on("data", (part: string) => {
+          text += part;
+          if (text.length > ANSWER_LENGTH) asked.destroy(new Error("its answer is too long"));
+        });
+        answer.on("end", () => resolve(text));
+        answer.on("error", reject);
+      },
+    );
+    asked.on("error", reject);
+    asked.end();
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * `aphlict stop`.
+ *
+ * @module
+ */
+
+import { DEFAULT_DRAIN } from "../config/config.ts";
+import { readState } from "../supervisor/state.ts";
+import { released } from "../supervisor/pidfile.ts";
+import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
+import { complain, print } from "./output.ts";
+import { findRunning, type Running } from "./running.ts";
+
+/** How long the overseer may take to stop, beyond the drain, in ms: 10 s with the default drain. */
+const LIMIT_MS = 8000;
+
+/** How long the end of a killed process may take, in ms: it has work in the kernel, at most. */
+const KILL_LIMIT_MS = 10_000;
+
+/** Stops Aphlict. */
+export const stop: Command = {
+  verb: "stop",
+  synopsis: "Stop Aphlict.",
+  details: "Tells every browser to come back later (code 1001), spread over the drain, and returns " +
+    "when nothing runs any more. What has not stopped after 10 s is killed, and that is said. When " +
+    "nothing runs, the exit code is 0 as well.",
+  options: [CONFIG_OPTION],
+  async run(invocation) {
+    const running = findRunning(invocation);
+    if (running === null) {
+      complain("Aphlict is not running.");
+      return EXIT.done;
+    }
+    return await stopRunning(running);
+  },
+};
+
+/** Stops an overseer and its service, and returns the exit code. */
+export async function stopRunning({ pidfile, pid }: Running): Promise<number> {
+  const { drain, ownGroup } = readState(pidfile) ?? { drain: DEFAULT_DRAIN, ownGroup: false };
+  print(`Stopping Aphlict (overseer ${pid})...`);
+  signal(pid, "SIGTERM");
+  const end = released(pidfile);
+  const limitMs = drain * 1000 + LIMIT_MS;
+  if (await within(limitMs, end)) {
+    print("Stopped.");
+    return EXIT.done;
+  }
+  complain(`It did not stop within ${limitMs / 1000} s: sending SIGKILL.`);
+  // The group first: a service that is stuck, too, would not notice that its overseer is gone.
+  for (const target of ownGroup ? [-pid, pid] : [pid]) signal(target, "SIGKILL");
+  if (await within(KILL_LIMIT_MS, end)) {
+    print("Killed.");
+    return EXIT.done;
+  }
+  complain(`Process ${pid} cannot be killed: it waits for the kernel. Look at its disk and network.`);
+  return EXIT.failed;
+}
+
+/** A process or group that has ended meanwhile is as good as told. */
+function signal(target: number, name: Deno.Signal): void {
+  try {
+    Deno.kill(target, name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Whether `promise` settles within `ms`. */
+async function within(ms: number, promise: Promise<void>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), ms));
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * What of a changed configuration a running service can take over.
+ *
+ * @module
+ */
+
+import type { Config, ServerConfig } from "./config.ts";
+import { logFiles } from "./logs.ts";
+
+/**
+ * The keys whose change needs a service with other permissions, or another socket; without any, the
+ * running service can take the new configuration over, and nobody is disconnected.
+ */
+export function restartReasons(from: Config, to: Config): string[] {
+  return KEYS.filter(([, part]) => JSON.stringify(part(from)) !== JSON.stringify(part(to)))
+    .map(([key]) => key);
+}
+
+/** What of a configuration a service is started with, by key. */
+const KEYS: readonly (readonly [string, (config: Config) => unknown])[] = [
+  ["servers", ({ servers }) => servers.map(identityOf)],
+  ["cluster", ({ cluster }) => cluster],
+  ["logs", ({ logs }) => logs.flatMap(logFiles)],
+  ["memory.hint", ({ memoryHint }) => memoryHint],
+];
+
+/** All of it: another certificate file is another permission. */
+function identityOf({ type, port, listen, engine, tls }: ServerConfig): unknown {
+  return { type, port, listen, engine, tls };
+}

@@ -1,0 +1,103 @@
+/**
+ * What the overseer and the service tell each other: one JSON object a line, commands on the service's
+ * standard input, reports on its standard output. The end of the input tells the service that the
+ * overseer is gone, however that came about.
+ *
+ * @module
+ */
+
+/** What the overseer tells the service: to read its configuration, certificates and logs again. */
+export interface ReloadCommand {
+  readonly type: "reload";
+}
+
+/** What the service tells the overseer, and the overseer whoever started it. */
+export type Report =
+  | {
+    readonly type: "listening";
+    /** The process that listens. */
+    readonly pid: number;
+    /** Where, such as `ws://0.0.0.0:22280/`. */
+    readonly urls: readonly string[];
+  }
+  | {
+    /** It could not start. */
+    readonly type: "failed";
+    /** What is wrong and what to do, a line each. */
+    readonly problems: readonly string[];
+  }
+  | { readonly type: "reloaded"; readonly outcome: ReloadOutcome };
+
+/** How a reload went. */
+export interface ReloadOutcome {
+  /** `false`: nothing was changed. */
+  readonly ok: boolean;
+  /** What was done, or why nothing was, a line each. */
+  readonly lines: readonly string[];
+}
+
+/** Characters of one line; a longer one is no message of ours. */
+const LINE_LIMIT = 1024 * 1024;
+
+/** A message as the line that carries it. */
+export function encode(message: ReloadCommand | Report): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(message)}\n`);
+}
+
+/** The report that a line carries; `null` when it is none. */
+export function parseReport(line: string): Report | null {
+  const value = parse(line);
+  switch (value?.["type"]) {
+    case "listening": {
+      const { pid, urls } = value;
+      return typeof pid === "number" && areTexts(urls) ? { type: "listening", pid, urls } : null;
+    }
+    case "failed": {
+      const { problems } = value;
+      return areTexts(problems) ? { type: "failed", problems } : null;
+    }
+    case "reloaded": {
+      const { outcome } = value;
+      if (typeof outcome !== "object" || outcome === null) return null;
+      const { ok, lines } = outcome as Readonly<Record<string, unknown>>;
+      return typeof ok === "boolean" && areTexts(lines)
+        ? { type: "reloaded", outcome: { ok, lines } }
+        : null;
+    }
+    default:
+      return null;
+  }
+}
+
+/** Whether a line asks for a reload. */
+export function isReload(line: string): boolean {
+  return parse(line)?.["type"] === "reload";
+}
+
+/** The lines of a stream, until it ends; of one that grows without end, nothing. */
+export async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+    if (rest.length > LINE_LIMIT) rest = "";
+  }
+  if (rest !== "") yield rest;
+}
+
+function parse(line: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? value as Readonly<Record<string, unknown>>
+      : null;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return null;
+  }
+}
+
+function areTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
+}

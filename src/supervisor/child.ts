@@ -1,0 +1,149 @@
+/**
+ * The service as the overseer sees it: a process with a channel.
+ *
+ * @module
+ */
+
+import { encode, linesOf, parseReport, type ReloadOutcome, type Report } from "./channel.ts";
+
+/** How long a service may take until it listens, in ms. */
+const START_LIMIT_MS = 30_000;
+
+/** How long a service may take to read its files again, in ms. */
+const RELOAD_LIMIT_MS = 15_000;
+
+/** What a service said last is kept up to this many lines and characters, for the log. */
+const LAST_WORDS = 10;
+const LAST_WORDS_WIDTH = 300;
+
+/** What starting a service came to. */
+export type Start = Extract<Report, { type: "listening" | "failed" }>;
+
+/** A started service. */
+export class Child {
+  readonly pid: number;
+  /** Settles once, at the latest when the process has ended or a time limit has passed. */
+  readonly start: Promise<Start>;
+  /** Resolves with how it ended, as part of a sentence: `ended with code 1`, `was ended by SIGKILL`. */
+  readonly ended: Promise<string>;
+  readonly #process: Deno.ChildProcess;
+  readonly #commands: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #started = Promise.withResolvers<Start>();
+  readonly #lastWords: string[] = [];
+  #reloaded: PromiseWithResolvers<ReloadOutcome> | null = null;
+
+  /**
+   * @param show Gets each line that the process writes to standard error.
+   * @throws {Error} What `Deno.Command.spawn` throws.
+   */
+  constructor(command: string, args: readonly string[], show: (line: string) => void) {
+    this.#process = new Deno.Command(command, {
+      args: [...args],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.pid = this.#process.pid;
+    this.#commands = this.#process.stdin.getWriter();
+    // That nobody reads it is known by the end of the process, too.
+    this.#commands.closed.catch(() => {});
+    this.start = this.#started.promise;
+    this.ended = this.#untilItEnds(show);
+  }
+
+  /** What it said last on standard error, which is where the runtime says why it gives up. */
+  get lastWords(): readonly string[] {
+    return this.#lastWords;
+  }
+
+  /** Has it read its configuration, certificates and logs again. */
+  async reload(): Promise<ReloadOutcome> {
+    const reloaded = this.#reloaded ??= Promise.withResolvers();
+    const timer = setTimeout(
+      () => reloaded.resolve(refused(`The service did not answer within ${RELOAD_LIMIT_MS} ms.`)),
+      RELOAD_LIMIT_MS,
+    );
+    try {
+      await this.#commands.write(encode({ type: "reload" }));
+      return await reloaded.promise;
+    } catch (error) {
+      return refused(`The service cannot be told: ${error instanceof Error ? error.message : error}.`);
+    } finally {
+      clearTimeout(timer);
+      this.#reloaded = null;
+    }
+  }
+
+  /**
+   * Stops it, and resolves when it has ended.
+   *
+   * @param limitMs How long it may take before it is killed.
+   * @returns Whether it had to be killed.
+   */
+  async stop(limitMs: number): Promise<boolean> {
+    let killed = false;
+    this.signal("SIGTERM");
+    const timer = setTimeout(() => {
+      killed = true;
+      this.signal("SIGKILL");
+    }, limitMs);
+    await this.ended;
+    clearTimeout(timer);
+    return killed;
+  }
+
+  /** Sends a signal, if it still runs. */
+  signal(signal: Deno.Signal): void {
+    try {
+      this.#process.kill(signal);
+    } catch (error) {
+      // It has ended already.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+
+  async #untilItEnds(show: (line: string) => void): Promise<string> {
+    const timer = setTimeout(() => {
+      this.#started.resolve(
+        { type: "failed", problems: [`The service did not listen within ${START_LIMIT_MS} ms.`] },
+      );
+      this.signal("SIGKILL");
+    }, START_LIMIT_MS);
+    void this.start.then(() => clearTimeout(timer));
+    const [{ code, signal }] = await Promise.all([
+      this.#process.status,
+      this.#readReports(),
+      this.#readErrors(show),
+    ]);
+    const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
+    this.#started.resolve({
+      type: "failed",
+      problems: [`The service ${how} before it listened.`, ...this.#lastWords],
+    });
+    this.#reloaded?.resolve(refused(`The service ${how} meanwhile.`));
+    await this.#commands.close().catch(() => {});
+    return how;
+  }
+
+  async #readReports(): Promise<void> {
+    for await (const line of linesOf(this.#process.stdout)) {
+      const report = parseReport(line);
+      if (report === null) continue;
+      if (report.type === "reloaded") this.#reloaded?.resolve(report.outcome);
+      else this.#started.resolve(report);
+    }
+  }
+
+  async #readErrors(show: (line: string) => void): Promise<void> {
+    for await (const line of linesOf(this.#process.stderr)) {
+      show(line);
+      if (line.trim() === "") continue;
+      this.#lastWords.push(line.slice(0, LAST_WORDS_WIDTH));
+      if (this.#lastWords.length > LAST_WORDS) this.#lastWords.shift();
+    }
+  }
+}
+
+function refused(line: string): ReloadOutcome {
+  return { ok: false, lines: [line] };
+}

@@ -1,0 +1,353 @@
+/**
+ * The overseer: keeps one service running, with the permissions that the configuration needs, from the
+ * start to the stop.
+ *
+ * @module
+ */
+
+import { resolve } from "node:path";
+import { restartReasons } from "../config/change.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/error.ts";
+import { loadConfig } from "../config/load.ts";
+import { serviceFlags } from "../config/permissions.ts";
+import { Backoff } from "./backoff.ts";
+import type { ReloadOutcome, Report } from "./channel.ts";
+import { Child, type Start } from "./child.ts";
+import { type State, writeState } from "./state.ts";
+
+/** How long the service may take beyond its drain to stop by itself, in ms. */
+const STOP_LIMIT_MS = 5500;
+
+/** What the overseer needs from its surroundings. */
+export interface OverseerOptions {
+  /** What it starts with. */
+  readonly config: Config;
+  /** Path of the deno binary. */
+  readonly deno: string;
+  /** The project's folder, which holds `main.ts` and `deno.json`. */
+  readonly root: string;
+  /** Whether it runs in a session of its own, without a console; else the service shows its log. */
+  readonly detached: boolean;
+  /** Where its own few lines go. */
+  readonly log: OverseerLog;
+  /** Gets each line that the service writes to standard error. */
+  show(line: string): void;
+  /** Told once, when the service listens or could not start at first. */
+  announce(report: Report): void;
+  /** Told of a configuration that is in use from now on. */
+  adopted(config: Config): void;
+}
+
+/** The part of a logger that the overseer needs; `{name}` in a text stands for a value. */
+export interface OverseerLog {
+  info(text: string, values?: Record<string, unknown>): void;
+  warning(text: string, values?: Record<string, unknown>): void;
+  error(text: string, values?: Record<string, unknown>): void;
+}
+
+type Event =
+  | { readonly kind: "stop"; readonly signal: Deno.Signal }
+  | { readonly kind: "reload" }
+  | { readonly kind: "ended"; readonly child: Child; readonly how: string }
+  | { readonly kind: "retry" };
+
+/** Runs a service until it is told to stop. */
+export class Overseer {
+  readonly #options: OverseerOptions;
+  readonly #backoff = new Backoff();
+  readonly #events: Event[] = [];
+  #happened = Promise.withResolvers<void>();
+  readonly #stopped = Promise.withResolvers<null>();
+  #config: Config;
+  #state: State;
+  #child: Child | null = null;
+  /** When it began to listen, by the clock that nobody sets. */
+  #listens = 0;
+  /** All that have not ended: one that is being replaced, too. */
+  readonly #alive = new Set<Child>();
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #untold = false;
+
+  constructor(options: OverseerOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#state = {
+      config: resolve(Deno.cwd(), options.config.path),
+      ownGroup: options.detached,
+      drain: options.config.drain,
+      since: Date.now(),
+      service: null,
+      restarts: 0,
+      lastEnd: null,
+      reloads: 0,
+      lastReload: null,
+    };
+  }
+
+  /**
+   * Starts the service and keeps it running until SIGTERM or SIGINT; SIGHUP reloads. The pidfile has to
+   * be held meanwhile.
+   *
+   * @returns Whether the service could be started at first.
+   */
+  async run(): Promise<boolean> {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      Deno.addSignalListener(signal, () => {
+        this.#tell({ kind: "stop", signal });
+        this.#stopped.resolve(null);
+      });
+    }
+    Deno.addSignalListener("SIGHUP", () => this.#tell({ kind: "reload" }));
+    this.#know({});
+    const first = await this.#start("first");
+    this.#options.announce(first);
+    if (first.type === "failed") return false;
+    for (;;) {
+      const event = await this.#next();
+      switch (event.kind) {
+        case "stop":
+          await this.#stop(event.signal);
+          return true;
+        case "reload":
+          await this.#reload();
+          break;
+        case "ended":
+          if (event.child === this.#child) this.#mourn(event.child, event.how);
+          break;
+        case "retry":
+          await this.#startAgain();
+          break;
+      }
+    }
+  }
+
+  #tell(event: Event): void {
+    this.#events.push(event);
+    this.#happened.resolve();
+  }
+
+  async #next(): Promise<Event> {
+    for (;;) {
+      const event = this.#events.shift();
+      if (event) return event;
+      this.#happened = Promise.withResolvers();
+      await this.#happened.promise;
+    }
+  }
+
+  async #start(attempt: "first" | "again"): Promise<Start> {
+    if (this.#isStopping) return { type: "failed", problems: ["It is being stopped."] };
+    const { deno, root, detached, show } = this.#options;
+    let child: Child;
+    try {
+      child = new Child(deno, [
+        "run",
+        `--config=${root}/deno.json`,
+        ...serviceFlags(this.#config),
+        `${root}/main.ts`,
+        "service",
+        ...["--config", this.#config.path],
+        ...["--attempt", attempt],
+        ...["--console", detached ? "none" : "stderr"],
+      ], show);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { type: "failed", problems: [`Cannot run ${deno}: ${reason}.`] };
+    }
+    this.#alive.add(child);
+    void child.ended.then(() => this.#alive.delete(child));
+    // A stop that comes before the service listens need not wait for that.
+    void this.#stopped.promise.then(() => child.signal("SIGTERM"));
+    const start = await child.start;
+    if (start.type === "failed") {
+      child.signal("SIGKILL");
+      await child.ended;
+      return start;
+    }
+    this.#child = child;
+    this.#listens = performance.now();
+    this.#know({ service: { pid: child.pid, since: Date.now(), urls: start.urls } });
+    void child.ended.then((how) => this.#tell({ kind: "ended", child, how }));
+    return start;
+  }
+
+  #mourn(child: Child, how: string): void {
+    const listenedMs = performance.now() - this.#listens;
+    this.#child = null;
+    const lastEnd = { at: Date.now(), reason: how };
+    this.#know({ service: null, lastEnd });
+    const { log } = this.#options;
+    log.error("The service (pid {pid}) {how} after {seconds} s.", {
+      pid: child.pid,
+      how,
+      seconds: Math.round(listenedMs / 1000),
+    });
+    if (this.#options.detached) {
+      for (const line of child.lastWords) log.error("It said: {line}", { line });
+    }
+    this.#retryAfter(this.#backoff.wait(listenedMs));
+  }
+
+  #retryAfter(ms: number): void {
+    this.#options.log.info("The service is started again in {seconds} s.", { seconds: ms / 1000 });
+    this.#retry = setTimeout(() => this.#tell({ kind: "retry" }), ms);
+  }
+
+  async #startAgain(): Promise<Start> {
+    clearTimeout(this.#retry);
+    // It may have been corrected meanwhile.
+    const config = this.#load();
+    if ("lines" in config) {
+      const [problem = ""] = config.lines;
+      this.#options.log.warning("{problem} It is started with what was there before.", { problem });
+    } else {
+      this.#adopt(config);
+    }
+    const start = await this.#start("again");
+    if (start.type === "listening") {
+      this.#know({ restarts: this.#state.restarts + 1 });
+      this.#options.log.info("The service (pid {pid}) listens again.", { pid: start.pid });
+    } else if (!this.#isStopping) {
+      this.#failed(start.problems);
+    }
+    return start;
+  }
+
+  /** The service has logged all its problems itself, as far as it could. */
+  #failed([problem = "It did not start.", ...others]: readonly string[]): void {
+    const more = others.length > 0 ? ` (and ${others.length} more lines)` : "";
+    this.#options.log.error("The service could not start: {problem}{more}", { problem, more });
+    this.#know({ lastEnd: { at: Date.now(), reason: problem } });
+    this.#retryAfter(this.#backoff.wait(0));
+  }
+
+  get #isStopping(): boolean {
+    return this.#events.some(({ kind }) => kind === "stop");
+  }
+
+  async #reload(): Promise<void> {
+    // Several that have come meanwhile are one.
+    const outcome = await Promise.race([this.#apply(), this.#stopped.promise]);
+    if (outcome === null) return;
+    const { log } = this.#options;
+    for (const line of outcome.lines) {
+      if (outcome.ok) log.info("Reload: {line}", { line });
+      else log.error("Reload refused: {line}", { line });
+    }
+    this.#know({ reloads: this.#state.reloads + 1, lastReload: outcome });
+  }
+
+  async #apply(): Promise<ReloadOutcome> {
+    const next = this.#load();
+    if ("lines" in next) return next;
+    if (next.pidfile !== this.#config.pidfile) {
+      return refused([
+        `"pidfile" cannot change from ${this.#config.pidfile} to ${next.pidfile} while Aphlict ` +
+        "runs: stop it with the old configuration, and start it with the new one.",
+      ]);
+    }
+    if (this.#child === null) {
+      this.#adopt(next);
+      return outcomeOf(await this.#startAgain());
+    }
+    const reasons = restartReasons(this.#config, next);
+    if (reasons.length === 0) {
+      const outcome = await this.#child.reload();
+      if (outcome.ok) this.#adopt(next);
+      return outcome;
+    }
+    const problems = await this.#check();
+    if (problems.length > 0) return refused(problems);
+    const why = `${reasons.join(", ")} changed, which needs other permissions or another port.`;
+    this.#options.log.info("Reload: {why} The service is restarted.", { why });
+    const old = this.#child;
+    this.#child = null;
+    this.#know({ service: null });
+    await this.#end(old);
+    this.#adopt(next);
+    const start = await this.#start("again");
+    if (start.type === "failed" && !this.#isStopping) this.#failed(start.problems);
+    const { ok, lines } = outcomeOf(start);
+    return { ok, lines: [`${why} The service was restarted.`, ...lines] };
+  }
+
+  #load(): Config | ReloadOutcome {
+    try {
+      return loadConfig(this.#config.path);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return refused(error.message.split("\n"));
+    }
+  }
+
+  #adopt(config: Config): void {
+    this.#config = config;
+    this.#know({ drain: config.drain });
+    this.#options.adopted(config);
+  }
+
+  /** What `aphlict check` finds wrong, a line each; it knows the ports that the service holds. */
+  async #check(): Promise<string[]> {
+    const { deno, root } = this.#options;
+    const { success, stderr } = await new Deno.Command(deno, {
+      args: [
+        "run",
+        `--config=${root}/deno.json`,
+        ...["--no-prompt", "--cached-only", "--deny-import"],
+        ...["--allow-read", "--allow-write", "--allow-net"],
+        `${root}/main.ts`,
+        "check",
+        ...["--config", this.#config.path],
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    return success ? [] : new TextDecoder().decode(stderr).trimEnd().split("\n");
+  }
+
+  async #stop(signal: Deno.Signal): Promise<void> {
+    clearTimeout(this.#retry);
+    this.#options.log.info("{signal}: stopping.", { signal });
+    await Promise.all([...this.#alive].map((child) => this.#end(child)));
+  }
+
+  async #end(child: Child): Promise<void> {
+    const limitMs = this.#config.drain * 1000 + STOP_LIMIT_MS;
+    if (await child.stop(limitMs)) {
+      this.#options.log.warning("The service (pid {pid}) did not stop within {limitMs} ms: killed.", {
+        pid: child.pid,
+        limitMs,
+      });
+    }
+  }
+
+  /** A state that cannot be written must not stop the service. */
+  #know(change: Partial<State>): void {
+    this.#state = { ...this.#state, ...change };
+    try {
+      writeState(this.#config.pidfile, this.#state);
+      this.#untold = false;
+    } catch (error) {
+      if (!this.#untold) {
+        this.#options.log.warning(
+          "Cannot write the state beside pidfile {path}, so that status and reload cannot tell what " +
+            "goes on: {error}",
+          { path: this.#config.pidfile, error },
+        );
+      }
+      this.#untold = true;
+    }
+  }
+}
+
+function refused(lines: readonly string[]): ReloadOutcome {
+  return { ok: false, lines };
+}
+
+function outcomeOf(start: Start): ReloadOutcome {
+  return start.type === "listening"
+    ? { ok: true, lines: [`The service (pid ${start.pid}) listens.`] }
+    : { ok: false, lines: [...start.problems, "It is tried again."] };
+}
