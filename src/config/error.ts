@@ -43,10 +43,13 @@ export function quote(value: unknown): string {
     : `${characters.slice(0, QUOTE_LENGTH - 3).join("")}...`;
 }
 
-/** Escapes what would break a line, steer a terminal, reorder the text around it or not be seen. */
+/** What would break a line, steer a terminal, reorder the text around it or not be seen. */
+export const UNPRINTABLE = /(?! )[\p{Cc}\p{Cf}\p{Cs}\p{Z}]/gu;
+
+/** Shows each {@linkcode UNPRINTABLE} character by its number. */
 export function printable(text: string): string {
   return text.replace(
-    /(?! )[\p{Cc}\p{Cf}\p{Cs}\p{Z}]/gu,
+    UNPRINTABLE,
     (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
   );
 }

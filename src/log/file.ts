@@ -7,141 +7,148 @@
  * @module
  */
 
-import { formatText } from "./format.ts";
-
-/** How a log file rotates. */
-export interface Rotation {
-  /** Bytes that the file does not grow beyond: before, it is renamed and started anew. */
-  readonly size: number;
-  /** How many renamed files are kept, at least 1: `PATH.1` (newest), `PATH.2`, ... */
-  readonly keep: number;
-}
+import type { LogConfig } from "../config/config.ts";
+import { logFiles } from "../config/logs.ts";
+import { FORMATS } from "./formats.ts";
+import { shift } from "./rotation.ts";
+import { LogFileError, reasonOf } from "./trouble.ts";
 
 const encoder = new TextEncoder();
 
-/** An open log file. Only opening it throws. */
+/**
+ * A log file. It is open from {@linkcode LogFile.open} or the first line on; only `open` throws.
+ *
+ * One that was deleted is created anew at the next line, unless it is a device or a pipe.
+ */
 export class LogFile {
-  readonly #path: string;
-  readonly #rotation: Rotation;
+  readonly path: string;
+  readonly #config: LogConfig;
+  /** The file and its rotated names; only the file for one that is not rotated. */
+  readonly #names: readonly string[];
   readonly #complain: (text: string) => void;
-  #file: Deno.FsFile;
-  #size = 0;
-  /** Devices and pipes are never renamed: nobody wants `/dev/null.1`. */
-  #rotates = false;
+  #file: Deno.FsFile | null = null;
+  /** Bytes that the file does not grow beyond. */
+  #limit = Infinity;
   #lost = 0;
-  /** The file ends in the middle of a line. */
-  #torn = false;
+  /** The file that ends in the middle of a line. */
+  #torn: Deno.FileInfo | null = null;
+
+  /**
+   * @param config Its level is left to the caller.
+   * @param complain Told once when lines begin to be lost, and when rotation fails.
+   */
+  constructor(config: LogConfig, complain: (text: string) => void) {
+    this.path = config.path;
+    this.#config = config;
+    this.#names = logFiles(config);
+    this.#complain = complain;
+  }
 
   /**
    * Opens it for appending; it is created when missing, readable and writable for user and group as
    * the original's (mode 664, less the umask).
    *
-   * @param complain Told once when lines begin to be lost, and when rotation fails.
-   * @throws {Error} What `Deno.openSync` throws.
+   * @throws {LogFileError} If it cannot be opened.
    */
-  constructor(path: string, rotation: Rotation, complain: (text: string) => void) {
-    this.#path = path;
-    this.#rotation = rotation;
-    this.#complain = complain;
-    this.#file = this.#open();
+  open(): void {
+    this.#open();
   }
 
-  /** Appends a line, which ends with its line feed. One that cannot be written is counted. */
+  /** Takes over what another one for the same path, which writes no more, knows of missing lines. */
+  follow(previous: LogFile): void {
+    this.#lost = previous.#lost;
+    this.#torn = previous.#torn;
+  }
+
+  /**
+   * Appends a line, which ends with its line feed, in one call of the system. One that cannot be
+   * written is counted; the next that can be comes after a line that gives the number.
+   */
   write(line: string): void {
     try {
-      const bytes = encoder.encode(this.#preface() + line);
-      if (this.#rotates && this.#size > 0 && this.#size + bytes.length > this.#rotation.size) {
-        this.#rotate();
+      let { file, info } = this.#current();
+      let bytes = this.#bytes(line, info);
+      if (info.isFile && info.size > 0 && info.size + bytes.length > this.#limit) {
+        this.#rotate(file, info.size);
+        ({ file, info } = this.#current());
+        bytes = this.#bytes(line, info);
       }
-      this.#append(bytes);
+      this.#append(bytes, file, info);
       this.#lost = 0;
     } catch (error) {
-      if (this.#lost++ === 0) {
-        this.#complain(
-          `Cannot write log file ${this.#path}: ${reasonOf(error)}. Its lines are ` +
-            "lost until it can be written again.",
-        );
-      }
+      if (this.#lost++ > 0) return;
+      const what = error instanceof LogFileError
+        ? error.message
+        : `Cannot write log file ${this.path}: ${reasonOf(error)}.`;
+      this.#complain(`${what} Its lines are lost until it can be written again.`);
     }
   }
 
-  /** Closes it. */
+  /** Closes it until the next line. */
   close(): void {
-    this.#file.close();
+    this.#file?.close();
+    this.#file = null;
   }
 
   #open(): Deno.FsFile {
-    const file = Deno.openSync(this.#path, { append: true, create: true, mode: 0o664 });
-    const { isFile, size } = file.statSync();
-    this.#rotates = isFile;
-    this.#size = size;
-    return file;
+    this.close();
+    try {
+      return this.#openByPath();
+    } catch (error) {
+      throw new LogFileError(this.path, error);
+    }
   }
 
-  /** What has to stand before the next line after some were lost. */
-  #preface(): string {
-    const end = this.#torn ? "\n" : "";
-    if (this.#lost === 0) return end;
-    return end +
-      formatText("warning", `Lines that could not be written are missing here: ${this.#lost}.`);
+  #openByPath(): Deno.FsFile {
+    this.#file = Deno.openSync(this.path, { append: true, create: true, mode: 0o664 });
+    this.#limit = this.#names.length > 1 ? this.#config.rotateSize : Infinity;
+    return this.#file;
   }
 
-  #append(bytes: Uint8Array): void {
-    let written = 0;
-    while (written < bytes.length) {
-      const count = this.#file.writeSync(bytes.subarray(written));
-      written += count;
-      this.#size += count;
-      this.#torn = written < bytes.length;
+  #current(): { file: Deno.FsFile; info: Deno.FileInfo } {
+    const file = this.#file ?? this.#open();
+    const info = file.statSync();
+    // A file without a name: what is written into it, nobody can read.
+    if (!info.isFile || info.nlink !== 0) return { file, info };
+    this.#torn = null;
+    const created = this.#open();
+    return { file: created, info: created.statSync() };
+  }
+
+  /** A line, and what has to stand before it when some were lost. */
+  #bytes(line: string, { dev, ino }: Deno.FileInfo): Uint8Array {
+    const end = this.#torn?.ino === ino && this.#torn.dev === dev ? "\n" : "";
+    const notice = this.#lost === 0 ? "" : FORMATS[this.#config.format].notice(
+      `Lines that could not be written are missing here: ${this.#lost}.`,
+    );
+    return encoder.encode(end + notice + line);
+  }
+
+  #append(bytes: Uint8Array, file: Deno.FsFile, info: Deno.FileInfo): void {
+    for (let written = 0; written < bytes.length;) {
+      written += file.writeSync(bytes.subarray(written));
+      this.#torn = written < bytes.length ? info : null;
     }
   }
 
   /** After a failure it goes on in the same file and tries again when that has grown as much again. */
-  #rotate(): void {
-    const names = Array.from(
-      { length: this.#rotation.keep + 1 },
-      (_, index) => index === 0 ? this.#path : `${this.#path}.${index}`,
-    );
-    const old = this.#file;
+  #rotate(old: Deno.FsFile, size: number): void {
     try {
-      shift(names.toReversed());
+      const takeBack = shift(this.#names);
       try {
-        this.#file = this.#open();
+        this.#openByPath();
       } catch (error) {
         // No file may be opened, such as when there are too many connections: as it was.
-        shift(names);
+        takeBack();
         throw error;
       }
       old.close();
     } catch (error) {
-      this.#size = 0;
+      this.#limit = size + this.#config.rotateSize;
       this.#complain(
-        `Cannot rotate log file ${this.#path}: ${reasonOf(error)}. It goes on in the same file, ` +
-          `and tries again after another ${this.#rotation.size} bytes.`,
+        `Cannot rotate log file ${this.path}: ${reasonOf(error)}. It goes on in the same file, ` +
+          `and tries again after another ${this.#config.rotateSize} bytes.`,
       );
     }
   }
-}
-
-/**
- * Gives each file the name before its own, the first one first, so that a crash in between leaves a
- * gap in the names and loses no file.
- */
-function shift(names: readonly string[]): void {
-  for (const [index, name] of names.entries()) {
-    const next = names[index + 1];
-    if (next !== undefined) rename(next, name);
-  }
-}
-
-function rename(from: string, to: string): void {
-  try {
-    Deno.renameSync(from, to);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -37,12 +37,20 @@ const LEVELS: Readonly<Record<LogLevel, string>> = {
 
 /** One record as one line, with its line feed. */
 export function formatLine(record: LogRecord): string {
-  const limit = record.level === "trace" ? TRACE_VALUE_LIMIT : VALUE_LIMIT;
+  return formatText(record.level, formatMessage(record), new Date(record.timestamp));
+}
+
+/** A record's text with its values, without time and level. */
+export function formatMessage({ level, message }: LogRecord): string {
   // LogTape alternates between the literal text and the values put into it.
-  const message = record.message.map((part, index) =>
-    index % 2 === 0 ? String(part) : formatValue(part, limit)
+  return message.map((part, index) =>
+    index % 2 === 0 ? String(part) : formatValue(part, valueLimit(level))
   ).join("");
-  return formatText(record.level, message, new Date(record.timestamp));
+}
+
+/** Characters of one value that a line of this level shows. */
+export function valueLimit(level: LogLevel): number {
+  return level === "trace" ? TRACE_VALUE_LIMIT : VALUE_LIMIT;
 }
 
 /** A text that is safe to show as one line, with its line feed. */
@@ -61,10 +69,14 @@ export function formatTime(date: Date, offsetMinutes: number = -date.getTimezone
 
 /** A value as a line shows it: an error by its message, the rest as text or JSON. */
 export function formatValue(value: unknown, limit: number = VALUE_LIMIT): string {
-  if (value instanceof Whole) return printable(value.text);
+  return printable(cutValue(value, limit));
+}
+
+/** The same before what is not safe to show in a line is escaped. */
+export function cutValue(value: unknown, limit: number): string {
+  if (value instanceof Whole) return value.text;
   const text = textOf(value);
-  if (text.length <= limit) return printable(text);
-  return `${printable(text.slice(0, limit))}... (${text.length} characters)`;
+  return text.length <= limit ? text : `${text.slice(0, limit)}... (${text.length} characters)`;
 }
 
 function textOf(value: unknown): string {

@@ -8,31 +8,59 @@
  */
 
 import {
-  configure,
-  dispose,
+  compareLogLevel,
+  configureSync,
   getLogger,
   type Logger,
+  type LogLevel,
   type LogRecord,
+  resetSync,
   type Sink,
 } from "@logtape/logtape";
+import type { LogConfig } from "../config/config.ts";
+import { logTarget } from "../config/logs.ts";
 import { ConsoleStream } from "./console.ts";
-import { LogFile, type Rotation } from "./file.ts";
+import { LogFile } from "./file.ts";
 import { formatLine } from "./format.ts";
+import { FORMATS } from "./formats.ts";
+
+export { LogFileError } from "./trouble.ts";
 
 /** Where lines go, and which. */
 export interface LogOptions {
-  /** Files that every line is appended to. */
-  readonly files: readonly ({ readonly path: string } & Rotation)[];
-  /** Whether every line is written to the console too (warnings and errors to stderr). */
-  readonly console: boolean;
-  /** `trace` shows each connection, command, message and delivery. */
+  /** The configuration's logs. Those that name the console are left out: it is `console` below. */
+  readonly files: readonly LogConfig[];
+  /**
+   * From which level on lines go to the console, and to the files that have no level of their own.
+   * `trace` shows each connection, command, message and delivery.
+   */
   readonly level: "trace" | "info";
+  /**
+   * What the console shows: warnings and errors on stderr and the rest on stdout (`split`), every
+   * line on stderr, or none. Trouble with log files is told on stderr in any case.
+   */
+  readonly console: "split" | "stderr" | "none";
+  /**
+   * When a file cannot be opened at the start: `throw` opens all of them or none; `go on` counts its
+   * lines and tries again with each, as later.
+   */
+  readonly onTrouble: "throw" | "go on";
+  /**
+   * `appending` is for a process that writes a few lines into logs that another one rotates: it
+   * never rotates, and opens the file by its path for each line.
+   */
+  readonly writer: "rotating" | "appending";
 }
 
-/** A log file that cannot be opened. */
-export class LogFileError extends Error {
-  override readonly name = "LogFileError";
+/** Something lines are written to. */
+interface Target {
+  readonly level: LogLevel;
+  readonly write: (record: LogRecord) => void;
+  readonly close?: () => void;
 }
+
+/** What {@linkcode reopenLog} takes over from. */
+let current: readonly LogFile[] = [];
 
 /** The logger of a room. Before {@linkcode openLog} it writes nowhere. */
 export function logger(room: string): Logger {
@@ -40,28 +68,36 @@ export function logger(room: string): Logger {
 }
 
 /**
- * Opens the log. To be called once, before anything is logged.
+ * Opens the log, before anything is logged. One that is open is closed.
  *
- * @throws {LogFileError} If a file cannot be opened.
+ * @throws {LogFileError} If a file cannot be opened, unless `onTrouble` is `go on`.
  */
-export async function openLog(options: LogOptions): Promise<void> {
-  const files = openFiles(options.files);
-  const sinks: Sink[] = options.console ? [...files, writeToConsole] : files;
-  const named = sinks.map((sink, index): [string, Sink] => [`${index}`, sink]);
-  const names = named.map(([name]) => name);
-  await configure({
-    reset: true,
-    sinks: Object.fromEntries(named),
-    loggers: [
-      { category: "aphlict", lowestLevel: options.level, sinks: names },
-      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: names },
-    ],
-  });
+export function openLog(options: LogOptions): void {
+  const logs = logsOf(options);
+  if (options.onTrouble === "throw") openAll(logs, options.writer);
+  install(options, logs);
+}
+
+/**
+ * Opens every file anew by its path, with the levels, sizes and formats of these options: what was
+ * renamed meanwhile is closed, and lines go into the new file. No line is lost or written twice.
+ *
+ * @throws {LogFileError} If a file cannot be opened, whatever `onTrouble` is; the log goes on as it was.
+ */
+export function reopenLog(options: LogOptions): void {
+  const logs = logsOf(options);
+  openAll(logs, options.writer);
+  for (const { file } of logs) {
+    const previous = current.find(({ path }) => path === file.path);
+    if (previous) file.follow(previous);
+  }
+  install(options, logs);
 }
 
 /** Closes the files, and waits until the console has shown everything: for ever if nobody reads it. */
 export async function closeLog(): Promise<void> {
-  await dispose();
+  resetSync();
+  current = [];
   await Promise.all([output.flush(), errors.flush()]);
 }
 
@@ -70,41 +106,80 @@ export function show(text: string): void {
   output.write(`${text}\n`);
 }
 
-/** Opens all of them or none. */
-function openFiles(files: LogOptions["files"]): (Sink & Disposable)[] {
-  const opened: LogFile[] = [];
-  for (const { path, ...rotation } of files) {
-    try {
-      opened.push(new LogFile(path, rotation, complain));
-    } catch (error) {
-      for (const file of opened) file.close();
-      throw new LogFileError(explain(path, error));
-    }
-  }
-  return opened.map((file) =>
-    Object.assign((record: LogRecord) => file.write(formatLine(record)), {
-      [Symbol.dispose]: () => file.close(),
-    })
-  );
+/** One entry of `logs` and its file, which is not open yet. */
+interface Log {
+  readonly config: LogConfig;
+  readonly file: LogFile;
 }
 
-function explain(path: string, error: unknown): string {
-  const what = `Cannot open log file ${path}: `;
-  if (error instanceof Deno.errors.NotFound) {
-    return what + 'its folder does not exist. Create the folder, or change the path in "logs".';
+function logsOf({ files, writer }: LogOptions): Log[] {
+  return files.filter(({ path }) => logTarget(path) !== "console").map((config) => ({
+    config,
+    file: new LogFile(writer === "rotating" ? config : { ...config, rotateSize: 0 }, complain),
+  }));
+}
+
+/** Opens all of them or none; those that are opened for each line are closed again. */
+function openAll(logs: readonly Log[], writer: LogOptions["writer"]): void {
+  let opened = false;
+  try {
+    for (const { file } of logs) file.open();
+    opened = true;
+  } finally {
+    if (!opened || writer === "appending") { for (const { file } of logs) file.close(); }
   }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return what + "permission denied. Let the user that runs Aphlict write it, or change the " +
-      'path in "logs".';
-  }
-  if (error instanceof Deno.errors.NotCapable && path.startsWith("/dev/")) {
-    return what + "Deno opens no device but /dev/null under limited permissions. Name a file.";
-  }
-  if (error instanceof Deno.errors.NotCapable) {
-    return what + "the process was started without the permission. Start it with bin/aphlict, " +
-      "or with the flags that `aphlict permissions` prints.";
-  }
-  return `${what}${error instanceof Error ? error.message : String(error)}.`;
+}
+
+/** Lets every logger write there from now on, and closes what lines went to until now. */
+function install(options: LogOptions, logs: readonly Log[]): void {
+  const targets = [...logs.map((log) => fileTarget(log, options)), ...consoleTargets(options)];
+  const sinks = Object.fromEntries(
+    targets.map((target, index): [string, Sink] => [`${index}`, sinkOf(target)]),
+  );
+  const names = Object.keys(sinks);
+  configureSync({
+    reset: true,
+    sinks,
+    loggers: [
+      {
+        category: "aphlict",
+        lowestLevel: targets.map(({ level }) => level).sort(compareLogLevel)[0] ?? null,
+        sinks: names,
+      },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: names },
+    ],
+  });
+  current = logs.map(({ file }) => file);
+}
+
+function sinkOf({ level, write, close }: Target): Sink {
+  const sink: Sink = (record) => {
+    if (compareLogLevel(record.level, level) >= 0) write(record);
+  };
+  return close ? Object.assign(sink, { [Symbol.dispose]: close }) : sink;
+}
+
+function fileTarget({ config, file }: Log, { level, writer }: LogOptions): Target {
+  const format = FORMATS[config.format];
+  return {
+    level: config.level ?? level,
+    write(record) {
+      file.write(format.line(record));
+      if (writer === "appending") file.close();
+    },
+    close: () => file.close(),
+  };
+}
+
+function consoleTargets({ console, level }: LogOptions): Target[] {
+  if (console === "none") return [];
+  return [{
+    level,
+    write(record) {
+      const isTrouble = compareLogLevel(record.level, "warning") >= 0;
+      (isTrouble || console === "stderr" ? errors : output).write(formatLine(record));
+    },
+  }];
 }
 
 const output = new ConsoleStream(Deno.stdout);
@@ -114,8 +189,3 @@ const errors = new ConsoleStream(Deno.stderr);
 function complain(text: string): void {
   errors.write(`${text}\n`);
 }
-
-const writeToConsole: Sink = (record) => {
-  const isTrouble = ["warning", "error", "fatal"].includes(record.level);
-  (isTrouble ? errors : output).write(formatLine(record));
-};

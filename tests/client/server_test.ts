@@ -1,5 +1,6 @@
 import { acceptClients, BACKLOG_LIMIT, REFUSAL_LOG_LIMIT } from "../../src/client/server.ts";
 import type { Hub } from "../../src/hub/hub.ts";
+import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { closeLog, openLog } from "../../src/log/log.ts";
 import type { Socket, SocketHandlers, TextMessage } from "../../src/websocket/socket.ts";
 import { assertEquals } from "../assert.ts";
@@ -186,7 +187,13 @@ for (const text of ["null", "no JSON", '{"command":"subscribe"}', '{"command":"x
 async function linesOf(use: (client: SocketHandlers) => void): Promise<string[]> {
   using folder = new Folder();
   const path = `${folder.path}/a.log`;
-  await openLog({ files: [{ path, size: Infinity, keep: 1 }], console: false, level: "info" });
+  openLog({
+    files: [{ path, ...LOG_DEFAULTS }],
+    level: "info",
+    console: "none",
+    onTrouble: "throw",
+    writer: "rotating",
+  });
   try {
     use(connect().client);
     return Deno.readTextFileSync(path).split("\n").slice(0, -1)

@@ -1,11 +1,27 @@
 import fc from "fast-check";
+import type { LogConfig } from "../../src/config/config.ts";
 import { LogFile } from "../../src/log/file.ts";
+import { LogFileError } from "../../src/log/trouble.ts";
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
 
 function withFolder(test: (folder: string) => void): void {
   using folder = new Folder();
   test(folder.path);
+}
+
+function makeFile(
+  path: string,
+  { size, keep, format = "text" }: { size: number; keep: number; format?: LogConfig["format"] },
+  complain: (text: string) => void,
+): LogFile {
+  return new LogFile({ path, rotateSize: size, rotateKeep: keep, level: null, format }, complain);
+}
+
+function openFile(...parameters: Parameters<typeof makeFile>): LogFile {
+  const file = makeFile(...parameters);
+  file.open();
+  return file;
 }
 
 function noComplaint(text: string): void {
@@ -19,7 +35,7 @@ function names(folder: string): string[] {
 Deno.test("a line is in the file as soon as it is written", () => {
   withFolder((folder) => {
     const path = `${folder}/a.log`;
-    const file = new LogFile(path, { size: 1000, keep: 2 }, noComplaint);
+    const file = openFile(path, { size: 1000, keep: 2 }, noComplaint);
     file.write("one\n");
     assertEquals(Deno.readTextFileSync(path), "one\n");
     file.close();
@@ -30,7 +46,7 @@ Deno.test("an existing file is appended to, and its size counts for rotation", (
   withFolder((folder) => {
     const path = `${folder}/a.log`;
     Deno.writeTextFileSync(path, "12345678\n");
-    const file = new LogFile(path, { size: 14, keep: 2 }, noComplaint);
+    const file = openFile(path, { size: 14, keep: 2 }, noComplaint);
     file.write("1234\n");
     file.write("5678\n");
     file.close();
@@ -42,7 +58,7 @@ Deno.test("an existing file is appended to, and its size counts for rotation", (
 Deno.test("rotation keeps as many files as asked for, the newest under the lowest number", () => {
   withFolder((folder) => {
     const path = `${folder}/a.log`;
-    const file = new LogFile(path, { size: 4, keep: 2 }, noComplaint);
+    const file = openFile(path, { size: 4, keep: 2 }, noComplaint);
     for (const line of ["1\n", "2\n", "3\n", "4\n", "5\n", "6\n", "7\n"]) file.write(line);
     file.close();
     assertEquals(names(folder), ["a.log", "a.log.1", "a.log.2"]);
@@ -55,7 +71,7 @@ Deno.test("rotation keeps as many files as asked for, the newest under the lowes
 Deno.test("a line longer than the limit stands whole in a file of its own", () => {
   withFolder((folder) => {
     const path = `${folder}/a.log`;
-    const file = new LogFile(path, { size: 4, keep: 3 }, noComplaint);
+    const file = openFile(path, { size: 4, keep: 3 }, noComplaint);
     for (const line of ["1\n", "long line\n", "2\n"]) file.write(line);
     file.close();
     assertEquals(Deno.readTextFileSync(`${path}.2`), "1\n");
@@ -72,7 +88,7 @@ Deno.test("for any lines and any size, the kept files hold the last lines in ord
       (texts, size) => {
         withFolder((folder) => {
           const path = `${folder}/a.log`;
-          const file = new LogFile(path, { size, keep: 100 }, noComplaint);
+          const file = openFile(path, { size, keep: 100 }, noComplaint);
           const lines = texts.map((text, index) =>
             `${index} ${text.replaceAll("\n", "").toWellFormed()}\n`
           );
@@ -93,7 +109,7 @@ function number(name: string): number {
 }
 
 Deno.test("a device is written to and never renamed", () => {
-  const file = new LogFile("/dev/null", { size: 1, keep: 1 }, noComplaint);
+  const file = openFile("/dev/null", { size: 1, keep: 1 }, noComplaint);
   for (let index = 0; index < 3; index++) file.write("line\n");
   file.close();
   assertEquals(Deno.statSync("/dev/null").isCharDevice, true);
@@ -101,7 +117,7 @@ Deno.test("a device is written to and never renamed", () => {
 
 Deno.test("lines that cannot be written are complained about once, and the caller is not disturbed", () => {
   const complaints: string[] = [];
-  const file = new LogFile("/dev/full", { size: 1000, keep: 1 }, (text) => complaints.push(text));
+  const file = openFile("/dev/full", { size: 1000, keep: 1 }, (text) => complaints.push(text));
   for (let index = 0; index < 3; index++) file.write("line\n");
   file.close();
   assertEquals(complaints.length, 1);
@@ -116,7 +132,7 @@ Deno.test("a file that can be written again says how many lines are missing", ()
     const open = () => Deno.openSync(path, { read: true, write: true });
     const complaints: string[] = [];
     const reader = open();
-    const file = new LogFile(path, { size: 1000, keep: 1 }, (text) => complaints.push(text));
+    const file = openFile(path, { size: 1000, keep: 1 }, (text) => complaints.push(text));
     file.write("one\n");
     assertEquals(readFrom(reader), "one\n");
     reader.close();
@@ -147,7 +163,7 @@ Deno.test("a rotation that fails is complained about once, and the file goes on"
   withFolder((folder) => {
     const path = `${folder}/a.log`;
     const complaints: string[] = [];
-    const file = new LogFile(path, { size: 4, keep: 2 }, (text) => complaints.push(text));
+    const file = openFile(path, { size: 4, keep: 2 }, (text) => complaints.push(text));
     file.write("1\n");
     // A folder that is not empty cannot be replaced by a file.
     Deno.mkdirSync(`${path}.1/full`, { recursive: true });
@@ -183,7 +199,7 @@ Deno.test("a rotation that cannot open the new file loses no line and no kept fi
   withFolder((folder) => {
     const path = `${folder}/a.log`;
     const complaints: string[] = [];
-    const file = new LogFile(path, { size: 4, keep: 3 }, (text) => complaints.push(text));
+    const file = openFile(path, { size: 4, keep: 3 }, (text) => complaints.push(text));
     for (const line of ["1\n", "2\n", "3\n", "4\n", "5\n", "6\n", "7\n", "8\n"]) file.write(line);
     withoutOpening(() => {
       for (let index = 0; index < 4; index++) file.write("more\n");
@@ -202,15 +218,16 @@ Deno.test("a rotation that cannot open the new file loses no line and no kept fi
 Deno.test("a file in a missing folder cannot be opened", () => {
   withFolder((folder) => {
     assertThrows(
-      () => new LogFile(`${folder}/missing/a.log`, { size: 4, keep: 2 }, noComplaint),
-      Deno.errors.NotFound,
+      () => openFile(`${folder}/missing/a.log`, { size: 4, keep: 2 }, noComplaint),
+      LogFileError,
+      "its folder does not exist",
     );
   });
 });
 
 Deno.test("a first line longer than the limit rotates nothing", () => {
   withFolder((folder) => {
-    const file = new LogFile(`${folder}/a.log`, { size: 4, keep: 2 }, noComplaint);
+    const file = openFile(`${folder}/a.log`, { size: 4, keep: 2 }, noComplaint);
     file.write("long line\n");
     file.close();
     assertEquals(names(folder), ["a.log"]);
@@ -220,7 +237,7 @@ Deno.test("a first line longer than the limit rotates nothing", () => {
 Deno.test("a new file may be read and written by user and group, as the umask allows", () => {
   withFolder((folder) => {
     const path = `${folder}/a.log`;
-    new LogFile(path, { size: 4, keep: 2 }, noComplaint).close();
+    openFile(path, { size: 4, keep: 2 }, noComplaint).close();
     assertEquals((Deno.statSync(path).mode ?? 0) & 0o777, 0o664 & ~Deno.umask());
   });
 });
@@ -244,7 +261,7 @@ function withRoom(room: readonly number[], test: () => void): void {
 Deno.test("a line that the system takes in pieces is written whole", () => {
   withFolder((folder) => {
     const path = `${folder}/a.log`;
-    const file = new LogFile(path, { size: 12, keep: 2 }, noComplaint);
+    const file = openFile(path, { size: 12, keep: 2 }, noComplaint);
     withRoom([1, 2, 1], () => file.write("12345\n"));
     file.write("6789\n");
     file.write("0\n");
@@ -258,7 +275,7 @@ Deno.test("a line after one that was written in part begins on a line of its own
   withFolder((folder) => {
     const path = `${folder}/a.log`;
     const complaints: string[] = [];
-    const file = new LogFile(path, { size: 1000, keep: 2 }, (text) => complaints.push(text));
+    const file = openFile(path, { size: 1000, keep: 2 }, (text) => complaints.push(text));
     file.write("one\n");
     withRoom([2, 0, 0], () => {
       file.write("two\n");

@@ -1,0 +1,66 @@
+/**
+ * How a log line looks as JSON, for programs that collect logs: one object a line, with the keys
+ * `time`, `level`, `category`, `message` and `fields`.
+ *
+ * - `time` is in UTC (`2026-11-24T07:15:30.123Z`), so that lines of several machines sort as text.
+ * - `category` is the room that wrote the line, such as `client`.
+ * - `message` is what the text format shows after the level.
+ * - `fields` has the values by name, not escaped as in `message`: numbers, booleans and `null` as they
+ *   are, everything else as the text that the text format shows, cut at the same length.
+ *
+ * @module
+ */
+
+import type { LogLevel, LogRecord } from "@logtape/logtape";
+import { UNPRINTABLE } from "../config/error.ts";
+import { cutValue, formatMessage, valueLimit } from "./format.ts";
+
+/** One record as one line, with its line feed. */
+export function formatJson(record: LogRecord): string {
+  return toLine(
+    new Date(record.timestamp),
+    record.level,
+    record.category.filter((name) => name !== "aphlict").join("."),
+    formatMessage(record),
+    record.properties,
+  );
+}
+
+/** A text about the log itself as one line, with its line feed. */
+export function formatJsonText(level: LogLevel, text: string): string {
+  return toLine(new Date(), level, "log", text, {});
+}
+
+function toLine(
+  time: Date,
+  level: LogLevel,
+  category: string,
+  message: string,
+  values: Record<string, unknown>,
+): string {
+  const limit = valueLimit(level);
+  // Unlike an assignment, this makes a plain field of one that is called `__proto__`.
+  const fields = Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, fieldOf(value, limit)]),
+  );
+  return `${escape(JSON.stringify({ time, level, category, message, fields }))}\n`;
+}
+
+function fieldOf(value: unknown, limit: number): string | number | boolean | null {
+  if (value === null || typeof value === "boolean") return value;
+  // JSON has no other numbers.
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  return cutValue(value, limit);
+}
+
+/** Escapes what JSON lets stand and a terminal or a program that reads lines may not. */
+function escape(json: string): string {
+  return json.replace(
+    UNPRINTABLE,
+    (character) =>
+      Array.from(
+        { length: character.length },
+        (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`,
+      ).join(""),
+  );
+}

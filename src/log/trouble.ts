@@ -1,0 +1,38 @@
+/**
+ * What is wrong with a log file, told to the administrator.
+ *
+ * @module
+ */
+
+/** A log file that cannot be opened. The message says why, and what to do. */
+export class LogFileError extends Error {
+  override readonly name = "LogFileError";
+
+  /** @param cause What `Deno.openSync` threw. */
+  constructor(path: string, cause: unknown) {
+    super(`Cannot open log file ${path}: ${reasonOfOpening(path, cause)}`, { cause });
+  }
+}
+
+/** What the system said of a failure. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function reasonOfOpening(path: string, error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) {
+    return 'its folder does not exist. Create the folder, or change the path in "logs".';
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "permission denied. Let the user that runs Aphlict write it, or change the path in " +
+      '"logs".';
+  }
+  if (error instanceof Deno.errors.NotCapable && path.startsWith("/dev/")) {
+    return "Deno opens no device but /dev/null under limited permissions. Name a file.";
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return "the process was started without the permission. Start it with bin/aphlict, or with " +
+      "the flags that `aphlict permissions` prints.";
+  }
+  return `${reasonOf(error)}.`;
+}
