@@ -49,7 +49,7 @@ export interface Service {
    * Accepts no more, closes every listener with 1001 and resolves when all servers are down. It may
    * never resolve when a connection is stuck: the caller sets a deadline.
    */
-  stop(): Promise<void>;
+  stop(drainMs: number): Promise<void>;
 }
 
 /** The service cannot start; the message says why and what to do, one problem a line. */
@@ -87,7 +87,7 @@ export async function startService(config: Config): Promise<Service> {
     renewCertificates() {
       for (const server of servers) server.renewCertificate();
     },
-    async stop() {
+    async stop(_drainMs: number) {
       clearInterval(expiry);
       stopping.abort();
       await Promise.all(servers.map((server) => server.shutdown()));

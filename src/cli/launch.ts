@@ -65,11 +65,19 @@ function becomeDeno(
   verb: string,
   { root, options }: Invocation,
 ): string {
-  const command = [Deno.execPath(), "run", `--config=${root}/deno.json`, ...flags, `${root}/main.ts`];
+  const command = [
+    Deno.execPath(),
+    "run",
+    `--config=${root}/deno.json`,
+    ...flags,
+    `${root}/main.ts`,
+  ];
   // It may read this file alone, so it cannot look for the default again.
   const chosen = options.has(CONFIG_OPTION.name) ? "" : ` --config ${shellQuote([config.path])}`;
   const folders = foldersOf(config);
-  return `mkdir -p -- ${shellQuote(folders)} && exec ${shellQuote([...command, verb])} "$@"${chosen}`;
+  return `mkdir -p -- ${shellQuote(folders)} && exec ${
+    shellQuote([...command, verb])
+  } "$@"${chosen}`;
 }
 
 /** Replaces the shell by bin/aphlict itself, run by another user, who owns the folders made for it. */

@@ -20,7 +20,8 @@ const INTERVAL_MS = 50;
 export const reload: Command = {
   verb: "reload",
   synopsis: "Read configuration, certificates and logs again, without ending connections.",
-  details: "Certificates, log files, levels and limits change in place. A change that needs other " +
+  details:
+    "Certificates, log files, levels and limits change in place. A change that needs other " +
     "permissions (an address, a peer, a file) restarts the service, and that is said. A configuration " +
     "that cannot be used changes nothing: its problems are printed and logged, and the exit code is 1. " +
     "SIGHUP to the overseer does the same.",
@@ -35,7 +36,7 @@ export const reload: Command = {
     const before = readState(pidfile)?.reloads ?? 0;
     Deno.kill(pid, "SIGHUP");
     const state = await reloaded(pidfile, before);
-    if (state?.lastReload == null) {
+    if (!state?.lastReload) {
       complain(`The overseer (${pid}) did not answer. Its log may say why.`);
       return EXIT.failed;
     }

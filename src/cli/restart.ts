@@ -18,7 +18,8 @@ import { stopRunning } from "./stop.ts";
 export const restart: Command = {
   verb: "restart",
   synopsis: "Stop Aphlict, then start it; what runs is kept if the configuration is no good.",
-  details: "Checks the configuration first, as `aphlict check` does. If it finds a problem, nothing is " +
+  details:
+    "Checks the configuration first, as `aphlict check` does. If it finds a problem, nothing is " +
     "stopped and the exit code is 1. When nothing runs, it only starts.",
   options: [CONFIG_OPTION, AS_ROOT_OPTION],
   async run(invocation) {
@@ -29,7 +30,9 @@ export const restart: Command = {
       const problems = findProblems(config);
       if (problems.length > 0) {
         complain(
-          `${new ConfigError(config.path, problems).message}\nAphlict (overseer ${pid}) runs on as ` +
+          `${
+            new ConfigError(config.path, problems).message
+          }\nAphlict (overseer ${pid}) runs on as ` +
             "it was.",
         );
         return EXIT.failed;

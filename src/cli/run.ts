@@ -6,7 +6,7 @@
 
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { closeLog, LogFileError, logger, openLog, reopenLog } from "../log/log.ts";
+import { closeLog, logger, openLog, reopenLog } from "../log/log.ts";
 import { encode, type Report } from "../supervisor/channel.ts";
 import { Overseer } from "../supervisor/overseer.ts";
 import { holderOf, Pidfile, PidfileError } from "../supervisor/pidfile.ts";
@@ -25,7 +25,8 @@ import { alreadyRunning } from "./start.ts";
 export const run: Command = {
   verb: "run",
   synopsis: "Run Aphlict in the foreground: for systemd, containers and the like.",
-  details: "The overseer and its service, with the log on standard error. SIGTERM and SIGINT stop it " +
+  details:
+    "The overseer and its service, with the log on standard error. SIGTERM and SIGINT stop it " +
     "(exit code 0), SIGHUP reloads. When the service cannot start at first, the reason is printed and " +
     "the exit code is 1; when it ends later, it is started again.",
   options: [CONFIG_OPTION, AS_ROOT_OPTION],

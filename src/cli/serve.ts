@@ -21,7 +21,13 @@ import {
   show,
 } from "../log/log.ts";
 import { type Service, StartError, startService } from "../service.ts";
-import { encode, isReload, linesOf, type ReloadOutcome, type Report } from "../supervisor/channel.ts";
+import {
+  encode,
+  isReload,
+  linesOf,
+  type ReloadOutcome,
+  type Report,
+} from "../supervisor/channel.ts";
 import { VERSION } from "../version.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
 import { complain } from "./output.ts";
@@ -60,7 +66,8 @@ export const debug: Command = {
 export const service: Command = {
   verb: "service",
   synopsis: "The service as the overseer runs it.",
-  details: "It reads commands on standard input, whose end ends it, and reports on standard output.",
+  details:
+    "It reads commands on standard input, whose end ends it, and reports on standard output.",
   options: [
     CONFIG_OPTION,
     {

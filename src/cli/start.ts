@@ -91,7 +91,9 @@ export function alreadyRunning({ pidfile }: Config, pid: number | null): string 
     "Use `aphlict restart` to restart it, or `aphlict reload` for a changed configuration.";
 }
 
-async function firstReport(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Report | null> {
+async function firstReport(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): Promise<Report | null> {
   for await (const line of linesOf(stream)) {
     const report = parseReport(line);
     if (report !== null) return report;

@@ -22,7 +22,8 @@ const ANSWER_LENGTH = 64 * 1024;
 export const status: Command = {
   verb: "status",
   synopsis: "Tell whether Aphlict runs, and how it is. Exit code 0 when it runs, 1 when not.",
-  details: "Processes, uptime, restarts and why, addresses, and through the admin server how many " +
+  details:
+    "Processes, uptime, restarts and why, addresses, and through the admin server how many " +
     "browsers are connected and how many messages went through.",
   options: [CONFIG_OPTION, { name: "json", help: "Print one JSON object instead." }],
   async run(invocation) {
@@ -61,7 +62,11 @@ interface StatusReport {
 
 type Counters = Readonly<Record<string, unknown>> | { readonly error: string };
 
-function reportOf({ pid, pidfile }: Running, state: State | null, counters: Counters): StatusReport {
+function reportOf(
+  { pid, pidfile }: Running,
+  state: State | null,
+  counters: Counters,
+): StatusReport {
   const service = state?.service ?? null;
   const lastEnd = state?.lastEnd ?? null;
   return {

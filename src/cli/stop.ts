@@ -21,7 +21,8 @@ const KILL_LIMIT_MS = 10_000;
 export const stop: Command = {
   verb: "stop",
   synopsis: "Stop Aphlict.",
-  details: "Tells every browser to come back later (code 1001), spread over the drain, and returns " +
+  details:
+    "Tells every browser to come back later (code 1001), spread over the drain, and returns " +
     "when nothing runs any more. What has not stopped after 10 s is killed, and that is said. When " +
     "nothing runs, the exit code is 0 as well.",
   options: [CONFIG_OPTION],
@@ -53,7 +54,9 @@ export async function stopRunning({ pidfile, pid }: Running): Promise<number> {
     print("Killed.");
     return EXIT.done;
   }
-  complain(`Process ${pid} cannot be killed: it waits for the kernel. Look at its disk and network.`);
+  complain(
+    `Process ${pid} cannot be killed: it waits for the kernel. Look at its disk and network.`,
+  );
   return EXIT.failed;
 }
 

@@ -40,7 +40,7 @@ export interface ReloadOutcome {
 const LINE_LIMIT = 1024 * 1024;
 
 /** A message as the line that carries it. */
-export function encode(message: ReloadCommand | Report): Uint8Array {
+export function encode(message: ReloadCommand | Report): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${JSON.stringify(message)}\n`);
 }
 
@@ -75,7 +75,9 @@ export function isReload(line: string): boolean {
 }
 
 /** The lines of a stream, until it ends; of one that grows without end, nothing. */
-export async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+export async function* linesOf(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<string> {
   let rest = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");

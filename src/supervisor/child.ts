@@ -67,7 +67,9 @@ export class Child {
       await this.#commands.write(encode({ type: "reload" }));
       return await reloaded.promise;
     } catch (error) {
-      return refused(`The service cannot be told: ${error instanceof Error ? error.message : error}.`);
+      return refused(
+        `The service cannot be told: ${error instanceof Error ? error.message : error}.`,
+      );
     } finally {
       clearTimeout(timer);
       this.#reloaded = null;

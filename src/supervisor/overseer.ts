@@ -316,10 +316,13 @@ export class Overseer {
   async #end(child: Child): Promise<void> {
     const limitMs = this.#config.drain * 1000 + STOP_LIMIT_MS;
     if (await child.stop(limitMs)) {
-      this.#options.log.warning("The service (pid {pid}) did not stop within {limitMs} ms: killed.", {
-        pid: child.pid,
-        limitMs,
-      });
+      this.#options.log.warning(
+        "The service (pid {pid}) did not stop within {limitMs} ms: killed.",
+        {
+          pid: child.pid,
+          limitMs,
+        },
+      );
     }
   }
 
