@@ -1,0 +1,134 @@
+/**
+ * Aphlict as an administrator runs it: `bin/aphlict start`, and what it leaves running.
+ *
+ * @module
+ */
+
+import { Folder } from "../folder.ts";
+import { Process } from "./process.ts";
+import { ROOT, writeConfig, type Written } from "./server.ts";
+
+/** The command. */
+export const APHLICT = `${ROOT}bin/aphlict`;
+
+/** What a command came to. */
+export interface Outcome {
+  readonly code: number;
+  /** Everything it wrote to stdout and stderr. */
+  readonly output: string;
+}
+
+/** A process of an Aphlict. */
+export interface Member {
+  readonly pid: number;
+  readonly role: "overseer" | "service";
+}
+
+/** How long something that must happen by itself may take before a test gives up, in ms. */
+const LIMIT_MS = 30_000;
+
+/** A configuration in a folder, and the commands that use it. Dispose of it: whatever runs is killed. */
+export class Daemon implements AsyncDisposable {
+  readonly folder = new Folder();
+  readonly written: Written;
+
+  /** @param change Keys to change, given the folder's path. */
+  constructor(change: (folder: string) => Record<string, unknown> = () => ({})) {
+    // Its folders do not exist yet.
+    this.written = writeConfig(this.folder, {
+      logs: [{ path: this.logPath }],
+      pidfile: this.pidfile,
+      ...change(this.folder.path),
+    });
+  }
+
+  get logPath(): string {
+    return `${this.folder.path}/log/aphlict.log`;
+  }
+
+  get pidfile(): string {
+    return `${this.folder.path}/pid/aphlict.pid`;
+  }
+
+  get log(): string {
+    return Deno.readTextFileSync(this.logPath);
+  }
+
+  /** Runs a command to its end. Root is told that it may. */
+  async run(verb: string, ...args: readonly string[]): Promise<Outcome> {
+    await using process = this.launch(verb, ...args);
+    const { code } = await process.ended();
+    return { code, output: process.output };
+  }
+
+  /** Starts a command. */
+  launch(verb: string, ...args: readonly string[]): Process {
+    const asRoot = ["start", "restart", "run"].includes(verb) ? ["--as-root"] : [];
+    return new Process(APHLICT, [verb, "--config", this.written.path, ...asRoot, ...args], {
+      env: { DENO: Deno.execPath() },
+    });
+  }
+
+  /** Starts it, or fails the test. */
+  async start(): Promise<void> {
+    const { code, output } = await this.run("start");
+    if (code !== 0) throw new Error(`It did not start: ${output}`);
+  }
+
+  /** Changes the configuration file. */
+  configure(change: (config: Record<string, unknown>) => Record<string, unknown>): void {
+    const config: Record<string, unknown> = JSON.parse(Deno.readTextFileSync(this.written.path));
+    Deno.writeTextFileSync(this.written.path, JSON.stringify({ ...config, ...change(config) }));
+  }
+
+  /** What of it runs, by the command lines that the kernel knows. */
+  members(): Member[] {
+    const members: Member[] = [];
+    for (const { name } of Deno.readDirSync("/proc")) {
+      if (!/^\d+$/.test(name)) continue;
+      const words = commandLine(Number(name));
+      if (!words.includes(this.written.path)) continue;
+      if (words.includes("service")) members.push({ pid: Number(name), role: "service" });
+      else if (
+        words.some((word) => word === "overseer" || word === "run" && words.at(-1) !== word)
+      ) {
+        members.push({ pid: Number(name), role: "overseer" });
+      }
+    }
+    return members;
+  }
+
+  /** The process id of the one that there is. */
+  pid(role: Member["role"]): number {
+    const found = this.members().filter((member) => member.role === role);
+    const [only] = found;
+    if (!only || found.length > 1) throw new Error(`There are ${found.length} of ${role}`);
+    return only.pid;
+  }
+
+  /** Resolves when `condition` holds; what has no event to wait for is looked at again and again. */
+  async until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const limit = performance.now() + LIMIT_MS;
+    while (!await condition()) {
+      if (performance.now() > limit) throw new Error(`In vain: ${condition}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { pid } of this.members()) Deno.kill(pid, "SIGKILL");
+    await this.until(() => this.members().length === 0);
+    this.folder[Symbol.dispose]();
+  }
+}
+
+/** The words of a process's command line; none of one that has ended. */
+function commandLine(pid: number): string[] {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0").filter((word) => word !== "");
+  } catch (error) {
+    // It has ended while it was being looked at.
+    if (error instanceof Deno.errors.NotFound || /os error 3/.test(String(error))) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,403 @@
+/**
+ * The daemon: `start`, `stop`, `restart`, `status`, and what happens when a process is killed.
+ */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { Browser } from "./browser.ts";
+import { makeAuthority, makeCertificate } from "./certificate.ts";
+import { Daemon } from "./daemon.ts";
+import { Process } from "./process.ts";
+import { publish, status } from "./server.ts";
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function namesIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+}
+
+Deno.test("start returns when the service listens, and leaves an overseer and a service", async () => {
+  await using daemon = new Daemon();
+  const { code, output } = await daemon.run("start");
+  assertEquals(code, 0, output);
+  const { client, admin } = daemon.written;
+  await using browser = await Browser.open(client, { topics: ["A"] });
+  await publish(admin, { subscribers: ["A"], n: 1 });
+  assertEquals(JSON.parse(await browser.next()).n, 1);
+  const [overseer, service] = [daemon.pid("overseer"), daemon.pid("service")];
+  assertEquals(
+    output,
+    [
+      `Aphlict is running: overseer ${overseer}, service ${service}, with ${daemon.written.path}.`,
+      `  ws://127.0.0.1:${client}/`,
+      `  http://127.0.0.1:${admin}/`,
+      `  log ${daemon.logPath}`,
+    ].join("\n"),
+  );
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(overseer), "as the original's");
+});
+
+Deno.test("start makes the folders that are missing, for everybody to look into", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  for (const name of ["log", "pid"]) {
+    assertEquals((Deno.statSync(`${daemon.folder.path}/${name}`).mode ?? 0) & 0o777, 0o755);
+  }
+});
+
+Deno.test("the overseer may run its deno and nothing else, and has no network", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const words = Deno.readTextFileSync(`/proc/${daemon.pid("overseer")}/cmdline`).split("\0");
+  const owned = ["", ".state", ".state.new"].map((suffix) => `${daemon.pidfile}${suffix}`);
+  assertEquals(words.filter((word) => word.startsWith("--") && !word.startsWith("--config")), [
+    "--no-prompt",
+    "--cached-only",
+    "--deny-import",
+    `--allow-read=${[daemon.written.path, ...owned].join(",")}`,
+    `--allow-write=${[...owned, daemon.logPath].join(",")}`,
+    `--allow-run=${Deno.execPath()}`,
+  ]);
+});
+
+Deno.test("stop tells browsers to go, and leaves no process, pidfile or state", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  await using browser = await Browser.open(daemon.written.client);
+  const overseer = daemon.pid("overseer");
+  const { code, output } = await daemon.run("stop");
+  assertEquals([code, output], [0, `Stopping Aphlict (overseer ${overseer})...\nStopped.`]);
+  assertEquals(daemon.members(), []);
+  assertEquals((await browser.closed).code, 1001);
+  assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
+  assertMatch(daemon.log, /INFO SIGTERM: stopping\.\n[^]*INFO Stopped\.\n/);
+});
+
+Deno.test("with nothing running, status exits 1, stop 0 and reload 1, and all say so", async () => {
+  await using daemon = new Daemon();
+  for (const [verb, expected] of [["status", 1], ["stop", 0], ["reload", 1]] as const) {
+    assertEquals(await daemon.run(verb), { code: expected, output: "Aphlict is not running." });
+  }
+  const { code, output } = await daemon.run("status", "--json");
+  assertEquals([code, output], [1, '{"running":false}']);
+  assertEquals(namesIn(daemon.folder.path), ["aphlict.json"], "nothing was made");
+});
+
+Deno.test("start fails when it runs already, and changes nothing", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const before = daemon.members();
+  const { code, output } = await daemon.run("start");
+  assertEquals(code, 1);
+  assertStringIncludes(output, `Aphlict is already running (overseer ${daemon.pid("overseer")})`);
+  assertEquals(daemon.members(), before);
+});
+
+Deno.test("of two starts at once, exactly one starts", async () => {
+  await using daemon = new Daemon();
+  const outcomes = await Promise.all([daemon.run("start"), daemon.run("start")]);
+  assertEquals(outcomes.map(({ code }) => code).sort(), [0, 1], JSON.stringify(outcomes));
+  const refused = outcomes.find(({ code }) => code === 1);
+  assertStringIncludes(refused?.output ?? "", "Aphlict is already running");
+  assertEquals(daemon.members().map(({ role }) => role).sort(), ["overseer", "service"]);
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("overseer")));
+});
+
+Deno.test("start on a port that is taken says so here, and leaves nothing running", async () => {
+  await using daemon = new Daemon();
+  const { admin } = daemon.written;
+  using _taken = Deno.listen({ hostname: "127.0.0.1", port: admin });
+  const { code, output } = await daemon.run("start");
+  assertEquals(code, 1);
+  assertEquals(
+    output,
+    `Cannot start Aphlict:\n  Cannot bind admin server 127.0.0.1:${admin}: the address is already ` +
+      'in use. Stop the other program or set "port" of servers[1].',
+  );
+  assertEquals(daemon.members(), []);
+  assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
+});
+
+Deno.test("start with a certificate that is none says so here, and leaves nothing running", async () => {
+  await using daemon = new Daemon();
+  const text = daemon.folder.write("text.pem", "no certificate");
+  const [client, admin] = [daemon.written.client, daemon.written.admin];
+  daemon.configure(() => ({
+    servers: [
+      { type: "client", port: client, listen: "127.0.0.1", "ssl.key": text, "ssl.cert": text },
+      { type: "admin", port: admin },
+    ],
+  }));
+  const { code, output } = await daemon.run("start");
+  assertEquals(code, 1);
+  assertStringIncludes(output, `  servers[0].ssl.key: ${text} holds no private key`);
+  assertStringIncludes(output, `  servers[0].ssl.cert: ${text} holds no certificate`);
+  assertEquals(daemon.members(), []);
+});
+
+Deno.test("start with an invalid configuration names its problems and makes nothing", async () => {
+  await using daemon = new Daemon();
+  daemon.configure(() => ({ servers: [] }));
+  const { code, output } = await daemon.run("start");
+  assertEquals(code, 1);
+  assertStringIncludes(output, "servers: There are no servers.");
+  assertEquals(namesIn(daemon.folder.path), ["aphlict.json"]);
+});
+
+Deno.test("a pidfile that cannot be made is a clear error, and nothing is left running", async () => {
+  await using daemon = new Daemon((folder) => ({ pidfile: `${folder}/aphlict.json/x.pid` }));
+  const { code, output } = await daemon.run("start");
+  assertEquals(code, 1);
+  assertStringIncludes(output, `Cannot use pidfile ${daemon.folder.path}/aphlict.json/x.pid: `);
+  assertEquals(daemon.members(), []);
+});
+
+Deno.test("a start that is interrupted leaves nothing running", async () => {
+  await using daemon = new Daemon();
+  await using start = daemon.launch("start");
+  await daemon.until(() => daemon.members().length > 0);
+  start.kill("SIGTERM");
+  await start.ended();
+  await daemon.until(() => daemon.members().length === 0);
+});
+
+Deno.test("a pidfile with the number of a living stranger is stale: the stranger stays, a start replaces it", async () => {
+  await using daemon = new Daemon();
+  await using stranger = new Process("sleep", ["600"]);
+  Deno.mkdirSync(`${daemon.folder.path}/pid`);
+  Deno.writeTextFileSync(daemon.pidfile, String(stranger.pid));
+  assertEquals(await daemon.run("status"), { code: 1, output: "Aphlict is not running." });
+  assertEquals(await daemon.run("stop"), { code: 0, output: "Aphlict is not running." });
+  assert(exists(`/proc/${stranger.pid}`));
+  await daemon.start();
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("overseer")));
+  assertEquals((await daemon.run("stop")).code, 0);
+  assert(exists(`/proc/${stranger.pid}`));
+});
+
+Deno.test("status tells processes, uptime, restarts, files, addresses and counters", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const { client, admin, path } = daemon.written;
+  await using browser = await Browser.open(client, { topics: ["A"] });
+  await publish(admin, { subscribers: ["A"] });
+  await browser.next();
+  const { code, output } = await daemon.run("status");
+  assertEquals(code, 0);
+  const [overseer, service] = [daemon.pid("overseer"), daemon.pid("service")];
+  assertEquals(output.replace(/up \d+s/g, "up 1s").split("\n"), [
+    `Aphlict (${overseer}) is running.`,
+    `overseer    ${overseer}, up 1s`,
+    `service     ${service}, up 1s`,
+    "restarts    0",
+    `config      ${path}`,
+    `pidfile     ${daemon.pidfile}`,
+    `listening   ws://127.0.0.1:${client}/`,
+    `listening   http://127.0.0.1:${admin}/`,
+    "browsers    1 connected, 1 in all",
+    "messages    1 in, 1 out",
+  ]);
+});
+
+Deno.test("status --json is one object, and asks an admin server that speaks TLS, too", async () => {
+  const { key, cert } = makeCertificate(makeAuthority("Test"));
+  await using daemon = new Daemon();
+  const tls = {
+    "ssl.key": daemon.folder.write("a.key", key),
+    "ssl.cert": daemon.folder.write("a.crt", cert),
+  };
+  const { client, admin, path } = daemon.written;
+  daemon.configure(() => ({
+    servers: [{ type: "client", port: client }, {
+      type: "admin",
+      port: admin,
+      listen: "0.0.0.0",
+      ...tls,
+    }],
+  }));
+  await daemon.start();
+  const { code, output } = await daemon.run("status", "--json");
+  assertEquals(code, 0);
+  const report = JSON.parse(output);
+  assertEquals({ ...report, uptime: null, counters: report.counters["clients.active"] }, {
+    running: true,
+    overseer: daemon.pid("overseer"),
+    service: daemon.pid("service"),
+    config: path,
+    pidfile: daemon.pidfile,
+    uptime: null,
+    restarts: 0,
+    lastEnd: null,
+    lastReload: null,
+    listening: [`ws://0.0.0.0:${client}/`, `https://0.0.0.0:${admin}/`],
+    counters: 0,
+  });
+});
+
+Deno.test("a service that is killed comes back; the pidfile stays true, browsers reconnect and replay", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const { client, admin } = daemon.written;
+  const [overseer, killed] = [daemon.pid("overseer"), daemon.pid("service")];
+  await using lost = await Browser.open(client, { topics: ["A"] });
+  Deno.kill(killed, "SIGKILL");
+  await lost.closed;
+  await daemon.until(() => /The service \(pid \d+\) listens again/.test(daemon.log));
+  await publish(admin, { subscribers: ["A"], n: 1 });
+  await using browser = await Browser.open(client, { topics: ["A"] });
+  browser.command("replay", { age: 60_000 });
+  assertEquals((await browser.all()).map((text) => JSON.parse(text).n), [1]);
+  assertEquals(daemon.pid("overseer"), overseer);
+  assert(daemon.pid("service") !== killed);
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(overseer));
+  assertMatch(
+    daemon.log,
+    new RegExp(`ERROR The service \\(pid ${killed}\\) was ended by SIGKILL after \\d+ s\\.`),
+  );
+  assertStringIncludes(daemon.log, "INFO The service is started again in 2 s.");
+  const { output } = await daemon.run("status");
+  assertMatch(output, /restarts    1\nlast end    \S+: the service was ended by SIGKILL\n/);
+});
+
+Deno.test("a service that keeps dying is started again after longer and longer", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  for (const seconds of [2, 4]) {
+    Deno.kill(daemon.pid("service"), "SIGKILL");
+    await daemon.until(() => daemon.log.includes(`The service is started again in ${seconds} s.`));
+    assertMatch((await daemon.run("status")).output, /is running, but its service is down/);
+    await daemon.until(() => daemon.members().some(({ role }) => role === "service"));
+  }
+  // It has not listened yet, or only just.
+  Deno.kill(daemon.pid("service"), "SIGKILL");
+  await daemon.until(() => daemon.log.includes("The service is started again in 8 s."));
+  assertEquals((await daemon.run("stop")).code, 0, "a stop need not wait for that");
+  assertEquals(daemon.members(), []);
+});
+
+Deno.test("a service whose overseer is killed ends by itself, and a start replaces both", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  await using browser = await Browser.open(daemon.written.client);
+  Deno.kill(daemon.pid("overseer"), "SIGKILL");
+  await daemon.until(() => daemon.members().length === 0);
+  assertEquals((await browser.closed).code, 1001);
+  assertStringIncludes(daemon.log, "INFO The overseer is gone: stopping.");
+  assert(exists(daemon.pidfile), "nobody was there to remove it");
+  assertEquals((await daemon.run("status")).code, 1);
+  await daemon.start();
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("overseer")));
+});
+
+Deno.test("a start right after the overseer was killed finds the ports free", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const sockets = await Promise.all(
+    Array.from({ length: 20 }, () => Browser.open(daemon.written.client)),
+  );
+  const orphan = daemon.pid("service");
+  Deno.kill(daemon.pid("overseer"), "SIGKILL");
+  await daemon.start();
+  await publish(daemon.written.admin, { subscribers: [] });
+  for (const socket of sockets) assertEquals((await socket.closed).code, 1001);
+  await daemon.until(() => !exists(`/proc/${orphan}`));
+});
+
+Deno.test("what does not stop is killed, both of them, and stop says so", async () => {
+  await using daemon = new Daemon(() => ({ drain: 0 }));
+  await daemon.start();
+  const overseer = daemon.pid("overseer");
+  for (const { pid } of daemon.members()) Deno.kill(pid, "SIGSTOP");
+  const { code, output } = await daemon.run("stop");
+  assertEquals(code, 0);
+  assertEquals(
+    output,
+    `Stopping Aphlict (overseer ${overseer})...\nIt did not stop within 8 s: sending SIGKILL.\nKilled.`,
+  );
+  assertEquals(daemon.members(), []);
+  assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
+});
+
+Deno.test("restart takes another configuration, with another overseer", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const before = daemon.pid("overseer");
+  daemon.configure(() => ({ "memory.hint": 300 }));
+  const { code, output } = await daemon.run("restart");
+  assertEquals(code, 0, output);
+  assert(daemon.pid("overseer") !== before);
+  const words = Deno.readTextFileSync(`/proc/${daemon.pid("service")}/cmdline`);
+  assertStringIncludes(words, "--max-old-space-size=300");
+});
+
+Deno.test("restart starts what does not run", async () => {
+  await using daemon = new Daemon();
+  const { code } = await daemon.run("restart");
+  assertEquals(code, 0);
+  assertEquals(daemon.members().length, 2);
+});
+
+for (
+  const [what, change, reason] of [
+    ["is invalid", { servers: [] }, "servers: There are no servers."],
+    ["names a port that is taken", null, "the address is already in use"],
+  ] as const
+) {
+  Deno.test(`restart keeps what runs when the new configuration ${what}`, async () => {
+    await using daemon = new Daemon();
+    await daemon.start();
+    const before = daemon.members();
+    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    daemon.configure(({ servers }) =>
+      change ?? { servers: [...servers as unknown[], { type: "admin", port: taken.addr.port }] }
+    );
+    const { code, output } = await daemon.run("restart");
+    assertEquals(code, 1);
+    assertStringIncludes(output, reason);
+    assertEquals(daemon.members(), before);
+    assertEquals((await status(daemon.written.admin))["clients.active"], 0);
+  });
+}
+
+Deno.test("what runs can be looked at and stopped although its configuration has become invalid", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const text = Deno.readTextFileSync(daemon.written.path);
+  Deno.writeTextFileSync(daemon.written.path, `${text.slice(0, -1)}, oops`);
+  const { code, output } = await daemon.run("status");
+  assertEquals(code, 0);
+  assertMatch(output, /^Warning: Cannot use .*: 1 problem\.\n.*Syntax error/);
+  assertMatch(output, /Aphlict \(\d+\) is running\./);
+  assertEquals((await daemon.run("stop")).code, 0);
+  assertEquals(daemon.members(), []);
+});
+
+Deno.test("run stays in the foreground, shows the log, and ends with 0 on SIGTERM", async () => {
+  await using daemon = new Daemon();
+  await using run = daemon.launch("run");
+  await run.line(/INFO Listening: client server/);
+  await run.line(/INFO Permissions: /);
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(run.pid), "the shell became it");
+  assertEquals((await daemon.run("status")).code, 0);
+  run.kill("SIGTERM");
+  assertEquals((await run.ended()).code, 0);
+  assertEquals(daemon.members(), []);
+  assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
+  assertMatch(run.output, /INFO Stopped\./);
+});
+
+Deno.test("run ends with 1 and says why when the service cannot start at first", async () => {
+  await using daemon = new Daemon();
+  using _taken = Deno.listen({ hostname: "127.0.0.1", port: daemon.written.client });
+  const { code, output } = await daemon.run("run");
+  assertEquals(code, 1);
+  assertStringIncludes(output, `Cannot bind client server 127.0.0.1:${daemon.written.client}`);
+  assertEquals(daemon.members(), []);
+});
