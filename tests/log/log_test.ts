@@ -1,26 +1,44 @@
-import { closeLog, LogFileError, logger, openLog } from "../../src/log/log.ts";
-import { assertEquals, assertMatch, assertRejects } from "../assert.ts";
+import type { LogConfig } from "../../src/config/config.ts";
+import { LOG_DEFAULTS } from "../../src/config/logs.ts";
+import {
+  closeLog,
+  LogFileError,
+  logger,
+  type LogOptions,
+  openLog,
+  reopenLog,
+} from "../../src/log/log.ts";
+import { assertEquals, assertMatch, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
 
-const ROTATION = { size: 1000, keep: 2 };
+/** Options for these files, without a console. */
+function to(
+  files: readonly (Partial<LogConfig> & { readonly path: string })[],
+  others: Partial<LogOptions> = {},
+): LogOptions {
+  return {
+    files: files.map((file) => ({ ...LOG_DEFAULTS, ...file })),
+    level: "info",
+    console: "none",
+    onTrouble: "throw",
+    writer: "rotating",
+    ...others,
+  };
+}
 
-async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
+async function withFolder(test: (folder: string) => void): Promise<void> {
   using folder = new Folder();
   try {
-    await test(folder.path);
+    test(folder.path);
   } finally {
     await closeLog();
   }
 }
 
 Deno.test("every file gets the lines of every room, from the level on", async () => {
-  await withFolder(async (folder) => {
+  await withFolder((folder) => {
     const paths = [`${folder}/a.log`, `${folder}/b.log`];
-    await openLog({
-      files: paths.map((path) => ({ path, ...ROTATION })),
-      console: false,
-      level: "info",
-    });
+    openLog(to(paths.map((path) => ({ path }))));
     logger("client").info("Hello {who}.", { who: "{client}" });
     logger("admin").error("Bye.");
     logger("admin").trace("Hidden.");
@@ -35,16 +53,16 @@ Deno.test("every file gets the lines of every room, from the level on", async ()
 });
 
 Deno.test("the level trace shows everything", async () => {
-  await withFolder(async (folder) => {
+  await withFolder((folder) => {
     const path = `${folder}/a.log`;
-    await openLog({ files: [{ path, ...ROTATION }], console: false, level: "trace" });
+    openLog(to([{ path }], { level: "trace" }));
     logger("client").trace("Seen.");
     assertMatch(Deno.readTextFileSync(path), /TRACE Seen\.\n$/);
   });
 });
 
 Deno.test("when one file cannot be opened, none is left open", async () => {
-  await withFolder(async (folder) => {
+  await withFolder((folder) => {
     const paths = [`${folder}/a.log`, `${folder}/missing/b.log`];
     const open = () =>
       [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
@@ -54,13 +72,8 @@ Deno.test("when one file cannot be opened, none is left open", async () => {
           return false;
         }
       });
-    await assertRejects(
-      () =>
-        openLog({
-          files: paths.map((path) => ({ path, ...ROTATION })),
-          console: false,
-          level: "info",
-        }),
+    assertThrows(
+      () => openLog(to(paths.map((path) => ({ path })))),
       LogFileError,
     );
     assertEquals(open(), []);
@@ -68,10 +81,10 @@ Deno.test("when one file cannot be opened, none is left open", async () => {
 });
 
 Deno.test("a log file that cannot be opened is named with the reason and what to do", async () => {
-  await withFolder(async (folder) => {
+  await withFolder((folder) => {
     const path = `${folder}/missing/a.log`;
-    const error = await assertRejects(
-      () => openLog({ files: [{ path, ...ROTATION }], console: false, level: "info" }),
+    const error = assertThrows(
+      () => openLog(to([{ path }])),
       LogFileError,
     );
     assertEquals(
@@ -79,8 +92,8 @@ Deno.test("a log file that cannot be opened is named with the reason and what to
       `Cannot open log file ${path}: its folder does not exist. Create the folder, or change the ` +
         'path in "logs".',
     );
-    const folderError = await assertRejects(
-      () => openLog({ files: [{ path: folder, ...ROTATION }], console: false, level: "info" }),
+    const folderError = assertThrows(
+      () => openLog(to([{ path: folder }])),
       LogFileError,
     );
     assertMatch(folderError.message, /^Cannot open log file \S+: Is a directory/);
@@ -90,7 +103,7 @@ Deno.test("a log file that cannot be opened is named with the reason and what to
 Deno.test({
   name: "a log file that Deno was not permitted to open is told from one that the user may not",
   permissions: { write: false },
-  async fn() {
+  fn() {
     for (
       const [path, what] of [
         [
@@ -101,8 +114,8 @@ Deno.test({
         ["/dev/tty", "Deno opens no device but /dev/null under limited permissions. Name a file."],
       ] as const
     ) {
-      const error = await assertRejects(
-        () => openLog({ files: [{ path, ...ROTATION }], console: false, level: "info" }),
+      const error = assertThrows(
+        () => openLog(to([{ path }])),
         LogFileError,
       );
       assertEquals(error.message, `Cannot open log file ${path}: ${what}`);
@@ -110,7 +123,7 @@ Deno.test({
   },
 });
 
-Deno.test("a log file that the user may not write is told with what to do", async () => {
+Deno.test("a log file that the user may not write is told with what to do", () => {
   // To root, as which these tests may run, every file is writable.
   const { openSync } = Deno;
   const replace = (value: unknown) =>
@@ -119,8 +132,8 @@ Deno.test("a log file that the user may not write is told with what to do", asyn
     throw new Deno.errors.PermissionDenied();
   });
   try {
-    const error = await assertRejects(
-      () => openLog({ files: [{ path: "a.log", ...ROTATION }], console: false, level: "info" }),
+    const error = assertThrows(
+      () => openLog(to([{ path: "a.log" }])),
       LogFileError,
     );
     assertEquals(
@@ -134,19 +147,19 @@ Deno.test("a log file that the user may not write is told with what to do", asyn
 });
 
 Deno.test("the files rotate on their own, and together hold every line once", async () => {
-  await withFolder(async (folder) => {
+  await withFolder((folder) => {
     const files = [[200, 20], [1000, 3]].map(([size = 0, keep = 0]) => ({
       path: `${folder}/${size}.log`,
-      size,
-      keep,
+      rotateSize: size,
+      rotateKeep: keep,
     }));
-    await openLog({ files, console: false, level: "info" });
+    openLog(to(files));
     for (let index = 0; index < 40; index++) logger("hub").info(`Line {index}.`, { index });
-    for (const { path, size, keep } of files) {
-      const parts = [...Array(keep).keys()].reverse().map((index) => `${path}.${index + 1}`)
+    for (const { path, rotateSize, rotateKeep } of files) {
+      const parts = [...Array(rotateKeep).keys()].reverse().map((index) => `${path}.${index + 1}`)
         .concat(path).filter(exists).map((name) => Deno.readTextFileSync(name));
       assertEquals(parts.length > 1, true, "it has rotated");
-      assertEquals(parts.every((part) => part.length <= size), true);
+      assertEquals(parts.every((part) => part.length <= rotateSize), true);
       assertEquals(
         [...parts.join("").matchAll(/INFO Line (\d+)\.\n/g)].map(([, index]) => Number(index)),
         [...Array(40).keys()],
@@ -164,20 +177,278 @@ function exists(path: string): boolean {
 }
 
 Deno.test("opening the log again closes what was open and goes on in the new files", async () => {
-  await withFolder(async (folder) => {
-    const open = (name: string) =>
-      openLog({
-        files: [{ path: `${folder}/${name}`, ...ROTATION }],
-        console: false,
-        level: "info",
-      });
-    await open("a.log");
+  await withFolder((folder) => {
+    const open = (name: string) => openLog(to([{ path: `${folder}/${name}` }]));
+    open("a.log");
     logger("hub").info("One.");
-    await open("b.log");
+    open("b.log");
     logger("hub").info("Two.");
-    await open("a.log");
+    open("a.log");
     logger("hub").info("Three.");
     assertMatch(Deno.readTextFileSync(`${folder}/a.log`), /^\S+ INFO One\.\n\S+ INFO Three\.\n$/);
     assertMatch(Deno.readTextFileSync(`${folder}/b.log`), /^\S+ INFO Two\.\n$/);
   });
+});
+
+function lines(path: string): string[] {
+  return Deno.readTextFileSync(path).split("\n").slice(0, -1);
+}
+
+/** The messages in a file, without time and level. */
+function messages(path: string): string[] {
+  return lines(path).map((line) => line.replace(/^\[\S+\] [A-Z]+ /, ""));
+}
+
+Deno.test("each file gets the lines from its own level on, fatal ones among the errors", async () => {
+  await withFolder((folder) => {
+    const levels = ["debug", "info", "warning", "error", null] as const;
+    const path = (level: string | null) => `${folder}/${level}.log`;
+    openLog(to(levels.map((level) => ({ path: path(level), level }))));
+    const log = logger("hub");
+    for (const level of ["trace", "debug", "info", "warning", "error", "fatal"] as const) {
+      log[level](level);
+    }
+    const seen = levels.map((level) => messages(path(level)).join(" "));
+    assertEquals(seen, [
+      "debug info warning error fatal",
+      "info warning error fatal",
+      "warning error fatal",
+      "error fatal",
+      "info warning error fatal",
+    ]);
+  });
+});
+
+Deno.test("a trace is asked for when, and only when, some file or the console shows it", async () => {
+  await withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const traces = (...options: Parameters<typeof to>) => {
+      openLog(to(...options));
+      return logger("hub").isEnabledFor("trace");
+    };
+    assertEquals(traces([{ path }]), false);
+    assertEquals(traces([{ path, level: "trace" }]), true);
+    assertEquals(traces([{ path }], { level: "trace" }), true);
+    assertEquals(traces([{ path, level: "error" }], { level: "trace" }), false);
+    assertEquals(traces([{ path, level: "error" }], { level: "trace", console: "split" }), true);
+    assertEquals(traces([], { level: "trace" }), false);
+  });
+});
+
+Deno.test("each file has its own format", async () => {
+  await withFolder((folder) => {
+    const [text, json] = [`${folder}/text.log`, `${folder}/json.log`];
+    openLog(to([{ path: text }, { path: json, format: "json" }]));
+    logger("client").info("Hello {who}.", { who: "you" });
+    assertMatch(Deno.readTextFileSync(text), /^\[\S+\] INFO Hello you\.\n$/);
+    const { category, message, fields } = JSON.parse(Deno.readTextFileSync(json));
+    assertEquals([category, message, fields], ["client", "Hello you.", { who: "you" }]);
+  });
+});
+
+/** What `write` brings to the console, as stdout and stderr. */
+async function shownBy(write: () => void): Promise<{ stdout: string; stderr: string }> {
+  const shown = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    Object.defineProperty(Deno[name], "write", {
+      configurable: true,
+      value(bytes: Uint8Array) {
+        shown[name] += new TextDecoder().decode(bytes);
+        return Promise.resolve(bytes.length);
+      },
+    });
+  }
+  try {
+    write();
+    await closeLog();
+  } finally {
+    // What stands on the prototype is seen again.
+    for (const stream of [Deno.stdout, Deno.stderr]) Reflect.deleteProperty(stream, "write");
+  }
+  return {
+    stdout: shown.stdout.replaceAll(/^\[\S+\] /gm, ""),
+    stderr: shown.stderr.replaceAll(/^\[\S+\] /gm, ""),
+  };
+}
+
+for (
+  const [console, stdout, stderr] of [
+    ["split", "INFO one\n", "WARNING two\nERROR three\nFATAL four\n"],
+    ["stderr", "", "INFO one\nWARNING two\nERROR three\nFATAL four\n"],
+    ["none", "", ""],
+  ] as const
+) {
+  Deno.test(`the console "${console}" shows what it says`, async () => {
+    const shown = await shownBy(() => {
+      openLog(to([], { console }));
+      const log = logger("hub");
+      log.trace("nothing");
+      log.info("one");
+      log.warning("two");
+      log.error("three");
+      log.fatal("four");
+    });
+    assertEquals(shown, { stdout, stderr });
+  });
+}
+
+Deno.test("a log that names the console is left to the console", async () => {
+  const shown = await shownBy(() => {
+    openLog(to([{ path: "/dev/stdout", level: "trace" }, { path: "/dev/stderr" }]));
+    logger("hub").error("one");
+  });
+  assertEquals(shown, { stdout: "", stderr: "" });
+});
+
+Deno.test("without a console, trouble with a log file is told on stderr all the same", async () => {
+  const shown = await shownBy(() => {
+    openLog(to([{ path: "/missing-folder/a.log" }], { onTrouble: "go on" }));
+    logger("hub").info("one");
+    logger("hub").info("two");
+  });
+  assertEquals(shown, {
+    stdout: "",
+    stderr: "Cannot open log file /missing-folder/a.log: its folder does not exist. Create the " +
+      'folder, or change the path in "logs". Its lines are lost until it can be written again.\n',
+  });
+});
+
+/** Keeps what `test` has to complain of from standing between the results of the tests. */
+function withoutComplaint(test: () => void): void {
+  const { write } = Deno.stderr;
+  Deno.stderr.write = (bytes) => Promise.resolve(bytes.length);
+  try {
+    test();
+  } finally {
+    Deno.stderr.write = write;
+  }
+}
+
+Deno.test("a log that may go on without a file says in it what is missing, once it is there", async () => {
+  await withFolder((folder) => {
+    const [a, b] = [`${folder}/a.log`, `${folder}/later/b.log`];
+    openLog(to([{ path: a }, { path: b }], { onTrouble: "go on" }));
+    withoutComplaint(() => logger("hub").info("one"));
+    Deno.mkdirSync(`${folder}/later`);
+    logger("hub").info("two");
+    assertEquals(messages(a), ["one", "two"]);
+    assertEquals(messages(b), ["Lines that could not be written are missing here: 1.", "two"]);
+  });
+});
+
+Deno.test("a log opened anew goes on in a new file when the old one was renamed", async () => {
+  await withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    openLog(to([{ path }]));
+    logger("hub").info("one");
+    Deno.renameSync(path, `${path}-old`);
+    logger("hub").info("two");
+    reopenLog(to([{ path }]));
+    logger("hub").info("three");
+    assertEquals(messages(`${path}-old`), ["one", "two"]);
+    assertEquals(messages(path), ["three"]);
+  });
+});
+
+Deno.test("a log opened anew obeys the new level, format, size and files", async () => {
+  await withFolder((folder) => {
+    const [a, b] = [`${folder}/a.log`, `${folder}/b.log`];
+    openLog(to([{ path: a }]));
+    logger("hub").trace("hidden");
+    logger("hub").info("one");
+    reopenLog(to([{ path: a, level: "trace", format: "json", rotateSize: 1 }, { path: b }]));
+    logger("hub").trace("two");
+    assertEquals(messages(`${a}.1`), ["one"]);
+    assertEquals(lines(a).map((line) => JSON.parse(line).message), ["two"]);
+    logger("hub").info("three");
+    assertEquals(messages(b), ["three"]);
+    reopenLog(to([{ path: b }]));
+    logger("hub").info("four");
+    assertEquals(lines(a).map((line) => JSON.parse(line).message), ["three"]);
+    assertEquals(messages(b), ["three", "four"]);
+  });
+});
+
+Deno.test("a log that cannot be opened anew stays as it was, even if it may start so", async () => {
+  await withFolder((folder) => {
+    const [a, b] = [`${folder}/a.log`, `${folder}/missing/b.log`];
+    openLog(to([{ path: a }]));
+    for (const onTrouble of ["throw", "go on"] as const) {
+      assertThrows(
+        () => reopenLog(to([{ path: a, level: "error" }, { path: b }], { onTrouble })),
+        LogFileError,
+        `Cannot open log file ${b}: its folder does not exist.`,
+      );
+    }
+    logger("hub").info("one");
+    assertEquals(messages(a), ["one"]);
+  });
+});
+
+Deno.test("a log opened anew a thousand times under load has every line once, and holds no file open", async () => {
+  await withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const openFiles = () => [...Deno.readDirSync("/proc/self/fd")].length;
+    openLog(to([{ path }]));
+    const before = openFiles();
+    for (let index = 0; index < 3000; index++) {
+      logger("hub").info(`${index}`);
+      if (index % 3 === 0) {
+        if (index % 30 === 0) Deno.renameSync(path, `${path}-${index}`);
+        reopenLog(to([{ path }]));
+      }
+    }
+    assertEquals(openFiles(), before);
+    const parts = Array.from({ length: 100 }, (_, index) => `${path}-${index * 30}`).concat(path);
+    assertEquals(parts.flatMap(messages), Array.from({ length: 3000 }, (_, index) => `${index}`));
+  });
+});
+
+Deno.test("lines missing before the log was opened anew are told of afterwards", async () => {
+  await withFolder((folder) => {
+    const path = `${folder}/logs/a.log`;
+    Deno.mkdirSync(`${folder}/logs`);
+    openLog(to([{ path }]));
+    Deno.removeSync(`${folder}/logs`, { recursive: true });
+    withoutComplaint(() => logger("hub").info("lost"));
+    Deno.mkdirSync(`${folder}/logs`);
+    reopenLog(to([{ path }]));
+    logger("hub").info("one");
+    assertEquals(messages(path), ["Lines that could not be written are missing here: 1.", "one"]);
+  });
+});
+
+Deno.test("a log that only appends follows its files by path, and rotates none", async () => {
+  await withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const openFiles = () => [...Deno.readDirSync("/proc/self/fd")].length;
+    const before = openFiles();
+    openLog(to([{ path, rotateSize: 1 }], { writer: "appending" }));
+    logger("hub").info("one");
+    logger("hub").info("two");
+    Deno.renameSync(path, `${path}.1`);
+    logger("hub").info("three");
+    assertEquals(messages(`${path}.1`), ["one", "two"]);
+    assertEquals(messages(path), ["three"]);
+    assertEquals(openFiles(), before);
+  });
+});
+
+Deno.test("a log that only appends and must not start without its files says which is missing", async () => {
+  await withFolder((folder) => {
+    assertThrows(
+      () => openLog(to([{ path: `${folder}/missing/a.log` }], { writer: "appending" })),
+      LogFileError,
+    );
+  });
+});
+
+Deno.test("a line after the log was closed opens nothing", async () => {
+  using folder = new Folder();
+  const path = `${folder.path}/a.log`;
+  openLog(to([{ path }]));
+  await closeLog();
+  Deno.removeSync(path);
+  logger("hub").info("one");
+  assertEquals([...Deno.readDirSync(folder.path)], []);
 });
