@@ -291,3 +291,252 @@ Deno.test("a line after one that was written in part begins on a line of its own
     assertEquals(complaints.length, 1);
   });
 });
+
+Deno.test("a size of 0 lets the file grow for ever", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const file = openFile(path, { size: 0, keep: 2 }, noComplaint);
+    for (let index = 0; index < 100; index++) file.write("line\n");
+    file.close();
+    assertEquals(names(folder), ["a.log"]);
+    assertEquals(Deno.readTextFileSync(path), "line\n".repeat(100));
+  });
+});
+
+/** The lines of a log's files, oldest first. */
+function allLines(folder: string): string[] {
+  const files = names(folder).sort((a, b) => number(b) - number(a));
+  return files.flatMap((name) =>
+    Deno.readTextFileSync(`${folder}/${name}`).split("\n").slice(0, -1)
+  );
+}
+
+Deno.test("50,000 lines are in the kept files, each once and in order", () => {
+  withFolder((folder) => {
+    const file = openFile(`${folder}/a.log`, { size: 32_768, keep: 100 }, noComplaint);
+    const lines = Array.from({ length: 50_000 }, (_, index) => `line ${index} ${"x".repeat(30)}`);
+    for (const line of lines) file.write(`${line}\n`);
+    file.close();
+    assertEquals(names(folder).length > 50, true, "it has rotated many times");
+    assertEquals(allLines(folder).join("\n"), lines.join("\n"));
+  });
+});
+
+/**
+ * Lets so many files be renamed or opened while `test` runs, and then nothing be renamed, opened or
+ * written any more, as when the process is killed. Returns whether it came to that.
+ */
+function crashAfter(steps: number, test: () => void): boolean {
+  const { renameSync, openSync } = Deno;
+  const { writeSync } = Deno.FsFile.prototype;
+  const set = (functions: Record<string, unknown>) => {
+    for (const [name, value] of Object.entries(functions)) {
+      Object.defineProperty(Deno, name, { value, writable: true, configurable: true });
+    }
+  };
+  let left = steps;
+  let crashed = false;
+  const alive = (cost: number) => {
+    crashed ||= left === 0;
+    if (crashed) throw new Error("Killed");
+    left -= cost;
+  };
+  set({
+    renameSync(...parameters: Parameters<typeof renameSync>) {
+      alive(1);
+      renameSync(...parameters);
+    },
+    openSync(...parameters: Parameters<typeof openSync>) {
+      alive(1);
+      return openSync(...parameters);
+    },
+  });
+  Deno.FsFile.prototype.writeSync = function (bytes) {
+    alive(0);
+    return writeSync.call(this, bytes);
+  };
+  try {
+    test();
+  } finally {
+    set({ renameSync, openSync });
+    Deno.FsFile.prototype.writeSync = writeSync;
+  }
+  return crashed;
+}
+
+function onlyKilled(complaint: string): void {
+  assertStringIncludes(complaint, ": Killed");
+}
+
+for (const files of [1, 2, 3, 4]) {
+  for (let steps = 0; steps <= files + 1; steps++) {
+    Deno.test(`a crash after ${steps} steps of rotating ${files} files costs no line`, () => {
+      withFolder((folder) => {
+        const path = `${folder}/a.log`;
+        const rotation = { size: 2, keep: 5 };
+        const written = Array.from({ length: files }, (_, index) => `${index}`);
+        const before = openFile(path, rotation, onlyKilled);
+        for (const line of written) before.write(`${line}\n`);
+        assertEquals(crashAfter(steps, () => before.write("-\n")), true);
+        before.close();
+        assertEquals(allLines(folder), written, "right after the crash");
+        const after = openFile(path, rotation, noComplaint);
+        while (written.length < 6) {
+          after.write(`${written.length}\n`);
+          written.push(`${written.length}`);
+        }
+        after.close();
+        assertEquals(allLines(folder), written, "when every name is taken");
+      });
+    });
+  }
+}
+
+Deno.test("for any size, keep and crashes, the files hold the last lines in order, none twice", () => {
+  const lives = fc.array(
+    fc.record({
+      lines: fc.array(fc.nat({ max: 20 }), { maxLength: 15 }),
+      steps: fc.nat({ max: 7 }),
+    }),
+    { minLength: 1, maxLength: 6 },
+  );
+  const sizes = fc.integer({ min: 1, max: 60 });
+  const keeps = fc.integer({ min: 1, max: 5 });
+  fc.assert(
+    fc.property(lives, sizes, keeps, (lives, size, keep) => {
+      withFolder((folder) => {
+        const path = `${folder}/a.log`;
+        const written: string[] = [];
+        for (const { lines, steps } of lives) {
+          const file = openFile(path, { size, keep }, onlyKilled);
+          for (const [index, length] of lines.entries()) {
+            const line = `${written.length} ${"x".repeat(length)}`;
+            const write = () => file.write(`${line}\n`);
+            const before = allLines(folder);
+            const isFull = names(folder).length > keep;
+            if (index < lines.length - 1) write();
+            if (index < lines.length - 1 || !crashAfter(steps, write)) written.push(line);
+            const found = allLines(folder);
+            assertEquals(found, written.slice(written.length - found.length));
+            if (!isFull) assertEquals(found.length >= before.length, true, "no line has gone");
+          }
+          file.close();
+        }
+      });
+    }),
+    { numRuns: 100 },
+  );
+});
+
+Deno.test("a file that was deleted is created anew with the next line", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const file = openFile(path, { size: 1000, keep: 2 }, noComplaint);
+    file.write("one\n");
+    Deno.removeSync(path);
+    file.write("two\n");
+    file.write("three\n");
+    file.close();
+    assertEquals(Deno.readTextFileSync(path), "two\nthree\n");
+  });
+});
+
+Deno.test("while its folder is gone lines are counted, and told of when it is back", () => {
+  withFolder((folder) => {
+    const path = `${folder}/logs/a.log`;
+    const complaints: string[] = [];
+    Deno.mkdirSync(`${folder}/logs`);
+    const file = openFile(path, { size: 1000, keep: 2 }, (text) => complaints.push(text));
+    file.write("one\n");
+    Deno.removeSync(`${folder}/logs`, { recursive: true });
+    for (let index = 0; index < 5; index++) file.write("lost\n");
+    assertEquals(complaints, [
+      `Cannot open log file ${path}: its folder does not exist. Create the folder, or change the ` +
+      'path in "logs". Its lines are lost until it can be written again.',
+    ]);
+    Deno.mkdirSync(`${folder}/logs`);
+    file.write("two\n");
+    file.write("three\n");
+    file.close();
+    assertMatch(
+      Deno.readTextFileSync(path),
+      /^\[\S+\] WARNING Lines that could not be written are missing here: 5\.\ntwo\nthree\n$/,
+    );
+  });
+});
+
+Deno.test("a file that cannot be there from the start on is treated as one that has gone", () => {
+  withFolder((folder) => {
+    const path = `${folder}/logs/a.log`;
+    const complaints: string[] = [];
+    const file = makeFile(path, { size: 1000, keep: 2 }, (text) => complaints.push(text));
+    file.write("lost\n");
+    file.write("lost\n");
+    Deno.mkdirSync(`${folder}/logs`);
+    file.write("one\n");
+    file.close();
+    assertEquals(complaints.length, 1);
+    assertMatch(Deno.readTextFileSync(path), /missing here: 2\.\none\n$/);
+  });
+});
+
+Deno.test("a deleted file that the process has no room to open is created when it has", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const complaints: string[] = [];
+    const file = openFile(path, { size: 1000, keep: 2 }, (text) => complaints.push(text));
+    Deno.removeSync(path);
+    withoutOpening(() => {
+      file.write("lost\n");
+      file.write("lost\n");
+    });
+    file.write("one\n");
+    file.close();
+    assertEquals(complaints.length, 1);
+    assertStringIncludes(complaints[0] ?? "", "Too many open files (os error 24). Its lines are");
+    assertMatch(Deno.readTextFileSync(path), /missing here: 2\.\none\n$/);
+  });
+});
+
+Deno.test("missing lines are told of in the file's own format", () => {
+  withFolder((folder) => {
+    const path = `${folder}/logs/a.log`;
+    const file = makeFile(path, { size: 1000, keep: 2, format: "json" }, () => {});
+    file.write("lost\n");
+    Deno.mkdirSync(`${folder}/logs`);
+    file.write("{}\n");
+    file.close();
+    const [notice, line] = Deno.readTextFileSync(path).split("\n");
+    assertEquals(
+      JSON.parse(notice ?? "").message,
+      "Lines that could not be written are missing here: 1.",
+    );
+    assertEquals(line, "{}");
+  });
+});
+
+Deno.test("a new file after a line that was written in part begins with no empty line", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const file = openFile(path, { size: 6, keep: 2 }, () => {});
+    file.write("one\n");
+    withRoom([2, 0], () => file.write("2\n3\n"));
+    assertEquals(allLines(folder)[0], "one");
+    Deno.removeSync(path);
+    file.write("four\n");
+    file.close();
+    assertMatch(Deno.readTextFileSync(path), /^\[\S+\] WARNING .* missing here: 1\.\nfour\n$/);
+  });
+});
+
+Deno.test("a file cut short by somebody else counts as short", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const file = openFile(path, { size: 10, keep: 2 }, noComplaint);
+    file.write("12345678\n");
+    Deno.truncateSync(path);
+    file.write("1234\n");
+    file.close();
+    assertEquals(names(folder), ["a.log"]);
+  });
+});
