@@ -268,3 +268,23 @@ Deno.test("a client server's address that is taken is named, with its reason", a
     `FATAL Cannot bind client server 127.0.0.1:${client}: the address is already in use.`,
   );
 });
+
+Deno.test("SIGHUP goes on in a new log file when the old one was renamed", async () => {
+  await using running = await run();
+  const log = `${running.folder}/aphlict.log`;
+  Deno.renameSync(log, `${log}-old`);
+  running.process.kill("SIGHUP");
+  await running.process.line(/INFO SIGHUP: /);
+  assertMatch(Deno.readTextFileSync(log), /^\[\S+\] INFO SIGHUP: /);
+  assertStringIncludes(Deno.readTextFileSync(`${log}-old`), "Permissions: ");
+});
+
+Deno.test("SIGHUP leaves the log as it is when a log file cannot be opened", async () => {
+  await using running = await run();
+  const log = `${running.folder}/aphlict.log`;
+  Deno.renameSync(log, `${log}-old`);
+  Deno.mkdirSync(log);
+  running.process.kill("SIGHUP");
+  await running.process.line(/ERROR Cannot open log file \S+: .* The log files stay as they are\./);
+  assertStringIncludes(Deno.readTextFileSync(`${log}-old`), "The log files stay as they are.");
+});
