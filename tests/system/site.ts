@@ -5,24 +5,65 @@
  */
 
 import { Folder } from "../folder.ts";
-import { freePorts } from "../acceptance/server.ts";
+import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
 import { Process } from "../acceptance/process.ts";
+import { freePorts, ROOT } from "../acceptance/server.ts";
 
-/** A running nginx that passes `/ws/` on to a client server, as Phorge's guide has it. */
+/** The examples for administrators. */
+const EXAMPLES = `${ROOT}conf/examples`;
+
+/** An example with some of its words replaced; each of them must be there. */
+export function example(name: string, replace: Readonly<Record<string, string>>): string {
+  let text = Deno.readTextFileSync(`${EXAMPLES}/${name}`);
+  for (const [word, by] of Object.entries(replace)) {
+    if (!text.includes(word)) throw new Error(`${name} does not say ${word} any more`);
+    text = text.replaceAll(word, by);
+  }
+  return text;
+}
+
+/** A running nginx with the example configuration: it passes `/ws/` on to a client server. */
 export class Nginx implements AsyncDisposable {
+  /** Where it speaks plain HTTP. */
   readonly port: number;
+  /** Where it speaks TLS. */
+  readonly tlsPort: number;
+  /** PEM certificate of the authority that signed its own. */
+  readonly authority: string;
   readonly #folder: Folder;
   readonly #process: Process;
 
-  private constructor(port: number, folder: Folder, process: Process) {
-    this.port = port;
+  private constructor(
+    ports: readonly [number, number],
+    authority: string,
+    folder: Folder,
+    process: Process,
+  ) {
+    [this.port, this.tlsPort] = ports;
+    this.authority = authority;
     this.#folder = folder;
     this.#process = process;
   }
 
   static async start(client: number): Promise<Nginx> {
-    const [port = 0] = freePorts(1);
+    const [port = 0, tlsPort = 0] = freePorts(2);
     const folder = new Folder();
+    const authority = makeAuthority("nginx's");
+    const { key, cert } = makeCertificate(authority);
+    folder.write("key.pem", key);
+    folder.write("cert.pem", cert);
+    folder.write("aphlict.conf", example("nginx/aphlict.conf", { "22280": String(client) }));
+    folder.write("aphlict-locations.conf", example("nginx/aphlict-locations.conf", {}));
+    folder.write(
+      "site.conf",
+      example("nginx/site.conf", {
+        "listen 80;": `listen 127.0.0.1:${port};`,
+        "listen 443 ssl;": `listen 127.0.0.1:${tlsPort} ssl;`,
+        "/etc/ssl/certs/phorge.example.com.pem": `${folder.path}/cert.pem`,
+        "/etc/ssl/private/phorge.example.com.key": `${folder.path}/key.pem`,
+        "include snippets/": `include ${folder.path}/`,
+      }),
+    );
     const config = folder.write(
       "nginx.conf",
       `daemon off; pid ${folder.path}/nginx.pid; error_log stderr notice;
@@ -32,30 +73,13 @@ export class Nginx implements AsyncDisposable {
         client_body_temp_path ${folder.path}/body; proxy_temp_path ${folder.path}/proxy;
         fastcgi_temp_path ${folder.path}/f; uwsgi_temp_path ${folder.path}/u;
         scgi_temp_path ${folder.path}/s;
-        map $http_upgrade $connection_upgrade { default upgrade; '' close; }
-        upstream websocket_pool { ip_hash; server 127.0.0.1:${client}; }
-        server {
-          listen 127.0.0.1:${port};
-          location = /ws/ {
-            proxy_pass http://websocket_pool;
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
-            proxy_read_timeout 86400;
-          }
-          location ~ ^/ws/~ {
-            proxy_pass http://websocket_pool;
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
-            proxy_read_timeout 86400;
-          }
-        }
+        include ${folder.path}/aphlict.conf;
+        include ${folder.path}/site.conf;
       }`,
     );
     const process = new Process("nginx", ["-c", config]);
     await process.line(/start worker process \d+/);
-    return new Nginx(port, folder, process);
+    return new Nginx([port, tlsPort], authority.cert, folder, process);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -67,3 +67,37 @@ for (const engine of ENGINES) {
     assertMatch(await chromium.next(), /^closed 100[16]$/);
   });
 }
+
+Deno.test("nginx ends TLS for browsers, plain ones and instances' alike", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _process = await serve(written);
+  await using nginx = await Nginx.start(written.client);
+  using client = Deno.createHttpClient({ caCerts: [nginx.authority] });
+  const open = (path: string) => Browser.open(nginx.tlsPort, { path, client, topics: subscribers });
+  await using browser = await open("/ws/");
+  await using acme = await open("/ws/~acme/");
+  await publish(written.admin, { subscribers, n: 1 }, { instance: "acme" });
+  await publish(written.admin, { subscribers, n: 2 });
+  const numbers = async (from: Browser) => (await from.all()).map((text) => JSON.parse(text).n);
+  assertEquals(await numbers(browser), [2]);
+  assertEquals(await numbers(acme), [1]);
+});
+
+Deno.test("nginx passes nothing else on, and keeps a request that asks for no upgrade apart", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _process = await serve(written);
+  await using nginx = await Nginx.start(written.client);
+  const get = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${nginx.port}${path}`);
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals(await Promise.all(["/ws/", "/ws/~acme/", "/ws/x", "/x/~acme/"].map(get)), [
+    501,
+    501,
+    404,
+    404,
+  ]);
+});
