@@ -22,6 +22,29 @@ export function example(name: string, replace: Readonly<Record<string, string>>)
   return text;
 }
 
+/**
+ * Writes the example for logrotate into a folder, for the logs there and for whoever runs the test.
+ *
+ * @param config The configuration to reload.
+ * @returns The file.
+ */
+export function writeLogrotate(folder: Folder, config: string): string {
+  const owner = `${Deno.uid()} ${Deno.gid()}`;
+  const path = folder.write(
+    "logrotate.conf",
+    example("logrotate.conf", {
+      "/var/log/aphlict/": `${folder.path}/`,
+      "aphlict aphlict": owner,
+      "runuser -u aphlict -- env DENO_DIR=/var/cache/aphlict": "",
+      "/opt/aphlict/": ROOT,
+      "/etc/aphlict/aphlict.json": config,
+    }),
+  );
+  // It refuses to read what a group may write.
+  Deno.chmodSync(path, 0o644);
+  return path;
+}
+
 /** A running nginx with the example configuration: it passes `/ws/` on to a client server. */
 export class Nginx implements AsyncDisposable {
   /** Where it speaks plain HTTP. */

@@ -1,0 +1,68 @@
+/**
+ * The example for systemd, as far as it can be judged without systemd running. These tests need
+ * `systemd-analyze`.
+ */
+
+import { loadConfig } from "../../src/config/load.ts";
+import { DEFAULT_LIMITS } from "../../src/websocket/socket.ts";
+import { Process } from "../acceptance/process.ts";
+import { ROOT } from "../acceptance/server.ts";
+import { assertEquals } from "../assert.ts";
+import { Folder } from "../folder.ts";
+import { example } from "./site.ts";
+
+/** The greatest exposure that `systemd-analyze security` may find, of 10. */
+const EXPOSURE_LIMIT = 2;
+
+/** Writes the unit as it would be with the project where it is here: programs are looked for. */
+function writeUnit(folder: Folder, replace: Readonly<Record<string, string>> = {}): string {
+  const unit = example("aphlict.service", { "/opt/aphlict/": ROOT, ...replace });
+  return folder.write("aphlict.service", unit);
+}
+
+async function analyze(...args: readonly string[]): Promise<{ code: number; output: string }> {
+  await using process = new Process("systemd-analyze", args);
+  const { code } = await process.ended();
+  return { code, output: process.output };
+}
+
+/** The last value of a directive of the unit. */
+function directive(name: string): string {
+  const lines = example("aphlict.service", {}).split("\n");
+  return lines.findLast((line) => line.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
+}
+
+Deno.test("systemd finds no fault in the unit, and does look", async () => {
+  using folder = new Folder();
+  assertEquals(await analyze("verify", writeUnit(folder)), { code: 0, output: "" });
+  for (
+    const [word, by] of [
+      ["KillMode=mixed", "KillMode=nice"],
+      ["bin/aphlict run", "bin/aphlit run"],
+      ["PrivateTmp=", "PrivateTemp="],
+    ] as const
+  ) {
+    const { output } = await analyze("verify", writeUnit(folder, { [word]: by }));
+    assertEquals(output.includes(by.replace(/ .*|=$/, "").replace("KillMode=", "")), true, output);
+  }
+});
+
+Deno.test("the unit leaves little open", async () => {
+  using folder = new Folder();
+  const { output } = await analyze("security", "--offline=true", "--no-pager", writeUnit(folder));
+  const exposure = Number(/Overall exposure level for \S+: ([\d.]+)/.exec(output)?.[1]);
+  assertEquals(exposure < EXPOSURE_LIMIT, true, output);
+});
+
+Deno.test("the example configuration fits the unit", () => {
+  const config = loadConfig(`${ROOT}conf/examples/aphlict.json`);
+  const paths = [...config.logs.map(({ path }) => path), config.pidfile];
+  assertEquals(paths.map((path) => path.replace(/[^/]*$/, "")), [
+    `/var/log/${directive("LogsDirectory")}/`,
+    `/run/${directive("RuntimeDirectory")}/`,
+  ]);
+  assertEquals(directive("Environment"), `DENO_DIR=/var/cache/${directive("CacheDirectory")}`);
+  assertEquals(Number(directive("TimeoutStopSec")) > config.drain + 5, true, "time to stop");
+  const files = Number(directive("LimitNOFILE"));
+  assertEquals(files > DEFAULT_LIMITS.connections + 1000, true, "files for every browser");
+});
