@@ -91,6 +91,8 @@ Deno.test("logrotate takes the log away, and lines go on in the new one", async 
 
   const rotate = writeLogrotate(folder, written.path);
   for (const times of [1, 2]) {
+    // An empty one would stay where it is.
+    Deno.writeTextFileSync(log, "a line\n", { append: true });
     const { code, output } = await call("logrotate", [
       "-f",
       "-s",
