@@ -91,7 +91,8 @@ export function overseerFlags({ path, pidfile, logs }: Config, deno: string): st
   const log = logs.slice(0, 1).flatMap((each) => logFiles(each).slice(0, 1));
   return [
     ...SEALED,
-    ...allow("read", unique([path, ...owned])),
+    // What it appends to has to be looked at, too: whether it was deleted.
+    ...allow("read", unique([path, ...owned, ...log])),
     ...allow("write", unique([...owned, ...log])),
     ...allow("run", [deno]),
   ];

@@ -61,7 +61,7 @@ Deno.test("the overseer may run its deno and nothing else, and has no network", 
     "--no-prompt",
     "--cached-only",
     "--deny-import",
-    `--allow-read=${[daemon.written.path, ...owned].join(",")}`,
+    `--allow-read=${[daemon.written.path, ...owned, daemon.logPath].join(",")}`,
     `--allow-write=${[...owned, daemon.logPath].join(",")}`,
     `--allow-run=${Deno.execPath()}`,
   ]);
