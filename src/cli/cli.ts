@@ -22,7 +22,7 @@ import { debug, serve, service } from "./serve.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
 import { stop } from "./stop.ts";
-import { version } from "./version.ts";
+import { deno, version } from "./version.ts";
 
 const help: Command = {
   verb: "help",
@@ -50,6 +50,7 @@ const COMMANDS: readonly Command[] = [
   permissions,
   version,
   help,
+  deno,
   launch,
   overseer,
   service,

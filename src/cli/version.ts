@@ -1,5 +1,5 @@
 /**
- * `aphlict version`.
+ * `aphlict version`, and what runs it.
  *
  * @module
  */
@@ -17,6 +17,19 @@ export const version: Command = {
   run() {
     const { deno, v8 } = Deno.version;
     print(`aphlict ${VERSION} (deno ${deno}, v8 ${v8})`);
+    return EXIT.done;
+  },
+};
+
+/** Prints the path of the binary that runs this. */
+export const deno: Command = {
+  verb: "deno",
+  synopsis: "Print the path of the deno binary that runs this.",
+  details: "bin/aphlict asks for it, and learns thereby whether the dependencies are there.",
+  options: [],
+  internal: true,
+  run() {
+    print(Deno.execPath());
     return EXIT.done;
   },
 };

@@ -1,0 +1,176 @@
+/**
+ * `aphlict reload` and SIGHUP: what changes in place, what needs a restart, what is refused.
+ */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { Browser } from "./browser.ts";
+import { makeAuthority, makeCertificate } from "./certificate.ts";
+import { Daemon } from "./daemon.ts";
+import { freePorts, publish } from "./server.ts";
+
+const authority = makeAuthority("Test Root");
+
+/** A daemon whose client server speaks TLS with `server.key` and `server.crt` of its folder. */
+function secured(): Daemon {
+  const daemon = new Daemon();
+  renew(daemon, makeCertificate(authority));
+  daemon.configure(() => ({
+    servers: [
+      {
+        type: "client",
+        port: daemon.written.client,
+        listen: "127.0.0.1",
+        "ssl.key": `${daemon.folder.path}/server.key`,
+        "ssl.cert": `${daemon.folder.path}/server.crt`,
+      },
+      { type: "admin", port: daemon.written.admin },
+    ],
+  }));
+  return daemon;
+}
+
+function renew(
+  daemon: Daemon,
+  { key, cert }: { readonly key: string; readonly cert: string },
+): void {
+  daemon.folder.write("server.key", key);
+  daemon.folder.write("server.crt", cert);
+}
+
+Deno.test("reload uses a renewed certificate for new handshakes, and ends no connection", async () => {
+  await using daemon = secured();
+  await daemon.start();
+  const before = daemon.members();
+  const { client: port, admin } = daemon.written;
+  using old = Deno.createHttpClient({ caCerts: [authority.cert] });
+  await using early = await Browser.open(port, { topics: ["A"], client: old });
+  const other = makeAuthority("Another Root");
+  renew(daemon, makeCertificate(other));
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 0, output);
+  assertStringIncludes(output, "nobody was disconnected");
+  using fresh = Deno.createHttpClient({ caCerts: [other.cert] });
+  await using late = await Browser.open(port, { topics: ["A"], client: fresh });
+  await publish(admin, { subscribers: ["A"], n: 1 });
+  for (const browser of [early, late]) assertEquals(JSON.parse(await browser.next()).n, 1);
+  assertEquals(daemon.members(), before);
+});
+
+Deno.test("reload refuses a certificate that is none, says why, and the old one stays in use", async () => {
+  await using daemon = secured();
+  await daemon.start();
+  Deno.writeTextFileSync(`${daemon.folder.path}/server.crt`, "no certificate");
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 1);
+  assertStringIncludes(output, `servers[0].ssl.cert: ${daemon.folder.path}/server.crt holds no`);
+  using client = Deno.createHttpClient({ caCerts: [authority.cert] });
+  await using browser = await Browser.open(daemon.written.client, { client });
+  await browser.pong();
+});
+
+Deno.test("reload with an invalid file changes nothing, and tells the caller and the log", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const before = daemon.members();
+  await using browser = await Browser.open(daemon.written.client, { topics: ["A"] });
+  daemon.configure(() => ({ servers: [] }));
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 1);
+  assertStringIncludes(output, "Reload failed:");
+  const problem = "servers: There are no servers.";
+  assertStringIncludes(output, problem);
+  assertStringIncludes(daemon.log, `ERROR Reload refused: Cannot use ${daemon.written.path}`);
+  assertStringIncludes(daemon.log, problem);
+  assertEquals(daemon.members(), before);
+  await browser.pong();
+  assertMatch((await daemon.run("status")).output, /last reload refused: .*There are no servers/);
+});
+
+Deno.test("reload that adds a port restarts the service with the permission for it, and says so", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const [overseer, service] = [daemon.pid("overseer"), daemon.pid("service")];
+  const [added = 0] = freePorts(1);
+  daemon.configure(({ servers }) => ({
+    servers: [...servers as unknown[], { type: "client", port: added, listen: "127.0.0.1" }],
+  }));
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 0, output);
+  assertStringIncludes(output, "servers changed, which needs other permissions or another port");
+  assertStringIncludes(output, "The service was restarted.");
+  assertEquals(daemon.pid("overseer"), overseer);
+  assert(daemon.pid("service") !== service);
+  await using browser = await Browser.open(added, { topics: ["A"] });
+  await publish(daemon.written.admin, { subscribers: ["A"], n: 1 });
+  assertEquals(JSON.parse(await browser.next()).n, 1);
+  assertStringIncludes((await daemon.run("status")).output, `listening   ws://127.0.0.1:${added}/`);
+});
+
+Deno.test("reload that adds a port which is taken is refused, and the service goes on as it was", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const before = daemon.members();
+  await using browser = await Browser.open(daemon.written.client);
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  daemon.configure(({ servers }) => ({
+    servers: [...servers as unknown[], { type: "admin", port: taken.addr.port }],
+  }));
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 1);
+  assertStringIncludes(output, `Cannot bind admin server 127.0.0.1:${taken.addr.port}`);
+  assertEquals(daemon.members(), before);
+  await browser.pong();
+});
+
+Deno.test("reload refuses to move the pidfile, when SIGHUP asks for it", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  daemon.configure(() => ({ pidfile: `${daemon.folder.path}/other.pid` }));
+  Deno.kill(daemon.pid("overseer"), "SIGHUP");
+  await daemon.until(() => daemon.log.includes('Reload refused: "pidfile" cannot change from'));
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("overseer")));
+});
+
+Deno.test("reload changes a log's level and format in place", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const before = daemon.members();
+  daemon.configure(() => ({ logs: [{ path: daemon.logPath, level: "trace", format: "json" }] }));
+  assertEquals((await daemon.run("reload")).code, 0);
+  await publish(daemon.written.admin, { subscribers: ["A"], text: "seen" });
+  const line = daemon.log.split("\n").find((line) => line.includes("Received message"));
+  const { level, category, message, fields } = JSON.parse(line ?? "{}");
+  assertEquals([level, category], ["trace", "admin"]);
+  assertMatch(message, /^Received message \(default\): .*"text":"seen"/);
+  assertEquals(fields.instance, "default");
+  assertEquals(daemon.members(), before);
+});
+
+Deno.test("SIGHUP follows a log that was renamed: what was before it is there, what comes after is new", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  Deno.renameSync(daemon.logPath, `${daemon.logPath}-old`);
+  assertEquals((await daemon.run("reload")).code, 0);
+  const old = Deno.readTextFileSync(`${daemon.logPath}-old`);
+  assertStringIncludes(old, "INFO Listening: client server");
+  await daemon.until(() => daemon.log.includes("Reload: "));
+  assertEquals(daemon.log.includes("Listening"), false);
+});
+
+Deno.test("reload while the service is down starts it with the corrected configuration at once", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  daemon.configure(({ servers }) => ({ servers, drain: 1 }));
+  Deno.kill(daemon.pid("service"), "SIGKILL");
+  await daemon.until(() => daemon.log.includes("The service is started again in 2 s."));
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 0, output);
+  assertStringIncludes(output, `The service (pid ${daemon.pid("service")}) listens.`);
+});
+
+Deno.test("reloads that come one after the other are all answered", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const outcomes = await Promise.all([1, 2, 3].map(() => daemon.run("reload")));
+  assertEquals(outcomes.map(({ code }) => code), [0, 0, 0]);
+});
