@@ -83,7 +83,7 @@ Deno.test("when one server cannot be bound, none is", async () => {
     `ws://127.0.0.1:${client}/`,
     `http://127.0.0.1:${admin}/`,
   ]);
-  await service.stop();
+  await service.stop(0);
 });
 
 Deno.test("when TLS files cannot be read, they are named and nothing is bound", async () => {
@@ -108,7 +108,7 @@ Deno.test("a service that has stopped leaves its ports free, and another has a n
   for (let turn = 0; turn < 3; turn++) {
     const service = await startService(config);
     fingerprints.add(service.fingerprint);
-    await service.stop();
+    await service.stop(0);
   }
   assertEquals(fingerprints.size, 3);
 });

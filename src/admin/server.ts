@@ -8,6 +8,7 @@ import { formatAddress } from "../config/config.ts";
 import { DEFAULT_INSTANCE, type Hub } from "../hub/hub.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import { logger } from "../log/log.ts";
+import { portReleased } from "../websocket/port.ts";
 import type { TlsPair } from "../websocket/socket.ts";
 import { BodyTooLong, readBody } from "./body.ts";
 import { statusOf } from "./status.ts";
@@ -17,6 +18,12 @@ export const BODY_LIMIT = 1024 * 1024;
 
 /** Characters of an instance's name; more is answered with 400. */
 export const INSTANCE_LIMIT = 256;
+
+/** How long a server that ends waits for what is being received or answered, in ms. */
+const GRACE_MS = 1000;
+
+const STOPPING = "The server stops";
+const RENEWING = "The server changes its certificate: send the message again";
 
 /** Made once, as a receipt is what this server writes most. */
 const RECEIPT = { headers: { "content-type": "application/json" } } as const;
@@ -34,9 +41,17 @@ export interface AdminServerOptions {
 
 /** A bound server. */
 export interface AdminServer {
-  /** Resolves after `shutdown`; rejects when the server accepts no more on its own account. */
+  /** Resolves after `release` or `shutdown`; rejects when it accepts no more on its own account. */
   readonly finished: Promise<void>;
-  /** Accepts no more, and resolves when what is being answered has been. */
+  /**
+   * Gives the port up, for another server to be bound to it, and resolves when it is free. Requests
+   * that have been received are answered. A message that is being received then is waited for, 1 s
+   * at most; if it still is not whole, it is refused with 503.
+   */
+  release(): Promise<void>;
+  /** Accepts no more, and refuses each message that has not been published yet with 503. */
+  refuse(): void;
+  /** The same, and resolves when everything has been answered, or after 1 s. */
   shutdown(): Promise<void>;
 }
 
@@ -46,71 +61,138 @@ export interface AdminServer {
  * @throws {Error} What `Deno.serve` throws when it cannot bind or the certificate is no good.
  */
 export function listenAdmin(hub: Hub, options: AdminServerOptions): AdminServer {
-  const { hostname, port, tls } = options;
-  const server = Deno.serve(
-    {
-      hostname,
-      port,
-      ...(tls ? { key: tls.key, cert: tls.cert } : {}),
-      onListen() {},
-      onError(error) {
-        log.error("Unexpected error while answering a request: {error}", { error });
-        return Response.json({ error: "Internal error" }, { status: 500 });
+  return new HttpAdminServer(hub, options);
+}
+
+class HttpAdminServer implements AdminServer {
+  readonly finished: Promise<void>;
+  readonly #hub: Hub;
+  readonly #options: AdminServerOptions;
+  readonly #server: Deno.HttpServer;
+  /** Messages that are being received. */
+  #receiving = 0;
+  #quiet = () => {};
+  /** Whether the port was given up: the runtime reads no body to its end from then on. */
+  #ended: Promise<void> | null = null;
+  #released: Promise<void> | null = null;
+  #refusing = false;
+
+  constructor(hub: Hub, options: AdminServerOptions) {
+    const { hostname, port, tls } = options;
+    this.#hub = hub;
+    this.#options = options;
+    this.#server = Deno.serve(
+      {
+        hostname,
+        port,
+        ...(tls ? { key: tls.key, cert: tls.cert } : {}),
+        onListen() {},
+        onError(error) {
+          log.error("Unexpected error while answering a request: {error}", { error });
+          return Response.json({ error: "Internal error" }, { status: 500 });
+        },
       },
-    },
-    (request, { remoteAddr }) =>
-      answer(hub, request, formatAddress(remoteAddr.hostname, remoteAddr.port)),
-  );
-  return {
-    finished: server.finished,
-    shutdown: () => server.shutdown(),
-  };
-}
-
-async function answer(hub: Hub, request: Request, remoteAddress: string): Promise<Response> {
-  const target = URL.parse(request.url);
-  if (!target) return refuse(400, "The request target is malformed", remoteAddress);
-  const instance = target.searchParams.get("instance") || DEFAULT_INSTANCE;
-  if (instance.length > INSTANCE_LIMIT) {
-    return refuse(
-      400,
-      `An instance's name has at most ${INSTANCE_LIMIT} characters`,
-      remoteAddress,
+      (request, { remoteAddr }) =>
+        this.#answer(request, formatAddress(remoteAddr.hostname, remoteAddr.port)),
     );
+    this.finished = this.#server.finished;
   }
-  switch (`${request.method} ${target.pathname}`) {
-    case "POST /":
-      return await publish(hub, instance, request, remoteAddress);
-    case "GET /status/":
-    case "HEAD /status/":
-      return Response.json(statusOf(hub.status(instance)));
-    default:
-      return misdirected(request.method, target.pathname, remoteAddress);
+
+  async release(): Promise<void> {
+    if (this.#receiving > 0) {
+      const quiet = new Promise<void>((resolve) => this.#quiet = resolve);
+      await within(quiet, GRACE_MS);
+    }
+    this.#end();
+    await this.#released;
+  }
+
+  refuse(): void {
+    this.#refusing = true;
+    this.#end();
+  }
+
+  async shutdown(): Promise<void> {
+    this.refuse();
+    await within(Promise.all([this.#end(), this.#released]), GRACE_MS);
+  }
+
+  #end(): Promise<void> {
+    const { hostname, port } = this.#options;
+    this.#ended ??= this.#server.shutdown();
+    this.#released ??= portReleased(hostname, port);
+    return this.#ended;
+  }
+
+  async #answer(request: Request, remoteAddress: string): Promise<Response> {
+    const target = URL.parse(request.url);
+    if (!target) return refuse(400, "The request target is malformed", remoteAddress);
+    const instance = target.searchParams.get("instance") || DEFAULT_INSTANCE;
+    if (instance.length > INSTANCE_LIMIT) {
+      return refuse(
+        400,
+        `An instance's name has at most ${INSTANCE_LIMIT} characters`,
+        remoteAddress,
+      );
+    }
+    switch (`${request.method} ${target.pathname}`) {
+      case "POST /":
+        return await this.#publish(instance, request, remoteAddress);
+      case "GET /status/":
+      case "HEAD /status/":
+        return Response.json(statusOf(this.#hub.status(instance)));
+      default:
+        return misdirected(request.method, target.pathname, remoteAddress);
+    }
+  }
+
+  async #publish(
+    instance: string,
+    request: Request,
+    remoteAddress: string,
+  ): Promise<Response> {
+    try {
+      const body = await this.#receive(request);
+      // Some listeners have been told to go, or are about to be.
+      if (this.#refusing) return refuse(503, STOPPING, remoteAddress);
+      const message = parseMessage(JSON.parse(body));
+      const tracing = log.isEnabledFor("trace");
+      if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
+      const { outcome, receivers } = this.#hub.publish(instance, message);
+      if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
+      return new Response(`{"fingerprint":"${this.#hub.fingerprint}"}`, RECEIPT);
+    } catch (error) {
+      if (error instanceof BodyTooLong) {
+        return refuse(413, `The body is longer than ${BODY_LIMIT} bytes`, remoteAddress);
+      }
+      if (error instanceof SyntaxError) {
+        return refuse(400, "The body is not JSON", remoteAddress, error.message);
+      }
+      if (error instanceof InvalidMessage) return refuse(400, error.message, remoteAddress);
+      if (this.#refusing) return refuse(503, STOPPING, remoteAddress);
+      if (this.#ended !== null) return refuse(503, RENEWING, remoteAddress);
+      return refuse(400, "The body did not arrive whole", remoteAddress, error);
+    }
+  }
+
+  async #receive(request: Request): Promise<string> {
+    this.#receiving++;
+    try {
+      return await readBody(request, BODY_LIMIT);
+    } finally {
+      if (--this.#receiving === 0) this.#quiet();
+    }
   }
 }
 
-async function publish(
-  hub: Hub,
-  instance: string,
-  request: Request,
-  remoteAddress: string,
-): Promise<Response> {
+/** Resolves with `promise`, or after `ms`. */
+async function within(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => timer = setTimeout(resolve, ms));
   try {
-    const message = parseMessage(JSON.parse(await readBody(request, BODY_LIMIT)));
-    const tracing = log.isEnabledFor("trace");
-    if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
-    const { outcome, receivers } = hub.publish(instance, message);
-    if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
-    return new Response(`{"fingerprint":"${hub.fingerprint}"}`, RECEIPT);
-  } catch (error) {
-    if (error instanceof BodyTooLong) {
-      return refuse(413, `The body is longer than ${BODY_LIMIT} bytes`, remoteAddress);
-    }
-    if (error instanceof SyntaxError) {
-      return refuse(400, "The body is not JSON", remoteAddress, error.message);
-    }
-    if (error instanceof InvalidMessage) return refuse(400, error.message, remoteAddress);
-    return refuse(400, "The body did not arrive whole", remoteAddress, error);
+    await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -8,6 +8,7 @@ import { createServer, type Server, type Socket as Stream } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { formatAddress } from "../config/config.ts";
 import { Connection, type Home } from "./connection.ts";
+import { drain } from "./drain.ts";
 import { Outbox } from "./outbox.ts";
 import { Watchdog } from "./watchdog.ts";
 import type {
@@ -54,6 +55,8 @@ class NetServer implements SocketServer, Home {
   readonly #answered = new Set<Connection>();
   readonly #open = new Set<Connection>();
   #secure: SecureContext | null;
+  #refusing = false;
+  #shutdown: Promise<void> | null = null;
 
   private constructor(options: SocketServerOptions, host: string) {
     this.#options = options;
@@ -130,15 +133,31 @@ class NetServer implements SocketServer, Home {
     this.#secure = createSecureContext(tls);
   }
 
-  async shutdown(): Promise<void> {
+  refuse(): void {
+    if (this.#refusing) return;
+    this.#refusing = true;
     this.#watchdog.stop();
     this.#server.close();
     for (const connection of [...this.#handshakes, ...this.#answered]) connection.drop();
-    for (const connection of this.#open) connection.close(1001, "");
+  }
+
+  shutdown(drainMs: number): Promise<void> {
+    return this.#shutdown ??= this.#drain(drainMs);
+  }
+
+  async #drain(ms: number): Promise<void> {
+    this.refuse();
+    const closing = drain([...this.#open], ms, (connection) => connection.close(1001, ""));
     await this.#closed;
+    closing.cancel();
   }
 
   #connected(stream: Stream): void {
+    // One that had been accepted when the port was closed.
+    if (this.#refusing) {
+      stream.destroy();
+      return;
+    }
     this.#watchdog.accepted();
     const secured = this.#secure === null
       ? stream

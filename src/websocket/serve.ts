@@ -6,7 +6,9 @@
  */
 
 import { formatAddress } from "../config/config.ts";
+import { drain } from "./drain.ts";
 import { isKey, pathOf } from "./handshake.ts";
+import { portReleased } from "./port.ts";
 import type {
   Socket,
   SocketHandlers,
@@ -25,7 +27,9 @@ import type {
 // deno-lint-ignore require-await -- what is thrown becomes the promise's, as with every engine
 export async function listen(options: SocketServerOptions): Promise<SocketServer> {
   const otherwise = encoder.encode(options.otherwise.body);
-  let connections = 0;
+  const sockets = new Set<ServeSocket>();
+  let refusing = false;
+  let allGone = () => {};
   const server = Deno.serve(
     {
       hostname: options.hostname,
@@ -34,6 +38,10 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
       onListen() {},
     },
     (request, { remoteAddr }) => {
+      // The port is open for as long as there are sockets: the runtime closes both together.
+      if (refusing) {
+        return new Response(null, { status: 503, headers: { "retry-after": "10", ...CLOSE } });
+      }
       // Bytes, not a string, because a string would add a Content-Type.
       if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
         return new Response(otherwise, { status: options.otherwise.status });
@@ -51,7 +59,7 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
         const headers = { upgrade: "websocket", "sec-websocket-version": "13" };
         return refuse(426, "Its WebSocket version is not 13", headers);
       }
-      if (connections >= options.limits.connections) {
+      if (sockets.size >= options.limits.connections) {
         return refuse(503, "There are too many connections", { "retry-after": "10" });
       }
       let upgrade: Deno.WebSocketUpgrade;
@@ -63,24 +71,48 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
       const socket = new ServeSocket(upgrade.socket, remoteAddress, path);
       upgrade.socket.binaryType = "arraybuffer";
       upgrade.socket.onopen = () => {
-        connections++;
+        // Its request came before the stop; the shutdown waits for it.
+        if (refusing) return socket.close(1001, "");
+        sockets.add(socket);
         const handlers = options.accept(socket);
         const { messageBytes } = options.limits;
         upgrade.socket.onmessage = ({ data }) => receive(data, handlers, socket, messageBytes);
         upgrade.socket.onclose = () => {
-          connections--;
+          sockets.delete(socket);
           handlers.close(socket.fault);
+          if (sockets.size === 0) allGone();
         };
       };
       return upgrade.response;
     },
   );
+  // The runtime closes every socket that is left with 1001, behind what is queued for it.
+  let ended: Promise<void> | null = null;
+  const end = () => ended ??= server.shutdown();
+  let drained: Promise<void> | null = null;
+  const drainOver = async (ms: number) => {
+    refusing = true;
+    const closing = drain([...sockets], ms, (socket) => socket.close(1001, ""));
+    allGone = closing.cancel;
+    await closing.done;
+    await end();
+  };
   return {
     finished: server.finished,
-    // It closes every socket with 1001, behind what is queued for it.
-    shutdown: () => server.shutdown(),
+    async release() {
+      refusing = true;
+      void end();
+      await portReleased(options.hostname, options.port);
+    },
+    refuse() {
+      refusing = true;
+    },
+    shutdown: (drainMs) => drained ??= drainOver(drainMs),
   };
 }
+
+/** For a connection that has nothing more to ask for. */
+const CLOSE = { connection: "close" } as const;
 
 /**
  * The runtime pings a silent connection after half of these seconds and drops it after all of them.

@@ -120,8 +120,17 @@ export interface SocketServer {
    */
   renew?(tls: TlsPair): void;
   /**
-   * Accepts no more, closes every socket with 1001, and resolves when all are gone. It may never
-   * resolve when a socket is stuck: the caller sets a deadline.
+   * Gives the port up, for another server to be bound to it, and resolves when it is free: what an
+   * engine offers that cannot {@linkcode renew}. Its sockets are closed with 1001.
    */
-  shutdown(): Promise<void>;
+  release?(): Promise<void>;
+  /** Takes no more sockets from now on; those that there are stay. */
+  refuse(): void;
+  /**
+   * Takes no more, closes every socket with 1001, and resolves when all are gone. It may never
+   * resolve when a socket is stuck: the caller sets a deadline. A second call changes nothing.
+   *
+   * @param drainMs Over how long the sockets are closed, the first at once, the last at the end.
+   */
+  shutdown(drainMs: number): Promise<void>;
 }

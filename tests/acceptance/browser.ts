@@ -61,6 +61,16 @@ export class Browser implements AsyncDisposable {
     return this.#mail.length;
   }
 
+  /** Resolves when something more has arrived, or the connection has ended. */
+  arrival(): Promise<void> {
+    return this.#arrived.promise;
+  }
+
+  /** Takes what has arrived and was not taken, without waiting. */
+  taken(): string[] {
+    return this.#mail.splice(0);
+  }
+
   /** Sends anything. */
   send(data: string | Uint8Array<ArrayBuffer>): void {
     this.#socket.send(data);

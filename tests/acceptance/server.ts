@@ -81,6 +81,8 @@ export interface RunOptions {
   readonly verb?: "serve" | "debug";
   /** Of every client server that names none. @default {"socket"} */
   readonly engine?: Engine;
+  /** `drain`, in seconds. @default {0} */
+  readonly drain?: number;
   /** PEM files to write into the folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -116,6 +118,7 @@ export async function run(options: RunOptions = {}): Promise<Running> {
   const folder = new Folder();
   for (const [name, text] of Object.entries(options.files ?? {})) folder.write(name, text);
   const { path } = writeConfig(folder, {
+    drain: options.drain ?? 0,
     servers: servers.map(({ type, listen, tls, engine = options.engine }, index) => ({
       type,
       ...(type === "client" && engine ? { engine } : {}),

@@ -109,7 +109,7 @@ for (const engine of ENGINES) {
 Deno.test("SIGHUP uses a renewed certificate for new connections, and a bad one is refused", async () => {
   const tls = { key: "server.key", cert: "server.crt" };
   await using running = await run({
-    servers: [{ type: "client", tls }, { type: "client", tls, engine: "serve" }, { type: "admin" }],
+    servers: [{ type: "client", tls }, { type: "admin" }],
     files: { "server.key": direct.key, "server.crt": direct.cert },
   });
   const write = (pair: { key: string; cert: string }) => {
@@ -122,7 +122,6 @@ Deno.test("SIGHUP uses a renewed certificate for new connections, and a bad one 
   write(makeCertificate(other));
   running.process.kill("SIGHUP");
   await running.process.line(/INFO The server at wss:\S+ uses \S+server\.crt as it is now/);
-  await running.process.line(/WARNING The server at wss:\S+ keeps its certificate until a restart/);
   // A client of its own: an older one could resume its session, or reuse a connection.
   using distrusting = Deno.createHttpClient({ caCerts: [root.cert] });
   await assertRejects(() => Browser.open(running.client, { client: distrusting }), Error);
@@ -132,9 +131,19 @@ Deno.test("SIGHUP uses a renewed certificate for new connections, and a bad one 
   write({ key: direct.key, cert: makeCertificate(other).cert });
   running.process.kill("SIGHUP");
   await running.process.line(
-    /ERROR The server at wss:\S+ keeps its certificate: .*does not belong/,
+    /ERROR The certificates in use stay, .*: servers\[0\]\.ssl\.key: .*does not belong/,
   );
   await using still = await Browser.open(running.client, { topics: ["A"], client: renewed });
   await publish(running.admin, { subscribers: ["A"] });
   for (const browser of [before, after, still]) assertEquals((await browser.all()).length, 1);
+});
+
+Deno.test("a certificate that is about to expire is warned about at the start, once for its servers", async () => {
+  const tls = { key: "a.key", cert: "a.crt" };
+  await using running = await run({
+    servers: [{ type: "client", tls }, { type: "client", tls }, { type: "admin" }],
+    files: { "a.key": direct.key, "a.crt": direct.cert },
+  });
+  await running.process.line(/WARNING Certificate \S+a\.crt expires on \d{4}-/);
+  assertEquals(running.process.output.match(/expires on/g)?.length, 1);
 });

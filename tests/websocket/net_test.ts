@@ -55,7 +55,7 @@ class Running implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.server.shutdown();
+    await this.server.shutdown(0);
   }
 }
 
@@ -128,7 +128,7 @@ Deno.test("one connection too many is answered with 503, until another one has g
 Deno.test("a client that does not answer the close frame is dropped", async () => {
   const running = await Running.start({ closeMs: 1000 });
   using wire = await Wire.open(running.port, []);
-  await running.server.shutdown();
+  await running.server.shutdown(0);
   assertEquals(await wire.closed(), 1001);
 });
 
@@ -136,7 +136,7 @@ Deno.test("a stop waits for clients to answer, and drops those that have sent no
   const running = await Running.start();
   using silent = await Wire.connect(running.port);
   using wire = await Wire.open(running.port, []);
-  const stopped = running.server.shutdown();
+  const stopped = running.server.shutdown(0);
   assertEquals((await wire.frame())?.opcode, 8);
   await wire.send(frame(hex("03 e9"), { opcode: 8 }));
   assertEquals([await wire.frame(), await silent.frame()], [null, null]);
@@ -312,7 +312,7 @@ Deno.test("a stop drops those that have sent no request at once", async () => {
   const running = await Running.start();
   using silent = await Wire.connect(running.port);
   const started = performance.now();
-  await running.server.shutdown();
+  await running.server.shutdown(0);
   assertEquals(await silent.frame(), null);
   assert(performance.now() - started < 2000, "it does not wait for the time of the handshake");
 });

@@ -1,0 +1,236 @@
+/**
+ * One server of the configuration: bound to its address for as long as the service runs, whatever
+ * happens to the runtime's servers and to its certificate.
+ *
+ * @module
+ */
+
+import { listenAdmin } from "./admin/server.ts";
+import { type Engine, formatAddress, type ServerConfig, type ServerType } from "./config/config.ts";
+import type { TlsMaterial } from "./config/tls.ts";
+import type { Hub } from "./hub/hub.ts";
+import { Whole } from "./log/format.ts";
+import { logger } from "./log/log.ts";
+import { listen as listenOnStreams } from "./websocket/net.ts";
+import { listen as listenOnServe } from "./websocket/serve.ts";
+import type { SocketServer, SocketServerOptions } from "./websocket/socket.ts";
+
+/** How long to wait before an address is bound again that could not be, in ms. */
+const REBIND_INTERVAL_MS = 1000;
+
+const log = logger("service");
+
+/** The service cannot start, or cannot renew; the message says why and what to do, one problem a line. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/** What all client servers of a service have in common. */
+export type ClientOptions = Omit<SocketServerOptions, "hostname" | "port" | "tls">;
+
+/** What a server is made of. */
+export interface ServerOptions {
+  readonly hub: Hub;
+  readonly clientOptions: ClientOptions;
+  readonly config: ServerConfig;
+  /** Its place in `servers`. */
+  readonly index: number;
+  /** `null`: plain text. */
+  readonly tls: TlsMaterial | null;
+  /** Aborted when the service stops. */
+  readonly stop: AbortSignal;
+}
+
+/** See the module. */
+export class Server {
+  readonly type: ServerType;
+  /** Where it is reached, such as `https://127.0.0.1:22281/`; a client server has `ws` or `wss`. */
+  readonly url: string;
+  readonly #options: ServerOptions;
+  #tls: TlsMaterial | null;
+  /** All that have not ended: the connections of an earlier one go on. */
+  readonly #bound = new Set<SocketServer>();
+  /** The one that accepts; `null` while it is being bound again. */
+  #current: SocketServer | null = null;
+  /** Resolves when nothing is being bound any more. */
+  #binding: Promise<void> = Promise.resolve();
+
+  constructor(options: ServerOptions) {
+    const { config, tls } = options;
+    this.#options = options;
+    this.#tls = tls;
+    this.type = config.type;
+    this.url = `${SCHEMES[config.type]}${config.tls ? "s" : ""}://` +
+      `${formatAddress(config.listen, config.port)}/`;
+  }
+
+  /**
+   * Binds it. From then on it is bound again whenever it has stopped accepting.
+   *
+   * @throws {StartError} If it cannot be bound.
+   */
+  async bind(): Promise<void> {
+    const { hub, clientOptions, config, index } = this.#options;
+    const { type, listen: hostname, port, engine } = config;
+    const address = { hostname, port, tls: this.#tls };
+    let server: SocketServer;
+    try {
+      server = type === "admin"
+        ? listenAdmin(hub, address)
+        : await ENGINES[engine]({ ...address, ...clientOptions });
+    } catch (error) {
+      throw new StartError(explainBindError(config, index, error));
+    }
+    // Where it was renewed meanwhile.
+    if (this.#tls !== null && this.#tls !== address.tls) server.renew?.(this.#tls);
+    this.#bound.add(server);
+    this.#current = server;
+    void this.#watch(server);
+  }
+
+  /**
+   * Uses another certificate for connections that are made from now on, and resolves when it is in
+   * use. A server on `Deno.serve` cannot change its own and is bound again; what does not work out
+   * then is logged, and tried again until the service stops.
+   */
+  async renew(tls: TlsMaterial): Promise<void> {
+    const { url } = this;
+    const cert = this.#options.config.tls?.cert;
+    this.#tls = tls;
+    const server = this.#current;
+    // What is being bound uses it, or is asked to when it has been bound.
+    if (server === null) return;
+    if (server.renew !== undefined) {
+      server.renew(tls);
+      log.info("The server at {url} uses {cert} as it is now, for new connections.", { url, cert });
+      return;
+    }
+    this.#current = null;
+    this.#binding = this.#replace(server);
+    await this.#binding;
+    if (this.#current === null) return;
+    if (this.type === "admin") {
+      log.info("The server at {url} uses {cert} as it is now.", { url, cert });
+    } else {
+      log.warning(
+        "The server at {url} uses {cert} as it is now. Its connections were ended with 1001, " +
+          'because the engine "serve" cannot keep them: the engine "socket" can.',
+        { url, cert },
+      );
+    }
+  }
+
+  /** Accepts no more, as early as its engine can. */
+  refuse(): void {
+    for (const server of this.#bound) server.refuse();
+  }
+
+  /** See `Service.stop`. */
+  async shutdown(drainMs: number): Promise<void> {
+    await Promise.all([...this.#bound].map((server) => server.shutdown(drainMs)));
+    // Where the stop came while it was being bound.
+    await this.#binding;
+    await Promise.all([...this.#bound].map((server) => server.shutdown(drainMs)));
+  }
+
+  /**
+   * Binds it again when it has stopped accepting. The runtime gives up on a server for good when it
+   * cannot accept one connection, as when too many files are open, which anybody can bring about;
+   * connections that it has accepted go on.
+   */
+  async #watch(server: SocketServer): Promise<void> {
+    const { type, url } = this;
+    try {
+      await server.finished;
+      this.#bound.delete(server);
+    } catch (error) {
+      if (this.#current !== server || this.#options.stop.aborted) return;
+      log.error("The {type} server at {url} accepts no more: {error}. Binding it again.", {
+        type,
+        url,
+        error,
+      });
+      this.#current = null;
+      this.#binding = this.#bindAgain();
+      await this.#binding;
+      if (this.#current) log.info("The {type} server at {url} accepts again.", { type, url });
+    }
+  }
+
+  async #replace(server: SocketServer): Promise<void> {
+    const { stop } = this.#options;
+    await server.release?.();
+    if (stop.aborted) return;
+    try {
+      await this.bind();
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      log.error("{problem}", { problem: new Whole(error.message) });
+      await this.#bindAgain();
+    }
+  }
+
+  async #bindAgain(): Promise<void> {
+    const { stop } = this.#options;
+    let told = "";
+    while (!stop.aborted) {
+      await pause(REBIND_INTERVAL_MS, stop);
+      if (stop.aborted) return;
+      try {
+        return await this.bind();
+      } catch (error) {
+        if (!(error instanceof StartError)) throw error;
+        if (error.message !== told) log.error("{problem}", { problem: new Whole(error.message) });
+        told = error.message;
+      }
+    }
+  }
+}
+
+const SCHEMES: Readonly<Record<ServerType, string>> = { admin: "http", client: "ws" };
+
+const ENGINES: Readonly<Record<Engine, (options: SocketServerOptions) => Promise<SocketServer>>> = {
+  socket: listenOnStreams,
+  serve: listenOnServe,
+};
+
+/** Resolves after `ms`, or at once when `stop` is aborted. */
+function pause(ms: number, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      stop.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    stop.addEventListener("abort", end);
+  });
+}
+
+/** Why an address cannot be bound, and what to do about it. */
+export function explainBindError(server: ServerConfig, index: number, error: unknown): string {
+  const { type, listen: hostname, port } = server;
+  const what = `Cannot bind ${type} server ${formatAddress(hostname, port)}: `;
+  const key = (name: string) => `"${name}" of servers[${index}]`;
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `${what}the address is already in use. Stop the other program or set ${key("port")}.`;
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return `${what}this host has no such address. Set ${key("listen")} to one that it has.`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `${what}the system does not let this user bind it. Ports below 1024 are reserved: set ` +
+      `${key("port")} to a higher one.`;
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return `${what}the process was started without the permission. Start it with bin/aphlict, or ` +
+      "with the flags that `aphlict permissions` prints.";
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  if (server.tls) {
+    return `${what}${reason}. Correct ${key("listen")}, or ${key("ssl.key")} and ` +
+      `${key("ssl.cert")}: the runtime takes RSA keys of 2048 bits and more, P-256, P-384, P-521 ` +
+      "and Ed25519.";
+  }
+  return `${what}${reason}. Correct ${key("listen")}.`;
+}

@@ -1,0 +1,71 @@
+/**
+ * Closing many sockets over a while: browsers come back as soon as they are told to go, and ten
+ * thousand of them in the same millisecond would bring down what they come back to.
+ *
+ * @module
+ */
+
+/** How often the share that is due is closed, in ms. */
+const STEP_MS = 20;
+
+/** What tells the time, in ms. */
+export interface Clock {
+  now(): number;
+  /** Calls once after `ms`; what it returns calls it off. */
+  after(ms: number, call: () => void): () => void;
+}
+
+const CLOCK: Clock = {
+  now: () => performance.now(),
+  after(ms, call) {
+    const timer = setTimeout(call, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** A closing that goes on. */
+export interface Drain {
+  /** Resolves when the last one has been closed, or after {@linkcode cancel}. */
+  readonly done: Promise<void>;
+  /** Closes no more: for when all have gone by themselves. */
+  cancel(): void;
+}
+
+/**
+ * Closes sockets in their order: the first before it returns, the last after `overMs`, the others at
+ * even distances in between. With 0 all are closed before it returns, and so is a single one.
+ *
+ * @param close Is called for each socket once, also for one that has left meanwhile.
+ */
+export function drain<T>(
+  sockets: readonly T[],
+  overMs: number,
+  close: (socket: T) => void,
+  clock: Clock = CLOCK,
+): Drain {
+  const done = Promise.withResolvers<void>();
+  const begun = clock.now();
+  let closed = 0;
+  let callOff = () => {};
+  const step = () => {
+    const due = shareDue(sockets.length, clock.now() - begun, overMs);
+    for (const socket of sockets.slice(closed, due)) close(socket);
+    closed = due;
+    if (closed >= sockets.length) done.resolve();
+    else callOff = clock.after(STEP_MS, step);
+  };
+  step();
+  return {
+    done: done.promise,
+    cancel() {
+      callOff();
+      done.resolve();
+    },
+  };
+}
+
+/** How many of `count` are to be closed by now. */
+function shareDue(count: number, passedMs: number, overMs: number): number {
+  if (passedMs >= overMs) return count;
+  return Math.min(count, 1 + Math.floor((count - 1) * passedMs / overMs));
+}

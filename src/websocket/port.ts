@@ -1,0 +1,36 @@
+/**
+ * When a port of a `Deno.serve` server is free again.
+ *
+ * The promise of its `shutdown` tells nothing about that: it waits for requests that are being
+ * answered, long after the port is free, and may resolve a few ms before it is (Deno 2.9.6).
+ *
+ * @module
+ */
+
+/** How long to wait before the port is looked at again, in ms. */
+const STEP_MS = 3;
+
+/** When to give up, in ms: another program may have bound the port meanwhile. */
+const LIMIT_MS = 500;
+
+/**
+ * Resolves when nobody accepts connections on an address any more, or after 500 ms. It connects to
+ * find out, as binding it for a moment could get in the way of another program.
+ */
+export async function portReleased(hostname: string, port: number): Promise<void> {
+  const until = performance.now() + LIMIT_MS;
+  while (await accepts(hostname, port) && performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+  }
+}
+
+async function accepts(hostname: string, port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname, port })).close();
+    return true;
+  } catch (error) {
+    // A reset comes from a server that is just going. Whatever else there is, as too many open files,
+    // waiting does not help: who binds the port next is told.
+    return error instanceof Deno.errors.ConnectionReset;
+  }
+}
