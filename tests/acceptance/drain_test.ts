@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "../assert.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "../assert.ts";
 import { Browser } from "./browser.ts";
 import { ENGINES, publish, run, type Running } from "./server.ts";
 
@@ -120,13 +120,16 @@ Deno.test("a message that is not whole when the stop begins is refused with 503,
   await using browser = await Browser.open(running.client, { topics: ["A"] });
   using slow = await Deno.connect({ hostname: "127.0.0.1", port: running.admin });
   await slow.write(new TextEncoder().encode(
-    'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"subscribers":',
+    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n",
   ));
-  // The server has read it by the time that it has answered another one.
-  await publish(running.admin, { subscribers: [] });
-  running.process.kill("SIGTERM");
   const buffer = new Uint8Array(4096);
-  const text = new TextDecoder().decode(buffer.subarray(0, await slow.read(buffer) ?? 0));
+  const heard = async () =>
+    new TextDecoder().decode(buffer.subarray(0, await slow.read(buffer) ?? 0));
+  // The server says so when it reads the body.
+  assertStringIncludes(await heard(), "100 Continue");
+  await slow.write(new TextEncoder().encode('{"subscribers":'));
+  running.process.kill("SIGTERM");
+  const text = await heard();
   assert(text.startsWith("HTTP/1.1 503 "), text);
   assert(/^connection: close$/im.test(text), text);
   assert(text.endsWith('{"error":"The server stops"}'), text);
