@@ -4,6 +4,7 @@
  */
 
 import type { Config, Engine, ServerConfig, ServerType } from "../../src/config/config.ts";
+import { closeLog, openLog } from "../../src/log/log.ts";
 import { type Service, type ServiceOptions, StartError, startService } from "../../src/service.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
@@ -79,6 +80,19 @@ class Running implements AsyncDisposable {
       Deno.symlinkSync(target, `${this.#folder.path}/link`);
       Deno.renameSync(`${this.#folder.path}/link`, `${this.#folder.path}/${name}`);
     }
+  }
+
+  /** Resolves when the files have been looked at so often. */
+  async looks(count: number): Promise<void> {
+    const read = Deno.readTextFileSync;
+    const done = Promise.withResolvers<void>();
+    const key = `${this.#folder.path}/server.key`;
+    Deno.readTextFileSync = (path) => {
+      if (path === key && count-- === 0) done.resolve();
+      return read(path);
+    };
+    await done.promise;
+    Deno.readTextFileSync = read;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -241,6 +255,26 @@ Deno.test("a second stop waits for the first", async () => {
   const again = running.service.stop(60_000);
   await Promise.all([stopped, again]);
   for (const browser of browsers) assertEquals((await browser.closed).code, 1001);
+});
+
+// The last, as what is logged after a log has been closed is complained of.
+Deno.test("half a renewal that stays so is logged once, and the certificate in use stays", async () => {
+  using folder = new Folder();
+  const path = `${folder.path}/log`;
+  await openLog({ files: [{ path, size: 1e6, keep: 1 }], console: false, level: "info" });
+  try {
+    const servers = [["admin", "serve", "tls"]] as const;
+    await using running = await Running.start(servers, { certificateIntervalMs: LOOK_MS });
+    running.write({ key: second.key, cert: first.cert });
+    await running.looks(5);
+    assertEquals(
+      Deno.readTextFileSync(path).match(/ERROR The certificates in use stay/g)?.length,
+      1,
+    );
+    assertEquals(await shows(running.port(0), root), true);
+  } finally {
+    await closeLog();
+  }
 });
 
 /** What comes next, as text. */
