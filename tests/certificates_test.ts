@@ -1,6 +1,7 @@
 import { Certificates } from "../src/certificates.ts";
 import type { Config } from "../src/config/config.ts";
-import { closeLog, openLog } from "../src/log/log.ts";
+import { closeLog } from "../src/log/log.ts";
+import { openLogFile } from "./log/open.ts";
 import { makeAuthority, makeCertificate } from "./acceptance/certificate.ts";
 import { assertEquals, assertMatch } from "./assert.ts";
 import { Folder } from "./folder.ts";
@@ -35,7 +36,7 @@ class Watched implements AsyncDisposable {
   static async open(validMs: number): Promise<Watched> {
     const watched = new Watched(validMs);
     const path = `${watched.#folder.path}/log`;
-    await openLog({ files: [{ path, size: 1e6, keep: 1 }], console: false, level: "info" });
+    openLogFile(path);
     return watched;
   }
 

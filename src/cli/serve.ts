@@ -95,7 +95,7 @@ export const service: Command = {
       report: say,
       async follow(reload, stop) {
         for await (const line of linesOf(Deno.stdin.readable)) {
-          if (isReload(line)) say({ type: "reloaded", outcome: reload() });
+          if (isReload(line)) say({ type: "reloaded", outcome: await reload() });
         }
         stop("The overseer is gone");
       },
@@ -112,9 +112,9 @@ function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<nu
       if (report.type === "listening") showFirstMessage(report.urls);
     },
     follow(reload) {
-      Deno.addSignalListener("SIGHUP", () => {
+      Deno.addSignalListener("SIGHUP", async () => {
         log.info("SIGHUP: reloading.");
-        const { ok, lines } = reload();
+        const { ok, lines } = await reload();
         for (const line of lines) {
           if (ok) log.info("Reload: {line}", { line });
           else log.error("Reload refused: {line}", { line });
@@ -129,7 +129,7 @@ interface Surroundings extends Pick<LogOptions, "level" | "console" | "onTrouble
   /** Told how the start went. */
   report(report: Report): void;
   /** Calls `reload` and `stop` when it is time, from the start on. */
-  follow(reload: () => ReloadOutcome, stop: (why: string) => void): void;
+  follow(reload: () => Promise<ReloadOutcome>, stop: (why: string) => void): void;
 }
 
 async function runService(
@@ -147,9 +147,9 @@ async function runService(
     report({ type: "failed", problems });
     return EXIT.failed;
   };
-  follow(() => {
+  follow(async () => {
     if (service === null) return { ok: false, lines: ["The service is still starting."] };
-    const outcome = reload(service, current, logging);
+    const outcome = await reload(service, current, logging);
     if ("config" in outcome) current = outcome.config;
     return outcome;
   }, stopped.resolve);
@@ -183,11 +183,11 @@ async function runService(
 }
 
 /** Takes over what of a configuration can be changed in place; all of it, or nothing. */
-function reload(
+async function reload(
   service: Service,
   from: Config,
   logging: Pick<LogOptions, "level" | "console" | "onTrouble">,
-): ReloadOutcome | (ReloadOutcome & { readonly config: Config }) {
+): Promise<ReloadOutcome | (ReloadOutcome & { readonly config: Config })> {
   try {
     const config = loadConfig(from.path);
     const reasons = restartReasons(from, config);
@@ -197,7 +197,7 @@ function reload(
         lines: [`${reasons.join(", ")} changed, which needs a restart of the service.`],
       };
     }
-    service.renewCertificates();
+    await service.renewCertificates();
     reopenLog({ ...logging, files: config.logs, writer: "rotating" });
     return {
       ok: true,

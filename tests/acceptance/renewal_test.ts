@@ -4,7 +4,8 @@
  */
 
 import type { Config, Engine, ServerConfig, ServerType } from "../../src/config/config.ts";
-import { closeLog, openLog } from "../../src/log/log.ts";
+import { closeLog } from "../../src/log/log.ts";
+import { openLogFile } from "../log/open.ts";
 import { type Service, type ServiceOptions, StartError, startService } from "../../src/service.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
@@ -261,7 +262,7 @@ Deno.test("a second stop waits for the first", async () => {
 Deno.test("half a renewal that stays so is logged once, and the certificate in use stays", async () => {
   using folder = new Folder();
   const path = `${folder.path}/log`;
-  await openLog({ files: [{ path, size: 1e6, keep: 1 }], console: false, level: "info" });
+  openLogFile(path);
   try {
     const servers = [["admin", "serve", "tls"]] as const;
     await using running = await Running.start(servers, { certificateIntervalMs: LOOK_MS });

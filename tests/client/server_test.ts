@@ -1,7 +1,7 @@
 import { acceptClients, BACKLOG_LIMIT, REFUSAL_LOG_LIMIT } from "../../src/client/server.ts";
 import type { Hub } from "../../src/hub/hub.ts";
-import { LOG_DEFAULTS } from "../../src/config/logs.ts";
-import { closeLog, openLog } from "../../src/log/log.ts";
+import { closeLog } from "../../src/log/log.ts";
+import { openLogFile } from "../log/open.ts";
 import type { Socket, SocketHandlers, TextMessage } from "../../src/websocket/socket.ts";
 import { assertEquals } from "../assert.ts";
 import { Folder } from "../folder.ts";
@@ -187,13 +187,7 @@ for (const text of ["null", "no JSON", '{"command":"subscribe"}', '{"command":"x
 async function linesOf(use: (client: SocketHandlers) => void): Promise<string[]> {
   using folder = new Folder();
   const path = `${folder.path}/a.log`;
-  openLog({
-    files: [{ path, ...LOG_DEFAULTS }],
-    level: "info",
-    console: "none",
-    onTrouble: "throw",
-    writer: "rotating",
-  });
+  openLogFile(path);
   try {
     use(connect().client);
     return Deno.readTextFileSync(path).split("\n").slice(0, -1)
