@@ -123,9 +123,11 @@ for (const engine of ENGINES) {
         connections.push(await Deno.connect({ hostname: "127.0.0.1", port: client }));
       }
     } catch (error) {
-      // Which of the two depends on whether the kernel had taken the connection already.
-      const { ConnectionRefused, ConnectionReset } = Deno.errors;
-      if (!(error instanceof ConnectionRefused || error instanceof ConnectionReset)) throw error;
+      // Which of these depends on how far the kernel had come with the connection.
+      const { ConnectionRefused, ConnectionReset, NotConnected } = Deno.errors;
+      const isExpected = error instanceof ConnectionRefused || error instanceof ConnectionReset ||
+        error instanceof NotConnected;
+      if (!isExpected) throw error;
     }
     await failed;
     for (const connection of connections) connection.close();
