@@ -33,7 +33,7 @@ class Watched implements AsyncDisposable {
     this.certificates.use(this.certificates.read().found);
   }
 
-  static async open(validMs: number): Promise<Watched> {
+  static open(validMs: number): Watched {
     const watched = new Watched(validMs);
     const path = `${watched.#folder.path}/log`;
     openLogFile(path);
@@ -58,7 +58,7 @@ class Watched implements AsyncDisposable {
 }
 
 Deno.test("a certificate is warned of from fourteen days before its end, once a day", async () => {
-  await using watched = await Watched.open(15 * DAY_MS);
+  await using watched = Watched.open(15 * DAY_MS);
   const { certificates } = watched;
   const now = Date.now();
   certificates.warn(now);
@@ -71,7 +71,7 @@ Deno.test("a certificate is warned of from fourteen days before its end, once a 
 });
 
 Deno.test("a renewed certificate is not warned of, unless it is about to expire too", async () => {
-  await using watched = await Watched.open(DAY_MS);
+  await using watched = Watched.open(DAY_MS);
   const { certificates } = watched;
   const now = Date.now();
   certificates.warn(now);
@@ -84,7 +84,7 @@ Deno.test("a renewed certificate is not warned of, unless it is about to expire 
 });
 
 Deno.test("what is in use and has not changed is not found again", async () => {
-  await using watched = await Watched.open(DAY_MS);
+  await using watched = Watched.open(DAY_MS);
   assertEquals(watched.certificates.read(), { found: [], problems: [] });
   watched.renew(DAY_MS);
   assertEquals(watched.certificates.read().found.map(({ index }) => index), [0, 1]);

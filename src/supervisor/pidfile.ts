@@ -123,7 +123,9 @@ function open(path: string, options: Deno.OpenOptions): Deno.FsFile | null {
   try {
     return Deno.openSync(path, options);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound && !options.create) return null;
+    const isMissing = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    if (isMissing && !options.create) return null;
     throw new PidfileError(explain(path, error));
   }
 }

@@ -217,7 +217,7 @@ for (
     [["serve", "--config"], /^"--config" needs a value/],
     [["debug", "--bogus"], /Unknown option "--bogus"/],
     [["check", "extra"], /^"check" does not take "extra"/],
-    [["permissions", "--format", "xml"], /"--format xml" is not one of flags, json, sh/],
+    [["permissions", "--format", "xml"], /"--format xml" is not one of flags, json/],
     [["help", "chek"], /^Unknown command "chek"\. Did you mean "check"\?/],
   ] as const
 ) {

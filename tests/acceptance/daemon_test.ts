@@ -263,7 +263,7 @@ Deno.test("a service that is killed comes back; the pidfile stays true, browsers
   );
   assertStringIncludes(daemon.log, "INFO The service is started again in 2 s.");
   const { output } = await daemon.run("status");
-  assertMatch(output, /restarts    1\nlast end    \S+: the service was ended by SIGKILL\n/);
+  assertMatch(output, /restarts {4}1\nlast end {4}\S+: the service was ended by SIGKILL\n/);
 });
 
 Deno.test("a service that keeps dying is started again after longer and longer", async () => {

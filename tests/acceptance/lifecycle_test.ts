@@ -276,9 +276,9 @@ Deno.test("SIGHUP goes on in a new log file when the old one was renamed", async
   const log = `${running.folder}/aphlict.log`;
   Deno.renameSync(log, `${log}-old`);
   running.process.kill("SIGHUP");
-  await running.process.line(/INFO SIGHUP: /);
-  assertMatch(Deno.readTextFileSync(log), /^\[\S+\] INFO SIGHUP: /);
-  assertStringIncludes(Deno.readTextFileSync(`${log}-old`), "Permissions: ");
+  await running.process.line(/INFO Reload: /);
+  assertMatch(Deno.readTextFileSync(log), /^\[\S+\] INFO Reload: /);
+  assertMatch(Deno.readTextFileSync(`${log}-old`), /Permissions: [^]*SIGHUP: reloading/);
 });
 
 Deno.test("SIGHUP leaves the log as it is when a log file cannot be opened", async () => {
@@ -287,6 +287,6 @@ Deno.test("SIGHUP leaves the log as it is when a log file cannot be opened", asy
   Deno.renameSync(log, `${log}-old`);
   Deno.mkdirSync(log);
   running.process.kill("SIGHUP");
-  await running.process.line(/ERROR Cannot open log file \S+: .* The log files stay as they are\./);
-  assertStringIncludes(Deno.readTextFileSync(`${log}-old`), "The log files stay as they are.");
+  await running.process.line(/ERROR Reload refused: Cannot open log file \S+: /);
+  assertStringIncludes(Deno.readTextFileSync(`${log}-old`), "Reload refused: Cannot open log file");
 });
