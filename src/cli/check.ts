@@ -9,6 +9,7 @@ import { type Config, formatAddress, type LogConfig, type ServerConfig } from ".
 import { ConfigError, type Problem } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
+import { heapLimit, memoryWarning } from "../config/memory.ts";
 import { readTls, TlsError, type TlsMaterial } from "../config/tls.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
@@ -34,6 +35,8 @@ export const check: Command = {
     warnIfRoot();
     const problems = findProblems(config);
     if (problems.length > 0) throw new ConfigError(config.path, problems);
+    const warning = memoryWarning(config);
+    if (warning !== null) complain(`Warning: ${warning}.`);
     print(summary(config));
     return EXIT.done;
   },
@@ -164,6 +167,7 @@ function summary(config: Config): string {
     ),
     ...config.logs.map((log) => `  log ${log.path}, ${rotation(log)}`),
     `  pidfile ${config.pidfile}`,
+    `  heap of ${heapLimit(config)} MB at most`,
   ].join("\n");
 }
 

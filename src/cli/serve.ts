@@ -9,6 +9,7 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { knownAddresses } from "../config/host.ts";
 import { loadConfig } from "../config/load.ts";
+import { memoryWarning } from "../config/memory.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
 import { Whole } from "../log/format.ts";
 import {
@@ -227,6 +228,8 @@ function announce(config: Config, service: Service): void {
       );
     }
   }
+  const warning = memoryWarning(config);
+  if (warning !== null) log.warning("{warning}.", { warning });
   log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
   if (config.cluster.length > 0) {
     log.warning("{count} peers are configured, but this version relays nothing to them yet.", {

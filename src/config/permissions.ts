@@ -8,6 +8,7 @@
 import { knownAddresses } from "./host.ts";
 import { type Config, formatAddress } from "./config.ts";
 import { logFiles } from "./logs.ts";
+import { heapLimit } from "./memory.ts";
 import { stateFiles } from "./pidfile.ts";
 
 /**
@@ -73,7 +74,7 @@ export function serviceFlags(config: Config): string[] {
   const { net, read, write } = servicePermissions(config);
   return [
     ...SEALED,
-    `--v8-flags=${[...V8_FLAGS, ...heapLimit(config)].join(",")}`,
+    `--v8-flags=${[...V8_FLAGS, `--max-old-space-size=${heapLimit(config)}`].join(",")}`,
     ...allow("net", net),
     ...allow("read", read),
     ...allow("write", write),
@@ -105,10 +106,6 @@ export function overseerFlags({ path, pidfile, logs }: Config, deno: string): st
 export function shellQuote(args: readonly string[]): string {
   return args.map((arg) => /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`)
     .join(" ");
-}
-
-function heapLimit({ memoryHint }: Config): string[] {
-  return memoryHint === null ? [] : [`--max-old-space-size=${memoryHint}`];
 }
 
 function allow(name: string, list: readonly string[]): string[] {

@@ -10,6 +10,7 @@ import { restartReasons } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
+import { heapLimit } from "../config/memory.ts";
 import { serviceFlags } from "../config/permissions.ts";
 import { Backoff } from "./backoff.ts";
 import type { ReloadOutcome, Report } from "./channel.ts";
@@ -183,6 +184,11 @@ export class Overseer {
       how,
       seconds: Math.round(listenedMs / 1000),
     });
+    if (child.lastWords.some((line) => line.includes("JavaScript out of memory"))) {
+      log.error('It had used up its heap of {limit} MB. Raise "memory.hint".', {
+        limit: heapLimit(this.#config),
+      });
+    }
     if (this.#options.detached) {
       for (const line of child.lastWords) log.error("It said: {line}", { line });
     }

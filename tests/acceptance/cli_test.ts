@@ -51,7 +51,7 @@ for (const verb of ["serve", "debug"]) {
       "--no-prompt",
       "--cached-only",
       "--deny-import",
-      "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50",
+      "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--max-old-space-size=320",
       `--allow-net=127.0.0.1:${client},127.0.0.1:${admin}`,
       `--allow-read=${[path, ...logs].join(",")}`,
       `--allow-write=${logs.join(",")}`,

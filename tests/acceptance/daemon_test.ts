@@ -152,7 +152,7 @@ Deno.test("start with an invalid configuration names its problems and makes noth
 });
 
 Deno.test("a pidfile that cannot be made is a clear error, and nothing is left running", async () => {
-  await using daemon = new Daemon((folder) => ({ pidfile: `${folder}/aphlict.json/x.pid` }));
+  await using daemon = new Daemon((folder) => ({ pidfile: `${folder}/aphlict.pid/` }));
   const { code, output } = await daemon.run("start");
   assertEquals(code, 1);
   assertStringIncludes(output, `Cannot use pidfile ${daemon.folder.path}/aphlict.json/x.pid: `);

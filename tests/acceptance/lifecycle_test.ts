@@ -182,7 +182,7 @@ Deno.test("the start says where it listens, its fingerprint, its flags, and how 
   assertStringIncludes(
     permissions,
     "--no-prompt --cached-only --deny-import " +
-      "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50 " +
+      "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--max-old-space-size=320 " +
       `--allow-net=127.0.0.1:${client},127.0.0.1:${admin} ` +
       `--allow-read=${folder}/aphlict.json,${logs} --allow-write=${logs}`,
   );

@@ -93,7 +93,7 @@ Deno.test("a service without logs gets no flag for writing", () => {
     "--no-prompt",
     "--cached-only",
     "--deny-import",
-    "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50",
+    "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--max-old-space-size=320",
     "--allow-net=0.0.0.0:22280,127.0.0.1:22281",
     "--allow-read=aphlict.json",
   ]);

@@ -1,0 +1,77 @@
+/**
+ * How much V8 heap the service needs for as many connections as it accepts: from this comes the limit
+ * when `memory.hint` is absent, and the warning when it is too small. Measured; the figures and how
+ * they came about are in docs/decisions/0009-heap.md.
+ *
+ * @module
+ */
+
+import type { Config, ServerConfig } from "./config.ts";
+
+/** Connections of one client server, at most. */
+export const CONNECTION_LIMIT = 50_000;
+
+/** The service without connections, in bytes. */
+const BASE = 7e6;
+
+/** A full history whose messages have a hundred subscribers each, in bytes; their text is no heap. */
+const HISTORY = 25e6;
+
+/** A connection with five subscriptions, in bytes. */
+const PLAIN_CONNECTION = 3200;
+const TLS_CONNECTION = 8000;
+
+/** What a burst adds for each connection, when all wait for their peers to read, in bytes. */
+const BURST = 900;
+
+/** What V8 needs on top to get by: it gave up at 1.02, and went through everything at 1.13. */
+const HEADROOM = 1.25;
+
+/** The unit of `memory.hint` and of V8's own limit, in bytes. */
+const MEBIBYTE = 1024 * 1024;
+
+/** The default is a multiple of this many MiB. */
+const STEP_MIB = 64;
+
+/** The limit of the service's heap in MiB: `memory.hint`, or what all connections need. */
+export function heapLimit(config: Config): number {
+  const needed = heapNeeded(config, 1) / MEBIBYTE;
+  return config.memoryHint ?? Math.ceil(needed / STEP_MIB) * STEP_MIB;
+}
+
+/**
+ * How many connections the heap holds, when all client servers have the same share of their limit;
+ * `null` when it holds all that are accepted.
+ */
+export function connectionsHeld(config: Config): number | null {
+  const bytes = heapLimit(config) * MEBIBYTE;
+  if (bytes >= heapNeeded(config, 1)) return null;
+  const [none, all] = [heapNeeded(config, 0), heapNeeded(config, 1)];
+  const share = Math.max(0, (bytes - none) / (all - none));
+  const limit = config.servers.filter(({ type }) => type === "client").length * CONNECTION_LIMIT;
+  return Math.floor(share * limit / 100) * 100;
+}
+
+/** What to tell about a hint that is too small; `null` when it is not. */
+export function memoryWarning(config: Config): string | null {
+  const held = connectionsHeld(config);
+  if (held === null) return null;
+  return `"memory.hint" of ${config.memoryHint} MB holds about ${held} connections, fewer than are ` +
+    `accepted. Raise it to ${
+      heapLimit({ ...config, memoryHint: null })
+    }, or remove it, which comes ` +
+    "to the same";
+}
+
+/** In bytes, for this share of the connections that are accepted. */
+function heapNeeded({ servers }: Config, share: number): number {
+  const connections = servers.filter(({ type }) => type === "client").map(heapOfConnections);
+  const all = connections.reduce((sum, each) => sum + each, 0);
+  return HEADROOM * (BASE + HISTORY + share * all);
+}
+
+/** The engine `serve` was not measured, and is taken for the dearer one. */
+function heapOfConnections({ tls, engine }: ServerConfig): number {
+  const connection = tls === null && engine === "socket" ? PLAIN_CONNECTION : TLS_CONNECTION;
+  return CONNECTION_LIMIT * (connection + BURST);
+}
