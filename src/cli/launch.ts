@@ -83,11 +83,15 @@ function becomeDeno(
 /** Replaces the shell by bin/aphlict itself, run by another user, who owns the folders made for it. */
 function becomeUser(user: string, folders: readonly string[], verb: string): string {
   const name = shellQuote([user]);
+  const fail = (problem: string) => `{ echo ${shellQuote([`aphlict: ${problem}`])} >&2; exit 1; }`;
+  const noHelper =
+    `setpriv (of util-linux) is missing, which becomes user ${user}. Install it, or ` +
+    "start Aphlict as that user.";
+  const noUser = `there is no user ${user}, which "user" names. Make it: ` +
+    `useradd --system --create-home ${user}`;
   return [
-    `command -v setpriv >/dev/null || { echo "aphlict: setpriv (util-linux) is missing, which becomes ` +
-    `user ${user}. Install it, or start Aphlict as that user." >&2; exit 1; }`,
-    `group=$(id -g -- ${name}) || { echo "aphlict: there is no user ${user}, which \"user\" names. ` +
-    `Make it: useradd --system --create-home ${user}" >&2; exit 1; }`,
+    `command -v setpriv >/dev/null || ${fail(noHelper)}`,
+    `group=$(id -g -- ${name} 2>/dev/null) || ${fail(noUser)}`,
     ...folders.map((folder) => {
       const quoted = shellQuote([folder]);
       return `[ -d ${quoted} ] || install -d -m 755 -o ${name} -g "$group" -- ${quoted}`;

@@ -187,7 +187,7 @@ async function runService(
 async function reload(
   service: Service,
   from: Config,
-  logging: Pick<LogOptions, "level" | "console" | "onTrouble">,
+  logging: Pick<LogOptions, "level" | "console">,
 ): Promise<ReloadOutcome | (ReloadOutcome & { readonly config: Config })> {
   try {
     const config = loadConfig(from.path);
@@ -199,7 +199,7 @@ async function reload(
       };
     }
     await service.renewCertificates();
-    reopenLog({ ...logging, files: config.logs, writer: "rotating" });
+    reopenLog({ ...logging, files: config.logs, onTrouble: "throw", writer: "rotating" });
     return {
       ok: true,
       lines: ["Configuration, certificates and logs were read again; nobody was disconnected."],

@@ -82,11 +82,12 @@ export function openLog(options: LogOptions): void {
  * Opens every file anew by its path, with the levels, sizes and formats of these options: what was
  * renamed meanwhile is closed, and lines go into the new file. No line is lost or written twice.
  *
- * @throws {LogFileError} If a file cannot be opened, whatever `onTrouble` is; the log goes on as it was.
+ * @throws {LogFileError} If a file cannot be opened, unless `onTrouble` is `go on`; the log goes on as it
+ * was then.
  */
 export function reopenLog(options: LogOptions): void {
   const logs = logsOf(options);
-  openAll(logs, options.writer);
+  if (options.onTrouble === "throw") openAll(logs, options.writer);
   for (const { file } of logs) {
     const previous = current.find(({ path }) => path === file.path);
     if (previous) file.follow(previous);

@@ -106,20 +106,32 @@ export class Overseer {
     if (first.type === "failed") return false;
     for (;;) {
       const event = await this.#next();
-      switch (event.kind) {
-        case "stop":
-          await this.#stop(event.signal);
-          return true;
-        case "reload":
-          await this.#reload();
-          break;
-        case "ended":
-          if (event.child === this.#child) this.#mourn(event.child, event.how);
-          break;
-        case "retry":
-          await this.#startAgain();
-          break;
+      if (event.kind === "stop") {
+        await this.#stop(event.signal);
+        return true;
       }
+      try {
+        await this.#obey(event);
+      } catch (error) {
+        // One mistake of ours must not take the service down, nor stay unseen.
+        const stack = error instanceof Error ? error.stack : String(error);
+        this.#options.log.error("Unexpected error, please report it: {stack}", { stack });
+        if (this.#child === null) this.#retryAfter(this.#backoff.wait(0));
+      }
+    }
+  }
+
+  async #obey(event: Exclude<Event, { kind: "stop" }>): Promise<void> {
+    switch (event.kind) {
+      case "reload":
+        await this.#reload();
+        break;
+      case "ended":
+        if (event.child === this.#child) this.#mourn(event.child, event.how);
+        break;
+      case "retry":
+        if (this.#child === null) await this.#startAgain();
+        break;
     }
   }
 
@@ -196,6 +208,7 @@ export class Overseer {
   }
 
   #retryAfter(ms: number): void {
+    clearTimeout(this.#retry);
     this.#options.log.info("The service is started again in {seconds} s.", { seconds: ms / 1000 });
     this.#retry = setTimeout(() => this.#tell({ kind: "retry" }), ms);
   }

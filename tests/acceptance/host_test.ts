@@ -1,0 +1,123 @@
+/**
+ * The daemon on a host that is new to it: an empty cache, and root.
+ */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { Folder } from "../folder.ts";
+import { APHLICT, Daemon } from "./daemon.ts";
+import { Process } from "./process.ts";
+import { publish, ROOT } from "./server.ts";
+
+/** Runs something to its end. */
+async function execute(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ readonly code: number; readonly output: string }> {
+  await using process = new Process(command, args, { env: { DENO: Deno.execPath(), ...env } });
+  const { code } = await process.ended();
+  return { code, output: process.output };
+}
+
+Deno.test("on a host without the dependencies the first start fetches them and says so, the next does not", async () => {
+  await using daemon = new Daemon();
+  using cache = new Folder();
+  const env = { DENO_DIR: cache.path };
+  const args = ["start", "--config", daemon.written.path, "--as-root"];
+  const first = await execute(APHLICT, args, env);
+  assertEquals(first.code, 0, first.output);
+  assertStringIncludes(
+    first.output,
+    "aphlict: fetching the dependencies from npm, once (deno install --frozen).",
+  );
+  await publish(daemon.written.admin, { subscribers: [] });
+  assertEquals((await execute(APHLICT, ["stop", "--config", daemon.written.path], env)).code, 0);
+  const second = await execute(APHLICT, args, env);
+  assertEquals(second.code, 0, second.output);
+  assertEquals(second.output.includes("fetching"), false);
+});
+
+/** A project, a deno and its cache where everybody can read them, as an installation has them. */
+class Installation implements Disposable {
+  readonly #folder = new Folder();
+  readonly env: Record<string, string>;
+  readonly command: string;
+
+  constructor() {
+    const { path } = this.#folder;
+    const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
+    const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
+    const copy = new Deno.Command("cp", {
+      args: [
+        "-r",
+        ...["bin", "src", "main.ts", "deno.json", "deno.lock"].map((name) => `${ROOT}${name}`),
+        Deno.execPath(),
+        path,
+      ],
+    }).outputSync();
+    assert(copy.success, new TextDecoder().decode(copy.stderr));
+    Deno.mkdirSync(`${path}/cache`);
+    assert(
+      new Deno.Command("cp", { args: ["-r", `${denoDir}/npm`, `${path}/cache`] }).outputSync()
+        .success,
+    );
+    assert(new Deno.Command("chmod", { args: ["-R", "a+rwX", path] }).outputSync().success);
+    this.command = `${path}/bin/aphlict`;
+    this.env = { DENO: `${path}/deno`, DENO_DIR: `${path}/cache` };
+  }
+
+  [Symbol.dispose](): void {
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+if (Deno.uid() === 0) {
+  for (const verb of ["start", "restart", "run"]) {
+    Deno.test(`root is refused by ${verb}, with what to do instead`, async () => {
+      await using daemon = new Daemon();
+      const { code, output } = await execute(APHLICT, [verb, "--config", daemon.written.path]);
+      assertEquals(code, 1);
+      assertMatch(output, /^This is root, and .* add --as-root\.$/);
+      assertEquals(daemon.members(), []);
+    });
+  }
+
+  Deno.test("root becomes the user that the configuration names, who owns the folders made for it", async () => {
+    using installation = new Installation();
+    await using daemon = new Daemon(() => ({ user: "nobody" }));
+    Deno.chmodSync(daemon.folder.path, 0o755);
+    const { command, env } = installation;
+    const run = (verb: string) => execute(command, [verb, "--config", daemon.written.path], env);
+    const { code, output } = await run("start");
+    assertEquals(code, 0, output);
+    await publish(daemon.written.admin, { subscribers: [] });
+    const { uid: nobody } = Deno.statSync(`/proc/${daemon.pid("overseer")}`);
+    assert(nobody !== 0);
+    const paths = [
+      `/proc/${daemon.pid("service")}`,
+      daemon.pidfile,
+      daemon.logPath,
+      `${daemon.folder.path}/log`,
+    ];
+    for (const path of paths) assertEquals(Deno.statSync(path).uid, nobody, path);
+    const { output: status } = await run("status");
+    assertMatch(status, /^Aphlict \(\d+\) is running\./);
+    assertEquals((await run("restart")).code, 0);
+    assertEquals(Deno.statSync(`/proc/${daemon.pid("service")}`).uid, nobody);
+    assertEquals((await run("stop")).code, 0);
+    assertEquals(daemon.members(), []);
+  });
+
+  Deno.test("a user that there is not is named, with how to make it", async () => {
+    await using daemon = new Daemon(() => ({ user: "nobody-at-all" }));
+    const { code, output } = await execute(APHLICT, ["start", "--config", daemon.written.path]);
+    assertEquals(code, 1);
+    assertMatch(output, /there is no user nobody-at-all, which "user" names\. Make it: useradd/);
+  });
+} else {
+  Deno.test("who is not root stays who he is, whatever user the configuration names", async () => {
+    await using daemon = new Daemon(() => ({ user: "root" }));
+    await daemon.start();
+    assertEquals(Deno.statSync(`/proc/${daemon.pid("service")}`).uid, Deno.uid());
+  });
+}
