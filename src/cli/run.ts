@@ -6,7 +6,8 @@
 
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { closeLog, logger, openLog, reopenLog } from "../log/log.ts";
+import { Whole } from "../log/format.ts";
+import { closeLog, logger, openLog, reopenLog, showTrouble } from "../log/log.ts";
 import { encode, type Report } from "../supervisor/channel.ts";
 import { Overseer } from "../supervisor/overseer.ts";
 import { holderOf, Pidfile, PidfileError } from "../supervisor/pidfile.ts";
@@ -20,6 +21,9 @@ import {
 } from "./command.ts";
 import { complain } from "./output.ts";
 import { alreadyRunning } from "./start.ts";
+
+/** How often the pidfile is looked after, in ms. */
+const KEEP_INTERVAL_MS = 10_000;
 
 /** Runs the overseer where it was typed. */
 export const run: Command = {
@@ -62,25 +66,49 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
     const options = (config: Config) => logOptions(config, detached);
     openLog(options(config));
     const log = logger("overseer");
-    const done = await new Overseer({
+    const overseer = new Overseer({
       config,
       deno: Deno.execPath(),
       root: invocation.root,
       detached,
       log,
-      show: detached ? () => {} : complain,
+      show: detached ? () => {} : showTrouble,
       announce,
       adopted(next) {
         // It may append to the log that it was started with, and to no other.
         const [first, now] = [config.logs[0], next.logs[0]];
         if (first?.path === now?.path) reopenLog(options(next));
       },
-    }).run();
+    });
+    keep(pidfile, config.pidfile, overseer, log);
+    const done = await overseer.run();
     return done ? EXIT.done : EXIT.failed;
   } finally {
     pidfile.release();
     await closeLog();
   }
+}
+
+/** Looks after the pidfile and the state for as long as the process runs. */
+function keep(
+  pidfile: Pidfile,
+  path: string,
+  overseer: Overseer,
+  log: ReturnType<typeof logger>,
+): void {
+  let told = "";
+  const timer = setInterval(() => {
+    try {
+      if (pidfile.keep()) log.warning("Pidfile {path} was gone: it was made again.", { path });
+      overseer.remember();
+      told = "";
+    } catch (error) {
+      if (!(error instanceof PidfileError)) throw error;
+      if (error.message !== told) log.error("{problem}", { problem: new Whole(error.message) });
+      told = error.message;
+    }
+  }, KEEP_INTERVAL_MS);
+  Deno.unrefTimer(timer);
 }
 
 /** Its own few lines go to the first log, which the service rotates. */

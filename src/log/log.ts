@@ -107,6 +107,11 @@ export function show(text: string): void {
   output.write(`${text}\n`);
 }
 
+/** Shows a line on standard error, between the lines of the log. */
+export function showTrouble(line: string): void {
+  errors.write(`${line}\n`);
+}
+
 /** One entry of `logs` and its file, which is not open yet. */
 interface Log {
   readonly config: LogConfig;
@@ -116,7 +121,7 @@ interface Log {
 function logsOf({ files, writer }: LogOptions): Log[] {
   return files.filter(({ path }) => logTarget(path) !== "console").map((config) => ({
     config,
-    file: new LogFile(writer === "rotating" ? config : { ...config, rotateSize: 0 }, complain),
+    file: new LogFile(writer === "rotating" ? config : { ...config, rotateSize: 0 }, showTrouble),
   }));
 }
 
@@ -185,8 +190,3 @@ function consoleTargets({ console, level }: LogOptions): Target[] {
 
 const output = new ConsoleStream(Deno.stdout);
 const errors = new ConsoleStream(Deno.stderr);
-
-/** For what cannot be said in the log. */
-function complain(text: string): void {
-  errors.write(`${text}\n`);
-}

@@ -15,7 +15,7 @@ import { serviceFlags } from "../config/permissions.ts";
 import { Backoff } from "./backoff.ts";
 import type { ReloadOutcome, Report } from "./channel.ts";
 import { Child, type Start } from "./child.ts";
-import { type State, writeState } from "./state.ts";
+import { keepState, type State, writeState } from "./state.ts";
 
 /** How long the service may take beyond its drain to stop by itself, in ms. */
 const STOP_LIMIT_MS = 5500;
@@ -272,14 +272,17 @@ export class Overseer {
     }
     const reasons = restartReasons(this.#config, next);
     if (reasons.length === 0) {
-      const outcome = await this.#child.reload();
-      if (outcome.ok) this.#adopt(next);
-      return outcome;
+      const { ok, lines } = await this.#child.reload();
+      if (!ok) return { ok, lines };
+      const later = this.#laterReasons(next);
+      this.#adopt(next);
+      return { ok, lines: [...lines, ...later] };
     }
     const problems = await this.#check();
     if (problems.length > 0) return refused(problems);
     const why = `${reasons.join(", ")} changed, which needs other permissions or another port.`;
     this.#options.log.info("Reload: {why} The service is restarted.", { why });
+    const later = this.#laterReasons(next);
     const old = this.#child;
     this.#child = null;
     this.#know({ service: null });
@@ -288,7 +291,20 @@ export class Overseer {
     const start = await this.#start("again");
     if (start.type === "failed" && !this.#isStopping) this.#failed(start.problems);
     const { ok, lines } = outcomeOf(start);
-    return { ok, lines: [`${why} The service was restarted.`, ...lines] };
+    return { ok, lines: [`${why} The service was restarted.`, ...lines, ...later] };
+  }
+
+  /** What of a changed configuration the overseer itself can only do after a restart of its own. */
+  #laterReasons({ user, logs }: Config): string[] {
+    const [own, first] = [this.#options.config.logs[0]?.path, logs[0]?.path];
+    return [
+      ...user === this.#options.config.user
+        ? []
+        : ['"user" counts from the next `aphlict restart` on.'],
+      ...own === first ? [] : [
+        `The overseer's own few lines go to ${own ?? "no log"} until the next \`aphlict restart\`.`,
+      ],
+    ];
   }
 
   #load(): Config | ReloadOutcome {
@@ -345,11 +361,20 @@ export class Overseer {
     }
   }
 
-  /** A state that cannot be written must not stop the service. */
+  /** To be called now and then: looks after the state beside the pidfile. */
+  remember(): void {
+    this.#write(keepState);
+  }
+
   #know(change: Partial<State>): void {
     this.#state = { ...this.#state, ...change };
+    this.#write(writeState);
+  }
+
+  /** A state that cannot be written must not stop the service. */
+  #write(write: (pidfile: string, state: State) => void): void {
     try {
-      writeState(this.#config.pidfile, this.#state);
+      write(this.#config.pidfile, this.#state);
       this.#untold = false;
     } catch (error) {
       if (!this.#untold) {

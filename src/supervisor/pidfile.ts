@@ -21,7 +21,7 @@ export class PidfileError extends Error {
 /** A pidfile that this process holds. */
 export class Pidfile {
   readonly #path: string;
-  readonly #file: Deno.FsFile;
+  #file: Deno.FsFile;
 
   private constructor(path: string, file: Deno.FsFile) {
     this.#path = path;
@@ -37,31 +37,59 @@ export class Pidfile {
   static async take(path: string): Promise<Pidfile | null> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, ATTEMPT_INTERVAL_MS));
-      const file = open(path, { read: true, write: true, create: true, mode: 0o644 });
+      const file = lock(path);
       if (!file) continue;
-      // Its last holder may have removed it between the opening and the locking.
-      if (file.tryLockSync(true) && isStill(path, file)) {
-        try {
-          // A killed one's state would be taken for ours.
-          for (const each of stateFiles(path)) remove(each);
-          file.truncateSync();
-          file.writeSync(new TextEncoder().encode(String(Deno.pid)));
-        } catch (error) {
-          file.close();
-          throw error instanceof PidfileError ? error : new PidfileError(explain(path, error));
-        }
-        return new Pidfile(path, file);
-      }
-      file.close();
+      // A killed one's state would be taken for ours.
+      for (const each of stateFiles(path)) remove(each);
+      return new Pidfile(path, file);
     }
     return null;
   }
 
+  /**
+   * To be called now and then: what cleans up folders of old files must not find it old, and one that
+   * was removed all the same is made again.
+   *
+   * @returns Whether it had to be made again.
+   * @throws {PidfileError} If it cannot be made again.
+   */
+  keep(): boolean {
+    if (isStill(this.#path, this.#file)) {
+      const now = new Date();
+      this.#file.utimeSync(now, now);
+      return false;
+    }
+    const file = lock(this.#path);
+    if (!file) throw new PidfileError(`Pidfile ${this.#path} is held by another overseer.`);
+    this.#file.close();
+    this.#file = file;
+    return true;
+  }
+
   /** Removes it and what stands beside it, and gives the lock back. */
   release(): void {
-    removeAll(this.#path);
+    // One that somebody else has put in its place is theirs.
+    if (isStill(this.#path, this.#file)) removeAll(this.#path);
     this.#file.close();
   }
+}
+
+/** Opens, locks and fills a pidfile; `null` when somebody else has it, if only for a moment. */
+function lock(path: string): Deno.FsFile | null {
+  const file = open(path, { read: true, write: true, create: true, mode: 0o644 });
+  try {
+    // Its last holder may have removed it between the opening and the locking.
+    if (file?.tryLockSync(true) && isStill(path, file)) {
+      file.truncateSync();
+      file.writeSync(new TextEncoder().encode(String(Deno.pid)));
+      return file;
+    }
+  } catch (error) {
+    file?.close();
+    throw new PidfileError(explain(path, error));
+  }
+  file?.close();
+  return null;
 }
 
 /**

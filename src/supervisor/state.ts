@@ -43,6 +43,17 @@ export function writeState(pidfile: string, state: State): void {
   Deno.renameSync(`${path}.new`, path);
 }
 
+/** Keeps what cleans up old files from finding the state old, and writes one that was removed again. */
+export function keepState(pidfile: string, state: State): void {
+  const now = new Date();
+  try {
+    Deno.utimeSync(stateFile(pidfile), now, now);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    writeState(pidfile, state);
+  }
+}
+
 /** The state beside a pidfile; `null` when there is none that can be understood. */
 export function readState(pidfile: string): State | null {
   try {

@@ -182,6 +182,22 @@ Deno.test("a pidfile with the number of a living stranger is stale: the stranger
   assert(exists(`/proc/${stranger.pid}`));
 });
 
+Deno.test("a pidfile and a state that are removed by hand are made again", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  for (const name of namesIn(`${daemon.folder.path}/pid`)) {
+    Deno.removeSync(`${daemon.folder.path}/pid/${name}`);
+  }
+  await daemon.until(() => exists(`${daemon.pidfile}.state`));
+  assertMatch((await daemon.run("status")).output, /\nlistening   ws:/);
+  assertStringIncludes(
+    daemon.log,
+    `WARNING Pidfile ${daemon.pidfile} was gone: it was made again.`,
+  );
+  assertEquals((await daemon.run("stop")).code, 0);
+  assertEquals(daemon.members(), []);
+});
+
 Deno.test("status tells processes, uptime, restarts, files, addresses and counters", async () => {
   await using daemon = new Daemon();
   await daemon.start();

@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import {
+  encode,
+  isReload,
+  linesOf,
+  parseReport,
+  type Report,
+} from "../../src/supervisor/channel.ts";
+import { assertEquals } from "../assert.ts";
+
+const REPORTS: readonly Report[] = [
+  { type: "listening", pid: 7, urls: ["ws://[::]:1/"] },
+  { type: "failed", problems: ["a\nb", ""] },
+  { type: "reloaded", outcome: { ok: false, lines: ["é😀"] } },
+];
+
+async function collect(chunks: readonly Uint8Array<ArrayBuffer>[]): Promise<string[]> {
+  return await Array.fromAsync(linesOf(ReadableStream.from(chunks)));
+}
+
+Deno.test("every report arrives as it was sent, however its bytes are cut", async () => {
+  const bytes = REPORTS.flatMap((report) => [...encode(report)]);
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat({ max: bytes.length })), async (cuts) => {
+      const ends = [...cuts.sort((a, b) => a - b), bytes.length];
+      const chunks = ends.map((end, index) =>
+        new Uint8Array(bytes.slice(ends[index - 1] ?? 0, end))
+      );
+      assertEquals((await collect(chunks)).map(parseReport), [...REPORTS]);
+    }),
+  );
+});
+
+Deno.test("a line that is no report is none, whatever it is", () => {
+  for (
+    const line of [
+      "",
+      "null",
+      "[]",
+      "{",
+      '{"type":"listening"}',
+      '{"type":"listening","pid":"7","urls":[]}',
+      '{"type":"failed","problems":[1]}',
+      '{"type":"reloaded","outcome":null}',
+      '{"type":"__proto__"}',
+    ]
+  ) {
+    assertEquals(parseReport(line), null, line);
+  }
+  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (line) => {
+    parseReport(line);
+    assertEquals(isReload(line), false);
+  }));
+});
+
+Deno.test("a reload is asked for by a line of its own", () => {
+  assertEquals(isReload(new TextDecoder().decode(encode({ type: "reload" })).trim()), true);
+});
+
+Deno.test("a line without end takes no memory", async () => {
+  const chunk = new Uint8Array(256 * 1024).fill(0x61);
+  const lines = await collect([
+    ...Array.from({ length: 40 }, () => chunk),
+    encode({ type: "reload" }),
+  ]);
+  assertEquals(lines.every((line) => line.length <= 1024 * 1024 + chunk.length), true);
+});
