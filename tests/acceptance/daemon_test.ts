@@ -189,7 +189,7 @@ Deno.test("a pidfile and a state that are removed by hand are made again", async
     Deno.removeSync(`${daemon.folder.path}/pid/${name}`);
   }
   await daemon.until(() => exists(`${daemon.pidfile}.state`));
-  assertMatch((await daemon.run("status")).output, /\nlistening   ws:/);
+  assertMatch((await daemon.run("status")).output, /\nlistening {3}ws:/);
   assertStringIncludes(
     daemon.log,
     `WARNING Pidfile ${daemon.pidfile} was gone: it was made again.`,
