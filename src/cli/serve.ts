@@ -32,6 +32,7 @@ import {
 import { VERSION } from "../version.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
 import { complain } from "./output.ts";
+import { within } from "./within.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
 const STOP_LIMIT_MS = 5000;
@@ -179,7 +180,7 @@ async function runService(
     for (const problem of problems) log.fatal("{problem}", { problem: new Whole(problem) });
     return fail(problems);
   } finally {
-    await deadline(closeLog(), CLOSE_DEADLINE_MS);
+    await within(CLOSE_DEADLINE_MS, closeLog());
   }
 }
 
@@ -264,19 +265,8 @@ function excessPermissions(): string[] {
 
 async function stopWithin(service: Service, drainMs: number): Promise<void> {
   const ms = drainMs + STOP_LIMIT_MS;
-  if (await deadline(service.stop(drainMs), ms)) log.info("Stopped.");
+  if (await within(ms, service.stop(drainMs))) log.info("Stopped.");
   else log.warning("Stopped with connections that did not end within {ms} ms.", { ms });
-}
-
-/** Whether `promise` settles within `ms`. */
-async function deadline(promise: Promise<void>, ms: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), ms));
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** One mistake of ours must not take every browser's connection down, nor stay unseen. */

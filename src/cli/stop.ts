@@ -10,6 +10,7 @@ import { released } from "../supervisor/pidfile.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { complain, print } from "./output.ts";
 import { findRunning, type Running } from "./running.ts";
+import { within } from "./within.ts";
 
 /** How long the overseer may take to stop, beyond the drain, in ms: 10 s with the default drain. */
 const LIMIT_MS = 8000;
@@ -66,16 +67,5 @@ function signal(target: number, name: Deno.Signal): void {
     Deno.kill(target, name);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-/** Whether `promise` settles within `ms`. */
-async function within(ms: number, promise: Promise<void>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), ms));
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
