@@ -21,6 +21,10 @@ import {
 } from "./command.ts";
 import { complain } from "./output.ts";
 import { alreadyRunning } from "./start.ts";
+import { within } from "./within.ts";
+
+/** How long the last lines may wait for a console that nobody reads, in ms. */
+const CLOSE_DEADLINE_MS = 500;
 
 /** How often the pidfile is looked after, in ms. */
 const KEEP_INTERVAL_MS = 10_000;
@@ -84,8 +88,8 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
     const done = await overseer.run();
     return done ? EXIT.done : EXIT.failed;
   } finally {
-    pidfile.release();
-    await closeLog();
+    await within(CLOSE_DEADLINE_MS, closeLog());
+    pidfile.remove();
   }
 }
 

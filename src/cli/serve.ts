@@ -24,8 +24,8 @@ import {
 import { type Service, StartError, startService } from "../service.ts";
 import {
   encode,
-  isReload,
   linesOf,
+  parseUse,
   type ReloadOutcome,
   type Report,
 } from "../supervisor/channel.ts";
@@ -86,18 +86,23 @@ export const service: Command = {
     },
   ],
   internal: true,
-  run(invocation) {
+  async run({ options }) {
     // The terminal tells the whole group; the overseer decides.
     Deno.addSignalListener("SIGHUP", () => {});
     const say = (report: Report) => Deno.stdout.writeSync(encode(report));
-    return runService(loadConfig(configPath(invocation)), {
+    const commands = linesOf(Deno.stdin.readable);
+    const config = parseUse((await commands.next()).value ?? "");
+    // The overseer is gone already.
+    if (config === null) return EXIT.failed;
+    return await runService(config, {
       level: "info",
-      console: invocation.options.get("console") === "stderr" ? "stderr" : "none",
-      onTrouble: invocation.options.get("attempt") === "again" ? "go on" : "throw",
+      console: options.get("console") === "stderr" ? "stderr" : "none",
+      onTrouble: options.get("attempt") === "again" ? "go on" : "throw",
       report: say,
       async follow(reload, stop) {
-        for await (const line of linesOf(Deno.stdin.readable)) {
-          if (isReload(line)) say({ type: "reloaded", outcome: await reload() });
+        for await (const line of commands) {
+          const next = parseUse(line);
+          if (next !== null) say({ type: "reloaded", outcome: await reload(next) });
         }
         stop("The overseer is gone");
       },
@@ -106,7 +111,8 @@ export const service: Command = {
 };
 
 function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<number> {
-  return runService(loadConfig(configPath(invocation)), {
+  const config = loadConfig(configPath(invocation));
+  return runService(config, {
     level,
     console: "split",
     onTrouble: "throw",
@@ -116,7 +122,7 @@ function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<nu
     follow(reload) {
       Deno.addSignalListener("SIGHUP", async () => {
         log.info("SIGHUP: reloading.");
-        const { ok, lines } = await reload();
+        const { ok, lines } = await reloadFile(config.path, reload);
         for (const line of lines) {
           if (ok) log.info("Reload: {line}", { line });
           else log.error("Reload refused: {line}", { line });
@@ -126,12 +132,26 @@ function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<nu
   });
 }
 
+/** Reads a configuration file, and takes it over if it can be used. */
+async function reloadFile(path: string, reload: Reload): Promise<ReloadOutcome> {
+  let config: Config;
+  try {
+    config = loadConfig(path);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { ok: false, lines: error.message.split("\n") };
+  }
+  return await reload(config);
+}
+
+type Reload = (config: Config) => Promise<ReloadOutcome>;
+
 /** What the service is run by. */
 interface Surroundings extends Pick<LogOptions, "level" | "console" | "onTrouble"> {
   /** Told how the start went. */
   report(report: Report): void;
   /** Calls `reload` and `stop` when it is time, from the start on. */
-  follow(reload: () => Promise<ReloadOutcome>, stop: (why: string) => void): void;
+  follow(reload: Reload, stop: (why: string) => void): void;
 }
 
 async function runService(
@@ -149,10 +169,10 @@ async function runService(
     report({ type: "failed", problems });
     return EXIT.failed;
   };
-  follow(async () => {
+  follow(async (next) => {
     if (service === null) return { ok: false, lines: ["The service is still starting."] };
-    const outcome = await reload(service, current, logging);
-    if ("config" in outcome) current = outcome.config;
+    const outcome = await reload(service, current, next, logging);
+    if (outcome.ok) current = next;
     return outcome;
   }, stopped.resolve);
   try {
@@ -188,32 +208,27 @@ async function runService(
 async function reload(
   service: Service,
   from: Config,
+  to: Config,
   logging: Pick<LogOptions, "level" | "console">,
-): Promise<ReloadOutcome | (ReloadOutcome & { readonly config: Config })> {
-  try {
-    const config = loadConfig(from.path);
-    const reasons = restartReasons(from, config);
-    if (reasons.length > 0) {
-      return {
-        ok: false,
-        lines: [`${reasons.join(", ")} changed, which needs a restart of the service.`],
-      };
-    }
-    await service.renewCertificates();
-    reopenLog({ ...logging, files: config.logs, onTrouble: "throw", writer: "rotating" });
+): Promise<ReloadOutcome> {
+  const reasons = restartReasons(from, to);
+  if (reasons.length > 0) {
     return {
-      ok: true,
-      lines: ["Configuration, certificates and logs were read again; nobody was disconnected."],
-      config,
+      ok: false,
+      lines: [`${reasons.join(", ")} changed, which needs a restart of the service.`],
     };
-  } catch (error) {
-    if (
-      error instanceof ConfigError || error instanceof StartError || error instanceof LogFileError
-    ) {
-      return { ok: false, lines: error.message.split("\n") };
-    }
-    throw error;
   }
+  try {
+    await service.renewCertificates();
+    reopenLog({ ...logging, files: to.logs, onTrouble: "throw", writer: "rotating" });
+  } catch (error) {
+    if (!(error instanceof StartError || error instanceof LogFileError)) throw error;
+    return { ok: false, lines: error.message.split("\n") };
+  }
+  return {
+    ok: true,
+    lines: ["Configuration, certificates and logs were read again; nobody was disconnected."],
+  };
 }
 
 function announce(config: Config, service: Service): void {

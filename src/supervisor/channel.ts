@@ -6,9 +6,15 @@
  * @module
  */
 
-/** What the overseer tells the service: to read its configuration, certificates and logs again. */
-export interface ReloadCommand {
-  readonly type: "reload";
+import type { Config } from "../config/config.ts";
+
+/**
+ * What the overseer tells the service: to start with a configuration, or to take another one over and
+ * to open its certificates and logs anew. The file itself may have become unusable meanwhile.
+ */
+export interface UseCommand {
+  readonly type: "use";
+  readonly config: Config;
 }
 
 /** What the service tells the overseer, and the overseer whoever started it. */
@@ -40,7 +46,7 @@ export interface ReloadOutcome {
 const LINE_LIMIT = 1024 * 1024;
 
 /** A message as the line that carries it. */
-export function encode(message: ReloadCommand | Report): Uint8Array<ArrayBuffer> {
+export function encode(message: UseCommand | Report): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${JSON.stringify(message)}\n`);
 }
 
@@ -69,9 +75,11 @@ export function parseReport(line: string): Report | null {
   }
 }
 
-/** Whether a line asks for a reload. */
-export function isReload(line: string): boolean {
-  return parse(line)?.["type"] === "reload";
+/** The configuration that a line tells to use; `null` when it is no command. */
+export function parseUse(line: string): Config | null {
+  const value = parse(line);
+  // The overseer has validated it.
+  return value?.["type"] === "use" ? value["config"] as Config : null;
 }
 
 /** The lines of a stream, until it ends; of one that grows without end, nothing. */

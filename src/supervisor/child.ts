@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Config } from "../config/config.ts";
 import { encode, linesOf, parseReport, type ReloadOutcome, type Report } from "./channel.ts";
 
 /** How long a service may take until it listens, in ms. */
@@ -33,10 +34,16 @@ export class Child {
   #reloaded: PromiseWithResolvers<ReloadOutcome> | null = null;
 
   /**
+   * @param config What it starts with.
    * @param show Gets each line that the process writes to standard error.
    * @throws {Error} What `Deno.Command.spawn` throws.
    */
-  constructor(command: string, args: readonly string[], show: (line: string) => void) {
+  constructor(
+    command: string,
+    args: readonly string[],
+    config: Config,
+    show: (line: string) => void,
+  ) {
     this.#process = new Deno.Command(command, {
       args: [...args],
       stdin: "piped",
@@ -47,6 +54,7 @@ export class Child {
     this.#commands = this.#process.stdin.getWriter();
     // That nobody reads it is known by the end of the process, too.
     this.#commands.closed.catch(() => {});
+    this.#commands.write(encode({ type: "use", config })).catch(() => {});
     this.start = this.#started.promise;
     this.ended = this.#untilItEnds(show);
   }
@@ -56,15 +64,15 @@ export class Child {
     return this.#lastWords;
   }
 
-  /** Has it read its configuration, certificates and logs again. */
-  async reload(): Promise<ReloadOutcome> {
+  /** Has it take a configuration over, and open its certificates and logs anew. */
+  async reload(config: Config): Promise<ReloadOutcome> {
     const reloaded = this.#reloaded ??= Promise.withResolvers();
     const timer = setTimeout(
       () => reloaded.resolve(refused(`The service did not answer within ${RELOAD_LIMIT_MS} ms.`)),
       RELOAD_LIMIT_MS,
     );
     try {
-      await this.#commands.write(encode({ type: "reload" }));
+      await this.#commands.write(encode({ type: "use", config }));
       return await reloaded.promise;
     } catch (error) {
       return refused(

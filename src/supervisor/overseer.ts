@@ -60,6 +60,7 @@ export class Overseer {
   readonly #events: Event[] = [];
   #happened = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<null>();
+  #isStopping = false;
   #config: Config;
   #state: State;
   #child: Child | null = null;
@@ -95,11 +96,15 @@ export class Overseer {
   async run(): Promise<boolean> {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       Deno.addSignalListener(signal, () => {
-        this.#tell({ kind: "stop", signal });
+        this.#isStopping = true;
         this.#stopped.resolve(null);
+        this.#tell({ kind: "stop", signal });
       });
     }
-    Deno.addSignalListener("SIGHUP", () => this.#tell({ kind: "reload" }));
+    Deno.addSignalListener("SIGHUP", () => {
+      // One that has not begun will see what this one is about.
+      if (!this.#events.some(({ kind }) => kind === "reload")) this.#tell({ kind: "reload" });
+    });
     this.#know({});
     const first = await this.#start("first");
     this.#options.announce(first);
@@ -154,16 +159,22 @@ export class Overseer {
     const { deno, root, detached, show } = this.#options;
     let child: Child;
     try {
-      child = new Child(deno, [
-        "run",
-        `--config=${root}/deno.json`,
-        ...serviceFlags(this.#config),
-        `${root}/main.ts`,
-        "service",
-        ...["--config", this.#config.path],
-        ...["--attempt", attempt],
-        ...["--console", detached ? "none" : "stderr"],
-      ], show);
+      child = new Child(
+        deno,
+        [
+          "run",
+          `--config=${root}/deno.json`,
+          ...serviceFlags(this.#config),
+          `${root}/main.ts`,
+          "service",
+          // For who looks at the processes: it gets the configuration itself.
+          ...["--config", this.#config.path],
+          ...["--attempt", attempt],
+          ...["--console", detached ? "none" : "stderr"],
+        ],
+        this.#config,
+        show,
+      );
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       return { type: "failed", problems: [`Cannot run ${deno}: ${reason}.`] };
@@ -218,8 +229,8 @@ export class Overseer {
     // It may have been corrected meanwhile.
     const config = this.#load();
     if ("lines" in config) {
-      const [problem = ""] = config.lines;
-      this.#options.log.warning("{problem} It is started with what was there before.", { problem });
+      for (const problem of config.lines) this.#options.log.warning("{problem}", { problem });
+      this.#options.log.warning("The service is started with the configuration as it was before.");
     } else {
       this.#adopt(config);
     }
@@ -241,12 +252,7 @@ export class Overseer {
     this.#retryAfter(this.#backoff.wait(0));
   }
 
-  get #isStopping(): boolean {
-    return this.#events.some(({ kind }) => kind === "stop");
-  }
-
   async #reload(): Promise<void> {
-    // Several that have come meanwhile are one.
     const outcome = await Promise.race([this.#apply(), this.#stopped.promise]);
     if (outcome === null) return;
     const { log } = this.#options;
@@ -260,19 +266,13 @@ export class Overseer {
   async #apply(): Promise<ReloadOutcome> {
     const next = this.#load();
     if ("lines" in next) return next;
-    if (next.pidfile !== this.#config.pidfile) {
-      return refused([
-        `"pidfile" cannot change from ${this.#config.pidfile} to ${next.pidfile} while Aphlict ` +
-        "runs: stop it with the old configuration, and start it with the new one.",
-      ]);
-    }
     if (this.#child === null) {
       this.#adopt(next);
       return outcomeOf(await this.#startAgain());
     }
     const reasons = restartReasons(this.#config, next);
     if (reasons.length === 0) {
-      const { ok, lines } = await this.#child.reload();
+      const { ok, lines } = await this.#child.reload(next);
       if (!ok) return { ok, lines };
       const later = this.#laterReasons(next);
       this.#adopt(next);
@@ -307,9 +307,15 @@ export class Overseer {
     ];
   }
 
+  /** The configuration as it is now, or why it cannot be used. */
   #load(): Config | ReloadOutcome {
+    const { path, pidfile } = this.#config;
     try {
-      return loadConfig(this.#config.path);
+      const config = loadConfig(path);
+      return config.pidfile === pidfile ? config : refused([
+        `"pidfile" cannot change from ${pidfile} to ${config.pidfile} while Aphlict runs: stop it ` +
+        "with the old configuration, and start it with the new one.",
+      ]);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       return refused(error.message.split("\n"));

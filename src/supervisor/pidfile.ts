@@ -66,10 +66,17 @@ export class Pidfile {
     return true;
   }
 
-  /** Removes it and what stands beside it, and gives the lock back. */
-  release(): void {
+  /**
+   * Removes it and what stands beside it. The lock stays until the process has ended or `close` is
+   * called, so that who waits for it finds no process any more.
+   */
+  remove(): void {
     // One that somebody else has put in its place is theirs.
     if (isStill(this.#path, this.#file)) removeAll(this.#path);
+  }
+
+  /** Gives the lock back. */
+  close(): void {
     this.#file.close();
   }
 }

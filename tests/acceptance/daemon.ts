@@ -88,10 +88,9 @@ export class Daemon implements AsyncDisposable {
       if (!/^\d+$/.test(name)) continue;
       const words = commandLine(Number(name));
       if (!words.includes(this.written.path)) continue;
-      if (words.includes("service")) members.push({ pid: Number(name), role: "service" });
-      else if (
-        words.some((word) => word === "overseer" || word === "run" && words.at(-1) !== word)
-      ) {
+      const verb = words[words.findIndex((word) => word.endsWith("/main.ts")) + 1];
+      if (verb === "service") members.push({ pid: Number(name), role: "service" });
+      if (verb === "overseer" || verb === "run") {
         members.push({ pid: Number(name), role: "overseer" });
       }
     }

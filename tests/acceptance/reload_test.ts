@@ -168,6 +168,43 @@ Deno.test("reload while the service is down starts it with the corrected configu
   assertStringIncludes(output, `The service (pid ${daemon.pid("service")}) listens.`);
 });
 
+for (
+  const [what, change] of [
+    ["has become invalid", { servers: [] }],
+    ["names another pidfile", { pidfile: "/nowhere/other.pid" }],
+  ] as const
+) {
+  Deno.test(`a service that crashes while its file ${what} comes back as it was`, async () => {
+    await using daemon = new Daemon();
+    await daemon.start();
+    daemon.configure(() => change);
+    Deno.kill(daemon.pid("service"), "SIGKILL");
+    await daemon.until(() => /The service \(pid \d+\) listens again/.test(daemon.log));
+    assertStringIncludes(daemon.log, "The service is started with the configuration as it was");
+    await using browser = await Browser.open(daemon.written.client, { topics: ["A"] });
+    await publish(daemon.written.admin, { subscribers: ["A"], n: 1 });
+    assertEquals(JSON.parse(await browser.next()).n, 1);
+    assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("overseer")));
+  });
+}
+
+Deno.test("a stop in the middle of a reload that restarts the service leaves nothing behind", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const browsers = await Promise.all([1, 2].map(() => Browser.open(daemon.written.client)));
+  const [added = 0] = freePorts(1);
+  daemon.configure(({ servers }) => ({
+    servers: [...servers as unknown[], { type: "client", port: added, listen: "127.0.0.1" }],
+  }));
+  await using reload = daemon.launch("reload");
+  // The drain of the old service takes two seconds.
+  await daemon.until(() => daemon.log.includes("The service is restarted."));
+  assertEquals((await daemon.run("stop")).code, 0);
+  assertEquals(daemon.members(), []);
+  assertEquals((await reload.ended()).code, 1);
+  for (const browser of browsers) assertEquals((await browser.closed).code, 1001);
+});
+
 Deno.test("reloads that come one after the other are all answered", async () => {
   await using daemon = new Daemon();
   await daemon.start();

@@ -1,9 +1,11 @@
 import fc from "fast-check";
+import { fileURLToPath } from "node:url";
+import { loadConfig } from "../../src/config/load.ts";
 import {
   encode,
-  isReload,
   linesOf,
   parseReport,
+  parseUse,
   type Report,
 } from "../../src/supervisor/channel.ts";
 import { assertEquals } from "../assert.ts";
@@ -49,19 +51,22 @@ Deno.test("a line that is no report is none, whatever it is", () => {
   }
   fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (line) => {
     parseReport(line);
-    assertEquals(isReload(line), false);
+    assertEquals(parseUse(line), null);
   }));
 });
 
-Deno.test("a reload is asked for by a line of its own", () => {
-  assertEquals(isReload(new TextDecoder().decode(encode({ type: "reload" })).trim()), true);
+Deno.test("a configuration arrives as it was sent", () => {
+  const config = loadConfig(
+    fileURLToPath(new URL("../../conf/aphlict.local.json", import.meta.url)),
+  );
+  assertEquals(parseUse(new TextDecoder().decode(encode({ type: "use", config }))), config);
 });
 
 Deno.test("a line without end takes no memory", async () => {
   const chunk = new Uint8Array(256 * 1024).fill(0x61);
   const lines = await collect([
     ...Array.from({ length: 40 }, () => chunk),
-    encode({ type: "reload" }),
+    encode({ type: "failed", problems: [] }),
   ]);
   assertEquals(lines.every((line) => line.length <= 1024 * 1024 + chunk.length), true);
 });

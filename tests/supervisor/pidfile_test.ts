@@ -13,7 +13,8 @@ Deno.test("a pidfile holds the process id, and nobody else can take it", async (
   assertEquals(Deno.readTextFileSync(path), String(Deno.pid));
   assertEquals(await Pidfile.take(path), null);
   assertEquals(holderOf(path), Deno.pid);
-  pidfile?.release();
+  pidfile?.remove();
+  pidfile?.close();
   assertEquals(namesIn(folder), []);
   assertEquals(holderOf(path), null);
 });
@@ -26,7 +27,8 @@ Deno.test("a pidfile that nobody locks is stale, and is replaced with what stand
   const pidfile = await Pidfile.take(path);
   assertEquals(Deno.readTextFileSync(path), String(Deno.pid));
   assertEquals(namesIn(folder), ["a.pid"]);
-  pidfile?.release();
+  pidfile?.remove();
+  pidfile?.close();
 });
 
 Deno.test("somebody who only looks does not keep a pidfile from being taken", async () => {
@@ -38,7 +40,8 @@ Deno.test("somebody who only looks does not keep a pidfile from being taken", as
   looker.unlockSync();
   const pidfile = await taken;
   assert(pidfile !== null);
-  pidfile.release();
+  pidfile.remove();
+  pidfile.close();
 });
 
 Deno.test("a pidfile that is removed meanwhile is made again", async () => {
@@ -50,7 +53,8 @@ Deno.test("a pidfile that is removed meanwhile is made again", async () => {
   assertEquals(pidfile?.keep(), true);
   assertEquals(holderOf(path), Deno.pid);
   assertEquals(Deno.readTextFileSync(path), String(Deno.pid));
-  pidfile?.release();
+  pidfile?.remove();
+  pidfile?.close();
   assertEquals(namesIn(folder), []);
 });
 
@@ -61,7 +65,8 @@ Deno.test("a pidfile that is looked after does not grow old", async () => {
   Deno.utimeSync(path, 0, 0);
   pidfile?.keep();
   assert((Deno.statSync(path).mtime?.getTime() ?? 0) > Date.now() - 60_000);
-  pidfile?.release();
+  pidfile?.remove();
+  pidfile?.close();
 });
 
 Deno.test("a pidfile that another one has put in its place is left to that one", async () => {
@@ -71,9 +76,11 @@ Deno.test("a pidfile that another one has put in its place is left to that one",
   Deno.removeSync(path);
   const second = await Pidfile.take(path);
   assertThrows(() => first?.keep(), PidfileError, "is held by another overseer");
-  first?.release();
+  first?.remove();
+  first?.close();
   assertEquals(holderOf(path), Deno.pid);
-  second?.release();
+  second?.remove();
+  second?.close();
 });
 
 Deno.test("who waits for the release of a pidfile removes what a killed holder has left", async () => {
