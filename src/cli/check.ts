@@ -44,11 +44,11 @@ export const check: Command = {
 
 /** Everything that would keep the service from starting, or from starting again in place of one. */
 export function findProblems(config: Config): Problem[] {
-  const held = heldPorts(config);
+  const isHeld = portHolder(config);
   return [
     ...config.servers.flatMap((server, index) => {
       const tls = checkTls(server, index);
-      const isFree = held.has(server.port) ? [] : checkBind(
+      const isFree = isHeld(server.port) ? [] : checkBind(
         server,
         index,
         // With files that are no good the binding would only fail for the same reason.
@@ -61,11 +61,14 @@ export function findProblems(config: Config): Problem[] {
   ];
 }
 
-/** The ports that are taken by the very service that is to be started again. */
-function heldPorts({ pidfile }: Config): ReadonlySet<number> {
-  if (holderOf(pidfile) === null) return new Set();
-  const urls = readState(pidfile)?.service?.urls ?? [];
-  return new Set(urls.map((url) => Number(URL.parse(url)?.port)));
+/** Whether a port is taken by the very service that is to be started again, or may be. */
+function portHolder({ pidfile }: Config): (port: number) => boolean {
+  if (holderOf(pidfile) === null) return () => false;
+  const state = readState(pidfile);
+  // Nobody knows then: what cannot be bound says so at the start.
+  if (state === null) return () => true;
+  const ports = new Set(state.service?.urls.map((url) => Number(/:(\d+)\/$/.exec(url)?.[1])));
+  return (port) => ports.has(port);
 }
 
 /** What the server speaks TLS with, `null` for plain text, or what is wrong with its files. */

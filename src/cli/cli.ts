@@ -19,6 +19,7 @@ import { reload } from "./reload.ts";
 import { restart } from "./restart.ts";
 import { overseer, run } from "./run.ts";
 import { debug, serve, service } from "./serve.ts";
+import { SignalError } from "./signal.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
 import { stop } from "./stop.ts";
@@ -75,7 +76,8 @@ export async function main(
       return EXIT.usage;
     }
     if (
-      error instanceof ConfigError || error instanceof PidfileError || error instanceof FolderError
+      error instanceof ConfigError || error instanceof PidfileError ||
+      error instanceof FolderError || error instanceof SignalError
     ) {
       complain(error.message);
       return EXIT.failed;

@@ -4,14 +4,19 @@
  * @module
  */
 
-import { readState, type State } from "../supervisor/state.ts";
+import type { ReloadOutcome } from "../supervisor/channel.ts";
+import { readState } from "../supervisor/state.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { complain, print } from "./output.ts";
 import { findRunning } from "./running.ts";
+import { signal } from "./signal.ts";
 
 /** How long a reload may take, in ms: a check, a stop with the longest drain, a start. */
 const LIMIT_MS = 360_000;
+
+/** How long there may be no state to read, in ms; an overseer that finds it gone writes it anew. */
+const SILENCE_MS = 15_000;
 
 /** How often to look whether it is done, in ms. */
 const INTERVAL_MS = 50;
@@ -27,32 +32,37 @@ export const reload: Command = {
     "SIGHUP to the overseer does the same.",
   options: [CONFIG_OPTION],
   async run(invocation) {
-    const running = findRunning(invocation);
-    if (running === null) {
+    const { pid, pidfile } = findRunning(invocation);
+    if (pid === null) {
       complain("Aphlict is not running.");
       return EXIT.failed;
     }
-    const { pid, pidfile } = running;
-    const before = readState(pidfile)?.reloads ?? 0;
-    Deno.kill(pid, "SIGHUP");
-    const state = await reloaded(pidfile, before);
-    if (!state?.lastReload) {
-      complain(`The overseer (${pid}) did not answer. Its log may say why.`);
+    const before = readState(pidfile)?.reloadBegun ?? 0;
+    signal(pid, "SIGHUP");
+    const outcome = await nextReload(pidfile, before);
+    if (outcome === null) {
+      complain(
+        `The overseer (${pid}) was asked, but there is no telling how it went: it has ended, or cannot ` +
+          `write its state beside pidfile ${pidfile}. Its log may say more.`,
+      );
       return EXIT.failed;
     }
-    const { ok, lines } = state.lastReload;
+    const { ok, lines } = outcome;
     if (ok) print(["Reloaded.", ...lines].join("\n"));
     else complain(["Reload failed:", ...lines].join("\n"));
     return ok ? EXIT.done : EXIT.failed;
   },
 };
 
-/** The state after the next reload; `null` when there is none. */
-async function reloaded(pidfile: string, before: number): Promise<State | null> {
+/** How the next reload goes that has not begun yet; `null` when nobody tells. */
+async function nextReload(pidfile: string, begun: number): Promise<ReloadOutcome | null> {
   const limit = performance.now() + LIMIT_MS;
+  let told = performance.now();
   while (performance.now() < limit && holderOf(pidfile) !== null) {
     const state = readState(pidfile);
-    if (state !== null && state.reloads > before) return state;
+    if (state !== null) told = performance.now();
+    if (state !== null && state.reloadDone > begun) return state.lastReload;
+    if (performance.now() - told > SILENCE_MS) return null;
     await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
   }
   return null;

@@ -37,7 +37,7 @@ export const restart: Command = {
         );
         return EXIT.failed;
       }
-      const code = await stopRunning({ pidfile: config.pidfile, pid });
+      const code = await stopRunning(config.pidfile, pid);
       if (code !== EXIT.done) return code;
     }
     return await startWith(config, invocation);

@@ -54,6 +54,23 @@ export const overseer: Command = {
 async function oversee(invocation: Invocation, detached: boolean): Promise<number> {
   const announce = detached ? report : tellFailure;
   const config = loadConfig(configPath(invocation));
+  const log = logger("overseer");
+  const options = (config: Config) => logOptions(config, detached);
+  // From here on it can be told to stop.
+  const overseer = new Overseer({
+    config,
+    deno: Deno.execPath(),
+    root: invocation.root,
+    detached,
+    log,
+    show: detached ? () => {} : showTrouble,
+    announce,
+    adopted(next) {
+      // It may append to the log that it was started with, and to no other.
+      const [first, now] = [config.logs[0], next.logs[0]];
+      if (first?.path === now?.path) reopenLog(options(next));
+    },
+  });
   let pidfile: Pidfile | null;
   try {
     pidfile = await Pidfile.take(config.pidfile);
@@ -67,26 +84,9 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
     return EXIT.failed;
   }
   try {
-    const options = (config: Config) => logOptions(config, detached);
     openLog(options(config));
-    const log = logger("overseer");
-    const overseer = new Overseer({
-      config,
-      deno: Deno.execPath(),
-      root: invocation.root,
-      detached,
-      log,
-      show: detached ? () => {} : showTrouble,
-      announce,
-      adopted(next) {
-        // It may append to the log that it was started with, and to no other.
-        const [first, now] = [config.logs[0], next.logs[0]];
-        if (first?.path === now?.path) reopenLog(options(next));
-      },
-    });
     keep(pidfile, config.pidfile, overseer, log);
-    const done = await overseer.run();
-    return done ? EXIT.done : EXIT.failed;
+    return await overseer.run() ? EXIT.done : EXIT.failed;
   } finally {
     await within(CLOSE_DEADLINE_MS, closeLog());
     pidfile.remove();
@@ -101,17 +101,20 @@ function keep(
   log: ReturnType<typeof logger>,
 ): void {
   let told = "";
-  const timer = setInterval(() => {
+  const look = async () => {
     try {
-      if (pidfile.keep()) log.warning("Pidfile {path} was gone: it was made again.", { path });
-      overseer.remember();
+      const found = await pidfile.keep();
+      if (found === "lost") overseer.stop(`Another Aphlict has taken pidfile ${path}`);
+      if (found === "remade") log.warning("Pidfile {path} was gone: it was made again.", { path });
+      if (found !== "lost") overseer.remember();
       told = "";
     } catch (error) {
       if (!(error instanceof PidfileError)) throw error;
       if (error.message !== told) log.error("{problem}", { problem: new Whole(error.message) });
       told = error.message;
     }
-  }, KEEP_INTERVAL_MS);
+  };
+  const timer = setInterval(() => void look(), KEEP_INTERVAL_MS);
   Deno.unrefTimer(timer);
 }
 

@@ -9,23 +9,22 @@ import { holderOf } from "../supervisor/pidfile.ts";
 import { configPath, type Invocation } from "./command.ts";
 import { complain } from "./output.ts";
 
-/** A running Aphlict. */
+/** The Aphlict of a configuration. */
 export interface Running {
   readonly pidfile: string;
-  /** The overseer's process id. */
-  readonly pid: number;
+  /** The overseer's process id; `null` when it does not run. */
+  readonly pid: number | null;
 }
 
 /**
- * The Aphlict that runs with the configuration asked for; `null` when none does. Of an invalid file the
- * pidfile is enough, so that one can still be looked at and stopped; its problems are shown.
+ * The Aphlict that runs with the configuration asked for. Of an invalid file the pidfile is enough, so
+ * that one can still be looked at and stopped; its problems are shown.
  *
  * @throws {ConfigError} If not even the pidfile is known.
  * @throws {PidfileError} If it cannot be looked at.
  */
-export function findRunning(invocation: Invocation): Running | null {
+export function findRunning(invocation: Invocation): Running {
   const { pidfile, error } = loadPidfile(configPath(invocation));
   if (error !== null) complain(`Warning: ${error.message}`);
-  const pid = holderOf(pidfile);
-  return pid === null ? null : { pidfile, pid };
+  return { pidfile, pid: holderOf(pidfile) };
 }

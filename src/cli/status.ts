@@ -10,7 +10,7 @@ import { formatTime } from "../log/format.ts";
 import { readState, type State } from "../supervisor/state.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { complain, print } from "./output.ts";
-import { findRunning, type Running } from "./running.ts";
+import { findRunning } from "./running.ts";
 
 /** How long the admin server may take to answer, in ms. */
 const ANSWER_LIMIT_MS = 3000;
@@ -27,16 +27,16 @@ export const status: Command = {
     "browsers are connected and how many messages went through.",
   options: [CONFIG_OPTION, { name: "json", help: "Print one JSON object instead." }],
   async run(invocation) {
-    const running = findRunning(invocation);
+    const { pid, pidfile } = findRunning(invocation);
     const json = invocation.options.has("json");
-    if (running === null) {
+    if (pid === null) {
       if (json) print(JSON.stringify({ running: false }));
       else complain("Aphlict is not running.");
       return EXIT.failed;
     }
-    const state = readState(running.pidfile);
+    const state = readState(pidfile);
     const counters = await askAdmin(state);
-    const report = reportOf(running, state, counters);
+    const report = reportOf(pid, pidfile, state, counters);
     print(json ? JSON.stringify(report, null, 2) : textOf(report));
     return EXIT.done;
   },
@@ -45,14 +45,14 @@ export const status: Command = {
 /** What `--json` prints. */
 interface StatusReport {
   readonly running: true;
-  /** Process ids; `null` for a service that is down. */
+  /** Process ids; `null` for a service that is down, and for what is not known. */
   readonly overseer: number;
   readonly service: number | null;
   readonly config: string | null;
   readonly pidfile: string;
   /** In seconds; `null` when it is not known, or the service is down. */
   readonly uptime: { readonly overseer: number | null; readonly service: number | null };
-  readonly restarts: number;
+  readonly restarts: number | null;
   readonly lastEnd: { readonly time: string; readonly reason: string } | null;
   readonly lastReload: State["lastReload"];
   readonly listening: readonly string[];
@@ -63,7 +63,8 @@ interface StatusReport {
 type Counters = Readonly<Record<string, unknown>> | { readonly error: string };
 
 function reportOf(
-  { pid, pidfile }: Running,
+  pid: number,
+  pidfile: string,
   state: State | null,
   counters: Counters,
 ): StatusReport {
@@ -76,7 +77,7 @@ function reportOf(
     config: state?.config ?? null,
     pidfile,
     uptime: { overseer: secondsSince(state?.since), service: secondsSince(service?.since) },
-    restarts: state?.restarts ?? 0,
+    restarts: state?.restarts ?? null,
     lastEnd: lastEnd && { time: formatTime(new Date(lastEnd.at)), reason: lastEnd.reason },
     lastReload: state?.lastReload ?? null,
     listening: service?.urls ?? [],
@@ -86,6 +87,10 @@ function reportOf(
 
 function textOf(report: StatusReport): string {
   const { overseer, service, config, pidfile, uptime, restarts, lastEnd, listening } = report;
+  if (config === null) {
+    return `Aphlict (${overseer}) is running. What its service does is not known, as the state beside ` +
+      `pidfile ${pidfile} cannot be read.`;
+  }
   const lines = [
     service === null
       ? `Aphlict (${overseer}) is running, but its service is down and will be started again.`
@@ -98,7 +103,7 @@ function textOf(report: StatusReport): string {
   if (report.lastReload?.ok === false) {
     lines.push(`last reload refused: ${report.lastReload.lines.join(" ")}`);
   }
-  lines.push(`config      ${config ?? "unknown"}`, `pidfile     ${pidfile}`);
+  lines.push(`config      ${config}`, `pidfile     ${pidfile}`);
   for (const url of listening) lines.push(`listening   ${url}`);
   const { counters } = report;
   if ("error" in counters) lines.push(`counters    unknown: ${counters.error}`);

@@ -6,10 +6,11 @@
 
 import { DEFAULT_DRAIN } from "../config/config.ts";
 import { readState } from "../supervisor/state.ts";
-import { released } from "../supervisor/pidfile.ts";
+import { released, removeStale } from "../supervisor/pidfile.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { complain, print } from "./output.ts";
-import { findRunning, type Running } from "./running.ts";
+import { findRunning } from "./running.ts";
+import { signal } from "./signal.ts";
 import { within } from "./within.ts";
 
 /** How long the overseer may take to stop, beyond the drain, in ms: 10 s with the default drain. */
@@ -29,20 +30,22 @@ export const stop: Command = {
   options: [CONFIG_OPTION],
   async run(invocation) {
     const running = findRunning(invocation);
-    if (running === null) {
+    if (running.pid === null) {
       complain("Aphlict is not running.");
+      await removeStale(running.pidfile);
       return EXIT.done;
     }
-    return await stopRunning(running);
+    return await stopRunning(running.pidfile, running.pid);
   },
 };
 
 /** Stops an overseer and its service, and returns the exit code. */
-export async function stopRunning({ pidfile, pid }: Running): Promise<number> {
+export async function stopRunning(pidfile: string, pid: number): Promise<number> {
   const { drain, ownGroup } = readState(pidfile) ?? { drain: DEFAULT_DRAIN, ownGroup: false };
+  // Asked before the signal, while the pidfile is surely there.
+  const end = released(pidfile);
   print(`Stopping Aphlict (overseer ${pid})...`);
   signal(pid, "SIGTERM");
-  const end = released(pidfile);
   const limitMs = drain * 1000 + LIMIT_MS;
   if (await within(limitMs, end)) {
     print("Stopped.");
@@ -52,20 +55,11 @@ export async function stopRunning({ pidfile, pid }: Running): Promise<number> {
   // The group first: a service that is stuck, too, would not notice that its overseer is gone.
   for (const target of ownGroup ? [-pid, pid] : [pid]) signal(target, "SIGKILL");
   if (await within(KILL_LIMIT_MS, end)) {
-    print("Killed.");
+    print(ownGroup ? "Killed." : "Killed. Its service, if there is one, ends by itself.");
     return EXIT.done;
   }
   complain(
     `Process ${pid} cannot be killed: it waits for the kernel. Look at its disk and network.`,
   );
   return EXIT.failed;
-}
-
-/** A process or group that has ended meanwhile is as good as told. */
-function signal(target: number, name: Deno.Signal): void {
-  try {
-    Deno.kill(target, name);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

@@ -9,7 +9,7 @@ import { knownAddresses } from "./host.ts";
 import { type Config, formatAddress } from "./config.ts";
 import { logFiles } from "./logs.ts";
 import { heapLimit } from "./memory.ts";
-import { stateFiles } from "./pidfile.ts";
+import { filesBeside } from "./pidfile.ts";
 
 /**
  * What keeps the memory of thousands of connections in bounds: V8 as it comes lets garbage of closed
@@ -88,7 +88,7 @@ export function serviceFlags(config: Config): string[] {
  * @param deno Path of the binary.
  */
 export function overseerFlags({ path, pidfile, logs }: Config, deno: string): string[] {
-  const owned = [pidfile, ...stateFiles(pidfile)];
+  const owned = [pidfile, ...filesBeside(pidfile)];
   const log = logs.slice(0, 1).flatMap((each) => logFiles(each).slice(0, 1));
   return [
     ...SEALED,

@@ -9,7 +9,13 @@ export function stateFile(pidfile: string): string {
   return `${pidfile}.state`;
 }
 
-/** What is written beside a pidfile: the state, and the next state until it is whole. */
-export function stateFiles(pidfile: string): string[] {
-  return [stateFile(pidfile), `${stateFile(pidfile)}.new`];
+/** A pidfile until it is whole; whoever locks it is the only one to change the pidfile. */
+export function nextPidfile(pidfile: string): string {
+  return `${pidfile}.new`;
+}
+
+/** What is written beside a pidfile. */
+export function filesBeside(pidfile: string): string[] {
+  const state = stateFile(pidfile);
+  return [state, `${state}.new`, nextPidfile(pidfile)];
 }

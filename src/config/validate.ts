@@ -17,7 +17,7 @@ import { ConfigError, type Problem, quote } from "./error.ts";
 import { checkFiles, type FileUse, pathFault } from "./files.ts";
 import { canonicalHost, hostFault, knownAddresses } from "./host.ts";
 import { LOG_DEFAULTS, logFiles, ROTATE_KEEP_MAX } from "./logs.ts";
-import { stateFiles } from "./pidfile.ts";
+import { filesBeside } from "./pidfile.ts";
 import {
   byteCount,
   complete,
@@ -262,9 +262,9 @@ function fileUses(path: string, draft: Read<typeof root>, top: Place): FileUse[]
   add(pidfile, top.key("pidfile"), {
     access: "write",
     beside: {
-      paths: pidfile === undefined ? [] : stateFiles(pidfile),
-      verb: "keeps its state in",
-      label: "the state beside",
+      paths: pidfile === undefined ? [] : filesBeside(pidfile),
+      verb: "comes with",
+      label: "a file beside",
     },
   });
   draft.logs?.forEach((each, index) => {

@@ -15,7 +15,7 @@ import { serviceFlags } from "../config/permissions.ts";
 import { Backoff } from "./backoff.ts";
 import type { ReloadOutcome, Report } from "./channel.ts";
 import { Child, type Start } from "./child.ts";
-import { keepState, type State, writeState } from "./state.ts";
+import { dropState, keepState, type State, writeState } from "./state.ts";
 
 /** How long the service may take beyond its drain to stop by itself, in ms. */
 const STOP_LIMIT_MS = 5500;
@@ -48,7 +48,7 @@ export interface OverseerLog {
 }
 
 type Event =
-  | { readonly kind: "stop"; readonly signal: Deno.Signal }
+  | { readonly kind: "stop"; readonly why: string }
   | { readonly kind: "reload" }
   | { readonly kind: "ended"; readonly child: Child; readonly how: string }
   | { readonly kind: "retry" };
@@ -59,8 +59,9 @@ export class Overseer {
   readonly #backoff = new Backoff();
   readonly #events: Event[] = [];
   #happened = Promise.withResolvers<void>();
-  readonly #stopped = Promise.withResolvers<null>();
   #isStopping = false;
+  /** Ends the waiting for a reload. */
+  #interrupt = () => {};
   #config: Config;
   #state: State;
   #child: Child | null = null;
@@ -82,29 +83,26 @@ export class Overseer {
       service: null,
       restarts: 0,
       lastEnd: null,
-      reloads: 0,
+      reloadBegun: 0,
+      reloadDone: 0,
       lastReload: null,
     };
-  }
-
-  /**
-   * Starts the service and keeps it running until SIGTERM or SIGINT; SIGHUP reloads. The pidfile has to
-   * be held meanwhile.
-   *
-   * @returns Whether the service could be started at first.
-   */
-  async run(): Promise<boolean> {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      Deno.addSignalListener(signal, () => {
-        this.#isStopping = true;
-        this.#stopped.resolve(null);
-        this.#tell({ kind: "stop", signal });
-      });
+      Deno.addSignalListener(signal, () => this.stop(signal));
     }
     Deno.addSignalListener("SIGHUP", () => {
       // One that has not begun will see what this one is about.
       if (!this.#events.some(({ kind }) => kind === "reload")) this.#tell({ kind: "reload" });
     });
+  }
+
+  /**
+   * Starts the service and keeps it running until it is told to stop. The pidfile has to be held
+   * meanwhile.
+   *
+   * @returns Whether the service could be started at first.
+   */
+  async run(): Promise<boolean> {
     this.#know({});
     const first = await this.#start("first");
     this.#options.announce(first);
@@ -112,7 +110,7 @@ export class Overseer {
     for (;;) {
       const event = await this.#next();
       if (event.kind === "stop") {
-        await this.#stop(event.signal);
+        await this.#stop(event.why);
         return true;
       }
       try {
@@ -138,6 +136,15 @@ export class Overseer {
         if (this.#child === null) await this.#startAgain();
         break;
     }
+  }
+
+  /** Has {@linkcode run} stop the service and return, whatever it is doing. */
+  stop(why: string): void {
+    this.#isStopping = true;
+    // What is only starting need not get as far as listening.
+    for (const child of this.#alive) if (child !== this.#child) child.signal("SIGTERM");
+    this.#interrupt();
+    this.#tell({ kind: "stop", why });
   }
 
   #tell(event: Event): void {
@@ -181,8 +188,6 @@ export class Overseer {
     }
     this.#alive.add(child);
     void child.ended.then(() => this.#alive.delete(child));
-    // A stop that comes before the service listens need not wait for that.
-    void this.#stopped.promise.then(() => child.signal("SIGTERM"));
     const start = await child.start;
     if (start.type === "failed") {
       child.signal("SIGKILL");
@@ -248,19 +253,24 @@ export class Overseer {
   #failed([problem = "It did not start.", ...others]: readonly string[]): void {
     const more = others.length > 0 ? ` (and ${others.length} more lines)` : "";
     this.#options.log.error("The service could not start: {problem}{more}", { problem, more });
-    this.#know({ lastEnd: { at: Date.now(), reason: problem } });
+    this.#know({ lastEnd: { at: Date.now(), reason: `could not start: ${problem}` } });
     this.#retryAfter(this.#backoff.wait(0));
   }
 
   async #reload(): Promise<void> {
-    const outcome = await Promise.race([this.#apply(), this.#stopped.promise]);
+    const number = this.#state.reloadBegun + 1;
+    this.#know({ reloadBegun: number });
+    const outcome = await new Promise<ReloadOutcome | null>((resolve, reject) => {
+      this.#interrupt = () => resolve(null);
+      this.#apply().then(resolve, reject);
+    });
     if (outcome === null) return;
     const { log } = this.#options;
     for (const line of outcome.lines) {
       if (outcome.ok) log.info("Reload: {line}", { line });
       else log.error("Reload refused: {line}", { line });
     }
-    this.#know({ reloads: this.#state.reloads + 1, lastReload: outcome });
+    this.#know({ reloadDone: number, lastReload: outcome });
   }
 
   async #apply(): Promise<ReloadOutcome> {
@@ -348,9 +358,9 @@ export class Overseer {
     return success ? [] : new TextDecoder().decode(stderr).trimEnd().split("\n");
   }
 
-  async #stop(signal: Deno.Signal): Promise<void> {
+  async #stop(why: string): Promise<void> {
     clearTimeout(this.#retry);
-    this.#options.log.info("{signal}: stopping.", { signal });
+    this.#options.log.info("{why}: stopping.", { why });
     await Promise.all([...this.#alive].map((child) => this.#end(child)));
   }
 
@@ -391,6 +401,7 @@ export class Overseer {
         );
       }
       this.#untold = true;
+      dropState(this.#config.pidfile);
     }
   }
 }

@@ -2,15 +2,16 @@
  * The pidfile: it holds the overseer's process id, and the overseer holds an exclusive lock on it.
  *
  * The kernel gives the lock back however its holder ends. So a file that nobody locks is stale,
- * whatever process may have its number by now, and one that is locked names a process that is ours.
+ * whatever process may have its number by now, and one that is locked names a process that is ours:
+ * it is locked and filled under another name first, and nobody else ever locks it exclusively.
  *
  * @module
  */
 
-import { stateFiles } from "../config/pidfile.ts";
+import { filesBeside, nextPidfile } from "../config/pidfile.ts";
 
-/** How often a lock is asked for that somebody may only be looking at, and the time between, in ms. */
-const ATTEMPTS = 20;
+/** How often to try while somebody else is changing the pidfile, and the time between, in ms. */
+const ATTEMPTS = 40;
 const ATTEMPT_INTERVAL_MS = 25;
 
 /** A pidfile that cannot be used; the message says why and what to do. */
@@ -35,35 +36,28 @@ export class Pidfile {
    * @throws {PidfileError} If it cannot be written.
    */
   static async take(path: string): Promise<Pidfile | null> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, ATTEMPT_INTERVAL_MS));
-      const file = lock(path);
-      if (!file) continue;
-      // A killed one's state would be taken for ours.
-      for (const each of stateFiles(path)) remove(each);
-      return new Pidfile(path, file);
-    }
-    return null;
+    const file = await changing(path, (next) => put(path, next));
+    return file && new Pidfile(path, file);
   }
 
   /**
    * To be called now and then: what cleans up folders of old files must not find it old, and one that
    * was removed all the same is made again.
    *
-   * @returns Whether it had to be made again.
+   * @returns `kept`, `remade`, or `lost` to another overseer.
    * @throws {PidfileError} If it cannot be made again.
    */
-  keep(): boolean {
+  async keep(): Promise<"kept" | "remade" | "lost"> {
     if (isStill(this.#path, this.#file)) {
       const now = new Date();
       this.#file.utimeSync(now, now);
-      return false;
+      return "kept";
     }
-    const file = lock(this.#path);
-    if (!file) throw new PidfileError(`Pidfile ${this.#path} is held by another overseer.`);
+    const file = await changing(this.#path, (next) => put(this.#path, next));
+    if (!file) return "lost";
     this.#file.close();
     this.#file = file;
-    return true;
+    return "remade";
   }
 
   /**
@@ -81,68 +75,108 @@ export class Pidfile {
   }
 }
 
-/** Opens, locks and fills a pidfile; `null` when somebody else has it, if only for a moment. */
-function lock(path: string): Deno.FsFile | null {
-  const file = open(path, { read: true, write: true, create: true, mode: 0o644 });
-  try {
-    // Its last holder may have removed it between the opening and the locking.
-    if (file?.tryLockSync(true) && isStill(path, file)) {
-      file.truncateSync();
-      file.writeSync(new TextEncoder().encode(String(Deno.pid)));
-      return file;
-    }
-  } catch (error) {
-    file?.close();
-    throw new PidfileError(explain(path, error));
-  }
-  file?.close();
-  return null;
-}
-
 /**
  * The process that holds a pidfile; `null` when nobody does.
  *
  * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no overseer.
  */
 export function holderOf(path: string): number | null {
-  const file = open(path, { read: true });
+  const file = open(path);
   if (!file) return null;
   try {
     if (file.tryLockSync(false)) return null;
-    const text = Deno.readTextFileSync(path);
-    const pid = /^\d{1,9}\s*$/.test(text) ? Number(text) : 0;
-    if (pid > 1 || (pid === 1 && Deno.pid !== 1)) return pid;
+    const bytes = new Uint8Array(16);
+    const text = new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
+    if (/^[1-9]\d{0,8}\s*$/.test(text)) return Number(text);
     throw new PidfileError(
       `Pidfile ${path} is locked, but holds no process id. Find out who uses it (fuser ${path}).`,
     );
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
   } finally {
     file.close();
   }
 }
 
 /**
- * Resolves when nobody holds a pidfile any more; what a killed overseer has left of it is removed.
- * There is no limit of time: the caller sets one.
+ * Resolves when the process that holds a pidfile now has ended; what a killed one has left of it is
+ * removed. There is no limit of time: the caller sets one.
  *
  * @throws {PidfileError} If it cannot be looked at or removed.
  */
 export async function released(path: string): Promise<void> {
-  const file = open(path, { read: true });
+  const file = open(path);
   if (!file) return;
   try {
-    await file.lock(true);
-    // Somebody else may have made a new one meanwhile.
-    if (isStill(path, file)) removeAll(path);
+    await file.lock(false);
   } finally {
     file.close();
   }
+  await removeStale(path);
 }
 
+/**
+ * Removes a pidfile that nobody holds, and what stands beside it.
+ *
+ * @throws {PidfileError} If it cannot be looked at or removed.
+ */
+export async function removeStale(path: string): Promise<void> {
+  if (!mustBeFile(path)) return;
+  await changing(path, (next) => {
+    try {
+      if (holderOf(path) === null) removeAll(path);
+    } finally {
+      remove(nextPidfile(path));
+      next.close();
+    }
+  });
+}
+
+/**
+ * Calls `change` while nobody else changes a pidfile, with the file that may become the next one:
+ * locked and open until `change` closes it.
+ */
+async function changing<T>(path: string, change: (next: Deno.FsFile) => T): Promise<T> {
+  const name = nextPidfile(path);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, ATTEMPT_INTERVAL_MS));
+    const next = create(name);
+    // Its last holder may have renamed or removed it between the opening and the locking.
+    if (next.tryLockSync(true) && isStill(name, next)) return change(next);
+    next.close();
+  }
+  throw new PidfileError(
+    `Cannot use pidfile ${path}: somebody keeps ${name} locked. Find out who (fuser ${name}).`,
+  );
+}
+
+/** Makes the next pidfile the one there is, unless a running overseer holds that. */
+function put(path: string, next: Deno.FsFile): Deno.FsFile | null {
+  const name = nextPidfile(path);
+  try {
+    if (holderOf(path) === null) {
+      // A killed one's state would be taken for ours.
+      for (const each of statesOf(path)) remove(each);
+      next.truncateSync();
+      next.writeSync(new TextEncoder().encode(String(Deno.pid)));
+      Deno.renameSync(name, path);
+      return next;
+    }
+    remove(name);
+    next.close();
+    return null;
+  } catch (error) {
+    remove(name);
+    next.close();
+    throw error instanceof PidfileError ? error : new PidfileError(explain(path, error));
+  }
+}
+
+function statesOf(path: string): string[] {
+  return filesBeside(path).filter((each) => each !== nextPidfile(path));
+}
+
+/** What may become the next pidfile is left to who has it locked. */
 function removeAll(path: string): void {
-  for (const each of [...stateFiles(path), path]) remove(each);
+  for (const each of [...statesOf(path), path]) remove(each);
 }
 
 function remove(path: string): void {
@@ -153,25 +187,49 @@ function remove(path: string): void {
   }
 }
 
-/** `null` when there is none. */
-function open(path: string, options: Deno.OpenOptions): Deno.FsFile | null {
+function create(path: string): Deno.FsFile {
+  mustBeFile(path);
   try {
-    return Deno.openSync(path, options);
+    return Deno.openSync(path, { read: true, write: true, create: true, mode: 0o644 });
   } catch (error) {
-    const isMissing = error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory;
-    if (isMissing && !options.create) return null;
     throw new PidfileError(explain(path, error));
   }
 }
 
-function isStill(path: string, file: Deno.FsFile): boolean {
+/** `null` when there is none. */
+function open(path: string): Deno.FsFile | null {
+  if (!mustBeFile(path)) return null;
   try {
-    const [now, then] = [Deno.statSync(path), file.statSync()];
-    return now.ino === then.ino && now.dev === then.dev;
+    return Deno.openSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw new PidfileError(explain(path, error));
+  }
+}
+
+/** Whether there is a file. Opening a pipe would wait for its other end, and a link may lead anywhere. */
+function mustBeFile(path: string): boolean {
+  const info = look(path);
+  if (info === null || info.isFile) return info !== null;
+  throw new PidfileError(
+    `Cannot use pidfile ${path}: it is a folder, a link, a pipe or a device, and no file. Remove it, ` +
+      'or change "pidfile".',
+  );
+}
+
+function isStill(path: string, file: Deno.FsFile): boolean {
+  const [now, then] = [look(path), file.statSync()];
+  return now?.ino === then.ino && now.dev === then.dev;
+}
+
+function look(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return null;
+    }
+    throw new PidfileError(explain(path, error));
   }
 }
 

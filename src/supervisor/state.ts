@@ -24,8 +24,9 @@ export interface State {
   readonly restarts: number;
   /** The last unexpected end. */
   readonly lastEnd: { readonly at: number; readonly reason: string } | null;
-  /** Counts the reloads, so that who asks for one knows when it is done. */
-  readonly reloads: number;
+  /** The number of the last reload that has begun, and of the last that is done. */
+  readonly reloadBegun: number;
+  readonly reloadDone: number;
   readonly lastReload: ReloadOutcome | null;
 }
 
@@ -54,24 +55,36 @@ export function keepState(pidfile: string, state: State): void {
   }
 }
 
-/** The state beside a pidfile; `null` when there is none that can be understood. */
+/** Removes a state that cannot be brought up to date, so that nobody takes it for the truth. */
+export function dropState(pidfile: string): void {
+  try {
+    Deno.removeSync(stateFile(pidfile));
+  } catch {
+    // What cannot be written either has been told.
+  }
+}
+
+/** The state beside a pidfile; `null` when there is none that can be read and understood. */
 export function readState(pidfile: string): State | null {
   try {
     const state: unknown = JSON.parse(Deno.readTextFileSync(stateFile(pidfile)));
     return isState(state) ? state : null;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return null;
-    throw error;
+  } catch {
+    // Whatever the reason, who asks goes on without it and says so.
+    return null;
   }
 }
 
 /** Only the overseer writes it, so this tells its version from another one. */
 function isState(value: unknown): value is State {
   if (typeof value !== "object" || value === null) return false;
-  const { config, since, service, restarts, lastEnd, reloads, lastReload } = value as State;
-  return typeof config === "string" && typeof since === "number" && typeof restarts === "number" &&
-    typeof reloads === "number" && isObjectOrNull(lastEnd) && isObjectOrNull(lastReload) &&
-    isObjectOrNull(service) && (service === null || Array.isArray(service.urls));
+  const { service, lastEnd, lastReload, ...rest } = value as State;
+  return typeof rest.config === "string" && typeof rest.ownGroup === "boolean" &&
+    [rest.drain, rest.since, rest.restarts, rest.reloadBegun, rest.reloadDone].every(
+      Number.isFinite,
+    ) &&
+    [service, lastEnd, lastReload].every(isObjectOrNull) &&
+    (service === null || Array.isArray(service.urls));
 }
 
 function isObjectOrNull(value: unknown): boolean {

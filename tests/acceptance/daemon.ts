@@ -50,8 +50,14 @@ export class Daemon implements AsyncDisposable {
     return `${this.folder.path}/pid/aphlict.pid`;
   }
 
+  /** What is in the log; nothing before there is one. */
   get log(): string {
-    return Deno.readTextFileSync(this.logPath);
+    try {
+      return Deno.readTextFileSync(this.logPath);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return "";
+      throw error;
+    }
   }
 
   /** Runs a command to its end. Root is told that it may. */

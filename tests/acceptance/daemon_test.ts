@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
-import { Daemon } from "./daemon.ts";
+import { APHLICT, Daemon } from "./daemon.ts";
 import { Process } from "./process.ts";
 import { publish, status } from "./server.ts";
 
@@ -56,7 +56,7 @@ Deno.test("the overseer may run its deno and nothing else, and has no network", 
   await using daemon = new Daemon();
   await daemon.start();
   const words = Deno.readTextFileSync(`/proc/${daemon.pid("overseer")}/cmdline`).split("\0");
-  const owned = ["", ".state", ".state.new"].map((suffix) => `${daemon.pidfile}${suffix}`);
+  const owned = ["", ".state", ".state.new", ".new"].map((suffix) => `${daemon.pidfile}${suffix}`);
   assertEquals(words.filter((word) => word.startsWith("--") && !word.startsWith("--config")), [
     "--no-prompt",
     "--cached-only",
@@ -155,7 +155,7 @@ Deno.test("a pidfile that cannot be made is a clear error, and nothing is left r
   await using daemon = new Daemon((folder) => ({ pidfile: folder }));
   const { code, output } = await daemon.run("start");
   assertEquals(code, 1);
-  assertStringIncludes(output, `Cannot use pidfile ${daemon.folder.path}: Is a directory`);
+  assertStringIncludes(output, `Cannot use pidfile ${daemon.folder.path}: it is a folder`);
   assertEquals(daemon.members(), []);
 });
 
@@ -196,6 +196,55 @@ Deno.test("a pidfile and a state that are removed by hand are made again", async
   );
   assertEquals((await daemon.run("stop")).code, 0);
   assertEquals(daemon.members(), []);
+});
+
+Deno.test("without the state beside the pidfile, status says so, and restart and reload still work", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  for (
+    const [verb, text] of [["status", "is not known"], ["check", "OK: "], ["restart", "Stopped."]]
+  ) {
+    Deno.removeSync(`${daemon.pidfile}.state`);
+    const { code, output } = await daemon.run(verb ?? "");
+    assertEquals(code, 0, output);
+    assertStringIncludes(output, text ?? "");
+  }
+  Deno.writeTextFileSync(`${daemon.pidfile}.state`, '{"overseer":1}');
+  assertMatch((await daemon.run("status")).output, /is not known/);
+  assertEquals((await daemon.run("reload")).code, 0);
+  assertMatch((await daemon.run("status")).output, /\nlistening {3}ws:/);
+});
+
+Deno.test("stop removes the pidfile of a killed overseer", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  for (const { pid } of daemon.members()) Deno.kill(pid, "SIGKILL");
+  await daemon.until(() => daemon.members().length === 0);
+  assertEquals(await daemon.run("stop"), { code: 0, output: "Aphlict is not running." });
+  assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
+});
+
+Deno.test("run whose console nobody reads starts its service again, and stops", async () => {
+  await using daemon = new Daemon();
+  const run = new Deno.Command(APHLICT, {
+    args: ["run", "--config", daemon.written.path, "--as-root"],
+    env: { DENO: Deno.execPath() },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  await daemon.until(() => daemon.log.includes("Permissions"));
+  // A pipe holds 64 KiB.
+  for (let index = 0; index < 1000; index++) {
+    const response = await fetch(`http://127.0.0.1:${daemon.written.admin}/${index}`);
+    await response.body?.cancel();
+  }
+  Deno.kill(daemon.pid("service"), "SIGKILL");
+  await daemon.until(() => daemon.log.includes("listens again"));
+  run.kill("SIGTERM");
+  assertEquals((await run.status).code, 0);
+  assertEquals(daemon.members(), []);
+  await run.stderr.cancel();
 });
 
 Deno.test("status tells processes, uptime, restarts, files, addresses and counters", async () => {

@@ -108,6 +108,30 @@ if (Deno.uid() === 0) {
     assertEquals(daemon.members(), []);
   });
 
+  Deno.test("another user is told that he may not stop or reload it, and can look at it", async () => {
+    using installation = new Installation();
+    await using daemon = new Daemon();
+    await daemon.start();
+    Deno.chmodSync(daemon.folder.path, 0o755);
+    const before = daemon.members();
+    const run = (verb: string) =>
+      execute("setpriv", [
+        ...["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--", installation.command],
+        ...[verb, "--config", daemon.written.path],
+      ], installation.env);
+    for (const verb of ["stop", "reload"]) {
+      const { code, output } = await run(verb);
+      assertEquals(code, 1);
+      assertMatch(
+        output,
+        /Process \d+ belongs to another user, and takes no SIG\w+ from this one\./,
+      );
+      assertEquals(output.includes("    at "), false, output);
+    }
+    assertEquals((await run("status")).code, 0);
+    assertEquals(daemon.members(), before);
+  });
+
   Deno.test("a user that there is not is named, with how to make it", async () => {
     await using daemon = new Daemon(() => ({ user: "nobody-at-all" }));
     const { code, output } = await execute(APHLICT, ["start", "--config", daemon.written.path]);

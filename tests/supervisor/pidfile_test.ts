@@ -1,4 +1,10 @@
-import { holderOf, Pidfile, PidfileError, released } from "../../src/supervisor/pidfile.ts";
+import {
+  holderOf,
+  Pidfile,
+  PidfileError,
+  released,
+  removeStale,
+} from "../../src/supervisor/pidfile.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
 
@@ -36,21 +42,82 @@ Deno.test("somebody who only looks does not keep a pidfile from being taken", as
   const path = folder.write("a.pid", "1");
   using looker = Deno.openSync(path);
   assert(looker.tryLockSync(false));
-  const taken = Pidfile.take(path);
-  looker.unlockSync();
-  const pidfile = await taken;
+  const pidfile = await Pidfile.take(path);
   assert(pidfile !== null);
   pidfile.remove();
   pidfile.close();
 });
 
+Deno.test("of many who take a pidfile at once, one has it", async () => {
+  using folder = new Folder();
+  const path = folder.write("a.pid", "1");
+  const taken = await Promise.all(Array.from({ length: 20 }, () => Pidfile.take(path)));
+  const [pidfile, ...others] = taken.filter((each) => each !== null);
+  assertEquals(others, []);
+  assertEquals(namesIn(folder), ["a.pid"]);
+  pidfile?.remove();
+  pidfile?.close();
+});
+
+Deno.test("a stale pidfile stays unlocked until the next one is whole in its place", async () => {
+  using folder = new Folder();
+  const path = folder.write("a.pid", "1");
+  // Somebody changes it, and is very slow.
+  const next = Deno.openSync(`${path}.new`, { read: true, write: true, create: true });
+  next.lockSync(true);
+  const taking = Pidfile.take(path);
+  assertEquals(holderOf(path), null, "process 1 is not ours");
+  next.close();
+  const pidfile = await taking;
+  assertEquals(holderOf(path), Deno.pid);
+  pidfile?.remove();
+  pidfile?.close();
+});
+
+Deno.test("what a killed one has left of a change is no obstacle", async () => {
+  using folder = new Folder();
+  const path = `${folder.path}/a.pid`;
+  folder.write("a.pid.new", "12345678");
+  const pidfile = await Pidfile.take(path);
+  assertEquals(Deno.readTextFileSync(path), String(Deno.pid));
+  assertEquals(namesIn(folder), ["a.pid"]);
+  pidfile?.remove();
+  pidfile?.close();
+});
+
+Deno.test("a stale pidfile is removed on request, one that is held is not", async () => {
+  using folder = new Folder();
+  const path = folder.write("a.pid", "1");
+  folder.write("a.pid.state", "{}");
+  await removeStale(path);
+  assertEquals(namesIn(folder), []);
+  const pidfile = await Pidfile.take(path);
+  await removeStale(path);
+  assertEquals(namesIn(folder), ["a.pid"]);
+  pidfile?.remove();
+  pidfile?.close();
+});
+
+for (const what of ["folder", "pipe", "link"] as const) {
+  Deno.test(`a ${what} in place of a pidfile is refused, and nothing waits for it`, async () => {
+    using folder = new Folder();
+    const path = `${folder.path}/a.pid`;
+    if (what === "folder") Deno.mkdirSync(path);
+    if (what === "pipe") new Deno.Command("mkfifo", { args: [path] }).outputSync();
+    if (what === "link") Deno.symlinkSync(folder.write("target", "1"), path);
+    assertThrows(() => holderOf(path), PidfileError, "and no file. Remove it");
+    await assertRejects(() => Pidfile.take(path), PidfileError, "and no file. Remove it");
+    assertEquals(namesIn(folder).includes("a.pid.new"), false);
+  });
+}
+
 Deno.test("a pidfile that is removed meanwhile is made again", async () => {
   using folder = new Folder();
   const path = `${folder.path}/a.pid`;
   const pidfile = await Pidfile.take(path);
-  assertEquals(pidfile?.keep(), false);
+  assertEquals(await pidfile?.keep(), "kept");
   Deno.removeSync(path);
-  assertEquals(pidfile?.keep(), true);
+  assertEquals(await pidfile?.keep(), "remade");
   assertEquals(holderOf(path), Deno.pid);
   assertEquals(Deno.readTextFileSync(path), String(Deno.pid));
   pidfile?.remove();
@@ -63,7 +130,7 @@ Deno.test("a pidfile that is looked after does not grow old", async () => {
   const path = `${folder.path}/a.pid`;
   const pidfile = await Pidfile.take(path);
   Deno.utimeSync(path, 0, 0);
-  pidfile?.keep();
+  await pidfile?.keep();
   assert((Deno.statSync(path).mtime?.getTime() ?? 0) > Date.now() - 60_000);
   pidfile?.remove();
   pidfile?.close();
@@ -75,7 +142,7 @@ Deno.test("a pidfile that another one has put in its place is left to that one",
   const first = await Pidfile.take(path);
   Deno.removeSync(path);
   const second = await Pidfile.take(path);
-  assertThrows(() => first?.keep(), PidfileError, "is held by another overseer");
+  assertEquals(await first?.keep(), "lost");
   first?.remove();
   first?.close();
   assertEquals(holderOf(path), Deno.pid);

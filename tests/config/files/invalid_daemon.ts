@@ -45,13 +45,13 @@ export const DAEMON: readonly InvalidFile[] = [
   {
     what: "a log that rotates to the state beside the pidfile",
     text: keys(`"logs": [{"path": "p.state"}]`, `"p"`),
-    problems: [["logs[0].path", `"p.state" is also the state beside pidfile.`]],
+    problems: [["logs[0].path", `"p.state" is also a file beside pidfile.`]],
   },
   {
     what: "a pidfile whose state would replace a certificate",
     text: `{"servers": [{"type": "client", "port": 1}, {"type": "admin", "port": 2,
       "ssl.key": "p.state", "ssl.cert": "c.pem"}], "pidfile": "p"}`,
-    problems: [["pidfile", `"p" keeps its state in "p.state", which is also servers[1].ssl.key.`]],
+    problems: [["pidfile", `"p" comes with "p.state", which is also servers[1].ssl.key.`]],
   },
   {
     what: "users that could be taken for something else",
