@@ -204,7 +204,7 @@ Deno.test("without the state beside the pidfile, status says so, and restart and
   for (
     const [verb, text] of [["status", "is not known"], ["check", "OK: "], ["restart", "Stopped."]]
   ) {
-    Deno.removeSync(`${daemon.pidfile}.state`);
+    Deno.writeTextFileSync(`${daemon.pidfile}.state`, "garbage");
     const { code, output } = await daemon.run(verb ?? "");
     assertEquals(code, 0, output);
     assertStringIncludes(output, text ?? "");
