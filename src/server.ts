@@ -92,32 +92,27 @@ export class Server {
    * Uses another certificate for connections that are made from now on, and resolves when it is in
    * use. A server on `Deno.serve` cannot change its own and is bound again; what does not work out
    * then is logged, and tried again until the service stops.
+   *
+   * @returns What was done, as a sentence.
    */
-  async renew(tls: TlsMaterial): Promise<void> {
+  async renew(tls: TlsMaterial): Promise<string> {
     const { url } = this;
-    const cert = this.#options.config.tls?.cert;
+    const uses = `The server at ${url} uses ${this.#options.config.tls?.cert} as it is now`;
     this.#tls = tls;
     const server = this.#current;
     // What is being bound uses it, or is asked to when it has been bound.
-    if (server === null) return;
+    if (server === null) return `${uses} when it has been bound again.`;
     if (server.renew !== undefined) {
       server.renew(tls);
-      log.info("The server at {url} uses {cert} as it is now, for new connections.", { url, cert });
-      return;
+      return `${uses}, for new connections; the others stay.`;
     }
     this.#current = null;
     this.#binding = this.#replace(server);
     await this.#binding;
-    if (this.#current === null) return;
-    if (this.type === "admin") {
-      log.info("The server at {url} uses {cert} as it is now.", { url, cert });
-    } else {
-      log.warning(
-        "The server at {url} uses {cert} as it is now. Its connections were ended with 1001, " +
-          'because the engine "serve" cannot keep them: the engine "socket" can.',
-        { url, cert },
-      );
-    }
+    if (this.#current === null) return `The server at ${url} is not bound again.`;
+    if (this.type === "admin") return `${uses}.`;
+    return `${uses}. Its connections were ended with 1001, because the engine "serve" cannot keep ` +
+      'them: the engine "socket" can.';
   }
 
   /** Accepts no more, as early as its engine can. */

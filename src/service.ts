@@ -45,9 +45,10 @@ export interface Service {
    * certificate is bound again: an admin server answers what it has received, one on the engine
    * `serve` ends its connections with 1001.
    *
+   * @returns What was done, a sentence each; nothing when no certificate has changed.
    * @throws {StartError} With every file that cannot be used. Nothing has been changed then.
    */
-  renewCertificates(): Promise<void>;
+  renewCertificates(): Promise<readonly string[]>;
   /**
    * Stops. The admin servers accept no more, publish nothing more and have 1 s to answer; the client
    * servers accept no more, and every listener is closed with 1001 behind what was published for it.
@@ -133,12 +134,11 @@ class RunningService implements Service {
     ];
   }
 
-  async renewCertificates(): Promise<void> {
+  async renewCertificates(): Promise<readonly string[]> {
     const { found, problems } = this.#certificates.read();
     this.#told = problems.join("\n");
     if (problems.length > 0) throw new StartError(this.#told);
-    if (found.length === 0) log.info("No certificate has changed.");
-    await this.#use(found);
+    return await this.#use(found);
   }
 
   stop(drainMs: number): Promise<void> {
@@ -173,15 +173,22 @@ class RunningService implements Service {
         });
       }
     }
-    if (isSettled && found.length > 0) void this.#use(found);
+    if (isSettled && found.length > 0) void this.#useAndTell(found);
     this.#certificates.warn(Date.now());
   }
 
-  async #use(found: readonly Found[]): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
+  async #useAndTell(found: readonly Found[]): Promise<void> {
+    for (const done of await this.#use(found)) log.info("{done}", { done: new Whole(done) });
+  }
+
+  async #use(found: readonly Found[]): Promise<readonly string[]> {
+    if (this.#stopping.signal.aborted) return [];
     this.#certificates.use(found);
-    await Promise.all(found.map(({ index, tls }) => this.#servers[index]?.renew(tls)));
+    const done = await Promise.all(
+      found.map(({ index, tls }) => this.#servers[index]?.renew(tls) ?? ""),
+    );
     this.#certificates.warn(Date.now());
+    return done;
   }
 }
 

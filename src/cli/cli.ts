@@ -111,7 +111,7 @@ async function dispatch(argv: readonly string[], root: string): Promise<number> 
 function find(verb: string): Command {
   const command = COMMANDS.find((candidate) => candidate.verb === verb);
   if (command) return command;
-  const verbs = COMMANDS.map((candidate) => candidate.verb);
+  const verbs = COMMANDS.filter(({ internal }) => internal !== true).map(({ verb }) => verb);
   const meant = suggest(verb, verbs);
   throw new UsageError(
     `Unknown command "${verb}".${meant ? ` Did you mean "${meant}"?` : ""} ` +

@@ -27,7 +27,7 @@ export function foldersOf({ logs, pidfile }: Config): string[] {
 export function makeFolders(config: Config): void {
   for (const folder of foldersOf(config)) {
     try {
-      Deno.mkdirSync(folder, { recursive: true, mode: 0o755 });
+      make(folder);
     } catch (error) {
       const reason = error instanceof Deno.errors.PermissionDenied
         ? "permission denied"
@@ -40,4 +40,17 @@ export function makeFolders(config: Config): void {
       );
     }
   }
+}
+
+/** Whatever the umask says. */
+function make(folder: string): void {
+  try {
+    Deno.mkdirSync(folder);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists && Deno.statSync(folder).isDirectory) return;
+    if (!(error instanceof Deno.errors.NotFound) || dirname(folder) === folder) throw error;
+    make(dirname(folder));
+    Deno.mkdirSync(folder);
+  }
+  Deno.chmodSync(folder, 0o755);
 }

@@ -7,11 +7,20 @@
 /** Prints a line to standard output. */
 export function print(text: string): void {
   // deno-lint-ignore no-console -- standard output is where a command's answer goes
-  console.log(text);
+  attempt(() => console.log(text));
 }
 
 /** Prints a line to standard error. */
 export function complain(text: string): void {
   // deno-lint-ignore no-console -- standard error is where a command's complaints go
-  console.error(text);
+  attempt(() => console.error(text));
+}
+
+/** A command does its work whether or not its output can be written, and has nowhere else to say so. */
+function attempt(write: () => void): void {
+  try {
+    write();
+  } catch {
+    // A full disk under a redirection, or a reader that is gone.
+  }
 }

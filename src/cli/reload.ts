@@ -8,6 +8,7 @@ import type { ReloadOutcome } from "../supervisor/channel.ts";
 import { readState } from "../supervisor/state.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
+import { makeFolders } from "./folders.ts";
 import { complain, print } from "./output.ts";
 import { findRunning } from "./running.ts";
 import { signal } from "./signal.ts";
@@ -32,11 +33,13 @@ export const reload: Command = {
     "SIGHUP to the overseer does the same.",
   options: [CONFIG_OPTION],
   async run(invocation) {
-    const { pid, pidfile } = findRunning(invocation);
+    const { pid, pidfile, config } = findRunning(invocation);
     if (pid === null) {
       complain("Aphlict is not running.");
       return EXIT.failed;
     }
+    // The overseer may not make them itself.
+    if (config !== null) makeFolders(config);
     const before = readState(pidfile)?.reloadBegun ?? 0;
     signal(pid, "SIGHUP");
     const outcome = await nextReload(pidfile, before);

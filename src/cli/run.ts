@@ -63,7 +63,7 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
     root: invocation.root,
     detached,
     log,
-    show: detached ? () => {} : showTrouble,
+    show: showTrouble,
     announce,
     adopted(next) {
       // It may append to the log that it was started with, and to no other.

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Config } from "../config/config.ts";
 import { loadPidfile } from "../config/load.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { configPath, type Invocation } from "./command.ts";
@@ -12,6 +13,8 @@ import { complain } from "./output.ts";
 /** The Aphlict of a configuration. */
 export interface Running {
   readonly pidfile: string;
+  /** `null` when the file cannot be used. */
+  readonly config: Config | null;
   /** The overseer's process id; `null` when it does not run. */
   readonly pid: number | null;
 }
@@ -24,7 +27,7 @@ export interface Running {
  * @throws {PidfileError} If it cannot be looked at.
  */
 export function findRunning(invocation: Invocation): Running {
-  const { pidfile, error } = loadPidfile(configPath(invocation));
+  const { pidfile, config, error } = loadPidfile(configPath(invocation));
   if (error !== null) complain(`Warning: ${error.message}`);
-  return { pidfile, pid: holderOf(pidfile) };
+  return { pidfile, config, pid: holderOf(pidfile) };
 }

@@ -219,16 +219,16 @@ async function reload(
     };
   }
   try {
-    await service.renewCertificates();
+    const renewed = await service.renewCertificates();
     reopenLog({ ...logging, files: to.logs, onTrouble: "throw", writer: "rotating" });
+    return {
+      ok: true,
+      lines: ["Configuration, certificates and logs were read again.", ...renewed],
+    };
   } catch (error) {
     if (!(error instanceof StartError || error instanceof LogFileError)) throw error;
     return { ok: false, lines: error.message.split("\n") };
   }
-  return {
-    ok: true,
-    lines: ["Configuration, certificates and logs were read again; nobody was disconnected."],
-  };
 }
 
 function announce(config: Config, service: Service): void {

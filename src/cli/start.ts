@@ -4,11 +4,13 @@
  * @module
  */
 
+import { isAbsolute, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { overseerFlags } from "../config/permissions.ts";
 import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
+import { readState } from "../supervisor/state.ts";
 import {
   AS_ROOT_OPTION,
   type Command,
@@ -42,16 +44,19 @@ export async function startWith(config: Config, { root }: Invocation): Promise<n
   const pid = holderOf(config.pidfile);
   if (pid !== null) return fail([alreadyRunning(config, pid)]);
   makeFolders(config);
+  // A killed overseer has left it.
+  const former = readState(config.pidfile)?.service?.pid;
   const deno = Deno.execPath();
   const overseer = new Deno.Command(deno, {
     args: [
       "run",
       `--config=${root}/deno.json`,
-      ...overseerFlags(config, deno),
+      ...overseerFlags({ ...config, path: resolve(config.path) }, deno),
       `${root}/main.ts`,
       "overseer",
-      ...["--config", config.path],
+      ...["--config", resolve(config.path)],
     ],
+    ...isRooted(config) ? { cwd: "/" } : {},
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -66,9 +71,13 @@ export async function startWith(config: Config, { root }: Invocation): Promise<n
   void collect(overseer.stderr, complaints);
   const report = await firstReport(overseer.stdout);
   if (report?.type === "listening") {
+    const complaint = readState(config.pidfile)?.complaint;
+    if (complaint) complain(`Warning: ${complaint.line}`);
     print(
       [
-        `Aphlict is running: overseer ${overseer.pid}, service ${report.pid}, with ${config.path}.`,
+        `Aphlict is running: overseer ${overseer.pid}, service ${report.pid}, with ${
+          resolve(config.path)
+        }.`,
         ...report.urls.map((url) => `  ${url}`),
         ...config.logs.map(({ path }) => `  log ${path}`),
       ].join("\n"),
@@ -76,12 +85,26 @@ export async function startWith(config: Config, { root }: Invocation): Promise<n
     return EXIT.done;
   }
   const { code, signal } = await overseer.status;
-  return fail(
-    report?.type === "failed" ? report.problems : [
+  if (report?.type !== "failed") {
+    return fail([
       `The overseer ended without a word (${signal ?? `code ${code}`}).`,
       ...complaints,
-    ],
-  );
+    ]);
+  }
+  const hint =
+    `The service of an earlier overseer was process ${former}. If it still runs (ps -p ` +
+    `${former}), it holds the address: end it.`;
+  const isTaken = report.problems.some((problem) => problem.includes("already in use"));
+  return fail(isTaken && former !== undefined ? [...report.problems, hint] : report.problems);
+}
+
+/**
+ * Whether no path starts at the working directory. Then what runs in the background starts at the root:
+ * it would keep the folder that it was started from from being removed or unmounted.
+ */
+function isRooted({ pidfile, logs, servers }: Config): boolean {
+  const files = servers.flatMap(({ tls }) => tls ? [tls.key, tls.cert, tls.chain ?? "/"] : []);
+  return [pidfile, ...logs.map(({ path }) => path), ...files].every(isAbsolute);
 }
 
 /** What to say when an Aphlict runs already. */

@@ -55,6 +55,8 @@ interface StatusReport {
   readonly restarts: number | null;
   readonly lastEnd: { readonly time: string; readonly reason: string } | null;
   readonly lastReload: State["lastReload"];
+  /** What the service has last complained of where nobody could see it, such as a full disk. */
+  readonly complaint: { readonly time: string; readonly line: string } | null;
   readonly listening: readonly string[];
   /** What the admin server's status page says, or why it says nothing. */
   readonly counters: Counters;
@@ -70,6 +72,7 @@ function reportOf(
 ): StatusReport {
   const service = state?.service ?? null;
   const lastEnd = state?.lastEnd ?? null;
+  const complaint = state?.complaint ?? null;
   return {
     running: true,
     overseer: pid,
@@ -80,6 +83,7 @@ function reportOf(
     restarts: state?.restarts ?? null,
     lastEnd: lastEnd && { time: formatTime(new Date(lastEnd.at)), reason: lastEnd.reason },
     lastReload: state?.lastReload ?? null,
+    complaint: complaint && { time: formatTime(new Date(complaint.at)), line: complaint.line },
     listening: service?.urls ?? [],
     counters,
   };
@@ -103,6 +107,8 @@ function textOf(report: StatusReport): string {
   if (report.lastReload?.ok === false) {
     lines.push(`last reload refused: ${report.lastReload.lines.join(" ")}`);
   }
+  const { complaint } = report;
+  if (complaint) lines.push(`complaint   ${complaint.time}: ${complaint.line}`);
   lines.push(`config      ${config}`, `pidfile     ${pidfile}`);
   for (const url of listening) lines.push(`listening   ${url}`);
   const { counters } = report;

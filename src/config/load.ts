@@ -35,6 +35,8 @@ export function loadConfig(path: string): Config {
 /** Where a pidfile is, and what else is wrong with the file that names it. */
 export interface NamedPidfile {
   readonly pidfile: string;
+  /** `null` when there is an error. */
+  readonly config: Config | null;
   readonly error: ConfigError | null;
 }
 
@@ -46,24 +48,35 @@ export interface NamedPidfile {
  */
 export function loadPidfile(path: string): NamedPidfile {
   try {
-    return { pidfile: loadConfig(path).pidfile, error: null };
+    const config = loadConfig(path);
+    return { pidfile: config.pidfile, config, error: null };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const pidfile = findPidfile(path);
     if (pidfile === null) throw error;
-    return { pidfile, error };
+    return { pidfile, config: null, error };
   }
 }
 
 function findPidfile(path: string): string | null {
   try {
-    const text = decode(path, read(path));
-    const [, quoted = "null"] = /"pidfile"\s*:\s*("(?:[^"\\\n]|\\.)*")/.exec(text) ?? [];
-    const pidfile: unknown = JSON.parse(quoted);
+    const pidfile = pidfileIn(decode(path, read(path)));
     return typeof pidfile === "string" && pathFault(pidfile) === null ? pidfile : null;
   } catch (error) {
     if (error instanceof ConfigError || error instanceof SyntaxError) return null;
     throw error;
+  }
+}
+
+/** What a text says of the pidfile; where it is no JSONC, what looks most like it. */
+function pidfileIn(text: string): unknown {
+  try {
+    const value = parseJsonc(text);
+    return typeof value === "object" && value !== null && "pidfile" in value ? value.pidfile : null;
+  } catch (error) {
+    if (!(error instanceof JsoncSyntaxError)) throw error;
+    const [, quoted = "null"] = /"pidfile"\s*:\s*("(?:[^"\\\n]|\\.)*")/.exec(text) ?? [];
+    return JSON.parse(quoted);
   }
 }
 

@@ -8,6 +8,9 @@
 
 import type { Config, ServerConfig } from "./config.ts";
 
+/** In MiB: with 8 the service does not get as far as listening. */
+export const HINT_MIN = 32;
+
 /** Connections of one client server, at most. */
 export const CONNECTION_LIMIT = 50_000;
 

@@ -17,6 +17,7 @@ import { ConfigError, type Problem, quote } from "./error.ts";
 import { checkFiles, type FileUse, pathFault } from "./files.ts";
 import { canonicalHost, hostFault, knownAddresses } from "./host.ts";
 import { LOG_DEFAULTS, logFiles, ROTATE_KEEP_MAX } from "./logs.ts";
+import { HINT_MIN } from "./memory.ts";
 import { filesBeside } from "./pidfile.ts";
 import {
   byteCount,
@@ -46,8 +47,8 @@ const seconds = wholeNumber("a number of seconds", "a whole number from 0 to 300
 const user = text("a user", "the name or the number of a user in quotes", userFault);
 const megabytes = wholeNumber(
   "a number of megabytes",
-  "a whole number of megabytes, or 0 for the default",
-  0,
+  `a whole number of megabytes from ${HINT_MIN} on, or 0 for the default`,
+  HINT_MIN,
   Number.MAX_SAFE_INTEGER,
 );
 

@@ -17,6 +17,9 @@ const RELOAD_LIMIT_MS = 15_000;
 const LAST_WORDS = 10;
 const LAST_WORDS_WIDTH = 300;
 
+/** What V8 prints around the line that says why it gives up, and empty lines. */
+const NOISE = /^(\s*|#|<--- .* --->|\[\d+:0x.*|=+ .* =+|\s+\S+\(\+0x.*)$/;
+
 /** What starting a service came to. */
 export type Start = Extract<Report, { type: "listening" | "failed" }>;
 
@@ -147,7 +150,7 @@ export class Child {
   async #readErrors(show: (line: string) => void): Promise<void> {
     for await (const line of linesOf(this.#process.stderr)) {
       show(line);
-      if (line.trim() === "") continue;
+      if (NOISE.test(line)) continue;
       this.#lastWords.push(line.slice(0, LAST_WORDS_WIDTH));
       if (this.#lastWords.length > LAST_WORDS) this.#lastWords.shift();
     }

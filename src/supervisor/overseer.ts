@@ -20,6 +20,9 @@ import { dropState, keepState, type State, writeState } from "./state.ts";
 /** How long the service may take beyond its drain to stop by itself, in ms. */
 const STOP_LIMIT_MS = 5500;
 
+/** Characters of a complaint that are kept. */
+const COMPLAINT_WIDTH = 500;
+
 /** What the overseer needs from its surroundings. */
 export interface OverseerOptions {
   /** What it starts with. */
@@ -32,7 +35,7 @@ export interface OverseerOptions {
   readonly detached: boolean;
   /** Where its own few lines go. */
   readonly log: OverseerLog;
-  /** Gets each line that the service writes to standard error. */
+  /** Gets each line that the service writes to standard error, unless it is detached. */
   show(line: string): void;
   /** Told once, when the service listens or could not start at first. */
   announce(report: Report): void;
@@ -86,6 +89,7 @@ export class Overseer {
       reloadBegun: 0,
       reloadDone: 0,
       lastReload: null,
+      complaint: null,
     };
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       Deno.addSignalListener(signal, () => this.stop(signal));
@@ -180,7 +184,7 @@ export class Overseer {
           ...["--console", detached ? "none" : "stderr"],
         ],
         this.#config,
-        show,
+        detached ? (line) => this.#note(line) : show,
       );
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -199,6 +203,12 @@ export class Overseer {
     this.#know({ service: { pid: child.pid, since: Date.now(), urls: start.urls } });
     void child.ended.then((how) => this.#tell({ kind: "ended", child, how }));
     return start;
+  }
+
+  /** Nobody sees what a detached service complains of, such as a full disk: `status` shows it. */
+  #note(line: string): void {
+    if (line.trim() === "" || line === this.#state.complaint?.line) return;
+    this.#know({ complaint: { at: Date.now(), line: line.slice(0, COMPLAINT_WIDTH) } });
   }
 
   #mourn(child: Child, how: string): void {
@@ -231,22 +241,48 @@ export class Overseer {
 
   async #startAgain(): Promise<Start> {
     clearTimeout(this.#retry);
+    const { log } = this.#options;
     // It may have been corrected meanwhile.
     const config = this.#load();
     if ("lines" in config) {
-      for (const problem of config.lines) this.#options.log.warning("{problem}", { problem });
-      this.#options.log.warning("The service is started with the configuration as it was before.");
-    } else {
-      this.#adopt(config);
+      for (const problem of config.lines) log.warning("{problem}", { problem });
+      log.warning("The service is started with the configuration as it was before.");
     }
-    const start = await this.#start("again");
+    const { start, givenUp } = await this.#startWith(
+      "lines" in config ? this.#config : config,
+      "again",
+    );
+    for (const problem of givenUp ?? []) log.error("{problem}", { problem });
     if (start.type === "listening") {
       this.#know({ restarts: this.#state.restarts + 1 });
-      this.#options.log.info("The service (pid {pid}) listens again.", { pid: start.pid });
-    } else if (!this.#isStopping) {
-      this.#failed(start.problems);
+      log.info("The service (pid {pid}) listens again.", { pid: start.pid });
     }
     return start;
+  }
+
+  /**
+   * Starts the service with a configuration, or with the one before if it cannot start with that.
+   *
+   * @returns `givenUp`: the problems of a configuration that was given up.
+   */
+  async #startWith(
+    next: Config,
+    attempt: "first" | "again",
+  ): Promise<{ readonly start: Start; readonly givenUp: readonly string[] | null }> {
+    const former = this.#config;
+    this.#adopt(next);
+    let start = await this.#start(attempt);
+    let givenUp: readonly string[] | null = null;
+    if (
+      start.type === "failed" && !this.#isStopping &&
+      JSON.stringify(next) !== JSON.stringify(former)
+    ) {
+      givenUp = start.problems;
+      this.#adopt(former);
+      start = await this.#start("again");
+    }
+    if (start.type === "failed" && !this.#isStopping) this.#failed(start.problems);
+    return { start, givenUp };
   }
 
   /** The service has logged all its problems itself, as far as it could. */
@@ -276,10 +312,7 @@ export class Overseer {
   async #apply(): Promise<ReloadOutcome> {
     const next = this.#load();
     if ("lines" in next) return next;
-    if (this.#child === null) {
-      this.#adopt(next);
-      return outcomeOf(await this.#startAgain());
-    }
+    if (this.#child === null) return outcomeOf(await this.#startAgain());
     const reasons = restartReasons(this.#config, next);
     if (reasons.length === 0) {
       const { ok, lines } = await this.#child.reload(next);
@@ -290,18 +323,26 @@ export class Overseer {
     }
     const problems = await this.#check();
     if (problems.length > 0) return refused(problems);
-    const why = `${reasons.join(", ")} changed, which needs other permissions or another port.`;
+    const why = `${reasons.join(", ")} changed, which a running service cannot take over.`;
     this.#options.log.info("Reload: {why} The service is restarted.", { why });
     const later = this.#laterReasons(next);
     const old = this.#child;
     this.#child = null;
     this.#know({ service: null });
     await this.#end(old);
-    this.#adopt(next);
-    const start = await this.#start("again");
-    if (start.type === "failed" && !this.#isStopping) this.#failed(start.problems);
+    const { start, givenUp } = await this.#startWith(next, "first");
     const { ok, lines } = outcomeOf(start);
-    return { ok, lines: [`${why} The service was restarted.`, ...lines, ...later] };
+    if (givenUp === null) {
+      return { ok, lines: [`${why} The service was restarted.`, ...lines, ...later] };
+    }
+    return {
+      ok: false,
+      lines: [
+        `${why} The service was stopped for it, and could not start:`,
+        ...givenUp,
+        ...ok ? ["It was started again as it was before.", ...lines] : lines,
+      ],
+    };
   }
 
   /** What of a changed configuration the overseer itself can only do after a restart of its own. */

@@ -157,6 +157,8 @@ function put(path: string, next: Deno.FsFile): Deno.FsFile | null {
       for (const each of statesOf(path)) remove(each);
       next.truncateSync();
       next.writeSync(new TextEncoder().encode(String(Deno.pid)));
+      // For everybody to read, whatever the umask says.
+      Deno.chmodSync(name, 0o644);
       Deno.renameSync(name, path);
       return next;
     }

@@ -28,6 +28,8 @@ export interface State {
   readonly reloadBegun: number;
   readonly reloadDone: number;
   readonly lastReload: ReloadOutcome | null;
+  /** What a service without a console has last written to standard error. */
+  readonly complaint: { readonly at: number; readonly line: string } | null;
 }
 
 /** A service that listens. */
@@ -40,7 +42,9 @@ export interface RunningService {
 /** Replaces the state as a whole, so that no reader sees half of it. */
 export function writeState(pidfile: string, state: State): void {
   const path = stateFile(pidfile);
-  Deno.writeTextFileSync(`${path}.new`, JSON.stringify(state), { mode: 0o644 });
+  Deno.writeTextFileSync(`${path}.new`, JSON.stringify(state));
+  // For everybody to read, whatever the umask says.
+  Deno.chmodSync(`${path}.new`, 0o644);
   Deno.renameSync(`${path}.new`, path);
 }
 
@@ -78,12 +82,12 @@ export function readState(pidfile: string): State | null {
 /** Only the overseer writes it, so this tells its version from another one. */
 function isState(value: unknown): value is State {
   if (typeof value !== "object" || value === null) return false;
-  const { service, lastEnd, lastReload, ...rest } = value as State;
+  const { service, lastEnd, lastReload, complaint, ...rest } = value as State;
   return typeof rest.config === "string" && typeof rest.ownGroup === "boolean" &&
     [rest.drain, rest.since, rest.restarts, rest.reloadBegun, rest.reloadDone].every(
       Number.isFinite,
     ) &&
-    [service, lastEnd, lastReload].every(isObjectOrNull) &&
+    [service, lastEnd, lastReload, complaint].every(isObjectOrNull) &&
     (service === null || Array.isArray(service.urls));
 }
 

@@ -7,6 +7,7 @@ import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
 import { APHLICT, Daemon } from "./daemon.ts";
 import { Process } from "./process.ts";
+import { Folder } from "../folder.ts";
 import { publish, status } from "./server.ts";
 
 function exists(path: string): boolean {
@@ -49,6 +50,62 @@ Deno.test("start makes the folders that are missing, for everybody to look into"
   await daemon.start();
   for (const name of ["log", "pid"]) {
     assertEquals((Deno.statSync(`${daemon.folder.path}/${name}`).mode ?? 0) & 0o777, 0o755);
+  }
+});
+
+Deno.test("start makes folders and a pidfile that everybody can read, whatever the umask", async () => {
+  await using daemon = new Daemon();
+  const args = ["start", "--config", daemon.written.path, "--as-root"];
+  await using start = new Process("sh", ["-c", 'umask 077; exec "$@"', "sh", APHLICT, ...args], {
+    env: { DENO: Deno.execPath() },
+  });
+  assertEquals((await start.ended()).code, 0, start.output);
+  for (
+    const [path, mode] of [[`${daemon.folder.path}/pid`, 0o755], [daemon.pidfile, 0o644]] as const
+  ) {
+    assertEquals((Deno.statSync(path).mode ?? 0) & 0o777, mode, path);
+  }
+});
+
+Deno.test("the folder that it was started from may go", async () => {
+  await using daemon = new Daemon();
+  using other = new Folder();
+  const args = ["start", "--config", daemon.written.path, "--as-root"];
+  await using start = new Process(APHLICT, args, {
+    cwd: other.path,
+    env: { DENO: Deno.execPath() },
+  });
+  assertEquals((await start.ended()).code, 0, start.output);
+  for (const { pid } of daemon.members()) assertEquals(Deno.readLinkSync(`/proc/${pid}/cwd`), "/");
+});
+
+Deno.test("a stop whose output cannot be written stops all the same", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  await using stop = new Process("sh", [
+    "-c",
+    'exec "$@" >/dev/full 2>&1',
+    "sh",
+    APHLICT,
+    "stop",
+    "--config",
+    daemon.written.path,
+  ], { env: { DENO: Deno.execPath() } });
+  assertEquals((await stop.ended()).code, 0);
+  assertEquals(daemon.members(), []);
+});
+
+Deno.test("a relative configuration is found from where it is started", async () => {
+  await using daemon = new Daemon(() => ({ pidfile: "pid/aphlict.pid" }));
+  for (const [verb, ...more] of [["start", "--as-root"], ["status"], ["stop"]] as const) {
+    await using process = new Process(APHLICT, [verb, "--config", "aphlict.json", ...more], {
+      cwd: daemon.folder.path,
+      env: { DENO: Deno.execPath() },
+    });
+    assertEquals((await process.ended()).code, 0, process.output);
+    if (verb === "status") {
+      assertStringIncludes(process.output, `config      ${daemon.written.path}`);
+    }
   }
 });
 
@@ -301,6 +358,7 @@ Deno.test("status --json is one object, and asks an admin server that speaks TLS
     restarts: 0,
     lastEnd: null,
     lastReload: null,
+    complaint: null,
     listening: [`ws://0.0.0.0:${client}/`, `https://0.0.0.0:${admin}/`],
     counters: 0,
   });

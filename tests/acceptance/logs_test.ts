@@ -134,3 +134,13 @@ Deno.test("a service that comes back after a crash starts although the log's fol
     }
   });
 });
+
+Deno.test("what a daemon cannot write into its log, status tells, and start already", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  Deno.removeSync(`${daemon.folder.path}/log`, { recursive: true });
+  await logLine(daemon);
+  await daemon.until(async () =>
+    /complaint .*Cannot open log file/.test((await daemon.run("status")).output)
+  );
+});

@@ -48,7 +48,7 @@ Deno.test("reload uses a renewed certificate for new handshakes, and ends no con
   renew(daemon, makeCertificate(other));
   const { code, output } = await daemon.run("reload");
   assertEquals(code, 0, output);
-  assertStringIncludes(output, "nobody was disconnected");
+  assertMatch(output, /uses \S+server\.crt as it is now, for new connections; the others stay\./);
   using fresh = Deno.createHttpClient({ caCerts: [other.cert] });
   await using late = await Browser.open(port, { topics: ["A"], client: fresh });
   await publish(admin, { subscribers: ["A"], n: 1 });
@@ -96,7 +96,7 @@ Deno.test("reload that adds a port restarts the service with the permission for 
   }));
   const { code, output } = await daemon.run("reload");
   assertEquals(code, 0, output);
-  assertStringIncludes(output, "servers changed, which needs other permissions or another port");
+  assertStringIncludes(output, "servers changed, which a running service cannot take over.");
   assertStringIncludes(output, "The service was restarted.");
   assertEquals(daemon.pid("overseer"), overseer);
   assert(daemon.pid("service") !== service);
@@ -210,4 +210,54 @@ Deno.test("reloads that come one after the other are all answered", async () => 
   await daemon.start();
   const outcomes = await Promise.all([1, 2, 3].map(() => daemon.run("reload")));
   assertEquals(outcomes.map(({ code }) => code), [0, 0, 0]);
+});
+
+Deno.test("reload to a configuration that turns out not to work goes back to the one before", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const before = daemon.pid("service");
+  const browsers = await Promise.all([1, 2].map(() => Browser.open(daemon.written.client)));
+  const [added = 0] = freePorts(1);
+  daemon.configure(({ servers }) => ({
+    servers: [...servers as unknown[], { type: "client", port: added, listen: "127.0.0.1" }],
+  }));
+  await using reload = daemon.launch("reload");
+  // After the check, while the old service is still draining, somebody takes the port.
+  await daemon.until(() => daemon.log.includes("The service is restarted."));
+  using _taken = Deno.listen({ hostname: "127.0.0.1", port: added });
+  assertEquals((await reload.ended()).code, 1);
+  assertStringIncludes(reload.output, "The service was stopped for it, and could not start:");
+  assertStringIncludes(reload.output, `Cannot bind client server 127.0.0.1:${added}`);
+  assertStringIncludes(reload.output, "It was started again as it was before.");
+  assert(daemon.pid("service") !== before);
+  await publish(daemon.written.admin, { subscribers: [] });
+  for (const browser of browsers) assertEquals((await browser.closed).code, 1001);
+});
+
+Deno.test("reload says that the engine serve cannot keep its connections when a certificate is renewed", async () => {
+  await using daemon = secured();
+  daemon.configure(({ servers }) => {
+    const [client, admin] = servers as Record<string, unknown>[];
+    return { servers: [{ ...client, engine: "serve" }, admin] };
+  });
+  await daemon.start();
+  using client = Deno.createHttpClient({ caCerts: [authority.cert] });
+  await using browser = await Browser.open(daemon.written.client, { client });
+  renew(daemon, makeCertificate(authority));
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 0, output);
+  assertStringIncludes(output, 'Its connections were ended with 1001, because the engine "serve"');
+  assertEquals((await browser.closed).code, 1001);
+});
+
+Deno.test("reload makes the folder of a new log, and says what only a restart changes", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const path = `${daemon.folder.path}/new/aphlict.log`;
+  daemon.configure(() => ({ logs: [{ path }], user: "nobody" }));
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 0, output);
+  assertStringIncludes(Deno.readTextFileSync(path), "INFO Listening: ");
+  assertStringIncludes(output, `own few lines go to ${daemon.logPath} until the next`);
+  assertStringIncludes(output, '"user" counts from the next');
 });

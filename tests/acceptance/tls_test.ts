@@ -121,7 +121,7 @@ Deno.test("SIGHUP uses a renewed certificate for new connections, and a bad one 
   const other = makeAuthority("Another Root");
   write(makeCertificate(other));
   running.process.kill("SIGHUP");
-  await running.process.line(/INFO The server at wss:\S+ uses \S+server\.crt as it is now/);
+  await running.process.line(/INFO Reload: The server at wss:\S+ uses \S+server\.crt as it is now/);
   // A client of its own: an older one could resume its session, or reuse a connection.
   using distrusting = Deno.createHttpClient({ caCerts: [root.cert] });
   await assertRejects(() => Browser.open(running.client, { client: distrusting }), Error);

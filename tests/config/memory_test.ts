@@ -49,7 +49,7 @@ Deno.test("the original's default of 256 MiB holds fewer connections than are ac
 });
 
 Deno.test("a hint that is too small for the service itself holds nobody", () => {
-  assertEquals(connectionsHeld(configOf(16, PLAIN)), 0);
+  assertEquals(connectionsHeld(configOf(32, PLAIN)), 0);
 });
 
 Deno.test("the connections that are counted are those that are accepted", () => {

@@ -70,7 +70,10 @@ export const SHAPES: readonly InvalidFile[] = [
   ...["null", "-1", "1.5", "1e300", "true", `"256 MB"`].map((hint): InvalidFile => ({
     what: `${hint} for the memory hint`,
     text: keys(`"memory.hint": ${hint}`),
-    problems: [["memory.hint", "Use a whole number of megabytes, or 0 for the default."]],
+    problems: [[
+      "memory.hint",
+      "Use a whole number of megabytes from 32 on, or 0 for the default.",
+    ]],
   })),
   {
     what: "a memory hint in quotes, and says to remove them",

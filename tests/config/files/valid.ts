@@ -253,7 +253,7 @@ export const VALID_FILES: readonly ValidFile[] = [
   },
   {
     what: "the last of two values for one key, as PHP does",
-    text: keys(`"memory.hint": 1, "memory.hint": 2`),
-    expected: { memoryHint: 2 },
+    text: keys(`"memory.hint": 64, "memory.hint": 128`),
+    expected: { memoryHint: 128 },
   },
 ];
