@@ -15,7 +15,8 @@ import { serviceFlags } from "../config/permissions.ts";
 import { Backoff } from "./backoff.ts";
 import type { ReloadOutcome, Report } from "./channel.ts";
 import { Child, type Start } from "./child.ts";
-import { dropState, keepState, type State, writeState } from "./state.ts";
+import { Mailbox } from "./mailbox.ts";
+import { StateFile } from "./state.ts";
 
 /** How long the service may take beyond its drain to stop by itself, in ms. */
 const STOP_LIMIT_MS = 5500;
@@ -60,28 +61,27 @@ type Event =
 export class Overseer {
   readonly #options: OverseerOptions;
   readonly #backoff = new Backoff();
-  readonly #events: Event[] = [];
-  #happened = Promise.withResolvers<void>();
+  readonly #events = new Mailbox<Event>();
   #isStopping = false;
   /** Ends the waiting for a reload. */
   #interrupt = () => {};
   #config: Config;
-  #state: State;
+  readonly #known: StateFile;
   #child: Child | null = null;
   /** When it began to listen, by the clock that nobody sets. */
   #listens = 0;
   /** All that have not ended: one that is being replaced, too. */
   readonly #alive = new Set<Child>();
   #retry: ReturnType<typeof setTimeout> | undefined;
-  #untold = false;
 
   constructor(options: OverseerOptions) {
     this.#options = options;
     this.#config = options.config;
-    this.#state = {
-      config: resolve(Deno.cwd(), options.config.path),
-      ownGroup: options.detached,
-      drain: options.config.drain,
+    const { config, detached, log } = options;
+    this.#known = new StateFile(config.pidfile, {
+      config: resolve(Deno.cwd(), config.path),
+      ownGroup: detached,
+      drain: config.drain,
       since: Date.now(),
       service: null,
       restarts: 0,
@@ -90,13 +90,18 @@ export class Overseer {
       reloadDone: 0,
       lastReload: null,
       complaint: null,
-    };
+    }, (error) =>
+      log.warning(
+        "Cannot write the state beside pidfile {path}, so that status and reload cannot tell what " +
+          "goes on: {error}",
+        { path: config.pidfile, error },
+      ));
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       Deno.addSignalListener(signal, () => this.stop(signal));
     }
     Deno.addSignalListener("SIGHUP", () => {
       // One that has not begun will see what this one is about.
-      if (!this.#events.some(({ kind }) => kind === "reload")) this.#tell({ kind: "reload" });
+      if (!this.#events.some(({ kind }) => kind === "reload")) this.#events.put({ kind: "reload" });
     });
   }
 
@@ -104,15 +109,15 @@ export class Overseer {
    * Starts the service and keeps it running until it is told to stop. The pidfile has to be held
    * meanwhile.
    *
-   * @returns Whether the service could be started at first.
+   * @returns Whether it did as it was told; `false` when the service could not be started at first.
    */
   async run(): Promise<boolean> {
-    this.#know({});
+    this.#known.change({});
     const first = await this.#start("first");
     this.#options.announce(first);
-    if (first.type === "failed") return false;
+    if (first.type === "failed") return this.#isStopping;
     for (;;) {
-      const event = await this.#next();
+      const event = await this.#events.take();
       if (event.kind === "stop") {
         await this.#stop(event.why);
         return true;
@@ -148,21 +153,7 @@ export class Overseer {
     // What is only starting need not get as far as listening.
     for (const child of this.#alive) if (child !== this.#child) child.signal("SIGTERM");
     this.#interrupt();
-    this.#tell({ kind: "stop", why });
-  }
-
-  #tell(event: Event): void {
-    this.#events.push(event);
-    this.#happened.resolve();
-  }
-
-  async #next(): Promise<Event> {
-    for (;;) {
-      const event = this.#events.shift();
-      if (event) return event;
-      this.#happened = Promise.withResolvers();
-      await this.#happened.promise;
-    }
+    this.#events.put({ kind: "stop", why });
   }
 
   async #start(attempt: "first" | "again"): Promise<Start> {
@@ -200,22 +191,22 @@ export class Overseer {
     }
     this.#child = child;
     this.#listens = performance.now();
-    this.#know({ service: { pid: child.pid, since: Date.now(), urls: start.urls } });
-    void child.ended.then((how) => this.#tell({ kind: "ended", child, how }));
+    this.#known.change({ service: { pid: child.pid, since: Date.now(), urls: start.urls } });
+    void child.ended.then((how) => this.#events.put({ kind: "ended", child, how }));
     return start;
   }
 
   /** Nobody sees what a detached service complains of, such as a full disk: `status` shows it. */
   #note(line: string): void {
-    if (line.trim() === "" || line === this.#state.complaint?.line) return;
-    this.#know({ complaint: { at: Date.now(), line: line.slice(0, COMPLAINT_WIDTH) } });
+    if (line.trim() === "" || line === this.#known.state.complaint?.line) return;
+    this.#known.change({ complaint: { at: Date.now(), line: line.slice(0, COMPLAINT_WIDTH) } });
   }
 
   #mourn(child: Child, how: string): void {
     const listenedMs = performance.now() - this.#listens;
     this.#child = null;
     const lastEnd = { at: Date.now(), reason: how };
-    this.#know({ service: null, lastEnd });
+    this.#known.change({ service: null, lastEnd });
     const { log } = this.#options;
     log.error("The service (pid {pid}) {how} after {seconds} s.", {
       pid: child.pid,
@@ -236,7 +227,7 @@ export class Overseer {
   #retryAfter(ms: number): void {
     clearTimeout(this.#retry);
     this.#options.log.info("The service is started again in {seconds} s.", { seconds: ms / 1000 });
-    this.#retry = setTimeout(() => this.#tell({ kind: "retry" }), ms);
+    this.#retry = setTimeout(() => this.#events.put({ kind: "retry" }), ms);
   }
 
   async #startAgain(): Promise<Start> {
@@ -254,7 +245,7 @@ export class Overseer {
     );
     for (const problem of givenUp ?? []) log.error("{problem}", { problem });
     if (start.type === "listening") {
-      this.#know({ restarts: this.#state.restarts + 1 });
+      this.#known.change({ restarts: this.#known.state.restarts + 1 });
       log.info("The service (pid {pid}) listens again.", { pid: start.pid });
     }
     return start;
@@ -289,13 +280,13 @@ export class Overseer {
   #failed([problem = "It did not start.", ...others]: readonly string[]): void {
     const more = others.length > 0 ? ` (and ${others.length} more lines)` : "";
     this.#options.log.error("The service could not start: {problem}{more}", { problem, more });
-    this.#know({ lastEnd: { at: Date.now(), reason: `could not start: ${problem}` } });
+    this.#known.change({ lastEnd: { at: Date.now(), reason: `could not start: ${problem}` } });
     this.#retryAfter(this.#backoff.wait(0));
   }
 
   async #reload(): Promise<void> {
-    const number = this.#state.reloadBegun + 1;
-    this.#know({ reloadBegun: number });
+    const number = this.#known.state.reloadBegun + 1;
+    this.#known.change({ reloadBegun: number });
     const outcome = await new Promise<ReloadOutcome | null>((resolve, reject) => {
       this.#interrupt = () => resolve(null);
       this.#apply().then(resolve, reject);
@@ -306,7 +297,7 @@ export class Overseer {
       if (outcome.ok) log.info("Reload: {line}", { line });
       else log.error("Reload refused: {line}", { line });
     }
-    this.#know({ reloadDone: number, lastReload: outcome });
+    this.#known.change({ reloadDone: number, lastReload: outcome });
   }
 
   async #apply(): Promise<ReloadOutcome> {
@@ -328,7 +319,7 @@ export class Overseer {
     const later = this.#laterReasons(next);
     const old = this.#child;
     this.#child = null;
-    this.#know({ service: null });
+    this.#known.change({ service: null });
     await this.#end(old);
     const { start, givenUp } = await this.#startWith(next, "first");
     const { ok, lines } = outcomeOf(start);
@@ -375,7 +366,7 @@ export class Overseer {
 
   #adopt(config: Config): void {
     this.#config = config;
-    this.#know({ drain: config.drain });
+    this.#known.change({ drain: config.drain });
     this.#options.adopted(config);
   }
 
@@ -420,30 +411,7 @@ export class Overseer {
 
   /** To be called now and then: looks after the state beside the pidfile. */
   remember(): void {
-    this.#write(keepState);
-  }
-
-  #know(change: Partial<State>): void {
-    this.#state = { ...this.#state, ...change };
-    this.#write(writeState);
-  }
-
-  /** A state that cannot be written must not stop the service. */
-  #write(write: (pidfile: string, state: State) => void): void {
-    try {
-      write(this.#config.pidfile, this.#state);
-      this.#untold = false;
-    } catch (error) {
-      if (!this.#untold) {
-        this.#options.log.warning(
-          "Cannot write the state beside pidfile {path}, so that status and reload cannot tell what " +
-            "goes on: {error}",
-          { path: this.#config.pidfile, error },
-        );
-      }
-      this.#untold = true;
-      dropState(this.#config.pidfile);
-    }
+    this.#known.keep();
   }
 }
 

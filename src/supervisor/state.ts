@@ -39,8 +39,59 @@ export interface RunningService {
   readonly urls: readonly string[];
 }
 
-/** Replaces the state as a whole, so that no reader sees half of it. */
-export function writeState(pidfile: string, state: State): void {
+/** The state that an overseer keeps. One that cannot be written must not stop it. */
+export class StateFile {
+  readonly #pidfile: string;
+  readonly #complain: (error: unknown) => void;
+  #state: State;
+  #complained = false;
+
+  /**
+   * @param pidfile Beside which it stands; it has to be held.
+   * @param complain Told once when the state cannot be written, and again after it could.
+   */
+  constructor(pidfile: string, state: State, complain: (error: unknown) => void) {
+    this.#pidfile = pidfile;
+    this.#state = state;
+    this.#complain = complain;
+  }
+
+  /** What is known now, whether or not it could be written. */
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Takes over what has changed. */
+  change(part: Partial<State>): void {
+    this.#state = { ...this.#state, ...part };
+    this.#attempt(() => write(this.#pidfile, this.#state));
+  }
+
+  /**
+   * To be called now and then: what cleans up old files must not find it old, and one that was removed
+   * is written again.
+   */
+  keep(): void {
+    this.#attempt(() => {
+      if (!touch(stateFile(this.#pidfile))) write(this.#pidfile, this.#state);
+    });
+  }
+
+  #attempt(action: () => void): void {
+    try {
+      action();
+      this.#complained = false;
+    } catch (error) {
+      if (!this.#complained) this.#complain(error);
+      this.#complained = true;
+      // Nobody may take what it says for the truth.
+      drop(stateFile(this.#pidfile));
+    }
+  }
+}
+
+/** As a whole, so that no reader sees half of it. */
+function write(pidfile: string, state: State): void {
   const path = stateFile(pidfile);
   Deno.writeTextFileSync(`${path}.new`, JSON.stringify(state));
   // For everybody to read, whatever the umask says.
@@ -48,21 +99,21 @@ export function writeState(pidfile: string, state: State): void {
   Deno.renameSync(`${path}.new`, path);
 }
 
-/** Keeps what cleans up old files from finding the state old, and writes one that was removed again. */
-export function keepState(pidfile: string, state: State): void {
+/** Whether it is there. */
+function touch(path: string): boolean {
   const now = new Date();
   try {
-    Deno.utimeSync(stateFile(pidfile), now, now);
+    Deno.utimeSync(path, now, now);
+    return true;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    writeState(pidfile, state);
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 
-/** Removes a state that cannot be brought up to date, so that nobody takes it for the truth. */
-export function dropState(pidfile: string): void {
+function drop(path: string): void {
   try {
-    Deno.removeSync(stateFile(pidfile));
+    Deno.removeSync(path);
   } catch {
     // What cannot be written either has been told.
   }
