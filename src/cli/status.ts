@@ -96,11 +96,9 @@ function textOf(report: StatusReport): string {
       `pidfile ${pidfile} cannot be read.`;
   }
   const lines = [
-    service === null
-      ? `Aphlict (${overseer}) is running, but its service is down and will be started again.`
-      : `Aphlict (${overseer}) is running.`,
+    `Aphlict (${overseer}) is running${service === null ? whyDown(lastEnd !== null) : "."}`,
     `overseer    ${overseer}, up ${formatDuration(uptime.overseer)}`,
-    `service     ${service === null ? "down" : `${service}, up ${formatDuration(uptime.service)}`}`,
+    `service     ${service === null ? "none" : `${service}, up ${formatDuration(uptime.service)}`}`,
     `restarts    ${restarts}`,
   ];
   if (lastEnd) lines.push(`last end    ${lastEnd.time}: the service ${lastEnd.reason}`);
@@ -120,6 +118,12 @@ function textOf(report: StatusReport): string {
     );
   }
   return lines.join("\n");
+}
+
+function whyDown(hasEnded: boolean): string {
+  return hasEnded
+    ? ", but its service is down and will be started again."
+    : ", and its service is being started.";
 }
 
 function secondsSince(time: number | undefined): number | null {
