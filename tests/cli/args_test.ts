@@ -57,3 +57,23 @@ for (
     assertEquals(assertThrows(() => parseOptions(argv, SPECS), UsageError).message, complaint);
   });
 }
+
+const FLAG = { name: "json", help: "" };
+
+Deno.test("an option that takes no value is there or not", () => {
+  assertEquals(parseOptions(["--json"], [FLAG]).values.get("json"), "");
+  assertEquals(parseOptions([], [FLAG]).values.has("json"), false);
+  assertEquals(parseOptions(["--json", "x"], [FLAG]).rest, ["x"]);
+});
+
+for (
+  const [argv, problem] of [
+    [["--json=1"], "takes no value"],
+    [["--json=false"], "takes no value"],
+    [["--json", "--json"], "more than once"],
+  ] as const
+) {
+  Deno.test(`an option that takes no value is refused as "${argv.join(" ")}"`, () => {
+    assertThrows(() => parseOptions(argv, [FLAG]), UsageError, problem);
+  });
+}

@@ -1,5 +1,10 @@
 import type { Config, ServerConfig } from "../../src/config/config.ts";
-import { CONNECTION_LIMIT, connectionsHeld, heapLimit } from "../../src/config/memory.ts";
+import {
+  CONNECTION_LIMIT,
+  connectionsHeld,
+  heapLimit,
+  memoryWarning,
+} from "../../src/config/memory.ts";
 import { DEFAULT_LIMITS } from "../../src/websocket/socket.ts";
 import { assertEquals } from "../assert.ts";
 
@@ -54,4 +59,16 @@ Deno.test("a hint that is too small for the service itself holds nobody", () => 
 
 Deno.test("the connections that are counted are those that are accepted", () => {
   assertEquals(CONNECTION_LIMIT, DEFAULT_LIMITS.connections);
+});
+
+Deno.test("a hint that is too small is warned of, with what would do", () => {
+  assertEquals(
+    memoryWarning(configOf(256, PLAIN)),
+    '"memory.hint" of 256 MB holds about 44500 connections, fewer than are accepted. Raise it to 320, ' +
+      "or remove it, which comes to the same",
+  );
+});
+
+Deno.test("a hint that is large enough, and none at all, are not warned of", () => {
+  for (const hint of [320, 4096, null]) assertEquals(memoryWarning(configOf(hint, PLAIN)), null);
 });

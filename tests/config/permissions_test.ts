@@ -2,7 +2,12 @@ import fc from "fast-check";
 import { join } from "node:path";
 import type { Config } from "../../src/config/config.ts";
 import { LOG_DEFAULTS } from "../../src/config/logs.ts";
-import { serviceFlags, servicePermissions, shellQuote } from "../../src/config/permissions.ts";
+import {
+  overseerFlags,
+  serviceFlags,
+  servicePermissions,
+  shellQuote,
+} from "../../src/config/permissions.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 
 const SMALL: Config = {
@@ -109,6 +114,18 @@ Deno.test("the flags list the permissions and the memory hint", () => {
     "--allow-read=/etc/aphlict.json,tls/key.pem,tls/cert.pem,tls/chain.pem,tls/admin.pem," +
     LOG_FILES.join(","),
     `--allow-write=${LOG_FILES.join(",")}`,
+  ]);
+});
+
+Deno.test("the overseer may own its files, append to the first log, run one program, and reach nobody", () => {
+  const owned = ["", ".state", ".state.new", ".new"].map((suffix) => `/run/aphlict.pid${suffix}`);
+  assertEquals(overseerFlags(LARGE, "/usr/bin/deno"), [
+    "--no-prompt",
+    "--cached-only",
+    "--deny-import",
+    `--allow-read=/etc/aphlict.json,${owned.join(",")},log/a`,
+    `--allow-write=${owned.join(",")},log/a`,
+    "--allow-run=/usr/bin/deno",
   ]);
 });
 
