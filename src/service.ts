@@ -38,17 +38,18 @@ export interface Service {
   readonly fingerprint: string;
   readonly listening: readonly Listening[];
   /**
-   * Reads the keys and certificates of all servers again, and uses those that have changed; resolves
-   * when they are in use. Without being asked the service does the same within a minute of a change.
+   * Reads the keys and certificates of all servers again. What this returns uses those that have
+   * changed, and resolves when they are in use. Without being asked the service does the same within a
+   * minute of a change.
    *
    * A client server on the socket engine keeps its connections. Every other server with another
    * certificate is bound again: an admin server answers what it has received, one on the engine
    * `serve` ends its connections with 1001.
    *
-   * @returns What was done, a sentence each; nothing when no certificate has changed.
-   * @throws {StartError} With every file that cannot be used. Nothing has been changed then.
+   * @returns Resolves with what was done, a sentence each; with nothing when no certificate has changed.
+   * @throws {StartError} With every file that cannot be used.
    */
-  renewCertificates(): Promise<readonly string[]>;
+  readCertificates(): () => Promise<readonly string[]>;
   /**
    * Stops. The admin servers accept no more, publish nothing more and have 1 s to answer; the client
    * servers accept no more, and every listener is closed with 1001 behind what was published for it.
@@ -134,11 +135,11 @@ class RunningService implements Service {
     ];
   }
 
-  async renewCertificates(): Promise<readonly string[]> {
+  readCertificates(): () => Promise<readonly string[]> {
     const { found, problems } = this.#certificates.read();
     this.#told = problems.join("\n");
     if (problems.length > 0) throw new StartError(this.#told);
-    return await this.#use(found);
+    return () => this.#use(found);
   }
 
   stop(drainMs: number): Promise<void> {

@@ -13,6 +13,7 @@ const root = makeAuthority("Test Root");
 class Watched implements AsyncDisposable {
   readonly #folder = new Folder();
   readonly certificates: Certificates;
+  readonly config: Config;
 
   private constructor(validMs: number) {
     this.renew(validMs);
@@ -29,6 +30,7 @@ class Watched implements AsyncDisposable {
       user: null,
       drain: 0,
     };
+    this.config = config;
     this.certificates = new Certificates(config);
     this.certificates.use(this.certificates.read().found);
   }
@@ -38,6 +40,11 @@ class Watched implements AsyncDisposable {
     const path = `${watched.#folder.path}/log`;
     openLogFile(path);
     return watched;
+  }
+
+  /** A key without its certificate, or text. */
+  write(name: string, text: string): void {
+    this.#folder.write(name, text);
   }
 
   renew(validMs: number): void {
@@ -88,4 +95,48 @@ Deno.test("what is in use and has not changed is not found again", async () => {
   assertEquals(watched.certificates.read(), { found: [], problems: [] });
   watched.renew(DAY_MS);
   assertEquals(watched.certificates.read().found.map(({ index }) => index), [0, 1]);
+});
+
+Deno.test("a certificate is warned of thirteen days and a half before its end", async () => {
+  await using watched = Watched.open(13.5 * DAY_MS);
+  watched.certificates.warn(Date.now());
+  assertEquals(watched.lines.length, 1);
+});
+
+Deno.test("the same certificate with another form of its key is found", async () => {
+  await using watched = Watched.open(DAY_MS);
+  const { key, cert } = makeCertificate(root, DAY_MS);
+  for (const text of [key, `another form\n${key}`]) {
+    watched.write("a.key", text);
+    watched.write("a.crt", cert);
+    const { found, problems } = watched.certificates.read();
+    assertEquals([found.length, problems], [2, []]);
+    watched.certificates.use(found);
+  }
+});
+
+Deno.test("while one certificate cannot be used, none is found", async () => {
+  const folder = new Folder();
+  await using watched = Watched.open(DAY_MS);
+  const write = (name: string) => {
+    const { key, cert } = makeCertificate(root);
+    const [keyPath, certPath] = [
+      folder.write(`${name}.key`, key),
+      folder.write(`${name}.crt`, cert),
+    ];
+    return { key: keyPath, cert: certPath, chain: null };
+  };
+  try {
+    const servers = ["a", "b"].map((name, port) => (
+      { ...watched.config.servers[0]!, port: port + 1, tls: write(name) }
+    ));
+    const certificates = new Certificates({ ...watched.config, servers });
+    certificates.use(certificates.read().found);
+    write("a");
+    folder.write("b.crt", "no certificate");
+    const { found, problems } = certificates.read();
+    assertEquals([found, problems.length], [[], 1]);
+  } finally {
+    folder[Symbol.dispose]();
+  }
 });

@@ -219,8 +219,9 @@ async function reload(
     };
   }
   try {
-    const renewed = await service.renewCertificates();
+    const renew = service.readCertificates();
     reopenLog({ ...logging, files: to.logs, onTrouble: "throw", writer: "rotating" });
+    const renewed = await renew();
     return {
       ok: true,
       lines: ["Configuration, certificates and logs were read again.", ...renewed],

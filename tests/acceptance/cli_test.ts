@@ -174,6 +174,48 @@ Deno.test("check reports all that stands in the way of a start at once", async (
   assertStringIncludes(output, `Cannot use ${path}: 9 problems.`);
 });
 
+Deno.test("check warns of a hint that is too small and of a certificate that ends soon, and says OK", async () => {
+  const { key, cert } = makeCertificate(makeAuthority("Test"), 13 * 86_400_000);
+  using folder = oddFolder();
+  const [port = 0] = freePorts(1);
+  const tls = { "ssl.key": folder.write("a.key", key), "ssl.cert": folder.write("a.crt", cert) };
+  const { path } = writeConfig(folder, {
+    servers: [{ type: "client", port, ...tls }, { type: "admin", port: port + 1 }],
+    "memory.hint": 100,
+  });
+  const { code, output } = await aphlict("check", "--config", path);
+  assertEquals(code, 0, output);
+  assertMatch(output, /^Warning: "memory\.hint" of 100 MB holds about \d+ connections/m);
+  assertMatch(output, /^Warning: certificate \S*.*a\.crt expires on /m);
+  assertStringIncludes(output, "\n  heap of 100 MB at most");
+});
+
+Deno.test("check does not take the ports of a killed overseer's state for its own", async () => {
+  using folder = oddFolder();
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  const [client = 0] = freePorts(1);
+  const { path } = writeConfig(folder, {
+    servers: [{ type: "client", port: client }, { type: "admin", port }],
+  });
+  folder.write("aphlict.pid", "1");
+  folder.write(
+    "aphlict.pid.state",
+    JSON.stringify({
+      config: path,
+      since: 1,
+      restarts: 0,
+      reloads: 0,
+      lastEnd: null,
+      lastReload: null,
+      service: { pid: 1, since: 1, urls: [`http://127.0.0.1:${port}/`] },
+    }),
+  );
+  const { code, output } = await aphlict("check", "--config", path);
+  assertEquals(code, 1);
+  assertStringIncludes(output, `Cannot bind admin server 127.0.0.1:${port}`);
+});
+
 Deno.test("check refuses a pipe as a log, and does not wait for its reader", async () => {
   using folder = oddFolder();
   const pipe = `${folder.path}/pipe`;

@@ -328,6 +328,15 @@ Deno.test("status tells processes, uptime, restarts, files, addresses and counte
   ]);
 });
 
+Deno.test("status tells of a service that does not answer, and waits for it no longer than 3 s", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  Deno.kill(daemon.pid("service"), "SIGSTOP");
+  const { code, output } = await daemon.run("status");
+  assertEquals(code, 0);
+  assertMatch(output, /counters {4}unknown: http:\S+: The operation was aborted/);
+});
+
 Deno.test("status --json is one object, and asks an admin server that speaks TLS, too", async () => {
   const { key, cert } = makeCertificate(makeAuthority("Test"));
   await using daemon = new Daemon();
@@ -403,6 +412,21 @@ Deno.test("a service that keeps dying is started again after longer and longer",
   await daemon.until(() => daemon.log.includes("The service is started again in 8 s."));
   assertEquals((await daemon.run("stop")).code, 0, "a stop need not wait for that");
   assertEquals(daemon.members(), []);
+});
+
+Deno.test("a service that cannot be started again says why, and is tried again", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  daemon.configure(({ servers }) => ({
+    servers: (servers as Record<string, unknown>[]).map((server) => ({
+      ...server,
+      // Not an address of any host.
+      listen: "192.0.2.1",
+    })),
+  }));
+  Deno.kill(daemon.pid("service"), "SIGKILL");
+  await daemon.until(() => daemon.log.includes("The service could not start: Cannot bind"));
+  await daemon.until(() => daemon.log.includes("The service is started again in 4 s."));
 });
 
 Deno.test("a service whose overseer is killed ends by itself, and a start replaces both", async () => {
@@ -514,6 +538,25 @@ Deno.test("run stays in the foreground, shows the log, and ends with 0 on SIGTER
   assertEquals(daemon.members(), []);
   assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
   assertMatch(run.output, /INFO Stopped\./);
+});
+
+Deno.test("run ends with 0 on SIGINT", async () => {
+  await using daemon = new Daemon();
+  await using run = daemon.launch("run");
+  await run.line(/INFO Permissions: /);
+  run.kill("SIGINT");
+  assertEquals((await run.ended()).code, 0);
+  assertEquals(daemon.members(), []);
+});
+
+Deno.test("SIGHUP to both, as of a terminal that closes, ends neither and reloads", async () => {
+  await using daemon = new Daemon();
+  await using run = daemon.launch("run");
+  await run.line(/INFO Permissions: /);
+  const before = daemon.members();
+  for (const { pid } of before) Deno.kill(pid, "SIGHUP");
+  await run.line(/INFO Reload: /);
+  assertEquals(daemon.members(), before);
 });
 
 Deno.test("run ends with 1 and says why when the service cannot start at first", async () => {

@@ -290,3 +290,35 @@ Deno.test("SIGHUP leaves the log as it is when a log file cannot be opened", asy
   await running.process.line(/ERROR Reload refused: Cannot open log file \S+: /);
   assertStringIncludes(Deno.readTextFileSync(`${log}-old`), "Reload refused: Cannot open log file");
 });
+
+Deno.test("SIGHUP refuses what needs a restart of the service, and says what", async () => {
+  await using running = await run();
+  const path = `${running.folder}/aphlict.json`;
+  const config = JSON.parse(Deno.readTextFileSync(path));
+  Deno.writeTextFileSync(path, JSON.stringify({ ...config, "memory.hint": 999 }));
+  running.process.kill("SIGHUP");
+  await running.process.line(/ERROR Reload refused: memory\.hint changed, which needs a restart/);
+});
+
+Deno.test("SIGHUP takes another drain over", async () => {
+  await using running = await run({ drain: 20 });
+  await using one = await Browser.open(running.client);
+  await using other = await Browser.open(running.client);
+  const path = `${running.folder}/aphlict.json`;
+  const config = JSON.parse(Deno.readTextFileSync(path));
+  Deno.writeTextFileSync(path, JSON.stringify({ ...config, drain: 0 }));
+  running.process.kill("SIGHUP");
+  await running.process.line(/INFO Reload: /);
+  const stopped = performance.now();
+  running.process.kill("SIGTERM");
+  for (const browser of [one, other]) assertEquals((await browser.closed).code, 1001);
+  assert(performance.now() - stopped < 10_000, "not over the 20 s of before");
+  assertEquals((await running.process.ended()).code, 0);
+});
+
+Deno.test("a hint that is too small for the connections is warned of at the start", async () => {
+  using folder = new Folder();
+  const { path } = writeConfig(folder, { "memory.hint": 100 });
+  await using process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
+  await process.line(/WARNING "memory\.hint" of 100 MB holds about \d+ connections/);
+});

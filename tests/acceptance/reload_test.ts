@@ -261,3 +261,19 @@ Deno.test("reload makes the folder of a new log, and says what only a restart ch
   assertStringIncludes(output, `own few lines go to ${daemon.logPath} until the next`);
   assertStringIncludes(output, '"user" counts from the next');
 });
+
+Deno.test("a reload that is refused for a log leaves the certificate as it was", async () => {
+  await using daemon = secured();
+  await daemon.start();
+  const { client: port } = daemon.written;
+  const other = makeAuthority("Another Root");
+  renew(daemon, makeCertificate(other));
+  Deno.renameSync(daemon.logPath, `${daemon.logPath}-old`);
+  Deno.mkdirSync(daemon.logPath);
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 1);
+  assertStringIncludes(output, "Cannot open log file");
+  using client = Deno.createHttpClient({ caCerts: [authority.cert] });
+  await using browser = await Browser.open(port, { client });
+  await browser.pong();
+});

@@ -4,6 +4,7 @@ import { assertEquals, assertThrows } from "../assert.ts";
 const SPECS: readonly OptionSpec[] = [
   { name: "config", value: "PATH", help: "" },
   { name: "format", value: "FORMAT", help: "", choices: ["flags", "json"] },
+  { name: "json", help: "" },
 ];
 
 for (
@@ -19,6 +20,7 @@ for (
     [["--config=--x", "--format=json"], { config: "--x", format: "json" }, []],
     [["--config", "a\nb"], { config: "a\nb" }, []],
     [["--config", "007"], { config: "007" }, []],
+    [["--json", "x"], { json: "" }, ["x"]],
   ] as const
 ) {
   Deno.test(`parseOptions() understands ${JSON.stringify(argv)}`, () => {
@@ -50,6 +52,9 @@ for (
     [["--config", "a", "--config", "b"], '"--config" was given more than once.'],
     [["--config=a", "--config"], '"--config" was given more than once.'],
     [["--format", "JSON"], '"--format JSON" is not one of flags, json.'],
+    [["--json=x"], '"--json" takes no value.'],
+    [["--json=false"], '"--json" takes no value.'],
+    [["--json", "--json"], '"--json" was given more than once.'],
     [["--format", "xml"], '"--format xml" is not one of flags, json.'],
   ] as const
 ) {

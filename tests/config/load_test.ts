@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../src/config/error.ts";
-import { defaultConfigPath, loadConfig, readFault } from "../../src/config/load.ts";
+import { defaultConfigPath, loadConfig, loadPidfile, readFault } from "../../src/config/load.ts";
 import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
@@ -224,4 +224,20 @@ Deno.test("the default that is shipped says what Phorge's own default says", () 
     user: null,
     drain: 2,
   });
+});
+
+Deno.test("the pidfile of a file that cannot be used otherwise is found, with what is wrong", () => {
+  using folder = new Folder();
+  const path = folder.write("aphlict.json", '{"servers": [, "pidfile" : "/run/a\\u0062.pid"');
+  const { pidfile, error } = loadPidfile(path);
+  assertEquals(pidfile, "/run/ab.pid");
+  assertEquals(error?.problems.length, 1);
+});
+
+Deno.test("a file whose pidfile cannot be understood is refused as it is", () => {
+  using folder = new Folder();
+  for (const pidfile of ['"a,b"', '"a\\x"', "1", '""']) {
+    const path = folder.write("aphlict.json", `{"servers": [], "pidfile": ${pidfile}}`);
+    assertThrows(() => loadPidfile(path), ConfigError);
+  }
 });

@@ -117,18 +117,6 @@ Deno.test("the flags list the permissions and the memory hint", () => {
   ]);
 });
 
-Deno.test("the overseer may own its files, append to the first log, run one program, and reach nobody", () => {
-  const owned = ["", ".state", ".state.new", ".new"].map((suffix) => `/run/aphlict.pid${suffix}`);
-  assertEquals(overseerFlags(LARGE, "/usr/bin/deno"), [
-    "--no-prompt",
-    "--cached-only",
-    "--deny-import",
-    `--allow-read=/etc/aphlict.json,${owned.join(",")},log/a`,
-    `--allow-write=${owned.join(",")},log/a`,
-    "--allow-run=/usr/bin/deno",
-  ]);
-});
-
 /** Paths as validation lets them through. */
 const path = fc.string({ unit: "grapheme", minLength: 1 }).filter((text) =>
   !/[,\0\r\n]/.test(text)
@@ -153,6 +141,19 @@ const config: fc.Arbitrary<Config> = fc.record({
   memoryHint: fc.option(fc.nat()),
   user: fc.constant(null),
   drain: fc.constant(2),
+});
+
+Deno.test("the overseer may append to the first log alone, and to none when there is none", () => {
+  const owned = ["", ".state", ".state.new", ".new"].map((suffix) => `${LARGE.pidfile}${suffix}`);
+  assertEquals(overseerFlags(LARGE, "/bin/deno").slice(3), [
+    `--allow-read=${[LARGE.path, ...owned, "log/a"].join(",")}`,
+    `--allow-write=${[...owned, "log/a"].join(",")}`,
+    "--allow-run=/bin/deno",
+  ]);
+  assertEquals(
+    overseerFlags({ ...LARGE, logs: [] }, "/bin/deno")[4],
+    `--allow-write=${owned.join(",")}`,
+  );
 });
 
 Deno.test("no flag that grants something is ever bare, or has an empty entry", () => {

@@ -180,6 +180,18 @@ Deno.test("a rotation that fails is complained about once, and the file goes on"
   });
 });
 
+Deno.test("after a rotation that failed the next is tried when the file has grown as much again", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const complaints: string[] = [];
+    const file = openFile(path, { size: 4, keep: 1 }, (text) => complaints.push(text));
+    Deno.mkdirSync(`${path}.1/full`, { recursive: true });
+    for (let n = 0; n < 8; n++) file.write(`${n}\n`);
+    file.close();
+    assertEquals(complaints.length, 3, "at 4, 8 and 12 bytes of 16");
+  });
+});
+
 /** Lets no file be opened while `test` runs, as when the process has too many open. */
 function withoutOpening(test: () => void): void {
   const { openSync } = Deno;
@@ -237,8 +249,13 @@ Deno.test("a first line longer than the limit rotates nothing", () => {
 Deno.test("a new file may be read and written by user and group, as the umask allows", () => {
   withFolder((folder) => {
     const path = `${folder}/a.log`;
-    openFile(path, { size: 4, keep: 2 }, noComplaint).close();
-    assertEquals((Deno.statSync(path).mode ?? 0) & 0o777, 0o664 & ~Deno.umask());
+    const umask = Deno.umask(0o002);
+    try {
+      openFile(path, { size: 4, keep: 2 }, noComplaint).close();
+    } finally {
+      Deno.umask(umask);
+    }
+    assertEquals((Deno.statSync(path).mode ?? 0) & 0o777, 0o664);
   });
 });
 
@@ -289,6 +306,33 @@ Deno.test("a line after one that was written in part begins on a line of its own
       /^one\ntw\n\[\S+\] WARNING Lines that could not be written are missing here: 2\.\nfour\nfive\n$/,
     );
     assertEquals(complaints.length, 1);
+  });
+});
+
+Deno.test("a line in another file than the one that was torn begins with no empty line", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const file = openFile(path, { size: 100, keep: 2 }, () => {});
+    withRoom([2, 0], () => file.write("one\n"));
+    file.close();
+    Deno.renameSync(path, `${path}-old`);
+    file.write("two\n");
+    file.close();
+    assertMatch(Deno.readTextFileSync(path), /^\[\S+\] WARNING .* missing here: 1\.\ntwo\n$/);
+  });
+});
+
+Deno.test("a file opened anew after a line that was written in part goes on on a line of its own", () => {
+  withFolder((folder) => {
+    const path = `${folder}/a.log`;
+    const old = openFile(path, { size: 100, keep: 2 }, () => {});
+    withRoom([2, 0], () => old.write("one\n"));
+    old.close();
+    const file = openFile(path, { size: 100, keep: 2 }, noComplaint);
+    file.follow(old);
+    file.write("two\n");
+    file.close();
+    assertMatch(Deno.readTextFileSync(path), /^on\n\[\S+\] WARNING .* missing here: 1\.\ntwo\n$/);
   });
 });
 

@@ -55,6 +55,11 @@ Deno.test("whatever the values are, a JSON line is one line of JSON and steers n
   }));
 });
 
+Deno.test("what steers a terminal or ends a line is escaped in JSON, too", () => {
+  const line = formatJson(record({ who: "\u007f\u009b\u2028\u2029\u202e\u{e0001}" }));
+  assertNotMatch(line.slice(0, -1), /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+});
+
 Deno.test("a field has the value itself, where the message shows it escaped", () => {
   const { message, fields } = JSON.parse(
     formatJson(record({ who: "a\nb\u009b\u202e😀\u{e0001}" })),

@@ -1,0 +1,58 @@
+import { fileURLToPath } from "node:url";
+import { loadConfig } from "../../src/config/load.ts";
+import { Child } from "../../src/supervisor/child.ts";
+import { assertEquals } from "../assert.ts";
+
+const CONFIG = loadConfig(fileURLToPath(new URL("../../conf/aphlict.local.json", import.meta.url)));
+
+/** It takes its configuration and listens. */
+const LISTENING = `read -r config; echo '{"type":"listening","pid":1,"urls":[]}'`;
+
+/** A service that is a shell script. */
+function childOf(script: string): Child {
+  return new Child("sh", ["-c", script], CONFIG, () => {});
+}
+
+// That no timer is left, which would kill the service later, is seen by the sanitizer.
+Deno.test("a service that has listened in time may run for ever", async () => {
+  const child = childOf(`${LISTENING}; read -r line`);
+  assertEquals((await child.start).type, "listening");
+  assertEquals(await child.stop(30_000), false);
+});
+
+Deno.test("a service that does not obey is killed after the limit, and that is told", async () => {
+  const child = childOf(
+    `trap '' TERM; ${LISTENING}; n=0; while [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done`,
+  );
+  await child.start;
+  assertEquals(await child.stop(100), true);
+  assertEquals(await child.ended, "was ended by SIGKILL");
+});
+
+Deno.test("a reload of a service that ends meanwhile is refused at once", async () => {
+  const child = childOf(`${LISTENING}; read -r line; exit 3`);
+  await child.start;
+  assertEquals(await child.reload(CONFIG), {
+    ok: false,
+    lines: ["The service ended with code 3 meanwhile."],
+  });
+  await child.ended;
+});
+
+Deno.test("a service that ends before it listens has failed, with what it said last", async () => {
+  const child = childOf("echo one >&2; echo >&2; printf two >&2; exit 4");
+  assertEquals(await child.start, {
+    type: "failed",
+    problems: ["The service ended with code 4 before it listened.", "one", "two"],
+  });
+});
+
+Deno.test("of what a service said last ten lines are kept, of 300 characters each", async () => {
+  const long = "x".repeat(400);
+  const child = childOf(`for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "$n ${long}" >&2; done`);
+  await child.ended;
+  assertEquals(
+    child.lastWords,
+    [3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map((n) => `${n} ${long}`.slice(0, 300)),
+  );
+});
