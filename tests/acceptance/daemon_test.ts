@@ -417,6 +417,20 @@ Deno.test("a service that keeps dying is started again after longer and longer",
 Deno.test("a service that cannot be started again says why, and is tried again", async () => {
   await using daemon = new Daemon();
   await daemon.start();
+  Deno.kill(daemon.pid("service"), "SIGKILL");
+  await daemon.until(() => daemon.log.includes("The service is started again in 2 s."));
+  {
+    using _taken = Deno.listen({ hostname: "127.0.0.1", port: daemon.written.client });
+    await daemon.until(() => daemon.log.includes("The service could not start: Cannot bind"));
+    assertMatch((await daemon.run("status")).output, /the service could not start: Cannot bind/);
+  }
+  await daemon.until(() => daemon.log.includes("listens again"));
+  assertStringIncludes(daemon.log, "The service is started again in 4 s.");
+});
+
+Deno.test("a service that crashes while its file names what does not work comes back as it was", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
   daemon.configure(({ servers }) => ({
     servers: (servers as Record<string, unknown>[]).map((server) => ({
       ...server,
@@ -425,8 +439,9 @@ Deno.test("a service that cannot be started again says why, and is tried again",
     })),
   }));
   Deno.kill(daemon.pid("service"), "SIGKILL");
-  await daemon.until(() => daemon.log.includes("The service could not start: Cannot bind"));
-  await daemon.until(() => daemon.log.includes("The service is started again in 4 s."));
+  await daemon.until(() => daemon.log.includes("listens again"));
+  assertStringIncludes(daemon.log, "Cannot bind client server 192.0.2.1:");
+  await publish(daemon.written.admin, { subscribers: [] });
 });
 
 Deno.test("a service whose overseer is killed ends by itself, and a start replaces both", async () => {
