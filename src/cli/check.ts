@@ -29,11 +29,14 @@ export const check: Command = {
     "Reads and validates the file, reads keys and certificates and holds them against each " +
     "other, tries to write in the folders of the logs and the pidfile, and binds each address for " +
     "a moment, but for those that this very Aphlict holds already. Prints every problem and exits 1, or prints OK and a summary.",
-  options: [CONFIG_OPTION],
+  options: [CONFIG_OPTION, {
+    name: "as-it-is",
+    help: "A missing folder is a problem, as for a reload, which cannot make it.",
+  }],
   run(invocation) {
     const config = loadConfig(configPath(invocation));
     warnIfRoot();
-    const problems = findProblems(config);
+    const problems = findProblems(config, invocation.options.has("as-it-is"));
     if (problems.length > 0) throw new ConfigError(config.path, problems);
     const warning = memoryWarning(config);
     if (warning !== null) complain(`Warning: ${warning}.`);
@@ -42,8 +45,12 @@ export const check: Command = {
   },
 };
 
-/** Everything that would keep the service from starting, or from starting again in place of one. */
-export function findProblems(config: Config): Problem[] {
+/**
+ * Everything that would keep the service from starting, or from starting again in place of one.
+ *
+ * @param asItIs Whether nobody will make missing folders.
+ */
+export function findProblems(config: Config, asItIs: boolean): Problem[] {
   const isHeld = portHolder(config);
   return [
     ...config.servers.flatMap((server, index) => {
@@ -56,8 +63,8 @@ export function findProblems(config: Config): Problem[] {
       );
       return [...Array.isArray(tls) ? tls : [], ...isFree];
     }),
-    ...config.logs.flatMap((log, index) => checkLog(log, `logs[${index}].path`)),
-    ...checkFolder(config.pidfile, "pidfile"),
+    ...config.logs.flatMap((log, index) => checkLog(log, `logs[${index}].path`, asItIs)),
+    ...checkFolder(config.pidfile, "pidfile", asItIs),
   ];
 }
 
@@ -66,8 +73,8 @@ function portHolder({ pidfile }: Config): (port: number) => boolean {
   if (holderOf(pidfile) === null) return () => false;
   const state = readState(pidfile);
   // Nobody knows then: what cannot be bound says so at the start.
-  if (state === null) return () => true;
-  const ports = new Set(state.service?.urls.map((url) => Number(/:(\d+)\/$/.exec(url)?.[1])));
+  if (!state?.service) return () => true;
+  const ports = new Set(state.service.urls.map((url) => Number(/:(\d+)\/$/.exec(url)?.[1])));
   return (port) => ports.has(port);
 }
 
@@ -108,7 +115,7 @@ function checkBind(server: ServerConfig, index: number, tls: TlsMaterial | null)
   }
 }
 
-function checkLog(log: LogConfig, key: string): Problem[] {
+function checkLog(log: LogConfig, key: string, asItIs: boolean): Problem[] {
   const { path } = log;
   if (logTarget(path) === "console") return [];
   try {
@@ -118,16 +125,19 @@ function checkLog(log: LogConfig, key: string): Problem[] {
     }
     Deno.openSync(path, { append: true }).close();
     // Rotation makes files beside it.
-    return logFiles(log).length > 1 ? checkFolder(path, key) : [];
+    return logFiles(log).length > 1 ? checkFolder(path, key, asItIs) : [];
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return checkFolder(path, key);
+    if (error instanceof Deno.errors.NotFound) return checkFolder(path, key, asItIs);
     return [{ path: key, message: unwritable(path, error) }];
   }
 }
 
 /** Whether a file could be made at `path`, by making another one beside it for a moment. */
-function checkFolder(path: string, key: string): Problem[] {
+function checkFolder(path: string, key: string, asItIs: boolean): Problem[] {
   let folder = dirname(path);
+  if (asItIs && !exists(folder)) {
+    return [{ path: key, message: `Folder ${folder} does not exist. Make it.` }];
+  }
   while (!exists(folder) && dirname(folder) !== folder) folder = dirname(folder);
   try {
     Deno.removeSync(Deno.makeTempFileSync({ dir: folder, prefix: ".aphlict-check-" }));

@@ -10,6 +10,7 @@ import { holderOf } from "../supervisor/pidfile.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { makeFolders } from "./folders.ts";
 import { complain, print } from "./output.ts";
+import { isRoot } from "./root.ts";
 import { findRunning } from "./running.ts";
 import { signal } from "./signal.ts";
 
@@ -39,10 +40,10 @@ export const reload: Command = {
       return EXIT.failed;
     }
     // The overseer may not make them itself.
-    if (config !== null) makeFolders(config);
-    const before = readState(pidfile)?.reloadBegun ?? 0;
+    if (config !== null && !(isRoot() && config.user !== null)) makeFolders(config);
+    const begun = readState(pidfile)?.reloadBegun ?? null;
     signal(pid, "SIGHUP");
-    const outcome = await nextReload(pidfile, before);
+    const outcome = await nextReload(pidfile, pid, begun === null ? null : begun + 1);
     if (outcome === null) {
       complain(
         `The overseer (${pid}) was asked, but there is no telling how it went: it has ended, or cannot ` +
@@ -57,14 +58,26 @@ export const reload: Command = {
   },
 };
 
-/** How the next reload goes that has not begun yet; `null` when nobody tells. */
-async function nextReload(pidfile: string, begun: number): Promise<ReloadOutcome | null> {
+/**
+ * How a reload goes; `null` when nobody tells.
+ *
+ * @param number Which one; `null` when it is not known, as there was no state to read. The first state
+ * there is then tells, as the overseer writes it when it begins a reload.
+ */
+async function nextReload(
+  pidfile: string,
+  pid: number,
+  number: number | null,
+): Promise<ReloadOutcome | null> {
   const limit = performance.now() + LIMIT_MS;
   let told = performance.now();
-  while (performance.now() < limit && holderOf(pidfile) !== null) {
+  while (performance.now() < limit && holderOf(pidfile) === pid) {
     const state = readState(pidfile);
-    if (state !== null) told = performance.now();
-    if (state !== null && state.reloadDone > begun) return state.lastReload;
+    if (state !== null) {
+      told = performance.now();
+      number ??= Math.max(1, state.reloadBegun);
+      if (state.reloadDone >= number) return state.lastReload;
+    }
     if (performance.now() - told > SILENCE_MS) return null;
     await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
   }

@@ -27,7 +27,7 @@ export const restart: Command = {
     const config = loadConfig(configPath(invocation));
     const pid = holderOf(config.pidfile);
     if (pid !== null) {
-      const problems = findProblems(config);
+      const problems = findProblems(config, false);
       if (problems.length > 0) {
         complain(
           `${

@@ -109,9 +109,9 @@ function keep(
       if (found !== "lost") overseer.remember();
       told = "";
     } catch (error) {
-      if (!(error instanceof PidfileError)) throw error;
-      if (error.message !== told) log.error("{problem}", { problem: new Whole(error.message) });
-      told = error.message;
+      const problem = error instanceof Error ? error.message : String(error);
+      if (problem !== told) log.error("{problem}", { problem: new Whole(problem) });
+      told = problem;
     }
   };
   const timer = setInterval(() => void look(), KEEP_INTERVAL_MS);
@@ -130,7 +130,12 @@ function logOptions({ logs }: Config, detached: boolean): Parameters<typeof open
 }
 
 function report(report: Report): void {
-  Deno.stdout.writeSync(encode(report));
+  try {
+    Deno.stdout.writeSync(encode(report));
+  } catch (error) {
+    // What has been started goes on, whatever has become of who started it.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
 }
 
 function tellFailure(report: Report): void {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { isAbsolute, resolve } from "node:path";
+import { resolve } from "node:path";
+import { isRooted } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { overseerFlags } from "../config/permissions.ts";
@@ -56,14 +57,22 @@ export async function startWith(config: Config, { root }: Invocation): Promise<n
       "overseer",
       ...["--config", resolve(config.path)],
     ],
-    ...isRooted(config) ? { cwd: "/" } : {},
+    // It would keep the folder that it was started from from being removed or unmounted.
+    ...isRooted({ ...config, path: resolve(config.path) }) ? { cwd: "/" } : {},
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
     detached: true,
   }).spawn();
   // Whoever interrupts the start wants nothing started.
-  const interrupt = () => overseer.kill("SIGTERM");
+  const interrupt = () => {
+    try {
+      overseer.kill("SIGTERM");
+    } catch (error) {
+      // It has ended already.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, interrupt);
   }
@@ -96,15 +105,6 @@ export async function startWith(config: Config, { root }: Invocation): Promise<n
     `${former}), it holds the address: end it.`;
   const isTaken = report.problems.some((problem) => problem.includes("already in use"));
   return fail(isTaken && former !== undefined ? [...report.problems, hint] : report.problems);
-}
-
-/**
- * Whether no path starts at the working directory. Then what runs in the background starts at the root:
- * it would keep the folder that it was started from from being removed or unmounted.
- */
-function isRooted({ pidfile, logs, servers }: Config): boolean {
-  const files = servers.flatMap(({ tls }) => tls ? [tls.key, tls.cert, tls.chain ?? "/"] : []);
-  return [pidfile, ...logs.map(({ path }) => path), ...files].every(isAbsolute);
 }
 
 /** What to say when an Aphlict runs already. */

@@ -53,7 +53,7 @@ export async function stopRunning(pidfile: string, pid: number): Promise<number>
   }
   complain(`It did not stop within ${limitMs / 1000} s: sending SIGKILL.`);
   // The group first: a service that is stuck, too, would not notice that its overseer is gone.
-  for (const target of ownGroup ? [-pid, pid] : [pid]) signal(target, "SIGKILL");
+  for (const target of ownGroup && pid > 1 ? [-pid, pid] : [pid]) signal(target, "SIGKILL");
   if (await within(KILL_LIMIT_MS, end)) {
     print(ownGroup ? "Killed." : "Killed. Its service, if there is one, ends by itself.");
     return EXIT.done;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isAbsolute } from "node:path";
 import type { Config, ServerConfig } from "./config.ts";
 import { logFiles } from "./logs.ts";
 
@@ -14,6 +15,12 @@ import { logFiles } from "./logs.ts";
 export function restartReasons(from: Config, to: Config): string[] {
   return KEYS.filter(([, part]) => JSON.stringify(part(from)) !== JSON.stringify(part(to)))
     .map(([key]) => key);
+}
+
+/** Whether no path starts at the working directory. */
+export function isRooted({ path, pidfile, logs, servers }: Config): boolean {
+  const files = servers.flatMap(({ tls }) => tls ? [tls.key, tls.cert, tls.chain ?? "/"] : []);
+  return [path, pidfile, ...logs.map(({ path }) => path), ...files].every(isAbsolute);
 }
 
 /** What of a configuration a service is started with, by key. */

@@ -34,6 +34,7 @@ export class Child {
   readonly #commands: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #started = Promise.withResolvers<Start>();
   readonly #lastWords: string[] = [];
+  readonly #since = performance.now();
   #reloaded: PromiseWithResolvers<ReloadOutcome> | null = null;
 
   /**
@@ -60,6 +61,11 @@ export class Child {
     this.#commands.write(encode({ type: "use", config })).catch(() => {});
     this.start = this.#started.promise;
     this.ended = this.#untilItEnds(show);
+  }
+
+  /** For how long it has run, in seconds. */
+  get ageSeconds(): number {
+    return Math.round((performance.now() - this.#since) / 1000);
   }
 
   /** What it said last on standard error, which is where the runtime says why it gives up. */

@@ -6,7 +6,7 @@
  */
 
 import { resolve } from "node:path";
-import { restartReasons } from "../config/change.ts";
+import { isRooted, restartReasons } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
@@ -57,6 +57,13 @@ type Event =
   | { readonly kind: "ended"; readonly child: Child; readonly how: string }
   | { readonly kind: "retry" };
 
+/** What starting a service again came to. */
+interface Restart {
+  readonly start: Start;
+  /** The problems of a configuration that was given up; `null` when none was. */
+  readonly givenUp: readonly string[] | null;
+}
+
 /** Runs a service until it is told to stop. */
 export class Overseer {
   readonly #options: OverseerOptions;
@@ -72,6 +79,8 @@ export class Overseer {
   #listens = 0;
   /** All that have not ended: one that is being replaced, too. */
   readonly #alive = new Set<Child>();
+  /** Those that were told to end. */
+  readonly #ending = new WeakSet<Child>();
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: OverseerOptions) {
@@ -114,7 +123,9 @@ export class Overseer {
   async run(): Promise<boolean> {
     this.#known.change({});
     const first = await this.#start("first");
-    this.#options.announce(first);
+    this.#options.announce(
+      this.#isStopping ? { type: "failed", problems: ["It was told to stop meanwhile."] } : first,
+    );
     if (first.type === "failed") return this.#isStopping;
     for (;;) {
       const event = await this.#events.take();
@@ -122,6 +133,8 @@ export class Overseer {
         await this.#stop(event.why);
         return true;
       }
+      // What has come before the stop matters no more.
+      if (this.#isStopping) continue;
       try {
         await this.#obey(event);
       } catch (error) {
@@ -140,6 +153,7 @@ export class Overseer {
         break;
       case "ended":
         if (event.child === this.#child) this.#mourn(event.child, event.how);
+        else if (!this.#ending.has(event.child)) this.#tellEnd(event.child, event.how);
         break;
       case "retry":
         if (this.#child === null) await this.#startAgain();
@@ -205,13 +219,19 @@ export class Overseer {
   #mourn(child: Child, how: string): void {
     const listenedMs = performance.now() - this.#listens;
     this.#child = null;
-    const lastEnd = { at: Date.now(), reason: how };
-    this.#known.change({ service: null, lastEnd });
+    this.#known.change({ service: null });
+    this.#tellEnd(child, how);
+    this.#retryAfter(this.#backoff.wait(listenedMs));
+  }
+
+  /** An end that nobody has asked for. */
+  #tellEnd(child: Child, how: string): void {
+    this.#known.change({ lastEnd: { at: Date.now(), reason: how } });
     const { log } = this.#options;
     log.error("The service (pid {pid}) {how} after {seconds} s.", {
       pid: child.pid,
       how,
-      seconds: Math.round(listenedMs / 1000),
+      seconds: child.ageSeconds,
     });
     if (child.lastWords.some((line) => line.includes("JavaScript out of memory"))) {
       log.error('It had used up its heap of {limit} MB. Raise "memory.hint".', {
@@ -221,7 +241,6 @@ export class Overseer {
     if (this.#options.detached) {
       for (const line of child.lastWords) log.error("It said: {line}", { line });
     }
-    this.#retryAfter(this.#backoff.wait(listenedMs));
   }
 
   #retryAfter(ms: number): void {
@@ -230,7 +249,7 @@ export class Overseer {
     this.#retry = setTimeout(() => this.#events.put({ kind: "retry" }), ms);
   }
 
-  async #startAgain(): Promise<Start> {
+  async #startAgain(): Promise<Restart> {
     clearTimeout(this.#retry);
     const { log } = this.#options;
     // It may have been corrected meanwhile.
@@ -248,18 +267,16 @@ export class Overseer {
       this.#known.change({ restarts: this.#known.state.restarts + 1 });
       log.info("The service (pid {pid}) listens again.", { pid: start.pid });
     }
-    return start;
+    return { start, givenUp };
   }
 
   /**
    * Starts the service with a configuration, or with the one before if it cannot start with that.
-   *
-   * @returns `givenUp`: the problems of a configuration that was given up.
    */
   async #startWith(
     next: Config,
     attempt: "first" | "again",
-  ): Promise<{ readonly start: Start; readonly givenUp: readonly string[] | null }> {
+  ): Promise<Restart> {
     const former = this.#config;
     this.#adopt(next);
     let start = await this.#start(attempt);
@@ -290,6 +307,10 @@ export class Overseer {
     const outcome = await new Promise<ReloadOutcome | null>((resolve, reject) => {
       this.#interrupt = () => resolve(null);
       this.#apply().then(resolve, reject);
+    }).catch((error) => {
+      const lines = ["An unexpected error; the log has it."];
+      this.#known.change({ reloadDone: number, lastReload: refused(lines) });
+      throw error;
     });
     if (outcome === null) return;
     const { log } = this.#options;
@@ -303,7 +324,12 @@ export class Overseer {
   async #apply(): Promise<ReloadOutcome> {
     const next = this.#load();
     if ("lines" in next) return next;
-    if (this.#child === null) return outcomeOf(await this.#startAgain());
+    if (this.#child === null) {
+      const { start, givenUp } = await this.#startAgain();
+      return givenUp === null
+        ? outcomeOf(start)
+        : wentBack("The service could not start:", givenUp, start);
+    }
     const reasons = restartReasons(this.#config, next);
     if (reasons.length === 0) {
       const { ok, lines } = await this.#child.reload(next);
@@ -313,6 +339,7 @@ export class Overseer {
       return { ok, lines: [...lines, ...later] };
     }
     const problems = await this.#check();
+    if (this.#isStopping) return refused(["It is being stopped."]);
     if (problems.length > 0) return refused(problems);
     const why = `${reasons.join(", ")} changed, which a running service cannot take over.`;
     this.#options.log.info("Reload: {why} The service is restarted.", { why });
@@ -322,18 +349,15 @@ export class Overseer {
     this.#known.change({ service: null });
     await this.#end(old);
     const { start, givenUp } = await this.#startWith(next, "first");
-    const { ok, lines } = outcomeOf(start);
-    if (givenUp === null) {
-      return { ok, lines: [`${why} The service was restarted.`, ...lines, ...later] };
-    }
-    return {
-      ok: false,
-      lines: [
+    if (givenUp !== null) {
+      return wentBack(
         `${why} The service was stopped for it, and could not start:`,
-        ...givenUp,
-        ...ok ? ["It was started again as it was before.", ...lines] : lines,
-      ],
-    };
+        givenUp,
+        start,
+      );
+    }
+    const { ok, lines } = outcomeOf(start);
+    return { ok, lines: [`${why} The service was restarted.`, ...lines, ...later] };
   }
 
   /** What of a changed configuration the overseer itself can only do after a restart of its own. */
@@ -354,10 +378,19 @@ export class Overseer {
     const { path, pidfile } = this.#config;
     try {
       const config = loadConfig(path);
-      return config.pidfile === pidfile ? config : refused([
-        `"pidfile" cannot change from ${pidfile} to ${config.pidfile} while Aphlict runs: stop it ` +
-        "with the old configuration, and start it with the new one.",
-      ]);
+      if (config.pidfile !== pidfile) {
+        return refused([
+          `"pidfile" cannot change from ${pidfile} to ${config.pidfile} while Aphlict runs: stop it ` +
+          "with the old configuration, and start it with the new one.",
+        ]);
+      }
+      if (isRooted(this.#config) && !isRooted(config)) {
+        return refused([
+          "A path has become relative, and Aphlict no longer is where it was started from: write it " +
+          "absolute, or use `aphlict restart`.",
+        ]);
+      }
+      return config;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       return refused(error.message.split("\n"));
@@ -381,6 +414,7 @@ export class Overseer {
         ...["--allow-read", "--allow-write", "--allow-net"],
         `${root}/main.ts`,
         "check",
+        "--as-it-is",
         ...["--config", this.#config.path],
       ],
       stdin: "null",
@@ -397,6 +431,8 @@ export class Overseer {
   }
 
   async #end(child: Child): Promise<void> {
+    // One that has ended already was not told to.
+    if (this.#alive.has(child)) this.#ending.add(child);
     const limitMs = this.#config.drain * 1000 + STOP_LIMIT_MS;
     if (await child.stop(limitMs)) {
       this.#options.log.warning(
@@ -417,6 +453,17 @@ export class Overseer {
 
 function refused(lines: readonly string[]): ReloadOutcome {
   return { ok: false, lines };
+}
+
+/** What a configuration that was given up comes to. */
+function wentBack(what: string, problems: readonly string[], start: Start): ReloadOutcome {
+  const { ok, lines } = outcomeOf(start);
+  return refused([
+    what,
+    ...problems,
+    ...ok ? ["It was started again as it was before."] : [],
+    ...lines,
+  ]);
 }
 
 function outcomeOf(start: Start): ReloadOutcome {

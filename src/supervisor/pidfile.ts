@@ -3,7 +3,8 @@
  *
  * The kernel gives the lock back however its holder ends. So a file that nobody locks is stale,
  * whatever process may have its number by now, and one that is locked names a process that is ours:
- * it is locked and filled under another name first, and nobody else ever locks it exclusively.
+ * it is locked and filled under another name first, and no other part of Aphlict locks it exclusively.
+ * Whoever else may write its folder can lie; so it belongs into a folder that only its user may write.
  *
  * @module
  */
@@ -49,8 +50,7 @@ export class Pidfile {
    */
   async keep(): Promise<"kept" | "remade" | "lost"> {
     if (isStill(this.#path, this.#file)) {
-      const now = new Date();
-      this.#file.utimeSync(now, now);
+      touch(this.#file);
       return "kept";
     }
     const file = await changing(this.#path, (next) => put(this.#path, next));
@@ -72,6 +72,15 @@ export class Pidfile {
   /** Gives the lock back. */
   close(): void {
     this.#file.close();
+  }
+}
+
+function touch(file: Deno.FsFile): void {
+  const now = new Date();
+  try {
+    file.utimeSync(now, now);
+  } catch {
+    // Somebody else's file by now, or one that cannot be changed: it does what it is for all the same.
   }
 }
 

@@ -225,6 +225,17 @@ Deno.test("a start that is interrupted leaves nothing running", async () => {
   await daemon.until(() => daemon.members().length === 0);
 });
 
+Deno.test("what a killed start has started goes on", async () => {
+  await using daemon = new Daemon();
+  await using start = daemon.launch("start");
+  await daemon.until(() => daemon.members().length > 0);
+  start.kill("SIGKILL");
+  await start.ended();
+  await daemon.until(async () => (await daemon.run("status")).output.includes("listening   http:"));
+  assertEquals((await daemon.run("stop")).code, 0);
+  assertEquals(daemon.members(), []);
+});
+
 Deno.test("a pidfile with the number of a living stranger is stale: the stranger stays, a start replaces it", async () => {
   await using daemon = new Daemon();
   await using stranger = new Process("sleep", ["600"]);

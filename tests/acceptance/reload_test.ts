@@ -254,12 +254,13 @@ Deno.test("reload makes the folder of a new log, and says what only a restart ch
   await using daemon = new Daemon();
   await daemon.start();
   const path = `${daemon.folder.path}/new/aphlict.log`;
-  daemon.configure(() => ({ logs: [{ path }], user: "nobody" }));
+  daemon.configure(() => ({ logs: [{ path }] }));
   const { code, output } = await daemon.run("reload");
   assertEquals(code, 0, output);
   assertStringIncludes(Deno.readTextFileSync(path), "INFO Listening: ");
   assertStringIncludes(output, `own few lines go to ${daemon.logPath} until the next`);
-  assertStringIncludes(output, '"user" counts from the next');
+  daemon.configure(() => ({ user: "nobody" }));
+  assertStringIncludes((await daemon.run("reload")).output, '"user" counts from the next');
 });
 
 Deno.test("a reload that is refused for a log leaves the certificate as it was", async () => {
@@ -276,4 +277,76 @@ Deno.test("a reload that is refused for a log leaves the certificate as it was",
   using client = Deno.createHttpClient({ caCerts: [authority.cert] });
   await using browser = await Browser.open(port, { client });
   await browser.pong();
+});
+
+Deno.test("a stop comes before reloads that were asked for earlier", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const [added = 0] = freePorts(1);
+  daemon.configure(({ servers }) => ({
+    servers: [...servers as unknown[], { type: "client", port: added, listen: "127.0.0.1" }],
+  }));
+  const overseer = daemon.pid("overseer");
+  const [first, second] = await Promise.all([1, 2].map(() => Browser.open(daemon.written.client)));
+  Deno.kill(overseer, "SIGHUP");
+  await daemon.until(() => daemon.log.includes("The service is restarted."));
+  Deno.kill(overseer, "SIGHUP");
+  Deno.kill(overseer, "SIGTERM");
+  await daemon.until(() => daemon.members().length === 0);
+  assertEquals(daemon.log.match(/The service is restarted\./g)?.length, 1);
+  assertEquals(daemon.log.includes("Unexpected error"), false);
+  for (const browser of [first, second]) assertEquals((await browser?.closed)?.code, 1001);
+});
+
+Deno.test("reload while the service is down tells when the new configuration was given up", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  daemon.configure(({ servers }) => ({
+    servers: [...servers as unknown[], { type: "admin", port: taken.addr.port }],
+  }));
+  Deno.kill(daemon.pid("service"), "SIGKILL");
+  await daemon.until(() => daemon.log.includes("The service is started again in 2 s."));
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 1);
+  assertStringIncludes(output, `Cannot bind admin server 127.0.0.1:${taken.addr.port}`);
+  assertStringIncludes(output, "It was started again as it was before.");
+  await publish(daemon.written.admin, { subscribers: [] });
+});
+
+for (
+  const [what, path, reason] of [
+    ["a folder that does not exist", "missing/a.log", "does not exist. Make it."],
+    ["a relative path", null, "A path has become relative"],
+  ] as const
+) {
+  Deno.test(`SIGHUP for a log with ${what} is refused, and nobody is disconnected`, async () => {
+    await using daemon = new Daemon();
+    await daemon.start();
+    await using browser = await Browser.open(daemon.written.client);
+    daemon.configure(() => ({
+      logs: [{ path: path === null ? "a.log" : `${daemon.folder.path}/${path}` }],
+    }));
+    Deno.kill(daemon.pid("overseer"), "SIGHUP");
+    await daemon.until(() => /ERROR Reload refused: /.test(daemon.log));
+    await daemon.until(() => daemon.log.includes(reason));
+    await browser.pong();
+  });
+}
+
+Deno.test("a service that is killed during a reload is told of, and comes back", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const [added = 0] = freePorts(1);
+  daemon.configure(({ servers }) => ({
+    servers: [...servers as unknown[], { type: "client", port: added, listen: "127.0.0.1" }],
+  }));
+  const killed = daemon.pid("service");
+  Deno.kill(daemon.pid("overseer"), "SIGHUP");
+  // The check comes first.
+  Deno.kill(killed, "SIGKILL");
+  await daemon.until(() => daemon.log.includes(`The service (pid ${killed}) was ended by SIGKILL`));
+  await daemon.until(async () =>
+    (await daemon.run("status")).output.includes(`127.0.0.1:${added}/`)
+  );
 });
