@@ -21,6 +21,7 @@ import {
 } from "./command.ts";
 import { complain } from "./output.ts";
 import { alreadyRunning } from "./start.ts";
+import { logUnexpectedErrors } from "./unexpected.ts";
 import { within } from "./within.ts";
 
 /** How long the last lines may wait for a console that nobody reads, in ms. */
@@ -85,6 +86,7 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
   }
   try {
     openLog(options(config));
+    logUnexpectedErrors(log);
     keep(pidfile, config.pidfile, overseer, log);
     return await overseer.run() ? EXIT.done : EXIT.failed;
   } finally {

@@ -32,6 +32,7 @@ import {
 import { VERSION } from "../version.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
 import { complain } from "./output.ts";
+import { logUnexpectedErrors } from "./unexpected.ts";
 import { within } from "./within.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
@@ -182,7 +183,7 @@ async function runService(
     complain(error.message);
     return fail([error.message]);
   }
-  logUnexpectedErrors();
+  logUnexpectedErrors(log);
   log.info(`Aphlict ${VERSION} starts with {path} (pid {pid}).`, {
     path: config.path,
     pid: Deno.pid,
@@ -283,22 +284,4 @@ async function stopWithin(service: Service, drainMs: number): Promise<void> {
   const ms = drainMs + STOP_LIMIT_MS;
   if (await within(ms, service.stop(drainMs))) log.info("Stopped.");
   else log.warning("Stopped with connections that did not end within {ms} ms.", { ms });
-}
-
-/** One mistake of ours must not take every browser's connection down, nor stay unseen. */
-function logUnexpectedErrors(): void {
-  const report = (error: unknown) =>
-    log.error("Unexpected error, please report it: {stack}", {
-      stack: new Whole(
-        (error instanceof Error ? error.stack ?? error.message : String(error)).slice(0, 4000),
-      ),
-    });
-  globalThis.addEventListener("error", (event) => {
-    event.preventDefault();
-    report(event.error);
-  });
-  globalThis.addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    report(event.reason);
-  });
 }
