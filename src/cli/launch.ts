@@ -6,7 +6,7 @@
 
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { overseerFlags, serviceFlags, shellQuote } from "../config/permissions.ts";
+import { denoArguments, overseerFlags, serviceFlags, shellQuote } from "../config/permissions.ts";
 import { UsageError } from "./args.ts";
 import {
   AS_ROOT_OPTION,
@@ -65,19 +65,11 @@ function becomeDeno(
   verb: string,
   { root, options }: Invocation,
 ): string {
-  const command = [
-    Deno.execPath(),
-    "run",
-    `--config=${root}/deno.json`,
-    ...flags,
-    `${root}/main.ts`,
-  ];
+  const command = shellQuote([Deno.execPath(), ...denoArguments(root, flags, [verb])]);
   // It may read this file alone, so it cannot look for the default again.
   const chosen = options.has(CONFIG_OPTION.name) ? "" : ` --config ${shellQuote([config.path])}`;
   const folders = foldersOf(config);
-  return `mkdir -p -- ${shellQuote(folders)} && exec ${
-    shellQuote([...command, verb])
-  } "$@"${chosen}`;
+  return `mkdir -p -- ${shellQuote(folders)} && exec ${command} "$@"${chosen}`;
 }
 
 /** Replaces the shell by bin/aphlict itself, run by another user, who owns the folders made for it. */

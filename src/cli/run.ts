@@ -22,10 +22,7 @@ import {
 import { complain } from "./output.ts";
 import { alreadyRunning } from "./start.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
-import { within } from "./within.ts";
-
-/** How long the last lines may wait for a console that nobody reads, in ms. */
-const CLOSE_DEADLINE_MS = 500;
+import { CLOSE_DEADLINE_MS, within } from "./within.ts";
 
 /** How often the pidfile is looked after, in ms. */
 const KEEP_INTERVAL_MS = 10_000;

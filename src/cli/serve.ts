@@ -33,13 +33,10 @@ import { VERSION } from "../version.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
 import { complain } from "./output.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
-import { within } from "./within.ts";
+import { CLOSE_DEADLINE_MS, within } from "./within.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
 const STOP_LIMIT_MS = 5000;
-
-/** How long the last lines may wait for a console that nobody reads, in ms. */
-const CLOSE_DEADLINE_MS = 500;
 
 const log = logger("service");
 

@@ -8,7 +8,7 @@ import { resolve } from "node:path";
 import { isRooted } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { overseerFlags } from "../config/permissions.ts";
+import { denoArguments, overseerFlags } from "../config/permissions.ts";
 import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
@@ -41,7 +41,9 @@ export const start: Command = {
 };
 
 /** Starts an overseer and waits until it says how it went. */
-export async function startWith(config: Config, { root }: Invocation): Promise<number> {
+export async function startWith(named: Config, { root }: Invocation): Promise<number> {
+  // What stays running may be looked at from anywhere.
+  const config = { ...named, path: resolve(named.path) };
   const pid = holderOf(config.pidfile);
   if (pid !== null) return fail([alreadyRunning(config, pid)]);
   makeFolders(config);
@@ -49,16 +51,9 @@ export async function startWith(config: Config, { root }: Invocation): Promise<n
   const former = readState(config.pidfile)?.service?.pid;
   const deno = Deno.execPath();
   const overseer = new Deno.Command(deno, {
-    args: [
-      "run",
-      `--config=${root}/deno.json`,
-      ...overseerFlags({ ...config, path: resolve(config.path) }, deno),
-      `${root}/main.ts`,
-      "overseer",
-      ...["--config", resolve(config.path)],
-    ],
+    args: denoArguments(root, overseerFlags(config, deno), ["overseer", "--config", config.path]),
     // It would keep the folder that it was started from from being removed or unmounted.
-    ...isRooted({ ...config, path: resolve(config.path) }) ? { cwd: "/" } : {},
+    ...isRooted(config) ? { cwd: "/" } : {},
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -76,17 +71,14 @@ export async function startWith(config: Config, { root }: Invocation): Promise<n
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, interrupt);
   }
-  const complaints: string[] = [];
-  void collect(overseer.stderr, complaints);
+  const complaints = Array.fromAsync(linesOf(overseer.stderr));
   const report = await firstReport(overseer.stdout);
   if (report?.type === "listening") {
     const complaint = readState(config.pidfile)?.complaint;
     if (complaint) complain(`Warning: ${complaint.line}`);
     print(
       [
-        `Aphlict is running: overseer ${overseer.pid}, service ${report.pid}, with ${
-          resolve(config.path)
-        }.`,
+        `Aphlict is running: overseer ${overseer.pid}, service ${report.pid}, with ${config.path}.`,
         ...report.urls.map((url) => `  ${url}`),
         ...config.logs.map(({ path }) => `  log ${path}`),
       ].join("\n"),
@@ -97,7 +89,7 @@ export async function startWith(config: Config, { root }: Invocation): Promise<n
   if (report?.type !== "failed") {
     return fail([
       `The overseer ended without a word (${signal ?? `code ${code}`}).`,
-      ...complaints,
+      ...await complaints,
     ]);
   }
   const hint =
@@ -122,13 +114,6 @@ async function firstReport(
     if (report !== null) return report;
   }
   return null;
-}
-
-async function collect(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  lines: string[],
-): Promise<void> {
-  for await (const line of linesOf(stream)) lines.push(line);
 }
 
 function fail(problems: readonly string[]): number {

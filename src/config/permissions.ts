@@ -18,7 +18,7 @@ import { filesBeside } from "./pidfile.ts";
 const V8_FLAGS = ["--max-semi-space-size=8", "--heap-growing-percent=50"];
 
 /** Nothing is asked on a terminal, and no code is fetched; see {@linkcode serviceFlags}. */
-const SEALED = ["--no-prompt", "--cached-only", "--deny-import"];
+export const SEALED = ["--no-prompt", "--cached-only", "--deny-import"];
 
 /** What the service may do. Everything that is not listed is refused. */
 export interface Permissions {
@@ -97,6 +97,15 @@ export function overseerFlags({ path, pidfile, logs }: Config, deno: string): st
     ...allow("write", unique([...owned, ...log])),
     ...allow("run", [deno]),
   ];
+}
+
+/** Arguments of deno that run a command of this program. */
+export function denoArguments(
+  root: string,
+  flags: readonly string[],
+  command: readonly string[],
+): string[] {
+  return ["run", `--config=${root}/deno.json`, ...flags, `${root}/main.ts`, ...command];
 }
 
 /**

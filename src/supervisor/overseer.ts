@@ -11,7 +11,7 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { heapLimit } from "../config/memory.ts";
-import { serviceFlags } from "../config/permissions.ts";
+import { denoArguments, SEALED, serviceFlags } from "../config/permissions.ts";
 import { Backoff } from "./backoff.ts";
 import type { ReloadOutcome, Report } from "./channel.ts";
 import { Child, type Start } from "./child.ts";
@@ -156,7 +156,7 @@ export class Overseer {
         else if (!this.#ending.has(event.child)) this.#tellEnd(event.child, event.how);
         break;
       case "retry":
-        if (this.#child === null) await this.#startAgain();
+        if (this.#child === null) await this.#startAgain(this.#load());
         break;
     }
   }
@@ -177,17 +177,13 @@ export class Overseer {
     try {
       child = new Child(
         deno,
-        [
-          "run",
-          `--config=${root}/deno.json`,
-          ...serviceFlags(this.#config),
-          `${root}/main.ts`,
+        denoArguments(root, serviceFlags(this.#config), [
           "service",
           // For who looks at the processes: it gets the configuration itself.
           ...["--config", this.#config.path],
           ...["--attempt", attempt],
           ...["--console", detached ? "none" : "stderr"],
-        ],
+        ]),
         this.#config,
         detached ? (line) => this.#note(line) : show,
       );
@@ -249,11 +245,10 @@ export class Overseer {
     this.#retry = setTimeout(() => this.#events.put({ kind: "retry" }), ms);
   }
 
-  async #startAgain(): Promise<Restart> {
+  /** @param config As it is now: it may have been corrected meanwhile. */
+  async #startAgain(config: Config | ReloadOutcome): Promise<Restart> {
     clearTimeout(this.#retry);
     const { log } = this.#options;
-    // It may have been corrected meanwhile.
-    const config = this.#load();
     if ("lines" in config) {
       for (const problem of config.lines) log.warning("{problem}", { problem });
       log.warning("The service is started with the configuration as it was before.");
@@ -273,10 +268,7 @@ export class Overseer {
   /**
    * Starts the service with a configuration, or with the one before if it cannot start with that.
    */
-  async #startWith(
-    next: Config,
-    attempt: "first" | "again",
-  ): Promise<Restart> {
+  async #startWith(next: Config, attempt: "first" | "again"): Promise<Restart> {
     const former = this.#config;
     this.#adopt(next);
     let start = await this.#start(attempt);
@@ -325,7 +317,7 @@ export class Overseer {
     const next = this.#load();
     if ("lines" in next) return next;
     if (this.#child === null) {
-      const { start, givenUp } = await this.#startAgain();
+      const { start, givenUp } = await this.#startAgain(next);
       return givenUp === null
         ? outcomeOf(start)
         : wentBack("The service could not start:", givenUp, start);
@@ -407,16 +399,11 @@ export class Overseer {
   async #check(): Promise<string[]> {
     const { deno, root } = this.#options;
     const { success, stderr } = await new Deno.Command(deno, {
-      args: [
-        "run",
-        `--config=${root}/deno.json`,
-        ...["--no-prompt", "--cached-only", "--deny-import"],
-        ...["--allow-read", "--allow-write", "--allow-net"],
-        `${root}/main.ts`,
+      args: denoArguments(root, [...SEALED, "--allow-read", "--allow-write", "--allow-net"], [
         "check",
         "--as-it-is",
         ...["--config", this.#config.path],
-      ],
+      ]),
       stdin: "null",
       stdout: "null",
       stderr: "piped",

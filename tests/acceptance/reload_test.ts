@@ -37,6 +37,15 @@ function renew(
   daemon.folder.write("server.crt", cert);
 }
 
+/** Adds a client server to the configuration file, and returns its port. */
+function addClientServer(daemon: Daemon): number {
+  const [port = 0] = freePorts(1);
+  daemon.configure(({ servers }) => ({
+    servers: [...servers as unknown[], { type: "client", port, listen: "127.0.0.1" }],
+  }));
+  return port;
+}
+
 Deno.test("reload uses a renewed certificate for new handshakes, and ends no connection", async () => {
   await using daemon = secured();
   await daemon.start();
@@ -90,10 +99,7 @@ Deno.test("reload that adds a port restarts the service with the permission for 
   await using daemon = new Daemon();
   await daemon.start();
   const [overseer, service] = [daemon.pid("overseer"), daemon.pid("service")];
-  const [added = 0] = freePorts(1);
-  daemon.configure(({ servers }) => ({
-    servers: [...servers as unknown[], { type: "client", port: added, listen: "127.0.0.1" }],
-  }));
+  const added = addClientServer(daemon);
   const { code, output } = await daemon.run("reload");
   assertEquals(code, 0, output);
   assertStringIncludes(output, "servers changed, which a running service cannot take over.");
@@ -192,10 +198,7 @@ Deno.test("a stop in the middle of a reload that restarts the service leaves not
   await using daemon = new Daemon();
   await daemon.start();
   const browsers = await Promise.all([1, 2].map(() => Browser.open(daemon.written.client)));
-  const [added = 0] = freePorts(1);
-  daemon.configure(({ servers }) => ({
-    servers: [...servers as unknown[], { type: "client", port: added, listen: "127.0.0.1" }],
-  }));
+  addClientServer(daemon);
   await using reload = daemon.launch("reload");
   // The drain of the old service takes two seconds.
   await daemon.until(() => daemon.log.includes("The service is restarted."));
@@ -217,10 +220,7 @@ Deno.test("reload to a configuration that turns out not to work goes back to the
   await daemon.start();
   const before = daemon.pid("service");
   const browsers = await Promise.all([1, 2].map(() => Browser.open(daemon.written.client)));
-  const [added = 0] = freePorts(1);
-  daemon.configure(({ servers }) => ({
-    servers: [...servers as unknown[], { type: "client", port: added, listen: "127.0.0.1" }],
-  }));
+  const added = addClientServer(daemon);
   await using reload = daemon.launch("reload");
   // After the check, while the old service is still draining, somebody takes the port.
   await daemon.until(() => daemon.log.includes("The service is restarted."));
@@ -282,10 +282,7 @@ Deno.test("a reload that is refused for a log leaves the certificate as it was",
 Deno.test("a stop comes before reloads that were asked for earlier", async () => {
   await using daemon = new Daemon();
   await daemon.start();
-  const [added = 0] = freePorts(1);
-  daemon.configure(({ servers }) => ({
-    servers: [...servers as unknown[], { type: "client", port: added, listen: "127.0.0.1" }],
-  }));
+  addClientServer(daemon);
   const overseer = daemon.pid("overseer");
   const [first, second] = await Promise.all([1, 2].map(() => Browser.open(daemon.written.client)));
   Deno.kill(overseer, "SIGHUP");
@@ -337,10 +334,7 @@ for (
 Deno.test("a service that is killed during a reload is told of, and comes back", async () => {
   await using daemon = new Daemon();
   await daemon.start();
-  const [added = 0] = freePorts(1);
-  daemon.configure(({ servers }) => ({
-    servers: [...servers as unknown[], { type: "client", port: added, listen: "127.0.0.1" }],
-  }));
+  const added = addClientServer(daemon);
   const killed = daemon.pid("service");
   Deno.kill(daemon.pid("overseer"), "SIGHUP");
   // The check comes first.
