@@ -85,6 +85,18 @@ export interface RunOptions {
   readonly drain?: number;
   /** PEM files to write into the folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
+  /** The ports of `servers`, in their order. @default {} Free ones. */
+  readonly ports?: readonly number[];
+  /** `cluster`, given the folder's path. @default {} None. */
+  readonly cluster?: (folder: string) => readonly PeerEntry[];
+}
+
+/** One entry of `cluster` in a test. */
+export interface PeerEntry {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: "http" | "https";
+  readonly "ssl.ca"?: string;
 }
 
 /** A running service. Dispose of it: it is killed, and its folder removed. */
@@ -114,11 +126,12 @@ export function serviceArguments(config: string, verb: string): string[] {
 /** Starts the service and waits until it listens. */
 export async function run(options: RunOptions = {}): Promise<Running> {
   const servers = options.servers ?? [{ type: "client" }, { type: "admin" }];
-  const ports = freePorts(servers.length);
+  const ports = options.ports ?? freePorts(servers.length);
   const folder = new Folder();
   for (const [name, text] of Object.entries(options.files ?? {})) folder.write(name, text);
   const { path } = writeConfig(folder, {
     drain: options.drain ?? 0,
+    cluster: options.cluster?.(folder.path) ?? [],
     servers: servers.map(({ type, listen, tls, engine = options.engine }, index) => ({
       type,
       ...(type === "client" && engine ? { engine } : {}),
