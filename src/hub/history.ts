@@ -1,6 +1,5 @@
 /**
- * What was published lately: replayed to browsers that reconnect, and the memory by which a
- * message that arrives twice is recognised.
+ * What was published lately, to be replayed to browsers that reconnect.
  *
  * Each instance has a {@linkcode History} of its own, so that a replay never shows another
  * instance's messages. Together they share one {@linkcode HistoryStore}, which bounds what all of
@@ -43,6 +42,7 @@ export const ENTRY_OVERHEAD = 512;
 
 /** One remembered message: what a replay needs of it, as the parsed whole may be far larger. */
 export interface Remembered {
+  readonly instance: string;
   readonly subscribers: readonly string[];
   readonly encoded: Encoded;
   /** When it was published, on the hub's clock, in ms. */
@@ -50,7 +50,6 @@ export interface Remembered {
 }
 
 interface Entry extends Remembered {
-  readonly uniqueID: string | null;
   readonly history: History;
   older: Entry | null;
   newer: Entry | null;
@@ -78,6 +77,15 @@ export class HistoryStore {
     while (this.#oldest && this.#oldest.at < since) this.#oldest.history.forgetOldest();
   }
 
+  /** What was published at `since` or later, of all instances, oldest first. */
+  newest(since: number): Remembered[] {
+    const found: Remembered[] = [];
+    for (let entry = this.#newest; entry && entry.at >= since; entry = entry.older) {
+      found.push(entry);
+    }
+    return found.reverse();
+  }
+
   /** Called by {@linkcode History} alone. */
   link(entry: Entry): void {
     entry.older = this.#newest;
@@ -101,16 +109,18 @@ export class HistoryStore {
 
 /** What one instance remembers, oldest first. */
 export class History {
+  /** The instance it belongs to. */
+  readonly instance: string;
   readonly #store: HistoryStore;
   readonly #onEmpty: () => void;
   /** A ring that grows up to `limits.messages`; the oldest is at `#start`. */
   #ring: (Entry | undefined)[] = new Array(1);
   #start = 0;
   #size = 0;
-  readonly #uniqueIDs = new Set<string>();
 
   /** @param onEmpty Called when the last message has been forgotten. */
-  constructor(store: HistoryStore, onEmpty: () => void = () => {}) {
+  constructor(instance: string, store: HistoryStore, onEmpty: () => void = () => {}) {
+    this.instance = instance;
     this.#store = store;
     this.#onEmpty = onEmpty;
   }
@@ -125,21 +135,14 @@ export class History {
     return this.#ring[this.#start];
   }
 
-  /** Whether a message with this `uniqueID` is remembered. Only strings identify a message. */
-  has(uniqueID: unknown): boolean {
-    return typeof uniqueID === "string" && this.#uniqueIDs.has(uniqueID);
-  }
-
   /** Remembers a message published at `now`, and forgets what that leaves no room for. */
   add(message: Message, encoded: Encoded, now: number): void {
     if (this.#size === this.#ring.length) this.#grow();
     const { subscribers } = message;
-    const uniqueID = typeof message.uniqueID === "string" ? message.uniqueID : null;
     const links = { history: this, older: null, newer: null };
-    const entry: Entry = { subscribers, uniqueID, encoded, at: now, ...links };
+    const entry: Entry = { instance: this.instance, subscribers, encoded, at: now, ...links };
     this.#ring[(this.#start + this.#size) % this.#ring.length] = entry;
     this.#size++;
-    if (uniqueID !== null) this.#uniqueIDs.add(uniqueID);
     this.#store.link(entry);
     while (this.#size > this.#store.limits.messages) this.forgetOldest();
   }
@@ -160,7 +163,6 @@ export class History {
     this.#ring[this.#start] = undefined;
     this.#start = (this.#start + 1) % this.#ring.length;
     this.#size--;
-    if (entry.uniqueID !== null) this.#uniqueIDs.delete(entry.uniqueID);
     this.#store.unlink(entry);
     if (this.#size === 0) this.#onEmpty();
   }

@@ -8,9 +8,16 @@
  * @module
  */
 
-import { DEFAULT_HISTORY_LIMITS, History, type HistoryLimits, HistoryStore } from "./history.ts";
+import {
+  DEFAULT_HISTORY_LIMITS,
+  History,
+  type HistoryLimits,
+  HistoryStore,
+  type Remembered,
+} from "./history.ts";
 import { type Home, Listener, type Sink } from "./listener.ts";
 import { Encoded, type Message } from "./message.ts";
+import { Seen } from "./seen.ts";
 import { TopicIndex } from "./topics.ts";
 
 /** The instance of those who name none. */
@@ -34,8 +41,9 @@ export interface Publication {
    * - `duplicate`: its `uniqueID` is remembered; it goes no further.
    */
   readonly outcome: "published" | "touched" | "duplicate";
-  /** The message, with this server's fingerprint added when it was `published`. */
-  readonly message: Message;
+  /** The servers that have handled it, this one among them. */
+  readonly touched: readonly string[];
+  readonly encoded: Encoded;
   /** Listeners it was handed to. */
   readonly receivers: number;
 }
@@ -80,7 +88,7 @@ class Instance implements Home {
     this.name = name;
     this.now = now;
     this.#onEmpty = onEmpty;
-    this.history = new History(store, () => this.#check());
+    this.history = new History(name, store, () => this.#check());
   }
 
   left(): void {
@@ -99,6 +107,7 @@ export class Hub {
   readonly #now: () => number;
   readonly #started: number;
   readonly #store: HistoryStore;
+  readonly #seen = new Seen();
   readonly #instances = new Map<string, Instance>();
   #nextId = 1;
   #messagesIn = 0;
@@ -131,23 +140,31 @@ export class Hub {
    */
   publish(name: string, message: Message): Publication {
     this.expire();
-    const touched = message.touched ?? [];
-    const marked = { ...message, touched: [...touched, this.fingerprint] };
+    const former = message.touched ?? [];
+    const isTouched = former.includes(this.fingerprint);
+    const touched = isTouched ? former : [...former, this.fingerprint];
     // Before anything is changed, as it may throw.
-    const encoded = new Encoded(marked);
+    const encoded = new Encoded({ ...message, touched });
     this.#messagesIn++;
-    if (touched.includes(this.fingerprint)) return { outcome: "touched", message, receivers: 0 };
-    const instance = this.#instance(name);
-    if (instance.history.has(message.uniqueID)) {
-      return { outcome: "duplicate", message, receivers: 0 };
+    if (isTouched) return { outcome: "touched", touched, encoded, receivers: 0 };
+    if (this.#seen.has(name, message.uniqueID)) {
+      return { outcome: "duplicate", touched, encoded, receivers: 0 };
     }
-    instance.history.add(marked, encoded, this.#now());
+    const now = this.#now();
+    this.#seen.add(name, message.uniqueID, now);
+    const instance = this.#instance(name);
+    instance.history.add(message, encoded, now);
     let receivers = 0;
-    for (const listener of instance.topics.receivers(marked.subscribers)) {
+    for (const listener of instance.topics.receivers(message.subscribers)) {
       if (listener.sink.deliver(encoded)) receivers++;
     }
     this.#messagesOut += receivers;
-    return { outcome: "published", message: marked, receivers };
+    return { outcome: "published", touched, encoded, receivers };
+  }
+
+  /** What was published in the last `ageMs`, of all instances, oldest first. */
+  recent(ageMs: number): readonly Remembered[] {
+    return this.#store.newest(this.#now() - ageMs);
   }
 
   /** Looks at an instance without making it. */
@@ -174,6 +191,7 @@ export class Hub {
    */
   expire(): void {
     this.#store.expire(this.#now());
+    this.#seen.expire(this.#now());
   }
 
   #instance(name: string): Instance {

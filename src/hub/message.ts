@@ -18,21 +18,42 @@ export interface Message {
   readonly [key: string]: unknown;
 }
 
-/** A message as it goes over the wire, encoded once however many listeners receive it. */
+/**
+ * A message as it goes over the wire, encoded once however many listeners and peers receive it. Its
+ * `touched` comes last, whatever place it came in.
+ */
 export class Encoded {
   /** The message as JSON in UTF-8. */
   readonly bytes: Uint8Array;
+  /** Of `bytes`, those before `touched`. */
+  readonly #untouched: number;
   #text: string | null = null;
 
   /** @throws {InvalidMessage} If the message is nested too deeply. */
-  constructor(message: Message) {
-    this.bytes = encoder.encode(encode(message));
+  constructor({ touched, ...rest }: Message) {
+    const untouched = encode(rest).slice(0, -1);
+    this.bytes = encoder.encode(untouched + closing(touched));
+    this.#untouched = this.bytes.length - encoder.encode(closing(touched)).length;
   }
 
   /** The message as JSON, decoded when it is first asked for. */
   get text(): string {
     return this.#text ??= decoder.decode(this.bytes);
   }
+
+  /** The same message as JSON in UTF-8 with another list of the servers that have handled it. */
+  touchedBy(fingerprints: readonly string[]): Uint8Array<ArrayBuffer> {
+    const end = encoder.encode(closing(fingerprints));
+    const bytes = new Uint8Array(this.#untouched + end.length);
+    bytes.set(this.bytes.subarray(0, this.#untouched));
+    bytes.set(end, this.#untouched);
+    return bytes;
+  }
+}
+
+/** The end of a message's JSON; there is always a key before it. */
+function closing(touched: Message["touched"]): string {
+  return touched === undefined ? "}" : `,"touched":${JSON.stringify(touched)}}`;
 }
 
 const encoder = new TextEncoder();
@@ -43,7 +64,7 @@ export class InvalidMessage extends Error {
   override readonly name = "InvalidMessage";
 }
 
-function encode(message: Message): string {
+function encode(message: Omit<Message, "touched">): string {
   try {
     return JSON.stringify(message);
   } catch (error) {

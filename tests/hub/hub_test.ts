@@ -32,20 +32,21 @@ Deno.test("publish() hands the same encoded message to every listener", () => {
   assertEquals(new Set(received).size, 1);
 });
 
-Deno.test("publish() keeps every key of the message and the order of the keys", () => {
+Deno.test("publish() keeps every key of the message and the order of the keys, but for touched", () => {
   const { hub } = makeHub();
   const texts: string[] = [];
   hub.join("default", { deliver: ({ text }) => texts.push(text) > 0 }).subscribe(["A"]);
-  const posted = '{"touched":["THEIRS"],"__proto__":{"x":1},"subscribers":["A"],"n":null,"é":"😀"}';
-  hub.publish("default", JSON.parse(posted));
-  assertEquals(texts, [posted.replace('["THEIRS"]', '["THEIRS","OURS"]')]);
+  const keys = '"__proto__":{"x":1},"subscribers":["A"],"n":null,"é":"😀"';
+  hub.publish("default", JSON.parse(`{"touched":["THEIRS"],${keys}}`));
+  assertEquals(texts, [`{${keys},"touched":["THEIRS","OURS"]}`]);
 });
 
 Deno.test("publish() stops a message that this server has touched", () => {
   const { hub } = makeHub();
   const ear = listen(hub, ["A"]);
   const message = { subscribers: ["A"], touched: ["THEIRS", "OURS"] };
-  assertEquals(hub.publish("default", message), { outcome: "touched", message, receivers: 0 });
+  const { outcome, touched, receivers } = hub.publish("default", message);
+  assertEquals([outcome, touched, receivers], ["touched", message.touched, 0]);
   assertEquals(ear.heard, []);
   assertEquals(hub.status("default").historySize, 0);
 });
@@ -80,13 +81,30 @@ Deno.test("publish() delivers messages without a uniqueID, or with one that is n
   assertEquals(ear.heard.length, 8);
 });
 
-Deno.test("publish() delivers a uniqueID again once it has left the history", () => {
+Deno.test("publish() delivers a uniqueID again after two minutes", () => {
   const { hub, clock } = makeHub();
   const ear = listen(hub, ["A"]);
   hub.publish("default", { subscribers: ["A"], uniqueID: "u1" });
-  clock.advance(60_001);
+  clock.advance(120_000);
+  hub.publish("default", { subscribers: ["A"], uniqueID: "u1" });
+  assertEquals(ear.heard.length, 1);
+  clock.advance(1);
   hub.publish("default", { subscribers: ["A"], uniqueID: "u1" });
   assertEquals(ear.heard.length, 2);
+});
+
+Deno.test("recent() tells what all instances have published lately, oldest first", () => {
+  const { hub, clock } = makeHub();
+  hub.publish("a", { subscribers: [], n: 1 });
+  clock.advance(100);
+  hub.publish("b", { subscribers: [], n: 2 });
+  clock.advance(100);
+  hub.publish("a", { subscribers: [], n: 3 });
+  const found = hub.recent(100).map(({ instance, encoded }) => [
+    instance,
+    JSON.parse(encoded.text).n,
+  ]);
+  assertEquals(found, [["b", 2], ["a", 3]]);
 });
 
 Deno.test("publish() takes the names of Object.prototype for topics and instances like any other", () => {

@@ -1,5 +1,6 @@
-import { InvalidMessage, parseMessage } from "../../src/hub/message.ts";
-import { assertStrictEquals, assertThrows } from "../assert.ts";
+import fc from "fast-check";
+import { Encoded, InvalidMessage, parseMessage } from "../../src/hub/message.ts";
+import { assertEquals, assertStrictEquals, assertThrows } from "../assert.ts";
 
 for (
   const json of [
@@ -37,3 +38,17 @@ for (
     assertThrows(() => parseMessage(JSON.parse(json)), InvalidMessage);
   });
 }
+
+Deno.test("an encoded message can be had with any other list of servers that have handled it", () => {
+  const list = fc.array(fc.string({ unit: "grapheme" }), { maxLength: 5 });
+  fc.assert(
+    fc.property(fc.jsonValue(), list, list, (content, touched, others) => {
+      const message = { touched, subscribers: ["é"], content };
+      const decode = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes));
+      const encoded = new Encoded(message);
+      const plain = JSON.parse(JSON.stringify(message));
+      assertEquals(decode(encoded.bytes), plain);
+      assertEquals(decode(encoded.touchedBy(others)), { ...plain, touched: others });
+    }),
+  );
+});
