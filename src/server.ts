@@ -5,7 +5,7 @@
  * @module
  */
 
-import { listenAdmin } from "./admin/server.ts";
+import { listenAdmin, type Relay } from "./admin/server.ts";
 import { type Engine, formatAddress, type ServerConfig, type ServerType } from "./config/config.ts";
 import type { TlsMaterial } from "./config/tls.ts";
 import type { Hub } from "./hub/hub.ts";
@@ -31,6 +31,7 @@ export type ClientOptions = Omit<SocketServerOptions, "hostname" | "port" | "tls
 /** What a server is made of. */
 export interface ServerOptions {
   readonly hub: Hub;
+  readonly relay: Relay;
   readonly clientOptions: ClientOptions;
   readonly config: ServerConfig;
   /** Its place in `servers`. */
@@ -70,13 +71,13 @@ export class Server {
    * @throws {StartError} If it cannot be bound.
    */
   async bind(): Promise<void> {
-    const { hub, clientOptions, config, index } = this.#options;
+    const { hub, relay, clientOptions, config, index } = this.#options;
     const { type, listen: hostname, port, engine } = config;
     const address = { hostname, port, tls: this.#tls };
     let server: SocketServer;
     try {
       server = type === "admin"
-        ? listenAdmin(hub, address)
+        ? listenAdmin(hub, relay, address)
         : await ENGINES[engine]({ ...address, ...clientOptions });
     } catch (error) {
       throw new StartError(explainBindError(config, index, error));

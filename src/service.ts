@@ -5,6 +5,7 @@
  */
 
 import { Certificates, type Found } from "./certificates.ts";
+import { Cluster } from "./cluster/cluster.ts";
 import { acceptClients, NOT_A_WEBSOCKET } from "./client/server.ts";
 import type { Config, ServerType } from "./config/config.ts";
 import { generateFingerprint } from "./hub/fingerprint.ts";
@@ -87,7 +88,8 @@ export async function startService(
   certificates.use(found);
   const hub = new Hub({ fingerprint: generateFingerprint(), now: () => performance.now() });
   const stopping = new AbortController();
-  const common = { hub, clientOptions: clientOptions(hub), stop: stopping.signal };
+  const cluster = new Cluster(config.cluster, hub);
+  const common = { hub, relay: cluster, clientOptions: clientOptions(hub), stop: stopping.signal };
   const servers = config.servers.map((server, index) => {
     const tls = found.find((each) => each.index === index)?.tls ?? null;
     return new Server({ ...common, config: server, index, tls });
@@ -100,13 +102,15 @@ export async function startService(
     throw errors.find((error) => !(error instanceof StartError)) ??
       new StartError(errors.map(({ message }) => message).join("\n"));
   }
+  cluster.start();
   certificates.warn(Date.now());
-  return new RunningService(hub, servers, certificates, stopping, certificateIntervalMs);
+  return new RunningService(hub, cluster, servers, certificates, stopping, certificateIntervalMs);
 }
 
 class RunningService implements Service {
   readonly fingerprint: string;
   readonly listening: readonly Listening[];
+  readonly #cluster: Cluster;
   readonly #servers: readonly Server[];
   readonly #certificates: Certificates;
   readonly #stopping: AbortController;
@@ -119,6 +123,7 @@ class RunningService implements Service {
 
   constructor(
     hub: Hub,
+    cluster: Cluster,
     servers: readonly Server[],
     certificates: Certificates,
     stopping: AbortController,
@@ -126,6 +131,7 @@ class RunningService implements Service {
   ) {
     this.fingerprint = hub.fingerprint;
     this.listening = servers;
+    this.#cluster = cluster;
     this.#servers = servers;
     this.#certificates = certificates;
     this.#stopping = stopping;
@@ -155,7 +161,7 @@ class RunningService implements Service {
         this.#servers.filter((each) => each.type === type).map((each) => each.shutdown(drainMs)),
       );
     await shutdown("admin");
-    await shutdown("client");
+    await Promise.all([this.#cluster.stop(), shutdown("client")]);
   }
 
   /** Looks for certificates that have changed. */

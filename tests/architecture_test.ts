@@ -16,6 +16,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["log", ["config"]],
   ["client", ["config", "hub", "websocket", "log"]],
   ["admin", ["config", "hub", "websocket", "log"]],
+  ["cluster", ["config", "hub", "log"]],
   ["certificates.ts", ["config", "log"]],
   ["server.ts", ["config", "hub", "websocket", "log", "admin"]],
   ["service.ts", [
@@ -25,6 +26,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "log",
     "client",
     "admin",
+    "cluster",
     "certificates.ts",
     "server.ts",
   ]],

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
+
 /** The body is longer than allowed. */
 export class BodyTooLong extends Error {
   override readonly name = "BodyTooLong";
@@ -34,13 +36,5 @@ export async function readBody(request: Request, limit: number): Promise<string>
     if (size > limit) throw new BodyTooLong();
     chunks.push(chunk);
   }
-  const [only] = chunks;
-  if (only && chunks.length === 1) return decoder.decode(only);
-  const whole = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return decoder.decode(whole);
+  return decoder.decode(Buffer.concat(chunks));
 }

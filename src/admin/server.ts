@@ -5,8 +5,8 @@
  */
 
 import { formatAddress } from "../config/config.ts";
-import { DEFAULT_INSTANCE, type Hub } from "../hub/hub.ts";
-import { InvalidMessage, parseMessage } from "../hub/message.ts";
+import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
+import { HANDOVER_HEADER, InvalidMessage, parseMessage } from "../hub/message.ts";
 import { logger } from "../log/log.ts";
 import { portReleased } from "../websocket/port.ts";
 import type { TlsPair } from "../websocket/socket.ts";
@@ -29,6 +29,14 @@ const RENEWING = "The server changes its certificate: send the message again";
 const RECEIPT = { headers: { "content-type": "application/json" } } as const;
 
 const log = logger("admin");
+
+/** Those to whom messages are passed on. */
+export interface Relay {
+  /** Passes a message on to all that lack it. Returns at once. */
+  relay(instance: string, publication: Publication): void;
+  /** What the status page says of them. */
+  status(): readonly unknown[];
+}
 
 /** Where and how to listen. */
 export interface AdminServerOptions {
@@ -60,13 +68,14 @@ export interface AdminServer {
  *
  * @throws {Error} What `Deno.serve` throws when it cannot bind or the certificate is no good.
  */
-export function listenAdmin(hub: Hub, options: AdminServerOptions): AdminServer {
-  return new HttpAdminServer(hub, options);
+export function listenAdmin(hub: Hub, relay: Relay, options: AdminServerOptions): AdminServer {
+  return new HttpAdminServer(hub, relay, options);
 }
 
 class HttpAdminServer implements AdminServer {
   readonly finished: Promise<void>;
   readonly #hub: Hub;
+  readonly #relay: Relay;
   readonly #options: AdminServerOptions;
   readonly #server: Deno.HttpServer;
   /** Messages that are being received. */
@@ -77,9 +86,10 @@ class HttpAdminServer implements AdminServer {
   #released: Promise<void> | null = null;
   #refusing = false;
 
-  constructor(hub: Hub, options: AdminServerOptions) {
+  constructor(hub: Hub, relay: Relay, options: AdminServerOptions) {
     const { hostname, port, tls } = options;
     this.#hub = hub;
+    this.#relay = relay;
     this.#options = options;
     this.#server = Deno.serve(
       {
@@ -140,7 +150,7 @@ class HttpAdminServer implements AdminServer {
         return await this.#publish(instance, request, remoteAddress);
       case "GET /status/":
       case "HEAD /status/":
-        return Response.json(statusOf(this.#hub.status(instance)));
+        return Response.json(statusOf(this.#hub.status(instance), this.#relay.status()));
       default:
         return misdirected(request.method, target.pathname, remoteAddress);
     }
@@ -158,8 +168,13 @@ class HttpAdminServer implements AdminServer {
       const message = parseMessage(JSON.parse(body));
       const tracing = log.isEnabledFor("trace");
       if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
-      const { outcome, receivers } = this.#hub.publish(instance, message);
+      const publication = this.#hub.publish(instance, message);
+      const { outcome, receivers } = publication;
       if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
+      if (
+        outcome === "published" ||
+        (outcome === "touched" && request.headers.has(HANDOVER_HEADER))
+      ) this.#relay.relay(instance, publication);
       return new Response(`{"fingerprint":"${this.#hub.fingerprint}"}`, RECEIPT);
     } catch (error) {
       if (error instanceof BodyTooLong) {

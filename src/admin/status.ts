@@ -9,8 +9,12 @@ import type { Status } from "../hub/hub.ts";
 /** What Phorge shows for a server whose protocol it knows (Phorge's `AphlictAdminServer.js`). */
 const PROTOCOL_VERSION = 7;
 
-/** The hub's status under the names and in the order of the original. */
-export function statusOf(status: Status): Record<string, unknown> {
+/**
+ * The hub's status under the names and in the order of the original, and what the original has not.
+ *
+ * @param cluster How each peer is.
+ */
+export function statusOf(status: Status, cluster: readonly unknown[]): Record<string, unknown> {
   return {
     instance: status.instance,
     uptime: Math.floor(status.uptimeMs),
@@ -21,5 +25,7 @@ export function statusOf(status: Status): Record<string, unknown> {
     version: PROTOCOL_VERSION,
     "history.size": status.historySize,
     "history.age": status.historyAgeMs === null ? null : Math.floor(status.historyAgeMs),
+    fingerprint: status.fingerprint,
+    cluster,
   };
 }

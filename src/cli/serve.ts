@@ -246,11 +246,6 @@ function announce(config: Config, service: Service): void {
   const warning = memoryWarning(config);
   if (warning !== null) log.warning("{warning}.", { warning });
   log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
-  if (config.cluster.length > 0) {
-    log.warning("{count} peers are configured, but this version relays nothing to them yet.", {
-      count: config.cluster.length,
-    });
-  }
   const flags = serviceFlags(config);
   log.info("Permissions: {flags}", { flags: new Whole(shellQuote(flags)) });
   const excess = excessPermissions();

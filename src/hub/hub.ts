@@ -51,6 +51,8 @@ export interface Publication {
 /** Numbers about the hub, and about one instance of it. */
 export interface Status {
   readonly instance: string;
+  /** This server's. */
+  readonly fingerprint: string;
   /** Since the hub was made. */
   readonly uptimeMs: number;
   /** Listeners of the instance now. */
@@ -175,6 +177,7 @@ export class Hub {
     const oldest = instance?.history.oldest;
     return {
       instance: name,
+      fingerprint: this.fingerprint,
       uptimeMs: now - this.#started,
       active: instance?.active ?? 0,
       total: instance?.total ?? 0,

@@ -163,6 +163,7 @@ Deno.test("status() counts listeners and history by instance, messages over all"
   gone.listener.leave();
   hub.publish("b", { subscribers: ["A", "B"] });
   assertEquals(hub.status("a"), {
+    fingerprint: "OURS",
     instance: "a",
     uptimeMs: 500,
     active: 1,

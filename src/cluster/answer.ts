@@ -1,0 +1,234 @@
+/**
+ * The answers of an HTTP/1.1 server to requests that were sent one behind the other (RFC 9112), out of
+ * the bytes that arrive in whatever pieces. Pure.
+ *
+ * Everything is bounded: a head of {@linkcode HEAD_LIMIT} bytes, a body of {@linkcode BODY_LIMIT}.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+
+/** Bytes of all lines of an answer: status, headers, sizes of chunks, trailers. */
+export const HEAD_LIMIT = 16 * 1024;
+
+/** Bytes of an answer's body. A receipt has about 40. */
+export const BODY_LIMIT = 64 * 1024;
+
+/** A whole answer. */
+export interface Answer {
+  readonly status: number;
+  /** What stands behind the status, such as `Not Found`: printable ASCII, 60 characters at most. */
+  readonly reason: string;
+  readonly body: string;
+  /** Whether the server takes another request on the connection (RFC 9112, section 9.3). */
+  readonly isLast: boolean;
+}
+
+/** What arrived is no answer that can be used; the message says why, to follow on "it". */
+export class AnswerError extends Error {
+  override readonly name = "AnswerError";
+}
+
+/** What comes next. */
+type Part =
+  | "status"
+  | "header"
+  | "chunk size"
+  | "chunk end"
+  | "trailer"
+  /** Bytes of the body: as many as are left, or all that come. */
+  | "body"
+  | "chunk"
+  | "rest"
+  | "done";
+
+const LINE_FEED = 10;
+const latin1 = new TextDecoder("latin1");
+const utf8 = new TextDecoder();
+
+/** See the module. */
+export class AnswerReader {
+  #part: Part = "status";
+  /** The beginning of a line whose end has not arrived. */
+  #line = "";
+  /** Bytes that the lines of this answer may still have. */
+  #head = HEAD_LIMIT;
+  #status = 0;
+  #reason = "";
+  #isLast = false;
+  #isChunked = false;
+  /** `Content-Length`. */
+  #length: number | null = null;
+  /** Bytes that are left of the body, or of a chunk of it. */
+  #left = 0;
+  #body: Uint8Array[] = [];
+  #size = 0;
+
+  /**
+   * Takes what has arrived, and returns the answers that it completes, in order. The bytes may be
+   * used for something else afterwards.
+   *
+   * @throws {AnswerError} If it is no answer, or longer than allowed. Nothing can be read after that.
+   */
+  push(bytes: Uint8Array): Answer[] {
+    const answers: Answer[] = [];
+    for (let at = 0; at < bytes.length;) {
+      at += this.#part === "body" || this.#part === "chunk" || this.#part === "rest"
+        ? this.#takeBody(bytes.subarray(at))
+        : this.#takeLine(bytes.subarray(at));
+      if (this.#part === "done") answers.push(this.#finish());
+    }
+    return answers;
+  }
+
+  /**
+   * The connection has ended.
+   *
+   * @returns The answer that ends with it, if there is one of that kind.
+   * @throws {AnswerError} If it broke off within an answer.
+   */
+  end(): Answer | null {
+    if (this.#part === "rest") return this.#finish();
+    if (this.#part === "status" && this.#line === "") return null;
+    throw new AnswerError("broke off within its answer");
+  }
+
+  /** @returns How many bytes were taken: a line, or the beginning of one. */
+  #takeLine(bytes: Uint8Array): number {
+    const end = bytes.indexOf(LINE_FEED);
+    const taken = end < 0 ? bytes.length : end + 1;
+    this.#head -= taken;
+    if (this.#head < 0) throw new AnswerError(`sent more than ${HEAD_LIMIT} bytes of headers`);
+    this.#line += latin1.decode(bytes.subarray(0, taken));
+    if (end >= 0) {
+      const line = this.#line.replace(/\r?\n$/, "");
+      this.#line = "";
+      this.#obey(line);
+    }
+    return taken;
+  }
+
+  #obey(line: string): void {
+    switch (this.#part) {
+      case "status":
+        this.#begin(line);
+        break;
+      case "header":
+        if (line === "") this.#endHeaders();
+        else this.#takeHeader(line);
+        break;
+      case "chunk size":
+        this.#beginChunk(line);
+        break;
+      case "chunk end":
+        if (line !== "") throw new AnswerError("sent a chunk that is longer than it said");
+        this.#part = "chunk size";
+        break;
+      case "trailer":
+        if (line === "") this.#part = "done";
+        break;
+    }
+  }
+
+  #begin(line: string): void {
+    const [, minor, status, reason = ""] = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: (.*))?$/.exec(line) ??
+      [];
+    if (status === undefined) throw new AnswerError("does not answer in HTTP/1.1");
+    this.#status = Number(status);
+    this.#reason = reason.replace(/[^ -~]/g, "?").slice(0, 60);
+    this.#isLast = minor === "0";
+    this.#part = "header";
+  }
+
+  #takeHeader(line: string): void {
+    const [, name = "", value = ""] = /^([^\s:]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+    switch (name.toLowerCase()) {
+      case "":
+        throw new AnswerError("sent a header that is none");
+      case "content-length":
+        if (!/^\d{1,15}$/.test(value) || (this.#length ?? Number(value)) !== Number(value)) {
+          throw new AnswerError("sent a Content-Length that is none");
+        }
+        this.#length = Number(value);
+        break;
+      case "transfer-encoding":
+        if (value.toLowerCase() !== "chunked" || this.#isChunked) {
+          throw new AnswerError("sent a Transfer-Encoding other than chunked");
+        }
+        this.#isChunked = true;
+        break;
+      case "connection": {
+        const options = value.toLowerCase().split(/[ \t]*,[ \t]*/);
+        if (options.includes("close")) this.#isLast = true;
+        else if (options.includes("keep-alive")) this.#isLast = false;
+        break;
+      }
+    }
+  }
+
+  #endHeaders(): void {
+    if (this.#status === 101) throw new AnswerError("changes the protocol unasked");
+    // The answer itself is still to come (RFC 9110, section 15.2).
+    if (this.#status < 200) return this.#reset();
+    if (this.#status === 204 || this.#status === 304) this.#part = "done";
+    else if (this.#isChunked) this.#part = "chunk size";
+    else if (this.#length === null) {
+      this.#isLast = true;
+      this.#part = "rest";
+    } else this.#expect(this.#length, "body");
+  }
+
+  #beginChunk(line: string): void {
+    const [, size] = /^([0-9a-f]{1,8})[ \t]*(?:;.*)?$/i.exec(line) ?? [];
+    if (size === undefined) throw new AnswerError("sent a chunk without a size");
+    if (/^0+$/.test(size)) this.#part = "trailer";
+    else this.#expect(parseInt(size, 16), "chunk");
+  }
+
+  #expect(bytes: number, part: "body" | "chunk"): void {
+    this.#check(bytes);
+    this.#left = bytes;
+    this.#part = bytes === 0 ? "done" : part;
+  }
+
+  /** Refuses what would make the body too long, before it has arrived. */
+  #check(more: number): void {
+    if (this.#size + more <= BODY_LIMIT) return;
+    throw new AnswerError(`sent more than the ${BODY_LIMIT} bytes that an answer may have`);
+  }
+
+  /** @returns How many bytes were taken. */
+  #takeBody(bytes: Uint8Array): number {
+    const taken = this.#part === "rest" ? bytes.length : Math.min(this.#left, bytes.length);
+    this.#check(taken);
+    this.#body.push(bytes.slice(0, taken));
+    this.#size += taken;
+    if (this.#part !== "rest") {
+      this.#left -= taken;
+      if (this.#left === 0) this.#part = this.#part === "chunk" ? "chunk end" : "done";
+    }
+    return taken;
+  }
+
+  #finish(): Answer {
+    const answer = {
+      status: this.#status,
+      reason: this.#reason,
+      body: utf8.decode(Buffer.concat(this.#body)),
+      isLast: this.#isLast,
+    };
+    this.#reset();
+    return answer;
+  }
+
+  #reset(): void {
+    this.#part = "status";
+    this.#head = HEAD_LIMIT;
+    this.#isLast = false;
+    this.#isChunked = false;
+    this.#length = null;
+    this.#body = [];
+    this.#size = 0;
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * The cluster: which peers get a message, and who may rely on that.
+ *
+ * In the original each server passes a message on to all that it does not know to have it, so that it
+ * crosses a mesh of N servers (N-1)² times. Here a copy says in its `touched` list which other peers get
+ * it at the same time, so that nobody passes it on to them: N-1 times. What a server has
+ * said so about and cannot do, it hands over. See docs/decisions/0010-cluster.md.
+ *
+ * @module
+ */
+
+import type { PeerConfig } from "../config/config.ts";
+import type { Hub, Publication } from "../hub/hub.ts";
+import { Peer, type PeerStatus } from "./peer.ts";
+
+/** How long a peer may be sent what waits for it when the service stops, in ms. */
+const FLUSH_MS = 1000;
+
+/**
+ * How far back messages are passed on that came by way of a server that has just died, in ms: it may
+ * have died before it had sent them to all.
+ */
+const LEGACY_MS = 2000;
+
+/** See the module. */
+export class Cluster {
+  readonly #hub: Hub;
+  readonly #peers: readonly Peer[];
+
+  constructor(peers: readonly PeerConfig[], hub: Hub) {
+    this.#hub = hub;
+    this.#peers = peers.map((config) =>
+      new Peer({
+        config,
+        fingerprint: hub.fingerprint,
+        authority: null,
+        onDown: (peer) => {
+          this.#handOver(peer);
+          this.#inherit(peer);
+        },
+      })
+    );
+  }
+
+  /** Connects to the peers. Messages that come before wait. */
+  start(): void {
+    for (const peer of this.#peers) peer.start();
+  }
+
+  /**
+   * Sends a message to every peer that is not known to have it. Costs one copy a peer, and returns at
+   * once.
+   */
+  relay(instance: string, { touched, encoded }: Pick<Publication, "touched" | "encoded">): void {
+    const targets = this.#lacking(touched);
+    const reached = targets.filter((each) => each.isUp).flatMap(({ fingerprint }) =>
+      fingerprint === null ? [] : [fingerprint]
+    );
+    const at = performance.now();
+    for (const peer of targets) {
+      const others = reached.filter((each) => each !== peer.fingerprint);
+      peer.push({
+        instance,
+        body: encoded.touchedBy([...touched, ...others]),
+        at,
+        told: peer.isUp ? others : [],
+        isHandover: false,
+      });
+    }
+  }
+
+  /** How each peer is, in the order of the configuration. */
+  status(): PeerStatus[] {
+    return this.#peers.map((peer) => peer.status());
+  }
+
+  /** Sends what waits to those who take it, for {@linkcode FLUSH_MS} at most, and ends. */
+  async stop(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, FLUSH_MS));
+    await Promise.race([Promise.all(this.#peers.map((peer) => peer.flush())), late]);
+    clearTimeout(timer);
+    await Promise.all(this.#peers.map((peer) => peer.stop()));
+  }
+
+  /** The peers without the message. Of two that are one server, the one that can be reached. */
+  #lacking(touched: readonly string[]): Peer[] {
+    const having = new Set(touched);
+    return [true, false].flatMap((isUp) =>
+      this.#peers.filter((peer) => {
+        if (peer.isUp !== isUp || peer.isSelf) return false;
+        if (peer.fingerprint === null) return true;
+        if (having.has(peer.fingerprint)) return false;
+        having.add(peer.fingerprint);
+        return true;
+      })
+    );
+  }
+
+  /** Asks those who rely on this server to bring a peer its messages to do so themselves. */
+  #handOver(peer: Peer): void {
+    for (const message of peer.takeBack()) {
+      for (const other of this.#peers) {
+        if (!other.isUp || other.fingerprint === null) continue;
+        if (message.told.includes(other.fingerprint)) {
+          other.push({ ...message, told: [], isHandover: true });
+        }
+      }
+    }
+  }
+
+  /**
+   * Brings the others what a peer had said it would, as it may have died before. Who has it recognises
+   * it, so this is for messages with a `uniqueID`, and for servers that look at it.
+   */
+  #inherit({ fingerprint, deduplicates }: Peer): void {
+    // The original says no such thing.
+    if (fingerprint === null || !deduplicates) return;
+    const others = this.#peers.flatMap((peer) =>
+      peer.isUp && peer.deduplicates && peer.fingerprint !== null
+        ? [{ peer, fingerprint: peer.fingerprint }]
+        : []
+    );
+    if (others.length === 0) return;
+    for (const { instance, encoded } of this.#hub.recent(LEGACY_MS)) {
+      const { uniqueID, touched } = JSON.parse(encoded.text);
+      if (typeof uniqueID !== "string" || !touched.includes(fingerprint)) continue;
+      for (const other of others) {
+        if (!touched.includes(other.fingerprint)) continue;
+        other.peer.push({
+          instance,
+          body: encoded.touchedBy(touched.filter((each: string) => each !== other.fingerprint)),
+          at: performance.now(),
+          told: [],
+          isHandover: false,
+        });
+      }
+    }
+  }
+}

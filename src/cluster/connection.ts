@@ -1,0 +1,239 @@
+/**
+ * One kept-alive HTTP/1.1 connection to a peer. Requests are sent one behind the other without waiting
+ * for the answers (RFC 9112, section 9.3.2), so that the peer gets them in order however far away it
+ * is.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { type Answer, AnswerError, AnswerReader } from "./answer.ts";
+
+/** How long connecting may take, and how long the next answer may be awaited, in ms. */
+export const PATIENCE_MS = 5000;
+
+/** Bytes that are read at a time. */
+const READ_SIZE = 16 * 1024;
+
+/** Where to connect. */
+export interface Address {
+  /** Address without brackets, or a host name, which is resolved at each connection. */
+  readonly hostname: string;
+  readonly port: number;
+  /** `null`: plain text. */
+  readonly tls: {
+    /** PEM certificates of authorities to trust beside the usual ones. */
+    readonly authorities: readonly string[];
+  } | null;
+}
+
+/** Why there is no connection, or no more: something is wrong. The message follows on "the peer". */
+export class ConnectionError extends Error {
+  override readonly name = "ConnectionError";
+}
+
+/** Why a connection ended that did no wrong: connections do not last for ever. */
+export class ConnectionClosed extends Error {
+  override readonly name = "ConnectionClosed";
+}
+
+/** See the module. */
+export class Connection {
+  readonly #conn: Deno.Conn;
+  readonly #ended = Promise.withResolvers<ConnectionError | ConnectionClosed>();
+  #isOver = false;
+  #outgoing: Uint8Array[] = [];
+  #isWriting = false;
+  #inFlight = 0;
+  #answered = 0;
+  /** When the next answer has to be there, on the clock of `performance.now`. */
+  #deadline = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  private constructor(conn: Deno.Conn) {
+    this.#conn = conn;
+  }
+
+  /**
+   * Connects within {@linkcode PATIENCE_MS}.
+   *
+   * @param stop Aborted when there is no more need of it.
+   * @throws {ConnectionError} If that is not possible.
+   */
+  static async open({ hostname, port, tls }: Address, stop: AbortSignal): Promise<Connection> {
+    const patience = AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), stop]);
+    let conn: Deno.TcpConn | Deno.TlsConn | null = null;
+    const giveUp = () => {
+      conn?.close();
+      conn = null;
+    };
+    patience.addEventListener("abort", giveUp);
+    try {
+      const tcp = await Deno.connect({ hostname, port, signal: patience });
+      conn = tcp;
+      tcp.setNoDelay();
+      if (tls !== null) {
+        const secure = await Deno.startTls(tcp, { hostname, caCerts: [...tls.authorities] });
+        conn = secure;
+        patience.throwIfAborted();
+        await secure.handshake();
+      }
+      patience.throwIfAborted();
+      return new Connection(conn);
+    } catch (error) {
+      giveUp();
+      throw new ConnectionError(
+        patience.aborted ? `cannot be reached within ${PATIENCE_MS} ms` : explain(error),
+      );
+    } finally {
+      patience.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** Requests that have no answer yet. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Requests that have been answered. */
+  get answered(): number {
+    return this.#answered;
+  }
+
+  /**
+   * Reads answers until the connection ends, and returns why it did: what has no answer then was
+   * handled, or was not. To be called once.
+   *
+   * @param onAnswer Told each answer, in the order of the requests.
+   */
+  async listen(
+    onAnswer: (answer: Answer) => void,
+  ): Promise<ConnectionError | ConnectionClosed> {
+    this.#read(onAnswer).catch((error) => {
+      // A mistake of who listens.
+      this.close();
+      this.#ended.reject(error);
+    });
+    const why = await this.#ended.promise;
+    clearTimeout(this.#timer);
+    return why;
+  }
+
+  /** Sends a request. Those of one turn of the event loop are written together. */
+  send(request: Uint8Array): void {
+    if (this.#isOver) return;
+    if (this.#inFlight++ === 0) {
+      this.#deadline = performance.now() + PATIENCE_MS;
+      if (this.#timer === undefined) this.#watch();
+    }
+    this.#outgoing.push(request);
+    if (!this.#isWriting) void this.#write();
+  }
+
+  /** Ends it at once. */
+  close(): void {
+    this.#end(new ConnectionClosed("It is not needed any more"));
+  }
+
+  async #read(onAnswer: (answer: Answer) => void): Promise<void> {
+    const reader = new AnswerReader();
+    const buffer = new Uint8Array(READ_SIZE);
+    while (!this.#isOver) {
+      let answers: readonly Answer[];
+      try {
+        const size = await this.#conn.read(buffer);
+        if (size !== null) answers = reader.push(buffer.subarray(0, size));
+        else {
+          const last = reader.end();
+          if (last === null) {
+            return this.#end(this.#brokenOff("closes the connection without an answer"));
+          }
+          answers = [last];
+        }
+      } catch (error) {
+        return this.#fail(error);
+      }
+      for (const answer of answers) this.#take(answer, onAnswer);
+    }
+  }
+
+  #take(answer: Answer, onAnswer: (answer: Answer) => void): void {
+    // What comes behind the last one is of no interest.
+    if (this.#isOver) return;
+    if (this.#inFlight === 0) {
+      return this.#end(new ConnectionError("answers what it was not asked"));
+    }
+    this.#inFlight--;
+    this.#answered++;
+    this.#deadline = performance.now() + PATIENCE_MS;
+    onAnswer(answer);
+    if (answer.isLast) this.#end(new ConnectionClosed("It takes one request a connection"));
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true;
+    try {
+      await null;
+      while (this.#outgoing.length > 0 && !this.#isOver) {
+        let bytes: Uint8Array = Buffer.concat(this.#outgoing);
+        this.#outgoing = [];
+        while (bytes.length > 0) bytes = bytes.subarray(await this.#conn.write(bytes));
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+
+  /** Ends it when an answer is late. One timer serves all requests, as they are many. */
+  #watch(): void {
+    const wait = this.#inFlight === 0 ? PATIENCE_MS : this.#deadline - performance.now();
+    if (wait <= 0) {
+      this.#end(new ConnectionError(`does not answer within ${PATIENCE_MS} ms`));
+    } else {
+      this.#timer = setTimeout(() => this.#watch(), wait);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof AnswerError) this.#end(new ConnectionError(error.message));
+    else this.#end(this.#brokenOff(`breaks the connection off: ${reasonOf(error)}`));
+  }
+
+  /** One that has answered before may be done with connections for a while: the next one will tell. */
+  #brokenOff(why: string): ConnectionError | ConnectionClosed {
+    return this.#answered > 0 || this.#inFlight === 0
+      ? new ConnectionClosed(why)
+      : new ConnectionError(why);
+  }
+
+  #end(why: ConnectionError | ConnectionClosed): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#conn.close();
+    this.#ended.resolve(why);
+  }
+}
+
+/** Why no connection could be made, in words that follow on "the peer". */
+function explain(error: unknown): string {
+  const reason = reasonOf(error);
+  if (error instanceof Deno.errors.ConnectionRefused) return "refuses the connection";
+  if (reason.startsWith("failed to lookup address")) {
+    return `has a host name that cannot be resolved: ${reason}`;
+  }
+  if (reason.includes("UnknownIssuer")) {
+    return "has a certificate of an unknown authority. If it is yours, name the authority's " +
+      'certificate in "ssl.ca" of the peer';
+  }
+  if (reason.includes("certificate")) return `has a certificate that is not accepted: ${reason}`;
+  if (reason.includes("InvalidContentType")) {
+    return 'does not speak TLS. If it should not, set its "protocol" to "http"';
+  }
+  return `cannot be reached: ${reason}`;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
