@@ -115,9 +115,32 @@ function textOf(report: StatusReport): string {
     lines.push(
       `browsers    ${counters["clients.active"]} connected, ${counters["clients.total"]} in all`,
       `messages    ${counters["messages.in"]} in, ${counters["messages.out"]} out`,
+      ...peerLines(counters["cluster"]),
     );
   }
   return lines.join("\n");
+}
+
+/** A line a peer, and a second one about what went wrong. */
+function peerLines(cluster: unknown): string[] {
+  if (!Array.isArray(cluster)) return [];
+  return cluster.flatMap((entry: Readonly<Record<string, unknown>>) => {
+    const { peer, state, fingerprint, queued, sent, failed, dropped } = entry;
+    const line = `peer        ${peer} ${state}`;
+    if (state === "self") return [line];
+    const contact = entry["last.contact"];
+    const seconds = typeof contact === "number" ? Math.round(contact / 1000) : null;
+    const error = entry["last.error"];
+    return [
+      `${line}${
+        fingerprint === null ? "" : ` (${fingerprint})`
+      }: ${queued} waiting, ${sent} sent, ` +
+      `${dropped} dropped, ${failed} failures, last contact ${
+        seconds === null ? "never" : `${formatDuration(seconds)} ago`
+      }`,
+      ...error === null ? [] : [`            last failure: it ${error}`],
+    ];
+  });
 }
 
 function whyDown(hasEnded: boolean): string {

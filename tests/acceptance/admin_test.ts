@@ -170,13 +170,13 @@ it("answers 400 to a malformed target", async ({ admin }) => {
   assertMatch(answer, /^HTTP\/1\.1 400 /);
 });
 
-it("shows the status of an instance in the keys and the order of the original", async ({ admin }) => {
+it("shows the status of an instance in the keys and the order of the original, and then its own", async ({ admin }) => {
   const response = await fetch(`http://127.0.0.1:${admin}/status/?instance=__proto__`);
   assertEquals(response.headers.get("content-type"), "application/json");
   const text = await response.text();
   assertMatch(
     text,
-    /^\{"instance":"__proto__","uptime":\d+,"clients.active":0,"clients.total":0,"messages.in":0,"messages.out":0,"version":7,"history.size":0,"history.age":null\}$/,
+    /^\{"instance":"__proto__","uptime":\d+,"clients.active":0,"clients.total":0,"messages.in":0,"messages.out":0,"version":7,"history.size":0,"history.age":null,"fingerprint":"\w{16}","cluster":\[\]\}$/,
   );
   assertEquals((await status(admin, ""))["instance"], "default");
   const head = await fetch(`http://127.0.0.1:${admin}/status/`, { method: "HEAD" });
