@@ -6,7 +6,8 @@
 
 import { formatAddress } from "../config/config.ts";
 import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
-import { HANDOVER_HEADER, InvalidMessage, parseMessage } from "../hub/message.ts";
+import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
+import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import { logger } from "../log/log.ts";
 import { portReleased } from "../websocket/port.ts";
 import type { TlsPair } from "../websocket/socket.ts";
@@ -34,6 +35,8 @@ const log = logger("admin");
 export interface Relay {
   /** Passes a message on to all that lack it. Returns at once. */
   relay(instance: string, publication: Publication): void;
+  /** A server with this fingerprint has asked for the status page. */
+  heard(fingerprint: string): void;
   /** What the status page says of them. */
   status(): readonly unknown[];
 }
@@ -149,8 +152,11 @@ class HttpAdminServer implements AdminServer {
       case "POST /":
         return await this.#publish(instance, request, remoteAddress);
       case "GET /status/":
-      case "HEAD /status/":
+      case "HEAD /status/": {
+        const fingerprint = request.headers.get(FINGERPRINT_HEADER);
+        if (fingerprint !== null) this.#relay.heard(fingerprint);
         return Response.json(statusOf(this.#hub.status(instance), this.#relay.status()));
+      }
       default:
         return misdirected(request.method, target.pathname, remoteAddress);
     }

@@ -169,7 +169,7 @@ export class AnswerReader {
 
   #endHeaders(): void {
     if (this.#status === 101) throw new AnswerError("changes the protocol unasked");
-    // The answer itself is still to come (RFC 9110, section 15.2).
+    // The answer itself is still to come (RFC 9110, section 15.2), and its bound counts these as well.
     if (this.#status < 200) return this.#reset();
     if (this.#status === 204 || this.#status === 304) this.#part = "done";
     else if (this.#isChunked) this.#part = "chunk size";
@@ -219,12 +219,12 @@ export class AnswerReader {
       isLast: this.#isLast,
     };
     this.#reset();
+    this.#head = HEAD_LIMIT;
     return answer;
   }
 
   #reset(): void {
     this.#part = "status";
-    this.#head = HEAD_LIMIT;
     this.#isLast = false;
     this.#isChunked = false;
     this.#length = null;

@@ -63,10 +63,19 @@ export class Cluster {
         instance,
         body: encoded.touchedBy([...touched, ...others]),
         at,
-        told: peer.isUp ? others : [],
+        // The others know nothing of one whose fingerprint is not known.
+        told: peer.isUp && peer.fingerprint !== null ? others : [],
         isHandover: false,
       });
     }
+  }
+
+  /** A server with this fingerprint has shown that it is there: it may be a peer that was down. */
+  heard(fingerprint: string): void {
+    const isKnown = this.#peers.some((peer) =>
+      peer.fingerprint === fingerprint && (peer.isUp || peer.isSelf)
+    );
+    if (!isKnown) { for (const peer of this.#peers) peer.hurry(); }
   }
 
   /** How each peer is, in the order of the configuration. */

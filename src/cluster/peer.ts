@@ -11,7 +11,7 @@
 import { Buffer } from "node:buffer";
 import { formatAddress, type PeerConfig } from "../config/config.ts";
 import { TlsError } from "../config/tls.ts";
-import { HANDOVER_HEADER } from "../hub/message.ts";
+import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import { Allowance } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
 import type { Answer } from "./answer.ts";
@@ -160,6 +160,11 @@ export class Peer {
     else this.#wake();
   }
 
+  /** Tries one that is down again without further waiting: it may be back. */
+  hurry(): void {
+    if (this.#state === "down") this.#endPause();
+  }
+
   /** The messages whose delivery by this server others rely on, in order; each is given once. */
   takeBack(): Generator<Relayed> {
     return this.#queue.takeBack();
@@ -272,7 +277,12 @@ export class Peer {
 
   #probe(connection: Connection): void {
     this.#asked.push("probe");
-    connection.send(encoder.encode(`GET /status/ HTTP/1.1\r\n${this.#headers}\r\n`));
+    connection.send(
+      encoder.encode(
+        `GET /status/ HTTP/1.1\r\n${this.#headers}` +
+          `${FINGERPRINT_HEADER}: ${this.#options.fingerprint}\r\n\r\n`,
+      ),
+    );
   }
 
   #encode({ instance, body, isHandover }: Relayed): Uint8Array {

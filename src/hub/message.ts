@@ -59,13 +59,6 @@ function closing(touched: Message["touched"]): string {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/**
- * The HTTP header of a message that its receiver has already, and is asked to pass on to the servers
- * that `touched` does not list: whoever had said that they get it cannot reach them any more. See
- * docs/decisions/0010-cluster.md.
- */
-export const HANDOVER_HEADER = "aphlict-handover";
-
 /** The JSON value is no {@linkcode Message}; the text says why. */
 export class InvalidMessage extends Error {
   override readonly name = "InvalidMessage";
