@@ -106,7 +106,7 @@ for (
     ],
     ["a line without end", "H".repeat(HEAD_LIMIT + 1)],
     ["headers without end", OK + "a: b\r\n".repeat(HEAD_LIMIT / 6)],
-    ["interim answers without end", "HTTP/1.1 100 Continue\r\n\r\n".repeat(HEAD_LIMIT / 25)],
+    ["interim answers without end", "HTTP/1.1 100 Continue\r\n\r\n".repeat(HEAD_LIMIT / 24)],
     [
       "trailers without end",
       `${OK}Transfer-Encoding: chunked\r\n\r\n0\r\n${"a: b\r\n".repeat(HEAD_LIMIT / 6)}`,
