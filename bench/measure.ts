@@ -1,12 +1,12 @@
 /**
- * One measurement: a server is started on fresh ports with a fresh heap, the load generator is let
- * loose on it, and everything is gone again afterwards, however it went.
+ * One measurement: a server, or a cluster of them, is started on fresh ports with a fresh heap, the
+ * load generator is let loose on it, and everything is gone again afterwards, however it went.
  *
  * @module
  */
 
 import { dirname, join } from "node:path";
-import type { Run, Side } from "./report.ts";
+import { read, type Run, type Side } from "./report.ts";
 
 const HERE = import.meta.dirname ?? "bench";
 const ROOT = dirname(HERE);
@@ -31,6 +31,11 @@ export interface Scenario {
   /** What happens in it, in words. */
   readonly what: string;
   readonly listeners: number;
+  /**
+   * How many servers form a cluster, each of which names all of them as its peers. Absent: it is
+   * not about a cluster, and there is one.
+   */
+  readonly servers?: number;
   /** Arguments of the load generator, apart from addresses, listeners and duration. */
   readonly load: readonly string[];
   /** Whether it runs without being asked for. */
@@ -108,18 +113,26 @@ interface Ports {
   readonly admin: number;
 }
 
-/** Two ports that nothing listens on now. */
-function freePorts(): Ports {
-  using client = Deno.listen({ hostname: HOST, port: 0 });
-  using admin = Deno.listen({ hostname: HOST, port: 0 });
-  return { client: client.addr.port, admin: admin.addr.port };
+/** Two ports for each server that nothing listens on now. */
+function freePorts(servers: number): Ports[] {
+  const listen = () => Deno.listen({ hostname: HOST, port: 0 });
+  const pairs = Array.from({ length: servers }, () => [listen(), listen()] as const);
+  return pairs.map(([client, admin]) => {
+    client.close();
+    admin.close();
+    return { client: client.addr.port, admin: admin.addr.port };
+  });
 }
 
-/** Writes one side's configuration to `folder` and returns the command that starts its server. */
+/**
+ * Writes the configuration of one side's server at `ports` to `folder` and returns the command that
+ * starts it. `all` are the ports of the cluster.
+ */
 async function prepare(
   side: Side,
   servers: Servers,
   ports: Ports,
+  all: readonly Ports[],
   folder: string,
   signal: AbortSignal,
 ): Promise<string[]> {
@@ -136,6 +149,9 @@ async function prepare(
     ],
     logs: side === "original" ? [] : [{ path: `${folder}/aphlict.log` }],
     pidfile: `${folder}/aphlict.pid`,
+    cluster: all.length === 1
+      ? []
+      : all.map(({ admin }) => ({ host: HOST, port: admin, protocol: "http" })),
   };
   await Deno.writeTextFile(file, JSON.stringify(config));
   if (side === "original") {
@@ -153,72 +169,147 @@ async function prepare(
   return [deno, "run", ...flags, "main.ts", "serve", "--config", file];
 }
 
-/** Resolves once both ports give the answers of an Aphlict server. */
-async function untilReady(ports: Ports, ended: () => boolean, signal: AbortSignal): Promise<void> {
-  const headers = { connection: "close" }; // nothing of ours stays open during the load
-  const answers = async (port: number, path: string, status: number) => {
-    const response = await fetch(`http://${HOST}:${port}${path}`, { headers, signal })
-      .catch(() => null);
-    await response?.body?.cancel();
-    return response?.status === status;
+/** Asks a server and leaves no connection open during the load. `null`: it gave no answer. */
+async function get(
+  port: number,
+  path: string,
+  signal: AbortSignal,
+): Promise<{ status: number; text: string } | null> {
+  const headers = { connection: "close" };
+  return await fetch(`http://${HOST}:${port}${path}`, { headers, signal })
+    .then(async (response) => ({ status: response.status, text: await response.text() }))
+    .catch(() => null);
+}
+
+/** Resolves once both ports give the answers of an Aphlict server that has met its peers. */
+async function untilReady({ ports, ended }: Started, signal: AbortSignal): Promise<void> {
+  const isReady = async () => {
+    const client = await get(ports.client, "/", signal);
+    const admin = await get(ports.admin, "/status/", signal);
+    if (client?.status !== 501 || admin?.status !== 200) return false;
+    const { cluster }: { cluster?: { state: string }[] } = JSON.parse(admin.text);
+    return cluster?.every(({ state }) => state === "up" || state === "self") ?? true;
   };
   const limit = Date.now() + START_LIMIT_MS;
   const poll = async (): Promise<void> => {
     signal.throwIfAborted();
     if (ended()) throw new Error("it ended");
-    if (Date.now() > limit) throw new Error(`it gave no answer for ${START_LIMIT_MS / 1000} s`);
-    if (await answers(ports.client, "/", 501) && await answers(ports.admin, "/status/", 200)) {
-      return;
-    }
+    if (Date.now() > limit) throw new Error(`it was not ready after ${START_LIMIT_MS / 1000} s`);
+    if (await isReady()) return;
     await pause(100);
     return await poll();
   };
   await poll();
-  await pause(WARM_UP_MS);
+}
+
+/**
+ * Publishes a message to each server of a cluster. From its peers' receipts the original learns
+ * which of them are who, and until then relays more than it does ever after.
+ */
+async function introduce(all: readonly Ports[], signal: AbortSignal): Promise<void> {
+  await Promise.all(all.map(async ({ admin }) => {
+    const body = JSON.stringify({ type: "notification", uniqueID: `${admin}`, subscribers: [] });
+    const headers = { connection: "close", "content-type": "application/json" };
+    const request = { method: "POST", body, headers, signal };
+    await (await fetch(`http://${HOST}:${admin}/`, request)).body?.cancel();
+  }));
+}
+
+/** How many messages a cluster's servers have got, each one's counted. */
+async function messagesIn(all: readonly Ports[], signal: AbortSignal): Promise<number> {
+  const counts = await Promise.all(all.map(async ({ admin }) => {
+    const answer = await get(admin, "/status/", signal);
+    return read(JSON.parse(answer?.text ?? "null"), ["messages.in"]);
+  }));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** A server that runs. */
+interface Started {
+  readonly process: Deno.ChildProcess;
+  readonly ports: Ports;
+  /** Where its output goes. */
+  readonly logFile: string;
+  readonly ended: () => boolean;
+}
+
+/** Starts a server whose files all are in `folder`. */
+function start(program: readonly string[], ports: Ports, folder: string): Started {
+  const logFile = `${folder}/output`;
+  const process = command(program, { logFile }).spawn();
+  let ended = false;
+  process.status.then(() => ended = true);
+  return { process, ports, logFile, ended: () => ended };
 }
 
 /** Measures one side once. */
 export async function measure(
   which: { scenario: string; round: number; side: Side },
-  { listeners, load }: Scenario,
+  scenario: Scenario,
   servers: Servers,
   seconds: number,
   signal: AbortSignal,
 ): Promise<Run> {
   await Deno.mkdir(SCRATCH, { recursive: true });
   const folder = await Deno.makeTempDir({ dir: SCRATCH, prefix: "bench-" });
-  let server: Deno.ChildProcess | null = null;
+  const started: Started[] = [];
   try {
-    const logFile = `${folder}/output`;
-    const ports = freePorts();
-    const program = await prepare(which.side, servers, ports, folder, signal);
-    server = command(program, { logFile }).spawn();
-    let ended = false;
-    server.status.then(() => ended = true);
-    try {
-      await untilReady(ports, () => ended, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      const said = await Deno.readTextFile(logFile).catch(() => "") || "(none)";
-      const why = error instanceof Error ? error.message : error;
-      throw new Error(`The ${which.side} server did not start: ${why}. Its output:\n${said}`);
-    }
+    const all = freePorts(scenario.servers ?? 1);
+    const programs = await Promise.all(all.map(async (ports, index) => {
+      const own = `${folder}/${index}`;
+      await Deno.mkdir(own);
+      return await prepare(which.side, servers, ports, all, own, signal);
+    }));
+    all.forEach((ports, index) =>
+      started.push(start(programs[index] ?? [], ports, `${folder}/${index}`))
+    );
+    await Promise.all(started.map(async (server) => {
+      try {
+        await untilReady(server, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        const said = await Deno.readTextFile(server.logFile).catch(() => "") || "(none)";
+        const why = error instanceof Error ? error.message : error;
+        throw new Error(`The ${which.side} server did not start: ${why}. Its output:\n${said}`);
+      }
+    }));
+    if (all.length > 1) await introduce(all, signal);
+    await pause(WARM_UP_MS);
+    const before = await messagesIn(all, signal);
     // The load generator bounds each of its phases itself.
     const { code, stdout } = await run([
       LOAD_GENERATOR,
-      ...["--client-url", `ws://${HOST}:${ports.client}/ws/`],
-      ...["--admin-url", `http://${HOST}:${ports.admin}/`],
-      ...["--server-pid", `${server.pid}`, "--label", which.side],
-      ...["-n", `${listeners}`, "--duration", `${seconds}`, ...load],
+      ...all.flatMap(({ client }) => ["--client-url", `ws://${HOST}:${client}/ws/`]),
+      ...["--admin-url", `http://${HOST}:${all[0]?.admin}/`],
+      ...["--server-pid", started.map(({ process }) => process.pid).join(), "--label", which.side],
+      ...["-n", `${scenario.listeners}`, "--duration", `${seconds}`, ...scenario.load],
     ], signal);
     if (stdout === "") {
       throw new Error(`The load generator ended with status ${code} and no result.`);
     }
-    return { ...which, exitCode: code, result: JSON.parse(stdout) };
+    const result = JSON.parse(stdout);
+    if (scenario.servers !== undefined) {
+      const posts = await messagesIn(all, signal) - before;
+      Object.assign(result, { servers: scenario.servers, ...relaying(result, posts) });
+    }
+    return { ...which, exitCode: code, result };
   } finally {
-    if (server !== null) await stop(server);
+    await Promise.all(started.map(({ process }) => stop(process)));
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** What it took a cluster to pass on the messages of a `result`, given what its servers got. */
+function relaying(result: unknown, posts: number): Record<string, number> {
+  const published = read(result, ["published"]);
+  const relays = posts - published;
+  const cpuMs = read(result, ["server_cpu_s_settled"]) * 1000;
+  return {
+    relays,
+    relays_per_message: relays / published,
+    cpu_ms_per_message: cpuMs / published,
+    cpu_ms_per_relay: relays > 0 ? cpuMs / relays : NaN,
+  };
 }
 
 async function stop(server: Deno.ChildProcess): Promise<void> {

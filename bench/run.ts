@@ -27,7 +27,8 @@ const USAGE = `Usage: deno task bench [options]
   --ours COMMAND   shell command to measure in place of "deno run ... main.ts serve", such as a
                    compiled executable. "--config FILE" is appended; it must stay one process
   --scenario A,B   broadcast1k, broadcast1k-b1, broadcast10k, targeted1k, targeted10k,
-                   churn, paced, idle (default: broadcast and targeted ones but -b1)
+                   churn, paced, idle, and single, pair, triple: a message through a cluster of
+                   1, 2 or 3 servers (default: broadcast and targeted ones but -b1)
   --listeners N    as many listeners in place of the scenario's own, 1 to 25000
   --engine NAME    of our client server, socket or serve (default: socket)
   --rounds N       how often each server runs each scenario, 1 to 100 (default: 3)
@@ -40,6 +41,18 @@ const USAGE = `Usage: deno task bench [options]
 function publishing(scenario: string, window: number, backlog: number): readonly string[] {
   const bounds = ["--messages", "10000000", "--window", `${window}`, "--backlog", `${backlog}`];
   return ["--scenario", scenario, "--settle", "0.5", ...bounds];
+}
+
+/** Few listeners on each server, so that relaying is what costs. */
+function cluster(servers: number): Scenario {
+  const all = servers === 1 ? "one server alone" : `the first of ${servers} servers`;
+  return {
+    what: `each message is published to ${all} and goes to all`,
+    servers,
+    listeners: 10 * servers,
+    load: publishing("broadcast", 16, 64),
+    byDefault: false,
+  };
 }
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -91,6 +104,9 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     load: ["--scenario", "idle", "--rounds", "3", "--settle", "2", "--after-close", "2"],
     byDefault: false,
   },
+  single: cluster(1),
+  pair: cluster(2),
+  triple: cluster(3),
 };
 
 /** Files that a process opens beside one for each listener: publishers, logs, the runtime's own. */

@@ -263,6 +263,9 @@ struct Opts {
 static void usage() {
   fprintf(stderr,
           "usage: wsload --client-url ws://127.0.0.1:PORT/PATH --admin-url http://127.0.0.1:PORT/ [options]\n"
+          "  --client-url may be repeated: a cluster. Listeners are spread over its servers in turn, messages are\n"
+          "                   published to --admin-url, the admin port of the first, and what a listener gets again\n"
+          "                   counts as duplicated alone\n"
           "  --scenario S     broadcast | targeted | idle | churn | paced | slow      (broadcast)\n"
           "  --server-pid P[,P..]  processes whose memory and CPU are read\n"
           "  --instance I     client path gets ~I/, admin URL gets ?instance=I\n"
@@ -297,6 +300,7 @@ struct Conn {
   u64 t0 = 0;
   u64 got = 0, seqsum = 0;
   u64 want = 0, wantsum = 0;  // targeted only
+  vector<bool> seen;          // messages that it got; cluster only
   string pend;                // unparsed bytes
   string frag;                // fragmented message so far
 };
@@ -315,15 +319,17 @@ static u64 T_CLIENT = 0, T_PUB = 1ull << 56;
 
 // progress
 static long opened = 0, failed = 0, inflight_connects = 0, next_open = 0;
-static u64 received = 0, expected = 0, misrouted = 0, unparsed = 0, bytes_in = 0, recv_calls = 0;
+static u64 received = 0, expected = 0, repeats = 0, misrouted = 0, unparsed = 0, bytes_in = 0, recv_calls = 0;
 static long published = 0, acked = 0, pub_errors = 0, fail_notes = 0;
 static u64 first_pub = 0, last_recv = 0, last_progress = 0;
 static long churn_done = 0, churn_failed = 0;
 static bool churn_stop = false;
-static Hist h_lat, h_pub, h_conn, h_msg;
+static Hist h_lat, h_pub, h_conn, h_msg, h_remote;
 static vector<uint32_t> targets;       // targeted: fan listeners of message seq
 static vector<uint32_t> left;          // deliveries still missing of message seq
 static bool measuring = false;
+
+static bool cluster() { return opt.client.size() > 1; }
 
 static void note_fail(const char* what, int i, int err) {
   if (fail_notes++ < 5) fprintf(stderr, "wsload: connection %d: %s%s%s\n", i, what, err ? ": " : "", err ? strerror(err) : "");
@@ -535,8 +541,21 @@ static void on_message(int i, const char* p, size_t n, u64 t) {
     return;
   }
   if (!measuring) return;
-  received++;
   u64 l = t > ts ? t - ts : 0;
+  if (cluster()) {
+    if (seq >= left.size()) {
+      misrouted++;
+      return;
+    }
+    if (c.seen.size() < left.size()) c.seen.resize(left.size() * 2);
+    if (c.seen[seq]) {
+      repeats++;
+      return;
+    }
+    c.seen[seq] = true;
+    if ((size_t)i % opt.client.size() != 0) h_remote.add(l);
+  }
+  received++;
   h_lat.add(l);
   bool ok = targets.empty();
   if (!ok) {
@@ -1106,6 +1125,8 @@ int main(int argc, char** argv) {
     } else {
       for (int j = 0; j < opt.window && published < opt.messages && t < pub_end; j++) {
         if (pubs[j].busy) continue;
+        // In a cluster the nearest listeners run ahead: only what all have got counts as arrived.
+        if (opt.backlog > 0 && cluster() && (double)((u64)published - h_msg.n) > opt.backlog - 1) break;
         if (opt.backlog > 0 && (double)(expected - std::min(expected, received)) > (opt.backlog - 1) * (double)per_message()) break;
         publish(j, now_ns());
       }
@@ -1133,9 +1154,14 @@ int main(int argc, char** argv) {
   Machine m1 = machine();
   double c1 = self_cpu();
   double act = (double)(last_recv > first_pub ? last_recv - first_pub : 1) / 1e9;
-  run_for(0.3);  // late duplicates?
+  u64 before, settle_end = now_ns() + (u64)(opt.stall * 1e9);
+  do {  // late duplicates? A cluster may have a queue of them.
+    before = repeats;
+    run_for(0.3);
+  } while (repeats != before && now_ns() < settle_end);
+  double settled_cpu = usage_of(opt.pids, false).cpu - u0.cpu;
   long bad = 0;
-  u64 missing = 0, duplicated = 0;  // by listener, so that one never hides the other
+  u64 missing = 0, duplicated = repeats;  // by listener, so that one never hides the other
   for (int i = 0; i < opt.n; i++) {
     Conn& c = conns[i];
     if (c.slow || c.st == FREE) continue;
@@ -1154,8 +1180,10 @@ int main(int argc, char** argv) {
   put(",\"active_s\":%.3f,\"deliveries_per_s\":%.1f,\"messages_per_s\":%.1f,\"frames_per_recv\":%.2f,\"mb_per_s\":%.2f", act, (double)received / act, (double)published / act,
       recv_calls ? (double)received / (double)recv_calls : 0, (double)bytes_in / act / 1e6);
   put(",\"latency_ms\":%s", h_lat.json().c_str());
+  if (cluster()) put(",\"remote_latency_ms\":%s", h_remote.json().c_str());
   put(",\"last_delivery_ms\":%s", h_msg.json().c_str());
   put(",\"publish_ms\":%s", h_pub.json().c_str());
+  put(",\"server_cpu_s_settled\":%.2f", settled_cpu);
   put(",\"server_cpu_s\":%.2f,\"server_cpu_s_per_1m\":%.3f,\"server_cpu_share\":%.3f,\"loadgen_cpu_s\":%.2f,\"loadgen_cpu_share\":%.3f", scpu,
       received ? scpu / (double)received * 1e6 : 0, scpu / wall_s, c1 - c0, (c1 - c0) / wall_s);
   put(",\"machine\":{\"wall_s\":%.2f,\"user_s\":%.2f,\"sys_s\":%.2f,\"soft_s\":%.2f,\"idle_s\":%.2f,\"steal_s\":%.2f},\"other_cpu_share\":%.3f", wall_s, m1.user - m0.user, m1.sys - m0.sys,
@@ -1172,5 +1200,5 @@ int main(int argc, char** argv) {
   }
   put("}\n");
   fputs(out.c_str(), stdout);
-  return failed || received != expected || bad || misrouted || pub_errors ? 1 : 0;
+  return failed || received != expected || bad || duplicated || misrouted || pub_errors ? 1 : 0;
 }
