@@ -304,10 +304,12 @@ function relaying(result: unknown, posts: number): Record<string, number> {
   const published = read(result, ["published"]);
   const relays = posts - published;
   const cpuMs = read(result, ["server_cpu_s_settled"]) * 1000;
+  const firstCpuMs = read(result, ["first_server_cpu_s"]) * 1000;
   return {
     relays,
     relays_per_message: relays / published,
     cpu_ms_per_message: cpuMs / published,
+    first_cpu_ms_per_message: firstCpuMs / published,
     cpu_ms_per_relay: relays > 0 ? cpuMs / relays : NaN,
   };
 }

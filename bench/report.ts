@@ -63,6 +63,12 @@ const CLUSTER: readonly Metric[] = [
   { name: "remote latency p50, ms", better: "less", path: ["remote_latency_ms", "p50"], digits: 2 },
   { name: "remote latency p99, ms", better: "less", path: ["remote_latency_ms", "p99"], digits: 2 },
   { name: "servers' CPU, ms per message", better: "less", path: ["cpu_ms_per_message"], digits: 3 },
+  {
+    name: "first one's CPU, ms per message",
+    better: "less",
+    path: ["first_cpu_ms_per_message"],
+    digits: 3,
+  },
   { name: "servers' CPU, ms per relay", better: "less", path: ["cpu_ms_per_relay"], digits: 3 },
   {
     name: "servers' RSS peak, MB",

@@ -1098,6 +1098,7 @@ int main(int argc, char** argv) {
   left.reserve((size_t)std::min<long>(opt.messages, 1 << 22));
   measuring = true;
   Usage u0 = usage_of(opt.pids, false);
+  double first0 = opt.pids.empty() ? 0 : proc_cpu(opt.pids[0]);
   Machine m0 = machine();
   double c0 = self_cpu();
   u64 t0 = now_ns(), pub_end = t0 + (u64)(opt.duration * 1e9);
@@ -1160,6 +1161,7 @@ int main(int argc, char** argv) {
     run_for(0.3);
   } while (repeats != before && now_ns() < settle_end);
   double settled_cpu = usage_of(opt.pids, false).cpu - u0.cpu;
+  double first_cpu = opt.pids.empty() ? 0 : proc_cpu(opt.pids[0]) - first0;
   long bad = 0;
   u64 missing = 0, duplicated = repeats;  // by listener, so that one never hides the other
   for (int i = 0; i < opt.n; i++) {
@@ -1183,7 +1185,7 @@ int main(int argc, char** argv) {
   if (cluster()) put(",\"remote_latency_ms\":%s", h_remote.json().c_str());
   put(",\"last_delivery_ms\":%s", h_msg.json().c_str());
   put(",\"publish_ms\":%s", h_pub.json().c_str());
-  put(",\"server_cpu_s_settled\":%.2f", settled_cpu);
+  put(",\"server_cpu_s_settled\":%.2f,\"first_server_cpu_s\":%.2f", settled_cpu, first_cpu);
   put(",\"server_cpu_s\":%.2f,\"server_cpu_s_per_1m\":%.3f,\"server_cpu_share\":%.3f,\"loadgen_cpu_s\":%.2f,\"loadgen_cpu_share\":%.3f", scpu,
       received ? scpu / (double)received * 1e6 : 0, scpu / wall_s, c1 - c0, (c1 - c0) / wall_s);
   put(",\"machine\":{\"wall_s\":%.2f,\"user_s\":%.2f,\"sys_s\":%.2f,\"soft_s\":%.2f,\"idle_s\":%.2f,\"steal_s\":%.2f},\"other_cpu_share\":%.3f", wall_s, m1.user - m0.user, m1.sys - m0.sys,
