@@ -18,9 +18,11 @@ export function restartReasons(from: Config, to: Config): string[] {
 }
 
 /** Whether no path starts at the working directory. */
-export function isRooted({ path, pidfile, logs, servers }: Config): boolean {
+export function isRooted({ path, pidfile, logs, servers, cluster }: Config): boolean {
   const files = servers.flatMap(({ tls }) => tls ? [tls.key, tls.cert, tls.chain ?? "/"] : []);
-  return [path, pidfile, ...logs.map(({ path }) => path), ...files].every(isAbsolute);
+  const authorities = cluster.map(({ ca }) => ca ?? "/");
+  return [path, pidfile, ...logs.map(({ path }) => path), ...files, ...authorities]
+    .every(isAbsolute);
 }
 
 /** What of a configuration a service is started with, by key. */

@@ -63,6 +63,11 @@ export interface PeerConfig {
   /** 1 to 65535. */
   readonly port: number;
   readonly protocol: "http" | "https";
+  /**
+   * `ssl.ca`: PEM certificates that vouch for the peer's in addition to the usual authorities, as a path
+   * relative to the working directory; `null` for those alone.
+   */
+  readonly ca: string | null;
 }
 
 /** A validated configuration. */

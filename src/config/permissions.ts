@@ -43,6 +43,7 @@ export function servicePermissions(config: Config): Permissions {
   const certificates = config.servers.flatMap(({ tls }) =>
     tls === null ? [] : [tls.key, tls.cert, ...tls.chain === null ? [] : [tls.chain]]
   );
+  const authorities = config.cluster.flatMap(({ ca }) => ca === null ? [] : [ca]);
   return {
     net: unique([
       ...config.servers.flatMap(({ listen, port, engine }) => [
@@ -54,7 +55,7 @@ export function servicePermissions(config: Config): Permissions {
       ]),
       ...config.cluster.map(({ host, port }) => formatAddress(host, port)),
     ]),
-    read: unique([config.path, ...certificates, ...logs]),
+    read: unique([config.path, ...certificates, ...authorities, ...logs]),
     write: unique(logs),
   };
 }

@@ -1,5 +1,6 @@
 /**
- * A server's key and certificates, read and checked before anything is bound with them.
+ * A server's key and certificates, and the authorities of peers, read and checked before anything is
+ * bound or connected with them.
  *
  * @module
  */
@@ -20,7 +21,7 @@ export interface TlsMaterial {
 /** A file that cannot be used. */
 export interface TlsProblem {
   /** The configuration key that names the file. */
-  readonly key: "ssl.key" | "ssl.cert" | "ssl.chain";
+  readonly key: "ssl.key" | "ssl.cert" | "ssl.chain" | "ssl.ca";
   /** Sentences: which file, why, and what to do. */
   readonly message: string;
 }
@@ -44,26 +45,12 @@ export class TlsError extends Error {
  */
 export function readTls(files: TlsFiles): TlsMaterial {
   const problems: TlsProblem[] = [];
-  const look = <T>(key: TlsProblem["key"], path: string, parse: (pem: string) => T) => {
-    const pem = read(path);
-    if (pem instanceof Error) {
-      const message = `Cannot read ${path}: ${reasonOf(pem)}. Correct the path or the file's ` +
-        "permissions.";
-      problems.push({ key, message });
-      return null;
-    }
-    try {
-      return { pem, parsed: parse(pem) };
-    } catch {
-      // The library's reason speaks of ASN.1 tags and helps nobody.
-      problems.push({ key, message: `${path} holds no ${SHOULD_BE[key]}` });
-      return null;
-    }
-  };
-  const key = look("ssl.key", files.key, parseKey);
-  const cert = look("ssl.cert", files.cert, parseCertificates);
-  const chain = files.chain === null ? null : look("ssl.chain", files.chain, parseCertificates);
-  if (key && cert && !cert.parsed.checkPrivateKey(key.parsed)) {
+  const key = look("ssl.key", files.key, parseKey, problems);
+  const cert = look("ssl.cert", files.cert, parseCertificates, problems);
+  const chain = files.chain === null
+    ? null
+    : look("ssl.chain", files.chain, parseCertificates, problems);
+  if (key && cert && !cert.parsed[0].checkPrivateKey(key.parsed)) {
     const message = `Key ${files.key} does not belong to certificate ${files.cert}. ` +
       'Point "ssl.key" and "ssl.cert" at files that were made for each other.';
     problems.push({ key: "ssl.key", message });
@@ -72,8 +59,52 @@ export function readTls(files: TlsFiles): TlsMaterial {
   return {
     key: key.pem,
     cert: chain === null ? cert.pem : `${cert.pem}\n${chain.pem}`,
-    expires: new Date(cert.parsed.validTo),
+    expires: new Date(cert.parsed[0].validTo),
   };
+}
+
+/**
+ * Reads the certificates that vouch for a peer's, the `ssl.ca` of a `cluster` entry.
+ *
+ * They are used as `caCerts`. Measured on Deno 2.9.6: a certificate vouches for those that its key has
+ * signed, whether or not its basicConstraints call it an authority, and even when it has expired. A
+ * peer's self-signed certificate may be named itself, unless it calls itself an authority, as those of
+ * `openssl req -x509` do when not told otherwise (`CaUsedAsEndEntity`). One that was signed by somebody
+ * else does not vouch for itself (`UnknownIssuer`). In each case the peer's certificate has to name its
+ * host in subjectAltName, and must not have expired.
+ *
+ * @returns The PEM text.
+ * @throws {TlsError} If the file cannot be read, or does not hold certificates that are all sound: one
+ * that is not spoils the others for the runtime.
+ */
+export function readAuthority(path: string): string {
+  const problems: TlsProblem[] = [];
+  const authority = look("ssl.ca", path, parseCertificates, problems);
+  if (!authority) throw new TlsError(problems);
+  return authority.pem;
+}
+
+/** A file that was read, and what it holds; `null` after adding what is wrong with it to `problems`. */
+function look<T>(
+  key: TlsProblem["key"],
+  path: string,
+  parse: (pem: string) => T,
+  problems: TlsProblem[],
+): { readonly pem: string; readonly parsed: T } | null {
+  const pem = read(path);
+  if (pem instanceof Error) {
+    const message = `Cannot read ${path}: ${reasonOf(pem)}. Correct the path or the file's ` +
+      "permissions.";
+    problems.push({ key, message });
+    return null;
+  }
+  try {
+    return { pem, parsed: parse(pem) };
+  } catch {
+    // The library's reason speaks of ASN.1 tags and helps nobody.
+    problems.push({ key, message: `${path} holds no ${SHOULD_BE[key]}` });
+    return null;
+  }
 }
 
 const CERTIFICATE = "certificate. Point it at a PEM file that begins with " +
@@ -86,6 +117,7 @@ const SHOULD_BE: Readonly<Record<TlsProblem["key"], string>> = {
     "with -----BEGIN PRIVATE KEY----- or the like, not ENCRYPTED.",
   "ssl.cert": CERTIFICATE,
   "ssl.chain": CERTIFICATE,
+  "ssl.ca": CERTIFICATE,
 };
 
 /** The key of a file, which may hold its certificate too. */
@@ -94,12 +126,12 @@ function parseKey(pem: string): KeyObject {
   return createPrivateKey(label.exec(pem)?.[0] ?? pem);
 }
 
-/** The first certificate of a file, of which every one must be sound: browsers get them all. */
-function parseCertificates(pem: string): X509Certificate {
+/** The certificates of a file, every one of which must be sound: all of them are used. */
+function parseCertificates(pem: string): [X509Certificate, ...X509Certificate[]] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  const [first] = blocks.map((block) => new X509Certificate(block));
+  const [first, ...others] = blocks.map((block) => new X509Certificate(block));
   if (!first) throw new Error("There is no certificate");
-  return first;
+  return [first, ...others];
 }
 
 function read(path: string): string | Error {

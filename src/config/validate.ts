@@ -88,6 +88,7 @@ const peer = object(
     "host": required(host),
     "port": required(port),
     "protocol": required(protocol),
+    "ssl.ca": optional(file, null, NONE),
   },
 );
 
@@ -142,7 +143,12 @@ export function validate(path: string, value: unknown): Config {
       level: each.level,
       format: each.format,
     })),
-    cluster: complete(draft.cluster),
+    cluster: complete(draft.cluster).map((each) => ({
+      host: each.host,
+      port: each.port,
+      protocol: each.protocol,
+      ca: each["ssl.ca"],
+    })),
     pidfile: draft.pidfile,
     memoryHint: draft["memory.hint"],
     user: draft.user,
@@ -227,6 +233,12 @@ function checkTls(each: Read<typeof server>, place: Place): void {
 function checkCluster(cluster: Entries<typeof peer>, place: Place): void {
   const addresses = new Map<string, number>();
   cluster.forEach((each, index) => {
+    if (typeof each?.["ssl.ca"] === "string" && each.protocol === "http") {
+      place.at(index).key("ssl.ca").report(
+        `${quote(each["ssl.ca"])} would not be used: a peer with the protocol "http" shows no ` +
+          'certificate. Set "protocol" to "https", or remove the key.',
+      );
+    }
     if (each?.host === undefined || each.port === undefined) return;
     const address = `${canonicalHost(each.host)} ${each.port}`;
     const first = addresses.get(address);
@@ -258,6 +270,9 @@ function fileUses(path: string, draft: Read<typeof root>, top: Place): FileUse[]
     for (const name of ["ssl.key", "ssl.cert", "ssl.chain"] as const) {
       add(each?.[name], place.key(name), { access: "read" });
     }
+  });
+  draft.cluster?.forEach((each, index) => {
+    add(each?.["ssl.ca"], top.key("cluster").at(index).key("ssl.ca"), { access: "read" });
   });
   const { pidfile } = draft;
   add(pidfile, top.key("pidfile"), {

@@ -64,17 +64,34 @@ export function makeCertificate(
 ): { readonly key: string; readonly cert: string } {
   const keys = pki.rsa.generateKeyPair(2048);
   const certificate = begin("localhost", keys, validMs);
-  certificate.setExtensions([
-    { name: "basicConstraints", cA: false },
-    {
-      name: "subjectAltName",
-      altNames: [{ type: 2, value: "localhost" }, { type: 7, ip: "127.0.0.1" }],
-    },
-  ]);
+  certificate.setExtensions([{ name: "basicConstraints", cA: false }, LOCALHOST]);
   certificate.setIssuer(authority.subject);
   certificate.sign(authority.privateKey, md.sha256.create());
   return { key: pki.privateKeyToPem(keys.privateKey), cert: pki.certificateToPem(certificate) };
 }
+
+/** A server's certificate for `localhost` and 127.0.0.1 that nobody else has signed. */
+export function makeSelfSigned(
+  { isAuthority, validMs = DAY_MS }: { readonly isAuthority: boolean; readonly validMs?: number },
+): Authority & { readonly key: string } {
+  const keys = pki.rsa.generateKeyPair(2048);
+  const certificate = begin("localhost", keys, validMs);
+  certificate.setExtensions([
+    { name: "basicConstraints", cA: isAuthority, critical: true },
+    LOCALHOST,
+  ]);
+  const subject = certificate.subject.attributes;
+  certificate.setIssuer(subject);
+  certificate.sign(keys.privateKey, md.sha256.create());
+  const { privateKey } = keys;
+  const cert = pki.certificateToPem(certificate);
+  return { key: pki.privateKeyToPem(privateKey), cert, subject, privateKey };
+}
+
+const LOCALHOST = {
+  name: "subjectAltName",
+  altNames: [{ type: 2, value: "localhost" }, { type: 7, ip: "127.0.0.1" }],
+};
 
 function begin(name: string, keys: KeyPair, validMs: number): Certificate {
   const certificate = pki.createCertificate();

@@ -1,8 +1,9 @@
-import { restartReasons } from "../../src/config/change.ts";
+import { isRooted, restartReasons } from "../../src/config/change.ts";
 import type { Config } from "../../src/config/config.ts";
 import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { assertEquals } from "../assert.ts";
 
+const PEER = { host: "h", port: 1, protocol: "https", ca: null } as const;
 const BEFORE: Config = {
   path: "aphlict.json",
   servers: [
@@ -10,7 +11,7 @@ const BEFORE: Config = {
     { type: "admin", port: 2, listen: "127.0.0.1", tls: null, engine: "serve" },
   ],
   logs: [{ ...LOG_DEFAULTS, path: "a.log" }],
-  cluster: [],
+  cluster: [PEER],
   pidfile: "aphlict.pid",
   memoryHint: null,
   user: null,
@@ -43,7 +44,9 @@ for (
     ["an engine", { servers: [{ ...CLIENT!, engine: "serve" }, ADMIN!] }, ["servers"]],
     ["TLS", { servers: [{ ...CLIENT!, tls: TLS }, ADMIN!] }, ["servers"]],
     ["one server less", { servers: [CLIENT!] }, ["servers"]],
-    ["a peer", { cluster: [{ host: "h", port: 1, protocol: "http" }] }, ["cluster"]],
+    ["another peer", { cluster: [{ ...PEER, port: 2 }] }, ["cluster"]],
+    ["a peer less", { cluster: [] }, ["cluster"]],
+    ["a peer's authority", { cluster: [{ ...PEER, ca: "ca.pem" }] }, ["cluster"]],
     ["another log file", { logs: [{ ...LOG_DEFAULTS, path: "b.log" }] }, ["logs"]],
     ["more rotated files", { logs: [{ ...LOG_DEFAULTS, path: "a.log", rotateKeep: 9 }] }, ["logs"]],
     ["a log that rotates no more", { logs: [{ ...LOG_DEFAULTS, path: "a.log", rotateSize: 0 }] }, [
@@ -56,3 +59,27 @@ for (
     assertEquals(restartReasons(BEFORE, { ...BEFORE, ...change }), reasons);
   });
 }
+
+const ROOTED: Config = {
+  ...BEFORE,
+  path: "/aphlict.json",
+  servers: BEFORE.servers.map((each) => ({ ...each, tls: { key: "/k", cert: "/c", chain: null } })),
+  logs: [{ ...LOG_DEFAULTS, path: "/a.log" }],
+  cluster: [PEER, { ...PEER, ca: "/ca.pem" }],
+  pidfile: "/aphlict.pid",
+};
+
+Deno.test("a configuration is rooted when no path starts at the working directory", () => {
+  assertEquals(isRooted(ROOTED), true);
+  for (
+    const change of [
+      { path: "aphlict.json" },
+      { servers: [{ ...CLIENT!, tls: { key: "/k", cert: "/c", chain: "i" } }] },
+      { logs: BEFORE.logs },
+      { cluster: [{ ...PEER, ca: "ca.pem" }] },
+      { pidfile: "aphlict.pid" },
+    ] satisfies Partial<Config>[]
+  ) {
+    assertEquals(isRooted({ ...ROOTED, ...change }), false, JSON.stringify(change));
+  }
+});

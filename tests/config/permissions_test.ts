@@ -44,8 +44,8 @@ const LARGE: Config = {
   ],
   logs: [{ ...LOG_DEFAULTS, path: "log/a" }, { ...LOG_DEFAULTS, path: "log/b" }],
   cluster: [
-    { host: "notify2.example.com", port: 22281, protocol: "https" },
-    { host: "::1", port: 22281, protocol: "http" },
+    { host: "notify2.example.com", port: 22281, protocol: "https", ca: "tls/ca.pem" },
+    { host: "::1", port: 22281, protocol: "http", ca: null },
   ],
   pidfile: "/run/aphlict.pid",
   memoryHint: 512,
@@ -87,6 +87,7 @@ Deno.test("the service may use exactly what the configuration names, each once a
       "tls/cert.pem",
       "tls/chain.pem",
       "tls/admin.pem",
+      "tls/ca.pem",
       ...LOG_FILES,
     ],
     write: LOG_FILES,
@@ -111,7 +112,7 @@ Deno.test("the flags list the permissions and the memory hint", () => {
     "--deny-import",
     "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--max-old-space-size=512",
     "--allow-net=[::]:443,[::1]:22281,notify2.example.com:22281",
-    "--allow-read=/etc/aphlict.json,tls/key.pem,tls/cert.pem,tls/chain.pem,tls/admin.pem," +
+    "--allow-read=/etc/aphlict.json,tls/key.pem,tls/cert.pem,tls/chain.pem,tls/admin.pem,tls/ca.pem," +
     LOG_FILES.join(","),
     `--allow-write=${LOG_FILES.join(",")}`,
   ]);
@@ -136,7 +137,12 @@ const config: fc.Arbitrary<Config> = fc.record({
     { minLength: 1 },
   ),
   logs: fc.array(fc.record({ path }).map(({ path }) => ({ ...LOG_DEFAULTS, path }))),
-  cluster: fc.array(fc.record({ host, port, protocol: fc.constantFrom("http", "https") })),
+  cluster: fc.array(fc.record({
+    host,
+    port,
+    protocol: fc.constantFrom("http", "https"),
+    ca: fc.option(path),
+  })),
   pidfile: path,
   memoryHint: fc.option(fc.nat()),
   user: fc.constant(null),

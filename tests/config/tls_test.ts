@@ -1,6 +1,6 @@
-import { readTls, TlsError } from "../../src/config/tls.ts";
-import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
-import { assertEquals, assertThrows } from "../assert.ts";
+import { readAuthority, readTls, TlsError } from "../../src/config/tls.ts";
+import { makeAuthority, makeCertificate, makeSelfSigned } from "../acceptance/certificate.ts";
+import { assertEquals, assertStringIncludes, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
 
 const authority = makeAuthority("Test");
@@ -72,3 +72,89 @@ Deno.test("readTls() refuses a key that was made for another certificate", () =>
   };
   assertThrows(() => readTls(files), TlsError, "does not belong to certificate");
 });
+
+Deno.test("readAuthority() gives all certificates of a file, and what stands around them", () => {
+  using folder = new Folder();
+  const text = `Ours:\n${authority.cert}Theirs:\n${makeAuthority("Other").cert}`;
+  assertEquals(readAuthority(folder.write("ca", text)), text);
+});
+
+Deno.test("readAuthority() tells why it cannot use a file", () => {
+  using folder = new Folder();
+  const garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  const noCertificate = "/ca holds no certificate. Point it at a PEM file that begins with " +
+    "-----BEGIN CERTIFICATE-----.";
+  const messageOf = (path: string) => {
+    const { message } = assertThrows(() => readAuthority(path), TlsError);
+    return message.replaceAll(folder.path, "");
+  };
+  assertEquals(
+    messageOf(`${folder.path}/missing`),
+    "ssl.ca: Cannot read /missing: it does not exist. Correct the path or the file's permissions.",
+  );
+  for (const text of ["", key, garbage, authority.cert + garbage]) {
+    assertEquals(messageOf(folder.write("ca", text)), `ssl.ca: ${noCertificate}`);
+  }
+});
+
+const pinned = makeSelfSigned({ isAuthority: false });
+const expired = makeSelfSigned({ isAuthority: true, validMs: -60_000 });
+const pinnedAuthority = makeSelfSigned({ isAuthority: true });
+const expiredPinned = makeSelfSigned({ isAuthority: false, validMs: -60_000 });
+
+for (
+  const [what, ca, server, refusal] of [
+    ["an authority's certificate", authority, { key, cert }, null],
+    ["an expired authority's certificate", expired, makeCertificate(expired), null],
+    ["a certificate that calls itself no authority", pinned, makeCertificate(pinned), null],
+    ["a server's own self-signed certificate", pinned, pinned, null],
+    [
+      "a server's own expired self-signed certificate",
+      expiredPinned,
+      expiredPinned,
+      "certificate expired",
+    ],
+    [
+      "a server's own self-signed certificate that calls itself an authority",
+      pinnedAuthority,
+      pinnedAuthority,
+      "CaUsedAsEndEntity",
+    ],
+    [
+      "a server's own certificate that another has signed",
+      { cert },
+      { key, cert },
+      "UnknownIssuer",
+    ],
+    ["another authority's certificate", pinnedAuthority, { key, cert }, "UnknownIssuer"],
+  ] as const
+) {
+  Deno.test(`as a peer's authority, ${what} is ${refusal ? "refused" : "accepted"}`, async () => {
+    using folder = new Folder();
+    const caCerts = [readAuthority(folder.write("ca", ca.cert))];
+    assertStringIncludes(await outcomeOf(server, caCerts), refusal ?? "accepted");
+  });
+}
+
+/** What a connection to a server comes to that these certificates have to vouch for. */
+async function outcomeOf(
+  { key, cert }: { readonly key: string; readonly cert: string },
+  caCerts: string[],
+): Promise<string> {
+  using listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, key, cert });
+  const serving = (async () => {
+    using connection = await listener.accept();
+    // Its client may refuse it.
+    await connection.handshake().catch(() => {});
+  })();
+  try {
+    const { port } = listener.addr;
+    using connection = await Deno.connectTls({ hostname: "localhost", port, caCerts });
+    await connection.handshake();
+    return "accepted";
+  } catch (error) {
+    return String(error);
+  } finally {
+    await serving;
+  }
+}

@@ -100,6 +100,25 @@ export const CLUSTER: readonly InvalidFile[] = [
     problems: [["cluster[0].protocol", `"${wrong}" is not a protocol. Did you mean "${right}"?`]],
   })),
   {
+    what: "an authority for a peer without TLS",
+    text: keys(
+      `"cluster": [{"host": "a", "port": 1, "protocol": "http", "ssl.ca": "ca.pem"}]`,
+    ),
+    problems: [[
+      "cluster[0].ssl.ca",
+      `"ca.pem" would not be used: a peer with the protocol "http" shows no certificate. ` +
+      'Set "protocol" to "https", or remove the key.',
+    ]],
+  },
+  {
+    what:
+      "an authority for a peer of an unknown protocol, without guessing what it was meant to be",
+    text: keys(
+      `"cluster": [{"host": "a", "port": 1, "protocol": "tls", "ssl.ca": "ca.pem"}]`,
+    ),
+    problems: [["cluster[0].protocol", `"tls" is not a protocol. Use "http" or "https".`]],
+  },
+  {
     what: "one peer twice, even with another protocol and another spelling of the host",
     text: keys(
       `"cluster": [

@@ -127,7 +127,10 @@ export const UNKNOWN_KEYS: readonly InvalidFile[] = [
         "logs[0].colour",
         "The key is unknown. Remove it, or use one of: path, rotate.size, rotate.keep, level, format.",
       ],
-      ["cluster[0].weight", "The key is unknown. Remove it, or use one of: host, port, protocol."],
+      [
+        "cluster[0].weight",
+        "The key is unknown. Remove it, or use one of: host, port, protocol, ssl.ca.",
+      ],
     ],
   },
   {

@@ -93,4 +93,17 @@ export const PATHS: readonly InvalidFile[] = [
       ["logs[1].path", `"i.pem" is also servers[1].ssl.chain.`],
     ],
   },
+  {
+    what: "a log and a pidfile that are the authorities of peers",
+    text: keys(
+      `"cluster": [
+        {"host": "a", "port": 1, "protocol": "https", "ssl.ca": "ca.pem"},
+        {"host": "b", "port": 1, "protocol": "https", "ssl.ca": "aphlict.pid"}
+      ], "logs": [{"path": "./ca.pem"}]`,
+    ),
+    problems: [
+      ["pidfile", `"aphlict.pid" is also cluster[1].ssl.ca.`],
+      ["logs[0].path", `"./ca.pem" is also cluster[0].ssl.ca.`],
+    ],
+  },
 ];

@@ -228,22 +228,26 @@ export const VALID_FILES: readonly ValidFile[] = [
         {"host": "10.0.0.1", "port": 22281, "protocol": "http"},
         {"host": "10.0.0.1", "port": 22282, "protocol": "http"},
         {"host": "::1", "port": 22281, "protocol": "http"},
-        {"host": "notify2.example.com", "port": 443, "protocol": "https"}
+        {"host": "notify2.example.com", "port": 443, "protocol": "https"},
+        {"host": "notify3.example.com", "port": 443, "protocol": "https", "ssl.ca": "ca.pem"},
+        {"host": "notify4.example.com", "port": 443, "protocol": "http", "ssl.ca": ""}
       ]`,
     ),
     expected: {
       cluster: [
-        { host: "10.0.0.1", port: 22281, protocol: "http" },
-        { host: "10.0.0.1", port: 22282, protocol: "http" },
-        { host: "::1", port: 22281, protocol: "http" },
-        { host: "notify2.example.com", port: 443, protocol: "https" },
+        { host: "10.0.0.1", port: 22281, protocol: "http", ca: null },
+        { host: "10.0.0.1", port: 22282, protocol: "http", ca: null },
+        { host: "::1", port: 22281, protocol: "http", ca: null },
+        { host: "notify2.example.com", port: 443, protocol: "https", ca: null },
+        { host: "notify3.example.com", port: 443, protocol: "https", ca: "ca.pem" },
+        { host: "notify4.example.com", port: 443, protocol: "http", ca: null },
       ],
     },
   },
   {
     what: "a peer that is a server of this file",
     text: keys(`"cluster": [{"host": "127.0.0.1", "port": 22281, "protocol": "http"}]`),
-    expected: { cluster: [{ host: "127.0.0.1", port: 22281, protocol: "http" }] },
+    expected: { cluster: [{ host: "127.0.0.1", port: 22281, protocol: "http", ca: null }] },
   },
   { what: "a memory hint", text: keys(`"memory.hint": 512`), expected: { memoryHint: 512 } },
   {
