@@ -5,17 +5,31 @@
  */
 
 import { dirname } from "node:path";
-import { type Config, formatAddress, type LogConfig, type ServerConfig } from "../config/config.ts";
+import { clusterWarnings } from "../config/cluster.ts";
+import {
+  type Config,
+  formatAddress,
+  type LogConfig,
+  type PeerConfig,
+  type ServerConfig,
+} from "../config/config.ts";
 import { ConfigError, type Problem } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { heapLimit, memoryWarning } from "../config/memory.ts";
-import { readTls, TlsError, type TlsMaterial } from "../config/tls.ts";
+import {
+  parseCertificates,
+  readAuthority,
+  readTls,
+  TlsError,
+  type TlsMaterial,
+} from "../config/tls.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { complain, print } from "./output.ts";
+import { resolveName } from "./resolve.ts";
 import { warnIfRoot } from "./root.ts";
 
 /** Days before a certificate's end from which on it is mentioned. */
@@ -28,33 +42,47 @@ export const check: Command = {
   details:
     "Reads and validates the file, reads keys and certificates and holds them against each " +
     "other, tries to write in the folders of the logs and the pidfile, and binds each address for " +
-    "a moment, but for those that this very Aphlict holds already. Prints every problem and exits 1, or prints OK and a summary.",
+    "a moment, but for those that this very Aphlict holds already. Prints every problem and exits 1, or " +
+    "prints OK and a summary, and warns of what is likely to be a mistake, in the list of peers for " +
+    "instance, whose names it looks up.",
   options: [CONFIG_OPTION, {
     name: "as-it-is",
     help: "A missing folder is a problem, as for a reload, which cannot make it.",
   }],
-  run(invocation) {
+  async run(invocation) {
     const config = loadConfig(configPath(invocation));
     warnIfRoot();
-    const problems = findProblems(config, invocation.options.has("as-it-is"));
+    const { problems, warnings } = inspect(config, invocation.options.has("as-it-is"));
     if (problems.length > 0) throw new ConfigError(config.path, problems);
-    const warning = memoryWarning(config);
-    if (warning !== null) complain(`Warning: ${warning}.`);
+    warn(warnings);
+    const memory = memoryWarning(config);
+    if (memory !== null) warn([`${memory}.`]);
+    const doubts = await clusterWarnings(config, resolveName);
+    warn(doubts.map(({ path, message }) => `${path}: ${message}`));
     print(summary(config));
     return EXIT.done;
   },
 };
 
+/** What was found. */
+export interface Findings {
+  readonly problems: readonly Problem[];
+  /** Sentences; of no interest while there are problems. */
+  readonly warnings: readonly string[];
+}
+
 /**
- * Everything that would keep the service from starting, or from starting again in place of one.
+ * Everything that would keep the service from starting, or from starting again in place of one, and what
+ * soon will.
  *
  * @param asItIs Whether nobody will make missing folders.
  */
-export function findProblems(config: Config, asItIs: boolean): Problem[] {
+export function inspect(config: Config, asItIs: boolean): Findings {
   const isHeld = portHolder(config);
-  return [
+  const warnings = new Set<string>();
+  const problems = [
     ...config.servers.flatMap((server, index) => {
-      const tls = checkTls(server, index);
+      const tls = checkTls(server, index, warnings);
       const isFree = isHeld(server.port) ? [] : checkBind(
         server,
         index,
@@ -63,9 +91,16 @@ export function findProblems(config: Config, asItIs: boolean): Problem[] {
       );
       return [...Array.isArray(tls) ? tls : [], ...isFree];
     }),
+    ...config.cluster.flatMap(({ ca }, index) => checkAuthority(ca, index, warnings)),
     ...config.logs.flatMap((log, index) => checkLog(log, `logs[${index}].path`, asItIs)),
     ...checkFolder(config.pidfile, "pidfile", asItIs),
   ];
+  return { problems, warnings: [...warnings] };
+}
+
+/** Tells what {@linkcode inspect} warns of. */
+export function warn(warnings: readonly string[]): void {
+  for (const warning of warnings) complain(`Warning: ${warning}`);
 }
 
 /** Whether a port is taken by the very service that is to be started again, or may be. */
@@ -79,12 +114,16 @@ function portHolder({ pidfile }: Config): (port: number) => boolean {
 }
 
 /** What the server speaks TLS with, `null` for plain text, or what is wrong with its files. */
-function checkTls({ tls }: ServerConfig, index: number): TlsMaterial | null | Problem[] {
+function checkTls(
+  { tls }: ServerConfig,
+  index: number,
+  warnings: Set<string>,
+): TlsMaterial | null | Problem[] {
   if (!tls) return null;
   try {
     const material = readTls(tls);
     const { expires } = material;
-    const days = Math.floor((expires.getTime() - Date.now()) / 86_400_000);
+    const days = daysUntil(expires);
     if (days < 0) {
       return [{
         path: `servers[${index}].ssl.cert`,
@@ -92,16 +131,51 @@ function checkTls({ tls }: ServerConfig, index: number): TlsMaterial | null | Pr
       }];
     }
     if (days < EXPIRY_WARNING_DAYS) {
-      complain(`Warning: certificate ${tls.cert} expires on ${expires.toISOString()}.`);
+      warnings.add(`certificate ${tls.cert} expires on ${expires.toISOString()}.`);
     }
     return material;
   } catch (error) {
-    if (!(error instanceof TlsError)) throw error;
-    return error.problems.map(({ key, message }) => ({
-      path: `servers[${index}].${key}`,
-      message,
-    }));
+    return tlsProblems(`servers[${index}]`, error);
   }
+}
+
+/** What is wrong with the certificates that vouch for a peer's. */
+function checkAuthority(ca: PeerConfig["ca"], index: number, warnings: Set<string>): Problem[] {
+  if (ca === null) return [];
+  try {
+    const certificates = parseCertificates(readAuthority(ca)).map((certificate) => ({
+      isAuthority: certificate.ca,
+      expires: new Date(certificate.validTo),
+    }));
+    // An authority is believed after its end by this runtime, and a former one may stand beside it.
+    if (certificates.every(({ isAuthority, expires }) => !isAuthority && daysUntil(expires) < 0)) {
+      const last = new Date(Math.max(...certificates.map(({ expires }) => expires.getTime())));
+      return [{
+        path: `cluster[${index}].ssl.ca`,
+        message: `Certificate ${ca} expired on ${last.toISOString()}. Renew it.`,
+      }];
+    }
+    for (const { expires } of certificates) {
+      const days = daysUntil(expires);
+      if (days >= EXPIRY_WARNING_DAYS) continue;
+      const verb = days < 0 ? "expired" : "expires";
+      warnings.add(`a certificate in ${ca} ${verb} on ${expires.toISOString()}. Renew it.`);
+    }
+    return [];
+  } catch (error) {
+    return tlsProblems(`cluster[${index}]`, error);
+  }
+}
+
+/** What is wrong with files, below the entry that names them. */
+function tlsProblems(entry: string, error: unknown): Problem[] {
+  if (!(error instanceof TlsError)) throw error;
+  return error.problems.map(({ key, message }) => ({ path: `${entry}.${key}`, message }));
+}
+
+/** Whole days, negative when it is over. */
+function daysUntil(end: Date): number {
+  return Math.floor((end.getTime() - Date.now()) / 86_400_000);
 }
 
 function checkBind(server: ServerConfig, index: number, tls: TlsMaterial | null): Problem[] {
@@ -175,8 +249,9 @@ function summary(config: Config): string {
       `  ${type} server at ${formatAddress(listen, port)}, ${tls ? "TLS" : "plain text"}` +
       (type === "client" && engine === "serve" ? ", the runtime's engine" : "")
     ),
-    ...config.cluster.map(({ host, port, protocol }) =>
-      `  peer ${protocol}://${formatAddress(host, port)}/`
+    ...config.cluster.map(({ host, port, protocol, ca }) =>
+      `  peer ${protocol}://${formatAddress(host, port)}/` +
+      (ca === null ? "" : `, authority ${ca}`)
     ),
     ...config.logs.map((log) => `  log ${log.path}, ${rotation(log)}`),
     `  pidfile ${config.pidfile}`,

@@ -7,7 +7,7 @@
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
-import { findProblems } from "./check.ts";
+import { inspect, warn } from "./check.ts";
 import { AS_ROOT_OPTION, type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { complain } from "./output.ts";
 import { refusesRoot } from "./root.ts";
@@ -27,7 +27,7 @@ export const restart: Command = {
     const config = loadConfig(configPath(invocation));
     const pid = holderOf(config.pidfile);
     if (pid !== null) {
-      const problems = findProblems(config, false);
+      const { problems, warnings } = inspect(config, false);
       if (problems.length > 0) {
         complain(
           `${
@@ -37,6 +37,7 @@ export const restart: Command = {
         );
         return EXIT.failed;
       }
+      warn(warnings);
       const code = await stopRunning(config.pidfile, pid);
       if (code !== EXIT.done) return code;
     }

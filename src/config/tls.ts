@@ -126,8 +126,12 @@ function parseKey(pem: string): KeyObject {
   return createPrivateKey(label.exec(pem)?.[0] ?? pem);
 }
 
-/** The certificates of a file, every one of which must be sound: all of them are used. */
-function parseCertificates(pem: string): [X509Certificate, ...X509Certificate[]] {
+/**
+ * The certificates of a PEM text, every one of which must be sound: all of them are used.
+ *
+ * @throws If one is not, or if there is none.
+ */
+export function parseCertificates(pem: string): [X509Certificate, ...X509Certificate[]] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   const [first, ...others] = blocks.map((block) => new X509Certificate(block));
   if (!first) throw new Error("There is no certificate");
