@@ -57,7 +57,7 @@ export const check: Command = {
     warn(warnings);
     const memory = memoryWarning(config);
     if (memory !== null) warn([`${memory}.`]);
-    const doubts = await clusterWarnings(config, resolveName);
+    const doubts = await clusterWarnings(config, (name) => resolveName(name));
     warn(doubts.map(({ path, message }) => `${path}: ${message}`));
     print(summary(config));
     return EXIT.done;

@@ -8,7 +8,7 @@ import { lookup } from "node:dns/promises";
 import type { Unresolved } from "../config/cluster.ts";
 import { within } from "./within.ts";
 
-/** How long a name may take, in ms: more than any resolver that works, less than its patience. */
+/** How long a name may take, in ms: more than resolvers that work, less than a person's patience. */
 const LIMIT_MS = 2000;
 
 /** What the resolver's codes mean. */
@@ -18,18 +18,29 @@ const REASONS: ReadonlyMap<unknown, string> = new Map([
   ["EPERM", "deno was not permitted to ask"],
 ]);
 
+/** What {@linkcode resolveName} works with. */
+export interface ResolveOptions {
+  /** @default {2000} */
+  readonly limitMs?: number;
+  /** @default The system's resolver. */
+  readonly ask?: (name: string) => Promise<readonly { readonly address: string }[]>;
+}
+
 /**
  * The addresses of a host name as a connection to it finds them (getaddrinfo, with /etc/hosts), or why
- * there are none. Takes two seconds at most.
+ * there are none. A resolver that does not answer is given up on.
  */
-export async function resolveName(name: string): Promise<readonly string[] | Unresolved> {
+export async function resolveName(
+  name: string,
+  { limitMs = LIMIT_MS, ask = (name) => lookup(name, { all: true }) }: ResolveOptions = {},
+): Promise<readonly string[] | Unresolved> {
   let addresses: readonly string[] = [];
-  const asking = lookup(name, { all: true }).then((found) => {
+  const asking = ask(name).then((found) => {
     addresses = found.map(({ address }) => address);
   });
   try {
-    if (await within(LIMIT_MS, asking)) return addresses;
-    return { reason: `no answer within ${LIMIT_MS / 1000} s` };
+    if (await within(limitMs, asking)) return addresses;
+    return { reason: `no answer within ${limitMs / 1000} s` };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     return { reason: REASONS.get("code" in error ? error.code : null) ?? error.message };

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
-import { makeAuthority, makeCertificate } from "./certificate.ts";
+import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
 import { freePorts, publish, ROOT, writeConfig, type Written } from "./server.ts";
@@ -188,6 +188,116 @@ Deno.test("check warns of a hint that is too small and of a certificate that end
   assertMatch(output, /^Warning: "memory\.hint" of 100 MB holds about \d+ connections/m);
   assertMatch(output, /^Warning: certificate \S*.*a\.crt expires on /m);
   assertStringIncludes(output, "\n  heap of 100 MB at most");
+});
+
+Deno.test("check tells which authorities of peers cannot be used", async () => {
+  using folder = oddFolder();
+  const former = makeSelfSigned({ isAuthority: false, validMs: -60_000 });
+  const files = {
+    missing: `${folder.path}/missing.pem`,
+    text: folder.write("text.pem", "no certificate"),
+    expired: folder.write("expired.pem", former.cert),
+    sound: folder.write("sound.pem", makeAuthority("Test").cert),
+  };
+  const { path } = writeConfig(folder, {
+    cluster: Object.values(files).map((ca, index) => ({
+      ...{ host: "127.0.0.1", port: index + 1, protocol: "https" },
+      "ssl.ca": ca,
+    })),
+  });
+  const { code, output } = await aphlict("check", "--config", path);
+  assertEquals(code, 1);
+  assertMatch(output, /3 problems/);
+  for (
+    const problem of [
+      `cluster[0].ssl.ca: Cannot read ${files.missing}: it does not exist.`,
+      `cluster[1].ssl.ca: ${files.text} holds no certificate.`,
+      `cluster[2].ssl.ca: Certificate ${files.expired} expired on `,
+    ]
+  ) {
+    assertStringIncludes(output, problem);
+  }
+});
+
+Deno.test("check warns of a cluster that is likely to be a mistake, and says OK", async () => {
+  using folder = oddFolder();
+  const former = makeSelfSigned({ isAuthority: true, validMs: -60_000 });
+  const ca = folder.write("ca.pem", former.cert + makeAuthority("Test").cert);
+  const { path } = writeConfig(folder, {
+    cluster: [
+      { host: "localhost", port: 1, protocol: "http" },
+      { host: "127.0.0.1", port: 1, protocol: "http" },
+      { host: "a.invalid", port: 2, protocol: "https", "ssl.ca": ca },
+      { host: "192.0.2.1", port: 3, protocol: "http" },
+    ],
+  });
+  const { code, output } = await aphlict("check", "--config", path);
+  assertEquals(code, 0, output);
+  assertEquals(
+    output.split("\n").filter((line) => line.startsWith("Warning: ") && !line.includes("root"))
+      .map((line) => line.replaceAll(folder.path, "").split(" ").slice(1, 6).join(" ")),
+    [
+      "a certificate in /ca.pem expired",
+      "a certificate in /ca.pem expires",
+      'cluster[2].host: "a.invalid" cannot be resolved',
+      'cluster[1]: Like cluster[0], "127.0.0.1:1" leads',
+      'servers[1].listen: "127.0.0.1" is for this',
+      "cluster[3].protocol: Messages go to 192.0.2.1",
+    ],
+  );
+  assertStringIncludes(output, "\n  peer http://localhost:1/\n");
+  assertStringIncludes(output, `\n  peer https://a.invalid:2/, authority ${ca}\n`);
+});
+
+Deno.test("check warns of nothing while there are problems", async () => {
+  using folder = oddFolder();
+  const { key, cert } = makeCertificate(makeAuthority("Test"), 86_400_000);
+  const [client, admin] = freePorts(2);
+  const { path } = writeConfig(folder, {
+    servers: [
+      {
+        ...{ type: "client", port: client, listen: "127.0.0.1" },
+        "ssl.key": folder.write("a.key", key),
+        "ssl.cert": folder.write("a.crt", cert),
+      },
+      { type: "admin", port: admin },
+    ],
+    cluster: [{ host: "192.0.2.1", port: 1, protocol: "http" }],
+    pidfile: `${folder.write("file", "no folder")}/aphlict.pid`,
+  });
+  const { code, output } = await aphlict("check", "--config", path);
+  assertEquals(code, 1);
+  assertEquals(
+    output.split("\n").filter((line) => !line.includes("root")).map((line) => line.split(" ")[0]),
+    ["Cannot", ""],
+    output,
+  );
+});
+
+Deno.test("check finds the example of a cluster in order, whose files and ports are replaced", async () => {
+  using folder = oddFolder();
+  const authority = makeAuthority("Test");
+  const { key, cert } = makeCertificate(authority);
+  for (
+    const [name, text] of Object.entries({
+      "peer.key": key,
+      "peer.pem": cert,
+      "cluster-ca.pem": authority.cert,
+    })
+  ) folder.write(name, text);
+  const ports = freePorts(3);
+  const example = Deno.readTextFileSync(`${ROOT}conf/examples/cluster.json`)
+    .replaceAll(/"\/(etc|run|var\/log)\/aphlict\//g, `"${folder.path}/`)
+    .replaceAll(/notify(\d)\.example\.com/g, "127.0.0.$1")
+    .replaceAll(/2228(\d)/g, (_, digit) => String(ports[digit]));
+  const { code, output } = await aphlict("check", "--config", folder.write("a.json", example));
+  assertEquals(code, 0, output);
+  assertEquals(
+    output.split("\n").filter((line) => /^ {2}peer |^Warning: (cluster|servers)/.test(line)),
+    [1, 2, 3].map((n) =>
+      `  peer https://127.0.0.${n}:${ports[2]}/, authority ${folder.path}/cluster-ca.pem`
+    ),
+  );
 });
 
 Deno.test("check does not take the ports of a killed overseer's state for its own", async () => {

@@ -77,6 +77,32 @@ Deno.test("reload refuses a certificate that is none, says why, and the old one 
   await browser.pong();
 });
 
+Deno.test("reload does not tell warnings among its reasons", async () => {
+  await using daemon = secured();
+  renew(daemon, makeCertificate(authority, 86_400_000));
+  await daemon.start();
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  daemon.configure(({ servers }) => ({
+    servers: [...servers as unknown[], { type: "admin", port: taken.addr.port }],
+    "memory.hint": 32,
+  }));
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 1);
+  const [, ...lines] = output.split("\n");
+  assertEquals(lines.length, 2, output);
+  assertMatch(lines[0] ?? "", /^Cannot use \S+: 1 problem\.$/);
+  assertStringIncludes(lines[1] ?? "", "servers[2]: Cannot bind admin server");
+});
+
+Deno.test("restart warns of a certificate that ends soon", async () => {
+  await using daemon = secured();
+  renew(daemon, makeCertificate(authority, 86_400_000));
+  await daemon.start();
+  const { code, output } = await daemon.run("restart");
+  assertEquals(code, 0, output);
+  assertMatch(output, /^Warning: certificate \S+server\.crt expires on /m);
+});
+
 Deno.test("reload with an invalid file changes nothing, and tells the caller and the log", async () => {
   await using daemon = new Daemon();
   await daemon.start();

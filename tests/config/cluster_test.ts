@@ -1,5 +1,7 @@
 import { clusterWarnings, type Unresolved } from "../../src/config/cluster.ts";
+import { fileURLToPath } from "node:url";
 import type { Config, PeerConfig } from "../../src/config/config.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { assertEquals, assertStringIncludes } from "../assert.ts";
 
 /** What names resolve to. */
@@ -182,3 +184,16 @@ for (
     });
   });
 }
+
+Deno.test("nothing is wrong with the example of a cluster, on any of its hosts", async () => {
+  const config = loadConfig(
+    fileURLToPath(new URL("../../conf/examples/cluster.json", import.meta.url)),
+  );
+  const hosts = config.cluster.map(({ host }) => host);
+  assertEquals(hosts.length, 3);
+  for (const self of hosts) {
+    const addresses = hosts.map((host, index) => host === self ? "127.0.1.1" : `10.0.0.${index}`);
+    const names = new Map(hosts.map((host, index) => [host, [addresses[index] ?? ""]]));
+    assertEquals(await clusterWarnings(config, async (name) => await names.get(name) ?? []), []);
+  }
+});
