@@ -33,7 +33,6 @@ export class Cluster {
       new Peer({
         config,
         fingerprint: hub.fingerprint,
-        authority: null,
         onDown: (peer) => {
           this.#handOver(peer);
           this.#inherit(peer);

@@ -10,7 +10,7 @@
 
 import { Buffer } from "node:buffer";
 import { formatAddress, type PeerConfig } from "../config/config.ts";
-import { TlsError } from "../config/tls.ts";
+import { readAuthority, TlsError } from "../config/tls.ts";
 import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import { Allowance } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
@@ -72,8 +72,6 @@ export interface PeerOptions {
   readonly config: PeerConfig;
   /** This server's own fingerprint. */
   readonly fingerprint: string;
-  /** Reads the peer's authority anew; `null`: it has none. */
-  readonly authority: (() => string) | null;
   /** Told when it has become clear that the peer is down. */
   readonly onDown: (peer: Peer) => void;
 }
@@ -256,9 +254,12 @@ export class Peer {
     return this.#fault === null ? why : new ConnectionError(this.#fault);
   }
 
+  /** @throws {TlsError} If the file of its authority cannot be used; it is read each time. */
   #address(): Address {
-    const { config: { host, port, protocol }, authority } = this.#options;
-    const tls = protocol === "https" ? { authorities: authority ? [authority()] : [] } : null;
+    const { host, port, protocol, ca } = this.#options.config;
+    const tls = protocol === "https"
+      ? { authorities: ca === null ? [] : [readAuthority(ca)] }
+      : null;
     return { hostname: host, port, tls };
   }
 
