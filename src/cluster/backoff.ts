@@ -6,7 +6,7 @@
  */
 
 /** The longest that the first wait may be, in ms. */
-const FIRST_MS = 250;
+export const FIRST_MS = 250;
 
 /** The longest that any wait may be, in ms. */
 export const LONGEST_MS = 15_000;

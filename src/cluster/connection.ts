@@ -227,6 +227,10 @@ function explain(error: unknown): string {
     return "has a certificate of an unknown authority. If it is yours, name the authority's " +
       'certificate in "ssl.ca" of the peer';
   }
+  if (reason.includes("CaUsedAsEndEntity")) {
+    return "has a certificate that calls itself an authority's. Make it with " +
+      "basicConstraints=critical,CA:FALSE";
+  }
   if (reason.includes("certificate")) return `has a certificate that is not accepted: ${reason}`;
   if (reason.includes("InvalidContentType")) {
     return 'does not speak TLS. If it should not, set its "protocol" to "http"';

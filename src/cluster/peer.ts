@@ -15,7 +15,7 @@ import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import { Allowance } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
 import type { Answer } from "./answer.ts";
-import { Backoff, LONGEST_MS } from "./backoff.ts";
+import { Backoff, FIRST_MS, LONGEST_MS } from "./backoff.ts";
 import { type Address, Connection, ConnectionClosed, ConnectionError } from "./connection.ts";
 import { DEFAULT_QUEUE_LIMITS, Queue, type Relayed } from "./queue.ts";
 
@@ -100,7 +100,8 @@ export class Peer {
   #fault: string | null = null;
   /** Ends the pause between two connections. */
   #endPause = () => {};
-  /** The same, where a message that comes is a reason to. */
+  #shortenPause = () => {};
+  /** Ends it where a message that comes is a reason to. */
   #wake = () => {};
   /** Told when nothing waits any more. */
   #empty = () => {};
@@ -158,9 +159,9 @@ export class Peer {
     else this.#wake();
   }
 
-  /** Tries one that is down again without further waiting: it may be back. */
+  /** Tries one that is down again soon, as it may be back: {@linkcode FIRST_MS} after it was last tried. */
   hurry(): void {
-    if (this.#state === "down") this.#endPause();
+    if (this.#state === "down") this.#shortenPause();
   }
 
   /** The messages whose delivery by this server others rely on, in order; each is given once. */
@@ -449,15 +450,20 @@ export class Peer {
   }
 
   #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer);
-        this.#wake = () => {};
-        resolve();
-      };
-      const timer = setTimeout(end, ms);
-      this.#endPause = end;
-      if (this.#isOver) end();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const began = performance.now();
+    let timer = setTimeout(resolve, ms);
+    this.#endPause = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    this.#shortenPause = () => {
+      clearTimeout(timer);
+      timer = setTimeout(resolve, Math.min(ms, FIRST_MS) - (performance.now() - began));
+    };
+    if (this.#isOver) this.#endPause();
+    return promise.finally(() => {
+      this.#endPause = this.#shortenPause = this.#wake = () => {};
     });
   }
 }
