@@ -17,10 +17,10 @@ import { Peer, type PeerStatus } from "./peer.ts";
 const FLUSH_MS = 1000;
 
 /**
- * How far back messages are passed on that came by way of a server that has just died, in ms: it may
- * have died before it had sent them to all.
+ * How far back messages are passed on that came by way of a server that has died, in ms: it may have
+ * waited 5 s for one that hung, and another 5 s may pass before its end is noticed.
  */
-const LEGACY_MS = 2000;
+const LEGACY_MS = 12_000;
 
 /** See the module. */
 export class Cluster {
@@ -33,10 +33,8 @@ export class Cluster {
       new Peer({
         config,
         fingerprint: hub.fingerprint,
-        onDown: (peer) => {
-          this.#handOver(peer);
-          this.#inherit(peer);
-        },
+        onDown: (peer) => this.#handOver(peer),
+        onGone: (fingerprint) => this.#inherit(fingerprint),
       })
     );
   }
@@ -118,12 +116,10 @@ export class Cluster {
   }
 
   /**
-   * Brings the others what a peer had said it would, as it may have died before. Who has it recognises
+   * Brings the others what a server had said it would, as it may have died before. Who has it recognises
    * it, so this is for messages with a `uniqueID`, and for servers that look at it.
    */
-  #inherit({ fingerprint, deduplicates }: Peer): void {
-    // The original says no such thing.
-    if (fingerprint === null || !deduplicates) return;
+  #inherit(fingerprint: string): void {
     const others = this.#peers.flatMap((peer) =>
       peer.isUp && peer.deduplicates && peer.fingerprint !== null
         ? [{ peer, fingerprint: peer.fingerprint }]

@@ -19,14 +19,21 @@ import { Backoff, FIRST_MS, LONGEST_MS } from "./backoff.ts";
 import { type Address, Connection, ConnectionClosed, ConnectionError } from "./connection.ts";
 import { DEFAULT_QUEUE_LIMITS, Queue, type Relayed } from "./queue.ts";
 
-/** Requests that may be on their way to a peer that takes more than one a connection. */
-const WINDOW = 32;
+/**
+ * Requests that may be on their way to a peer that takes more than one a connection. What is
+ * written outlives this process, so there are many; but fewer for a peer that would deliver again
+ * what it had and could not acknowledge.
+ */
+const WINDOW = { deduplicating: 1024, other: 32 };
+
+/** Bytes of messages that may be on their way, with one that goes beyond it. */
+const WINDOW_BYTES = 256 * 1024;
 
 /** How often the status page of a peer that is up is asked for while there is nothing to send, in ms. */
 const PROBE_INTERVAL_MS = 15_000;
 
-/** How soon after the last contact a peer that closes idle connections is asked again, in ms. */
-const PROBE_PAUSE_MS = 5000;
+/** How often a peer that closes idle connections is connected to, in ms. */
+const RECONNECT_INTERVAL_MS = 5000;
 
 /** Characters of a fingerprint; the original's have 16. */
 const FINGERPRINT_LIMIT = 64;
@@ -74,6 +81,8 @@ export interface PeerOptions {
   readonly fingerprint: string;
   /** Told when it has become clear that the peer is down. */
   readonly onDown: (peer: Peer) => void;
+  /** Told when a server of our kind is down, or another one has taken its place. */
+  readonly onGone: (fingerprint: string) => void;
 }
 
 /** What is asked of a peer. */
@@ -210,13 +219,14 @@ export class Peer {
   async #run(): Promise<void> {
     while (!this.#isOver) {
       try {
+        const began = performance.now();
         const why = await this.#meet();
         if (this.#isOver) return;
         if (why instanceof ConnectionError) {
           this.#fail(why.message);
           await this.#pause(this.#backoff.wait());
         } else if (this.#queue.size === 0) {
-          await this.#pauseBeforeProbe();
+          await this.#pauseUntil(began + RECONNECT_INTERVAL_MS);
         }
       } catch (error) {
         // A mistake of ours with one peer must not stay unseen, nor end it for good.
@@ -268,8 +278,10 @@ export class Peer {
   #fill(connection: Connection): void {
     this.#expire();
     // Whether it takes more than one is known from its first answer.
-    const window = connection.answered === 0 ? 1 : WINDOW;
-    while (connection.inFlight < window) {
+    const window = connection.answered === 0
+      ? 1
+      : WINDOW[this.deduplicates ? "deduplicating" : "other"];
+    while (connection.inFlight < window && this.#queue.sentBytes < WINDOW_BYTES) {
       const message = this.#queue.take();
       if (!message) return;
       this.#asked.push("message");
@@ -305,7 +317,7 @@ export class Peer {
     this.#lastContact = performance.now();
     this.#fault = this.#asked.shift() === "probe"
       ? this.#takeStatus(answer)
-      : this.#takeReceipt(answer);
+      : this.#takeReceipt(connection, answer);
     if (this.#fault !== null || this.isSelf) return connection.close();
     if (this.#queue.size === 0) {
       this.#tellDrops();
@@ -315,9 +327,10 @@ export class Peer {
   }
 
   /** @returns What is wrong, to follow on "the peer". */
-  #takeReceipt(answer: Answer): string | null {
+  #takeReceipt(connection: Connection, answer: Answer): string | null {
     const { status, body } = answer;
     if (status === 400 || status === 413) {
+      this.#rise();
       this.#queue.answered();
       this.#dropped.refused++;
       if (this.#refusals.take()) {
@@ -334,11 +347,13 @@ export class Peer {
       if (fingerprint === null) {
         return "answers a message without a receipt. Is it the admin port of an Aphlict?";
       }
+      // Of a server that is new its status page tells of what kind it is.
+      if (fingerprint !== this.#fingerprint && !answer.isLast) this.#probe(connection);
+      this.#learn(fingerprint);
+      this.#rise();
       this.#queue.answered();
       this.#sent++;
-      this.#learn(fingerprint);
     }
-    this.#rise();
     return null;
   }
 
@@ -352,18 +367,29 @@ export class Peer {
     if (objectOf(body) === null) {
       return "answers /status/ without a status. Is it the admin port of an Aphlict?";
     }
-    this.#told = fingerprintOf(body);
-    if (this.#told !== null) this.#learn(this.#told);
+    const fingerprint = fingerprintOf(body);
+    if (fingerprint !== null) this.#learn(fingerprint);
+    this.#told = fingerprint;
     this.#rise();
     return null;
   }
 
   #learn(fingerprint: string): void {
+    const former = this.#fingerprint;
+    if (former === fingerprint) return;
+    const hadPromised = this.isUp && this.deduplicates;
     this.#fingerprint = fingerprint;
-    if (fingerprint !== this.#options.fingerprint) return;
-    this.#become("self");
-    this.#queue.clear();
-    log.info("Peer {peer} is this server itself: it is sent nothing.", { peer: this.url });
+    if (fingerprint === this.#options.fingerprint) {
+      this.#become("self");
+      this.#queue.clear();
+      log.info("Peer {peer} is this server itself: it is sent nothing.", { peer: this.url });
+    } else if (this.isUp && former !== null) {
+      log.info("Peer {peer} was started again (fingerprint: {fingerprint}).", {
+        peer: this.url,
+        fingerprint,
+      });
+      if (hadPromised) this.#options.onGone(former);
+    }
   }
 
   /** It has given a good answer. */
@@ -408,6 +434,7 @@ export class Peer {
       },
     );
     this.#options.onDown(this);
+    if (this.deduplicates && this.#fingerprint !== null) this.#options.onGone(this.#fingerprint);
   }
 
   #become(state: PeerState): void {
@@ -441,10 +468,9 @@ export class Peer {
     this.#lost = 0;
   }
 
-  /** So long after its last contact that a peer that closes idle connections is not asked all the time. */
-  #pauseBeforeProbe(): Promise<void> {
-    const sinceMs = performance.now() - (this.#lastContact ?? -Infinity);
-    const pause = this.#pause(Math.max(0, PROBE_PAUSE_MS - sinceMs));
+  /** A message that comes meanwhile is sent at once. */
+  #pauseUntil(time: number): Promise<void> {
+    const pause = this.#pause(Math.max(0, time - performance.now()));
     this.#wake = this.#endPause;
     return pause;
   }

@@ -48,6 +48,7 @@ export class Queue {
   #waiting: (Relayed | undefined)[] = [];
   #start = 0;
   #bytes = 0;
+  #sentBytes = 0;
 
   constructor(limits: QueueLimits = DEFAULT_QUEUE_LIMITS) {
     this.#limits = limits;
@@ -61,6 +62,11 @@ export class Queue {
   /** Number of messages that have not been sent. */
   get waiting(): number {
     return this.#waiting.length - this.#start;
+  }
+
+  /** Bytes of the bodies of those that have been sent and not answered. */
+  get sentBytes(): number {
+    return this.#sentBytes;
   }
 
   /** Adds a message at the end. @returns How many of the oldest had to go to make room. */
@@ -80,14 +86,19 @@ export class Queue {
   /** The next message, which counts as sent from now on; `undefined` when none waits. */
   take(): Relayed | undefined {
     const message = this.#shift();
-    if (message) this.#sent.push(message);
+    if (message) {
+      this.#sent.push(message);
+      this.#sentBytes += message.body.length;
+    }
     return message;
   }
 
   /** The peer has answered the oldest of those that were sent: it is done with. */
   answered(): void {
     const message = this.#sent.shift();
-    if (message) this.#bytes -= message.body.length;
+    if (!message) return;
+    this.#bytes -= message.body.length;
+    this.#sentBytes -= message.body.length;
   }
 
   /** The connection is gone: what was sent and not answered is to be sent again, first. */
@@ -95,6 +106,7 @@ export class Queue {
     this.#waiting.splice(0, this.#start, ...this.#sent);
     this.#start = 0;
     this.#sent = [];
+    this.#sentBytes = 0;
   }
 
   /** Forgets everything. */
@@ -103,6 +115,7 @@ export class Queue {
     this.#waiting = [];
     this.#start = 0;
     this.#bytes = 0;
+    this.#sentBytes = 0;
   }
 
   /** All messages whose delivery others rely on, in order; from now on they are told otherwise. */

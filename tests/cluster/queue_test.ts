@@ -67,7 +67,8 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
       let sent: Relayed[] = [];
       let waiting: Relayed[] = [];
       let now = 0;
-      const bytes = () => [...sent, ...waiting].reduce((sum, { body }) => sum + body.length, 0);
+      const bytesOf = (messages: readonly Relayed[]) =>
+        messages.reduce((sum, { body }) => sum + body.length, 0);
       for (const step of steps) {
         switch (step.kind) {
           case "push": {
@@ -76,7 +77,8 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
             let dropped = 0;
             while (
               waiting.length > 0 &&
-              (sent.length + waiting.length > LIMITS.messages || bytes() > LIMITS.bytes)
+              (sent.length + waiting.length > LIMITS.messages ||
+                bytesOf([...sent, ...waiting]) > LIMITS.bytes)
             ) {
               waiting.shift();
               dropped++;
@@ -111,7 +113,11 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
             assertEquals(queue.expire(now), before - waiting.length);
           }
         }
-        assertEquals([queue.size, queue.waiting], [sent.length + waiting.length, waiting.length]);
+        assertEquals([queue.size, queue.waiting, queue.sentBytes], [
+          sent.length + waiting.length,
+          waiting.length,
+          bytesOf(sent),
+        ]);
       }
     }),
     { numRuns: 300 },
