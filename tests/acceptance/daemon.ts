@@ -7,6 +7,7 @@
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
 import { ROOT, writeConfig, type Written } from "./server.ts";
+import { until } from "./until.ts";
 
 /** The command. */
 export const APHLICT = `${ROOT}bin/aphlict`;
@@ -23,9 +24,6 @@ export interface Member {
   readonly pid: number;
   readonly role: "overseer" | "service";
 }
-
-/** How long something that must happen by itself may take before a test gives up, in ms. */
-const LIMIT_MS = 30_000;
 
 /** A configuration in a folder, and the commands that use it. Dispose of it: whatever runs is killed. */
 export class Daemon implements AsyncDisposable {
@@ -111,13 +109,9 @@ export class Daemon implements AsyncDisposable {
     return only.pid;
   }
 
-  /** Resolves when `condition` holds; what has no event to wait for is looked at again and again. */
+  /** See {@linkcode until}. */
   async until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    const limit = performance.now() + LIMIT_MS;
-    while (!await condition()) {
-      if (performance.now() > limit) throw new Error(`In vain: ${condition}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await until(condition);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
