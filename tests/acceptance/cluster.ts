@@ -277,14 +277,20 @@ export class Cluster implements AsyncDisposable {
     await Promise.all([...this.#links.values()].map((link) => link[Symbol.asyncDispose]()));
   }
 
+  /** What has been posted to those that run, and what waits to be. */
   async #traffic(): Promise<{ readonly posted: number; readonly queued: number }> {
-    const pages = await Promise.all(this.#running().map(({ member }) => status(member.admin)));
-    const posted = pages.map((page) => page["messages.in"] as number);
-    const queued = pages.flatMap((page) =>
-      ((page["cluster"] ?? []) as readonly PeerStatus[]).map((peer) => peer.queued)
-    );
-    const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
-    return { posted: sum(posted), queued: sum(queued) };
+    const running = this.#running();
+    const pages = await Promise.all(running.map(({ member }) => status(member.admin)));
+    let posted = 0;
+    let queued = 0;
+    for (const [place, { listed }] of running.entries()) {
+      posted += pages[place]?.["messages.in"] as number;
+      const peers = (pages[place]?.["cluster"] ?? []) as readonly PeerStatus[];
+      for (const [entry, peer] of peers.entries()) {
+        if (this.#seat(listed[entry] ?? -1).member !== null) queued += peer.queued;
+      }
+    }
+    return { posted, queued };
   }
 
   #running(): (Seat & { readonly index: number; readonly member: Member })[] {

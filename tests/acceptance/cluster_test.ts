@@ -1,0 +1,309 @@
+import { assert, assertEquals, assertMatch } from "../assert.ts";
+import { concat, frame } from "../websocket/bytes.ts";
+import { Browser } from "./browser.ts";
+import { makeAuthority, makeCertificate } from "./certificate.ts";
+import {
+  Cluster,
+  line,
+  mesh,
+  meshWithSelf,
+  numbers,
+  peersOf,
+  range,
+  ring,
+  star,
+  story,
+  Stream,
+  type Topology,
+} from "./cluster.ts";
+import type { Cut } from "./link.ts";
+import { freePorts, publish, run, type Running, status } from "./server.ts";
+import { until } from "./until.ts";
+import { Wire } from "./wire.ts";
+
+/** Clusters in which some messages reach a server by more than one way, or through another one. */
+const DETOURS: readonly (readonly [string, Topology])[] = [
+  ["a ring of five", ring(5)],
+  ["a line of five", line(5)],
+  ["a star of five", star(5)],
+];
+
+/** Clusters in which all list each other, as Phorge's guide has it. */
+const MESHES: readonly (readonly [string, Topology])[] = [
+  ["a mesh of two", mesh(2)],
+  ["a mesh of three", mesh(3)],
+  ["a mesh of five", mesh(5)],
+  ["a mesh of three that list themselves", meshWithSelf(3)],
+];
+
+/** How a test cuts the ways between servers. */
+const CUTS: readonly Cut[] = ["refused", "silent"];
+
+function sorted(all: readonly number[]): number[] {
+  return all.toSorted((a, b) => a - b);
+}
+
+/** The same for each of the browsers. */
+function each<T>(count: number, value: T): T[] {
+  return Array(count).fill(value);
+}
+
+for (const [name, topology] of DETOURS) {
+  Deno.test(`every browser gets every message once, wherever it is published, in ${name}`, async () => {
+    await using cluster = await Cluster.start(topology);
+    await using browsers = await cluster.browsers();
+    const all = range(0, 4 * cluster.size);
+    for (const n of all) await cluster.publish(story(n), { at: [n % cluster.size] });
+    await cluster.settled();
+    assertEquals((await browsers.numbers()).map(sorted), each(cluster.size, all));
+  });
+}
+
+for (const [name, topology] of MESHES) {
+  Deno.test(`every browser gets every message once, by one post to each other server, in ${name}`, async () => {
+    await using cluster = await Cluster.start(topology);
+    await using browsers = await cluster.browsers();
+    for (const [first, more] of [[0, {}], [20, { uniqueID: undefined }]] as const) {
+      const all = range(first, first + 20);
+      const posted = await cluster.relays(all.length, async () => {
+        for (const n of all) await cluster.publish(story(n, more), { at: [n % cluster.size] });
+      });
+      assertEquals(posted, all.length * (cluster.size - 1));
+      assertEquals((await browsers.numbers()).map(sorted), each(cluster.size, all));
+    }
+  });
+}
+
+Deno.test("a server that lists itself says so, and posts nothing to itself", async () => {
+  await using cluster = await Cluster.start(meshWithSelf(2));
+  await cluster.publish(story(0));
+  await cluster.settled();
+  const { state, fingerprint, sent } = await cluster.peer(0, 0);
+  const { fingerprint: own } = await status(cluster.server(0).admin);
+  assertEquals([state, fingerprint, sent], ["self", own as string, 0]);
+});
+
+Deno.test("a stream of messages keeps its order at every server", async () => {
+  await using cluster = await Cluster.start(mesh(3));
+  await using browsers = await cluster.browsers();
+  for (const n of range(0, 500)) await cluster.publish(story(n));
+  await cluster.settled();
+  assertEquals(await browsers.numbers(), each(3, range(0, 500)));
+});
+
+Deno.test("a message keeps its characters and its instance, whatever the name", async () => {
+  await using cluster = await Cluster.start(mesh(2));
+  const name = "a&b ü/~";
+  // A browser's instance is what stands in the path, as it stands there.
+  const path = encodeURIComponent("a&b ü/");
+  await using browsers = await cluster.browsers(["A"], `/~${path}/`);
+  await using other = await cluster.browser(1);
+  const text = "Grüße, 世界 😀\u0000\u2028";
+  await cluster.publish(story(0, { text }), { instance: path });
+  await cluster.publish(story(1), { instance: name });
+  await cluster.settled();
+  for (const browser of browsers.all) assertEquals(JSON.parse(await browser.next()).text, text);
+  assertEquals((await status(cluster.server(1).admin, name))["history.size"], 1);
+  assertEquals(await browsers.numbers(), [[], []]);
+  assertEquals(await other.all(), [], "and no other instance hears of it");
+});
+
+Deno.test("a server that was killed gets what it has missed, once and in order, while the others go on", async () => {
+  await using cluster = await Cluster.start(mesh(3));
+  await using first = await cluster.browser(0);
+  await using second = await cluster.browser(1);
+  await using stream = new Stream((n) => cluster.publish(story(n)));
+  await stream.more(50);
+  const before = stream.published;
+  await cluster.kill(2);
+  const killed = stream.published;
+  await stream.more(100);
+  await cluster.restart(2);
+  using third = await reconnect(cluster.server(2).client);
+  await stream.more(50);
+  const count = await stream.stop();
+  await cluster.connected();
+  await cluster.settled();
+  for (const browser of [first, second]) {
+    assertEquals(numbers(await browser.all()), range(0, count));
+  }
+  const [start = count, ...more] = numbers(await everything(third));
+  assertEquals([start, ...more], range(start, count));
+  assert(start <= killed, `${start} is the first after ${before}..${killed}`);
+});
+
+/** Connects as a browser does that was there before: nothing can come between the two commands. */
+async function reconnect(port: number): Promise<Wire> {
+  const wire = await Wire.open(port, []);
+  const commands = [{ command: "subscribe", data: ["A"] }, { command: "replay", data: {} }];
+  await wire.send(concat(...commands.map((command) => frame(JSON.stringify(command)))));
+  return wire;
+}
+
+/** Everything that the server has sent so far. */
+async function everything(wire: Wire): Promise<string[]> {
+  await wire.command("ping");
+  const texts: string[] = [];
+  for (;;) {
+    const text = await wire.text();
+    if (text === '{"type":"pong"}') return texts;
+    texts.push(text);
+  }
+}
+
+Deno.test("what was published at a server that is killed arrives at the others, once", async () => {
+  await using cluster = await Cluster.start(mesh(3));
+  await using second = await cluster.browser(1);
+  await using third = await cluster.browser(2);
+  const publishing = (n: number) => cluster.publish(story(n), { at: [0, 1, 2] });
+  await using stream = new Stream(publishing, { everyMs: 1, lanes: 4 });
+  await stream.more(200);
+  await cluster.kill(0);
+  await stream.more(200);
+  const count = await stream.stop();
+  // Nothing of it needs the dead one to come back.
+  await until(() => second.waiting >= count && third.waiting >= count);
+  await cluster.settled();
+  for (const browser of [second, third]) {
+    assertEquals(sorted(numbers(await browser.all())), range(0, count));
+  }
+});
+
+Deno.test("a server that hangs for 20 s slows nobody, and gets everything when it goes on", async () => {
+  await using cluster = await Cluster.start(mesh(3));
+  await using first = await cluster.browser(0);
+  await using second = await cluster.browser(1);
+  await using third = await cluster.browser(2);
+  await using stream = new Stream((n) => cluster.publish(story(n)), { everyMs: 50 });
+  await stream.more(10);
+  const stopped = performance.now();
+  const hangs = () => performance.now() - stopped;
+  cluster.server(2).process.kill("SIGSTOP");
+  await until(async () => (await cluster.peer(0, 2)).state === "down");
+  const down = hangs();
+  await until(() => hangs() > 20_000);
+  const during = stream.published;
+  await until(() => first.waiting >= during && second.waiting >= during, 1000);
+  cluster.server(2).process.kill("SIGCONT");
+  await stream.more(10);
+  const count = await stream.stop();
+  await cluster.connected();
+  await cluster.settled();
+  for (const browser of [first, second, third]) {
+    assertEquals(numbers(await browser.all()), range(0, count));
+  }
+  assert(down > 3000 && down < 12_000, `It was down after ${down} ms`);
+  assert(stream.slowestMs < 1000, `Publishing took ${stream.slowestMs} ms`);
+});
+
+for (const how of CUTS) {
+  Deno.test(`what was published on both sides of a partition arrives on the other one when it is healed, once (${how})`, async () => {
+    await using cluster = await Cluster.start(mesh(3), { links: [[0, 1], [0, 2]] });
+    await using browsers = await cluster.browsers();
+    for (const other of [1, 2]) cluster.cut(0, other, how);
+    const apart = async () => {
+      const seen = await Promise.all([cluster.peer(0, 1), cluster.peer(0, 2), cluster.peer(2, 0)]);
+      return seen.every(({ state }) => state === "down");
+    };
+    // What is published before they know, and what after.
+    for (const n of range(0, 20)) await cluster.publish(story(n), { at: [n % 2] });
+    await until(apart);
+    for (const n of range(20, 40)) await cluster.publish(story(n), { at: [n % 2] });
+    await until(() => browsers.all.every(({ waiting }) => waiting >= 20));
+    assertEquals(browsers.all.map(({ waiting }) => waiting), [20, 20, 20]);
+    for (const other of [1, 2]) cluster.heal(0, other);
+    await cluster.connected();
+    await cluster.settled();
+    assertEquals((await browsers.numbers()).map(sorted), each(3, range(0, 40)));
+  });
+
+  Deno.test(`two servers that do not reach each other get each other's messages by the third one (${how})`, async () => {
+    await using cluster = await Cluster.start(mesh(3), { links: [[0, 2]] });
+    await using browsers = await cluster.browsers();
+    cluster.cut(0, 2, how);
+    for (const n of range(0, 20)) await cluster.publish(story(n), { at: [n % 2 === 0 ? 0 : 2] });
+    await until(() => browsers.all.every(({ waiting }) => waiting >= 20));
+    // They know by now, and still do not reach each other.
+    await until(async () => (await cluster.peer(0, 2)).state === "down");
+    for (const n of range(20, 40)) await cluster.publish(story(n), { at: [n % 2 === 0 ? 0 : 2] });
+    await until(() => browsers.all.every(({ waiting }) => waiting >= 40));
+    cluster.heal(0, 2);
+    await cluster.connected();
+    await cluster.settled();
+    assertEquals((await browsers.numbers()).map(sorted), each(3, range(0, 40)));
+  });
+}
+
+Deno.test("a peer that is down keeps the last 4,096 messages waiting; the rest is counted, and told of once", async () => {
+  await using cluster = await Cluster.start(mesh(2));
+  await cluster.kill(1);
+  const count = 4096 + 104;
+  const hundred = range(0, 100);
+  for (let n = 0; n < count; n += 100) {
+    await Promise.all(hundred.map((more) => cluster.publish(story(n + more))));
+  }
+  await until(async () => (await cluster.peer(0, 1)).state === "down");
+  const { queued, dropped, "dropped.full": full } = await cluster.peer(0, 1);
+  assertEquals({ queued, dropped, full }, { queued: 4096, dropped: 104, full: 104 });
+  await cluster.restart(1);
+  await cluster.connected();
+  await cluster.settled();
+  const { admin } = cluster.server(1);
+  assertEquals((await status(admin))["messages.in"], 4096);
+  assertEquals((await cluster.peer(0, 1)).queued, 0);
+  const lines = cluster.server(0).log().split("\n").filter((line) => /[Pp]eer http/.test(line));
+  const outage = [
+    /INFO Peer \S+ is up /,
+    /WARNING Peer \S+ is down: /,
+    /WARNING Messages for peer \S+ are being dropped: /,
+    /INFO Peer \S+ is up again /,
+    /WARNING 104 messages for peer \S+ were dropped /,
+  ];
+  assertEquals(lines.length, outage.length, lines.join("\n"));
+  for (const [index, pattern] of outage.entries()) assertMatch(lines[index] ?? "", pattern);
+});
+
+const authority = makeAuthority("Cluster Root");
+const certificate = makeCertificate(authority);
+
+/** Two servers that reach each other by https alone, each trusting the authority given. */
+async function secured(trusted: string): Promise<readonly [Running, Running]> {
+  const ports = freePorts(6);
+  const [, , one, , , two] = ports;
+  const tls = { key: "server.key", cert: "server.crt" };
+  const start = (own: readonly number[], port: number = 0) =>
+    run({
+      servers: [{ type: "client" }, { type: "admin" }, { type: "admin", tls }],
+      ports: own,
+      files: { "server.key": certificate.key, "server.crt": certificate.cert, "ca.crt": trusted },
+      cluster: (folder) => [
+        { host: "127.0.0.1", port, protocol: "https", "ssl.ca": `${folder}/ca.crt` },
+      ],
+    });
+  return await Promise.all([start(ports.slice(0, 3), two), start(ports.slice(3), one)]);
+}
+
+Deno.test("peers of https are trusted by a private authority", async () => {
+  const [first, second] = await secured(authority.cert);
+  await using _first = first;
+  await using _second = second;
+  await using browser = await Browser.open(second.client, { topics: ["A"] });
+  await publish(first.admin, story(0, { text: "😀" }));
+  assertEquals(JSON.parse(await browser.next()).text, "😀");
+  assertEquals((await peersOf(first.admin))[0]?.state, "up");
+});
+
+Deno.test("a peer of https that no trusted authority vouches for gets nothing", async () => {
+  const [first, second] = await secured(makeAuthority("Another Root").cert);
+  await using _first = first;
+  await using _second = second;
+  await using browser = await Browser.open(second.client, { topics: ["A"] });
+  await publish(first.admin, story(0));
+  await until(async () => {
+    const [peer] = await peersOf(first.admin);
+    // As long as the other one starts, it refuses the connection.
+    return peer?.state === "down" && /certificate/i.test(peer["last.error"] ?? "");
+  });
+  assertEquals(await browser.all(), []);
+  assertEquals((await status(second.admin))["messages.in"], 0);
+});
