@@ -169,6 +169,32 @@ Deno.test("what was published at a server that is killed arrives at the others, 
   }
 });
 
+for (
+  const [when, waitMs, isRestarted] of [
+    ["soon", 0, false],
+    ["just before it is found out", 4000, false],
+    ["soon, and is started again at once", 0, true],
+  ] as const
+) {
+  Deno.test(`what a server has not brought to one that hangs arrives by the third one, when it dies ${when}`, async () => {
+    await using cluster = await Cluster.start(mesh(3));
+    await using second = await cluster.browser(1);
+    await using third = await cluster.browser(2);
+    cluster.server(2).process.kill("SIGSTOP");
+    const stopped = performance.now();
+    for (const n of range(0, 100)) await cluster.publish(story(n));
+    await until(() => second.waiting >= 100 && performance.now() - stopped >= waitMs);
+    await cluster.kill(0);
+    if (isRestarted) await cluster.restart(0);
+    cluster.server(2).process.kill("SIGCONT");
+    await until(() => third.waiting >= 100);
+    await cluster.settled();
+    for (const browser of [second, third]) {
+      assertEquals(sorted(numbers(await browser.all())), range(0, 100));
+    }
+  });
+}
+
 Deno.test("a server that hangs for 20 s slows nobody, and gets everything when it goes on", async () => {
   await using cluster = await Cluster.start(mesh(3));
   await using first = await cluster.browser(0);
