@@ -45,6 +45,8 @@ const FORBIDDEN: Record<string, (values: Values) => string> = {
     `Deno.listen({ hostname: "0.0.0.0", port: ${client} });`,
   "connect elsewhere": ({ other }) =>
     `await Deno.connect({ hostname: "127.0.0.1", port: ${other} });`,
+  "connect to another address on the port of a peer": ({ peer }) =>
+    `await Deno.connect({ hostname: "127.0.0.2", port: ${peer} });`,
   "fetch from elsewhere": ({ other }) => `await fetch("http://127.0.0.1:${other}/");`,
   "resolve a name": () => `await Deno.resolveDns("example.com", "A");`,
   "read /etc/hostname": () => `Deno.readTextFileSync("/etc/hostname");`,
