@@ -8,12 +8,6 @@
 import { concat, utf8 } from "../websocket/bytes.ts";
 import { freePorts } from "./server.ts";
 
-/** The fingerprint that the receipts of a {@linkcode ScriptedPeer} hold. */
-export const FINGERPRINT = "peerpeerpeerpeer";
-
-/** A receipt as the original writes it. */
-export const RECEIPT = `{"fingerprint":"${FINGERPRINT}"}`;
-
 /** Bytes that a peer without bounds sends at a time. */
 const ENDLESS_CHUNK = 16_384;
 
@@ -132,9 +126,16 @@ export class PeerConnection {
   }
 }
 
+/** A receipt as the original writes it. */
+export function receipt(fingerprint: string): string {
+  return `{"fingerprint":"${fingerprint}"}`;
+}
+
 /** Listens on 127.0.0.1 and behaves as it is told. Dispose of it: its connections are closed. */
 export class ScriptedPeer implements AsyncDisposable {
   readonly port: number;
+  /** Another one for each. */
+  readonly fingerprint: string = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
   /** `n` of each message that was answered with a receipt, in order. */
   readonly taken: unknown[] = [];
   /** Connections that were accepted so far. */
@@ -151,6 +152,11 @@ export class ScriptedPeer implements AsyncDisposable {
     this.#behaviour = behaviour;
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
     this.#accepting = this.#accept();
+  }
+
+  /** Where it listens, as a URL has it. */
+  get at(): string {
+    return `127.0.0.1:${this.port}`;
   }
 
   /** Behaves in another way from now on; the connections that are there are closed. */
@@ -243,7 +249,9 @@ export function taking(
       const request = await connection.request();
       if (request === null) return;
       const posted = request.method === "POST";
-      await connection.send(write(posted ? RECEIPT : '{"instance":"default","version":7}'));
+      await connection.send(
+        write(posted ? receipt(peer.fingerprint) : '{"instance":"default","version":7}'),
+      );
       if (posted) peer.take(request);
     } while (!once);
     await connection.finish();

@@ -1,18 +1,10 @@
 /**
- * What a peer can do to the service: nothing. Beside each bad one stands a good one, a service of
- * ours, whose browser hears everything at once.
+ * What a peer can do to the service: nothing. Beside the bad ones stands a good one, a service of ours,
+ * whose browser hears everything at once.
  */
 
 import { assert, assertEquals, assertMatch, assertNotMatch } from "../assert.ts";
-import {
-  answering,
-  type Behaviour,
-  FINGERPRINT,
-  RECEIPT,
-  response,
-  ScriptedPeer,
-  taking,
-} from "./bad_peer.ts";
+import { answering, type Behaviour, receipt, response, ScriptedPeer, taking } from "./bad_peer.ts";
 import { Browser } from "./browser.ts";
 import { freePorts, type PeerEntry, publish, run, type Running, status } from "./server.ts";
 
@@ -39,31 +31,31 @@ interface PeerStatus {
   readonly "last.contact": number | null;
 }
 
-/** A service with a bad and a good peer, and a browser at the good one. */
+/** A service with a good peer and others, and a browser at the good one. */
 class Site implements AsyncDisposable {
   readonly service: Running;
-  readonly #bad: PeerEntry;
   readonly #good: Running;
   readonly #browser: Browser;
   #published = 0;
 
-  private constructor(service: Running, bad: PeerEntry, good: Running, browser: Browser) {
+  private constructor(service: Running, good: Running, browser: Browser) {
     this.service = service;
-    this.#bad = bad;
     this.#good = good;
     this.#browser = browser;
   }
 
-  static async start(port: number, host: string = "127.0.0.1"): Promise<Site> {
+  /** @param ports Of the other peers. */
+  static async start(...ports: readonly number[]): Promise<Site> {
+    return await Site.among(ports.map((port) => peerAt(port)));
+  }
+
+  static async among(others: readonly PeerEntry[]): Promise<Site> {
     await using stack = new AsyncDisposableStack();
     const good = stack.use(await run());
     const browser = stack.use(await Browser.open(good.client, { topics: ["A"] }));
-    const bad: PeerEntry = { host, port, protocol: "http" };
-    const service = await run({
-      cluster: () => [bad, { host: "127.0.0.1", port: good.admin, protocol: "http" }],
-    });
+    const service = await run({ cluster: () => [...others, peerAt(good.admin)] });
     stack.move();
-    return new Site(service, bad, good, browser);
+    return new Site(service, good, browser);
   }
 
   /** Publishes so many messages, and sees each of them arrive at the good peer before the next. */
@@ -78,35 +70,35 @@ class Site implements AsyncDisposable {
     }
   }
 
-  /** The bad peer's row of the status page. */
-  async bad(): Promise<PeerStatus> {
-    return await this.#row(0);
+  /** A peer's row of the status page. */
+  async row(at: string): Promise<PeerStatus> {
+    const rows = (await status(this.service.admin))["cluster"] as readonly PeerStatus[];
+    const row = rows.find(({ peer }) => peer === `http://${at}/`);
+    assert(row !== undefined, `no ${at} in ${JSON.stringify(rows)}`);
+    return row;
   }
 
-  /** The good peer's. */
-  async good(): Promise<PeerStatus> {
-    return await this.#row(1);
-  }
-
-  /** Waits until the log warns of the bad peer. */
-  async warned(): Promise<void> {
-    await this.service.process.line(new RegExp(`WARNING .*${this.#name}`));
-  }
-
-  /** The bad peer's row when nothing waits for it any more. */
-  async settled(): Promise<PeerStatus> {
+  /** The same when nothing waits for the peer any more. */
+  async settled(at: string): Promise<PeerStatus> {
     const deadline = performance.now() + SETTLE_LIMIT_MS;
     for (;;) {
-      const row = await this.bad();
+      const row = await this.row(at);
       if (row.queued === 0) return row;
       assert(performance.now() < deadline, JSON.stringify(row));
     }
   }
 
-  /** The levels of all lines about the bad peer, but for those that the start brings. */
-  tellings(): string[] {
-    const lines = this.service.log().split("\n").filter((line) => line.includes(this.#name));
-    return lines.flatMap((line) => /\] ([A-Z]+) (?!Permissions: )/.exec(line)?.[1] ?? []);
+  /** Waits until the log warns of a peer. */
+  async warned(at: string): Promise<void> {
+    await this.service.process.line(new RegExp(`WARNING .*${at}`));
+  }
+
+  /** The levels of all lines about a peer from the first warning on. */
+  tellings(at: string): string[] {
+    const lines = this.service.log().split("\n").filter((line) => line.includes(at));
+    const levels = lines.flatMap((line) => /\] ([A-Z]+) /.exec(line)?.[1] ?? []);
+    const first = levels.indexOf("WARNING");
+    return first < 0 ? [] : levels.slice(first);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -115,16 +107,20 @@ class Site implements AsyncDisposable {
     await this.#good[Symbol.asyncDispose]();
   }
 
-  get #name(): string {
-    return `${this.#bad.host}:${this.#bad.port}`;
+  /** Nothing that others do has cost the good peer anything. */
+  async assertGood(published: number): Promise<void> {
+    const { state, sent, failed, dropped } = await this.settled(`127.0.0.1:${this.#good.admin}`);
+    assertEquals({ state, sent, failed, dropped }, {
+      state: "up",
+      sent: published,
+      failed: 0,
+      dropped: 0,
+    });
   }
+}
 
-  async #row(index: number): Promise<PeerStatus> {
-    const rows = (await status(this.service.admin))["cluster"] as readonly PeerStatus[];
-    const row = rows[index];
-    assert(row !== undefined, `there are ${rows.length} peers`);
-    return row;
-  }
+function peerAt(port: number, host: string = "127.0.0.1"): PeerEntry {
+  return { host, port, protocol: "http" };
 }
 
 /** The numbers from 1 on. */
@@ -133,190 +129,203 @@ function upTo(count: number): number[] {
 }
 
 /** What must be seen of a peer that has been down since `published` messages were published. */
-async function assertDown(site: Site, published: number, error: RegExp): Promise<void> {
-  await site.warned();
-  const { state, queued, sent, failed, dropped, "last.error": last } = await site.bad();
+async function assertDown(
+  site: Site,
+  at: string,
+  published: number,
+  error: RegExp,
+  what: string = at,
+): Promise<void> {
+  await site.warned(at);
+  const { state, queued, sent, failed, dropped, "last.error": last } = await site.row(at);
   assertEquals({ state, queued, sent, dropped }, {
     state: "down",
     queued: published,
     sent: 0,
     dropped: 0,
-  });
-  assert(failed > 0);
-  assertMatch(last ?? "", error);
-  assertNotMatch(last ?? "", /undefined|object|Error:|os error|\bat .*\.ts/);
-  assertEquals(site.tellings(), ["WARNING"]);
+  }, what);
+  assert(failed > 0, what);
+  assertMatch(last ?? "", error, what);
+  assertNotMatch(last ?? "", /undefined|object|Error:|os error|\bat .*\.ts/, what);
+  assertEquals(site.tellings(at), ["WARNING"], what);
 }
 
-/** What must be seen when a peer that was down has taken everything. */
-async function assertUp(site: Site, published: number): Promise<void> {
-  const { state, queued, sent, dropped, fingerprint } = await site.settled();
+/** What must be seen of a peer that was down, when it has taken everything: in order, each once. */
+async function assertUp(
+  site: Site,
+  peer: ScriptedPeer,
+  published: number,
+  what: string = "",
+): Promise<void> {
+  await peer.until(() => peer.taken.length >= published);
+  const { state, queued, sent, dropped, fingerprint } = await site.settled(peer.at);
+  assertEquals(peer.taken, upTo(published), what);
   assertEquals({ state, queued, sent, dropped, fingerprint }, {
     state: "up",
     queued: 0,
     sent: published,
     dropped: 0,
-    fingerprint: FINGERPRINT,
-  });
-  assertEquals(site.tellings(), ["WARNING", "INFO"]);
-  const good = await site.good();
-  assertEquals([good.state, good.sent, good.dropped], ["up", published, 0]);
-}
-
-/** Reads one request, and then sends the head of an answer and a body without end. */
-function overflowing(head: string, piece: string, sent: (bytes: number) => void): Behaviour {
-  return async (connection) => {
-    if (await connection.request() === null) return;
-    await connection.send(head);
-    sent(await connection.sendEndlessly(piece));
-  };
+    fingerprint: peer.fingerprint,
+  }, what);
+  assertEquals(site.tellings(peer.at), ["WARNING", "INFO"], what);
 }
 
 const silent: Behaviour = (connection) => connection.ended();
 
 const hasty: Behaviour = () => Promise.resolve();
 
-/** Nobody waits this long for the end of the answer. */
-const dripping: Behaviour = async (connection) => {
+const random: Behaviour = async (connection) => {
   if (await connection.request() === null) return;
-  const dripped = Promise.withResolvers<void>();
-  const answer = [...response("200 OK", RECEIPT, "Content-Type: application/json\r\n")];
+  await connection.send(crypto.getRandomValues(new Uint8Array(4096)));
+  await connection.ended();
+};
+
+/** Nobody waits as long as this answer takes. */
+const dripping: Behaviour = async (connection, peer) => {
+  if (await connection.request() === null) return;
+  const broken = Promise.withResolvers<void>();
+  const answer = [...response("200 OK", receipt(peer.fingerprint))];
   const timer = setInterval(() => {
-    connection.send(answer.shift() ?? "").catch(dripped.resolve);
+    connection.send(answer.shift() ?? "").catch(() => broken.resolve());
   }, 250);
-  await Promise.race([dripped.promise, connection.ended()]);
+  await Promise.race([broken.promise, connection.ended()]);
   clearInterval(timer);
 };
 
-/** What a bad peer does, and how the status page puts it. */
+/** What bad peers do, and how the status page puts it. */
 const BAD: Readonly<Record<string, readonly [Behaviour, RegExp]>> = {
   "answers 500": [answering(response("500 Internal Server Error", "oh")), /500/],
   "answers 503": [answering(response("503 Service Unavailable", "{}")), /503/],
+  "answers 401": [answering(response("401 Unauthorized", "")), /401/],
   "answers 404": [answering(response("404 Not Found", "<html>")), /404/],
-  "answers something that is no HTTP": [answering("SSH-2.0-OpenSSH_9.2\r\n"), /HTTP/],
-  "answers bytes at random": [
-    async (connection) => {
-      if (await connection.request() === null) return;
-      await connection.send(crypto.getRandomValues(new Uint8Array(4096)));
-      await connection.ended();
-    },
-    /HTTP|long|head/,
-  ],
-  "answers with a negative length": [
+  "answers 204": [answering("HTTP/1.1 204 No Content\r\n\r\n"), /204/],
+  "speaks no HTTP": [answering("SSH-2.0-OpenSSH_9.2\r\n"), /HTTP/],
+  "speaks at random": [random, /HTTP|header/],
+  "has a negative length": [
     answering("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"),
-    /HTTP|length/i,
+    /Content-Length/,
   ],
-  "answers with two lengths": [
-    answering(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 30\r\n\r\n${RECEIPT}`),
-    /HTTP|length/i,
+  "has two lengths": [
+    answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} "),
+    /Content-Length/,
   ],
-  "answers a body that is no JSON": [answering(response("200 OK", "It works!")), /receipt/],
-  "answers JSON without a fingerprint": [answering(response("200 OK", "{}")), /receipt/],
-  "answers null": [answering(response("200 OK", "null")), /receipt/],
-  "answers a number for a fingerprint": [
+  "has a body that is no JSON": [answering(response("200 OK", "It works!")), /admin port/],
+  "has a body that is null": [answering(response("200 OK", "null")), /admin port/],
+  "has no fingerprint": [answering(response("200 OK", "{}")), /receipt/],
+  "has a number for a fingerprint": [
     answering(response("200 OK", '{"fingerprint":7}')),
     /receipt/,
   ],
-  "answers a fingerprint of 10 kB": [
-    answering(response("200 OK", `{"fingerprint":"${"x".repeat(10_000)}"}`)),
+  "has a list for a fingerprint": [
+    answering(response("200 OK", '{"fingerprint":["x"]}')),
     /receipt/,
   ],
-  "answers a fingerprint below __proto__": [
-    answering(response("200 OK", `{"__proto__":${RECEIPT}}`)),
+  "has a fingerprint of 10 kB": [
+    answering(response("200 OK", receipt("x".repeat(10_000)))),
     /receipt/,
   ],
-  "answers nothing": [silent, /5 s|answer/],
-  "answers a byte at a time, too slowly": [dripping, /5 s|answer/],
-  "closes each connection at once": [hasty, /closed/],
+  "has its fingerprint below __proto__": [
+    answering(response("200 OK", `{"__proto__":${receipt("x")}}`)),
+    /receipt/,
+  ],
+  "answers nothing": [silent, /5000 ms|5 s/],
+  "answers a byte at a time": [dripping, /5000 ms|5 s/],
+  "closes each connection at once": [hasty, /closes|breaks/],
 };
 
-for (const [does, [behaviour, error]] of Object.entries(BAD)) {
-  Deno.test(`a peer that ${does} slows nobody, and gets everything when it is good again`, async () => {
-    await using peer = new ScriptedPeer(behaviour);
-    await using site = await Site.start(peer.port);
-    await site.publish(3);
-    await assertDown(site, 3, error);
-    await site.publish(4);
-    assertEquals(site.tellings(), ["WARNING"], "one line for the outage");
+Deno.test("bad peers slow nobody, are shown, cost one line each, and get everything when they are good again", async () => {
+  await using stack = new AsyncDisposableStack();
+  const peers = Object.entries(BAD).map(([what, [behaviour, error]]) => ({
+    what,
+    error,
+    peer: stack.use(new ScriptedPeer(behaviour)),
+  }));
+  await using site = await Site.start(...peers.map(({ peer }) => peer.port));
+  await site.publish(3);
+  for (const { what, error, peer } of peers) await assertDown(site, peer.at, 3, error, what);
+  await site.publish(4);
+  for (const { what, peer } of peers) assertEquals(site.tellings(peer.at), ["WARNING"], what);
 
-    peer.become(taking());
-    await peer.until(() => peer.taken.length >= 7);
-    await assertUp(site, 7);
-    assertEquals(peer.taken, upTo(7));
-  });
-}
+  for (const { peer } of peers) peer.become(taking());
+  for (const { what, peer } of peers) await assertUp(site, peer, 7, what);
+  await site.assertGood(7);
+});
 
-for (const status of ["301 Moved Permanently", "307 Temporary Redirect"]) {
-  Deno.test(`a peer that answers ${status} sends the service nowhere`, async () => {
-    await using elsewhere = new ScriptedPeer(taking());
-    const location = `Location: http://127.0.0.1:${elsewhere.port}/\r\n`;
-    await using peer = new ScriptedPeer(answering(response(status, "", location)));
-    await using site = await Site.start(peer.port);
-    await site.publish(2);
-    await assertDown(site, 2, new RegExp(status.slice(0, 3)));
+Deno.test("a redirect sends the service nowhere", async () => {
+  await using elsewhere = new ScriptedPeer(taking());
+  await using stack = new AsyncDisposableStack();
+  const peers = ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"].map((status) => ({
+    status,
+    peer: stack.use(
+      new ScriptedPeer(answering(response(status, "", `Location: http://${elsewhere.at}/\r\n`))),
+    ),
+  }));
+  await using site = await Site.start(...peers.map(({ peer }) => peer.port));
+  await site.publish(2);
+  for (const { status, peer } of peers) {
+    await assertDown(site, peer.at, 2, new RegExp(status), status);
     peer.become(taking());
-    await peer.until(() => peer.taken.length >= 2);
-    await assertUp(site, 2);
-    assertEquals(peer.taken, [1, 2]);
-    assertEquals(elsewhere.connections, 0);
-  });
-}
+    await assertUp(site, peer, 2, status);
+  }
+  assertEquals(elsewhere.connections, 0);
+});
 
 /** Answers without end: the head, and what is sent again and again. */
 const ENDLESS: Readonly<Record<string, readonly [head: string, piece: string]>> = {
   "a body of 10 MB": ["HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n", " "],
-  "a chunked body without end": [
+  "chunks": [
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
     `400\r\n${" ".repeat(1024)}\r\n`,
   ],
-  "one chunk without end": [
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n",
-    " ",
-  ],
-  "a body that only the end of the connection ends": ["HTTP/1.0 200 OK\r\n\r\n", " "],
-  "an error with a body without end": ["HTTP/1.0 500 Oh\r\n\r\n", "x"],
-  "headers without end": ["HTTP/1.1 200 OK\r\n", "X-Header: x\r\n"],
-  "a header without end": ["HTTP/1.1 200 OK\r\nX-Header: ", "x"],
-  "a status line without end": ["HTTP/1.1 200 ", "x"],
-  "chunk extensions without end": [
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;",
-    "x=y;",
-  ],
-  "trailers without end": [
+  "one chunk": ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n", " "],
+  "a body without a length": ["HTTP/1.0 200 OK\r\n\r\n", " "],
+  "an error's body": ["HTTP/1.0 500 Oh\r\n\r\n", "x"],
+  "headers": ["HTTP/1.1 200 OK\r\n", "X-Header: x\r\n"],
+  "one header": ["HTTP/1.1 200 OK\r\nX-Header: ", "x"],
+  "a status line": ["HTTP/1.1 200 ", "x"],
+  "chunk extensions": ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x=y;"],
+  "trailers": [
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
     "X-Trailer: x\r\n",
   ],
-  "announcements of an answer without end": ["", "HTTP/1.1 100 Continue\r\n\r\n"],
+  "announcements of an answer": ["", "HTTP/1.1 100 Continue\r\n\r\n"],
 };
 
-for (const [what, [head, piece]] of Object.entries(ENDLESS)) {
-  Deno.test(`a peer that answers with ${what} is cut short`, async () => {
-    const sent: number[] = [];
-    await using peer = new ScriptedPeer(
-      overflowing(head, piece, (bytes) => sent.push(bytes)),
-    );
-    await using site = await Site.start(peer.port);
-    await site.publish(1);
-    await assertDown(site, 1, /./);
-    await peer.until(() => sent.length > 0);
-    assert(Math.max(...sent) < BUFFERS, `it took ${sent} bytes`);
-    peer.become(taking());
-    await peer.until(() => peer.taken.length > 0);
-    await assertUp(site, 1);
-  });
+/** Reads one request, and then sends the head of an answer and something without end. */
+function overflowing([head, piece]: readonly [string, string], sent: number[]): Behaviour {
+  return async (connection) => {
+    if (await connection.request() === null) return;
+    await connection.send(head);
+    sent.push(await connection.sendEndlessly(piece));
+  };
 }
 
+Deno.test("answers without end are cut short", async () => {
+  await using stack = new AsyncDisposableStack();
+  const peers = Object.entries(ENDLESS).map(([what, answer]) => {
+    const sent: number[] = [];
+    return { what, sent, peer: stack.use(new ScriptedPeer(overflowing(answer, sent))) };
+  });
+  await using site = await Site.start(...peers.map(({ peer }) => peer.port));
+  await site.publish(1);
+  for (const { what, sent, peer } of peers) {
+    await assertDown(site, peer.at, 1, /more than|within/, what);
+    await peer.until(() => sent.length > 0);
+    assert(Math.max(...sent) < BUFFERS, `${what}: ${sent} bytes`);
+  }
+  for (const { peer } of peers) peer.become(taking());
+  for (const { what, peer } of peers) await assertUp(site, peer, 1, what);
+});
+
 Deno.test("answers without end leave nothing in the service's memory", async () => {
-  let ended = 0;
-  await using peer = new ScriptedPeer(
-    overflowing("HTTP/1.0 200 OK\r\n\r\n", " ", () => ended++),
-  );
+  const sent: number[] = [];
+  await using peer = new ScriptedPeer(overflowing(["HTTP/1.0 200 OK\r\n\r\n", " "], sent));
   await using site = await Site.start(peer.port);
   await site.publish(5);
-  await peer.until(() => ended > 0);
+  await peer.until(() => sent.length > 0);
   const before = memory(site.service);
-  const already = ended;
-  await peer.until(() => ended >= already + 3);
+  const already = sent.length;
+  await peer.until(() => sent.length >= already + 3);
   const grown = memory(site.service) - before;
   assert(grown < 10_000_000, `it has grown by ${grown} bytes`);
 });
@@ -331,18 +340,17 @@ Deno.test("a peer that is not there yet gets everything when it has started", as
   const [port = 0] = freePorts(1);
   await using site = await Site.start(port);
   await site.publish(3);
-  await assertDown(site, 3, /refused|listen/);
+  await assertDown(site, `127.0.0.1:${port}`, 3, /refuses the connection/);
   await site.publish(4);
   await using peer = new ScriptedPeer(taking(), port);
-  await peer.until(() => peer.taken.length >= 7);
-  await assertUp(site, 7);
-  assertEquals(peer.taken, upTo(7));
+  await assertUp(site, peer, 7);
+  await site.assertGood(7);
 });
 
 Deno.test("a peer whose name nobody knows slows nobody, and is shown with its name", async () => {
-  await using site = await Site.start(22281, "nonexistent.invalid");
+  await using site = await Site.among([peerAt(22_281, "nonexistent.invalid")]);
   await site.publish(3);
-  await assertDown(site, 3, /name|resolve|lookup/);
+  await assertDown(site, "nonexistent.invalid:22281", 3, /host name that cannot be resolved/);
 });
 
 /** How else than usual a good peer may write its answers, and whether it closes after each. */
@@ -351,10 +359,7 @@ const ODD: Readonly<Record<string, readonly [write: (body: string) => string, on
     (body) => response("200 OK", body, "Connection: close\r\n"),
     true,
   ],
-  "speaks HTTP/1.0": [
-    (body) => response("200 OK", body).replace("1.1", "1.0"),
-    true,
-  ],
+  "speaks HTTP/1.0": [(body) => response("200 OK", body).replace("1.1", "1.0"), true],
   "speaks HTTP/1.0 without a length": [(body) => `HTTP/1.0 200 OK\r\n\r\n${body}`, true],
   "speaks HTTP/1.1 without a length": [(body) => `HTTP/1.1 200 OK\r\n\r\n${body}`, true],
   "answers as Node.js does": [
@@ -379,46 +384,48 @@ const ODD: Readonly<Record<string, readonly [write: (body: string) => string, on
     (body) => `HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n${response("200 OK", body)}`,
     false,
   ],
-  "answers with more than the receipt and less than a reason": [
+  "says more than it has to, and less": [
     (body) => response("200", body.replace("{", '{ "also": [1, {}], ')),
     false,
   ],
 };
 
-for (const [does, [write, once]] of Object.entries(ODD)) {
-  Deno.test(`a peer that ${does} gets everything in order, and is no outage`, async () => {
-    await using peer = new ScriptedPeer(taking(write, once));
-    await using site = await Site.start(peer.port);
-    await site.publish(20);
+Deno.test("peers that answer in unusual ways get everything in order, and are no outage", async () => {
+  await using stack = new AsyncDisposableStack();
+  const peers = Object.entries(ODD).map(([what, [write, once]]) => ({
+    what,
+    once,
+    peer: stack.use(new ScriptedPeer(taking(write, once))),
+  }));
+  await using site = await Site.start(...peers.map(({ peer }) => peer.port));
+  await site.publish(20);
+  for (const { what, once, peer } of peers) {
     await peer.until(() => peer.taken.length >= 20);
-    const connections = peer.connections;
-    await site.publish(1);
-    await peer.until(() => peer.taken.length >= 21);
-    assertEquals(peer.taken, upTo(21));
-    const { state, queued, sent, failed, dropped, fingerprint } = await site.settled();
-    assertEquals({ state, queued, sent, failed, dropped, fingerprint }, {
+    assertEquals(peer.taken, upTo(20), what);
+    const { state, sent, failed, dropped, fingerprint } = await site.settled(peer.at);
+    assertEquals({ state, sent, failed, dropped, fingerprint }, {
       state: "up",
-      queued: 0,
-      sent: 21,
+      sent: 20,
       failed: 0,
       dropped: 0,
-      fingerprint: FINGERPRINT,
-    });
-    assertEquals(site.tellings().filter((level) => level !== "INFO"), []);
-    assert(connections < 60, `${connections} connections for 20 messages`);
-    if (!once) assertEquals(connections, 1);
-  });
-}
+      fingerprint: peer.fingerprint,
+    }, what);
+    assertEquals(site.tellings(peer.at), [], what);
+    // One for each message, and some to ask for the status page.
+    assert(once ? peer.connections < 60 : peer.connections === 1, `${what}: ${peer.connections}`);
+  }
+  await site.assertGood(20);
+});
 
 for (const name of ["__proto__", "constructor"]) {
   Deno.test(`a peer whose fingerprint is ${name} is a peer like any other`, async () => {
     await using peer = new ScriptedPeer(
-      taking((body) => response("200 OK", body.replace(FINGERPRINT, name))),
+      taking((body) => response("200 OK", body.replace(/(?<="fingerprint":")\w+/, name))),
     );
     await using site = await Site.start(peer.port);
     await site.publish(3);
     await peer.until(() => peer.taken.length >= 3);
-    const { state, sent, fingerprint } = await site.settled();
+    const { state, sent, fingerprint } = await site.settled(peer.at);
     assertEquals({ state, sent, fingerprint }, { state: "up", sent: 3, fingerprint: name });
     assertEquals(peer.taken, [1, 2, 3]);
   });
@@ -438,7 +445,7 @@ Deno.test("a peer that closes after each answer is not connected to again and ag
 });
 
 Deno.test("an answer that nobody asked for is not taken for the next one's", async () => {
-  let broken = 0;
+  let closed = 0;
   await using peer = new ScriptedPeer(async (connection, peer) => {
     let request = await connection.request();
     while (request?.method === "GET") {
@@ -446,62 +453,63 @@ Deno.test("an answer that nobody asked for is not taken for the next one's", asy
       request = await connection.request();
     }
     if (request === null) return;
-    await connection.send(response("200 OK", RECEIPT).repeat(3));
+    await connection.send(response("200 OK", receipt(peer.fingerprint)).repeat(3));
     peer.take(request);
     await connection.ended();
-    broken++;
+    closed++;
   });
   await using site = await Site.start(peer.port);
   for (const n of [1, 2, 3]) {
     await site.publish(1);
-    await peer.until(() => peer.taken.length >= n && broken >= n);
+    await peer.until(() => peer.taken.length >= n && closed >= n);
   }
   assertEquals(peer.taken, [1, 2, 3]);
 });
 
 for (const code of ["400 Bad Request", "413 Payload Too Large"]) {
-  for (const once of [false, true]) {
-    const how = once ? "and closes" : "and goes on";
+  for (const closes of [false, true]) {
+    const how = closes ? "and closes" : "and goes on";
     Deno.test(`a message that a peer answers with ${code}, ${how}, is dropped alone`, async () => {
-      const refusing: Behaviour = async (connection, peer) => {
+      await using peer = new ScriptedPeer(async (connection, peer) => {
         for (;;) {
           const request = await connection.request();
           if (request === null) return;
-          if (request.method === "POST" && JSON.parse(request.body).n % 3 === 2) {
-            const close = once ? "Connection: close\r\n" : "";
-            await connection.send(response(code, '{"error":"x"}', close));
-            if (once) return await connection.finish();
+          const posted = request.method === "POST";
+          if (posted && JSON.parse(request.body).n % 3 === 2) {
+            const header = closes ? "Connection: close\r\n" : "";
+            await connection.send(response(code, '{"error":"x"}', header));
+            if (closes) return await connection.finish();
           } else {
-            await connection.send(response("200 OK", RECEIPT));
-            if (request.method === "POST") peer.take(request);
+            await connection.send(response("200 OK", receipt(peer.fingerprint)));
+            if (posted) peer.take(request);
           }
         }
-      };
-      await using peer = new ScriptedPeer(refusing);
+      });
       await using site = await Site.start(peer.port);
       await site.publish(9);
       await peer.until(() => peer.taken.length >= 6);
-      assertEquals(peer.taken, [1, 3, 4, 6, 7, 9]);
-      const { state, queued, sent, dropped, "dropped.refused": refused } = await site.settled();
-      assertEquals({ state, queued, sent, dropped, refused }, {
+      const row = await site.settled(peer.at);
+      const { state, sent, dropped, "dropped.refused": refused } = row;
+      assertEquals({ state, sent, dropped, refused }, {
         state: "up",
-        queued: 0,
         sent: 6,
         dropped: 3,
         refused: 3,
       });
-      assertEquals(site.tellings().filter((level) => level === "WARNING").length, 1);
+      assertEquals(peer.taken, [1, 3, 4, 6, 7, 9]);
+      assertEquals(site.tellings(peer.at), ["WARNING"]);
     });
   }
 }
 
 Deno.test("the service runs with flags that name its own addresses and its peers', and no other", async () => {
-  const peers: PeerEntry[] = [
-    { host: "127.0.0.1", port: 22_291, protocol: "http" },
-    { host: "::1", port: 22_292, protocol: "http" },
-    { host: "peer.invalid", port: 22_293, protocol: "https" },
-  ];
-  await using service = await run({ cluster: () => peers });
+  await using service = await run({
+    cluster: () => [
+      peerAt(22_291),
+      peerAt(22_292, "::1"),
+      { host: "peer.invalid", port: 22_293, protocol: "https" },
+    ],
+  });
   const command = Deno.readTextFileSync(`/proc/${service.process.pid}/cmdline`).split("\0");
   assertEquals(command.filter((word) => word.startsWith("--allow-net")), [
     `--allow-net=127.0.0.1:${service.client},127.0.0.1:${service.admin}` +
