@@ -55,14 +55,14 @@ export class Cluster {
     );
     const at = performance.now();
     for (const peer of targets) {
-      const others = reached.filter((each) => each !== peer.fingerprint);
       peer.push({
         instance,
-        body: encoded.touchedBy([...touched, ...others]),
-        at,
-        // The others know nothing of one whose fingerprint is not known.
-        told: peer.isUp && peer.fingerprint !== null ? others : [],
+        encoded,
+        touched,
+        others: reached.filter((each) => each !== peer.fingerprint),
+        isPromised: peer.isUp && peer.fingerprint !== null,
         isHandover: false,
+        at,
       });
     }
   }
@@ -105,14 +105,10 @@ export class Cluster {
 
   /** Asks those who rely on this server to bring a peer its messages to do so themselves. */
   #handOver(peer: Peer): void {
-    for (const message of peer.takeBack()) {
-      for (const other of this.#peers) {
-        if (!other.isUp || other.fingerprint === null) continue;
-        if (message.told.includes(other.fingerprint)) {
-          other.push({ ...message, told: [], isHandover: true });
-        }
-      }
-    }
+    const { fingerprint } = peer;
+    const lost = peer.takeBack();
+    if (fingerprint === null) return;
+    for (const other of this.#peers) if (other !== peer) other.handOver(fingerprint, lost);
   }
 
   /**
@@ -133,10 +129,12 @@ export class Cluster {
         if (!touched.includes(other.fingerprint)) continue;
         other.peer.push({
           instance,
-          body: encoded.touchedBy(touched.filter((each: string) => each !== other.fingerprint)),
-          at: performance.now(),
-          told: [],
+          encoded,
+          touched: touched.filter((each: string) => each !== other.fingerprint),
+          others: [],
+          isPromised: false,
           isHandover: false,
+          at: performance.now(),
         });
       }
     }

@@ -168,13 +168,31 @@ export class Peer {
     else this.#wake();
   }
 
+  /**
+   * Tells it that another server does not get from us what it may rely on: the copies that wait are
+   * changed, and of those that it has got it is asked to pass them on itself.
+   *
+   * @param lost What that server does not get, in order.
+   */
+  handOver(fingerprint: string, lost: readonly Relayed[]): void {
+    const own = this.#fingerprint;
+    const withdrawn = this.#queue.withdraw(fingerprint);
+    if (own === null) return;
+    const handovers = lost
+      .filter(({ encoded, others }) => others.includes(own) && !withdrawn.has(encoded))
+      .map((message) => ({ ...message, isPromised: false, isHandover: true }));
+    this.#drop("full", this.#queue.putFirst(handovers));
+    if (this.#connection) this.#fill(this.#connection);
+    else if (handovers.length > 0) this.#wake();
+  }
+
   /** Tries one that is down again soon, as it may be back: {@linkcode FIRST_MS} after it was last tried. */
   hurry(): void {
     if (this.#state === "down") this.#shortenPause();
   }
 
-  /** The messages whose delivery by this server others rely on, in order; each is given once. */
-  takeBack(): Generator<Relayed> {
+  /** The messages that others rely on us to bring to it, in order; each is given once. */
+  takeBack(): Relayed[] {
     return this.#queue.takeBack();
   }
 
@@ -299,7 +317,8 @@ export class Peer {
     );
   }
 
-  #encode({ instance, body, isHandover }: Relayed): Uint8Array {
+  #encode({ instance, encoded, touched, others, isHandover }: Relayed): Uint8Array {
+    const body = encoded.touchedBy([...touched, ...others]);
     const head = encoder.encode(
       `POST /?instance=${encodeURIComponent(instance)} HTTP/1.1\r\n${this.#headers}` +
         (isHandover ? `${HANDOVER_HEADER}: 1\r\n` : "") +

@@ -6,27 +6,29 @@
  * @module
  */
 
+import type { Encoded } from "../hub/message.ts";
+
 /** A message on its way to one peer. */
 export interface Relayed {
   readonly instance: string;
-  /** JSON in UTF-8, with the list of servers that is meant for this peer. */
-  readonly body: Uint8Array<ArrayBuffer>;
-  /** When this server got it, on a clock that never goes back, in ms. */
-  readonly at: number;
-  /**
-   * Fingerprints of the other peers that have been told that this one gets it from us, and so do not
-   * pass it on.
-   */
-  readonly told: readonly string[];
+  readonly encoded: Pick<Encoded, "bytes" | "touchedBy">;
+  /** Fingerprints of the servers that have handled it. */
+  readonly touched: readonly string[];
+  /** Fingerprints of the other peers that get it from us, which the copy names so that this one need not. */
+  readonly others: readonly string[];
+  /** Whether the copies for those others name this peer in turn. */
+  readonly isPromised: boolean;
   /** Whether the peer has it already, and is only asked to pass it on. */
   readonly isHandover: boolean;
+  /** When this server got it, on a clock that never goes back, in ms. */
+  readonly at: number;
 }
 
 /** How much may wait. */
 export interface QueueLimits {
   /** Messages. */
   readonly messages: number;
-  /** Bytes of their bodies. */
+  /** Bytes of them, each as it is encoded. */
   readonly bytes: number;
   /** Age in ms. */
   readonly ageMs: number;
@@ -64,7 +66,7 @@ export class Queue {
     return this.#waiting.length - this.#start;
   }
 
-  /** Bytes of the bodies of those that have been sent and not answered. */
+  /** Bytes of those that have been sent and not answered. */
   get sentBytes(): number {
     return this.#sentBytes;
   }
@@ -72,9 +74,18 @@ export class Queue {
   /** Adds a message at the end. @returns How many of the oldest had to go to make room. */
   push(message: Relayed): number {
     this.#waiting.push(message);
-    this.#bytes += message.body.length;
-    const { messages, bytes } = this.#limits;
-    return this.#drop(() => this.size > messages || this.#bytes > bytes);
+    return this.#makeRoomFor([message]);
+  }
+
+  /**
+   * Adds messages that are older than those that wait, before them.
+   *
+   * @returns How many of the oldest had to go to make room.
+   */
+  putFirst(messages: readonly Relayed[]): number {
+    this.#waiting.splice(0, this.#start, ...messages);
+    this.#start = 0;
+    return this.#makeRoomFor(messages);
   }
 
   /** Drops what is too old at `now` and not on its way. @returns How many. */
@@ -88,7 +99,7 @@ export class Queue {
     const message = this.#shift();
     if (message) {
       this.#sent.push(message);
-      this.#sentBytes += message.body.length;
+      this.#sentBytes += message.encoded.bytes.length;
     }
     return message;
   }
@@ -97,8 +108,8 @@ export class Queue {
   answered(): void {
     const message = this.#sent.shift();
     if (!message) return;
-    this.#bytes -= message.body.length;
-    this.#sentBytes -= message.body.length;
+    this.#bytes -= message.encoded.bytes.length;
+    this.#sentBytes -= message.encoded.bytes.length;
   }
 
   /** The connection is gone: what was sent and not answered is to be sent again, first. */
@@ -118,15 +129,39 @@ export class Queue {
     this.#sentBytes = 0;
   }
 
-  /** All messages whose delivery others rely on, in order; from now on they are told otherwise. */
-  *takeBack(): Generator<Relayed> {
+  /** The messages that others have been told this peer gets, in order; each is given once. */
+  takeBack(): Relayed[] {
+    const promised: Relayed[] = [];
     for (const messages of [this.#sent, this.#waiting]) {
       for (const [index, message] of messages.entries()) {
-        if (message === undefined || message.told.length === 0) continue;
-        messages[index] = { ...message, told: [] };
-        yield message;
+        if (!message?.isPromised) continue;
+        messages[index] = { ...message, isPromised: false };
+        promised.push(message);
       }
     }
+    return promised;
+  }
+
+  /**
+   * Has the messages that wait name a server no more, as it does not get them from us.
+   *
+   * @returns Those that did, as they are encoded.
+   */
+  withdraw(fingerprint: string): Set<Relayed["encoded"]> {
+    const withdrawn = new Set<Relayed["encoded"]>();
+    for (const [index, message] of this.#waiting.entries()) {
+      if (!message?.others.includes(fingerprint)) continue;
+      const others = message.others.filter((other) => other !== fingerprint);
+      this.#waiting[index] = { ...message, others };
+      withdrawn.add(message.encoded);
+    }
+    return withdrawn;
+  }
+
+  #makeRoomFor(added: readonly Relayed[]): number {
+    this.#bytes += added.reduce((sum, { encoded }) => sum + encoded.bytes.length, 0);
+    const { messages, bytes } = this.#limits;
+    return this.#drop(() => this.size > messages || this.#bytes > bytes);
   }
 
   #drop(hasToGo: (message: Relayed) => boolean): number {
@@ -135,7 +170,7 @@ export class Queue {
       const oldest = this.#waiting[this.#start];
       if (!oldest || !hasToGo(oldest)) return dropped;
       this.#shift();
-      this.#bytes -= oldest.body.length;
+      this.#bytes -= oldest.encoded.bytes.length;
       dropped++;
     }
   }

@@ -4,8 +4,27 @@ import { assertEquals } from "../assert.ts";
 
 const LIMITS = { messages: 8, bytes: 100, ageMs: 50 };
 
-function relayed(size: number, at: number, told: readonly string[] = []): Relayed {
-  return { instance: "default", body: new Uint8Array(size), at, told, isHandover: false };
+function relayed(size: number, at: number, rest: Partial<Relayed> = {}): Relayed {
+  const bytes = new Uint8Array(size);
+  return {
+    instance: "default",
+    encoded: { bytes, touchedBy: () => bytes.slice() },
+    touched: [],
+    others: [],
+    isPromised: false,
+    isHandover: false,
+    at,
+    ...rest,
+  };
+}
+
+function sizes(messages: Iterable<Relayed>): number[] {
+  return [...messages].map(({ encoded }) => encoded.bytes.length);
+}
+
+/** Takes everything that waits. */
+function* rest(queue: Queue): Generator<Relayed> {
+  for (let next = queue.take(); next; next = queue.take()) yield next;
 }
 
 Deno.test("what was sent and not answered is sent again first, and in order", () => {
@@ -37,16 +56,34 @@ Deno.test("what is on its way is dropped neither for its age nor for room", () =
 
 Deno.test("a message that is taken back is given once, in order, sent or not", () => {
   const queue = new Queue(LIMITS);
-  const told = relayed(1, 0, ["B"]);
-  for (const message of [told, relayed(2, 0), relayed(3, 0, ["B", "C"])]) queue.push(message);
+  const promised = { isPromised: true };
+  for (const message of [relayed(1, 0, promised), relayed(2, 0), relayed(3, 0, promised)]) {
+    queue.push(message);
+  }
   queue.take();
-  assertEquals([...queue.takeBack()].map(({ body, told }) => [body.length, told]), [
-    [1, ["B"]],
-    [3, ["B", "C"]],
-  ]);
-  assertEquals([...queue.takeBack()], []);
+  assertEquals(sizes(queue.takeBack()), [1, 3]);
+  assertEquals(queue.takeBack(), []);
   queue.rewind();
-  assertEquals(queue.take(), { ...told, told: [] }, "it still waits");
+  assertEquals([...rest(queue)].map(({ isPromised }) => isPromised), [false, false, false]);
+});
+
+Deno.test("what waits names a server no more that is withdrawn, and what was sent stays as it was", () => {
+  const queue = new Queue(LIMITS);
+  const messages = [["B", "C"], ["B", "C"], ["C"]].map((others) => relayed(1, 0, { others }));
+  for (const message of messages) queue.push(message);
+  queue.take();
+  assertEquals(queue.withdraw("B"), new Set([messages[1]?.encoded]));
+  queue.rewind();
+  assertEquals([...rest(queue)].map(({ others }) => others), [["B", "C"], ["C"], ["C"]]);
+});
+
+Deno.test("what is put first comes before what waits and behind what was sent", () => {
+  const queue = new Queue({ ...LIMITS, messages: 5 });
+  for (const size of [1, 2, 3]) queue.push(relayed(size, 0));
+  queue.take();
+  assertEquals(queue.putFirst([4, 5, 6].map((size) => relayed(size, 0))), 1);
+  queue.rewind();
+  assertEquals(sizes(rest(queue)), [1, 5, 6, 2, 3], "the oldest of those that waited had to go");
 });
 
 type Step = { readonly kind: "push"; readonly size: number } | {
@@ -68,7 +105,7 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
       let waiting: Relayed[] = [];
       let now = 0;
       const bytesOf = (messages: readonly Relayed[]) =>
-        messages.reduce((sum, { body }) => sum + body.length, 0);
+        messages.reduce((sum, { encoded }) => sum + encoded.bytes.length, 0);
       for (const step of steps) {
         switch (step.kind) {
           case "push": {
@@ -129,8 +166,8 @@ Deno.test("thousands that pass through leave nothing behind", () => {
   for (let n = 0; n < 10_000; n++) {
     queue.push(relayed(1, n));
     queue.push(relayed(2, n));
-    assertEquals(queue.take()?.body.length, 1);
-    assertEquals(queue.take()?.body.length, 2);
+    assertEquals(queue.take()?.encoded.bytes.length, 1);
+    assertEquals(queue.take()?.encoded.bytes.length, 2);
     queue.answered();
     queue.answered();
   }
