@@ -102,9 +102,10 @@ Deno.test("a message keeps its characters and its instance, whatever the name", 
   await cluster.publish(story(0, { text }), { instance: path });
   await cluster.publish(story(1), { instance: name });
   await cluster.settled();
-  for (const browser of browsers.all) assertEquals(JSON.parse(await browser.next()).text, text);
+  for (const browser of browsers.all) {
+    assertEquals((await browser.all()).map((each) => JSON.parse(each).text), [text]);
+  }
   assertEquals((await status(cluster.server(1).admin, name))["history.size"], 1);
-  assertEquals(await browsers.numbers(), [[], []]);
   assertEquals(await other.all(), [], "and no other instance hears of it");
 });
 
@@ -315,6 +316,7 @@ Deno.test("peers of https are trusted by a private authority", async () => {
   await using _second = second;
   await using browser = await Browser.open(second.client, { topics: ["A"] });
   await publish(first.admin, story(0, { text: "😀" }));
+  await until(() => browser.waiting > 0);
   assertEquals(JSON.parse(await browser.next()).text, "😀");
   assertEquals((await peersOf(first.admin))[0]?.state, "up");
 });

@@ -37,6 +37,7 @@ async function distinct(cluster: Cluster, browsers: Browsers, count: number): Pr
 
 /** The next message that a browser gets, as it is. */
 async function next(browser: Browser): Promise<Record<string, unknown>> {
+  await until(() => browser.waiting > 0);
   return JSON.parse(await browser.next());
 }
 
