@@ -81,6 +81,12 @@ class Site implements AsyncDisposable {
     return Number(began.split(" ")[1]);
   }
 
+  /** Waits until the service has reached all its peers. */
+  async meet(): Promise<void> {
+    await using visitor = this.host.visit("meet");
+    await visitor.ended();
+  }
+
   /** Waits for a message; resolves to when it came, in ms since 1970. */
   async arrival(n: number): Promise<number> {
     return Number((await this.#browser.line(new RegExp(`^${n} `))).split(" ")[1]);

@@ -1,8 +1,10 @@
 /**
- * Hosts with a network between them, on one machine: each is a network namespace.
+ * Hosts with a network between them, on one machine: each has namespaces of its own for its network,
+ * its mounts and its processes.
  *
- * The namespaces have no names, so nothing is left of them when the processes in them have ended, and
- * those end when the test does.
+ * Nothing is left of them when the test's process ends, in whatever way: the first process of a host
+ * ends with its input, the kernel kills all others with the first one, and devices and namespaces
+ * without a name are gone when nobody uses them any more.
  *
  * @module
  */
@@ -40,10 +42,9 @@ export class Host implements AsyncDisposable {
   }
 
   static async make(): Promise<Host> {
-    // It lives until its input ends, at the latest with the test's process.
     const host = new Host(
       new Deno.Command("unshare", {
-        args: ["--net", "--mount", "sh", "-c", "echo; exec cat"],
+        args: ["--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", "echo; exec cat"],
         stdin: "piped",
         stdout: "piped",
         stderr: "inherit",
@@ -56,11 +57,14 @@ export class Host implements AsyncDisposable {
       await host[Symbol.asyncDispose]();
       throw new Error("A network namespace cannot be made");
     }
+    await host.call("mount", "--bind", host.#hosts, "/etc/hosts");
+    await host.call("ip", "link", "set", "lo", "up");
     return host;
   }
 
-  get pid(): number {
-    return this.#holder.pid;
+  /** The file that stands for its network. */
+  get network(): string {
+    return `/proc/${this.#holder.pid}/ns/net`;
   }
 
   /** Gives names to addresses, in the lines of `/etc/hosts`. */
@@ -68,10 +72,18 @@ export class Host implements AsyncDisposable {
     Deno.writeTextFileSync(this.#hosts, lines);
   }
 
-  /** Starts a program on it. */
+  /** Starts a program on it. Signals do not go through to it, but it is killed with its `Process`. */
   start(command: string, args: readonly string[]): Process {
-    const at = `/proc/${this.pid}/ns`;
-    return new Process("nsenter", [`--net=${at}/net`, `--mount=${at}/mnt`, command, ...args]);
+    const at = `/proc/${this.#holder.pid}/ns`;
+    return new Process("nsenter", [
+      `--net=${this.network}`,
+      `--mount=${at}/mnt`,
+      `--pid=${at}/pid_for_children`,
+      // The program is a child of nsenter, as it could not be in another process namespace itself.
+      ...["setpriv", "--pdeathsig", "KILL"],
+      command,
+      ...args,
+    ]);
   }
 
   /** Runs a program on it to its end, which must be a good one; resolves to its output. */
@@ -88,11 +100,13 @@ export class Host implements AsyncDisposable {
     return this.start(Deno.execPath(), [...deno, `${ROOT}tests/system/visitor.ts`, ...args]);
   }
 
-  /** Connects a device to it, with its addresses. */
+  /** Gives one of its devices to another host. */
+  async give(device: string, to: Host): Promise<void> {
+    await this.call("ip", "link", "set", device, "netns", to.network);
+  }
+
+  /** Brings a device up with the addresses of a host. */
   async connect(device: string, number: number): Promise<void> {
-    await call("ip", "link", "set", device, "netns", String(this.pid));
-    await this.call("mount", "--bind", this.#hosts, "/etc/hosts");
-    await this.call("ip", "link", "set", "lo", "up");
     await this.call("ip", "addr", "add", `${ipv4(number)}/24`, "dev", device);
     await this.call("ip", "addr", "add", `${ipv6(number)}/64`, "dev", device, "nodad");
     await this.call("ip", "link", "set", device, "up");
@@ -108,38 +122,46 @@ export class Host implements AsyncDisposable {
 
 /** Hosts on one cable, numbered from 1. Dispose of it: nothing is left. */
 export class Lan implements AsyncDisposable {
+  readonly #stack: AsyncDisposableStack;
+  /** Where the cable is a program. */
+  readonly #middle: Host;
   readonly #cable: Process;
   readonly #hosts: readonly Host[];
 
-  private constructor(cable: Process, hosts: readonly Host[]) {
+  private constructor(
+    stack: AsyncDisposableStack,
+    middle: Host,
+    cable: Process,
+    hosts: readonly Host[],
+  ) {
+    this.#stack = stack;
+    this.#middle = middle;
     this.#cable = cable;
     this.#hosts = hosts;
   }
 
   static async make(count: number, { delayMs = 0, loss = 0 }: Cable = {}): Promise<Lan> {
     await using stack = new AsyncDisposableStack();
-    // Short, as a device's name has 15 characters at most.
-    const devices = Array.from({ length: count }, (_, index) => `aph${Deno.pid}-${index}`);
+    const devices = Array.from({ length: count }, (_, index) => `lan${index + 1}`);
+    const middle = stack.use(await Host.make());
     const cable = stack.use(
-      new Process(Deno.execPath(), [
+      middle.start(Deno.execPath(), [
         "run",
         `--config=${ROOT}deno.json`,
         "--allow-ffi",
         `${ROOT}tests/system/lan.ts`,
-        String(delayMs),
-        String(loss),
-        ...devices,
+        ...[String(delayMs), String(loss), ...devices],
       ]),
     );
     await cable.line(/^Carrying/);
     const hosts: Host[] = [];
     for (const [index, device] of devices.entries()) {
       const host = stack.use(await Host.make());
+      await middle.give(device, host);
       await host.connect(device, index + 1);
       hosts.push(host);
     }
-    stack.move();
-    return new Lan(cable, hosts);
+    return new Lan(stack.move(), middle, cable, hosts);
   }
 
   /** A host by its number. */
@@ -149,21 +171,24 @@ export class Lan implements AsyncDisposable {
     return host;
   }
 
-  /** Cuts the cable: nothing arrives any more, and nobody is told. */
+  /** Cuts the cable: nothing arrives any more, and nobody is told. Resolves to what it has carried. */
   async cut(): Promise<string> {
-    this.#cable.kill("SIGUSR1");
-    return await this.#cable.line(/^Cut/);
+    return await this.#tell("USR1", /^Cut/);
   }
 
   /** Mends the cable. */
   async mend(): Promise<void> {
-    this.#cable.kill("SIGUSR2");
-    await this.#cable.line(/^Mended/);
+    await this.#tell("USR2", /^Mended/);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const host of this.#hosts) await host[Symbol.asyncDispose]();
-    await this.#cable[Symbol.asyncDispose]();
+    await this.#stack[Symbol.asyncDispose]();
+  }
+
+  async #tell(signal: string, answer: RegExp): Promise<string> {
+    const [pid = ""] = /\d+$/.exec(await this.#cable.line(/^Carrying/)) ?? [];
+    await this.#middle.call("sh", "-c", `kill -${signal} ${pid}`);
+    return await this.#cable.line(answer);
   }
 }
 
@@ -177,6 +202,7 @@ export async function whyNoHosts(): Promise<string | null> {
       ["ip", "-V", "iproute2"],
       ["unshare", "-V", "util-linux"],
       ["nsenter", "-V", "util-linux"],
+      ["setpriv", "-V", "util-linux"],
       ["mount", "-V", "mount"],
     ] as const
   ) {
@@ -189,7 +215,7 @@ export async function whyNoHosts(): Promise<string | null> {
   try {
     await using _lan = await Lan.make(1);
   } catch (error) {
-    return `a network namespace with a device cannot be made: ${error}`;
+    return `a host with a network device cannot be made: ${error}`;
   }
   return null;
 }

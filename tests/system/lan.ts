@@ -75,5 +75,5 @@ Deno.addSignalListener("SIGUSR2", () => {
   cut = false;
   say("Mended.");
 });
-say("Carrying.");
+say(`Carrying, as process ${Deno.pid}`);
 await Promise.all(taps.map(carry));

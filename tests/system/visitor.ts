@@ -5,7 +5,7 @@
  * - `visitor.ts listen`: subscribes, says so, and prints `N MS` for each message: its number, and when
  *   it came.
  * - `visitor.ts publish FROM TO`: publishes these numbers one after the other, and prints when it began.
- * - `visitor.ts status`: prints the status page on one line.
+ * - `visitor.ts meet`: ends when the service has reached all its peers.
  *
  * @module
  */
@@ -45,9 +45,18 @@ async function publishAll(from: number, to: number): Promise<void> {
   say(`Began ${began}`);
 }
 
+async function meet(): Promise<void> {
+  for (;;) {
+    const peers = (await status(ADMIN_PORT))["cluster"] as readonly { readonly state: string }[];
+    if (peers.every(({ state }) => state === "up" || state === "self")) return;
+    // Each look costs the service something, and there are three at a time.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 if (import.meta.main) {
   const [step, from, to] = Deno.args;
   if (step === "listen") await listen();
   else if (step === "publish") await publishAll(Number(from), Number(to));
-  else say(JSON.stringify(await status(ADMIN_PORT)));
+  else await meet();
 }
