@@ -5,7 +5,7 @@
  * - `visitor.ts listen`: subscribes, says so, and prints `N MS` for each message: its number, and when
  *   it came.
  * - `visitor.ts publish FROM TO`: publishes these numbers one after the other, and prints when it began.
- * - `visitor.ts meet`: ends when the service has reached all its peers.
+ * - `visitor.ts meet`: says so when the service has reached all its peers.
  *
  * @module
  */
@@ -48,7 +48,7 @@ async function publishAll(from: number, to: number): Promise<void> {
 async function meet(): Promise<void> {
   for (;;) {
     const peers = (await status(ADMIN_PORT))["cluster"] as readonly { readonly state: string }[];
-    if (peers.every(({ state }) => state === "up" || state === "self")) return;
+    if (peers.every(({ state }) => state === "up" || state === "self")) return say("Met");
     // Each look costs the service something, and there are three at a time.
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
