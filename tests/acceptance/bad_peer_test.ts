@@ -6,30 +6,15 @@
 import { assert, assertEquals, assertMatch, assertNotMatch } from "../assert.ts";
 import { answering, type Behaviour, receipt, response, ScriptedPeer, taking } from "./bad_peer.ts";
 import { Browser } from "./browser.ts";
-import { freePorts, type PeerEntry, publish, run, type Running, status } from "./server.ts";
+import { peersOf, type PeerStatus, range } from "./cluster.ts";
+import { freePorts, type PeerEntry, publish, residentBytes, run, type Running } from "./server.ts";
+import { until } from "./until.ts";
 
 /** How long a message may take to the good peer's browser on a busy machine; far less than 5 s. */
 const SOON_MS = 2000;
 
-/** How long a peer that takes everything may go on to have something queued. */
-const SETTLE_LIMIT_MS = 20_000;
-
 /** More than the kernel holds for a connection on loopback, on either side. */
 const BUFFERS = 12_000_000;
-
-/** A row of the status page's `cluster`. */
-interface PeerStatus {
-  readonly peer: string;
-  readonly state: string;
-  readonly fingerprint: string | null;
-  readonly queued: number;
-  readonly sent: number;
-  readonly failed: number;
-  readonly dropped: number;
-  readonly "dropped.refused": number;
-  readonly "last.error": string | null;
-  readonly "last.contact": number | null;
-}
 
 /** A service with a good peer and others, and a browser at the good one. */
 class Site implements AsyncDisposable {
@@ -72,7 +57,7 @@ class Site implements AsyncDisposable {
 
   /** A peer's row of the status page. */
   async row(at: string): Promise<PeerStatus> {
-    const rows = (await status(this.service.admin))["cluster"] as readonly PeerStatus[];
+    const rows = await peersOf(this.service.admin);
     const row = rows.find(({ peer }) => peer === `http://${at}/`);
     assert(row !== undefined, `no ${at} in ${JSON.stringify(rows)}`);
     return row;
@@ -80,12 +65,8 @@ class Site implements AsyncDisposable {
 
   /** The same when nothing waits for the peer any more. */
   async settled(at: string): Promise<PeerStatus> {
-    const deadline = performance.now() + SETTLE_LIMIT_MS;
-    for (;;) {
-      const row = await this.row(at);
-      if (row.queued === 0) return row;
-      assert(performance.now() < deadline, JSON.stringify(row));
-    }
+    await until(async () => (await this.row(at)).queued === 0);
+    return await this.row(at);
   }
 
   /** Waits until the log warns of a peer. */
@@ -123,11 +104,6 @@ function peerAt(port: number, host: string = "127.0.0.1"): PeerEntry {
   return { host, port, protocol: "http" };
 }
 
-/** The numbers from 1 on. */
-function upTo(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index + 1);
-}
-
 /** What must be seen of a peer that has been down since `published` messages were published. */
 async function assertDown(
   site: Site,
@@ -159,7 +135,7 @@ async function assertUp(
 ): Promise<void> {
   await peer.until(() => peer.taken.length >= published);
   const { state, queued, sent, dropped, fingerprint } = await site.settled(peer.at);
-  assertEquals(peer.taken, upTo(published), what);
+  assertEquals(peer.taken, range(1, published + 1), what);
   assertEquals({ state, queued, sent, dropped, fingerprint }, {
     state: "up",
     queued: 0,
@@ -323,18 +299,12 @@ Deno.test("answers without end leave nothing in the service's memory", async () 
   await using site = await Site.start(peer.port);
   await site.publish(5);
   await peer.until(() => sent.length > 0);
-  const before = memory(site.service);
+  const before = residentBytes(site.service);
   const already = sent.length;
   await peer.until(() => sent.length >= already + 3);
-  const grown = memory(site.service) - before;
+  const grown = residentBytes(site.service) - before;
   assert(grown < 10_000_000, `it has grown by ${grown} bytes`);
 });
-
-/** Resident memory of a service, in bytes. */
-function memory({ process }: Running): number {
-  const text = Deno.readTextFileSync(`/proc/${process.pid}/status`);
-  return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1]) * 1024;
-}
 
 Deno.test("a peer that is not there yet gets everything when it has started", async () => {
   const [port = 0] = freePorts(1);
@@ -401,7 +371,7 @@ Deno.test("peers that answer in unusual ways get everything in order, and are no
   await site.publish(20);
   for (const { what, once, peer } of peers) {
     await peer.until(() => peer.taken.length >= 20);
-    assertEquals(peer.taken, upTo(20), what);
+    assertEquals(peer.taken, range(1, 21), what);
     const { state, sent, failed, dropped, fingerprint } = await site.settled(peer.at);
     assertEquals({ state, sent, failed, dropped, fingerprint }, {
       state: "up",

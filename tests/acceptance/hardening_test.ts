@@ -7,7 +7,7 @@ import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { concat, frame, hex } from "../websocket/bytes.ts";
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
-import { publish, run, type Running, type RunOptions, status } from "./server.ts";
+import { publish, residentBytes, run, type Running, type RunOptions, status } from "./server.ts";
 import { REQUEST, Wire } from "./wire.ts";
 
 const MB = 1_000_000;
@@ -54,19 +54,13 @@ async function slowestStatus({ admin }: Running, over: Promise<void>): Promise<n
   return slowest;
 }
 
-/** Resident memory of the service, in bytes. */
-function memory({ process }: Running): number {
-  const text = Deno.readTextFileSync(`/proc/${process.pid}/status`);
-  return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1]) * 1024;
-}
-
 /** Waits until the instance has so many listeners. */
 async function untilActive({ admin }: Running, count: number): Promise<void> {
   while ((await status(admin))["clients.active"] !== count);
 }
 
 survives("endless fragments of one message", async (running) => {
-  const before = memory(running);
+  const before = residentBytes(running);
   await Promise.all(Array.from({ length: 50 }, async () => {
     using wire = await Wire.open(running.client, []);
     const fragment = frame("x".repeat(1000), { opcode: 0, final: false });
@@ -75,18 +69,18 @@ survives("endless fragments of one message", async (running) => {
     await wire.send(fragment);
     assertEquals(await wire.closed(), 1009);
   }));
-  assert(memory(running) - before < 50 * MB, "50 clients tried to leave more there");
+  assert(residentBytes(running) - before < 50 * MB, "50 clients tried to leave more there");
 });
 
 survives("fragments of nothing, by the ten thousand", async (running) => {
-  const before = memory(running);
+  const before = residentBytes(running);
   using wire = await Wire.open(running.client, []);
   await wire.send(frame("", { final: false }));
   const many = concat(...Array(10_000).fill(frame("", { opcode: 0, final: false })));
   await wire.send(many.subarray(0, 60_000));
   await wire.send(frame('{"command":"ping"}', { opcode: 0 }));
   assertEquals(await wire.text(), '{"type":"pong"}');
-  assert(memory(running) - before < 50 * MB);
+  assert(residentBytes(running) - before < 50 * MB);
 });
 
 survives("a frame that announces 8 GiB", async ({ client }) => {
@@ -150,7 +144,7 @@ survives("40 clients that never read, under a broadcast", async (running, honest
     Array.from({ length: 40 }, () => Wire.open(running.client, ["A"])),
   );
   await untilActive(running, 41);
-  const before = memory(running);
+  const before = residentBytes(running);
   const filler = "x".repeat(100_000);
   let sent = 0;
   while ((await status(running.admin))["clients.active"] !== 1) {
@@ -159,13 +153,16 @@ survives("40 clients that never read, under a broadcast", async (running, honest
     sent++;
     assert(sent < 500, "the backlog is bounded");
   }
-  assert(memory(running) - before < 150 * MB, `${(memory(running) - before) / MB} MB`);
+  assert(
+    residentBytes(running) - before < 150 * MB,
+    `${(residentBytes(running) - before) / MB} MB`,
+  );
   for (const wire of stuck) wire[Symbol.dispose]();
 });
 
 /** Floods the service from several connections, and never reads the answers. */
 async function flood(running: Running, caCerts?: string[]): Promise<void> {
-  const before = memory(running);
+  const before = residentBytes(running);
   const pings = concat(...Array(500).fill(frame("x".repeat(125), { opcode: 9 })));
   const commands = concat(...Array(500).fill(frame('{"command":"ping"}')));
   const long = frame("x".repeat(60_000));
@@ -178,7 +175,10 @@ async function flood(running: Running, caCerts?: string[]): Promise<void> {
       assertMatch(String(error), /reset|broken pipe|close/i);
     }
   }));
-  assert(memory(running) - before < 150 * MB, `${(memory(running) - before) / MB} MB`);
+  assert(
+    residentBytes(running) - before < 150 * MB,
+    `${(residentBytes(running) - before) / MB} MB`,
+  );
   await untilActive(running, 1);
   assertMatch(running.log(), /it sent more than 131072 bytes in a second \(1008\)/);
 }
@@ -246,10 +246,10 @@ survives("3,000 connections that subscribe and vanish", async (running) => {
     await untilActive(running, 1);
   };
   await round();
-  const before = memory(running);
+  const before = residentBytes(running);
   await round();
   await round();
-  assert(memory(running) - before < 60 * MB, `${(memory(running) - before) / MB} MB`);
+  assert(residentBytes(running) - before < 60 * MB, `${(residentBytes(running) - before) / MB} MB`);
 });
 
 survives("lists within lists, and thousands of subscriptions", async (running) => {

@@ -168,6 +168,12 @@ export async function run(options: RunOptions = {}): Promise<Running> {
   };
 }
 
+/** Resident memory of a service, in bytes. */
+export function residentBytes({ process }: Running): number {
+  const text = Deno.readTextFileSync(`/proc/${process.pid}/status`);
+  return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1]) * 1024;
+}
+
 /** Posts a message as Phorge does, and returns the receipt's fingerprint. */
 export async function publish(
   port: number,

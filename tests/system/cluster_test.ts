@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
+import { range } from "../acceptance/cluster.ts";
 import type { Process } from "../acceptance/process.ts";
 import { type PeerEntry, serviceArguments, writeConfig } from "../acceptance/server.ts";
 import { Folder } from "../folder.ts";
@@ -116,16 +117,11 @@ const LIST: readonly PeerEntry[] = [
   peer(ipv4(3), IPV4_PORT),
 ];
 
-/** The numbers from 1 on. */
-function upTo(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index + 1);
-}
-
 /** Waits until a message, published last, has come to each, and every one came once and in order. */
 async function assertComplete(sites: readonly Site[], last: number): Promise<void> {
   for (const site of sites) {
     await site.arrival(last);
-    assertEquals(site.arrived(), upTo(last));
+    assertEquals(site.arrived(), range(1, last + 1));
   }
 }
 
