@@ -63,6 +63,7 @@ export class Cluster {
         isPromised: peer.isUp && peer.fingerprint !== null,
         isHandover: false,
         at,
+        wasSent: false,
       });
     }
   }
@@ -135,6 +136,7 @@ export class Cluster {
           isPromised: false,
           isHandover: false,
           at: performance.now(),
+          wasSent: false,
         });
       }
     }

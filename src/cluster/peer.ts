@@ -169,8 +169,8 @@ export class Peer {
   }
 
   /**
-   * Tells it that another server does not get from us what it may rely on: the copies that wait are
-   * changed, and of those that it has got it is asked to pass them on itself.
+   * Tells it that another server does not get from us what it may rely on: copies that it cannot have are
+   * changed, and those that it may have it is asked to pass on itself.
    *
    * @param lost What that server does not get, in order.
    */
@@ -180,7 +180,7 @@ export class Peer {
     if (own === null) return;
     const handovers = lost
       .filter(({ encoded, others }) => others.includes(own) && !withdrawn.has(encoded))
-      .map((message) => ({ ...message, isPromised: false, isHandover: true }));
+      .map((message) => ({ ...message, isPromised: false, isHandover: true, wasSent: false }));
     this.#drop("full", this.#queue.putFirst(handovers));
     if (this.#connection) this.#fill(this.#connection);
     else if (handovers.length > 0) this.#wake();

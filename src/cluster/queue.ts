@@ -22,6 +22,8 @@ export interface Relayed {
   readonly isHandover: boolean;
   /** When this server got it, on a clock that never goes back, in ms. */
   readonly at: number;
+  /** Whether it has been sent: it may have arrived although no answer has. Set by the queue. */
+  wasSent: boolean;
 }
 
 /** How much may wait. */
@@ -98,6 +100,7 @@ export class Queue {
   take(): Relayed | undefined {
     const message = this.#shift();
     if (message) {
+      message.wasSent = true;
       this.#sent.push(message);
       this.#sentBytes += message.encoded.bytes.length;
     }
@@ -143,14 +146,14 @@ export class Queue {
   }
 
   /**
-   * Has the messages that wait name a server no more, as it does not get them from us.
+   * Has the messages that were never sent name a server no more, as it does not get them from us.
    *
    * @returns Those that did, as they are encoded.
    */
   withdraw(fingerprint: string): Set<Relayed["encoded"]> {
     const withdrawn = new Set<Relayed["encoded"]>();
     for (const [index, message] of this.#waiting.entries()) {
-      if (!message?.others.includes(fingerprint)) continue;
+      if (!message?.others.includes(fingerprint) || message.wasSent) continue;
       const others = message.others.filter((other) => other !== fingerprint);
       this.#waiting[index] = { ...message, others };
       withdrawn.add(message.encoded);
