@@ -6,7 +6,7 @@
 
 import { request as requestPlain } from "node:http";
 import { request as requestTls } from "node:https";
-import { formatTime } from "../log/format.ts";
+import { formatTime, formatValue } from "../log/format.ts";
 import { readState, type State } from "../supervisor/state.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { complain, print } from "./output.ts";
@@ -125,8 +125,8 @@ function textOf(report: StatusReport): string {
 function peerLines(cluster: unknown): string[] {
   if (!Array.isArray(cluster)) return [];
   return cluster.flatMap((entry: Readonly<Record<string, unknown>>) => {
-    const { peer, state, fingerprint, queued, sent, failed, dropped } = entry;
-    const line = `peer        ${peer} ${state}`;
+    const { state, fingerprint, queued, sent, failed, dropped } = entry;
+    const line = `peer        ${entry["peer"]} ${state}`;
     if (state === "self") return [line];
     const contact = entry["last.contact"];
     const seconds = typeof contact === "number" ? Math.round(contact / 1000) : null;
@@ -138,7 +138,8 @@ function peerLines(cluster: unknown): string[] {
       `${dropped} dropped, ${failed} failures, last contact ${
         seconds === null ? "never" : `${formatDuration(seconds)} ago`
       }`,
-      ...error === null ? [] : [`            last failure: it ${error}`],
+      // What a peer has sent may be in it.
+      ...error === null ? [] : [`            last failure: it ${formatValue(error)}`],
     ];
   });
 }

@@ -12,6 +12,9 @@ import { type Answer, AnswerError, AnswerReader } from "./answer.ts";
 /** How long connecting may take, and how long the next answer may be awaited, in ms. */
 export const PATIENCE_MS = 5000;
 
+/** Why there is no connection to a port on which nobody listens. */
+export const REFUSED = "refuses the connection";
+
 /** Bytes that are read at a time. */
 const READ_SIZE = 16 * 1024;
 
@@ -219,7 +222,7 @@ export class Connection {
 /** Why no connection could be made, in words that follow on "the peer". */
 function explain(error: unknown): string {
   const reason = reasonOf(error);
-  if (error instanceof Deno.errors.ConnectionRefused) return "refuses the connection";
+  if (error instanceof Deno.errors.ConnectionRefused) return REFUSED;
   if (reason.startsWith("failed to lookup address")) {
     return `has a host name that cannot be resolved: ${reason}`;
   }

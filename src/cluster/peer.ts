@@ -16,7 +16,13 @@ import { Allowance } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
 import type { Answer } from "./answer.ts";
 import { Backoff, FIRST_MS, LONGEST_MS } from "./backoff.ts";
-import { type Address, Connection, ConnectionClosed, ConnectionError } from "./connection.ts";
+import {
+  type Address,
+  Connection,
+  ConnectionClosed,
+  ConnectionError,
+  REFUSED,
+} from "./connection.ts";
 import { DEFAULT_QUEUE_LIMITS, Queue, type Relayed } from "./queue.ts";
 
 /**
@@ -35,8 +41,17 @@ const PROBE_INTERVAL_MS = 15_000;
 /** How often a peer that closes idle connections is connected to, in ms. */
 const RECONNECT_INTERVAL_MS = 5000;
 
-/** Characters of a fingerprint; the original's have 16. */
-const FINGERPRINT_LIMIT = 64;
+/** What is taken for a fingerprint: it is shown to people, and goes into messages. The original's have 16. */
+const FINGERPRINT = /^[!-~]{1,64}$/;
+
+/**
+ * How long a peer that has never been there may refuse connections before that is told, in ms: the
+ * servers of a cluster may start together.
+ */
+const START_MS = 5000;
+
+/** Servers that may follow each other at one address before it counts as one that leads to several. */
+const FINGERPRINTS_LIMIT = 64;
 
 const log = logger("cluster");
 
@@ -102,6 +117,13 @@ export class Peer {
   #fingerprint: string | null = null;
   /** The fingerprint that its status page told, as the original's does not. */
   #told: string | null = null;
+  /** All that have answered, as far as they are needed. */
+  readonly #fingerprints = new Set<string>();
+  /** Whether its address leads to one server now and to another then. */
+  #isMixed = false;
+  /** Whether it is the last thing told of it that it is down. */
+  #isToldDown = false;
+  #hasBeenUp = false;
   #connection: Connection | null = null;
   /** What has been asked on the connection and not been answered, in order. */
   #asked: Request[] = [];
@@ -142,8 +164,9 @@ export class Peer {
     this.#done = this.#run();
   }
 
+  /** `null` when it is not known, or is not the same each time. */
   get fingerprint(): string | null {
-    return this.#fingerprint;
+    return this.#isMixed ? null : this.#fingerprint;
   }
 
   get isUp(): boolean {
@@ -156,7 +179,7 @@ export class Peer {
 
   /** Whether it is known to take a message twice for one. */
   get deduplicates(): boolean {
-    return this.#told !== null && this.#told === this.#fingerprint;
+    return this.#told !== null && this.#told === this.fingerprint;
   }
 
   /** Has it sent a message, now or when it can be. */
@@ -175,7 +198,7 @@ export class Peer {
    * @param lost What that server does not get, in order.
    */
   handOver(fingerprint: string, lost: readonly Relayed[]): void {
-    const own = this.#fingerprint;
+    const own = this.fingerprint;
     const withdrawn = this.#queue.withdraw(fingerprint);
     if (own === null) return;
     const handovers = lost
@@ -335,7 +358,7 @@ export class Peer {
   #take(connection: Connection, answer: Answer): void {
     this.#lastContact = performance.now();
     this.#fault = this.#asked.shift() === "probe"
-      ? this.#takeStatus(answer)
+      ? this.#takeStatus(connection, answer)
       : this.#takeReceipt(connection, answer);
     if (this.#fault !== null || this.isSelf) return connection.close();
     if (this.#queue.size === 0) {
@@ -364,11 +387,13 @@ export class Peer {
     } else {
       const fingerprint = fingerprintOf(body);
       if (fingerprint === null) {
-        return "answers a message without a receipt. Is it the admin port of an Aphlict?";
+        return "answers a message without a receipt, as no admin port of an Aphlict does";
       }
       // Of a server that is new its status page tells of what kind it is.
-      if (fingerprint !== this.#fingerprint && !answer.isLast) this.#probe(connection);
-      this.#learn(fingerprint);
+      if (fingerprint !== this.#fingerprint && !answer.isLast && !this.#isMixed) {
+        this.#probe(connection);
+      }
+      this.#learn(fingerprint, connection.answered > 1);
       this.#rise();
       this.#queue.answered();
       this.#sent++;
@@ -377,59 +402,74 @@ export class Peer {
   }
 
   /** @returns What is wrong, to follow on "the peer". */
-  #takeStatus(answer: Answer): string | null {
+  #takeStatus(connection: Connection, answer: Answer): string | null {
     const { status, body } = answer;
     if (status !== 200) {
       // Somebody in between may let messages pass and nothing else.
       return this.isUp && status >= 400 && status < 500 ? null : explainStatus(answer);
     }
     if (objectOf(body) === null) {
-      return "answers /status/ without a status. Is it the admin port of an Aphlict?";
+      return "answers /status/ without a status, as no admin port of an Aphlict does";
     }
     const fingerprint = fingerprintOf(body);
-    if (fingerprint !== null) this.#learn(fingerprint);
+    if (fingerprint !== null) this.#learn(fingerprint, connection.answered > 1);
     this.#told = fingerprint;
     this.#rise();
     return null;
   }
 
-  #learn(fingerprint: string): void {
+  /** @param isSameConnection Whether another fingerprint has come on the connection. */
+  #learn(fingerprint: string, isSameConnection: boolean): void {
     const former = this.#fingerprint;
     if (former === fingerprint) return;
     const hadPromised = this.isUp && this.deduplicates;
     this.#fingerprint = fingerprint;
-    if (fingerprint === this.#options.fingerprint) {
+    if (fingerprint === this.#options.fingerprint && !this.#isMixed) {
       this.#become("self");
       this.#queue.clear();
       log.info("Peer {peer} is this server itself: it is sent nothing.", { peer: this.url });
-    } else if (this.isUp && former !== null) {
+      return;
+    }
+    if (this.#isMixed || former === null) return;
+    // One that is started again has a new one, and another connection.
+    this.#isMixed = isSameConnection || this.#fingerprints.has(fingerprint) ||
+      this.#fingerprints.size >= FINGERPRINTS_LIMIT;
+    this.#fingerprints.add(former);
+    if (this.#isMixed) {
+      log.warning(
+        "Peer {peer} leads to different servers ({former} and {fingerprint} have answered), so that " +
+          "nobody can tell which of them has a message. Name each server by an address of its own.",
+        { peer: this.url, former, fingerprint },
+      );
+    } else if (this.isUp) {
       log.info("Peer {peer} was started again (fingerprint: {fingerprint}).", {
         peer: this.url,
         fingerprint,
       });
-      if (hadPromised) this.#options.onGone(former);
     }
+    if (hadPromised) this.#options.onGone(former);
   }
 
   /** It has given a good answer. */
   #rise(): void {
     if (this.isUp || this.isSelf) return;
-    const downMs = performance.now() - this.#since;
     const values = {
       peer: this.url,
       fingerprint: this.#fingerprint ?? "not known yet",
-      seconds: Math.round(downMs / 100) / 10,
+      seconds: Math.round((performance.now() - this.#since) / 100) / 10,
       waiting: this.#queue.size,
     };
-    if (this.#state === "unknown") {
-      log.info("Peer {peer} is up (fingerprint: {fingerprint}).", values);
-    } else {
+    if (this.#isToldDown) {
       log.info(
-        "Peer {peer} is up again after {seconds} s (fingerprint: {fingerprint}). It gets the {waiting} " +
-          "messages that wait for it.",
+        "Peer {peer} is up again after {seconds} s (fingerprint: {fingerprint}; messages that wait for " +
+          "it: {waiting}).",
         values,
       );
+    } else {
+      log.info("Peer {peer} is up (fingerprint: {fingerprint}).", values);
     }
+    this.#isToldDown = false;
+    this.#hasBeenUp = true;
     this.#tellDrops();
     this.#become("up");
   }
@@ -440,8 +480,16 @@ export class Peer {
     this.#expire();
     if (this.isUp && performance.now() - this.#since >= LONGEST_MS) this.#backoff.reset();
     this.#empty();
-    if (this.#state === "down") return;
-    this.#become("down");
+    if (this.#state !== "down") {
+      this.#become("down");
+      this.#options.onDown(this);
+      const { fingerprint } = this;
+      if (this.deduplicates && fingerprint !== null) this.#options.onGone(fingerprint);
+    }
+    const mayBeStarting = !this.#hasBeenUp && reason === REFUSED &&
+      performance.now() - this.#since < START_MS;
+    if (this.#isToldDown || mayBeStarting) return;
+    this.#isToldDown = true;
     log.warning(
       "Peer {peer} is down: it {reason}. It is tried again and again; messages wait for it for up to " +
         "{seconds} s ({waiting} now).",
@@ -452,8 +500,6 @@ export class Peer {
         waiting: this.#queue.size,
       },
     );
-    this.#options.onDown(this);
-    if (this.deduplicates && this.#fingerprint !== null) this.#options.onGone(this.#fingerprint);
   }
 
   #become(state: PeerState): void {
@@ -504,7 +550,8 @@ export class Peer {
     };
     this.#shortenPause = () => {
       clearTimeout(timer);
-      timer = setTimeout(resolve, Math.min(ms, FIRST_MS) - (performance.now() - began));
+      const waited = performance.now() - began;
+      timer = setTimeout(resolve, Math.max(0, Math.min(ms, FIRST_MS) - waited));
     };
     if (this.#isOver) this.#endPause();
     return promise.finally(() => {
@@ -546,8 +593,5 @@ function objectOf(json: string): Readonly<Record<string, unknown>> | null {
 /** The fingerprint in a receipt, or in a status page of ours; `null` when there is none. */
 function fingerprintOf(json: string): string | null {
   const fingerprint = objectOf(json)?.["fingerprint"];
-  return typeof fingerprint === "string" && fingerprint !== "" &&
-      fingerprint.length <= FINGERPRINT_LIMIT
-    ? fingerprint
-    : null;
+  return typeof fingerprint === "string" && FINGERPRINT.test(fingerprint) ? fingerprint : null;
 }

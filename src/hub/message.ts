@@ -74,12 +74,15 @@ function encode(message: Omit<Message, "touched">): string {
   }
 }
 
+/** Servers that a message may have been handled by; it is written anew for each peer. */
+const TOUCHED_LIMIT = 1024;
+
 /**
  * Takes a parsed JSON value for a message.
  *
  * `touched` may be missing or `null`, as with the original.
  *
- * @throws {InvalidMessage} If it is not an object, or a list in it is not a list of strings.
+ * @throws {InvalidMessage} If it is not an object, or a list in it is not a list of strings, or `touched` is too long.
  */
 export function parseMessage(value: unknown): Message {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -88,8 +91,13 @@ export function parseMessage(value: unknown): Message {
   if (!("subscribers" in value && isStringList(value.subscribers))) {
     throw new InvalidMessage('"subscribers" of a message is a list of strings');
   }
-  if ("touched" in value && value.touched !== null && !isStringList(value.touched)) {
-    throw new InvalidMessage('"touched" of a message is a list of strings');
+  if ("touched" in value && value.touched !== null) {
+    if (!isStringList(value.touched)) {
+      throw new InvalidMessage('"touched" of a message is a list of strings');
+    }
+    if (value.touched.length > TOUCHED_LIMIT) {
+      throw new InvalidMessage(`"touched" of a message has at most ${TOUCHED_LIMIT} fingerprints`);
+    }
   }
   return value as Message;
 }

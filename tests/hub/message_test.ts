@@ -39,6 +39,16 @@ for (
   });
 }
 
+Deno.test("parseMessage() refuses more than 1,024 servers that have handled a message", () => {
+  const touched = Array.from({ length: 1024 }, () => "x");
+  assertEquals(parseMessage({ subscribers: [], touched }).touched, touched);
+  assertThrows(
+    () => parseMessage({ subscribers: [], touched: [...touched, "x"] }),
+    InvalidMessage,
+    "at most 1024",
+  );
+});
+
 Deno.test("an encoded message can be had with any other list of servers that have handled it", () => {
   const list = fc.array(fc.string({ unit: "grapheme" }), { maxLength: 5 });
   fc.assert(
