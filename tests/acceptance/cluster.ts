@@ -164,12 +164,17 @@ export class Cluster implements AsyncDisposable {
     return member;
   }
 
-  /** Ends a server as a power failure does. */
-  async kill(index: number): Promise<void> {
+  /** Ends a server, as a power failure does or as an administrator does. */
+  async kill(index: number, signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
     const seat = this.#seat(index);
     const { member } = seat;
     seat.member = null;
-    await member?.[Symbol.asyncDispose]();
+    if (member === null) return;
+    if (signal === "SIGTERM") {
+      member.process.kill(signal);
+      await member.process.ended();
+    }
+    await member[Symbol.asyncDispose]();
   }
 
   /** Starts a server that was killed, with the same configuration. */
