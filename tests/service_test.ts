@@ -1,7 +1,7 @@
 import type { Config, ServerConfig } from "../src/config/config.ts";
 import { explainBindError, StartError, startService } from "../src/service.ts";
 import { assertEquals, assertRejects } from "./assert.ts";
-import { freePorts } from "./acceptance/server.ts";
+import { freePorts } from "./acceptance/ports.ts";
 
 const SERVER: ServerConfig = {
   type: "client",

@@ -6,7 +6,7 @@
  */
 
 import { concat, utf8 } from "../websocket/bytes.ts";
-import { freePorts } from "./server.ts";
+import { freePorts } from "./ports.ts";
 
 /** Bytes that a peer without bounds sends at a time. */
 const ENDLESS_CHUNK = 16_384;

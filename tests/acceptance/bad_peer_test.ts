@@ -7,7 +7,8 @@ import { assert, assertEquals, assertMatch, assertNotMatch } from "../assert.ts"
 import { answering, type Behaviour, receipt, response, ScriptedPeer, taking } from "./bad_peer.ts";
 import { Browser } from "./browser.ts";
 import { peersOf, type PeerStatus, range } from "./cluster.ts";
-import { freePorts, type PeerEntry, publish, residentBytes, run, type Running } from "./server.ts";
+import { freePorts } from "./ports.ts";
+import { type PeerEntry, publish, residentBytes, run, type Running } from "./server.ts";
 import { until } from "./until.ts";
 
 /** How long a message may take to the good peer's browser on a busy machine; far less than 5 s. */

@@ -2,7 +2,8 @@ import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
-import { freePorts, publish, ROOT, writeConfig, type Written } from "./server.ts";
+import { freePorts } from "./ports.ts";
+import { publish, ROOT, writeConfig, type Written } from "./server.ts";
 
 const APHLICT = `${ROOT}bin/aphlict`;
 

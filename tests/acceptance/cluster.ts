@@ -6,7 +6,8 @@
 
 import { Browser } from "./browser.ts";
 import { type Cut, Link } from "./link.ts";
-import { freePorts, type PeerEntry, publish, run, type Running, status } from "./server.ts";
+import { freePorts } from "./ports.ts";
+import { type PeerEntry, publish, run, type Running, status } from "./server.ts";
 import { until } from "./until.ts";
 
 /** For each server, by number, the servers that its `cluster` lists. */

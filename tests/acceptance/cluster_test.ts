@@ -17,7 +17,8 @@ import {
   type Topology,
 } from "./cluster.ts";
 import type { Cut } from "./link.ts";
-import { freePorts, publish, run, type Running, status } from "./server.ts";
+import { freePorts } from "./ports.ts";
+import { publish, run, type Running, status } from "./server.ts";
 import { until } from "./until.ts";
 import { Wire } from "./wire.ts";
 

@@ -6,7 +6,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
 import { Daemon } from "./daemon.ts";
-import { freePorts, publish } from "./server.ts";
+import { freePorts } from "./ports.ts";
+import { publish } from "./server.ts";
 
 const authority = makeAuthority("Test Root");
 

@@ -11,7 +11,8 @@ import { assertEquals, assertStringIncludes, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { Browser } from "./browser.ts";
 import { type Authority, makeAuthority, makeCertificate } from "./certificate.ts";
-import { freePorts, publish } from "./server.ts";
+import { freePorts } from "./ports.ts";
+import { publish } from "./server.ts";
 
 const root = makeAuthority("Old Root");
 const other = makeAuthority("New Root");

@@ -3,7 +3,8 @@ import { loadConfig } from "../../src/config/load.ts";
 import { serviceFlags } from "../../src/config/permissions.ts";
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
-import { freePorts, ROOT, writeConfig } from "./server.ts";
+import { freePorts } from "./ports.ts";
+import { ROOT, writeConfig } from "./server.ts";
 
 /** What code under test may need to name. */
 interface Values {

@@ -10,28 +10,11 @@ import type { Engine } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { serviceFlags } from "../../src/config/permissions.ts";
 import { Folder } from "../folder.ts";
+import { freePorts } from "./ports.ts";
 import { Process } from "./process.ts";
 
 /** The project's folder. */
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-
-/**
- * Ports that are free, each another one. They lie below those that the system gives to outgoing
- * connections (32768 and up on Linux), so that no browser of a test takes one in between.
- */
-export function freePorts(count: number): number[] {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = 10_000 + Math.floor(Math.random() * 22_000);
-    try {
-      Deno.listen({ hostname: "0.0.0.0", port }).close();
-      ports.add(port);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
-  }
-  return [...ports];
-}
 
 /** A configuration in a folder: a client and an admin server on 127.0.0.1, and a log. */
 export interface Written {

@@ -7,7 +7,8 @@
 import { Folder } from "../folder.ts";
 import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
 import { Process } from "../acceptance/process.ts";
-import { freePorts, ROOT } from "../acceptance/server.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { ROOT } from "../acceptance/server.ts";
 
 /** The examples for administrators. */
 const EXAMPLES = `${ROOT}conf/examples`;

@@ -10,7 +10,7 @@ import {
 } from "../../src/websocket/socket.ts";
 import { listen } from "../../src/websocket/net.ts";
 import { listen as listenOnServe } from "../../src/websocket/serve.ts";
-import { freePorts } from "../acceptance/server.ts";
+import { freePorts } from "../acceptance/ports.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { frame, hex, utf8 } from "./bytes.ts";

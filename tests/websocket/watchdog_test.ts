@@ -1,5 +1,5 @@
 import { Watchdog } from "../../src/websocket/watchdog.ts";
-import { freePorts } from "../acceptance/server.ts";
+import { freePorts } from "../acceptance/ports.ts";
 import { assertEquals } from "../assert.ts";
 
 /** Ticks, each after what is happening on the network has happened. */
