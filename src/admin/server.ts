@@ -20,6 +20,9 @@ export const BODY_LIMIT = 1024 * 1024;
 /** Characters of an instance's name; more is answered with 400. */
 export const INSTANCE_LIMIT = 256;
 
+/** Characters of a fingerprint that is remembered with a message. */
+const FINGERPRINT_LIMIT = 64;
+
 /** How long a server that ends waits for what is being received or answered, in ms. */
 const GRACE_MS = 1000;
 
@@ -174,7 +177,9 @@ class HttpAdminServer implements AdminServer {
       const message = parseMessage(JSON.parse(body));
       const tracing = log.isEnabledFor("trace");
       if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
-      const publication = this.#hub.publish(instance, message);
+      const sender = request.headers.get(FINGERPRINT_HEADER);
+      const from = sender !== null && sender.length <= FINGERPRINT_LIMIT ? sender : null;
+      const publication = this.#hub.publish(instance, message, from);
       const { outcome, receivers } = publication;
       if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
       if (

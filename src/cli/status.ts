@@ -128,18 +128,19 @@ function peerLines(cluster: unknown): string[] {
     const { state, fingerprint, queued, sent, failed, dropped } = entry;
     const line = `peer        ${entry["peer"]} ${state}`;
     if (state === "self") return [line];
-    const contact = entry["last.contact"];
-    const seconds = typeof contact === "number" ? Math.round(contact / 1000) : null;
-    const error = entry["last.error"];
+    const ago = (key: string) => {
+      const ms = entry[key];
+      return typeof ms === "number" ? `${formatDuration(Math.round(ms / 1000))} ago` : "never";
+    };
     return [
       `${line}${
         fingerprint === null ? "" : ` (${fingerprint})`
       }: ${queued} waiting, ${sent} sent, ` +
-      `${dropped} dropped, ${failed} failures, last contact ${
-        seconds === null ? "never" : `${formatDuration(seconds)} ago`
-      }`,
+      `${dropped} dropped, ${failed} failures, last contact ${ago("last.contact")}`,
       // What a peer has sent may be in it.
-      ...error === null ? [] : [`            last failure: it ${formatValue(error)}`],
+      ...entry["last.error"] === null ? [] : [
+        `            last failure ${ago("last.failure")}: it ${formatValue(entry["last.error"])}`,
+      ],
     ];
   });
 }

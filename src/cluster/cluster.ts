@@ -104,31 +104,35 @@ export class Cluster {
     );
   }
 
-  /** Asks those who rely on this server to bring a peer its messages to do so themselves. */
+  /** Has others bring a peer its messages that this server cannot reach now. */
   #handOver(peer: Peer): void {
     const { fingerprint } = peer;
-    const lost = peer.takeBack();
     if (fingerprint === null) return;
+    const twin = this.#peers.find((each) => each.isUp && each.fingerprint === fingerprint);
+    if (twin) return twin.putFirst(peer.takeAll());
+    const lost = peer.takeBack();
     for (const other of this.#peers) if (other !== peer) other.handOver(fingerprint, lost);
   }
 
   /**
-   * Brings the others what a server had said it would, as it may have died before. Who has it recognises
-   * it, so this is for messages with a `uniqueID`, and for servers that look at it.
+   * Brings the others what a server has passed on to us and had said it would bring them, as it may have
+   * died before. Who has it recognises it, so this is for messages with a `uniqueID`, and for servers that
+   * look at it.
    */
   #inherit(fingerprint: string): void {
     const others = this.#peers.flatMap((peer) =>
-      peer.isUp && peer.deduplicates && peer.fingerprint !== null
+      peer.isUp && peer.isOfOurKind && peer.fingerprint !== null
         ? [{ peer, fingerprint: peer.fingerprint }]
         : []
     );
     if (others.length === 0) return;
-    for (const { instance, encoded } of this.#hub.recent(LEGACY_MS)) {
+    for (const { instance, encoded, from } of this.#hub.recent(LEGACY_MS)) {
+      if (from !== fingerprint) continue;
       const { uniqueID, touched } = JSON.parse(encoded.text);
-      if (typeof uniqueID !== "string" || !touched.includes(fingerprint)) continue;
+      if (typeof uniqueID !== "string") continue;
       for (const other of others) {
         if (!touched.includes(other.fingerprint)) continue;
-        other.peer.push({
+        other.peer.offer({
           instance,
           encoded,
           touched: touched.filter((each: string) => each !== other.fingerprint),

@@ -15,6 +15,9 @@ export const PATIENCE_MS = 5000;
 /** Why there is no connection to a port on which nobody listens. */
 export const REFUSED = "refuses the connection";
 
+/** How long a request may be under way behind others, in ms, however steadily those are answered. */
+const LATE_MS = 3 * PATIENCE_MS;
+
 /** Bytes that are read at a time. */
 const READ_SIZE = 16 * 1024;
 
@@ -47,10 +50,11 @@ export class Connection {
   #isOver = false;
   #outgoing: Uint8Array[] = [];
   #isWriting = false;
-  #inFlight = 0;
+  /** When each request without an answer was sent, in order; the clock is that of `performance.now`. */
+  #sent: number[] = [];
   #answered = 0;
-  /** When the next answer has to be there, on the clock of `performance.now`. */
-  #deadline = 0;
+  /** When the last answer came. */
+  #heard = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(conn: Deno.Conn) {
@@ -76,6 +80,8 @@ export class Connection {
       conn = tcp;
       tcp.setNoDelay();
       if (tls !== null) {
+        // From here on the first one is not ours to close.
+        conn = null;
         const secure = await Deno.startTls(tcp, { hostname, caCerts: [...tls.authorities] });
         conn = secure;
         patience.throwIfAborted();
@@ -95,7 +101,7 @@ export class Connection {
 
   /** Requests that have no answer yet. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#sent.length;
   }
 
   /** Requests that have been answered. */
@@ -125,10 +131,8 @@ export class Connection {
   /** Sends a request. Those of one turn of the event loop are written together. */
   send(request: Uint8Array): void {
     if (this.#isOver) return;
-    if (this.#inFlight++ === 0) {
-      this.#deadline = performance.now() + PATIENCE_MS;
-      if (this.#timer === undefined) this.#watch();
-    }
+    this.#sent.push(performance.now());
+    if (this.#timer === undefined) this.#watch();
     this.#outgoing.push(request);
     if (!this.#isWriting) void this.#write();
   }
@@ -163,12 +167,11 @@ export class Connection {
   #take(answer: Answer, onAnswer: (answer: Answer) => void): void {
     // What comes behind the last one is of no interest.
     if (this.#isOver) return;
-    if (this.#inFlight === 0) {
+    if (this.#sent.shift() === undefined) {
       return this.#end(new ConnectionError("answers what it was not asked"));
     }
-    this.#inFlight--;
     this.#answered++;
-    this.#deadline = performance.now() + PATIENCE_MS;
+    this.#heard = performance.now();
     onAnswer(answer);
     if (answer.isLast) this.#end(new ConnectionClosed("It takes one request a connection"));
   }
@@ -191,11 +194,15 @@ export class Connection {
 
   /** Ends it when an answer is late. One timer serves all requests, as they are many. */
   #watch(): void {
-    const wait = this.#inFlight === 0 ? PATIENCE_MS : this.#deadline - performance.now();
-    if (wait <= 0) {
-      this.#end(new ConnectionError(`does not answer within ${PATIENCE_MS} ms`));
-    } else {
-      this.#timer = setTimeout(() => this.#watch(), wait);
+    const [oldest] = this.#sent;
+    const now = performance.now();
+    const deadline = oldest === undefined
+      ? now + PATIENCE_MS
+      : Math.min(Math.max(oldest, this.#heard) + PATIENCE_MS, oldest + LATE_MS);
+    if (deadline > now) this.#timer = setTimeout(() => this.#watch(), deadline - now);
+    else {
+      const ms = oldest === undefined ? 0 : Math.round(now - oldest);
+      this.#end(new ConnectionError(`has not answered for ${ms} ms`));
     }
   }
 
@@ -206,7 +213,7 @@ export class Connection {
 
   /** One that has answered before may be done with connections for a while: the next one will tell. */
   #brokenOff(why: string): ConnectionError | ConnectionClosed {
-    return this.#answered > 0 || this.#inFlight === 0
+    return this.#answered > 0 || this.#sent.length === 0
       ? new ConnectionClosed(why)
       : new ConnectionError(why);
   }

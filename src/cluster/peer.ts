@@ -23,6 +23,7 @@ import {
   ConnectionError,
   REFUSED,
 } from "./connection.ts";
+import { Identity } from "./identity.ts";
 import { DEFAULT_QUEUE_LIMITS, Queue, type Relayed } from "./queue.ts";
 
 /**
@@ -30,7 +31,7 @@ import { DEFAULT_QUEUE_LIMITS, Queue, type Relayed } from "./queue.ts";
  * written outlives this process, so there are many; but fewer for a peer that would deliver again
  * what it had and could not acknowledge.
  */
-const WINDOW = { deduplicating: 1024, other: 32 };
+const WINDOW = { ours: 1024, other: 32 };
 
 /** Bytes of messages that may be on their way, with one that goes beyond it. */
 const WINDOW_BYTES = 256 * 1024;
@@ -50,8 +51,8 @@ const FINGERPRINT = /^[!-~]{1,64}$/;
  */
 const START_MS = 5000;
 
-/** Servers that may follow each other at one address before it counts as one that leads to several. */
-const FINGERPRINTS_LIMIT = 64;
+/** Reasons that are told in one outage. */
+const REASONS_TOLD = 5;
 
 const log = logger("cluster");
 
@@ -85,6 +86,8 @@ export interface PeerStatus {
   /** It refused them. */
   readonly "dropped.refused": number;
   readonly "last.error": string | null;
+  /** Since then, in ms. */
+  readonly "last.failure": number | null;
   /** Since its last answer, in ms. */
   readonly "last.contact": number | null;
 }
@@ -114,16 +117,12 @@ export class Peer {
   #state: PeerState = "unknown";
   /** When the state began, in ms; the clock is that of `performance.now`, here and below. */
   #since = performance.now();
-  #fingerprint: string | null = null;
-  /** The fingerprint that its status page told, as the original's does not. */
-  #told: string | null = null;
-  /** All that have answered, as far as they are needed. */
-  readonly #fingerprints = new Set<string>();
-  /** Whether its address leads to one server now and to another then. */
-  #isMixed = false;
-  /** Whether it is the last thing told of it that it is down. */
-  #isToldDown = false;
+  readonly #identity = new Identity();
   #hasBeenUp = false;
+  /** Why it is down, as far as that was told in this outage. */
+  readonly #reasonsTold = new Set<string>();
+  /** Whether it has to show that it is an Aphlict before it gets another message. */
+  #isDoubtful = false;
   #connection: Connection | null = null;
   /** What has been asked on the connection and not been answered, in order. */
   #asked: Request[] = [];
@@ -141,22 +140,22 @@ export class Peer {
   readonly #dropped = { full: 0, old: 0, refused: 0 };
   /** Messages that were dropped since that was last told. */
   #lost = 0;
-  #lastError: string | null = null;
+  #lastError: { readonly reason: string; readonly at: number } | null = null;
   #lastContact: number | null = null;
   readonly #refusals: Allowance;
+  readonly #starts: Allowance;
 
   constructor(options: PeerOptions) {
     const { host, port, protocol } = options.config;
     this.url = `${protocol}://${formatAddress(host, port)}/`;
     this.#options = options;
-    this.#refusals = new Allowance(
-      (count) =>
-        log.warning("Peer {peer} refused {count} more messages in the last minute.", {
-          peer: this.url,
-          count,
-        }),
-      { lines: 1, periodMs: 60_000 },
-    );
+    const inAMinute = (lines: number, text: string) =>
+      new Allowance((count) => log.warning(text, { peer: this.url, count }), {
+        lines,
+        periodMs: 60_000,
+      });
+    this.#refusals = inAMinute(1, "Peer {peer} refused {count} more messages in the last minute.");
+    this.#starts = inAMinute(5, "Peer {peer} was started {count} more times in the last minute.");
   }
 
   /** Connects, and from then on as often as it has to. */
@@ -166,7 +165,7 @@ export class Peer {
 
   /** `null` when it is not known, or is not the same each time. */
   get fingerprint(): string | null {
-    return this.#isMixed ? null : this.#fingerprint;
+    return this.#identity.fingerprint(performance.now());
   }
 
   get isUp(): boolean {
@@ -177,9 +176,9 @@ export class Peer {
     return this.#state === "self";
   }
 
-  /** Whether it is known to take a message twice for one. */
-  get deduplicates(): boolean {
-    return this.#told !== null && this.#told === this.fingerprint;
+  /** Whether it is known to take a message twice for one, and to keep its promises. */
+  get isOfOurKind(): boolean {
+    return this.#identity.isOfOurKind(performance.now());
   }
 
   /** Has it sent a message, now or when it can be. */
@@ -189,6 +188,11 @@ export class Peer {
     this.#drop("full", this.#queue.push(message));
     if (this.#connection) this.#fill(this.#connection);
     else this.#wake();
+  }
+
+  /** Has it sent a message that it is likely to have, if there is room. */
+  offer(message: Relayed): void {
+    if (this.#queue.hasRoomFor(message)) this.push(message);
   }
 
   /**
@@ -201,12 +205,23 @@ export class Peer {
     const own = this.fingerprint;
     const withdrawn = this.#queue.withdraw(fingerprint);
     if (own === null) return;
-    const handovers = lost
-      .filter(({ encoded, others }) => others.includes(own) && !withdrawn.has(encoded))
-      .map((message) => ({ ...message, isPromised: false, isHandover: true, wasSent: false }));
-    this.#drop("full", this.#queue.putFirst(handovers));
+    this.putFirst(
+      lost.filter(({ encoded, others }) => others.includes(own) && !withdrawn.has(encoded))
+        .map((message) => ({ ...message, isPromised: false, isHandover: true, wasSent: false })),
+    );
+  }
+
+  /** Has it sent messages, in order, before those that wait. */
+  putFirst(messages: readonly Relayed[]): void {
+    if (messages.length === 0) return;
+    this.#drop("full", this.#queue.putFirst(messages));
     if (this.#connection) this.#fill(this.#connection);
-    else if (handovers.length > 0) this.#wake();
+    else this.#wake();
+  }
+
+  /** Takes all that waits away from it. */
+  takeAll(): Relayed[] {
+    return this.#queue.takeAll();
   }
 
   /** Tries one that is down again soon, as it may be back: {@linkcode FIRST_MS} after it was last tried. */
@@ -226,7 +241,7 @@ export class Peer {
     return {
       peer: this.url,
       state: this.#state,
-      fingerprint: this.#fingerprint,
+      fingerprint: this.#identity.last,
       queued: this.#queue.size,
       sent: this.#sent,
       failed: this.#failed,
@@ -234,8 +249,9 @@ export class Peer {
       "dropped.full": full,
       "dropped.old": old,
       "dropped.refused": refused,
-      "last.error": this.#lastError,
-      "last.contact": contact === null ? null : Math.round(performance.now() - contact),
+      "last.error": this.#lastError?.reason ?? null,
+      "last.failure": this.#lastError === null ? null : ageOf(this.#lastError.at),
+      "last.contact": contact === null ? null : ageOf(contact),
     };
   }
 
@@ -245,8 +261,14 @@ export class Peer {
     await new Promise<void>((resolve) => this.#empty = resolve);
   }
 
-  /** Ends its connection. What waits is lost. */
+  /** Ends its connection. What waits is lost, and told. */
   async stop(): Promise<void> {
+    if (this.#queue.size > 0) {
+      log.warning("Messages that peer {peer} does not get, as this server stops: {waiting}.", {
+        peer: this.url,
+        waiting: this.#queue.size,
+      });
+    }
     this.#stopping.abort();
     this.#connection?.close();
     this.#endPause();
@@ -276,6 +298,7 @@ export class Peer {
           peer: this.url,
           stack,
         });
+        this.#fail("met an unexpected error of this server");
         await this.#pause(LONGEST_MS);
       }
     }
@@ -297,13 +320,17 @@ export class Peer {
     const probes = setInterval(() => {
       if (connection.inFlight === 0) this.#probe(connection);
     }, PROBE_INTERVAL_MS);
-    this.#fill(connection);
-    if (connection.inFlight === 0) this.#probe(connection);
-    const why = await connection.listen((answer) => this.#take(connection, answer));
-    clearInterval(probes);
-    this.#connection = null;
-    this.#queue.rewind();
-    return this.#fault === null ? why : new ConnectionError(this.#fault);
+    try {
+      if (!this.#isDoubtful) this.#fill(connection);
+      if (connection.inFlight === 0) this.#probe(connection);
+      const why = await connection.listen((answer) => this.#take(connection, answer));
+      return this.#fault === null ? why : new ConnectionError(this.#fault);
+    } finally {
+      clearInterval(probes);
+      connection.close();
+      this.#connection = null;
+      this.#queue.rewind();
+    }
   }
 
   /** @throws {TlsError} If the file of its authority cannot be used; it is read each time. */
@@ -319,9 +346,7 @@ export class Peer {
   #fill(connection: Connection): void {
     this.#expire();
     // Whether it takes more than one is known from its first answer.
-    const window = connection.answered === 0
-      ? 1
-      : WINDOW[this.deduplicates ? "deduplicating" : "other"];
+    const window = connection.answered === 0 ? 1 : WINDOW[this.isOfOurKind ? "ours" : "other"];
     while (connection.inFlight < window && this.#queue.sentBytes < WINDOW_BYTES) {
       const message = this.#queue.take();
       if (!message) return;
@@ -333,10 +358,7 @@ export class Peer {
   #probe(connection: Connection): void {
     this.#asked.push("probe");
     connection.send(
-      encoder.encode(
-        `GET /status/ HTTP/1.1\r\n${this.#headers}` +
-          `${FINGERPRINT_HEADER}: ${this.#options.fingerprint}\r\n\r\n`,
-      ),
+      encoder.encode(`GET /status/ HTTP/1.1\r\n${this.#headers}\r\n`),
     );
   }
 
@@ -351,14 +373,15 @@ export class Peer {
   }
 
   get #headers(): string {
-    const { host, port } = this.#options.config;
-    return `Host: ${formatAddress(host, port)}\r\nUser-Agent: Aphlict\r\n`;
+    const { config: { host, port }, fingerprint } = this.#options;
+    return `Host: ${formatAddress(host, port)}\r\nUser-Agent: Aphlict\r\n` +
+      `${FINGERPRINT_HEADER}: ${fingerprint}\r\n`;
   }
 
   #take(connection: Connection, answer: Answer): void {
     this.#lastContact = performance.now();
     this.#fault = this.#asked.shift() === "probe"
-      ? this.#takeStatus(connection, answer)
+      ? this.#takeStatus(answer)
       : this.#takeReceipt(connection, answer);
     if (this.#fault !== null || this.isSelf) return connection.close();
     if (this.#queue.size === 0) {
@@ -371,8 +394,8 @@ export class Peer {
   /** @returns What is wrong, to follow on "the peer". */
   #takeReceipt(connection: Connection, answer: Answer): string | null {
     const { status, body } = answer;
-    if (status === 400 || status === 413) {
-      this.#rise();
+    // From one that has not shown that it is an Aphlict it may be about anything.
+    if ((status === 400 || status === 413) && this.isUp) {
       this.#queue.answered();
       this.#dropped.refused++;
       if (this.#refusals.take()) {
@@ -382,72 +405,66 @@ export class Peer {
           body: body.slice(0, 200),
         });
       }
-    } else if (status !== 200) {
-      return explainStatus(answer);
-    } else {
-      const fingerprint = fingerprintOf(body);
-      if (fingerprint === null) {
-        return "answers a message without a receipt, as no admin port of an Aphlict does";
-      }
-      // Of a server that is new its status page tells of what kind it is.
-      if (fingerprint !== this.#fingerprint && !answer.isLast && !this.#isMixed) {
-        this.#probe(connection);
-      }
-      this.#learn(fingerprint, connection.answered > 1);
-      this.#rise();
-      this.#queue.answered();
-      this.#sent++;
+      return null;
     }
+    const fingerprint = status === 200 ? fingerprintOf(objectOf(body)) : null;
+    if (fingerprint === null) {
+      this.#isDoubtful = true;
+      return status === 200
+        ? "answers a message without a receipt, as no admin port of an Aphlict does"
+        : explainStatus(answer);
+    }
+    // Of a server that is new its status page tells of what kind it is.
+    if (fingerprint !== this.#identity.last && !answer.isLast) this.#probe(connection);
+    this.#learn(fingerprint, false);
+    this.#rise();
+    if (this.#queue.answered()?.isHandover === false) this.#sent++;
     return null;
   }
 
   /** @returns What is wrong, to follow on "the peer". */
-  #takeStatus(connection: Connection, answer: Answer): string | null {
+  #takeStatus(answer: Answer): string | null {
     const { status, body } = answer;
     if (status !== 200) {
+      this.#isDoubtful = false;
       // Somebody in between may let messages pass and nothing else.
       return this.isUp && status >= 400 && status < 500 ? null : explainStatus(answer);
     }
-    if (objectOf(body) === null) {
+    const page = objectOf(body);
+    if (typeof page?.["uptime"] !== "number") {
       return "answers /status/ without a status, as no admin port of an Aphlict does";
     }
-    const fingerprint = fingerprintOf(body);
-    if (fingerprint !== null) this.#learn(fingerprint, connection.answered > 1);
-    this.#told = fingerprint;
+    this.#isDoubtful = false;
+    const fingerprint = fingerprintOf(page);
+    if (fingerprint !== null) this.#learn(fingerprint, true);
     this.#rise();
     return null;
   }
 
-  /** @param isSameConnection Whether another fingerprint has come on the connection. */
-  #learn(fingerprint: string, isSameConnection: boolean): void {
-    const former = this.#fingerprint;
-    if (former === fingerprint) return;
-    const hadPromised = this.isUp && this.deduplicates;
-    this.#fingerprint = fingerprint;
-    if (fingerprint === this.#options.fingerprint && !this.#isMixed) {
+  #learn(fingerprint: string, fromStatus: boolean): void {
+    const { last: former } = this.#identity;
+    const hadPromised = this.isUp && this.isOfOurKind;
+    const finding = this.#identity.learn(fingerprint, fromStatus, performance.now());
+    if (finding === "same") return;
+    if (fingerprint === this.#options.fingerprint && finding !== "several") {
       this.#become("self");
       this.#queue.clear();
       log.info("Peer {peer} is this server itself: it is sent nothing.", { peer: this.url });
       return;
     }
-    if (this.#isMixed || former === null) return;
-    // One that is started again has a new one, and another connection.
-    this.#isMixed = isSameConnection || this.#fingerprints.has(fingerprint) ||
-      this.#fingerprints.size >= FINGERPRINTS_LIMIT;
-    this.#fingerprints.add(former);
-    if (this.#isMixed) {
+    if (finding === "several" && hadPromised) {
       log.warning(
         "Peer {peer} leads to different servers ({former} and {fingerprint} have answered), so that " +
           "nobody can tell which of them has a message. Name each server by an address of its own.",
         { peer: this.url, former, fingerprint },
       );
-    } else if (this.isUp) {
+    } else if (finding === "new" && this.isUp && this.#starts.take()) {
       log.info("Peer {peer} was started again (fingerprint: {fingerprint}).", {
         peer: this.url,
         fingerprint,
       });
     }
-    if (hadPromised) this.#options.onGone(former);
+    if (hadPromised && former !== null) this.#options.onGone(former);
   }
 
   /** It has given a good answer. */
@@ -455,11 +472,11 @@ export class Peer {
     if (this.isUp || this.isSelf) return;
     const values = {
       peer: this.url,
-      fingerprint: this.#fingerprint ?? "not known yet",
+      fingerprint: this.#identity.last ?? "not known yet",
       seconds: Math.round((performance.now() - this.#since) / 100) / 10,
       waiting: this.#queue.size,
     };
-    if (this.#isToldDown) {
+    if (this.#reasonsTold.size > 0) {
       log.info(
         "Peer {peer} is up again after {seconds} s (fingerprint: {fingerprint}; messages that wait for " +
           "it: {waiting}).",
@@ -468,7 +485,7 @@ export class Peer {
     } else {
       log.info("Peer {peer} is up (fingerprint: {fingerprint}).", values);
     }
-    this.#isToldDown = false;
+    this.#reasonsTold.clear();
     this.#hasBeenUp = true;
     this.#tellDrops();
     this.#become("up");
@@ -476,7 +493,7 @@ export class Peer {
 
   #fail(reason: string): void {
     this.#failed++;
-    this.#lastError = reason;
+    this.#lastError = { reason, at: performance.now() };
     this.#expire();
     if (this.isUp && performance.now() - this.#since >= LONGEST_MS) this.#backoff.reset();
     this.#empty();
@@ -484,22 +501,32 @@ export class Peer {
       this.#become("down");
       this.#options.onDown(this);
       const { fingerprint } = this;
-      if (this.deduplicates && fingerprint !== null) this.#options.onGone(fingerprint);
+      if (this.isOfOurKind && fingerprint !== null) this.#options.onGone(fingerprint);
     }
     const mayBeStarting = !this.#hasBeenUp && reason === REFUSED &&
       performance.now() - this.#since < START_MS;
-    if (this.#isToldDown || mayBeStarting) return;
-    this.#isToldDown = true;
-    log.warning(
-      "Peer {peer} is down: it {reason}. It is tried again and again; messages wait for it for up to " +
-        "{seconds} s ({waiting} now).",
-      {
-        peer: this.url,
-        reason,
-        seconds: DEFAULT_QUEUE_LIMITS.ageMs / 1000,
-        waiting: this.#queue.size,
-      },
-    );
+    if (!mayBeStarting) this.#tellDown(reason);
+  }
+
+  /** Tells once that it is down, and what else is wrong with it then. */
+  #tellDown(reason: string): void {
+    const told = this.#reasonsTold;
+    if (told.has(reason) || told.size >= REASONS_TOLD) return;
+    const values = {
+      peer: this.url,
+      reason,
+      seconds: DEFAULT_QUEUE_LIMITS.ageMs / 1000,
+      waiting: this.#queue.size,
+    };
+    if (told.size > 0) log.warning("Peer {peer} is still down: it {reason}.", values);
+    else {
+      log.warning(
+        "Peer {peer} is down: it {reason}. It is tried again and again; messages wait for it for up to " +
+          "{seconds} s ({waiting} now).",
+        values,
+      );
+    }
+    told.add(reason);
   }
 
   #become(state: PeerState): void {
@@ -591,7 +618,12 @@ function objectOf(json: string): Readonly<Record<string, unknown>> | null {
 }
 
 /** The fingerprint in a receipt, or in a status page of ours; `null` when there is none. */
-function fingerprintOf(json: string): string | null {
-  const fingerprint = objectOf(json)?.["fingerprint"];
+function fingerprintOf(page: Readonly<Record<string, unknown>> | null): string | null {
+  const fingerprint = page?.["fingerprint"];
   return typeof fingerprint === "string" && FINGERPRINT.test(fingerprint) ? fingerprint : null;
+}
+
+/** Since a time, in ms. */
+function ageOf(time: number): number {
+  return Math.round(performance.now() - time);
 }

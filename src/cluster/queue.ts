@@ -12,7 +12,7 @@ import type { Encoded } from "../hub/message.ts";
 export interface Relayed {
   readonly instance: string;
   readonly encoded: Pick<Encoded, "bytes" | "touchedBy">;
-  /** Fingerprints of the servers that have handled it. */
+  /** Its `touched`, as it was published here. */
   readonly touched: readonly string[];
   /** Fingerprints of the other peers that get it from us, which the copy names so that this one need not. */
   readonly others: readonly string[];
@@ -107,12 +107,13 @@ export class Queue {
     return message;
   }
 
-  /** The peer has answered the oldest of those that were sent: it is done with. */
-  answered(): void {
+  /** The peer has answered the oldest of those that were sent, which is done with. */
+  answered(): Relayed | undefined {
     const message = this.#sent.shift();
-    if (!message) return;
+    if (!message) return undefined;
     this.#bytes -= message.encoded.bytes.length;
     this.#sentBytes -= message.encoded.bytes.length;
+    return message;
   }
 
   /** The connection is gone: what was sent and not answered is to be sent again, first. */
@@ -121,6 +122,20 @@ export class Queue {
     this.#start = 0;
     this.#sent = [];
     this.#sentBytes = 0;
+  }
+
+  /** Whether a message can be added without another one having to go. */
+  hasRoomFor({ encoded }: Relayed): boolean {
+    const { messages, bytes } = this.#limits;
+    return this.size < messages && this.#bytes + encoded.bytes.length <= bytes;
+  }
+
+  /** All messages, in order; none are left. */
+  takeAll(): Relayed[] {
+    this.rewind();
+    const all = this.#waiting.filter((message) => message !== undefined);
+    this.clear();
+    return all;
   }
 
   /** Forgets everything. */

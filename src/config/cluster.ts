@@ -88,7 +88,7 @@ function duplicates(peers: readonly Peer[]): Problem[] {
     for (const place of places) first.set(place, first.get(place) ?? path);
     if (taken === undefined) return [];
     const message = `Like ${first.get(taken)}, ${quote(formatAddress(host, port))} leads to ` +
-      `${taken}: each message would be queued for it twice. Name each peer once.`;
+      `${taken}: one of the two is of no use. Name each peer once.`;
     return [{ path, message }];
   });
 }

@@ -73,7 +73,7 @@ export function readTls(files: TlsFiles): TlsMaterial {
  * else does not vouch for itself (`UnknownIssuer`). In each case the peer's certificate has to name its
  * host in subjectAltName, and must not have expired.
  *
- * @returns The PEM text.
+ * @returns The certificates in PEM.
  * @throws {TlsError} If the file cannot be read, or does not hold certificates that are all sound: one
  * that is not spoils the others for the runtime.
  */
@@ -81,7 +81,8 @@ export function readAuthority(path: string): string {
   const problems: TlsProblem[] = [];
   const authority = look("ssl.ca", path, parseCertificates, problems);
   if (!authority) throw new TlsError(problems);
-  return authority.pem;
+  // The runtime stumbles over whatever else is in the file.
+  return authority.parsed.map(String).join("\n");
 }
 
 /** A file that was read, and what it holds; `null` after adding what is wrong with it to `problems`. */

@@ -12,7 +12,7 @@
 export const HANDOVER_HEADER = "aphlict-handover";
 
 /**
- * On a request for the status page: the fingerprint of the server that asks. Who did not know that it
- * is there, knows now.
+ * On every request of a server to another: its fingerprint. Who did not know that it is there, knows now;
+ * and who finds it dead later, knows what it had passed on.
  */
 export const FINGERPRINT_HEADER = "aphlict-fingerprint";

@@ -47,6 +47,8 @@ export interface Remembered {
   readonly encoded: Encoded;
   /** When it was published, on the hub's clock, in ms. */
   readonly at: number;
+  /** Fingerprint of the server that passed it on to us; `null`: it was posted here, or it is not known. */
+  readonly from: string | null;
 }
 
 interface Entry extends Remembered {
@@ -135,12 +137,12 @@ export class History {
     return this.#ring[this.#start];
   }
 
-  /** Remembers a message published at `now`, and forgets what that leaves no room for. */
-  add(message: Message, encoded: Encoded, now: number): void {
+  /** Remembers a message published at `now` and passed on by `from`, and forgets what that leaves no room for. */
+  add(message: Message, encoded: Encoded, now: number, from: string | null = null): void {
     if (this.#size === this.#ring.length) this.#grow();
     const { subscribers } = message;
     const links = { history: this, older: null, newer: null };
-    const entry: Entry = { instance: this.instance, subscribers, encoded, at: now, ...links };
+    const entry: Entry = { instance: this.instance, subscribers, encoded, at: now, from, ...links };
     this.#ring[(this.#start + this.#size) % this.#ring.length] = entry;
     this.#size++;
     this.#store.link(entry);

@@ -41,7 +41,7 @@ export interface Publication {
    * - `duplicate`: its `uniqueID` is remembered; it goes no further.
    */
   readonly outcome: "published" | "touched" | "duplicate";
-  /** The servers that have handled it, this one among them. */
+  /** The servers that have handled it, this one among them, or get it from one that has. */
   readonly touched: readonly string[];
   readonly encoded: Encoded;
   /** Listeners it was handed to. */
@@ -138,9 +138,10 @@ export class Hub {
   /**
    * Delivers a message to each listener of the instance that wants it, and remembers it.
    *
+   * @param from Fingerprint of the server that passes it on; `null`: it was posted here, or it is not known.
    * @throws {InvalidMessage} If it cannot be encoded; nothing has happened then.
    */
-  publish(name: string, message: Message): Publication {
+  publish(name: string, message: Message, from: string | null = null): Publication {
     this.expire();
     const former = message.touched ?? [];
     const isTouched = former.includes(this.fingerprint);
@@ -155,7 +156,7 @@ export class Hub {
     const now = this.#now();
     this.#seen.add(name, message.uniqueID, now);
     const instance = this.#instance(name);
-    instance.history.add(message, encoded, now);
+    instance.history.add(message, encoded, now, from);
     let receivers = 0;
     for (const listener of instance.topics.receivers(message.subscribers)) {
       if (listener.sink.deliver(encoded)) receivers++;

@@ -11,7 +11,7 @@
 export interface Message {
   /** Topics (PHIDs): every listener subscribed to one of them receives the message. */
   readonly subscribers: readonly string[];
-  /** Fingerprints of the servers that have handled the message, oldest first. */
+  /** Fingerprints of the servers that have handled the message, or get it from one that has. */
   readonly touched?: readonly string[];
   /** Phorge gives each message one, and repeats it when it tries another server. */
   readonly uniqueID?: unknown;
@@ -41,7 +41,7 @@ export class Encoded {
     return this.#text ??= decoder.decode(this.bytes);
   }
 
-  /** The same message as JSON in UTF-8 with another list of the servers that have handled it. */
+  /** The same message as JSON in UTF-8 with another list of servers. */
   touchedBy(fingerprints: readonly string[]): Uint8Array<ArrayBuffer> {
     const end = encoder.encode(closing(fingerprints));
     const bytes = new Uint8Array(this.#untouched + end.length);

@@ -128,8 +128,8 @@ for (
       site(["::"], peer("10.0.0.4"), peer("four.example")),
       [[
         "cluster[1]",
-        'Like cluster[0], "four.example:22281" leads to 10.0.0.4:22281: each message would be ' +
-        "queued for it twice. Name each peer once.",
+        'Like cluster[0], "four.example:22281" leads to 10.0.0.4:22281: one of the two is ' +
+        "of no use. Name each peer once.",
       ]],
     ],
     [

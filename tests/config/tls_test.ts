@@ -73,10 +73,15 @@ Deno.test("readTls() refuses a key that was made for another certificate", () =>
   assertThrows(() => readTls(files), TlsError, "does not belong to certificate");
 });
 
-Deno.test("readAuthority() gives all certificates of a file, and what stands around them", () => {
+Deno.test("readAuthority() gives all certificates of a file, and nothing else that is in it", () => {
   using folder = new Folder();
-  const text = `Ours:\n${authority.cert}Theirs:\n${makeAuthority("Other").cert}`;
-  assertEquals(readAuthority(folder.write("ca", text)), text);
+  const other = makeAuthority("Other").cert;
+  const text = `Ours:\n${authority.cert}-----BEGIN PRIVATE KEY-----\nAAAA\nTheirs:\n${other}`;
+  const lines = (pem: string) => pem.split(/\s+/).filter((line) => line !== "");
+  assertEquals(
+    lines(readAuthority(folder.write("ca", text))),
+    [...lines(authority.cert), ...lines(other)],
+  );
 });
 
 Deno.test("readAuthority() tells why it cannot use a file", () => {
