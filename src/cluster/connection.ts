@@ -92,7 +92,7 @@ export class Connection {
     } catch (error) {
       giveUp();
       throw new ConnectionError(
-        patience.aborted ? `cannot be reached within ${PATIENCE_MS} ms` : explain(error),
+        patience.aborted ? `cannot be reached within ${PATIENCE_MS / 1000} s` : explain(error),
       );
     } finally {
       patience.removeEventListener("abort", giveUp);
@@ -196,13 +196,14 @@ export class Connection {
   #watch(): void {
     const [oldest] = this.#sent;
     const now = performance.now();
-    const deadline = oldest === undefined
-      ? now + PATIENCE_MS
-      : Math.min(Math.max(oldest, this.#heard) + PATIENCE_MS, oldest + LATE_MS);
-    if (deadline > now) this.#timer = setTimeout(() => this.#watch(), deadline - now);
-    else {
-      const ms = oldest === undefined ? 0 : Math.round(now - oldest);
-      this.#end(new ConnectionError(`has not answered for ${ms} ms`));
+    const silence = oldest === undefined ? now : Math.max(oldest, this.#heard);
+    const patience = silence + PATIENCE_MS - now;
+    const lateness = (oldest ?? now) + LATE_MS - now;
+    if (patience > 0 && lateness > 0) {
+      this.#timer = setTimeout(() => this.#watch(), Math.min(patience, lateness));
+    } else {
+      const seconds = (patience > 0 ? LATE_MS : PATIENCE_MS) / 1000;
+      this.#end(new ConnectionError(`does not answer within ${seconds} s`));
     }
   }
 

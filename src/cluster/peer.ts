@@ -51,6 +51,9 @@ const FINGERPRINT = /^[!-~]{1,64}$/;
  */
 const START_MS = 5000;
 
+/** Failures in a row that another reason must have to be told in an outage that has been told. */
+const SAME_REASON = 3;
+
 /** Reasons that are told in one outage. */
 const REASONS_TOLD = 5;
 
@@ -121,6 +124,8 @@ export class Peer {
   #hasBeenUp = false;
   /** Why it is down, as far as that was told in this outage. */
   readonly #reasonsTold = new Set<string>();
+  /** Failures in a row for the last reason. */
+  #sameReason = 0;
   /** Whether it has to show that it is an Aphlict before it gets another message. */
   #isDoubtful = false;
   #connection: Connection | null = null;
@@ -410,9 +415,7 @@ export class Peer {
     const fingerprint = status === 200 ? fingerprintOf(objectOf(body)) : null;
     if (fingerprint === null) {
       this.#isDoubtful = true;
-      return status === 200
-        ? "answers a message without a receipt, as no admin port of an Aphlict does"
-        : explainStatus(answer);
+      return status === 200 ? NO_APHLICT : explainStatus(answer);
     }
     // Of a server that is new its status page tells of what kind it is.
     if (fingerprint !== this.#identity.last && !answer.isLast) this.#probe(connection);
@@ -431,8 +434,8 @@ export class Peer {
       return this.isUp && status >= 400 && status < 500 ? null : explainStatus(answer);
     }
     const page = objectOf(body);
-    if (typeof page?.["uptime"] !== "number") {
-      return "answers /status/ without a status, as no admin port of an Aphlict does";
+    if (typeof page?.["version"] !== "number") {
+      return NO_APHLICT;
     }
     this.#isDoubtful = false;
     const fingerprint = fingerprintOf(page);
@@ -493,6 +496,7 @@ export class Peer {
 
   #fail(reason: string): void {
     this.#failed++;
+    this.#sameReason = reason === this.#lastError?.reason ? this.#sameReason + 1 : 1;
     this.#lastError = { reason, at: performance.now() };
     this.#expire();
     if (this.isUp && performance.now() - this.#since >= LONGEST_MS) this.#backoff.reset();
@@ -508,10 +512,11 @@ export class Peer {
     if (!mayBeStarting) this.#tellDown(reason);
   }
 
-  /** Tells once that it is down, and what else is wrong with it then. */
+  /** Tells that it is down, and what turns out to be wrong with it later. */
   #tellDown(reason: string): void {
     const told = this.#reasonsTold;
     if (told.has(reason) || told.size >= REASONS_TOLD) return;
+    if (told.size > 0 && this.#sameReason < SAME_REASON) return;
     const values = {
       peer: this.url,
       reason,
@@ -588,6 +593,8 @@ export class Peer {
 }
 
 const encoder = new TextEncoder();
+
+const NO_APHLICT = "does not answer as the admin port of an Aphlict does";
 
 const WHY_DROPPED = {
   full: `more wait than ${DEFAULT_QUEUE_LIMITS.messages}, or more bytes than ` +

@@ -234,6 +234,9 @@ export function answering(answer: string): Behaviour {
   };
 }
 
+/** The status page of the original, as far as it matters. */
+export const STATUS = '{"instance":"default","version":7}';
+
 /**
  * Takes each message, with the receipt as `write` puts it on the wire, and answers whoever asks for
  * the status as the original does.
@@ -250,7 +253,7 @@ export function taking(
       if (request === null) return;
       const posted = request.method === "POST";
       await connection.send(
-        write(posted ? receipt(peer.fingerprint) : '{"instance":"default","version":7}'),
+        write(posted ? receipt(peer.fingerprint) : STATUS),
       );
       if (posted) peer.take(request);
     } while (!once);

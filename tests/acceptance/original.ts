@@ -57,7 +57,9 @@ function listen(request: Request): Response {
 async function take(request: Request, peers: readonly Peer[]): Promise<Response> {
   const url = new URL(request.url);
   const instance = url.searchParams.get("instance") || "default";
-  if (url.pathname === "/status/") return Response.json({ instance, "messages.in": messagesIn });
+  if (url.pathname === "/status/") {
+    return Response.json({ instance, "messages.in": messagesIn, version: 7 });
+  }
   let message: Message;
   try {
     message = JSON.parse(await request.text());
