@@ -14,7 +14,8 @@ import {
   taking,
 } from "./bad_peer.ts";
 import { Browser } from "./browser.ts";
-import { peersOf, type PeerStatus, range } from "./cluster.ts";
+import type { PeerStatus } from "../../src/cluster/peer.ts";
+import { peersOf, range } from "./cluster.ts";
 import { freePorts } from "./ports.ts";
 import { type PeerEntry, publish, residentBytes, run, type Running } from "./server.ts";
 import { until } from "./until.ts";

@@ -6,6 +6,7 @@
 
 import { Browser } from "./browser.ts";
 import { type Cut, Link } from "./link.ts";
+import type { PeerStatus } from "../../src/cluster/peer.ts";
 import { freePorts } from "./ports.ts";
 import { type PeerEntry, publish, run, type Running, status } from "./server.ts";
 import { until } from "./until.ts";
@@ -58,22 +59,6 @@ export type Start = (place: Place) => Promise<Member>;
 /** Starts one of ours. */
 export function ours({ ports, peers }: Place): Promise<Member> {
   return run({ ports, cluster: () => peers });
-}
-
-/** A peer on the status page. */
-export interface PeerStatus {
-  readonly peer: string;
-  readonly state: "up" | "down" | "unknown" | "self";
-  readonly fingerprint: string | null;
-  readonly queued: number;
-  readonly sent: number;
-  readonly failed: number;
-  readonly dropped: number;
-  readonly "dropped.full": number;
-  readonly "dropped.old": number;
-  readonly "dropped.refused": number;
-  readonly "last.error": string | null;
-  readonly "last.contact": number | null;
 }
 
 /** What the status page of one of ours says of its peers. */
