@@ -231,9 +231,8 @@ export class Connection {
 function explain(error: unknown): string {
   const reason = reasonOf(error);
   if (error instanceof Deno.errors.ConnectionRefused) return REFUSED;
-  if (reason.startsWith("failed to lookup address")) {
-    return `has a host name that cannot be resolved: ${reason}`;
-  }
+  const [, unresolved] = /^failed to lookup address information: (.*)$/.exec(reason) ?? [];
+  if (unresolved !== undefined) return `has a host name that cannot be resolved: ${unresolved}`;
   if (reason.includes("UnknownIssuer")) {
     return "has a certificate of an unknown authority. If it is yours, name the authority's " +
       'certificate in "ssl.ca" of the peer';

@@ -269,10 +269,13 @@ export class Peer {
   /** Ends its connection. What waits is lost, and told. */
   async stop(): Promise<void> {
     if (this.#queue.size > 0) {
-      log.warning("Messages that peer {peer} does not get, as this server stops: {waiting}.", {
-        peer: this.url,
-        waiting: this.#queue.size,
-      });
+      log.warning(
+        "This server stops while {waiting} messages wait for peer {peer}: they are lost.",
+        {
+          peer: this.url,
+          waiting: this.#queue.size,
+        },
+      );
     }
     this.#stopping.abort();
     this.#connection?.close();
