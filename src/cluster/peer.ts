@@ -8,23 +8,16 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { formatAddress, type PeerConfig } from "../config/config.ts";
 import { readAuthority, TlsError } from "../config/tls.ts";
-import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
-import { Allowance } from "../log/allowance.ts";
-import { logger } from "../log/log.ts";
 import type { Answer } from "./answer.ts";
 import { Backoff, FIRST_MS, LONGEST_MS } from "./backoff.ts";
-import {
-  type Address,
-  Connection,
-  ConnectionClosed,
-  ConnectionError,
-  REFUSED,
-} from "./connection.ts";
+import { type Address, Connection, ConnectionClosed, ConnectionError } from "./connection.ts";
+import { readReceipt, readStatus, Requests } from "./exchange.ts";
 import { Identity } from "./identity.ts";
-import { DEFAULT_QUEUE_LIMITS, Queue, type Relayed } from "./queue.ts";
+import { Pause } from "./pause.ts";
+import { PeerLog } from "./peer_log.ts";
+import { Queue, type Relayed } from "./queue.ts";
 
 /**
  * Requests that may be on their way to a peer that takes more than one a connection. What is
@@ -41,23 +34,6 @@ const PROBE_INTERVAL_MS = 15_000;
 
 /** How often a peer that closes idle connections is connected to, in ms. */
 const RECONNECT_INTERVAL_MS = 5000;
-
-/** What is taken for a fingerprint: it is shown to people, and goes into messages. The original's have 16. */
-const FINGERPRINT = /^[!-~]{1,64}$/;
-
-/**
- * How long a peer that has never been there may refuse connections before that is told, in ms: the
- * servers of a cluster may start together.
- */
-const START_MS = 5000;
-
-/** Failures in a row that another reason must have to be told in an outage that has been told. */
-const SAME_REASON = 3;
-
-/** Reasons that are told in one outage. */
-const REASONS_TOLD = 5;
-
-const log = logger("cluster");
 
 /**
  * - `unknown`: not reached yet.
@@ -106,9 +82,6 @@ export interface PeerOptions {
   readonly onGone: (fingerprint: string) => void;
 }
 
-/** What is asked of a peer. */
-type Request = "message" | "probe";
-
 /** See the module. */
 export class Peer {
   readonly url: string;
@@ -121,46 +94,31 @@ export class Peer {
   /** When the state began, in ms; the clock is that of `performance.now`, here and below. */
   #since = performance.now();
   readonly #identity = new Identity();
-  #hasBeenUp = false;
-  /** Why it is down, as far as that was told in this outage. */
-  readonly #reasonsTold = new Set<string>();
-  /** Failures in a row for the last reason. */
-  #sameReason = 0;
+  readonly #requests: Requests;
+  readonly #log: PeerLog;
+  /** Between two connections. */
+  readonly #pause = new Pause();
   /** Whether it has to show that it is an Aphlict before it gets another message. */
   #isDoubtful = false;
   #connection: Connection | null = null;
   /** What has been asked on the connection and not been answered, in order. */
-  #asked: Request[] = [];
+  #asked: ("message" | "probe")[] = [];
   /** What is wrong with an answer that has just come. */
   #fault: string | null = null;
-  /** Ends the pause between two connections. */
-  #endPause = () => {};
-  #shortenPause = () => {};
-  /** Ends it where a message that comes is a reason to. */
-  #wake = () => {};
   /** Told when nothing waits any more. */
   #empty = () => {};
   #sent = 0;
   #failed = 0;
   readonly #dropped = { full: 0, old: 0, refused: 0 };
-  /** Messages that were dropped since that was last told. */
-  #lost = 0;
   #lastError: { readonly reason: string; readonly at: number } | null = null;
   #lastContact: number | null = null;
-  readonly #refusals: Allowance;
-  readonly #starts: Allowance;
 
   constructor(options: PeerOptions) {
-    const { host, port, protocol } = options.config;
+    const { config: { host, port, protocol }, fingerprint } = options;
     this.url = `${protocol}://${formatAddress(host, port)}/`;
     this.#options = options;
-    const inAMinute = (lines: number, text: string) =>
-      new Allowance((count) => log.warning(text, { peer: this.url, count }), {
-        lines,
-        periodMs: 60_000,
-      });
-    this.#refusals = inAMinute(1, "Peer {peer} refused {count} more messages in the last minute.");
-    this.#starts = inAMinute(5, "Peer {peer} was started {count} more times in the last minute.");
+    this.#requests = new Requests(host, port, fingerprint);
+    this.#log = new PeerLog(this.url);
   }
 
   /** Connects, and from then on as often as it has to. */
@@ -191,8 +149,7 @@ export class Peer {
     if (this.isSelf) return;
     this.#expire();
     this.#drop("full", this.#queue.push(message));
-    if (this.#connection) this.#fill(this.#connection);
-    else this.#wake();
+    this.#send();
   }
 
   /** Has it sent a message that it is likely to have, if there is room. */
@@ -220,8 +177,7 @@ export class Peer {
   putFirst(messages: readonly Relayed[]): void {
     if (messages.length === 0) return;
     this.#drop("full", this.#queue.putFirst(messages));
-    if (this.#connection) this.#fill(this.#connection);
-    else this.#wake();
+    this.#send();
   }
 
   /** Takes all that waits away from it. */
@@ -231,7 +187,7 @@ export class Peer {
 
   /** Tries one that is down again soon, as it may be back: {@linkcode FIRST_MS} after it was last tried. */
   hurry(): void {
-    if (this.#state === "down") this.#shortenPause();
+    if (this.#state === "down") this.#pause.shorten(FIRST_MS);
   }
 
   /** The messages that others rely on us to bring to it, in order; each is given once. */
@@ -268,18 +224,10 @@ export class Peer {
 
   /** Ends its connection. What waits is lost, and told. */
   async stop(): Promise<void> {
-    if (this.#queue.size > 0) {
-      log.warning(
-        "This server stops while {waiting} messages wait for peer {peer}: they are lost.",
-        {
-          peer: this.url,
-          waiting: this.#queue.size,
-        },
-      );
-    }
+    this.#log.stopped(this.#queue.size);
     this.#stopping.abort();
     this.#connection?.close();
-    this.#endPause();
+    this.#pause.end();
     await this.#done;
   }
 
@@ -289,26 +237,25 @@ export class Peer {
 
   async #run(): Promise<void> {
     while (!this.#isOver) {
+      const began = performance.now();
+      let wait = 0;
       try {
-        const began = performance.now();
         const why = await this.#meet();
         if (this.#isOver) return;
         if (why instanceof ConnectionError) {
           this.#fail(why.message);
-          await this.#pause(this.#backoff.wait());
+          wait = this.#backoff.wait();
         } else if (this.#queue.size === 0) {
-          await this.#pauseUntil(began + RECONNECT_INTERVAL_MS);
+          // A message that comes meanwhile is sent at once.
+          await this.#pause.wait(began + RECONNECT_INTERVAL_MS - performance.now(), true);
         }
       } catch (error) {
-        // A mistake of ours with one peer must not stay unseen, nor end it for good.
-        const stack = error instanceof Error ? error.stack : String(error);
-        log.error("Unexpected error with peer {peer}, please report it: {stack}", {
-          peer: this.url,
-          stack,
-        });
+        // It must not stay unseen, nor end the peer for good.
+        this.#log.unexpected(error);
         this.#fail("met an unexpected error of this server");
-        await this.#pause(LONGEST_MS);
+        wait = LONGEST_MS;
       }
+      if (wait > 0 && !this.#isOver) await this.#pause.wait(wait);
     }
   }
 
@@ -350,6 +297,12 @@ export class Peer {
     return { hostname: host, port, tls };
   }
 
+  /** Something new waits. */
+  #send(): void {
+    if (this.#connection) this.#fill(this.#connection);
+    else this.#pause.wake();
+  }
+
   /** Sends as much of what waits as the peer takes at a time. */
   #fill(connection: Connection): void {
     this.#expire();
@@ -359,31 +312,13 @@ export class Peer {
       const message = this.#queue.take();
       if (!message) return;
       this.#asked.push("message");
-      connection.send(this.#encode(message));
+      connection.send(this.#requests.post(message));
     }
   }
 
   #probe(connection: Connection): void {
     this.#asked.push("probe");
-    connection.send(
-      encoder.encode(`GET /status/ HTTP/1.1\r\n${this.#headers}\r\n`),
-    );
-  }
-
-  #encode({ instance, encoded, touched, others, isHandover }: Relayed): Uint8Array {
-    const body = encoded.touchedBy([...touched, ...others]);
-    const head = encoder.encode(
-      `POST /?instance=${encodeURIComponent(instance)} HTTP/1.1\r\n${this.#headers}` +
-        (isHandover ? `${HANDOVER_HEADER}: 1\r\n` : "") +
-        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
-    );
-    return Buffer.concat([head, body]);
-  }
-
-  get #headers(): string {
-    const { config: { host, port }, fingerprint } = this.#options;
-    return `Host: ${formatAddress(host, port)}\r\nUser-Agent: Aphlict\r\n` +
-      `${FINGERPRINT_HEADER}: ${fingerprint}\r\n`;
+    connection.send(this.#requests.probe());
   }
 
   #take(connection: Connection, answer: Answer): void {
@@ -393,7 +328,7 @@ export class Peer {
       : this.#takeReceipt(connection, answer);
     if (this.#fault !== null || this.isSelf) return connection.close();
     if (this.#queue.size === 0) {
-      this.#tellDrops();
+      this.#log.caughtUp();
       this.#empty();
     }
     if (!answer.isLast) this.#fill(connection);
@@ -401,108 +336,67 @@ export class Peer {
 
   /** @returns What is wrong, to follow on "the peer". */
   #takeReceipt(connection: Connection, answer: Answer): string | null {
-    const { status, body } = answer;
+    const { status, isLast } = answer;
     // From one that has not shown that it is an Aphlict it may be about anything.
     if ((status === 400 || status === 413) && this.isUp) {
       this.#queue.answered();
       this.#dropped.refused++;
-      if (this.#refusals.take()) {
-        log.warning("Peer {peer} refused a message with {status}; it is dropped: {body}", {
-          peer: this.url,
-          status,
-          body: body.slice(0, 200),
-        });
-      }
+      this.#log.refused(answer);
       return null;
     }
-    const fingerprint = status === 200 ? fingerprintOf(objectOf(body)) : null;
-    if (fingerprint === null) {
-      this.#isDoubtful = true;
-      return status === 200 ? NO_APHLICT : explainStatus(answer);
-    }
+    const reading = readReceipt(answer);
+    this.#isDoubtful = "fault" in reading;
+    if ("fault" in reading) return reading.fault;
     // Of a server that is new its status page tells of what kind it is.
-    if (fingerprint !== this.#identity.last && !answer.isLast) this.#probe(connection);
-    this.#learn(fingerprint, false);
-    this.#rise();
+    if (reading.fingerprint !== this.#identity.last && !isLast) this.#probe(connection);
+    this.#rise(reading.fingerprint, false);
     if (this.#queue.answered()?.isHandover === false) this.#sent++;
     return null;
   }
 
   /** @returns What is wrong, to follow on "the peer". */
   #takeStatus(answer: Answer): string | null {
-    const { status, body } = answer;
-    if (status !== 200) {
-      this.#isDoubtful = false;
+    const { status } = answer;
+    const reading = readStatus(answer);
+    if ("fault" in reading) {
       // Somebody in between may let messages pass and nothing else.
-      return this.isUp && status >= 400 && status < 500 ? null : explainStatus(answer);
-    }
-    const page = objectOf(body);
-    if (typeof page?.["version"] !== "number") {
-      return NO_APHLICT;
+      this.#isDoubtful = status === 200;
+      return this.isUp && status >= 400 && status < 500 ? null : reading.fault;
     }
     this.#isDoubtful = false;
-    const fingerprint = fingerprintOf(page);
-    if (fingerprint !== null) this.#learn(fingerprint, true);
-    this.#rise();
+    this.#rise(reading.fingerprint, true);
     return null;
+  }
+
+  /** It has given a good answer. */
+  #rise(fingerprint: string | null, fromStatus: boolean): void {
+    if (fingerprint !== null) this.#learn(fingerprint, fromStatus);
+    if (this.isUp || this.isSelf) return;
+    this.#log.up(this.#identity.last, performance.now() - this.#since, this.#queue.size);
+    this.#become("up");
   }
 
   #learn(fingerprint: string, fromStatus: boolean): void {
     const { last: former } = this.#identity;
     const hadPromised = this.isUp && this.isOfOurKind;
     const finding = this.#identity.learn(fingerprint, fromStatus, performance.now());
-    if (finding === "same") return;
-    if (fingerprint === this.#options.fingerprint && finding !== "several") {
+    if (finding !== "several" && fingerprint === this.#options.fingerprint) {
       this.#become("self");
       this.#queue.clear();
-      log.info("Peer {peer} is this server itself: it is sent nothing.", { peer: this.url });
-      return;
+      return this.#log.self();
     }
-    if (finding === "several" && hadPromised) {
-      log.warning(
-        "Peer {peer} leads to different servers ({former} and {fingerprint} have answered), so that " +
-          "nobody can tell which of them has a message. Name each server by an address of its own.",
-        { peer: this.url, former, fingerprint },
-      );
-    } else if (finding === "new" && this.isUp && this.#starts.take()) {
-      log.info("Peer {peer} was started again (fingerprint: {fingerprint}).", {
-        peer: this.url,
-        fingerprint,
-      });
-    }
-    if (hadPromised && former !== null) this.#options.onGone(former);
-  }
-
-  /** It has given a good answer. */
-  #rise(): void {
-    if (this.isUp || this.isSelf) return;
-    const values = {
-      peer: this.url,
-      fingerprint: this.#identity.last ?? "not known yet",
-      seconds: Math.round((performance.now() - this.#since) / 100) / 10,
-      waiting: this.#queue.size,
-    };
-    if (this.#reasonsTold.size > 0) {
-      log.info(
-        "Peer {peer} is up again after {seconds} s (fingerprint: {fingerprint}; messages that wait for " +
-          "it: {waiting}).",
-        values,
-      );
-    } else {
-      log.info("Peer {peer} is up (fingerprint: {fingerprint}).", values);
-    }
-    this.#reasonsTold.clear();
-    this.#hasBeenUp = true;
-    this.#tellDrops();
-    this.#become("up");
+    if (finding === "same" || former === null) return;
+    if (finding === "several" && hadPromised) this.#log.several(former, fingerprint);
+    if (finding === "new" && this.isUp) this.#log.startedAgain(fingerprint);
+    if (hadPromised) this.#options.onGone(former);
   }
 
   #fail(reason: string): void {
+    const now = performance.now();
     this.#failed++;
-    this.#sameReason = reason === this.#lastError?.reason ? this.#sameReason + 1 : 1;
-    this.#lastError = { reason, at: performance.now() };
+    this.#lastError = { reason, at: now };
     this.#expire();
-    if (this.isUp && performance.now() - this.#since >= LONGEST_MS) this.#backoff.reset();
+    if (this.isUp && now - this.#since >= LONGEST_MS) this.#backoff.reset();
     this.#empty();
     if (this.#state !== "down") {
       this.#become("down");
@@ -510,31 +404,7 @@ export class Peer {
       const { fingerprint } = this;
       if (this.isOfOurKind && fingerprint !== null) this.#options.onGone(fingerprint);
     }
-    const mayBeStarting = !this.#hasBeenUp && reason === REFUSED &&
-      performance.now() - this.#since < START_MS;
-    if (!mayBeStarting) this.#tellDown(reason);
-  }
-
-  /** Tells that it is down, and what turns out to be wrong with it later. */
-  #tellDown(reason: string): void {
-    const told = this.#reasonsTold;
-    if (told.has(reason) || told.size >= REASONS_TOLD) return;
-    if (told.size > 0 && this.#sameReason < SAME_REASON) return;
-    const values = {
-      peer: this.url,
-      reason,
-      seconds: DEFAULT_QUEUE_LIMITS.ageMs / 1000,
-      waiting: this.#queue.size,
-    };
-    if (told.size > 0) log.warning("Peer {peer} is still down: it {reason}.", values);
-    else {
-      log.warning(
-        "Peer {peer} is down: it {reason}. It is tried again and again; messages wait for it for up to " +
-          "{seconds} s ({waiting} now).",
-        values,
-      );
-    }
-    told.add(reason);
+    this.#log.failed(reason, now - this.#since, this.#queue.size);
   }
 
   #become(state: PeerState): void {
@@ -546,91 +416,11 @@ export class Peer {
     this.#drop("old", this.#queue.expire(performance.now()));
   }
 
-  #drop(reason: keyof typeof WHY_DROPPED, count: number): void {
+  #drop(reason: "full" | "old", count: number): void {
     if (count === 0) return;
-    if (this.#lost === 0) {
-      log.warning("Messages for peer {peer} are being dropped: {why}.", {
-        peer: this.url,
-        why: WHY_DROPPED[reason],
-      });
-    }
-    this.#lost += count;
     this.#dropped[reason] += count;
+    this.#log.dropped(reason, count);
   }
-
-  /** Tells once what an outage has come to. */
-  #tellDrops(): void {
-    if (this.#lost === 0) return;
-    log.warning("{count} messages for peer {peer} were dropped meanwhile.", {
-      peer: this.url,
-      count: this.#lost,
-    });
-    this.#lost = 0;
-  }
-
-  /** A message that comes meanwhile is sent at once. */
-  #pauseUntil(time: number): Promise<void> {
-    const pause = this.#pause(Math.max(0, time - performance.now()));
-    this.#wake = this.#endPause;
-    return pause;
-  }
-
-  #pause(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const began = performance.now();
-    let timer = setTimeout(resolve, ms);
-    this.#endPause = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    this.#shortenPause = () => {
-      clearTimeout(timer);
-      const waited = performance.now() - began;
-      timer = setTimeout(resolve, Math.max(0, Math.min(ms, FIRST_MS) - waited));
-    };
-    if (this.#isOver) this.#endPause();
-    return promise.finally(() => {
-      this.#endPause = this.#shortenPause = this.#wake = () => {};
-    });
-  }
-}
-
-const encoder = new TextEncoder();
-
-const NO_APHLICT = "does not answer as the admin port of an Aphlict does";
-
-const WHY_DROPPED = {
-  full: `more wait than ${DEFAULT_QUEUE_LIMITS.messages}, or more bytes than ` +
-    `${DEFAULT_QUEUE_LIMITS.bytes}`,
-  old: `they have waited for ${DEFAULT_QUEUE_LIMITS.ageMs / 1000} s`,
-} as const;
-
-/** What is wrong with an answer that is neither a receipt nor a status, to follow on "the peer". */
-function explainStatus({ status, reason }: Answer): string {
-  const answers = `answers ${status} ${reason}`.trimEnd();
-  if (status >= 300 && status < 400) {
-    return `${answers}: redirects are not followed. Name the address where it is`;
-  }
-  if (status === 501) return `${answers}: that is a client port. Name its admin port`;
-  return answers;
-}
-
-function objectOf(json: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? value as Readonly<Record<string, unknown>>
-      : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-}
-
-/** The fingerprint in a receipt, or in a status page of ours; `null` when there is none. */
-function fingerprintOf(page: Readonly<Record<string, unknown>> | null): string | null {
-  const fingerprint = page?.["fingerprint"];
-  return typeof fingerprint === "string" && FINGERPRINT.test(fingerprint) ? fingerprint : null;
 }
 
 /** Since a time, in ms. */

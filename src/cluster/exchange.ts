@@ -1,0 +1,95 @@
+/**
+ * What is asked of a peer, and what its answers say. Pure.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { formatAddress } from "../config/config.ts";
+import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
+import type { Answer } from "./answer.ts";
+import type { Relayed } from "./queue.ts";
+
+/** What is taken for a fingerprint: it is shown to people, and goes into messages. The original's have 16. */
+const FINGERPRINT = /^[!-~]{1,64}$/;
+
+const encoder = new TextEncoder();
+
+/** Writes the requests to one peer. */
+export class Requests {
+  readonly #headers: string;
+
+  /** @param fingerprint This server's own. */
+  constructor(host: string, port: number, fingerprint: string) {
+    this.#headers = `Host: ${formatAddress(host, port)}\r\nUser-Agent: Aphlict\r\n` +
+      `${FINGERPRINT_HEADER}: ${fingerprint}\r\n`;
+  }
+
+  /** Asks for the status page. */
+  probe(): Uint8Array {
+    return encoder.encode(`GET /status/ HTTP/1.1\r\n${this.#headers}\r\n`);
+  }
+
+  /** Posts a message. */
+  post({ instance, encoded, touched, others, isHandover }: Relayed): Uint8Array {
+    const body = encoded.touchedBy([...touched, ...others]);
+    const head = encoder.encode(
+      `POST /?instance=${encodeURIComponent(instance)} HTTP/1.1\r\n${this.#headers}` +
+        (isHandover ? `${HANDOVER_HEADER}: 1\r\n` : "") +
+        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
+    );
+    return Buffer.concat([head, body]);
+  }
+}
+
+/**
+ * What an answer comes to: it is what an Aphlict answers, with its fingerprint as far as it tells one; or it
+ * is not, for a reason that follows on "the peer".
+ */
+export type Reading = { readonly fingerprint: string | null } | { readonly fault: string };
+
+/** Reads the answer to a message. */
+export function readReceipt(answer: Answer): Reading {
+  if (answer.status !== 200) return { fault: explain(answer) };
+  const fingerprint = fingerprintOf(objectOf(answer.body));
+  return fingerprint === null ? { fault: NO_APHLICT } : { fingerprint };
+}
+
+/** Reads the status page. That of the original has no fingerprint. */
+export function readStatus(answer: Answer): Reading {
+  if (answer.status !== 200) return { fault: explain(answer) };
+  const page = objectOf(answer.body);
+  return typeof page?.["version"] === "number"
+    ? { fingerprint: fingerprintOf(page) }
+    : { fault: NO_APHLICT };
+}
+
+const NO_APHLICT = "does not answer as the admin port of an Aphlict does";
+
+function explain({ status, reason }: Answer): string {
+  const answers = `answers ${status} ${reason}`.trimEnd();
+  if (status >= 300 && status < 400) {
+    return `${answers}: redirects are not followed. Name the address where it is`;
+  }
+  if (status === 501) return `${answers}: that is a client port. Name its admin port`;
+  return answers;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+function objectOf(json: string): Json | null {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? value as Json
+      : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+function fingerprintOf(page: Json | null): string | null {
+  const fingerprint = page?.["fingerprint"];
+  return typeof fingerprint === "string" && FINGERPRINT.test(fingerprint) ? fingerprint : null;
+}

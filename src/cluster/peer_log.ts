@@ -1,0 +1,168 @@
+/**
+ * What the log tells of one peer: each change of its state once, and never a line for each message.
+ *
+ * @module
+ */
+
+import { Allowance } from "../log/allowance.ts";
+import { logger } from "../log/log.ts";
+import type { Answer } from "./answer.ts";
+import { REFUSED } from "./connection.ts";
+import { DEFAULT_QUEUE_LIMITS } from "./queue.ts";
+
+/**
+ * How long a peer that has never been there may refuse connections before that is told, in ms: the
+ * servers of a cluster may start together.
+ */
+const START_MS = 5000;
+
+/** Failures in a row that another reason must have to be told in an outage that has been told. */
+const SAME_REASON = 3;
+
+/** Reasons that are told in one outage. */
+const REASONS_TOLD = 5;
+
+const WAIT_SECONDS = DEFAULT_QUEUE_LIMITS.ageMs / 1000;
+
+/** Why messages are dropped that wait. */
+const WHY_DROPPED = {
+  full: `more wait than ${DEFAULT_QUEUE_LIMITS.messages}, or more bytes than ` +
+    `${DEFAULT_QUEUE_LIMITS.bytes}`,
+  old: `they have waited for ${WAIT_SECONDS} s`,
+} as const;
+
+const log = logger("cluster");
+
+/** See the module. */
+export class PeerLog {
+  readonly #peer: string;
+  readonly #refusals: Allowance;
+  readonly #starts: Allowance;
+  #hasBeenUp = false;
+  /** Why it is down, as far as that was told in this outage. */
+  readonly #told = new Set<string>();
+  #lastReason = "";
+  /** Failures in a row for the last reason. */
+  #sameReason = 0;
+  /** Messages that were dropped since that was last told. */
+  #dropped = 0;
+
+  /** @param peer How it is called. */
+  constructor(peer: string) {
+    this.#peer = peer;
+    const inAMinute = (lines: number, text: string) =>
+      new Allowance((count) => log.warning(text, { peer, count }), { lines, periodMs: 60_000 });
+    this.#refusals = inAMinute(1, "Peer {peer} refused {count} more messages in the last minute.");
+    this.#starts = inAMinute(5, "Peer {peer} was started {count} more times in the last minute.");
+  }
+
+  /** @param downMs For how long it had been down. */
+  up(fingerprint: string | null, downMs: number, waiting: number): void {
+    const values = {
+      peer: this.#peer,
+      fingerprint: fingerprint ?? "not known yet",
+      seconds: Math.round(downMs / 100) / 10,
+      waiting,
+    };
+    if (this.#told.size === 0) log.info("Peer {peer} is up (fingerprint: {fingerprint}).", values);
+    else {
+      log.info(
+        "Peer {peer} is up again after {seconds} s (fingerprint: {fingerprint}; messages that wait for " +
+          "it: {waiting}).",
+        values,
+      );
+    }
+    this.#told.clear();
+    this.#hasBeenUp = true;
+    this.caughtUp();
+  }
+
+  /**
+   * @param reason Follows on "the peer".
+   * @param downMs For how long it has been down.
+   */
+  failed(reason: string, downMs: number, waiting: number): void {
+    this.#sameReason = reason === this.#lastReason ? this.#sameReason + 1 : 1;
+    this.#lastReason = reason;
+    if (!this.#hasBeenUp && reason === REFUSED && downMs < START_MS) return;
+    const told = this.#told;
+    if (told.has(reason) || told.size >= REASONS_TOLD) return;
+    if (told.size > 0 && this.#sameReason < SAME_REASON) return;
+    const values = { peer: this.#peer, reason, seconds: WAIT_SECONDS, waiting };
+    if (told.size > 0) log.warning("Peer {peer} is still down: it {reason}.", values);
+    else {
+      log.warning(
+        "Peer {peer} is down: it {reason}. It is tried again and again; messages wait for it for up to " +
+          "{seconds} s ({waiting} now).",
+        values,
+      );
+    }
+    told.add(reason);
+  }
+
+  self(): void {
+    log.info("Peer {peer} is this server itself: it is sent nothing.", { peer: this.#peer });
+  }
+
+  startedAgain(fingerprint: string): void {
+    if (!this.#starts.take()) return;
+    log.info("Peer {peer} was started again (fingerprint: {fingerprint}).", {
+      peer: this.#peer,
+      fingerprint,
+    });
+  }
+
+  several(former: string, fingerprint: string): void {
+    log.warning(
+      "Peer {peer} leads to different servers ({former} and {fingerprint} have answered), so that nobody " +
+        "can tell which of them has a message. Name each server by an address of its own.",
+      { peer: this.#peer, former, fingerprint },
+    );
+  }
+
+  refused({ status, body }: Answer): void {
+    if (!this.#refusals.take()) return;
+    log.warning("Peer {peer} refused a message with {status}; it is dropped: {body}", {
+      peer: this.#peer,
+      status,
+      body: body.slice(0, 200),
+    });
+  }
+
+  /** Tells the first drop; {@linkcode caughtUp} tells what they have come to. */
+  dropped(reason: keyof typeof WHY_DROPPED, count: number): void {
+    if (this.#dropped === 0) {
+      log.warning("Messages for peer {peer} are being dropped: {why}.", {
+        peer: this.#peer,
+        why: WHY_DROPPED[reason],
+      });
+    }
+    this.#dropped += count;
+  }
+
+  /** No more is dropped. */
+  caughtUp(): void {
+    if (this.#dropped === 0) return;
+    log.warning("{count} messages for peer {peer} were dropped meanwhile.", {
+      peer: this.#peer,
+      count: this.#dropped,
+    });
+    this.#dropped = 0;
+  }
+
+  stopped(waiting: number): void {
+    if (waiting === 0) return;
+    log.warning("This server stops while {waiting} messages wait for peer {peer}: they are lost.", {
+      peer: this.#peer,
+      waiting,
+    });
+  }
+
+  /** A mistake of ours. */
+  unexpected(error: unknown): void {
+    log.error("Unexpected error with peer {peer}, please report it: {stack}", {
+      peer: this.#peer,
+      stack: error instanceof Error ? error.stack : String(error),
+    });
+  }
+}

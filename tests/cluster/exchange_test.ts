@@ -1,0 +1,84 @@
+import fc from "fast-check";
+import { type Reading, readReceipt, readStatus, Requests } from "../../src/cluster/exchange.ts";
+import { Encoded } from "../../src/hub/message.ts";
+import { assertEquals, assertMatch } from "../assert.ts";
+
+function answer(status: number, body: string, reason = "X") {
+  return { status, reason, body, isLast: false };
+}
+
+function faultOf(reading: Reading): string {
+  return "fault" in reading ? reading.fault : "";
+}
+
+Deno.test("a receipt tells a fingerprint of printable characters, and nothing else does", () => {
+  assertEquals(readReceipt(answer(200, '{"fingerprint":"aZ9~!","x":1}')), { fingerprint: "aZ9~!" });
+  const others = [
+    '""',
+    "7",
+    "null",
+    '["x"]',
+    '"a b"',
+    '"\\u001b[2J"',
+    '"é"',
+    `"${"x".repeat(65)}"`,
+  ];
+  for (
+    const body of [
+      "",
+      "null",
+      "[]",
+      '"x"',
+      "{}",
+      '{"__proto__":{"fingerprint":"x"}}',
+      ...others.map((value) => `{"fingerprint":${value}}`),
+    ]
+  ) assertMatch(faultOf(readReceipt(answer(200, body))), /admin port/, body);
+});
+
+Deno.test("a status page is known by its version, and may tell a fingerprint", () => {
+  assertEquals(readStatus(answer(200, '{"version":7}')), { fingerprint: null });
+  assertEquals(readStatus(answer(200, '{"version":7,"fingerprint":"x"}')), { fingerprint: "x" });
+  for (const body of ["", "null", "{}", '{"version":"7"}', '{"fingerprint":"x"}']) {
+    assertMatch(faultOf(readStatus(answer(200, body))), /admin port/, body);
+  }
+});
+
+Deno.test("an answer that is no good is told with what to do", () => {
+  const faults = [503, 301, 501].map((status) => faultOf(readReceipt(answer(status, "", ""))));
+  assertEquals(faults, [
+    "answers 503",
+    "answers 301: redirects are not followed. Name the address where it is",
+    "answers 501: that is a client port. Name its admin port",
+  ]);
+});
+
+Deno.test("for any message and instance, a request is whole, and nothing in it becomes another header", () => {
+  const requests = new Requests("::1", 22281, "OURS");
+  fc.assert(
+    fc.property(fc.string({ unit: "grapheme" }), fc.string(), fc.boolean(), (text, name, flag) => {
+      const request = requests.post({
+        instance: name,
+        encoded: new Encoded({ subscribers: ["A"], text }),
+        touched: ["a"],
+        others: ["b"],
+        isPromised: false,
+        isHandover: flag,
+        at: 0,
+        wasSent: false,
+      });
+      const [head = "", body = ""] = new TextDecoder().decode(request).split("\r\n\r\n", 2);
+      const [line, ...headers] = head.split("\r\n");
+      assertEquals(line, `POST /?instance=${encodeURIComponent(name)} HTTP/1.1`);
+      assertEquals(headers, [
+        "Host: [::1]:22281",
+        "User-Agent: Aphlict",
+        "aphlict-fingerprint: OURS",
+        ...flag ? ["aphlict-handover: 1"] : [],
+        "Content-Type: application/json",
+        `Content-Length: ${new TextEncoder().encode(body).length}`,
+      ]);
+      assertEquals(JSON.parse(body), { subscribers: ["A"], text, touched: ["a", "b"] });
+    }),
+  );
+});
