@@ -429,7 +429,7 @@ Deno.test("an answer that nobody asked for is not taken for the next one's", asy
   await using peer = new ScriptedPeer(async (connection, peer) => {
     let request = await connection.request();
     while (request?.method === "GET") {
-      await connection.send(response("200 OK", "{}"));
+      await connection.send(response("200 OK", STATUS));
       request = await connection.request();
     }
     if (request === null) return;
