@@ -87,76 +87,169 @@ Deno.test("what is put first comes before what waits and behind what was sent", 
   assertEquals(sizes(rest(queue)), [1, 5, 6, 2, 3], "the oldest of those that waited had to go");
 });
 
-type Step = { readonly kind: "push"; readonly size: number } | {
-  readonly kind: "take" | "answered" | "rewind" | "clear";
-} | { readonly kind: "wait"; readonly ms: number };
+/** What a queue does, in the simplest way that does it. */
+class Naive {
+  sent: Relayed[] = [];
+  waiting: Relayed[] = [];
+
+  get all(): Relayed[] {
+    return [...this.sent, ...this.waiting];
+  }
+
+  add(messages: readonly Relayed[], where: "first" | "last"): number {
+    // Copies, as the queue marks those that it gets.
+    const added = messages.map((message) => ({ ...message }));
+    this.waiting = where === "first" ? [...added, ...this.waiting] : [...this.waiting, ...added];
+    const { length } = this.waiting;
+    while (this.waiting.length > 0 && !this.#fits(this.all)) this.waiting.shift();
+    return length - this.waiting.length;
+  }
+
+  hasRoomFor(message: Relayed): boolean {
+    return this.#fits([...this.all, message]);
+  }
+
+  expire(now: number): number {
+    const { length } = this.waiting;
+    while ((this.waiting[0]?.at ?? now) < now - LIMITS.ageMs) this.waiting.shift();
+    return length - this.waiting.length;
+  }
+
+  take(): Relayed | undefined {
+    const [message, ...others] = this.waiting;
+    if (message === undefined) return undefined;
+    const taken = { ...message, wasSent: true };
+    this.sent.push(taken);
+    this.waiting = others;
+    return taken;
+  }
+
+  rewind(): void {
+    [this.sent, this.waiting] = [[], this.all];
+  }
+
+  takeAll(): Relayed[] {
+    const { all } = this;
+    [this.sent, this.waiting] = [[], []];
+    return all;
+  }
+
+  takeBack(): Relayed[] {
+    const promised = this.all.filter(({ isPromised }) => isPromised);
+    const forget = (message: Relayed) => ({ ...message, isPromised: false });
+    [this.sent, this.waiting] = [this.sent.map(forget), this.waiting.map(forget)];
+    return promised;
+  }
+
+  withdraw(fingerprint: string): Set<Relayed["encoded"]> {
+    const isMeant = ({ others, wasSent }: Relayed) => others.includes(fingerprint) && !wasSent;
+    const withdrawn = new Set(this.waiting.filter(isMeant).map(({ encoded }) => encoded));
+    this.waiting = this.waiting.map((message) => ({
+      ...message,
+      others: message.others.filter((other) => other !== fingerprint || !isMeant(message)),
+    }));
+    return withdrawn;
+  }
+
+  #fits(messages: readonly Relayed[]): boolean {
+    return messages.length <= LIMITS.messages && bytesOf(messages) <= LIMITS.bytes;
+  }
+}
+
+function bytesOf(messages: readonly Relayed[]): number {
+  return sizes(messages).reduce((sum, size) => sum + size, 0);
+}
+
+/** A message of a step, without its time. */
+interface Draft {
+  readonly size: number;
+  readonly others: readonly string[];
+  readonly isPromised: boolean;
+}
+
+type Step =
+  | { readonly kind: "push"; readonly draft: Draft }
+  | { readonly kind: "putFirst"; readonly drafts: readonly Draft[] }
+  | { readonly kind: "take" | "answered" | "rewind" | "clear" | "takeBack" | "takeAll" | "move" }
+  | { readonly kind: "withdraw"; readonly fingerprint: string }
+  | { readonly kind: "wait"; readonly ms: number };
+
+const draft: fc.Arbitrary<Draft> = fc.record({
+  size: fc.nat(30),
+  others: fc.subarray(["B", "C"]),
+  isPromised: fc.boolean(),
+});
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant("push"), size: fc.nat(40) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("take", "answered") }) },
-  fc.record({ kind: fc.constantFrom("rewind", "clear") }),
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("push"), draft }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom("take", "answered") }) },
+  fc.record({ kind: fc.constant("putFirst"), drafts: fc.array(draft, { maxLength: 4 }) }),
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("rewind", "takeBack", "move") }) },
+  fc.record({ kind: fc.constantFrom("clear", "takeAll") }),
+  fc.record({ kind: fc.constant("withdraw"), fingerprint: fc.constantFrom("B", "C") }),
   fc.record({ kind: fc.constant("wait"), ms: fc.nat(30) }),
 );
 
 Deno.test("for any sequence of steps, a queue is that of the naive definition", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
       const queue = new Queue(LIMITS);
-      let sent: Relayed[] = [];
-      let waiting: Relayed[] = [];
+      const naive = new Naive();
       let now = 0;
-      const bytesOf = (messages: readonly Relayed[]) =>
-        messages.reduce((sum, { encoded }) => sum + encoded.bytes.length, 0);
+      const write = ({ size, ...more }: Draft) => relayed(size, now, more);
       for (const step of steps) {
         switch (step.kind) {
           case "push": {
-            const message = relayed(step.size, now);
-            waiting.push(message);
-            let dropped = 0;
-            while (
-              waiting.length > 0 &&
-              (sent.length + waiting.length > LIMITS.messages ||
-                bytesOf([...sent, ...waiting]) > LIMITS.bytes)
-            ) {
-              waiting.shift();
-              dropped++;
-            }
+            const message = write(step.draft);
+            assertEquals(queue.hasRoomFor(message), naive.hasRoomFor(message));
+            const dropped = naive.add([message], "last");
             assertEquals(queue.push(message), dropped);
             break;
           }
-          case "take": {
-            const message = waiting.shift();
-            if (message) sent.push(message);
-            assertEquals(queue.take(), message);
+          case "putFirst": {
+            const messages = step.drafts.map(write);
+            const dropped = naive.add(messages, "first");
+            assertEquals(queue.putFirst(messages), dropped);
             break;
           }
+          case "take":
+            assertEquals(queue.take(), naive.take());
+            break;
           case "answered":
-            sent.shift();
-            queue.answered();
+            assertEquals(queue.answered(), naive.sent.shift());
             break;
           case "rewind":
-            waiting = [...sent, ...waiting];
-            sent = [];
+            naive.rewind();
             queue.rewind();
             break;
           case "clear":
-            waiting = [];
-            sent = [];
+            naive.takeAll();
             queue.clear();
             break;
-          case "wait": {
+          case "takeBack":
+            assertEquals(queue.takeBack(), naive.takeBack());
+            break;
+          case "takeAll":
+            assertEquals(queue.takeAll(), naive.takeAll());
+            break;
+          case "move":
+            // To another entry for the same server, and back.
+            assertEquals(queue.putFirst(queue.takeAll()), naive.add(naive.takeAll(), "first"));
+            break;
+          case "withdraw":
+            assertEquals(queue.withdraw(step.fingerprint), naive.withdraw(step.fingerprint));
+            break;
+          case "wait":
             now += step.ms;
-            const before = waiting.length;
-            while ((waiting[0]?.at ?? now) < now - LIMITS.ageMs) waiting.shift();
-            assertEquals(queue.expire(now), before - waiting.length);
-          }
+            assertEquals(queue.expire(now), naive.expire(now));
         }
         assertEquals([queue.size, queue.waiting, queue.sentBytes], [
-          sent.length + waiting.length,
-          waiting.length,
-          bytesOf(sent),
+          naive.all.length,
+          naive.waiting.length,
+          bytesOf(naive.sent),
         ]);
       }
+      assertEquals(queue.takeAll(), naive.takeAll());
     }),
     { numRuns: 300 },
   );
