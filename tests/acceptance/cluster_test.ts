@@ -202,6 +202,24 @@ Deno.test("what was published at a server that is killed arrives at the others, 
   }
 });
 
+Deno.test("killing a server that nothing was published at costs the others no posts", async () => {
+  await using cluster = await Cluster.start(mesh(3));
+  const posted = async () => {
+    const pages = await Promise.all([0, 1].map((index) => status(cluster.server(index).admin)));
+    return pages.map((page) => page["messages.in"]);
+  };
+  for (const n of range(0, 200)) await cluster.publish(story(n));
+  await cluster.settled();
+  assertEquals(await posted(), [200, 200]);
+  await cluster.kill(2);
+  await until(async () => {
+    const seen = await Promise.all([cluster.peer(0, 2), cluster.peer(1, 2)]);
+    return seen.every(({ state }) => state === "down");
+  });
+  await cluster.settled();
+  assertEquals(await posted(), [200, 200]);
+});
+
 for (
   const [when, waitMs, isRestarted] of [
     ["soon", 0, false],
