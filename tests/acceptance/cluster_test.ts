@@ -3,6 +3,7 @@ import { concat, frame } from "../websocket/bytes.ts";
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
 import {
+  Browsers,
   Cluster,
   line,
   mesh,
@@ -16,9 +17,9 @@ import {
   Stream,
   type Topology,
 } from "./cluster.ts";
-import type { Cut } from "./link.ts";
+import { type Cut, Link } from "./link.ts";
 import { freePorts } from "./ports.ts";
-import { publish, run, type Running, status } from "./server.ts";
+import { type PeerEntry, publish, run, type Running, status } from "./server.ts";
 import { until } from "./until.ts";
 import { Wire } from "./wire.ts";
 
@@ -42,6 +43,10 @@ const CUTS: readonly Cut[] = ["refused", "silent"];
 
 function sorted(all: readonly number[]): number[] {
   return all.toSorted((a, b) => a - b);
+}
+
+function peerAt(port: number): PeerEntry {
+  return { host: "127.0.0.1", port, protocol: "http" };
 }
 
 /** The same for each of the browsers. */
@@ -310,6 +315,66 @@ for (const how of CUTS) {
     assertEquals((await browsers.numbers()).map(sorted), each(3, range(0, 40)));
   });
 }
+
+for (const how of CUTS) {
+  Deno.test(`what waits at one of two entries for a server that is cut arrives by the other one, once (${how})`, async () => {
+    await using second = await run();
+    const [port = 0] = freePorts(1);
+    await using link = new Link(port, second.admin);
+    await using first = await run({
+      cluster: () => [peerAt(link.port), peerAt(second.admin)],
+    });
+    const both = async (state: string) =>
+      (await peersOf(first.admin)).every((peer) => peer.state === state);
+    await until(() => both("up"));
+    await using browser = await Browser.open(second.client, { topics: ["A"] });
+    for (const n of range(0, 20)) await publish(first.admin, story(n));
+    await until(() => browser.waiting >= 20);
+    link.cut(how);
+    for (const n of range(20, 40)) await publish(first.admin, story(n));
+    await until(() => browser.waiting >= 40);
+    const seen = (await peersOf(first.admin)).map(({ state, queued, dropped }) => ({
+      state,
+      queued,
+      dropped,
+    }));
+    assertEquals(seen, [{ state: "down", queued: 0, dropped: 0 }, {
+      state: "up",
+      queued: 0,
+      dropped: 0,
+    }]);
+    link.heal();
+    await until(() => both("up"));
+    // What was under way when it was cut has arrived behind the others.
+    assertEquals(numbers(await browser.all()), range(0, 40));
+  });
+}
+
+Deno.test("an address that leads to several servers in turn is told of once, and brings each of them everything, once", async () => {
+  const ports = freePorts(7);
+  const [, admin0 = 0, , admin1 = 0, , admin2 = 0, port = 0] = ports;
+  await using link = new Link(port, admin1, admin2);
+  const start = (index: number, ...peers: readonly number[]) =>
+    run({ ports: ports.slice(index, index + 2), cluster: () => peers.map(peerAt) });
+  await using second = await start(2, admin0, admin2);
+  await using third = await start(4, admin0, admin1);
+  await using first = await start(0, link.port);
+  const browsers = await Promise.all(
+    [first, second, third].map(({ client }) => Browser.open(client, { topics: ["A"] })),
+  );
+  await using all = new Browsers(browsers);
+  const admins = [admin0, admin1, admin2];
+  await using stream = new Stream((n) => publish(admins[n % 3] ?? 0, story(n)));
+  for (let more = 0; more < 8; more++) {
+    await stream.more(30);
+    link.interrupt();
+  }
+  await first.process.line(/WARNING Peer \S+ leads to different servers /);
+  const count = await stream.stop();
+  await until(() => browsers.every(({ waiting }) => waiting >= count));
+  assertEquals((await all.numbers()).map(sorted), each(3, range(0, count)));
+  assertEquals(first.log().match(/leads to different servers/g)?.length, 1);
+});
 
 for (const how of ["refused", "silent"] as const) {
   Deno.test(`what reached nobody goes to all by way of whom it reaches first, in order (${how})`, async () => {

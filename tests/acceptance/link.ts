@@ -19,26 +19,35 @@ interface Pair {
   readonly far: Deno.TcpConn;
 }
 
-/** A port that leads to another one on 127.0.0.1. Dispose of it: its connections are ended. */
+/**
+ * A port that leads to another one on 127.0.0.1, or to several, each connection to the next one.
+ * Dispose of it: its connections are ended.
+ */
 export class Link implements AsyncDisposable {
   /** Where to connect to. */
   readonly port: number;
-  readonly #target: number;
+  readonly #targets: readonly number[];
   readonly #pairs = new Set<Pair>();
   readonly #work = new Set<Promise<void>>();
   #listener: Deno.TcpListener | null = null;
+  #connections = 0;
   /** Resolved while bytes may pass. */
   #open = Promise.withResolvers<void>();
 
-  constructor(port: number, target: number) {
+  constructor(port: number, ...targets: readonly number[]) {
     this.port = port;
-    this.#target = target;
+    this.#targets = targets;
     this.heal();
   }
 
   cut(how: Cut): void {
     if (how === "refused") this.#refuse();
     else this.#open = Promise.withResolvers();
+  }
+
+  /** Ends the connections that there are. */
+  interrupt(): void {
+    for (const pair of this.#pairs) this.#end(pair);
   }
 
   heal(): void {
@@ -58,7 +67,7 @@ export class Link implements AsyncDisposable {
   #refuse(): void {
     this.#listener?.close();
     this.#listener = null;
-    for (const pair of this.#pairs) this.#end(pair);
+    this.interrupt();
   }
 
   #track(work: Promise<void>): void {
@@ -74,8 +83,9 @@ export class Link implements AsyncDisposable {
   async #connect(listener: Deno.TcpListener, near: Deno.TcpConn): Promise<void> {
     await this.#open.promise;
     let far: Deno.TcpConn;
+    const port = this.#targets[this.#connections++ % this.#targets.length] ?? 0;
     try {
-      far = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
+      far = await Deno.connect({ hostname: "127.0.0.1", port });
     } catch (error) {
       near.close();
       if (error instanceof Deno.errors.ConnectionRefused) return;
