@@ -429,25 +429,37 @@ Deno.test("a peer that is down keeps the last 4,096 messages waiting; the rest i
 const authority = makeAuthority("Cluster Root");
 const certificate = makeCertificate(authority);
 
-/** Two servers that reach each other by https alone, each trusting the authority given. */
-async function secured(trusted: string): Promise<readonly [Running, Running]> {
+/** What of {@linkcode secured} is not as it should be. */
+interface Insecurity {
+  /** PEM certificate of the authority that each trusts. @default {The one that signed theirs} */
+  readonly trusted?: string;
+  /** What both present. @default {A good one for 127.0.0.1} */
+  readonly presented?: { readonly key: string; readonly cert: string };
+  /** Where each looks for the other one, which is there. @default {"127.0.0.1"} */
+  readonly host?: string;
+}
+
+/** Two servers that reach each other by https alone. */
+async function secured(
+  { trusted = authority.cert, presented = certificate, host = "127.0.0.1" }: Insecurity = {},
+): Promise<readonly [Running, Running]> {
   const ports = freePorts(6);
   const [, , one, , , two] = ports;
   const tls = { key: "server.key", cert: "server.crt" };
   const start = (own: readonly number[], port: number = 0) =>
     run({
-      servers: [{ type: "client" }, { type: "admin" }, { type: "admin", tls }],
+      servers: [{ type: "client" }, { type: "admin" }, { type: "admin", listen: host, tls }],
       ports: own,
-      files: { "server.key": certificate.key, "server.crt": certificate.cert, "ca.crt": trusted },
+      files: { "server.key": presented.key, "server.crt": presented.cert, "ca.crt": trusted },
       cluster: (folder) => [
-        { host: "127.0.0.1", port, protocol: "https", "ssl.ca": `${folder}/ca.crt` },
+        { host, port, protocol: "https", "ssl.ca": `${folder}/ca.crt` },
       ],
     });
   return await Promise.all([start(ports.slice(0, 3), two), start(ports.slice(3), one)]);
 }
 
 Deno.test("peers of https are trusted by a private authority", async () => {
-  const [first, second] = await secured(authority.cert);
+  const [first, second] = await secured();
   await using _first = first;
   await using _second = second;
   await using browser = await Browser.open(second.client, { topics: ["A"] });
@@ -458,17 +470,42 @@ Deno.test("peers of https are trusted by a private authority", async () => {
   await until(async () => (await peersOf(first.admin))[0]?.state === "up");
 });
 
-Deno.test("a peer of https that no trusted authority vouches for gets nothing", async () => {
-  const [first, second] = await secured(makeAuthority("Another Root").cert);
-  await using _first = first;
-  await using _second = second;
-  await using browser = await Browser.open(second.client, { topics: ["A"] });
-  await publish(first.admin, story(0));
-  await until(async () => {
-    const [peer] = await peersOf(first.admin);
-    // As long as the other one starts, it refuses the connection.
-    return peer?.state === "down" && /certificate/i.test(peer["last.error"] ?? "");
+/** What is wrong with a peer of https, and how its status page puts it. */
+const INSECURE: readonly (readonly [what: string, error: RegExp, Insecurity])[] = [
+  ["that no trusted authority vouches for", /unknown authority/, {
+    trusted: makeAuthority("Another Root").cert,
+  }],
+  ["whose certificate is for another name", /certificate .*\bname\b/i, { host: "127.0.0.2" }],
+  ["whose certificate has expired", /certificate .*expired/i, {
+    presented: makeCertificate(authority, -60_000),
+  }],
+];
+
+for (const [what, error, insecurity] of INSECURE) {
+  Deno.test(`a peer of https ${what} gets nothing, and is shown with the reason`, async () => {
+    const [first, second] = await secured(insecurity);
+    await using _first = first;
+    await using _second = second;
+    await using browser = await Browser.open(second.client, { topics: ["A"] });
+    await publish(first.admin, story(0));
+    await until(async () => {
+      const [peer] = await peersOf(first.admin);
+      // As long as the other one starts, it refuses the connection.
+      return peer?.state === "down" && !/refuses/.test(peer["last.error"] ?? "");
+    });
+    assertMatch((await peersOf(first.admin))[0]?.["last.error"] ?? "", error);
+    assertEquals(await browser.all(), []);
+    assertEquals((await status(second.admin))["messages.in"], 0);
   });
-  assertEquals(await browser.all(), []);
-  assertEquals((await status(second.admin))["messages.in"], 0);
+}
+
+Deno.test("a server that is stopped tells how many messages a peer that is down does not get", async () => {
+  await using cluster = await Cluster.start(mesh(2));
+  await cluster.kill(1);
+  for (const n of range(0, 3)) await cluster.publish(story(n));
+  await until(async () => (await cluster.peer(0, 1)).state === "down");
+  const { process } = cluster.server(0);
+  process.kill("SIGTERM");
+  assertEquals((await process.ended()).code, 0);
+  assertMatch(process.output, /WARNING Messages that peer http:\S+ does not get, .*: 3\./);
 });
