@@ -182,6 +182,7 @@ const dripping: Behaviour = async (connection, peer) => {
 const BAD: Readonly<Record<string, readonly [Behaviour, RegExp]>> = {
   "answers 500": [answering(response("500 Internal Server Error", "oh")), /500/],
   "answers 503": [answering(response("503 Service Unavailable", "{}")), /503/],
+  "answers 400, about whatever it is": [answering(response("400 Bad Request", "")), /400/],
   "answers 401": [answering(response("401 Unauthorized", "")), /401/],
   "answers 404": [answering(response("404 Not Found", "<html>")), /404/],
   "answers 204": [answering("HTTP/1.1 204 No Content\r\n\r\n"), /204/],
@@ -325,6 +326,56 @@ Deno.test("a peer that is not there yet gets everything when it has started", as
   await using peer = new ScriptedPeer(taking(), port);
   await assertUp(site, peer, 7);
   await site.assertGood(7);
+});
+
+Deno.test("a peer whose fault changes is told of once for each fault", async () => {
+  await using there = new AsyncDisposableStack();
+  const good = there.use(new ScriptedPeer(taking()));
+  const { at, port } = good;
+  await using site = await Site.start(port);
+  await site.publish(1);
+  await good.until(() => good.taken.length > 0);
+  await there.disposeAsync();
+  await site.publish(1);
+  await site.warned(at);
+  await using _other = new ScriptedPeer(answering(response("501 Not Implemented", "")), port);
+  await site.service.process.line(new RegExp(`WARNING .*${at}.* 501`));
+  const { failed } = await site.row(at);
+  await until(async () => (await site.row(at)).failed >= failed + 2);
+  const [first = "", second = ""] = site.service.log().split("\n")
+    .filter((line) => line.includes("WARNING") && line.includes(at));
+  assertMatch(first, /is down: it refuses the connection/);
+  assertMatch(second, /is still down: it answers 501 .*Name its admin port/);
+  assertEquals(site.tellings(at), ["WARNING", "WARNING"]);
+});
+
+/** Answers each message, but not before it has had it for so long, in ms. */
+function slow(ms: number): Behaviour {
+  return async (connection, peer) => {
+    for (let request = await connection.request(); request !== null;) {
+      const posted = request.method === "POST";
+      if (posted) await new Promise((resolve) => setTimeout(resolve, ms));
+      await connection.send(response("200 OK", posted ? receipt(peer.fingerprint) : STATUS));
+      if (posted) peer.take(request);
+      request = await connection.request();
+    }
+  };
+}
+
+Deno.test("a peer that answers steadily, but far too slowly for what waits, is down", async () => {
+  // The fifth answer comes well behind the 15 s that a message may be under way.
+  await using peer = new ScriptedPeer(slow(3400));
+  await using site = await Site.start(peer.port);
+  const started = performance.now();
+  await site.publish(20);
+  await site.warned(peer.at);
+  const took = performance.now() - started;
+  const { state, dropped, "last.error": error } = await site.row(peer.at);
+  assertEquals({ state, dropped }, { state: "down", dropped: 0 });
+  assertMatch(error ?? "", /^does not answer within 15 s$/);
+  assert(took < 30_000, `It was down after ${took} ms`);
+  peer.become(taking());
+  await assertUp(site, peer, 20);
 });
 
 Deno.test("a peer whose name nobody knows slows nobody, and is shown with its name", async () => {
