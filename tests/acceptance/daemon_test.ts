@@ -3,8 +3,10 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { answering, response, ScriptedPeer, STATUS, taking } from "./bad_peer.ts";
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
+import { peersOf, story } from "./cluster.ts";
 import { APHLICT, Daemon } from "./daemon.ts";
 import { Process } from "./process.ts";
 import { Folder } from "../folder.ts";
@@ -145,6 +147,55 @@ Deno.test("with nothing running, status exits 1, stop 0 and reload 1, and all sa
   const { code, output } = await daemon.run("status", "--json");
   assertEquals([code, output], [1, '{"running":false}']);
   assertEquals(namesIn(daemon.folder.path), ["aphlict.json"], "nothing was made");
+});
+
+Deno.test("status prints a line for each peer, and nothing of their answers that a terminal obeys", async () => {
+  const evil = "\x1b]0;evil\x07\x1b[2J\x9b";
+  await using good = new ScriptedPeer(taking());
+  await using failing = new ScriptedPeer(answering(response(`503 ${evil}`, evil)));
+  await using strange = new ScriptedPeer(
+    answering(response("200 OK", JSON.stringify({ fingerprint: evil }))),
+  );
+  await using refusing = new ScriptedPeer(async (connection) => {
+    for (let next = await connection.request(); next !== null; next = await connection.request()) {
+      const posted = next.method === "POST";
+      await connection.send(posted ? response("400 Bad", evil) : response("200 OK", STATUS));
+    }
+  });
+  const peers = [good, failing, strange, refusing];
+  await using daemon = new Daemon(() => ({
+    cluster: peers.map(({ port }) => ({ host: "127.0.0.1", port, protocol: "http" })),
+  }));
+  await daemon.start();
+  const { admin } = daemon.written;
+  const states = async () => (await peersOf(admin)).map(({ state }) => state).join();
+  await daemon.until(async () => await states() === "up,down,down,up");
+  await publish(admin, story(0));
+  await daemon.until(async () => {
+    const [first, , , last] = await peersOf(admin);
+    return first?.sent === 1 && last?.dropped === 1;
+  });
+  const { output } = await daemon.run("status");
+  const lines = output.split("\n");
+  for (
+    const [{ at }, rest] of [
+      [good, `up (${good.fingerprint}): 0 waiting, 1 sent, 0 dropped, 0 failures, last contact `],
+      [failing, "down: 1 waiting, 0 sent, 0 dropped, "],
+      [strange, "down: 1 waiting, 0 sent, 0 dropped, "],
+      [refusing, "up: 0 waiting, 0 sent, 1 dropped, 0 failures, last contact "],
+    ] as const
+  ) {
+    const start = `peer        http://${at}/ ${rest}`;
+    assertEquals(lines.filter((line) => line.startsWith(start)).length, 1, `${start}\n${output}`);
+  }
+  assertEquals(
+    lines.filter((line) => /last failure .* ago: it .*503/.test(line)).length,
+    1,
+    output,
+  );
+  for (const text of [output, (await daemon.run("status", "--json")).output, daemon.log]) {
+    assertMatch(text, /^[\n -~]*$/);
+  }
 });
 
 Deno.test("start fails when it runs already, and changes nothing", async () => {
