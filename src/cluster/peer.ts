@@ -103,6 +103,8 @@ export class Peer {
   #connection: Connection | null = null;
   /** What has been asked on the connection and not been answered, in order. */
   #asked: ("message" | "probe")[] = [];
+  /** Whether the connection has brought a good status page. */
+  #hasShown = false;
   /** What is wrong with an answer that has just come. */
   #fault: string | null = null;
   /** Told when nothing waits any more. */
@@ -271,6 +273,7 @@ export class Peer {
     }
     this.#connection = connection;
     this.#asked = [];
+    this.#hasShown = false;
     this.#fault = null;
     const probes = setInterval(() => {
       if (connection.inFlight === 0) this.#probe(connection);
@@ -307,7 +310,9 @@ export class Peer {
   #fill(connection: Connection): void {
     this.#expire();
     // Whether it takes more than one is known from its first answer.
-    const window = connection.answered === 0 ? 1 : WINDOW[this.isOfOurKind ? "ours" : "other"];
+    const window = connection.answered === 0 || !this.isUp
+      ? 1
+      : WINDOW[this.isOfOurKind ? "ours" : "other"];
     while (connection.inFlight < window && this.#queue.sentBytes < WINDOW_BYTES) {
       const message = this.#queue.take();
       if (!message) return;
@@ -338,7 +343,8 @@ export class Peer {
   #takeReceipt(connection: Connection, answer: Answer): string | null {
     const { status, isLast } = answer;
     // From one that has not shown that it is an Aphlict it may be about anything.
-    if ((status === 400 || status === 413) && this.isUp) {
+    if ((status === 400 || status === 413) && (this.isUp || this.#hasShown)) {
+      this.#rise();
       this.#queue.answered();
       this.#dropped.refused++;
       this.#log.refused(answer);
@@ -349,7 +355,8 @@ export class Peer {
     if ("fault" in reading) return reading.fault;
     // Of a server that is new its status page tells of what kind it is.
     if (reading.fingerprint !== this.#identity.last && !isLast) this.#probe(connection);
-    this.#rise(reading.fingerprint, false);
+    this.#learn(reading.fingerprint, false);
+    this.#rise();
     if (this.#queue.answered()?.isHandover === false) this.#sent++;
     return null;
   }
@@ -363,21 +370,25 @@ export class Peer {
       this.#isDoubtful = status === 200;
       return this.isUp && status >= 400 && status < 500 ? null : reading.fault;
     }
+    this.#hasShown = true;
+    this.#learn(reading.fingerprint, true);
+    // One that has failed a message has to take it.
+    if (!this.#isDoubtful || this.#queue.size === 0) this.#rise();
     this.#isDoubtful = false;
-    this.#rise(reading.fingerprint, true);
     return null;
   }
 
   /** It has given a good answer. */
-  #rise(fingerprint: string | null, fromStatus: boolean): void {
-    if (fingerprint !== null) this.#learn(fingerprint, fromStatus);
+  #rise(): void {
     if (this.isUp || this.isSelf) return;
     this.#log.up(this.#identity.last, performance.now() - this.#since, this.#queue.size);
     this.#become("up");
   }
 
-  #learn(fingerprint: string, fromStatus: boolean): void {
+  #learn(fingerprint: string | null, fromStatus: boolean): void {
+    if (fingerprint === null) return;
     const { last: former } = this.#identity;
+    const wasSeveral = former !== null && this.fingerprint === null;
     const hadPromised = this.isUp && this.isOfOurKind;
     const finding = this.#identity.learn(fingerprint, fromStatus, performance.now());
     if (finding !== "several" && fingerprint === this.#options.fingerprint) {
@@ -386,7 +397,7 @@ export class Peer {
       return this.#log.self();
     }
     if (finding === "same" || former === null) return;
-    if (finding === "several" && hadPromised) this.#log.several(former, fingerprint);
+    if (finding === "several" && !wasSeveral) this.#log.several(former, fingerprint);
     if (finding === "new" && this.isUp) this.#log.startedAgain(fingerprint);
     if (hadPromised) this.#options.onGone(former);
   }

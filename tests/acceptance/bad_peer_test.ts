@@ -497,6 +497,26 @@ Deno.test("an answer that nobody asked for is not taken for the next one's", asy
   assertEquals(peer.taken, [1, 2, 3]);
 });
 
+Deno.test("a peer that shows its status and takes no message is down all the same, and told of once", async () => {
+  await using peer = new ScriptedPeer(async (connection) => {
+    for (let request = await connection.request(); request; request = await connection.request()) {
+      const isProbe = request.method === "GET";
+      await connection.send(response(isProbe ? "200 OK" : "503 Busy", isProbe ? STATUS : ""));
+    }
+  });
+  await using site = await Site.start(peer.port);
+  await site.publish(3);
+  await site.warned(peer.at);
+  const { connections } = peer;
+  await until(() => peer.connections > connections + 4);
+  const { state, queued } = await site.row(peer.at);
+  assertEquals({ state, queued }, { state: "down", queued: 3 });
+  peer.become(taking());
+  await peer.until(() => peer.taken.length >= 3);
+  await site.settled(peer.at);
+  assertEquals(site.tellings(peer.at), ["WARNING", "INFO"]);
+});
+
 for (const code of ["400 Bad Request", "413 Payload Too Large"]) {
   for (const closes of [false, true]) {
     const how = closes ? "and closes" : "and goes on";
