@@ -50,16 +50,7 @@ export async function startWith(named: Config, { root }: Invocation): Promise<nu
   // A killed overseer has left it.
   const former = readState(config.pidfile)?.service?.pid;
   const deno = Deno.execPath();
-  const overseer = new Deno.Command(deno, {
-    args: denoArguments(root, overseerFlags(config, deno), ["overseer", "--config", config.path]),
-    // It would keep the folder that it was started from from being removed or unmounted.
-    ...isRooted(config) ? { cwd: "/" } : {},
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    detached: true,
-  }).spawn();
-  // Whoever interrupts the start wants nothing started.
+  // Whoever interrupts the start wants nothing started. What is heard from here on is obeyed below.
   const interrupt = () => {
     try {
       overseer.kill("SIGTERM");
@@ -71,6 +62,15 @@ export async function startWith(named: Config, { root }: Invocation): Promise<nu
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, interrupt);
   }
+  const overseer = new Deno.Command(deno, {
+    args: denoArguments(root, overseerFlags(config, deno), ["overseer", "--config", config.path]),
+    // It would keep the folder that it was started from from being removed or unmounted.
+    ...isRooted(config) ? { cwd: "/" } : {},
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
   const complaints = Array.fromAsync(linesOf(overseer.stderr));
   const report = await firstReport(overseer.stdout);
   if (report?.type === "listening") {
