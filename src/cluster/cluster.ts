@@ -11,21 +11,25 @@
 
 import type { PeerConfig } from "../config/config.ts";
 import type { Hub, Publication } from "../hub/hub.ts";
-import { Peer, type PeerStatus } from "./peer.ts";
+import { PATIENCE_MS } from "./connection.ts";
+import { Peer, type PeerStatus, PROBE_INTERVAL_MS } from "./peer.ts";
 
 /** How long a peer may be sent what waits for it when the service stops, in ms. */
 const FLUSH_MS = 1000;
 
 /**
  * How far back messages are passed on that came by way of a server that has died, in ms: it may have
- * waited 5 s for one that hung, and another 5 s may pass before its end is noticed.
+ * waited for one that hung, {@linkcode PATIENCE_MS} at most, before it died without a sign; that is noticed
+ * when it does not answer the next probe; and a second is for everything between.
  */
-const LEGACY_MS = 12_000;
+const LEGACY_MS = PATIENCE_MS + PROBE_INTERVAL_MS + PATIENCE_MS + 1000;
 
 /** See the module. */
 export class Cluster {
   readonly #hub: Hub;
   readonly #peers: readonly Peer[];
+  /** When what each server had passed on was last {@linkcode #inherit inherited}, the latest last. */
+  readonly #inherited = new Map<string, number>();
 
   constructor(peers: readonly PeerConfig[], hub: Hub) {
     this.#hub = hub;
@@ -33,6 +37,7 @@ export class Cluster {
       new Peer({
         config,
         fingerprint: hub.fingerprint,
+        onUp: (peer) => this.#reunite(peer),
         onDown: (peer) => this.#handOver(peer),
         onGone: (fingerprint) => this.#inherit(fingerprint),
       })
@@ -56,12 +61,12 @@ export class Cluster {
     const at = performance.now();
     for (const peer of targets) {
       peer.push({
+        kind: "copy",
         instance,
         encoded,
         touched,
         others: reached.filter((each) => each !== peer.fingerprint),
         isPromised: peer.isUp && peer.fingerprint !== null,
-        isHandover: false,
         at,
         wasSent: false,
       });
@@ -108,41 +113,61 @@ export class Cluster {
   #handOver(peer: Peer): void {
     const { fingerprint } = peer;
     if (fingerprint === null) return;
-    const twin = this.#peers.find((each) => each.isUp && each.fingerprint === fingerprint);
-    if (twin) return twin.putFirst(peer.takeAll());
+    const twin = this.#upAs(fingerprint);
+    if (twin) return twin.insert(peer.takeAll());
     const lost = peer.takeBack();
     for (const other of this.#peers) if (other !== peer) other.handOver(fingerprint, lost);
+  }
+
+  /** Brings a peer what waits at another entry for the same server, which cannot be reached by that. */
+  #reunite(peer: Peer): void {
+    const { fingerprint } = peer;
+    if (fingerprint === null) return;
+    for (const twin of this.#peers) {
+      if (!twin.isUp && twin.fingerprint === fingerprint) peer.insert(twin.takeAll());
+    }
   }
 
   /**
    * Brings the others what a server has passed on to us and had said it would bring them, as it may have
    * died before. Who has it recognises it, so this is for messages with a `uniqueID`, and for servers that
-   * look at it.
+   * look at it. Nothing is brought twice.
    */
   #inherit(fingerprint: string): void {
-    const others = this.#peers.flatMap((peer) =>
-      peer.isUp && peer.isOfOurKind && peer.fingerprint !== null
-        ? [{ peer, fingerprint: peer.fingerprint }]
-        : []
+    if (this.#upAs(fingerprint)) return;
+    const now = performance.now();
+    const since = Math.max(now - LEGACY_MS, this.#inherited.get(fingerprint) ?? 0);
+    const heirs = this.#lacking([fingerprint]).flatMap((peer) =>
+      peer.isOfOurKind && peer.fingerprint !== null ? [{ peer, own: peer.fingerprint }] : []
     );
-    if (others.length === 0) return;
-    for (const { instance, encoded, from } of this.#hub.recent(LEGACY_MS)) {
+    for (const { instance, encoded, from } of this.#hub.recent(now - since)) {
       if (from !== fingerprint) continue;
       const { uniqueID, touched } = JSON.parse(encoded.text);
       if (typeof uniqueID !== "string") continue;
-      for (const other of others) {
-        if (!touched.includes(other.fingerprint)) continue;
-        other.peer.offer({
+      for (const { peer, own } of heirs) {
+        if (!touched.includes(own)) continue;
+        peer.offer({
+          kind: "offer",
           instance,
           encoded,
-          touched: touched.filter((each: string) => each !== other.fingerprint),
+          touched: touched.filter((each: string) => each !== own),
           others: [],
           isPromised: false,
-          isHandover: false,
-          at: performance.now(),
+          at: now,
           wasSent: false,
         });
       }
     }
+    this.#inherited.delete(fingerprint);
+    this.#inherited.set(fingerprint, now);
+    for (const [oldest, time] of this.#inherited) {
+      if (time >= now - LEGACY_MS) break;
+      this.#inherited.delete(oldest);
+    }
+  }
+
+  /** An entry by which the server can be reached. */
+  #upAs(fingerprint: string): Peer | undefined {
+    return this.#peers.find((each) => each.isUp && each.fingerprint === fingerprint);
   }
 }

@@ -71,7 +71,12 @@ export class Connection {
     const patience = AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), stop]);
     let conn: Deno.TcpConn | Deno.TlsConn | null = null;
     const giveUp = () => {
-      conn?.close();
+      try {
+        conn?.close();
+      } catch (error) {
+        // It has become part of a TLS connection, which is not there yet.
+        if (!(error instanceof Deno.errors.BadResource)) throw error;
+      }
       conn = null;
     };
     patience.addEventListener("abort", giveUp);
@@ -80,8 +85,6 @@ export class Connection {
       conn = tcp;
       tcp.setNoDelay();
       if (tls !== null) {
-        // From here on the first one is not ours to close.
-        conn = null;
         const secure = await Deno.startTls(tcp, { hostname, caCerts: [...tls.authorities] });
         conn = secure;
         patience.throwIfAborted();
@@ -113,19 +116,18 @@ export class Connection {
    * Reads answers until the connection ends, and returns why it did: what has no answer then was
    * handled, or was not. To be called once.
    *
-   * @param onAnswer Told each answer, in the order of the requests.
+   * @param onAnswer Told each answer, in the order of the requests. What it throws ends the connection, and is thrown.
    */
   async listen(
     onAnswer: (answer: Answer) => void,
   ): Promise<ConnectionError | ConnectionClosed> {
-    this.#read(onAnswer).catch((error) => {
-      // A mistake of who listens.
+    try {
+      await this.#read(onAnswer);
+      return await this.#ended.promise;
+    } finally {
       this.close();
-      this.#ended.reject(error);
-    });
-    const why = await this.#ended.promise;
-    clearTimeout(this.#timer);
-    return why;
+      clearTimeout(this.#timer);
+    }
   }
 
   /** Sends a request. Those of one turn of the event loop are written together. */

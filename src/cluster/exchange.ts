@@ -31,11 +31,11 @@ export class Requests {
   }
 
   /** Posts a message. */
-  post({ instance, encoded, touched, others, isHandover }: Relayed): Uint8Array {
+  post({ instance, encoded, touched, others, kind }: Relayed): Uint8Array {
     const body = encoded.touchedBy([...touched, ...others]);
     const head = encoder.encode(
       `POST /?instance=${encodeURIComponent(instance)} HTTP/1.1\r\n${this.#headers}` +
-        (isHandover ? `${HANDOVER_HEADER}: 1\r\n` : "") +
+        (kind === "handover" ? `${HANDOVER_HEADER}: 1\r\n` : "") +
         `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
     );
     return Buffer.concat([head, body]);

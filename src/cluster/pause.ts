@@ -9,6 +9,7 @@ export class Pause {
   #resolve = () => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   #began = 0;
+  #ms = 0;
   #canWake = false;
 
   /**
@@ -21,6 +22,7 @@ export class Pause {
     this.#resolve = resolve;
     this.#timer = setTimeout(resolve, Math.max(0, ms));
     this.#began = performance.now();
+    this.#ms = ms;
     this.#canWake = canWake;
     await promise;
     clearTimeout(this.#timer);
@@ -37,8 +39,10 @@ export class Pause {
     if (this.#canWake) this.#resolve();
   }
 
-  /** Ends it `ms` after it began, or now if that is over. */
+  /** Ends it `ms` after it began, or now if that is over; nothing happens if it ends before. */
   shorten(ms: number): void {
+    if (ms >= this.#ms) return;
+    this.#ms = ms;
     clearTimeout(this.#timer);
     const left = this.#began + ms - performance.now();
     this.#timer = setTimeout(this.#resolve, Math.max(0, left));

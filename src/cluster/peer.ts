@@ -30,7 +30,7 @@ const WINDOW = { ours: 1024, other: 32 };
 const WINDOW_BYTES = 256 * 1024;
 
 /** How often the status page of a peer that is up is asked for while there is nothing to send, in ms. */
-const PROBE_INTERVAL_MS = 15_000;
+export const PROBE_INTERVAL_MS = 15_000;
 
 /** How often a peer that closes idle connections is connected to, in ms. */
 const RECONNECT_INTERVAL_MS = 5000;
@@ -50,13 +50,13 @@ export interface PeerStatus {
   readonly state: PeerState;
   /** The last one known. */
   readonly fingerprint: string | null;
-  /** Messages that it has not acknowledged. */
+  /** What waits for it, of whatever {@linkcode Kind}. */
   readonly queued: number;
-  /** Messages that it has acknowledged. */
+  /** Messages that it has acknowledged, having got them from this server first or not. */
   readonly sent: number;
   /** Connections and requests that failed. */
   readonly failed: number;
-  /** Messages that it has not got and will not get, for whatever reason. */
+  /** Messages that this server has given up bringing to it; another one may have brought them. */
   readonly dropped: number;
   /** More waited than may. */
   readonly "dropped.full": number;
@@ -76,6 +76,8 @@ export interface PeerOptions {
   readonly config: PeerConfig;
   /** This server's own fingerprint. */
   readonly fingerprint: string;
+  /** Told when the peer has come up. */
+  readonly onUp: (peer: Peer) => void;
   /** Told when it has become clear that the peer is down. */
   readonly onDown: (peer: Peer) => void;
   /** Told when a server of our kind is down, or another one has taken its place. */
@@ -154,9 +156,11 @@ export class Peer {
     this.#send();
   }
 
-  /** Has it sent a message that it is likely to have, if there is room. */
+  /** Has it sent an offer, if there is room. */
   offer(message: Relayed): void {
-    if (this.#queue.hasRoomFor(message)) this.push(message);
+    this.#expire();
+    this.#queue.offer(message);
+    this.#send();
   }
 
   /**
@@ -169,21 +173,21 @@ export class Peer {
     const own = this.fingerprint;
     const withdrawn = this.#queue.withdraw(fingerprint);
     if (own === null) return;
-    this.putFirst(
+    this.insert(
       lost.filter(({ encoded, others }) => others.includes(own) && !withdrawn.has(encoded))
-        .map((message) => ({ ...message, isPromised: false, isHandover: true, wasSent: false })),
+        .map((message) => ({ ...message, kind: "handover", isPromised: false, wasSent: false })),
     );
   }
 
-  /** Has it sent messages, in order, before those that wait. */
-  putFirst(messages: readonly Relayed[]): void {
-    if (messages.length === 0) return;
-    this.#drop("full", this.#queue.putFirst(messages));
+  /** Has it sent messages among those that wait, by their time. */
+  insert(messages: readonly Relayed[]): void {
+    this.#drop("full", this.#queue.insert(messages));
     this.#send();
   }
 
   /** Takes all that waits away from it. */
   takeAll(): Relayed[] {
+    this.#expire();
     return this.#queue.takeAll();
   }
 
@@ -271,6 +275,8 @@ export class Peer {
       if (!(error instanceof TlsError)) throw error;
       return new ConnectionError(`cannot be told from others: ${error.message}`);
     }
+    // It may have ended since.
+    if (this.#isOver) connection.close();
     this.#connection = connection;
     this.#asked = [];
     this.#hasShown = false;
@@ -314,7 +320,8 @@ export class Peer {
       ? 1
       : WINDOW[this.isOfOurKind ? "ours" : "other"];
     while (connection.inFlight < window && this.#queue.sentBytes < WINDOW_BYTES) {
-      const message = this.#queue.take();
+      // Who is there is known from the first answer, too, and offers are for one server alone.
+      const message = this.#queue.take(connection.answered > 0);
       if (!message) return;
       this.#asked.push("message");
       connection.send(this.#requests.post(message));
@@ -345,9 +352,9 @@ export class Peer {
     // From one that has not shown that it is an Aphlict it may be about anything.
     if ((status === 400 || status === 413) && (this.isUp || this.#hasShown)) {
       this.#rise();
-      this.#queue.answered();
-      this.#dropped.refused++;
+      if (this.#queue.answered()?.kind === "copy") this.#dropped.refused++;
       this.#log.refused(answer);
+
       return null;
     }
     const reading = readReceipt(answer);
@@ -357,7 +364,7 @@ export class Peer {
     if (reading.fingerprint !== this.#identity.last && !isLast) this.#probe(connection);
     this.#learn(reading.fingerprint, false);
     this.#rise();
-    if (this.#queue.answered()?.isHandover === false) this.#sent++;
+    if (this.#queue.answered()?.kind === "copy") this.#sent++;
     return null;
   }
 
@@ -383,6 +390,7 @@ export class Peer {
     if (this.isUp || this.isSelf) return;
     this.#log.up(this.#identity.last, performance.now() - this.#since, this.#queue.size);
     this.#become("up");
+    this.#options.onUp(this);
   }
 
   #learn(fingerprint: string | null, fromStatus: boolean): void {
@@ -391,12 +399,14 @@ export class Peer {
     const wasSeveral = former !== null && this.fingerprint === null;
     const hadPromised = this.isUp && this.isOfOurKind;
     const finding = this.#identity.learn(fingerprint, fromStatus, performance.now());
-    if (finding !== "several" && fingerprint === this.#options.fingerprint) {
+    if (fingerprint === this.#options.fingerprint) {
       this.#become("self");
       this.#queue.clear();
+      this.#empty();
       return this.#log.self();
     }
     if (finding === "same" || former === null) return;
+    this.#queue.forgetOffers();
     if (finding === "several" && !wasSeveral) this.#log.several(former, fingerprint);
     if (finding === "new" && this.isUp) this.#log.startedAgain(fingerprint);
     if (hadPromised) this.#options.onGone(former);

@@ -1,15 +1,27 @@
 /**
  * What waits for one peer: messages in order, each of which stays until the peer has taken it.
  *
- * Pure. Adding, taking and forgetting cost the same however many wait.
+ * Pure. Adding at the end, taking and forgetting cost the same however many wait; all else as much as
+ * waits.
  *
  * @module
  */
 
 import type { Encoded } from "../hub/message.ts";
 
+/**
+ * What a message is to the peer that it is sent to.
+ *
+ * - `copy`: news.
+ * - `handover`: it has it already, and is only asked to pass it on.
+ * - `offer`: it is likely to have got it from a server that is gone. It is sent before all else, as it is
+ *   older; and when there is no room for everything, offers go first.
+ */
+export type Kind = "copy" | "handover" | "offer";
+
 /** A message on its way to one peer. */
 export interface Relayed {
+  readonly kind: Kind;
   readonly instance: string;
   readonly encoded: Pick<Encoded, "bytes" | "touchedBy">;
   /** Its `touched`, as it was published here. */
@@ -18,9 +30,7 @@ export interface Relayed {
   readonly others: readonly string[];
   /** Whether the copies for those others name this peer in turn. */
   readonly isPromised: boolean;
-  /** Whether the peer has it already, and is only asked to pass it on. */
-  readonly isHandover: boolean;
-  /** When this server got it, on a clock that never goes back, in ms. */
+  /** Since when it waits, on a clock that never goes back, in ms. */
   readonly at: number;
   /** Whether it has been sent: it may have arrived although no answer has. Set by the queue. */
   wasSent: boolean;
@@ -48,9 +58,8 @@ export class Queue {
   readonly #limits: QueueLimits;
   /** Those that the peer has been sent and has not answered, oldest first. */
   #sent: Relayed[] = [];
-  /** Those behind them; what lies before `#start` is gone. */
-  #waiting: (Relayed | undefined)[] = [];
-  #start = 0;
+  readonly #offers = new Lane();
+  readonly #waiting = new Lane();
   #bytes = 0;
   #sentBytes = 0;
 
@@ -60,12 +69,7 @@ export class Queue {
 
   /** Number of messages, with those that have been sent and not answered. */
   get size(): number {
-    return this.#sent.length + this.waiting;
-  }
-
-  /** Number of messages that have not been sent. */
-  get waiting(): number {
-    return this.#waiting.length - this.#start;
+    return this.#sent.length + this.#offers.size + this.#waiting.size;
   }
 
   /** Bytes of those that have been sent and not answered. */
@@ -73,32 +77,48 @@ export class Queue {
     return this.#sentBytes;
   }
 
-  /** Adds a message at the end. @returns How many of the oldest had to go to make room. */
+  /** Adds a message at the end. @returns How many copies had to go to make room. */
   push(message: Relayed): number {
     this.#waiting.push(message);
     return this.#makeRoomFor([message]);
   }
 
+  /** Adds an offer, if that takes no other one's room. */
+  offer(message: Relayed): void {
+    const { messages, bytes } = this.#limits;
+    const { length } = message.encoded.bytes;
+    if (this.size >= messages || this.#bytes + length > bytes) return;
+    this.#offers.push(message);
+    this.#bytes += length;
+  }
+
   /**
-   * Adds messages that are older than those that wait, before them.
+   * Adds messages among those that wait, each where its time has it; of two of the same time, the one
+   * that is added comes behind.
    *
-   * @returns How many of the oldest had to go to make room.
+   * @returns How many copies had to go to make room.
    */
-  putFirst(messages: readonly Relayed[]): number {
-    this.#waiting.splice(0, this.#start, ...messages);
-    this.#start = 0;
+  insert(messages: readonly Relayed[]): number {
+    this.#offers.insert(messages.filter(({ kind }) => kind === "offer"));
+    this.#waiting.insert(messages.filter(({ kind }) => kind !== "offer"));
     return this.#makeRoomFor(messages);
   }
 
-  /** Drops what is too old at `now` and not on its way. @returns How many. */
+  /** Drops what is too old at `now` and not on its way. @returns How many copies. */
   expire(now: number): number {
     const since = now - this.#limits.ageMs;
-    return this.#drop(({ at }) => at < since);
+    const isOld = ({ at }: Relayed) => at < since;
+    this.#drop(this.#offers, isOld);
+    return this.#drop(this.#waiting, isOld);
   }
 
-  /** The next message, which counts as sent from now on; `undefined` when none waits. */
-  take(): Relayed | undefined {
-    const message = this.#shift();
+  /**
+   * The next message, which counts as sent from now on; `undefined` when none waits.
+   *
+   * @param withOffers Whether it may be an offer.
+   */
+  take(withOffers: boolean): Relayed | undefined {
+    const message = (withOffers ? this.#offers.shift() : undefined) ?? this.#waiting.shift();
     if (message) {
       message.wasSent = true;
       this.#sent.push(message);
@@ -118,31 +138,30 @@ export class Queue {
 
   /** The connection is gone: what was sent and not answered is to be sent again, first. */
   rewind(): void {
-    this.#waiting.splice(0, this.#start, ...this.#sent);
-    this.#start = 0;
+    this.#offers.unshift(this.#sent.filter(({ kind }) => kind === "offer"));
+    this.#waiting.unshift(this.#sent.filter(({ kind }) => kind !== "offer"));
     this.#sent = [];
     this.#sentBytes = 0;
   }
 
-  /** Whether a message can be added without another one having to go. */
-  hasRoomFor({ encoded }: Relayed): boolean {
-    const { messages, bytes } = this.#limits;
-    return this.size < messages && this.#bytes + encoded.bytes.length <= bytes;
-  }
-
-  /** All messages, in order; none are left. */
+  /** All messages, the offers first, each in order; none are left. */
   takeAll(): Relayed[] {
     this.rewind();
-    const all = this.#waiting.filter((message) => message !== undefined);
+    const all = [...this.#offers.all, ...this.#waiting.all];
     this.clear();
     return all;
+  }
+
+  /** Forgets the offers that are not on their way. */
+  forgetOffers(): void {
+    this.#drop(this.#offers, () => true);
   }
 
   /** Forgets everything. */
   clear(): void {
     this.#sent = [];
-    this.#waiting = [];
-    this.#start = 0;
+    this.#offers.clear();
+    this.#waiting.clear();
     this.#bytes = 0;
     this.#sentBytes = 0;
   }
@@ -150,13 +169,13 @@ export class Queue {
   /** The messages that others have been told this peer gets, in order; each is given once. */
   takeBack(): Relayed[] {
     const promised: Relayed[] = [];
-    for (const messages of [this.#sent, this.#waiting]) {
-      for (const [index, message] of messages.entries()) {
-        if (!message?.isPromised) continue;
-        messages[index] = { ...message, isPromised: false };
-        promised.push(message);
-      }
-    }
+    const release = (message: Relayed) => {
+      if (!message.isPromised) return message;
+      promised.push(message);
+      return { ...message, isPromised: false };
+    };
+    this.#sent = this.#sent.map(release);
+    this.#waiting.replace(release);
     return promised;
   }
 
@@ -167,41 +186,84 @@ export class Queue {
    */
   withdraw(fingerprint: string): Set<Relayed["encoded"]> {
     const withdrawn = new Set<Relayed["encoded"]>();
-    for (const [index, message] of this.#waiting.entries()) {
-      if (!message?.others.includes(fingerprint) || message.wasSent) continue;
-      const others = message.others.filter((other) => other !== fingerprint);
-      this.#waiting[index] = { ...message, others };
+    this.#waiting.replace((message) => {
+      if (!message.others.includes(fingerprint) || message.wasSent) return message;
       withdrawn.add(message.encoded);
-    }
+      return { ...message, others: message.others.filter((other) => other !== fingerprint) };
+    });
     return withdrawn;
   }
 
   #makeRoomFor(added: readonly Relayed[]): number {
     this.#bytes += added.reduce((sum, { encoded }) => sum + encoded.bytes.length, 0);
     const { messages, bytes } = this.#limits;
-    return this.#drop(() => this.size > messages || this.#bytes > bytes);
+    const isFull = () => this.size > messages || this.#bytes > bytes;
+    this.#drop(this.#offers, isFull);
+    return this.#drop(this.#waiting, isFull);
   }
 
-  #drop(hasToGo: (message: Relayed) => boolean): number {
-    let dropped = 0;
+  /** Drops the oldest of a lane for as long as they have to go. @returns How many copies. */
+  #drop(lane: Lane, hasToGo: (message: Relayed) => boolean): number {
+    let copies = 0;
     for (;;) {
-      const oldest = this.#waiting[this.#start];
-      if (!oldest || !hasToGo(oldest)) return dropped;
-      this.#shift();
+      const { oldest } = lane;
+      if (!oldest || !hasToGo(oldest)) return copies;
+      lane.shift();
       this.#bytes -= oldest.encoded.bytes.length;
-      dropped++;
+      if (oldest.kind === "copy") copies++;
     }
   }
+}
 
-  #shift(): Relayed | undefined {
-    const message = this.#waiting[this.#start];
+/** Messages that wait behind each other, the oldest first. */
+class Lane {
+  /** What lies before `#start` is gone. */
+  #messages: (Relayed | undefined)[] = [];
+  #start = 0;
+
+  get size(): number {
+    return this.#messages.length - this.#start;
+  }
+
+  get oldest(): Relayed | undefined {
+    return this.#messages[this.#start];
+  }
+
+  get all(): Relayed[] {
+    return this.#messages.filter((message) => message !== undefined);
+  }
+
+  push(message: Relayed): void {
+    this.#messages.push(message);
+  }
+
+  unshift(messages: readonly Relayed[]): void {
+    this.#set([...messages, ...this.all]);
+  }
+
+  insert(messages: readonly Relayed[]): void {
+    if (messages.length > 0) this.#set([...this.all, ...messages].sort((a, b) => a.at - b.at));
+  }
+
+  replace(by: (message: Relayed) => Relayed): void {
+    this.#set(this.all.map(by));
+  }
+
+  clear(): void {
+    this.#set([]);
+  }
+
+  shift(): Relayed | undefined {
+    const message = this.oldest;
     if (!message) return undefined;
-    this.#waiting[this.#start++] = undefined;
+    this.#messages[this.#start++] = undefined;
     // Keeps the part that is gone from growing, at a cost that is shared by those who were in it.
-    if (this.#start > 1024 && this.#start * 2 > this.#waiting.length) {
-      this.#waiting.splice(0, this.#start);
-      this.#start = 0;
-    }
+    if (this.#start > 1024 && this.#start * 2 > this.#messages.length) this.#set(this.all);
     return message;
+  }
+
+  #set(messages: Relayed[]): void {
+    this.#messages = messages;
+    this.#start = 0;
   }
 }

@@ -58,12 +58,12 @@ Deno.test("for any message and instance, a request is whole, and nothing in it b
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), fc.string(), fc.boolean(), (text, name, flag) => {
       const request = requests.post({
+        kind: flag ? "handover" : "copy",
         instance: name,
         encoded: new Encoded({ subscribers: ["A"], text }),
         touched: ["a"],
         others: ["b"],
         isPromised: false,
-        isHandover: flag,
         at: 0,
         wasSent: false,
       });

@@ -26,6 +26,15 @@ Deno.test("a pause can be ended, woken if it may be, and shortened", async () =>
   await shortened;
 });
 
+Deno.test("a pause that would end before is not made longer", async () => {
+  const pause = new Pause();
+  const began = performance.now();
+  const short = pause.wait(20);
+  pause.shorten(LONG_MS);
+  await short;
+  assert(performance.now() - began < LONG_MS);
+});
+
 Deno.test("what comes between two pauses is not for the next one", async () => {
   const pause = new Pause();
   for (const act of [() => pause.end(), () => pause.wake(), () => pause.shorten(0)]) {

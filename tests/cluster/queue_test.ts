@@ -7,12 +7,12 @@ const LIMITS = { messages: 8, bytes: 100, ageMs: 50 };
 function relayed(size: number, at: number, rest: Partial<Relayed> = {}): Relayed {
   const bytes = new Uint8Array(size);
   return {
+    kind: "copy",
     instance: "default",
     encoded: { bytes, touchedBy: () => bytes.slice() },
     touched: [],
     others: [],
     isPromised: false,
-    isHandover: false,
     at,
     wasSent: false,
     ...rest,
@@ -25,19 +25,19 @@ function sizes(messages: Iterable<Relayed>): number[] {
 
 /** Takes everything that waits. */
 function* rest(queue: Queue): Generator<Relayed> {
-  for (let next = queue.take(); next; next = queue.take()) yield next;
+  for (let next = queue.take(true); next; next = queue.take(true)) yield next;
 }
 
 Deno.test("what was sent and not answered is sent again first, and in order", () => {
   const queue = new Queue(LIMITS);
   const messages = [1, 2, 3, 4].map((size) => relayed(size, 0));
   for (const message of messages) queue.push(message);
-  queue.take();
-  queue.take();
-  queue.take();
+  queue.take(true);
+  queue.take(true);
+  queue.take(true);
   queue.answered();
   queue.rewind();
-  assertEquals([queue.take(), queue.take(), queue.take(), queue.take()], [
+  assertEquals([queue.take(true), queue.take(true), queue.take(true), queue.take(true)], [
     messages[1],
     messages[2],
     messages[3],
@@ -48,11 +48,11 @@ Deno.test("what was sent and not answered is sent again first, and in order", ()
 Deno.test("what is on its way is dropped neither for its age nor for room", () => {
   const queue = new Queue({ ...LIMITS, messages: 2 });
   queue.push(relayed(1, 0));
-  queue.take();
+  queue.take(true);
   assertEquals(queue.push(relayed(2, 0)), 0);
   assertEquals(queue.push(relayed(3, 0)), 1, "the one that waits");
   assertEquals(queue.expire(1000), 1, "the other one that waits");
-  assertEquals([queue.size, queue.waiting], [1, 0]);
+  assertEquals([queue.size, queue.take(true)], [1, undefined]);
 });
 
 Deno.test("a message that is taken back is given once, in order, sent or not", () => {
@@ -61,7 +61,7 @@ Deno.test("a message that is taken back is given once, in order, sent or not", (
   for (const message of [relayed(1, 0, promised), relayed(2, 0), relayed(3, 0, promised)]) {
     queue.push(message);
   }
-  queue.take();
+  queue.take(true);
   assertEquals(sizes(queue.takeBack()), [1, 3]);
   assertEquals(queue.takeBack(), []);
   queue.rewind();
@@ -72,65 +72,120 @@ Deno.test("what was never sent names a server no more that is withdrawn; the res
   const queue = new Queue(LIMITS);
   const messages = [["B", "C"], ["B", "C"], ["C"]].map((others) => relayed(1, 0, { others }));
   for (const message of messages) queue.push(message);
-  queue.take();
+  queue.take(true);
   queue.rewind();
   assertEquals(queue.withdraw("B"), new Set([messages[1]?.encoded]));
   assertEquals([...rest(queue)].map(({ others }) => others), [["B", "C"], ["C"], ["C"]]);
 });
 
-Deno.test("what is put first comes before what waits and behind what was sent", () => {
-  const queue = new Queue({ ...LIMITS, messages: 5 });
-  for (const size of [1, 2, 3]) queue.push(relayed(size, 0));
-  queue.take();
-  assertEquals(queue.putFirst([4, 5, 6].map((size) => relayed(size, 0))), 1);
+Deno.test("what is added among those that wait is where its time has it, and behind what was sent", () => {
+  const queue = new Queue(LIMITS);
+  for (const at of [10, 12, 14]) queue.push(relayed(at, at));
+  queue.take(true);
+  queue.insert([relayed(1, 1), relayed(2, 12), relayed(3, 13)]);
   queue.rewind();
-  assertEquals(sizes(rest(queue)), [1, 5, 6, 2, 3], "the oldest of those that waited had to go");
+  assertEquals(sizes(rest(queue)), [10, 1, 12, 2, 3, 14]);
+});
+
+Deno.test("an offer goes before what waits, if it may be one", () => {
+  const queue = new Queue(LIMITS);
+  queue.push(relayed(1, 0));
+  queue.push(relayed(2, 0));
+  queue.offer(relayed(3, 5, { kind: "offer" }));
+  assertEquals(
+    sizes([queue.take(false), queue.take(true), queue.take(true)].flatMap((m) => m ?? [])),
+    [
+      1,
+      3,
+      2,
+    ],
+  );
+});
+
+Deno.test("an offer takes nobody's room and gives up its own, unseen", () => {
+  const queue = new Queue({ ...LIMITS, messages: 3 });
+  queue.push(relayed(1, 0));
+  for (const size of [2, 3, 4]) queue.offer(relayed(size, 0, { kind: "offer" }));
+  assertEquals(queue.size, 3, "the last one did not fit");
+  assertEquals([queue.push(relayed(5, 0)), queue.push(relayed(6, 0)), queue.push(relayed(7, 0))], [
+    0,
+    0,
+    1,
+  ]);
+  assertEquals(sizes(rest(queue)), [5, 6, 7]);
+});
+
+Deno.test("what goes without the peer missing anything is not counted", () => {
+  const queue = new Queue({ ...LIMITS, messages: 2 });
+  queue.push(relayed(1, 0, { kind: "handover" }));
+  queue.push(relayed(2, 0));
+  assertEquals(queue.push(relayed(3, 0)), 0, "the handover went");
+  assertEquals(queue.expire(1000), 2);
+});
+
+Deno.test("offers that are not on their way are forgotten at once", () => {
+  const queue = new Queue(LIMITS);
+  queue.push(relayed(1, 0));
+  for (const size of [2, 3]) queue.offer(relayed(size, 0, { kind: "offer" }));
+  queue.take(true);
+  queue.forgetOffers();
+  queue.rewind();
+  assertEquals(sizes(rest(queue)), [2, 1]);
 });
 
 /** What a queue does, in the simplest way that does it. */
 class Naive {
   sent: Relayed[] = [];
+  offers: Relayed[] = [];
   waiting: Relayed[] = [];
 
   get all(): Relayed[] {
-    return [...this.sent, ...this.waiting];
+    return [...this.sent, ...this.offers, ...this.waiting];
   }
 
-  add(messages: readonly Relayed[], where: "first" | "last"): number {
-    // Copies, as the queue marks those that it gets.
-    const added = messages.map((message) => ({ ...message }));
-    this.waiting = where === "first" ? [...added, ...this.waiting] : [...this.waiting, ...added];
-    const { length } = this.waiting;
-    while (this.waiting.length > 0 && !this.#fits(this.all)) this.waiting.shift();
-    return length - this.waiting.length;
+  push(message: Relayed): number {
+    // Copies, here and below, as the queue marks those that it gets.
+    this.waiting = [...this.waiting, { ...message }];
+    return this.#dropOldest(() => !this.#fits(this.all));
   }
 
-  hasRoomFor(message: Relayed): boolean {
-    return this.#fits([...this.all, message]);
+  offer(message: Relayed): void {
+    if (this.#fits([...this.all, message])) this.offers = [...this.offers, { ...message }];
+  }
+
+  insert(messages: readonly Relayed[]): number {
+    for (const message of messages) {
+      const lane = message.kind === "offer" ? "offers" : "waiting";
+      this[lane] = [...this[lane], { ...message }].toSorted((a, b) => a.at - b.at);
+    }
+    return this.#dropOldest(() => !this.#fits(this.all));
   }
 
   expire(now: number): number {
-    const { length } = this.waiting;
-    while ((this.waiting[0]?.at ?? now) < now - LIMITS.ageMs) this.waiting.shift();
-    return length - this.waiting.length;
+    return this.#dropOldest(({ at }) => at < now - LIMITS.ageMs);
   }
 
-  take(): Relayed | undefined {
-    const [message, ...others] = this.waiting;
+  take(withOffers: boolean): Relayed | undefined {
+    const lane = withOffers && this.offers.length > 0 ? "offers" : "waiting";
+    const [message, ...others] = this[lane];
     if (message === undefined) return undefined;
     const taken = { ...message, wasSent: true };
-    this.sent.push(taken);
-    this.waiting = others;
+    this.sent = [...this.sent, taken];
+    this[lane] = others;
     return taken;
   }
 
   rewind(): void {
-    [this.sent, this.waiting] = [[], this.all];
+    const isOffer = ({ kind }: Relayed) => kind === "offer";
+    this.offers = [...this.sent.filter(isOffer), ...this.offers];
+    this.waiting = [...this.sent.filter((message) => !isOffer(message)), ...this.waiting];
+    this.sent = [];
   }
 
   takeAll(): Relayed[] {
+    this.rewind();
     const { all } = this;
-    [this.sent, this.waiting] = [[], []];
+    [this.offers, this.waiting] = [[], []];
     return all;
   }
 
@@ -151,6 +206,17 @@ class Naive {
     return withdrawn;
   }
 
+  #dropOldest(hasToGo: (message: Relayed) => boolean): number {
+    let copies = 0;
+    for (const lane of ["offers", "waiting"] as const) {
+      for (let [oldest] = this[lane]; oldest && hasToGo(oldest); [oldest] = this[lane]) {
+        this[lane] = this[lane].slice(1);
+        if (oldest.kind === "copy") copies++;
+      }
+    }
+    return copies;
+  }
+
   #fits(messages: readonly Relayed[]): boolean {
     return messages.length <= LIMITS.messages && bytesOf(messages) <= LIMITS.bytes;
   }
@@ -160,32 +226,45 @@ function bytesOf(messages: readonly Relayed[]): number {
   return sizes(messages).reduce((sum, size) => sum + size, 0);
 }
 
-/** A message of a step, without its time. */
+/** A message of a step, which has waited for a while. */
 interface Draft {
   readonly size: number;
-  readonly others: readonly string[];
-  readonly isPromised: boolean;
+  readonly waited: number;
+  readonly more: Partial<Relayed>;
 }
 
 type Step =
-  | { readonly kind: "push"; readonly draft: Draft }
-  | { readonly kind: "putFirst"; readonly drafts: readonly Draft[] }
-  | { readonly kind: "take" | "answered" | "rewind" | "clear" | "takeBack" | "takeAll" | "move" }
+  | { readonly kind: "push" | "offer"; readonly draft: Draft }
+  | { readonly kind: "insert"; readonly drafts: readonly Draft[] }
+  | { readonly kind: "take"; readonly withOffers: boolean }
+  | { readonly kind: "answered" | "rewind" | "clear" | "takeBack" | "takeAll" | "move" }
+  | { readonly kind: "forgetOffers" }
   | { readonly kind: "withdraw"; readonly fingerprint: string }
   | { readonly kind: "wait"; readonly ms: number };
 
-const draft: fc.Arbitrary<Draft> = fc.record({
-  size: fc.nat(30),
-  others: fc.subarray(["B", "C"]),
-  isPromised: fc.boolean(),
-});
+function draft(kinds: readonly Relayed["kind"][], longest: number): fc.Arbitrary<Draft> {
+  return fc.record({
+    size: fc.nat(30),
+    waited: fc.nat(longest),
+    more: fc.record({
+      kind: fc.constantFrom(...kinds),
+      others: fc.subarray(["B", "C"]),
+      isPromised: fc.boolean(),
+    }).map((more) => more.kind === "offer" ? { kind: more.kind } : more),
+  });
+}
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant("push"), draft }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom("take", "answered") }) },
-  fc.record({ kind: fc.constant("putFirst"), drafts: fc.array(draft, { maxLength: 4 }) }),
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("push"), draft: draft(["copy"], 0) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("offer"), draft: draft(["offer"], 0) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("take"), withOffers: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("answered") }) },
+  fc.record({
+    kind: fc.constant("insert"),
+    drafts: fc.array(draft(["copy", "handover", "offer"], 60), { maxLength: 4 }),
+  }),
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("rewind", "takeBack", "move") }) },
-  fc.record({ kind: fc.constantFrom("clear", "takeAll") }),
+  fc.record({ kind: fc.constantFrom("clear", "takeAll", "forgetOffers") }),
   fc.record({ kind: fc.constant("withdraw"), fingerprint: fc.constantFrom("B", "C") }),
   fc.record({ kind: fc.constant("wait"), ms: fc.nat(30) }),
 );
@@ -196,24 +275,29 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
       const queue = new Queue(LIMITS);
       const naive = new Naive();
       let now = 0;
-      const write = ({ size, ...more }: Draft) => relayed(size, now, more);
+      const write = ({ size, waited, more }: Draft) => relayed(size, now - waited, more);
       for (const step of steps) {
         switch (step.kind) {
           case "push": {
             const message = write(step.draft);
-            assertEquals(queue.hasRoomFor(message), naive.hasRoomFor(message));
-            const dropped = naive.add([message], "last");
+            const dropped = naive.push(message);
             assertEquals(queue.push(message), dropped);
             break;
           }
-          case "putFirst": {
+          case "offer": {
+            const message = write(step.draft);
+            naive.offer(message);
+            queue.offer(message);
+            break;
+          }
+          case "insert": {
             const messages = step.drafts.map(write);
-            const dropped = naive.add(messages, "first");
-            assertEquals(queue.putFirst(messages), dropped);
+            const dropped = naive.insert(messages);
+            assertEquals(queue.insert(messages), dropped);
             break;
           }
           case "take":
-            assertEquals(queue.take(), naive.take());
+            assertEquals(queue.take(step.withOffers), naive.take(step.withOffers));
             break;
           case "answered":
             assertEquals(queue.answered(), naive.sent.shift());
@@ -234,7 +318,11 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
             break;
           case "move":
             // To another entry for the same server, and back.
-            assertEquals(queue.putFirst(queue.takeAll()), naive.add(naive.takeAll(), "first"));
+            assertEquals(queue.insert(queue.takeAll()), naive.insert(naive.takeAll()));
+            break;
+          case "forgetOffers":
+            naive.offers = [];
+            queue.forgetOffers();
             break;
           case "withdraw":
             assertEquals(queue.withdraw(step.fingerprint), naive.withdraw(step.fingerprint));
@@ -243,11 +331,7 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
             now += step.ms;
             assertEquals(queue.expire(now), naive.expire(now));
         }
-        assertEquals([queue.size, queue.waiting, queue.sentBytes], [
-          naive.all.length,
-          naive.waiting.length,
-          bytesOf(naive.sent),
-        ]);
+        assertEquals([queue.size, queue.sentBytes], [naive.all.length, bytesOf(naive.sent)]);
       }
       assertEquals(queue.takeAll(), naive.takeAll());
     }),
@@ -260,10 +344,10 @@ Deno.test("thousands that pass through leave nothing behind", () => {
   for (let n = 0; n < 10_000; n++) {
     queue.push(relayed(1, n));
     queue.push(relayed(2, n));
-    assertEquals(queue.take()?.encoded.bytes.length, 1);
-    assertEquals(queue.take()?.encoded.bytes.length, 2);
+    assertEquals(queue.take(true)?.encoded.bytes.length, 1);
+    assertEquals(queue.take(true)?.encoded.bytes.length, 2);
     queue.answered();
     queue.answered();
   }
-  assertEquals([queue.size, queue.waiting, queue.take()], [0, 0, undefined]);
+  assertEquals([queue.size, queue.take(true)], [0, undefined]);
 });
