@@ -65,6 +65,14 @@ for (const [name, topology] of DETOURS) {
   });
 }
 
+Deno.test("a message without a uniqueID arrives by each of two ways of the same length, and no more", async () => {
+  await using cluster = await Cluster.start(ring(4));
+  await using browsers = await cluster.browsers();
+  await cluster.publish(story(0, { uniqueID: undefined }));
+  await cluster.settled();
+  assertEquals(await browsers.numbers(), [[0], [0], [0, 0], [0]]);
+});
+
 for (const [name, topology] of MESHES) {
   Deno.test(`every browser gets every message once, by one post to each other server, in ${name}`, async () => {
     await using cluster = await Cluster.start(topology);
@@ -251,6 +259,55 @@ for (
   });
 }
 
+Deno.test("what a dead server had passed on waits for a server that is down, too", async () => {
+  await using cluster = await Cluster.start(mesh(3), { links: [[0, 2], [1, 2]] });
+  await using third = await cluster.browser(2);
+  cluster.cut(1, 2, "refused");
+  await until(async () => (await cluster.peer(1, 2)).state === "down");
+  cluster.cut(0, 2, "silent");
+  for (const n of range(0, 20)) await cluster.publish(story(n));
+  await cluster.kill(0);
+  await until(async () => (await cluster.peer(1, 0)).state === "down");
+  cluster.heal(1, 2);
+  await until(() => third.waiting >= 20);
+  await cluster.settled();
+  assertEquals(numbers(await third.all()), range(0, 20));
+});
+
+Deno.test("what a dead server had passed on takes no other message's place", async () => {
+  await using cluster = await Cluster.start(mesh(3));
+  await using third = await cluster.browser(2);
+  const hundred = range(0, 100);
+  for (let n = 0; n < 4100; n += 100) {
+    await Promise.all(hundred.map((more) => cluster.publish(story(n + more))));
+  }
+  await until(() => third.waiting >= 4100);
+  await third.all();
+  cluster.server(2).process.kill("SIGSTOP");
+  await cluster.kill(0);
+  await until(async () => (await cluster.peer(1, 2)).queued >= 4096);
+  for (const n of range(5000, 5140)) await cluster.publish(story(n), { at: [1] });
+  cluster.server(2).process.kill("SIGCONT");
+  await until(() => third.waiting >= 140);
+  await cluster.settled();
+  assertEquals(numbers(await third.all()), range(5000, 5140));
+  const { sent, dropped } = await cluster.peer(1, 2);
+  assertEquals({ sent, dropped }, { sent: 140, dropped: 0 }, "what it had counts as neither");
+});
+
+Deno.test("a way that is cut again and again costs the posts of what was passed on over it once", async () => {
+  await using cluster = await Cluster.start(mesh(3), { links: [[0, 1]] });
+  for (const n of range(0, 100)) await cluster.publish(story(n));
+  const flap = () =>
+    cluster.relays(0, async () => {
+      cluster.cut(0, 1, "refused");
+      await until(async () => (await cluster.peer(1, 0)).state === "down");
+      cluster.heal(0, 1);
+      await cluster.connected();
+    });
+  assertEquals([await flap(), await flap()], [100, 0]);
+});
+
 Deno.test("a server that hangs for 20 s slows nobody, and gets everything when it goes on", async () => {
   await using cluster = await Cluster.start(mesh(3));
   await using first = await cluster.browser(0);
@@ -347,6 +404,31 @@ for (const how of CUTS) {
     await until(() => both("up"));
     // What was under way when it was cut has arrived behind the others.
     assertEquals(numbers(await browser.all()), range(0, 40));
+  });
+}
+
+for (const [which, healed] of [["first", 0], ["second", 1]] as const) {
+  Deno.test(`what waits for a server with two entries that are both cut arrives by the ${which} one, once`, async () => {
+    await using second = await run();
+    const ports = freePorts(2);
+    const links = ports.map((port) => new Link(port, second.admin));
+    await using _links = new AsyncDisposableStack();
+    for (const link of links) _links.use(link);
+    await using first = await run({ cluster: () => ports.map(peerAt) });
+    const all = async (state: string) =>
+      (await peersOf(first.admin)).every((peer) => peer.state === state);
+    await until(() => all("up"));
+    await using browser = await Browser.open(second.client, { topics: ["A"] });
+    for (const [index, link] of links.entries()) {
+      link.cut("refused");
+      await until(async () => (await peersOf(first.admin))[index]?.state === "down");
+      for (const n of range(20 * index, 20 * index + 20)) await publish(first.admin, story(n));
+    }
+    await until(() => all("down"));
+    for (const n of range(40, 60)) await publish(first.admin, story(n));
+    links[healed]?.heal();
+    await until(() => browser.waiting >= 40);
+    assertEquals(numbers(await browser.all()), range(0, 60));
   });
 }
 

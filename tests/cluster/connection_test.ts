@@ -1,0 +1,41 @@
+import { Connection, ConnectionError } from "../../src/cluster/connection.ts";
+import { assertEquals, assertRejects } from "../assert.ts";
+
+const never = new AbortController().signal;
+
+/** A port on 127.0.0.1. */
+function listen(): Deno.TcpListener {
+  return Deno.listen({ hostname: "127.0.0.1", port: 0 });
+}
+
+Deno.test("what a listener throws ends the connection, and is thrown", async () => {
+  using listener = listen();
+  const accepted = listener.accept();
+  const { port } = listener.addr;
+  const connection = await Connection.open({ hostname: "127.0.0.1", port, tls: null }, never);
+  using other = await accepted;
+  connection.send(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
+  await other.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  const listening = connection.listen(() => {
+    throw new RangeError("a mistake");
+  });
+  await assertRejects(() => listening, RangeError, "a mistake");
+  await rest(other);
+});
+
+Deno.test("a name that TLS does not take leaves no connection behind", async () => {
+  using listener = listen();
+  const accepted = listener.accept();
+  // The system takes it for 127.0.0.1.
+  const address = { hostname: "127.1", port: listener.addr.port, tls: { authorities: [] } };
+  await assertRejects(() => Connection.open(address, never), ConnectionError, "127.1");
+  using other = await accepted;
+  assertEquals(await rest(other), 0);
+});
+
+/** Reads up to the end; resolves with the number of bytes. */
+async function rest(conn: Deno.TcpConn): Promise<number> {
+  let size = 0;
+  for await (const chunk of conn.readable) size += chunk.length;
+  return size;
+}
