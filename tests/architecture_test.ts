@@ -15,8 +15,9 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["websocket", ["config"]],
   ["log", ["config"]],
   ["client", ["config", "hub", "websocket", "log"]],
-  ["admin", ["config", "hub", "websocket", "log"]],
-  ["cluster", ["config", "hub", "log"]],
+  ["within.ts", []],
+  ["admin", ["config", "hub", "websocket", "log", "within.ts"]],
+  ["cluster", ["config", "hub", "log", "within.ts"]],
   ["certificates.ts", ["config", "log"]],
   ["server.ts", ["config", "hub", "websocket", "log", "admin"]],
   ["service.ts", [
@@ -32,7 +33,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ]],
   ["version.ts", []],
   ["supervisor", ["config"]],
-  ["cli", ["config", "log", "service.ts", "supervisor", "version.ts"]],
+  ["cli", ["config", "log", "service.ts", "supervisor", "version.ts", "within.ts"]],
   ["main.ts", ["cli"]],
 ]);
 

@@ -6,11 +6,13 @@
 
 import { formatAddress } from "../config/config.ts";
 import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
+import { asFingerprint } from "../hub/fingerprint.ts";
 import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import { logger } from "../log/log.ts";
 import { portReleased } from "../websocket/port.ts";
 import type { TlsPair } from "../websocket/socket.ts";
+import { within } from "../within.ts";
 import { BodyTooLong, readBody } from "./body.ts";
 import { statusOf } from "./status.ts";
 
@@ -19,9 +21,6 @@ export const BODY_LIMIT = 1024 * 1024;
 
 /** Characters of an instance's name; more is answered with 400. */
 export const INSTANCE_LIMIT = 256;
-
-/** Characters of a fingerprint that is remembered with a message. */
-const FINGERPRINT_LIMIT = 64;
 
 /** How long a server that ends waits for what is being received or answered, in ms. */
 const GRACE_MS = 1000;
@@ -117,7 +116,7 @@ class HttpAdminServer implements AdminServer {
   async release(): Promise<void> {
     if (this.#receiving > 0) {
       const quiet = new Promise<void>((resolve) => this.#quiet = resolve);
-      await within(quiet, GRACE_MS);
+      await within(GRACE_MS, quiet);
     }
     this.#end();
     await this.#released;
@@ -130,7 +129,7 @@ class HttpAdminServer implements AdminServer {
 
   async shutdown(): Promise<void> {
     this.refuse();
-    await within(Promise.all([this.#end(), this.#released]), GRACE_MS);
+    await within(GRACE_MS, Promise.all([this.#end(), this.#released]));
   }
 
   #end(): Promise<void> {
@@ -156,7 +155,7 @@ class HttpAdminServer implements AdminServer {
         return await this.#publish(instance, request, remoteAddress);
       case "GET /status/":
       case "HEAD /status/": {
-        const fingerprint = request.headers.get(FINGERPRINT_HEADER);
+        const fingerprint = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
         if (fingerprint !== null) this.#relay.heard(fingerprint);
         return Response.json(statusOf(this.#hub.status(instance), this.#relay.status()));
       }
@@ -177,8 +176,7 @@ class HttpAdminServer implements AdminServer {
       const message = parseMessage(JSON.parse(body));
       const tracing = log.isEnabledFor("trace");
       if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
-      const sender = request.headers.get(FINGERPRINT_HEADER);
-      const from = sender !== null && sender.length <= FINGERPRINT_LIMIT ? sender : null;
+      const from = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
       const publication = this.#hub.publish(instance, message, from);
       const { outcome, receivers } = publication;
       if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
@@ -208,17 +206,6 @@ class HttpAdminServer implements AdminServer {
     } finally {
       if (--this.#receiving === 0) this.#quiet();
     }
-  }
-}
-
-/** Resolves with `promise`, or after `ms`. */
-async function within(promise: Promise<unknown>, ms: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise((resolve) => timer = setTimeout(resolve, ms));
-  try {
-    await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

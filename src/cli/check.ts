@@ -17,13 +17,7 @@ import { ConfigError, type Problem } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { heapLimit, memoryWarning } from "../config/memory.ts";
-import {
-  parseCertificates,
-  readAuthority,
-  readTls,
-  TlsError,
-  type TlsMaterial,
-} from "../config/tls.ts";
+import { readAuthority, readTls, TlsError, type TlsMaterial } from "../config/tls.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
@@ -143,7 +137,7 @@ function checkTls(
 function checkAuthority(ca: PeerConfig["ca"], index: number, warnings: Set<string>): Problem[] {
   if (ca === null) return [];
   try {
-    const certificates = parseCertificates(readAuthority(ca)).map((certificate) => ({
+    const certificates = readAuthority(ca).map((certificate) => ({
       isAuthority: certificate.ca,
       expires: new Date(certificate.validTo),
     }));

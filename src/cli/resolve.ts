@@ -6,7 +6,7 @@
 
 import { lookup } from "node:dns/promises";
 import type { Unresolved } from "../config/cluster.ts";
-import { within } from "./within.ts";
+import { within } from "../within.ts";
 
 /** How long a name may take, in ms: more than resolvers that work, less than a person's patience. */
 const LIMIT_MS = 2000;

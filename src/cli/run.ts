@@ -7,7 +7,14 @@
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { Whole } from "../log/format.ts";
-import { closeLog, logger, openLog, reopenLog, showTrouble } from "../log/log.ts";
+import {
+  CLOSE_DEADLINE_MS,
+  closeLog,
+  logger,
+  openLog,
+  reopenLog,
+  showTrouble,
+} from "../log/log.ts";
 import { encode, type Report } from "../supervisor/channel.ts";
 import { Overseer } from "../supervisor/overseer.ts";
 import { holderOf, Pidfile, PidfileError } from "../supervisor/pidfile.ts";
@@ -22,7 +29,7 @@ import {
 import { complain } from "./output.ts";
 import { alreadyRunning } from "./start.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
-import { CLOSE_DEADLINE_MS, within } from "./within.ts";
+import { within } from "../within.ts";
 
 /** How often the pidfile is looked after, in ms. */
 const KEEP_INTERVAL_MS = 10_000;

@@ -13,6 +13,7 @@ import { memoryWarning } from "../config/memory.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
 import { Whole } from "../log/format.ts";
 import {
+  CLOSE_DEADLINE_MS,
   closeLog,
   LogFileError,
   logger,
@@ -33,7 +34,7 @@ import { VERSION } from "../version.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
 import { complain } from "./output.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
-import { CLOSE_DEADLINE_MS, within } from "./within.ts";
+import { within } from "../within.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
 const STOP_LIMIT_MS = 5000;

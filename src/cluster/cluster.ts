@@ -11,6 +11,7 @@
 
 import type { PeerConfig } from "../config/config.ts";
 import type { Hub, Publication } from "../hub/hub.ts";
+import { within } from "../within.ts";
 import { PATIENCE_MS } from "./connection.ts";
 import { Peer, type PeerStatus, PROBE_INTERVAL_MS } from "./peer.ts";
 
@@ -88,10 +89,7 @@ export class Cluster {
 
   /** Sends what waits to those who take it, for {@linkcode FLUSH_MS} at most, and ends. */
   async stop(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, FLUSH_MS));
-    await Promise.race([Promise.all(this.#peers.map((peer) => peer.flush())), late]);
-    clearTimeout(timer);
+    await within(FLUSH_MS, Promise.all(this.#peers.map((peer) => peer.flush())));
     await Promise.all(this.#peers.map((peer) => peer.stop()));
   }
 

@@ -6,12 +6,10 @@
 
 import { Buffer } from "node:buffer";
 import { formatAddress } from "../config/config.ts";
+import { asFingerprint } from "../hub/fingerprint.ts";
 import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import type { Answer } from "./answer.ts";
 import type { Relayed } from "./queue.ts";
-
-/** What is taken for a fingerprint: it is shown to people, and goes into messages. The original's have 16. */
-const FINGERPRINT = /^[!-~]{1,64}$/;
 
 const encoder = new TextEncoder();
 
@@ -51,7 +49,7 @@ export type Reading = { readonly fingerprint: string | null } | { readonly fault
 /** Reads the answer to a message. */
 export function readReceipt(answer: Answer): Reading {
   if (answer.status !== 200) return { fault: explain(answer) };
-  const fingerprint = fingerprintOf(objectOf(answer.body));
+  const fingerprint = asFingerprint(objectOf(answer.body)?.["fingerprint"]);
   return fingerprint === null ? { fault: NO_APHLICT } : { fingerprint };
 }
 
@@ -60,7 +58,7 @@ export function readStatus(answer: Answer): Reading {
   if (answer.status !== 200) return { fault: explain(answer) };
   const page = objectOf(answer.body);
   return typeof page?.["version"] === "number"
-    ? { fingerprint: fingerprintOf(page) }
+    ? { fingerprint: asFingerprint(page["fingerprint"]) }
     : { fault: NO_APHLICT };
 }
 
@@ -87,9 +85,4 @@ function objectOf(json: string): Json | null {
     if (error instanceof SyntaxError) return null;
     throw error;
   }
-}
-
-function fingerprintOf(page: Json | null): string | null {
-  const fingerprint = page?.["fingerprint"];
-  return typeof fingerprint === "string" && FINGERPRINT.test(fingerprint) ? fingerprint : null;
 }

@@ -301,7 +301,7 @@ export class Peer {
   #address(): Address {
     const { host, port, protocol, ca } = this.#options.config;
     const tls = protocol === "https"
-      ? { authorities: ca === null ? [] : [readAuthority(ca)] }
+      ? { authorities: ca === null ? [] : readAuthority(ca).map(String) }
       : null;
     return { hostname: host, port, tls };
   }

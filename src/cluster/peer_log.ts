@@ -44,7 +44,7 @@ export class PeerLog {
   #lastReason = "";
   /** Failures in a row for the last reason. */
   #sameReason = 0;
-  /** Messages that were dropped since that was last told. */
+  /** Copies that were dropped since that was last told. */
   #dropped = 0;
 
   /** @param peer How it is called. */
@@ -122,7 +122,7 @@ export class PeerLog {
 
   refused({ status, body }: Answer): void {
     if (!this.#refusals.take()) return;
-    log.warning("Peer {peer} refused a message with {status}; it is dropped: {body}", {
+    log.warning("Peer {peer} refused a message with {status}, so it is not sent again: {body}", {
       peer: this.#peer,
       status,
       body: body.slice(0, 200),
@@ -132,7 +132,7 @@ export class PeerLog {
   /** Tells the first drop; {@linkcode caughtUp} tells what they have come to. */
   dropped(reason: keyof typeof WHY_DROPPED, count: number): void {
     if (this.#dropped === 0) {
-      log.warning("Messages for peer {peer} are being dropped: {why}.", {
+      log.warning("Messages for peer {peer} are being dropped here: {why}.", {
         peer: this.#peer,
         why: WHY_DROPPED[reason],
       });
@@ -143,19 +143,25 @@ export class PeerLog {
   /** No more is dropped. */
   caughtUp(): void {
     if (this.#dropped === 0) return;
-    log.warning("{count} messages for peer {peer} were dropped meanwhile.", {
-      peer: this.#peer,
-      count: this.#dropped,
-    });
+    log.warning(
+      "{count} messages for peer {peer} were dropped here meanwhile; another server may have brought them.",
+      {
+        peer: this.#peer,
+        count: this.#dropped,
+      },
+    );
     this.#dropped = 0;
   }
 
   stopped(waiting: number): void {
     if (waiting === 0) return;
-    log.warning("This server stops while {waiting} messages wait for peer {peer}: they are lost.", {
-      peer: this.#peer,
-      waiting,
-    });
+    log.warning(
+      "This server stops while {waiting} messages wait for peer {peer}: it will not bring them.",
+      {
+        peer: this.#peer,
+        waiting,
+      },
+    );
   }
 
   /** A mistake of ours. */

@@ -73,16 +73,15 @@ export function readTls(files: TlsFiles): TlsMaterial {
  * else does not vouch for itself (`UnknownIssuer`). In each case the peer's certificate has to name its
  * host in subjectAltName, and must not have expired.
  *
- * @returns The certificates in PEM.
+ * @returns The certificates alone: the runtime stumbles over whatever else is in the file.
  * @throws {TlsError} If the file cannot be read, or does not hold certificates that are all sound: one
  * that is not spoils the others for the runtime.
  */
-export function readAuthority(path: string): string {
+export function readAuthority(path: string): readonly X509Certificate[] {
   const problems: TlsProblem[] = [];
   const authority = look("ssl.ca", path, parseCertificates, problems);
   if (!authority) throw new TlsError(problems);
-  // The runtime stumbles over whatever else is in the file.
-  return authority.parsed.map(String).join("\n");
+  return authority.parsed;
 }
 
 /** A file that was read, and what it holds; `null` after adding what is wrong with it to `problems`. */
@@ -132,7 +131,7 @@ function parseKey(pem: string): KeyObject {
  *
  * @throws If one is not, or if there is none.
  */
-export function parseCertificates(pem: string): [X509Certificate, ...X509Certificate[]] {
+function parseCertificates(pem: string): [X509Certificate, ...X509Certificate[]] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   const [first, ...others] = blocks.map((block) => new X509Certificate(block));
   if (!first) throw new Error("There is no certificate");

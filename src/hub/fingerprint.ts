@@ -30,3 +30,11 @@ export function generateFingerprint(
   }
   return fingerprint;
 }
+
+/**
+ * What another server calls its fingerprint, if it can be one: 1 to 64 characters of printable ASCII, as it
+ * is shown to people and goes into messages.
+ */
+export function asFingerprint(value: unknown): string | null {
+  return typeof value === "string" && /^[!-~]{1,64}$/.test(value) ? value : null;
+}

@@ -47,6 +47,8 @@ export class Allowance {
     const timer = setTimeout(() => {
       const count = this.#leftOut;
       this.#leftOut = 0;
+      // A timer may be a moment too early.
+      this.#until = -Infinity;
       this.#tell(count);
     }, ms);
     // It does not keep the process from ending.

@@ -95,6 +95,9 @@ export function reopenLog(options: LogOptions): void {
   install(options, logs);
 }
 
+/** How long {@linkcode closeLog} should be waited for, in ms. */
+export const CLOSE_DEADLINE_MS = 500;
+
 /** Closes the files, and waits until the console has shown everything: for ever if nobody reads it. */
 export async function closeLog(): Promise<void> {
   resetSync();

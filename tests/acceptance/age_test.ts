@@ -34,12 +34,13 @@ Deno.test("what has waited for 60 s is dropped, counted and told of once, and wh
   await using peer = new ScriptedPeer(taking(), port);
   await peer.until(() => peer.taken.length >= 5);
   assertEquals(peer.taken, range(5, 10));
-  await service.process.line(/were dropped/);
+  await service.process.line(/were dropped here/);
   const lines = service.log().split("\n").filter((line) => line.includes("dropped"));
   const told = lines.map((line) => line.replace(/^.*\] /, "").replace(peer.at, "PEER"));
   assertEquals(told, [
-    "WARNING Messages for peer http://PEER/ are being dropped: they have waited for 60 s.",
-    "WARNING 5 messages for peer http://PEER/ were dropped meanwhile.",
+    "WARNING Messages for peer http://PEER/ are being dropped here: they have waited for 60 s.",
+    "WARNING 5 messages for peer http://PEER/ were dropped here meanwhile; another server may have " +
+    "brought them.",
   ]);
 });
 

@@ -500,9 +500,9 @@ Deno.test("a peer that is down keeps the last 4,096 messages waiting; the rest i
   const lines = log.split("\n").filter((line) => /[Pp]eer http/.test(line));
   const outage = [
     /WARNING Peer \S+ is down: /,
-    /WARNING Messages for peer \S+ are being dropped: /,
+    /WARNING Messages for peer \S+ are being dropped here: /,
     /INFO Peer \S+ is up again /,
-    /WARNING 104 messages for peer \S+ were dropped /,
+    /WARNING 104 messages for peer \S+ were dropped here /,
   ];
   assertEquals(lines.length, outage.length, lines.join("\n"));
   for (const [index, pattern] of outage.entries()) assertMatch(lines[index] ?? "", pattern);
