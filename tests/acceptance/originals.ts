@@ -73,10 +73,11 @@ function starter(command: (config: string) => readonly string[]): Start {
     };
     try {
       // It says in its log that it listens; the answer is what counts.
-      await until(() => status(admin).then(() => true, () => false));
+      await until(() => process.hasEnded || status(admin).then(() => true, () => false));
+      if (process.hasEnded) throw new Error("It has ended");
     } catch (error) {
       await member[Symbol.asyncDispose]();
-      throw new Error(`It does not answer: ${process.output}`, { cause: error });
+      throw new Error(`It does not answer:\n${process.output}`, { cause: error });
     }
     return member;
   };

@@ -51,6 +51,11 @@ export class Process implements AsyncDisposable {
     return this.#lines.join("\n");
   }
 
+  /** Whether it has ended, and all its output has been read. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   /** Resolves with the first line, written before or after, that matches; rejects at its end. */
   async line(pattern: RegExp): Promise<string> {
     let late = false;
