@@ -13,6 +13,7 @@ import type { PeerConfig } from "../config/config.ts";
 import type { Hub, Publication } from "../hub/hub.ts";
 import { within } from "../within.ts";
 import { PATIENCE_MS } from "./connection.ts";
+import { DEFAULT_QUEUE_LIMITS } from "./queue.ts";
 import { Peer, type PeerStatus, PROBE_INTERVAL_MS } from "./peer.ts";
 
 /** How long a peer may be sent what waits for it when the service stops, in ms. */
@@ -38,7 +39,7 @@ export class Cluster {
       new Peer({
         config,
         fingerprint: hub.fingerprint,
-        onUp: (peer) => this.#reunite(peer),
+        onUp: () => this.#reunite(),
         onDown: (peer) => this.#handOver(peer),
         onGone: (fingerprint) => this.#inherit(fingerprint),
       })
@@ -93,36 +94,39 @@ export class Cluster {
     await Promise.all(this.#peers.map((peer) => peer.stop()));
   }
 
-  /** The peers without the message. Of two that are one server, the one that can be reached. */
+  /** The peers without the message. Of several entries for a server, the one that is used. */
   #lacking(touched: readonly string[]): Peer[] {
     const having = new Set(touched);
-    return [true, false].flatMap((isUp) =>
-      this.#peers.filter((peer) => {
-        if (peer.isUp !== isUp || peer.isSelf) return false;
-        if (peer.fingerprint === null) return true;
-        if (having.has(peer.fingerprint)) return false;
-        having.add(peer.fingerprint);
-        return true;
-      })
-    );
+    return this.#ranked().filter((peer) => {
+      if (peer.isSelf) return false;
+      if (peer.fingerprint === null) return true;
+      if (having.has(peer.fingerprint)) return false;
+      having.add(peer.fingerprint);
+      return true;
+    });
   }
 
   /** Has others bring a peer its messages that this server cannot reach now. */
   #handOver(peer: Peer): void {
     const { fingerprint } = peer;
+    this.#reunite();
     if (fingerprint === null) return;
-    const twin = this.#upAs(fingerprint);
-    if (twin) return twin.insert(peer.takeAll());
-    const lost = peer.takeBack();
+    const entries = this.#peers.filter((each) => each.isOrWas(fingerprint));
+    if (entries.some(({ isUp }) => isUp)) return;
+    const lost = entries.flatMap((each) => each.takeBack());
     for (const other of this.#peers) if (other !== peer) other.handOver(fingerprint, lost);
   }
 
-  /** Brings a peer what waits at another entry for the same server, which cannot be reached by that. */
-  #reunite(peer: Peer): void {
-    const { fingerprint } = peer;
-    if (fingerprint === null) return;
-    for (const twin of this.#peers) {
-      if (!twin.isUp && twin.fingerprint === fingerprint) peer.insert(twin.takeAll());
+  /** Has what waits for a server that cannot be reached by an entry wait at the one that is used for it. */
+  #reunite(): void {
+    const ranked = this.#ranked();
+    for (const peer of this.#peers) {
+      const { fingerprint } = peer;
+      if (peer.isUp || fingerprint === null) continue;
+      const used = ranked.find((each) => each.isOrWas(fingerprint));
+      if (!used?.fingerprint || used === peer) continue;
+      peer.adopt(used.fingerprint);
+      used.insert(peer.takeAll());
     }
   }
 
@@ -132,19 +136,20 @@ export class Cluster {
    * look at it. Nothing is brought twice.
    */
   #inherit(fingerprint: string): void {
-    if (this.#upAs(fingerprint)) return;
+    if (this.#peers.some((peer) => peer.isUp && peer.fingerprint === fingerprint)) return;
     const now = performance.now();
     const since = Math.max(now - LEGACY_MS, this.#inherited.get(fingerprint) ?? 0);
+    const legacy = this.#hub.recent(now - since).filter(({ from }) => from === fingerprint);
     const heirs = this.#lacking([fingerprint]).flatMap((peer) =>
       peer.isOfOurKind && peer.fingerprint !== null ? [{ peer, own: peer.fingerprint }] : []
     );
-    for (const { instance, encoded, from } of this.#hub.recent(now - since)) {
-      if (from !== fingerprint) continue;
+    // No more than a peer has room for.
+    for (const { instance, encoded } of legacy.slice(-DEFAULT_QUEUE_LIMITS.messages)) {
       const { uniqueID, touched } = JSON.parse(encoded.text);
       if (typeof uniqueID !== "string") continue;
       for (const { peer, own } of heirs) {
         if (!touched.includes(own)) continue;
-        peer.offer({
+        peer.push({
           kind: "offer",
           instance,
           encoded,
@@ -164,8 +169,14 @@ export class Cluster {
     }
   }
 
-  /** An entry by which the server can be reached. */
-  #upAs(fingerprint: string): Peer | undefined {
-    return this.#peers.find((each) => each.isUp && each.fingerprint === fingerprint);
+  /** Of several entries for a server, the first one here is used: it can be reached, and stays the one. */
+  #ranked(): readonly Peer[] {
+    return this.#peers.toSorted((a, b) => rank(a) - rank(b));
   }
+}
+
+/** The order of what waits would be lost if it changed before everything is taken. */
+function rank(peer: Peer): number {
+  if (!peer.isUp) return 2;
+  return peer.isBusy ? 0 : 1;
 }

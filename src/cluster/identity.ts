@@ -44,6 +44,12 @@ export class Identity {
     return this.#isOfOurKind && this.fingerprint(now) !== null;
   }
 
+  /** Whether the server behind the address has that fingerprint, or had it before it was started again. */
+  isOrWas(fingerprint: string, now: number): boolean {
+    const own = this.fingerprint(now);
+    return own !== null && (own === fingerprint || this.#former.has(fingerprint));
+  }
+
   /** @param fromStatus Whether it stood in a status page. */
   learn(fingerprint: string, fromStatus: boolean, now: number): Finding {
     const former = this.#last;

@@ -76,11 +76,14 @@ export interface PeerOptions {
   readonly config: PeerConfig;
   /** This server's own fingerprint. */
   readonly fingerprint: string;
-  /** Told when the peer has come up. */
+  /** Told when the peer has come up, or has been started again without having been missed. */
   readonly onUp: (peer: Peer) => void;
   /** Told when it has become clear that the peer is down. */
   readonly onDown: (peer: Peer) => void;
-  /** Told when a server of our kind is down, or another one has taken its place. */
+  /**
+   * Told when a server of our kind is down, each time that it is tried in vain, or when another one has
+   * taken its place.
+   */
   readonly onGone: (fingerprint: string) => void;
 }
 
@@ -139,6 +142,11 @@ export class Peer {
     return this.#state === "up";
   }
 
+  /** Whether it has not taken everything yet. */
+  get isBusy(): boolean {
+    return this.#queue.size > 0;
+  }
+
   get isSelf(): boolean {
     return this.#state === "self";
   }
@@ -148,18 +156,22 @@ export class Peer {
     return this.#identity.isOfOurKind(performance.now());
   }
 
+  /** Whether it is the server that had this fingerprint, or has taken its place. */
+  isOrWas(fingerprint: string): boolean {
+    return this.#identity.isOrWas(fingerprint, performance.now());
+  }
+
+  /** Takes it to have been started again, as another entry for it has shown while it is down for this one. */
+  adopt(fingerprint: string): void {
+    const finding = this.#identity.learn(fingerprint, this.isOfOurKind, performance.now());
+    if (finding !== "same") this.#queue.forgetOffers();
+  }
+
   /** Has it sent a message, now or when it can be. */
   push(message: Relayed): void {
     if (this.isSelf) return;
     this.#expire();
     this.#drop("full", this.#queue.push(message));
-    this.#send();
-  }
-
-  /** Has it sent an offer, if there is room. */
-  offer(message: Relayed): void {
-    this.#expire();
-    this.#queue.offer(message);
     this.#send();
   }
 
@@ -315,13 +327,14 @@ export class Peer {
   /** Sends as much of what waits as the peer takes at a time. */
   #fill(connection: Connection): void {
     this.#expire();
-    // Whether it takes more than one is known from its first answer.
+    // Offers are for one server alone, and who is there is known from the first answer.
+    if (connection.answered === 0 && this.#queue.hasOffers) return;
+    // So is whether it takes more than one.
     const window = connection.answered === 0 || !this.isUp
       ? 1
       : WINDOW[this.isOfOurKind ? "ours" : "other"];
     while (connection.inFlight < window && this.#queue.sentBytes < WINDOW_BYTES) {
-      // Who is there is known from the first answer, too, and offers are for one server alone.
-      const message = this.#queue.take(connection.answered > 0);
+      const message = this.#queue.take();
       if (!message) return;
       this.#asked.push("message");
       connection.send(this.#requests.post(message));
@@ -344,6 +357,8 @@ export class Peer {
       this.#empty();
     }
     if (!answer.isLast) this.#fill(connection);
+    // Nobody will be known to be there before a message is sent.
+    else if (connection.answered === 1) this.#queue.forgetOffers();
   }
 
   /** @returns What is wrong, to follow on "the peer". */
@@ -409,6 +424,7 @@ export class Peer {
     this.#queue.forgetOffers();
     if (finding === "several" && !wasSeveral) this.#log.several(former, fingerprint);
     if (finding === "new" && this.isUp) this.#log.startedAgain(fingerprint);
+    if (this.isUp) this.#options.onUp(this);
     if (hadPromised) this.#options.onGone(former);
   }
 
@@ -419,12 +435,12 @@ export class Peer {
     this.#expire();
     if (this.isUp && now - this.#since >= LONGEST_MS) this.#backoff.reset();
     this.#empty();
+    const { fingerprint } = this;
     if (this.#state !== "down") {
       this.#become("down");
       this.#options.onDown(this);
-      const { fingerprint } = this;
-      if (this.isOfOurKind && fingerprint !== null) this.#options.onGone(fingerprint);
     }
+    if (this.isOfOurKind && fingerprint !== null) this.#options.onGone(fingerprint);
     this.#log.failed(reason, now - this.#since, this.#queue.size);
   }
 

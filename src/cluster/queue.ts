@@ -15,7 +15,7 @@ import type { Encoded } from "../hub/message.ts";
  * - `copy`: news.
  * - `handover`: it has it already, and is only asked to pass it on.
  * - `offer`: it is likely to have got it from a server that is gone. It is sent before all else, as it is
- *   older; and when there is no room for everything, offers go first.
+ *   older; and when there is no room for everything, offers go first, the oldest of them before others.
  */
 export type Kind = "copy" | "handover" | "offer";
 
@@ -77,19 +77,15 @@ export class Queue {
     return this.#sentBytes;
   }
 
-  /** Adds a message at the end. @returns How many copies had to go to make room. */
-  push(message: Relayed): number {
-    this.#waiting.push(message);
-    return this.#makeRoomFor([message]);
+  /** Whether an offer waits. */
+  get hasOffers(): boolean {
+    return this.#offers.size > 0;
   }
 
-  /** Adds an offer, if that takes no other one's room. */
-  offer(message: Relayed): void {
-    const { messages, bytes } = this.#limits;
-    const { length } = message.encoded.bytes;
-    if (this.size >= messages || this.#bytes + length > bytes) return;
-    this.#offers.push(message);
-    this.#bytes += length;
+  /** Adds a message at the end. @returns How many copies had to go to make room. */
+  push(message: Relayed): number {
+    (message.kind === "offer" ? this.#offers : this.#waiting).push(message);
+    return this.#makeRoomFor([message]);
   }
 
   /**
@@ -112,13 +108,9 @@ export class Queue {
     return this.#drop(this.#waiting, isOld);
   }
 
-  /**
-   * The next message, which counts as sent from now on; `undefined` when none waits.
-   *
-   * @param withOffers Whether it may be an offer.
-   */
-  take(withOffers: boolean): Relayed | undefined {
-    const message = (withOffers ? this.#offers.shift() : undefined) ?? this.#waiting.shift();
+  /** The next message, which counts as sent from now on; `undefined` when none waits. */
+  take(): Relayed | undefined {
+    const message = this.#offers.shift() ?? this.#waiting.shift();
     if (message) {
       message.wasSent = true;
       this.#sent.push(message);

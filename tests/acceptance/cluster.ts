@@ -171,12 +171,19 @@ export class Cluster implements AsyncDisposable {
 
   /** Cuts both ways between two servers. */
   cut(a: number, b: number, how: Cut): void {
-    for (const link of this.#between(a, b)) link.cut(how);
+    this.cutWay(a, b, how);
+    this.cutWay(b, a, how);
+  }
+
+  /** Cuts the way by which one server reaches another one. */
+  cutWay(from: number, to: number, how: Cut): void {
+    this.#link(from, to).cut(how);
   }
 
   /** Mends what was cut. */
   heal(a: number, b: number): void {
-    for (const link of this.#between(a, b)) link.heal();
+    this.#link(a, b).heal();
+    this.#link(b, a).heal();
   }
 
   /** Opens a browser at a server. */
@@ -296,12 +303,10 @@ export class Cluster implements AsyncDisposable {
     return seat;
   }
 
-  #between(a: number, b: number): Link[] {
-    return [wayOf(a, b), wayOf(b, a)].map((way) => {
-      const link = this.#links.get(way);
-      if (!link) throw new Error(`The way ${way} cannot be cut`);
-      return link;
-    });
+  #link(from: number, to: number): Link {
+    const link = this.#links.get(wayOf(from, to));
+    if (!link) throw new Error(`The way ${wayOf(from, to)} cannot be cut`);
+    return link;
   }
 }
 

@@ -25,19 +25,19 @@ function sizes(messages: Iterable<Relayed>): number[] {
 
 /** Takes everything that waits. */
 function* rest(queue: Queue): Generator<Relayed> {
-  for (let next = queue.take(true); next; next = queue.take(true)) yield next;
+  for (let next = queue.take(); next; next = queue.take()) yield next;
 }
 
 Deno.test("what was sent and not answered is sent again first, and in order", () => {
   const queue = new Queue(LIMITS);
   const messages = [1, 2, 3, 4].map((size) => relayed(size, 0));
   for (const message of messages) queue.push(message);
-  queue.take(true);
-  queue.take(true);
-  queue.take(true);
+  queue.take();
+  queue.take();
+  queue.take();
   queue.answered();
   queue.rewind();
-  assertEquals([queue.take(true), queue.take(true), queue.take(true), queue.take(true)], [
+  assertEquals([queue.take(), queue.take(), queue.take(), queue.take()], [
     messages[1],
     messages[2],
     messages[3],
@@ -48,11 +48,11 @@ Deno.test("what was sent and not answered is sent again first, and in order", ()
 Deno.test("what is on its way is dropped neither for its age nor for room", () => {
   const queue = new Queue({ ...LIMITS, messages: 2 });
   queue.push(relayed(1, 0));
-  queue.take(true);
+  queue.take();
   assertEquals(queue.push(relayed(2, 0)), 0);
   assertEquals(queue.push(relayed(3, 0)), 1, "the one that waits");
   assertEquals(queue.expire(1000), 1, "the other one that waits");
-  assertEquals([queue.size, queue.take(true)], [1, undefined]);
+  assertEquals([queue.size, queue.take()], [1, undefined]);
 });
 
 Deno.test("a message that is taken back is given once, in order, sent or not", () => {
@@ -61,7 +61,7 @@ Deno.test("a message that is taken back is given once, in order, sent or not", (
   for (const message of [relayed(1, 0, promised), relayed(2, 0), relayed(3, 0, promised)]) {
     queue.push(message);
   }
-  queue.take(true);
+  queue.take();
   assertEquals(sizes(queue.takeBack()), [1, 3]);
   assertEquals(queue.takeBack(), []);
   queue.rewind();
@@ -72,7 +72,7 @@ Deno.test("what was never sent names a server no more that is withdrawn; the res
   const queue = new Queue(LIMITS);
   const messages = [["B", "C"], ["B", "C"], ["C"]].map((others) => relayed(1, 0, { others }));
   for (const message of messages) queue.push(message);
-  queue.take(true);
+  queue.take();
   queue.rewind();
   assertEquals(queue.withdraw("B"), new Set([messages[1]?.encoded]));
   assertEquals([...rest(queue)].map(({ others }) => others), [["B", "C"], ["C"], ["C"]]);
@@ -81,38 +81,30 @@ Deno.test("what was never sent names a server no more that is withdrawn; the res
 Deno.test("what is added among those that wait is where its time has it, and behind what was sent", () => {
   const queue = new Queue(LIMITS);
   for (const at of [10, 12, 14]) queue.push(relayed(at, at));
-  queue.take(true);
+  queue.take();
   queue.insert([relayed(1, 1), relayed(2, 12), relayed(3, 13)]);
   queue.rewind();
   assertEquals(sizes(rest(queue)), [10, 1, 12, 2, 3, 14]);
 });
 
-Deno.test("an offer goes before what waits, if it may be one", () => {
+Deno.test("an offer goes before what waits", () => {
   const queue = new Queue(LIMITS);
   queue.push(relayed(1, 0));
-  queue.push(relayed(2, 0));
-  queue.offer(relayed(3, 5, { kind: "offer" }));
-  assertEquals(
-    sizes([queue.take(false), queue.take(true), queue.take(true)].flatMap((m) => m ?? [])),
-    [
-      1,
-      3,
-      2,
-    ],
-  );
+  queue.push(relayed(2, 5, { kind: "offer" }));
+  queue.push(relayed(3, 5, { kind: "offer" }));
+  assertEquals(sizes(rest(queue)), [2, 3, 1]);
 });
 
-Deno.test("an offer takes nobody's room and gives up its own, unseen", () => {
+Deno.test("an offer takes no other message's room, and gives up its own to any that comes, unseen", () => {
   const queue = new Queue({ ...LIMITS, messages: 3 });
   queue.push(relayed(1, 0));
-  for (const size of [2, 3, 4]) queue.offer(relayed(size, 0, { kind: "offer" }));
-  assertEquals(queue.size, 3, "the last one did not fit");
-  assertEquals([queue.push(relayed(5, 0)), queue.push(relayed(6, 0)), queue.push(relayed(7, 0))], [
-    0,
-    0,
-    1,
-  ]);
-  assertEquals(sizes(rest(queue)), [5, 6, 7]);
+  for (const size of [2, 3, 4]) queue.push(relayed(size, 0, { kind: "offer" }));
+  assertEquals(queue.size, 3, "the oldest offer has gone");
+  assertEquals(queue.push(relayed(5, 0)), 0);
+  assertEquals(queue.push(relayed(6, 0)), 0);
+  assertEquals(queue.push(relayed(7, 0, { kind: "offer" })), 0);
+  assertEquals(queue.push(relayed(8, 0)), 1, "it was a copy that had to go now");
+  assertEquals(sizes(rest(queue)), [5, 6, 8]);
 });
 
 Deno.test("what goes without the peer missing anything is not counted", () => {
@@ -126,8 +118,8 @@ Deno.test("what goes without the peer missing anything is not counted", () => {
 Deno.test("offers that are not on their way are forgotten at once", () => {
   const queue = new Queue(LIMITS);
   queue.push(relayed(1, 0));
-  for (const size of [2, 3]) queue.offer(relayed(size, 0, { kind: "offer" }));
-  queue.take(true);
+  for (const size of [2, 3]) queue.push(relayed(size, 0, { kind: "offer" }));
+  queue.take();
   queue.forgetOffers();
   queue.rewind();
   assertEquals(sizes(rest(queue)), [2, 1]);
@@ -145,12 +137,9 @@ class Naive {
 
   push(message: Relayed): number {
     // Copies, here and below, as the queue marks those that it gets.
-    this.waiting = [...this.waiting, { ...message }];
+    const lane = message.kind === "offer" ? "offers" : "waiting";
+    this[lane] = [...this[lane], { ...message }];
     return this.#dropOldest(() => !this.#fits(this.all));
-  }
-
-  offer(message: Relayed): void {
-    if (this.#fits([...this.all, message])) this.offers = [...this.offers, { ...message }];
   }
 
   insert(messages: readonly Relayed[]): number {
@@ -165,8 +154,8 @@ class Naive {
     return this.#dropOldest(({ at }) => at < now - LIMITS.ageMs);
   }
 
-  take(withOffers: boolean): Relayed | undefined {
-    const lane = withOffers && this.offers.length > 0 ? "offers" : "waiting";
+  take(): Relayed | undefined {
+    const lane = this.offers.length > 0 ? "offers" : "waiting";
     const [message, ...others] = this[lane];
     if (message === undefined) return undefined;
     const taken = { ...message, wasSent: true };
@@ -234,10 +223,9 @@ interface Draft {
 }
 
 type Step =
-  | { readonly kind: "push" | "offer"; readonly draft: Draft }
+  | { readonly kind: "push"; readonly draft: Draft }
   | { readonly kind: "insert"; readonly drafts: readonly Draft[] }
-  | { readonly kind: "take"; readonly withOffers: boolean }
-  | { readonly kind: "answered" | "rewind" | "clear" | "takeBack" | "takeAll" | "move" }
+  | { readonly kind: "take" | "answered" | "rewind" | "clear" | "takeBack" | "takeAll" | "move" }
   | { readonly kind: "forgetOffers" }
   | { readonly kind: "withdraw"; readonly fingerprint: string }
   | { readonly kind: "wait"; readonly ms: number };
@@ -255,10 +243,11 @@ function draft(kinds: readonly Relayed["kind"][], longest: number): fc.Arbitrary
 }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant("push"), draft: draft(["copy"], 0) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant("offer"), draft: draft(["offer"], 0) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("take"), withOffers: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("answered") }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({ kind: fc.constant("push"), draft: draft(["copy", "copy", "offer"], 0) }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom("take", "answered") }) },
   fc.record({
     kind: fc.constant("insert"),
     drafts: fc.array(draft(["copy", "handover", "offer"], 60), { maxLength: 4 }),
@@ -284,12 +273,6 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
             assertEquals(queue.push(message), dropped);
             break;
           }
-          case "offer": {
-            const message = write(step.draft);
-            naive.offer(message);
-            queue.offer(message);
-            break;
-          }
           case "insert": {
             const messages = step.drafts.map(write);
             const dropped = naive.insert(messages);
@@ -297,7 +280,7 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
             break;
           }
           case "take":
-            assertEquals(queue.take(step.withOffers), naive.take(step.withOffers));
+            assertEquals(queue.take(), naive.take());
             break;
           case "answered":
             assertEquals(queue.answered(), naive.sent.shift());
@@ -331,7 +314,11 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
             now += step.ms;
             assertEquals(queue.expire(now), naive.expire(now));
         }
-        assertEquals([queue.size, queue.sentBytes], [naive.all.length, bytesOf(naive.sent)]);
+        assertEquals([queue.size, queue.sentBytes, queue.hasOffers], [
+          naive.all.length,
+          bytesOf(naive.sent),
+          naive.offers.length > 0,
+        ]);
       }
       assertEquals(queue.takeAll(), naive.takeAll());
     }),
@@ -344,10 +331,10 @@ Deno.test("thousands that pass through leave nothing behind", () => {
   for (let n = 0; n < 10_000; n++) {
     queue.push(relayed(1, n));
     queue.push(relayed(2, n));
-    assertEquals(queue.take(true)?.encoded.bytes.length, 1);
-    assertEquals(queue.take(true)?.encoded.bytes.length, 2);
+    assertEquals(queue.take()?.encoded.bytes.length, 1);
+    assertEquals(queue.take()?.encoded.bytes.length, 2);
     queue.answered();
     queue.answered();
   }
-  assertEquals([queue.size, queue.take(true)], [0, undefined]);
+  assertEquals([queue.size, queue.take()], [0, undefined]);
 });
