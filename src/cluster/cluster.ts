@@ -11,6 +11,7 @@
 
 import type { PeerConfig } from "../config/config.ts";
 import type { Hub, Publication } from "../hub/hub.ts";
+import type { Message } from "../hub/message.ts";
 import { within } from "../within.ts";
 import { PATIENCE_MS } from "./connection.ts";
 import { DEFAULT_QUEUE_LIMITS } from "./queue.ts";
@@ -145,7 +146,7 @@ export class Cluster {
     );
     // No more than a peer has room for.
     for (const { instance, encoded } of legacy.slice(-DEFAULT_QUEUE_LIMITS.messages)) {
-      const { uniqueID, touched } = JSON.parse(encoded.text);
+      const { uniqueID, touched = [] }: Message = JSON.parse(encoded.text);
       if (typeof uniqueID !== "string") continue;
       for (const { peer, own } of heirs) {
         if (!touched.includes(own)) continue;
@@ -153,7 +154,7 @@ export class Cluster {
           kind: "offer",
           instance,
           encoded,
-          touched: touched.filter((each: string) => each !== own),
+          touched: touched.filter((each) => each !== own),
           others: [],
           isPromised: false,
           at: now,

@@ -26,8 +26,8 @@ import { Queue, type Relayed } from "./queue.ts";
  */
 const WINDOW = { ours: 1024, other: 32 };
 
-/** Bytes of messages that may be on their way, with one that goes beyond it. */
-const WINDOW_BYTES = 256 * 1024;
+/** Bytes of messages that may be on their way, with one that goes beyond it; a slow link has 15 s for them. */
+const WINDOW_BYTES = 1024 * 1024;
 
 /** How often the status page of a peer that is up is asked for while there is nothing to send, in ms. */
 export const PROBE_INTERVAL_MS = 15_000;
@@ -242,7 +242,7 @@ export class Peer {
 
   /** Ends its connection. What waits is lost, and told. */
   async stop(): Promise<void> {
-    this.#log.stopped(this.#queue.size);
+    this.#log.stopped(this.#queue.copies);
     this.#stopping.abort();
     this.#connection?.close();
     this.#pause.end();
@@ -369,7 +369,6 @@ export class Peer {
       this.#rise();
       if (this.#queue.answered()?.kind === "copy") this.#dropped.refused++;
       this.#log.refused(answer);
-
       return null;
     }
     const reading = readReceipt(answer);
@@ -403,7 +402,7 @@ export class Peer {
   /** It has given a good answer. */
   #rise(): void {
     if (this.isUp || this.isSelf) return;
-    this.#log.up(this.#identity.last, performance.now() - this.#since, this.#queue.size);
+    this.#log.up(this.#identity.last, performance.now() - this.#since, this.#queue.copies);
     this.#become("up");
     this.#options.onUp(this);
   }
@@ -412,7 +411,7 @@ export class Peer {
     if (fingerprint === null) return;
     const { last: former } = this.#identity;
     const wasSeveral = former !== null && this.fingerprint === null;
-    const hadPromised = this.isUp && this.isOfOurKind;
+    const hadPromised = this.isOfOurKind;
     const finding = this.#identity.learn(fingerprint, fromStatus, performance.now());
     if (fingerprint === this.#options.fingerprint) {
       this.#become("self");
@@ -441,7 +440,7 @@ export class Peer {
       this.#options.onDown(this);
     }
     if (this.isOfOurKind && fingerprint !== null) this.#options.onGone(fingerprint);
-    this.#log.failed(reason, now - this.#since, this.#queue.size);
+    this.#log.failed(reason, now - this.#since, this.#queue.copies);
   }
 
   #become(state: PeerState): void {

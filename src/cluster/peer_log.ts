@@ -56,7 +56,10 @@ export class PeerLog {
     this.#starts = inAMinute(5, "Peer {peer} was started {count} more times in the last minute.");
   }
 
-  /** @param downMs For how long it had been down. */
+  /**
+   * @param downMs For how long it had been down.
+   * @param waiting Copies that wait for it.
+   */
   up(fingerprint: string | null, downMs: number, waiting: number): void {
     const values = {
       peer: this.#peer,
@@ -80,6 +83,7 @@ export class PeerLog {
   /**
    * @param reason Follows on "the peer".
    * @param downMs For how long it has been down.
+   * @param waiting Copies that wait for it.
    */
   failed(reason: string, downMs: number, waiting: number): void {
     this.#sameReason = reason === this.#lastReason ? this.#sameReason + 1 : 1;
@@ -153,6 +157,7 @@ export class PeerLog {
     this.#dropped = 0;
   }
 
+  /** @param waiting Copies that wait for it. */
   stopped(waiting: number): void {
     if (waiting === 0) return;
     log.warning(

@@ -72,6 +72,12 @@ export class Queue {
     return this.#sent.length + this.#offers.size + this.#waiting.size;
   }
 
+  /** Number of those that are copies, counted anew. */
+  get copies(): number {
+    const all = [...this.#sent, ...this.#waiting.all];
+    return all.filter(({ kind }) => kind === "copy").length;
+  }
+
   /** Bytes of those that have been sent and not answered. */
   get sentBytes(): number {
     return this.#sentBytes;

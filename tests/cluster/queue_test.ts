@@ -314,8 +314,9 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
             now += step.ms;
             assertEquals(queue.expire(now), naive.expire(now));
         }
-        assertEquals([queue.size, queue.sentBytes, queue.hasOffers], [
+        assertEquals([queue.size, queue.copies, queue.sentBytes, queue.hasOffers], [
           naive.all.length,
+          naive.all.filter(({ kind }) => kind === "copy").length,
           bytesOf(naive.sent),
           naive.offers.length > 0,
         ]);
