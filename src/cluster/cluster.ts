@@ -33,6 +33,8 @@ export class Cluster {
   readonly #peers: readonly Peer[];
   /** When what each server had passed on was last {@linkcode #inherit inherited}, the latest last. */
   readonly #inherited = new Map<string, number>();
+  /** The fingerprint of the server that was started again in place of one that an entry still names. */
+  readonly #successors = new Map<string, string>();
 
   constructor(peers: readonly PeerConfig[], hub: Hub) {
     this.#hub = hub;
@@ -41,6 +43,7 @@ export class Cluster {
         config,
         fingerprint: hub.fingerprint,
         onUp: () => this.#reunite(),
+        onChange: (peer, former) => this.#note(peer, former),
         onDown: (peer) => this.#handOver(peer),
         onGone: (fingerprint) => this.#inherit(fingerprint),
       })
@@ -112,22 +115,37 @@ export class Cluster {
     const { fingerprint } = peer;
     this.#reunite();
     if (fingerprint === null) return;
-    const entries = this.#peers.filter((each) => each.isOrWas(fingerprint));
+    const entries = this.#peers.filter((each) => each.fingerprint === peer.fingerprint);
     if (entries.some(({ isUp }) => isUp)) return;
     const lost = entries.flatMap((each) => each.takeBack());
     for (const other of this.#peers) if (other !== peer) other.handOver(fingerprint, lost);
+  }
+
+  /**
+   * Notes that a server has been started again, for the entries that cannot see it. Of a server that is
+   * known by another entry the address was given to it instead.
+   */
+  #note(peer: Peer, former: string): void {
+    const { fingerprint } = peer;
+    const others = this.#peers.filter((each) => each !== peer);
+    if (fingerprint === null || others.some((each) => each.fingerprint === fingerprint)) return;
+    const named = new Set(others.map((each) => each.fingerprint));
+    for (const [old, successor] of [...this.#successors, [former, former] as const]) {
+      if (!named.has(old)) this.#successors.delete(old);
+      else if (successor === former) this.#successors.set(old, fingerprint);
+    }
+    this.#reunite();
   }
 
   /** Has what waits for a server that cannot be reached by an entry wait at the one that is used for it. */
   #reunite(): void {
     const ranked = this.#ranked();
     for (const peer of this.#peers) {
-      const { fingerprint } = peer;
-      if (peer.isUp || fingerprint === null) continue;
-      const used = ranked.find((each) => each.isOrWas(fingerprint));
-      if (!used?.fingerprint || used === peer) continue;
-      peer.adopt(used.fingerprint);
-      used.insert(peer.takeAll());
+      if (peer.isUp || peer.fingerprint === null) continue;
+      const successor = this.#successors.get(peer.fingerprint);
+      if (successor !== undefined) peer.adopt(successor);
+      const used = ranked.find((each) => each.fingerprint === peer.fingerprint);
+      if (used && used !== peer) used.insert(peer.takeAll());
     }
   }
 

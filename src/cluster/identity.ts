@@ -44,10 +44,9 @@ export class Identity {
     return this.#isOfOurKind && this.fingerprint(now) !== null;
   }
 
-  /** Whether the server behind the address has that fingerprint, or had it before it was started again. */
-  isOrWas(fingerprint: string, now: number): boolean {
-    const own = this.fingerprint(now);
-    return own !== null && (own === fingerprint || this.#former.has(fingerprint));
+  /** A status page tells no fingerprint: an original is there, whatever was before. */
+  learnNone(): void {
+    this.#isOfOurKind = false;
   }
 
   /** @param fromStatus Whether it stood in a status page. */

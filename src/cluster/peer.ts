@@ -2,7 +2,7 @@
  * One peer: what waits for it, the connection it is sent over, and how it is.
  *
  * A peer is sent what waits as soon as it takes it. One that is down is tried again, at longer and
- * longer intervals, with the message that waits longest or else with its status page, and gets all that
+ * longer intervals, with the message that waits longest or with its status page, and gets all that
  * still waits, in order, when it is back.
  *
  * @module
@@ -76,8 +76,10 @@ export interface PeerOptions {
   readonly config: PeerConfig;
   /** This server's own fingerprint. */
   readonly fingerprint: string;
-  /** Told when the peer has come up, or has been started again without having been missed. */
-  readonly onUp: (peer: Peer) => void;
+  /** Told when the peer has come up. */
+  readonly onUp: () => void;
+  /** Told when its address leads to another server than before. */
+  readonly onChange: (peer: Peer, former: string) => void;
   /** Told when it has become clear that the peer is down. */
   readonly onDown: (peer: Peer) => void;
   /**
@@ -154,11 +156,6 @@ export class Peer {
   /** Whether it is known to take a message twice for one, and to keep its promises. */
   get isOfOurKind(): boolean {
     return this.#identity.isOfOurKind(performance.now());
-  }
-
-  /** Whether it is the server that had this fingerprint, or has taken its place. */
-  isOrWas(fingerprint: string): boolean {
-    return this.#identity.isOrWas(fingerprint, performance.now());
   }
 
   /** Takes it to have been started again, as another entry for it has shown while it is down for this one. */
@@ -287,6 +284,7 @@ export class Peer {
       if (!(error instanceof TlsError)) throw error;
       return new ConnectionError(`cannot be told from others: ${error.message}`);
     }
+    const { hasOffers } = this.#queue;
     // It may have ended since.
     if (this.#isOver) connection.close();
     this.#connection = connection;
@@ -306,6 +304,8 @@ export class Peer {
       connection.close();
       this.#connection = null;
       this.#queue.rewind();
+      // They would keep the copies from a peer that answers no more than a probe.
+      if (hasOffers && connection.answered === 1) this.#queue.forgetOffers();
     }
   }
 
@@ -357,8 +357,6 @@ export class Peer {
       this.#empty();
     }
     if (!answer.isLast) this.#fill(connection);
-    // Nobody will be known to be there before a message is sent.
-    else if (connection.answered === 1) this.#queue.forgetOffers();
   }
 
   /** @returns What is wrong, to follow on "the peer". */
@@ -366,8 +364,9 @@ export class Peer {
     const { status, isLast } = answer;
     // From one that has not shown that it is an Aphlict it may be about anything.
     if ((status === 400 || status === 413) && (this.isUp || this.#hasShown)) {
+      const message = this.#queue.answered();
       this.#rise();
-      if (this.#queue.answered()?.kind === "copy") this.#dropped.refused++;
+      if (message?.kind === "copy") this.#dropped.refused++;
       this.#log.refused(answer);
       return null;
     }
@@ -376,9 +375,11 @@ export class Peer {
     if ("fault" in reading) return reading.fault;
     // Of a server that is new its status page tells of what kind it is.
     if (reading.fingerprint !== this.#identity.last && !isLast) this.#probe(connection);
+    // Before anything is sent behind it.
+    const message = this.#queue.answered();
     this.#learn(reading.fingerprint, false);
     this.#rise();
-    if (this.#queue.answered()?.kind === "copy") this.#sent++;
+    if (message?.kind === "copy") this.#sent++;
     return null;
   }
 
@@ -387,6 +388,7 @@ export class Peer {
     const { status } = answer;
     const reading = readStatus(answer);
     if ("fault" in reading) {
+      this.#queue.forgetOffers();
       // Somebody in between may let messages pass and nothing else.
       this.#isDoubtful = status === 200;
       return this.isUp && status >= 400 && status < 500 ? null : reading.fault;
@@ -404,11 +406,14 @@ export class Peer {
     if (this.isUp || this.isSelf) return;
     this.#log.up(this.#identity.last, performance.now() - this.#since, this.#queue.copies);
     this.#become("up");
-    this.#options.onUp(this);
+    this.#options.onUp();
   }
 
   #learn(fingerprint: string | null, fromStatus: boolean): void {
-    if (fingerprint === null) return;
+    if (fingerprint === null) {
+      this.#identity.learnNone();
+      return this.#queue.forgetOffers();
+    }
     const { last: former } = this.#identity;
     const wasSeveral = former !== null && this.fingerprint === null;
     const hadPromised = this.isOfOurKind;
@@ -423,7 +428,7 @@ export class Peer {
     this.#queue.forgetOffers();
     if (finding === "several" && !wasSeveral) this.#log.several(former, fingerprint);
     if (finding === "new" && this.isUp) this.#log.startedAgain(fingerprint);
-    if (this.isUp) this.#options.onUp(this);
+    if (finding === "new") this.#options.onChange(this, former);
     if (hadPromised) this.#options.onGone(former);
   }
 

@@ -74,8 +74,7 @@ export class Queue {
 
   /** Number of those that are copies, counted anew. */
   get copies(): number {
-    const all = [...this.#sent, ...this.#waiting.all];
-    return all.filter(({ kind }) => kind === "copy").length;
+    return this.#all.filter(({ kind }) => kind === "copy").length;
   }
 
   /** Bytes of those that have been sent and not answered. */
@@ -96,14 +95,17 @@ export class Queue {
 
   /**
    * Adds messages among those that wait, each where its time has it; of two of the same time, the one
-   * that is added comes behind.
+   * that is added comes behind. What is here already is not added.
    *
    * @returns How many copies had to go to make room.
    */
   insert(messages: readonly Relayed[]): number {
-    this.#offers.insert(messages.filter(({ kind }) => kind === "offer"));
-    this.#waiting.insert(messages.filter(({ kind }) => kind !== "offer"));
-    return this.#makeRoomFor(messages);
+    const here = { copy: new Set(), handover: new Set(), offer: new Set() };
+    for (const { kind, encoded } of this.#all) here[kind].add(encoded);
+    const added = messages.filter(({ kind, encoded }) => !here[kind].has(encoded));
+    this.#offers.insert(added.filter(({ kind }) => kind === "offer"));
+    this.#waiting.insert(added.filter(({ kind }) => kind !== "offer"));
+    return this.#makeRoomFor(added);
   }
 
   /** Drops what is too old at `now` and not on its way. @returns How many copies. */
@@ -145,7 +147,7 @@ export class Queue {
   /** All messages, the offers first, each in order; none are left. */
   takeAll(): Relayed[] {
     this.rewind();
-    const all = [...this.#offers.all, ...this.#waiting.all];
+    const all = this.#all;
     this.clear();
     return all;
   }
@@ -190,6 +192,10 @@ export class Queue {
       return { ...message, others: message.others.filter((other) => other !== fingerprint) };
     });
     return withdrawn;
+  }
+
+  get #all(): Relayed[] {
+    return [...this.#sent, ...this.#offers.all, ...this.#waiting.all];
   }
 
   #makeRoomFor(added: readonly Relayed[]): number {

@@ -473,6 +473,52 @@ Deno.test("a server with two entries that is started again gets everything in or
   assertEquals((await peers()).map(({ dropped }) => dropped), [0, 0]);
 });
 
+Deno.test("what waits at two entries, as one of them was not known to be the same server, arrives once", async () => {
+  await using second = await run();
+  const ports = freePorts(2);
+  const [one = 0, other = 0] = ports;
+  await using known = new Link(one, second.admin);
+  await using unknown = new Link(other, second.admin);
+  unknown.cut("refused");
+  await using first = await run({ cluster: () => ports.map(peerAt) });
+  const peers = async () => await peersOf(first.admin);
+  await until(async () => (await peers())[0]?.state === "up");
+  await using browser = await Browser.open(second.client, { topics: ["A"] });
+  known.cut("refused");
+  await until(async () => (await peers()).every(({ state }) => state === "down"));
+  for (const n of range(0, 200)) await publish(first.admin, story(n));
+  assertEquals((await peers()).map(({ queued }) => queued), [200, 200]);
+  unknown.heal();
+  await until(async () => (await peers()).every(({ queued }) => queued === 0));
+  assertEquals(numbers(await browser.all()), range(0, 200));
+  const posted = (await status(second.admin))["messages.in"] as number;
+  // Nothing is posted twice but what showed which server is there.
+  assert(posted <= 201, `${posted} posts`);
+});
+
+Deno.test("an address that moves to another server takes nothing from the one that it led to", async () => {
+  const [moving = 0, fixed = 0] = freePorts(2);
+  await using second = await run();
+  await using third = await run();
+  await using way = new Link(fixed, second.admin);
+  await using before = new Link(moving, second.admin);
+  await using first = await run({ cluster: () => [moving, fixed, third.admin].map(peerAt) });
+  const states = async () => (await peersOf(first.admin)).map(({ state }) => state);
+  await until(async () => (await states()).every((state) => state === "up"));
+  await using browser = await Browser.open(second.client, { topics: ["A"] });
+  way.cut("refused");
+  await before[Symbol.asyncDispose]();
+  await until(async () => (await states())[1] === "down");
+  await using _after = new Link(moving, third.admin);
+  await until(async () => (await states())[0] === "up");
+  for (const n of range(0, 20)) await publish(first.admin, story(n));
+  way.heal();
+  await until(async () => (await states())[1] === "up");
+  for (const n of range(20, 40)) await publish(first.admin, story(n));
+  await until(() => browser.waiting >= 40);
+  assertEquals(numbers(await browser.all()), range(0, 40));
+});
+
 Deno.test("an address that leads to several servers in turn is told of once, and brings each of them everything, once", async () => {
   const ports = freePorts(7);
   const [, admin0 = 0, , admin1 = 0, , admin2 = 0, port = 0] = ports;

@@ -31,6 +31,7 @@ export class Link implements AsyncDisposable {
   readonly #work = new Set<Promise<void>>();
   #listener: Deno.TcpListener | null = null;
   #connections = 0;
+  #isSilent = false;
   /** Resolved while bytes may pass. */
   #open = Promise.withResolvers<void>();
 
@@ -42,7 +43,10 @@ export class Link implements AsyncDisposable {
 
   cut(how: Cut): void {
     if (how === "refused") this.#refuse();
-    else this.#open = Promise.withResolvers();
+    else if (!this.#isSilent) {
+      this.#isSilent = true;
+      this.#open = Promise.withResolvers();
+    }
   }
 
   /** Ends the connections that there are. */
@@ -51,6 +55,7 @@ export class Link implements AsyncDisposable {
   }
 
   heal(): void {
+    this.#isSilent = false;
     this.#open.resolve();
     if (this.#listener === null) {
       this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });

@@ -52,3 +52,10 @@ Deno.test("who tells its fingerprint in its status page is of our kind, until it
     false,
   ]);
 });
+
+Deno.test("who tells no fingerprint in its status page is not of our kind", () => {
+  const identity = new Identity();
+  identity.learn("a", true, 0);
+  identity.learnNone();
+  assertEquals([identity.last, identity.isOfOurKind(0)], ["a", false]);
+});

@@ -87,6 +87,16 @@ Deno.test("what is added among those that wait is where its time has it, and beh
   assertEquals(sizes(rest(queue)), [10, 1, 12, 2, 3, 14]);
 });
 
+Deno.test("of what is added twice there is one, but a copy does not stand in for a handover", () => {
+  const queue = new Queue(LIMITS);
+  const copy = relayed(1, 0);
+  const handover = { ...copy, kind: "handover" as const };
+  queue.push(copy);
+  queue.insert([copy, handover]);
+  queue.insert([handover]);
+  assertEquals([...rest(queue)].map(({ kind }) => kind), ["copy", "handover"]);
+});
+
 Deno.test("an offer goes before what waits", () => {
   const queue = new Queue(LIMITS);
   queue.push(relayed(1, 0));
@@ -143,7 +153,11 @@ class Naive {
   }
 
   insert(messages: readonly Relayed[]): number {
+    const { all } = this;
     for (const message of messages) {
+      const isHere = ({ kind, encoded }: Relayed) =>
+        kind === message.kind && encoded === message.encoded;
+      if (all.some(isHere)) continue;
       const lane = message.kind === "offer" ? "offers" : "waiting";
       this[lane] = [...this[lane], { ...message }].toSorted((a, b) => a.at - b.at);
     }
@@ -226,7 +240,7 @@ type Step =
   | { readonly kind: "push"; readonly draft: Draft }
   | { readonly kind: "insert"; readonly drafts: readonly Draft[] }
   | { readonly kind: "take" | "answered" | "rewind" | "clear" | "takeBack" | "takeAll" | "move" }
-  | { readonly kind: "forgetOffers" }
+  | { readonly kind: "forgetOffers" | "repeat" }
   | { readonly kind: "withdraw"; readonly fingerprint: string }
   | { readonly kind: "wait"; readonly ms: number };
 
@@ -252,7 +266,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     kind: fc.constant("insert"),
     drafts: fc.array(draft(["copy", "handover", "offer"], 60), { maxLength: 4 }),
   }),
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("rewind", "takeBack", "move") }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom("rewind", "takeBack", "move", "repeat") }),
+  },
   fc.record({ kind: fc.constantFrom("clear", "takeAll", "forgetOffers") }),
   fc.record({ kind: fc.constant("withdraw"), fingerprint: fc.constantFrom("B", "C") }),
   fc.record({ kind: fc.constant("wait"), ms: fc.nat(30) }),
@@ -302,6 +319,10 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
           case "move":
             // To another entry for the same server, and back.
             assertEquals(queue.insert(queue.takeAll()), naive.insert(naive.takeAll()));
+            break;
+          case "repeat":
+            // From another entry for the same server, which has the same.
+            assertEquals(queue.insert(naive.all), naive.insert(naive.all));
             break;
           case "forgetOffers":
             naive.offers = [];
