@@ -74,7 +74,7 @@ export class Queue {
 
   /** Number of those that are copies, counted anew. */
   get copies(): number {
-    return this.#all.filter(({ kind }) => kind === "copy").length;
+    return this.#copies.length;
   }
 
   /** Bytes of those that have been sent and not answered. */
@@ -95,14 +95,14 @@ export class Queue {
 
   /**
    * Adds messages among those that wait, each where its time has it; of two of the same time, the one
-   * that is added comes behind. What is here already is not added.
+   * that is added comes behind. A copy of which there is one already is not added; a handover is, as
+   * each is about another server.
    *
    * @returns How many copies had to go to make room.
    */
   insert(messages: readonly Relayed[]): number {
-    const here = { copy: new Set(), handover: new Set(), offer: new Set() };
-    for (const { kind, encoded } of this.#all) here[kind].add(encoded);
-    const added = messages.filter(({ kind, encoded }) => !here[kind].has(encoded));
+    const copies = new Set(this.#copies.map(({ encoded }) => encoded));
+    const added = messages.filter(({ kind, encoded }) => kind !== "copy" || !copies.has(encoded));
     this.#offers.insert(added.filter(({ kind }) => kind === "offer"));
     this.#waiting.insert(added.filter(({ kind }) => kind !== "offer"));
     return this.#makeRoomFor(added);
@@ -196,6 +196,10 @@ export class Queue {
 
   get #all(): Relayed[] {
     return [...this.#sent, ...this.#offers.all, ...this.#waiting.all];
+  }
+
+  get #copies(): Relayed[] {
+    return this.#all.filter(({ kind }) => kind === "copy");
   }
 
   #makeRoomFor(added: readonly Relayed[]): number {

@@ -395,6 +395,20 @@ for (const how of CUTS) {
 }
 
 for (const how of CUTS) {
+  Deno.test(`two servers that one cannot reach at the same time both get its messages by the last one (${how})`, async () => {
+    await using cluster = await Cluster.start(mesh(4), { links: [[0, 2], [0, 3]] });
+    await using browsers = await cluster.browsers();
+    for (const other of [2, 3]) cluster.cut(0, other, how);
+    for (const n of range(0, 20)) await cluster.publish(story(n));
+    await until(() => browsers.all.every(({ waiting }) => waiting >= 20));
+    for (const other of [2, 3]) cluster.heal(0, other);
+    await cluster.connected();
+    await cluster.settled();
+    assertEquals((await browsers.numbers()).map(sorted), each(4, range(0, 20)));
+  });
+}
+
+for (const how of CUTS) {
   Deno.test(`what waits at one of two entries for a server that is cut arrives by the other one, once (${how})`, async () => {
     await using second = await run();
     const [port = 0] = freePorts(1);
