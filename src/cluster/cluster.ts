@@ -33,8 +33,8 @@ export class Cluster {
   readonly #peers: readonly Peer[];
   /** When what each server had passed on was last {@linkcode #inherit inherited}, the latest last. */
   readonly #inherited = new Map<string, number>();
-  /** The fingerprint of the server that was started again in place of one that an entry still names. */
-  readonly #successors = new Map<string, string>();
+  /** What took the place of a server that an entry still names, and when. */
+  readonly #successors = new Map<string, { readonly fingerprint: string; readonly at: number }>();
 
   constructor(peers: readonly PeerConfig[], hub: Hub) {
     this.#hub = hub;
@@ -130,9 +130,12 @@ export class Cluster {
     const others = this.#peers.filter((each) => each !== peer);
     if (fingerprint === null || others.some((each) => each.fingerprint === fingerprint)) return;
     const named = new Set(others.map((each) => each.fingerprint));
-    for (const [old, successor] of [...this.#successors, [former, former] as const]) {
+    const started = { fingerprint, at: performance.now() };
+    for (const [old, successor] of [...this.#successors, [former, started] as const]) {
       if (!named.has(old)) this.#successors.delete(old);
-      else if (successor === former) this.#successors.set(old, fingerprint);
+      else if (old === former || successor.fingerprint === former) {
+        this.#successors.set(old, started);
+      }
     }
     this.#reunite();
   }
@@ -143,7 +146,7 @@ export class Cluster {
     for (const peer of this.#peers) {
       if (peer.isUp || peer.fingerprint === null) continue;
       const successor = this.#successors.get(peer.fingerprint);
-      if (successor !== undefined) peer.adopt(successor);
+      if (successor) peer.adopt(successor.fingerprint, successor.at);
       const used = ranked.find((each) => each.fingerprint === peer.fingerprint);
       if (used && used !== peer) used.insert(peer.takeAll());
     }

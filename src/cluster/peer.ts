@@ -158,8 +158,13 @@ export class Peer {
     return this.#identity.isOfOurKind(performance.now());
   }
 
-  /** Takes it to have been started again, as another entry for it has shown while it is down for this one. */
-  adopt(fingerprint: string): void {
+  /**
+   * Takes it to have been started again, as another entry for it has shown, if it has not been heard of since.
+   *
+   * @param since When that was.
+   */
+  adopt(fingerprint: string, since: number): void {
+    if ((this.#lastContact ?? 0) > since) return;
     const finding = this.#identity.learn(fingerprint, this.isOfOurKind, performance.now());
     if (finding !== "same") this.#queue.forgetOffers();
   }

@@ -74,7 +74,7 @@ export class Queue {
 
   /** Number of those that are copies, counted anew. */
   get copies(): number {
-    return this.#copies.length;
+    return this.#all.filter(isCopy).length;
   }
 
   /** Bytes of those that have been sent and not answered. */
@@ -95,17 +95,20 @@ export class Queue {
 
   /**
    * Adds messages among those that wait, each where its time has it; of two of the same time, the one
-   * that is added comes behind. A copy of which there is one already is not added; a handover is, as
-   * each is about another server.
+   * that is added comes behind. A copy takes the place of one of the same message that waits.
    *
    * @returns How many copies had to go to make room.
    */
   insert(messages: readonly Relayed[]): number {
-    const copies = new Set(this.#copies.map(({ encoded }) => encoded));
-    const added = messages.filter(({ kind, encoded }) => kind !== "copy" || !copies.has(encoded));
-    this.#offers.insert(added.filter(({ kind }) => kind === "offer"));
-    this.#waiting.insert(added.filter(({ kind }) => kind !== "offer"));
-    return this.#makeRoomFor(added);
+    const copies = new Set(messages.filter(isCopy).map(({ encoded }) => encoded));
+    this.#waiting.replace((message) => {
+      if (!isCopy(message) || !copies.has(message.encoded)) return [message];
+      this.#bytes -= message.encoded.bytes.length;
+      return [];
+    });
+    this.#offers.insert(messages.filter(({ kind }) => kind === "offer"));
+    this.#waiting.insert(messages.filter(({ kind }) => kind !== "offer"));
+    return this.#makeRoomFor(messages);
   }
 
   /** Drops what is too old at `now` and not on its way. @returns How many copies. */
@@ -170,11 +173,11 @@ export class Queue {
   takeBack(): Relayed[] {
     const promised: Relayed[] = [];
     const release = (message: Relayed) => {
-      if (!message.isPromised) return message;
+      if (!message.isPromised) return [message];
       promised.push(message);
-      return { ...message, isPromised: false };
+      return [{ ...message, isPromised: false }];
     };
-    this.#sent = this.#sent.map(release);
+    this.#sent = this.#sent.flatMap(release);
     this.#waiting.replace(release);
     return promised;
   }
@@ -187,19 +190,15 @@ export class Queue {
   withdraw(fingerprint: string): Set<Relayed["encoded"]> {
     const withdrawn = new Set<Relayed["encoded"]>();
     this.#waiting.replace((message) => {
-      if (!message.others.includes(fingerprint) || message.wasSent) return message;
+      if (!message.others.includes(fingerprint) || message.wasSent) return [message];
       withdrawn.add(message.encoded);
-      return { ...message, others: message.others.filter((other) => other !== fingerprint) };
+      return [{ ...message, others: message.others.filter((other) => other !== fingerprint) }];
     });
     return withdrawn;
   }
 
   get #all(): Relayed[] {
     return [...this.#sent, ...this.#offers.all, ...this.#waiting.all];
-  }
-
-  get #copies(): Relayed[] {
-    return this.#all.filter(({ kind }) => kind === "copy");
   }
 
   #makeRoomFor(added: readonly Relayed[]): number {
@@ -218,9 +217,13 @@ export class Queue {
       if (!oldest || !hasToGo(oldest)) return copies;
       lane.shift();
       this.#bytes -= oldest.encoded.bytes.length;
-      if (oldest.kind === "copy") copies++;
+      if (isCopy(oldest)) copies++;
     }
   }
+}
+
+function isCopy({ kind }: Relayed): boolean {
+  return kind === "copy";
 }
 
 /** Messages that wait behind each other, the oldest first. */
@@ -253,8 +256,8 @@ class Lane {
     if (messages.length > 0) this.#set([...this.all, ...messages].sort((a, b) => a.at - b.at));
   }
 
-  replace(by: (message: Relayed) => Relayed): void {
-    this.#set(this.all.map(by));
+  replace(by: (message: Relayed) => readonly Relayed[]): void {
+    this.#set(this.all.flatMap(by));
   }
 
   clear(): void {

@@ -510,7 +510,7 @@ Deno.test("what waits at two entries, as one of them was not known to be the sam
   assert(posted <= 201, `${posted} posts`);
 });
 
-Deno.test("an address that moves to another server takes nothing from the one that it led to", async () => {
+Deno.test("an address that moves to a server with another entry does not speak for the one that it led to", async () => {
   const [moving = 0, fixed = 0] = freePorts(2);
   await using second = await run();
   await using third = await run();
@@ -529,6 +529,31 @@ Deno.test("an address that moves to another server takes nothing from the one th
   way.heal();
   await until(async () => (await states())[1] === "up");
   for (const n of range(20, 40)) await publish(first.admin, story(n));
+  await until(() => browser.waiting >= 40);
+  assertEquals(numbers(await browser.all()), range(0, 40));
+});
+
+Deno.test("an address that moves to a server that is not known does not speak for one that is heard of since", async () => {
+  const [moving = 0, fixed = 0] = freePorts(2);
+  await using second = await run();
+  await using third = await run();
+  await using way = new Link(fixed, second.admin);
+  await using before = new Link(moving, second.admin);
+  await using first = await run({ cluster: () => [moving, fixed].map(peerAt) });
+  const peers = async () => await peersOf(first.admin);
+  await until(async () => (await peers()).every(({ state }) => state === "up"));
+  await using browser = await Browser.open(second.client, { topics: ["A"] });
+  await before[Symbol.asyncDispose]();
+  await until(async () => (await peers())[0]?.state === "down");
+  await using _after = new Link(moving, third.admin);
+  await until(async () => (await peers())[0]?.state === "up");
+  for (const n of range(0, 20)) await publish(first.admin, story(n));
+  await until(async () => (await peers())[1]?.sent === 20);
+  way.cut("refused");
+  await until(async () => (await peers())[1]?.state === "down");
+  for (const n of range(20, 40)) await publish(first.admin, story(n));
+  assertEquals((await peers())[1]?.queued, 20);
+  way.heal();
   await until(() => browser.waiting >= 40);
   assertEquals(numbers(await browser.all()), range(0, 40));
 });

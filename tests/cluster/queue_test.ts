@@ -87,14 +87,20 @@ Deno.test("what is added among those that wait is where its time has it, and beh
   assertEquals(sizes(rest(queue)), [10, 1, 12, 2, 3, 14]);
 });
 
-Deno.test("a copy is added once, and handovers of the same message are each added", () => {
+Deno.test("a copy takes the place of one of the same message; handovers of it are each added", () => {
   const queue = new Queue(LIMITS);
   const copy = relayed(1, 0);
   const handover = { ...copy, kind: "handover" as const };
   queue.push(copy);
-  queue.insert([copy, handover]);
+  queue.push(relayed(2, 0));
+  queue.insert([{ ...copy, isPromised: true }, handover]);
   queue.insert([handover]);
-  assertEquals([...rest(queue)].map(({ kind }) => kind), ["copy", "handover", "handover"]);
+  assertEquals([...rest(queue)].map(({ kind, isPromised }) => [kind, isPromised]), [
+    ["copy", false],
+    ["copy", true],
+    ["handover", false],
+    ["handover", false],
+  ]);
 });
 
 Deno.test("an offer goes before what waits", () => {
@@ -153,10 +159,10 @@ class Naive {
   }
 
   insert(messages: readonly Relayed[]): number {
-    const { all } = this;
+    const isReplaced = ({ kind, encoded }: Relayed) =>
+      messages.some((each) => kind === "copy" && each.kind === kind && each.encoded === encoded);
+    this.waiting = this.waiting.filter((message) => !isReplaced(message));
     for (const message of messages) {
-      const isHere = ({ kind, encoded }: Relayed) => kind === "copy" && encoded === message.encoded;
-      if (message.kind === "copy" && all.some(isHere)) continue;
       const lane = message.kind === "offer" ? "offers" : "waiting";
       this[lane] = [...this[lane], { ...message }].toSorted((a, b) => a.at - b.at);
     }
