@@ -78,7 +78,7 @@ export interface PeerOptions {
   readonly fingerprint: string;
   /** Told when the peer has come up. */
   readonly onUp: () => void;
-  /** Told when its address leads to another server than before. */
+  /** Told when a server answers at its address that never did. */
   readonly onChange: (peer: Peer, former: string) => void;
   /** Told when it has become clear that the peer is down. */
   readonly onDown: (peer: Peer) => void;
