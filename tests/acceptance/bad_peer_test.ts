@@ -17,7 +17,7 @@ import { Browser } from "./browser.ts";
 import type { PeerStatus } from "../../src/cluster/peer.ts";
 import { peersOf, range } from "./cluster.ts";
 import { freePorts } from "./ports.ts";
-import { type PeerEntry, publish, residentBytes, run, type Running } from "./server.ts";
+import { peerAt, type PeerEntry, publish, residentBytes, run, type Running } from "./server.ts";
 import { until } from "./until.ts";
 
 /** How long a message may take to the good peer's browser on a busy machine; far less than 5 s. */
@@ -108,10 +108,6 @@ class Site implements AsyncDisposable {
       dropped: 0,
     });
   }
-}
-
-function peerAt(port: number, host: string = "127.0.0.1"): PeerEntry {
-  return { host, port, protocol: "http" };
 }
 
 /** What must be seen of a peer that has been down since `published` messages were published. */

@@ -4,12 +4,14 @@
  * @module
  */
 
+import { concat, frame } from "../websocket/bytes.ts";
 import { Browser } from "./browser.ts";
 import { type Cut, Link } from "./link.ts";
 import type { PeerStatus } from "../../src/cluster/peer.ts";
 import { freePorts } from "./ports.ts";
 import { type PeerEntry, publish, run, type Running, status } from "./server.ts";
 import { until } from "./until.ts";
+import { Wire } from "./wire.ts";
 
 /** For each server, by number, the servers that its `cluster` lists. */
 export type Topology = readonly (readonly number[])[];
@@ -346,6 +348,35 @@ export function numbers(texts: readonly string[]): number[] {
 /** The numbers from `start` up to, but not including, `end`. */
 export function range(start: number, end: number): number[] {
   return Array.from({ length: end - start }, (_, index) => start + index);
+}
+
+/** Stories by number. */
+export function sorted(all: readonly number[]): number[] {
+  return all.toSorted((a, b) => a - b);
+}
+
+/** The same for each of the browsers. */
+export function each<T>(count: number, value: T): T[] {
+  return Array(count).fill(value);
+}
+
+/** Connects as a browser does that was there before: nothing can come between the two commands. */
+export async function reconnect(port: number): Promise<Wire> {
+  const wire = await Wire.open(port, []);
+  const commands = [{ command: "subscribe", data: ["A"] }, { command: "replay", data: {} }];
+  await wire.send(concat(...commands.map((command) => frame(JSON.stringify(command)))));
+  return wire;
+}
+
+/** Everything that the server has sent so far. */
+export async function everything(wire: Wire): Promise<string[]> {
+  await wire.command("ping");
+  const texts: string[] = [];
+  for (;;) {
+    const text = await wire.text();
+    if (text === '{"type":"pong"}') return texts;
+    texts.push(text);
+  }
 }
 
 /** How a {@linkcode Stream} publishes. */

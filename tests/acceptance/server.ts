@@ -82,6 +82,11 @@ export interface PeerEntry {
   readonly "ssl.ca"?: string;
 }
 
+/** An entry for a peer without TLS. */
+export function peerAt(port: number, host: string = "127.0.0.1"): PeerEntry {
+  return { host, port, protocol: "http" };
+}
+
 /** A running service. Dispose of it: it is killed, and its folder removed. */
 export interface Running extends AsyncDisposable {
   readonly process: Process;

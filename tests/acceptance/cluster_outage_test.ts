@@ -1,0 +1,306 @@
+/** What comes of a message while servers die, hang, come back, or are cut off. */
+
+import { assert, assertEquals } from "../assert.ts";
+import {
+  Cluster,
+  each,
+  everything,
+  mesh,
+  numbers,
+  range,
+  reconnect,
+  sorted,
+  story,
+  Stream,
+} from "./cluster.ts";
+import type { Cut } from "./link.ts";
+import { status } from "./server.ts";
+import { until } from "./until.ts";
+
+/** How a test cuts the ways between servers. */
+const CUTS: readonly Cut[] = ["refused", "silent"];
+
+Deno.test("a server that was killed gets what it has missed, once and in order, while the others go on", async () => {
+  await using cluster = await Cluster.start(mesh(3));
+  await using first = await cluster.browser(0);
+  await using second = await cluster.browser(1);
+  await using stream = new Stream((n) => cluster.publish(story(n)));
+  await stream.more(50);
+  const before = stream.published;
+  await cluster.kill(2);
+  const killed = stream.published;
+  await stream.more(100);
+  await cluster.restart(2);
+  using third = await reconnect(cluster.server(2).client);
+  await stream.more(50);
+  const count = await stream.stop();
+  await cluster.connected();
+  await cluster.settled();
+  for (const browser of [first, second]) {
+    assertEquals(numbers(await browser.all()), range(0, count));
+  }
+  const [start = count, ...more] = numbers(await everything(third));
+  assertEquals([start, ...more], range(start, count));
+  assert(start <= killed, `${start} is the first after ${before}..${killed}`);
+});
+
+/** Connects in the same way, and notes which stories come until the connection ends. */
+async function follow(port: number, seen: Set<number>): Promise<void> {
+  using wire = await reconnect(port);
+  const decoder = new TextDecoder();
+  for (let next = await wire.frame(); next?.opcode === 1; next = await wire.frame()) {
+    for (const n of numbers([decoder.decode(next.payload)])) seen.add(n);
+  }
+}
+
+Deno.test("servers that are stopped or killed, and started again, lose nothing between them", async () => {
+  await using cluster = await Cluster.start(mesh(3));
+  const seen = range(0, 3).map(() => new Set<number>());
+  const following = seen.map((set, index) => follow(cluster.server(index).client, set));
+  const order = (n: number) => range(n, n + 3).map((place) => place % 3);
+  const publishing = (n: number) => cluster.publish(story(n), { at: order(n) });
+  await using stream = new Stream(publishing, { lanes: 2 });
+  for (const [index, set] of seen.entries()) {
+    await stream.more(50);
+    await cluster.kill(index, index === 1 ? "SIGKILL" : "SIGTERM");
+    await stream.more(50);
+    await cluster.restart(index);
+    following.push(follow(cluster.server(index).client, set));
+    await cluster.connected();
+  }
+  const count = await stream.stop();
+  await until(() => seen.every(({ size }) => size >= count));
+  assertEquals(seen.map((set) => sorted([...set])), each(3, range(0, count)));
+  for (const index of seen.keys()) await cluster.kill(index);
+  await Promise.all(following);
+});
+
+Deno.test("what was published at a server that is killed arrives at the others, once", async () => {
+  await using cluster = await Cluster.start(mesh(3));
+  await using second = await cluster.browser(1);
+  await using third = await cluster.browser(2);
+  const publishing = (n: number) => cluster.publish(story(n), { at: [0, 1, 2] });
+  await using stream = new Stream(publishing, { everyMs: 1, lanes: 4 });
+  await stream.more(200);
+  await cluster.kill(0);
+  await stream.more(200);
+  const count = await stream.stop();
+  // Nothing of it needs the dead one to come back.
+  await until(() => second.waiting >= count && third.waiting >= count);
+  await cluster.settled();
+  for (const browser of [second, third]) {
+    assertEquals(sorted(numbers(await browser.all())), range(0, count));
+  }
+});
+
+Deno.test("killing a server that nothing was published at costs the others no posts", async () => {
+  await using cluster = await Cluster.start(mesh(3));
+  const posted = async () => {
+    const pages = await Promise.all([0, 1].map((index) => status(cluster.server(index).admin)));
+    return pages.map((page) => page["messages.in"]);
+  };
+  for (const n of range(0, 200)) await cluster.publish(story(n));
+  await cluster.settled();
+  assertEquals(await posted(), [200, 200]);
+  await cluster.kill(2);
+  await until(async () => {
+    const seen = await Promise.all([cluster.peer(0, 2), cluster.peer(1, 2)]);
+    return seen.every(({ state }) => state === "down");
+  });
+  await cluster.settled();
+  assertEquals(await posted(), [200, 200]);
+});
+
+for (
+  const [when, waitMs, isRestarted] of [
+    ["soon", 0, false],
+    ["just before it is found out", 4000, false],
+    ["soon, and is started again at once", 0, true],
+  ] as const
+) {
+  Deno.test(`what a server has not brought to one that hangs arrives by the third one, when it dies ${when}`, async () => {
+    await using cluster = await Cluster.start(mesh(3));
+    await using second = await cluster.browser(1);
+    await using third = await cluster.browser(2);
+    cluster.server(2).process.kill("SIGSTOP");
+    const stopped = performance.now();
+    for (const n of range(0, 100)) await cluster.publish(story(n));
+    await until(() => second.waiting >= 100 && performance.now() - stopped >= waitMs);
+    await cluster.kill(0);
+    if (isRestarted) await cluster.restart(0);
+    cluster.server(2).process.kill("SIGCONT");
+    await until(() => third.waiting >= 100);
+    await cluster.settled();
+    for (const browser of [second, third]) {
+      assertEquals(sorted(numbers(await browser.all())), range(0, 100));
+    }
+  });
+}
+
+Deno.test("what a dead server had passed on waits for a server that is down, before what is newer", async () => {
+  await using cluster = await Cluster.start(mesh(3), { links: [[0, 2], [1, 2]] });
+  await using third = await cluster.browser(2);
+  cluster.cut(1, 2, "refused");
+  await until(async () => (await cluster.peer(1, 2)).state === "down");
+  cluster.cut(0, 2, "silent");
+  for (const n of range(0, 20)) await cluster.publish(story(n));
+  await cluster.kill(0);
+  await until(async () => (await cluster.peer(1, 0)).state === "down");
+  for (const n of range(20, 40)) await cluster.publish(story(n), { at: [1] });
+  cluster.heal(1, 2);
+  await until(() => third.waiting >= 40);
+  await cluster.settled();
+  assertEquals(numbers(await third.all()), range(0, 40));
+});
+
+Deno.test("what a dead server had passed on arrives by one that could not reach it before either", async () => {
+  await using cluster = await Cluster.start(mesh(3), { links: [[0, 1], [0, 2]] });
+  await using third = await cluster.browser(2);
+  cluster.cutWay(1, 0, "refused");
+  await until(async () => (await cluster.peer(1, 0)).state === "down");
+  cluster.cut(0, 2, "silent");
+  for (const n of range(0, 20)) await cluster.publish(story(n));
+  await cluster.kill(0);
+  await until(() => third.waiting >= 20);
+  await cluster.settled();
+  assertEquals(numbers(await third.all()), range(0, 20));
+});
+
+Deno.test("of what a dead server had passed on the newest is brought that takes no other message's place", async () => {
+  await using cluster = await Cluster.start(mesh(3), { links: [[0, 2]] });
+  await using third = await cluster.browser(2);
+  const hundred = range(0, 100);
+  for (let n = 0; n < 2400; n += 100) {
+    await Promise.all(hundred.flatMap((more) => [
+      cluster.publish(story(n + more)),
+      // Each instance remembers so many of its own.
+      cluster.publish(story(n + more), { instance: "other" }),
+    ]));
+  }
+  await until(() => third.waiting >= 2400);
+  await cluster.settled();
+  await third.all();
+  cluster.server(2).process.kill("SIGSTOP");
+  cluster.cut(0, 2, "silent");
+  for (const n of range(4980, 5000)) await cluster.publish(story(n));
+  await cluster.kill(0);
+  await until(async () => (await cluster.peer(1, 2)).queued >= 4096);
+  for (const n of range(5000, 5140)) await cluster.publish(story(n), { at: [1] });
+  cluster.server(2).process.kill("SIGCONT");
+  await until(() => third.waiting >= 160);
+  await cluster.settled();
+  assertEquals(numbers(await third.all()), range(4980, 5140));
+  const { sent, dropped } = await cluster.peer(1, 2);
+  assertEquals({ sent, dropped }, { sent: 140, dropped: 0 }, "what it had counts as neither");
+});
+
+Deno.test("a way that is cut again and again costs the posts of what was passed on over it once", async () => {
+  await using cluster = await Cluster.start(mesh(3), { links: [[0, 1]] });
+  for (const n of range(0, 100)) await cluster.publish(story(n));
+  const flap = () =>
+    cluster.relays(0, async () => {
+      cluster.cut(0, 1, "refused");
+      await until(async () => (await cluster.peer(1, 0)).state === "down");
+      cluster.heal(0, 1);
+      await cluster.connected();
+    });
+  assertEquals([await flap(), await flap()], [100, 0]);
+});
+
+Deno.test("a server that hangs for 20 s slows nobody, and gets everything when it goes on", async () => {
+  await using cluster = await Cluster.start(mesh(3));
+  await using first = await cluster.browser(0);
+  await using second = await cluster.browser(1);
+  await using third = await cluster.browser(2);
+  await using stream = new Stream((n) => cluster.publish(story(n)), { everyMs: 50 });
+  await stream.more(10);
+  const stopped = performance.now();
+  const hangs = () => performance.now() - stopped;
+  cluster.server(2).process.kill("SIGSTOP");
+  await until(async () => (await cluster.peer(0, 2)).state === "down");
+  const down = hangs();
+  await until(() => hangs() > 20_000);
+  const during = stream.published;
+  await until(() => first.waiting >= during && second.waiting >= during, 1000);
+  cluster.server(2).process.kill("SIGCONT");
+  await stream.more(10);
+  const count = await stream.stop();
+  await cluster.connected();
+  await cluster.settled();
+  for (const browser of [first, second, third]) {
+    assertEquals(numbers(await browser.all()), range(0, count));
+  }
+  assert(down > 3000 && down < 12_000, `It was down after ${down} ms`);
+  assert(stream.slowestMs < 1000, `Publishing took ${stream.slowestMs} ms`);
+});
+
+for (const how of CUTS) {
+  Deno.test(`what was published on both sides of a partition arrives on the other one when it is healed, once (${how})`, async () => {
+    await using cluster = await Cluster.start(mesh(3), { links: [[0, 1], [0, 2]] });
+    await using browsers = await cluster.browsers();
+    for (const other of [1, 2]) cluster.cut(0, other, how);
+    const apart = async () => {
+      const seen = await Promise.all([cluster.peer(0, 1), cluster.peer(0, 2), cluster.peer(2, 0)]);
+      return seen.every(({ state }) => state === "down");
+    };
+    // What is published before they know, and what after.
+    for (const n of range(0, 20)) await cluster.publish(story(n), { at: [n % 2] });
+    await until(apart);
+    for (const n of range(20, 40)) await cluster.publish(story(n), { at: [n % 2] });
+    await until(() => browsers.all.every(({ waiting }) => waiting >= 20));
+    assertEquals(browsers.all.map(({ waiting }) => waiting), [20, 20, 20]);
+    for (const other of [1, 2]) cluster.heal(0, other);
+    await cluster.connected();
+    await cluster.settled();
+    assertEquals((await browsers.numbers()).map(sorted), each(3, range(0, 40)));
+  });
+
+  Deno.test(`two servers that do not reach each other get each other's messages by the third one (${how})`, async () => {
+    await using cluster = await Cluster.start(mesh(3), { links: [[0, 2]] });
+    await using browsers = await cluster.browsers();
+    cluster.cut(0, 2, how);
+    for (const n of range(0, 20)) await cluster.publish(story(n), { at: [n % 2 === 0 ? 0 : 2] });
+    await until(() => browsers.all.every(({ waiting }) => waiting >= 20));
+    // They know by now, and still do not reach each other.
+    await until(async () => (await cluster.peer(0, 2)).state === "down");
+    for (const n of range(20, 40)) await cluster.publish(story(n), { at: [n % 2 === 0 ? 0 : 2] });
+    await until(() => browsers.all.every(({ waiting }) => waiting >= 40));
+    cluster.heal(0, 2);
+    await cluster.connected();
+    await cluster.settled();
+    assertEquals((await browsers.numbers()).map(sorted), each(3, range(0, 40)));
+  });
+}
+
+for (const how of CUTS) {
+  Deno.test(`two servers that one cannot reach at the same time both get its messages by the last one (${how})`, async () => {
+    await using cluster = await Cluster.start(mesh(4), { links: [[0, 2], [0, 3]] });
+    await using browsers = await cluster.browsers();
+    for (const other of [2, 3]) cluster.cut(0, other, how);
+    for (const n of range(0, 20)) await cluster.publish(story(n));
+    await until(() => browsers.all.every(({ waiting }) => waiting >= 20));
+    for (const other of [2, 3]) cluster.heal(0, other);
+    await cluster.connected();
+    await cluster.settled();
+    assertEquals((await browsers.numbers()).map(sorted), each(4, range(0, 20)));
+  });
+}
+
+for (const how of CUTS) {
+  Deno.test(`what reached nobody goes to all by way of whom it reaches first, in order (${how})`, async () => {
+    await using cluster = await Cluster.start(mesh(3), { links: [[0, 1], [0, 2], [1, 2]] });
+    await using browsers = await cluster.browsers();
+    for (const other of [1, 2]) cluster.cut(0, other, how);
+    for (let n = 1; n <= 20; n++) await cluster.publish(story(n));
+    await until(async () => (await cluster.peers(0)).every(({ state }) => state === "down"));
+    for (let n = 21; n <= 40; n++) await cluster.publish(story(n));
+    // The other way stays cut.
+    cluster.heal(0, 1);
+    const got: number[] = [];
+    await until(() => {
+      got.push(...numbers(browsers.all[2]?.taken() ?? []));
+      return got.length >= 40;
+    });
+    assertEquals(got, range(1, 41));
+  });
+}
