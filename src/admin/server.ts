@@ -5,9 +5,9 @@
  */
 
 import { formatAddress } from "../config/config.ts";
-import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
 import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
+import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import { logger } from "../log/log.ts";
 import { portReleased } from "../websocket/port.ts";

@@ -18,6 +18,7 @@ import {
 import { encode, type Report } from "../supervisor/channel.ts";
 import { Overseer } from "../supervisor/overseer.ts";
 import { holderOf, Pidfile, PidfileError } from "../supervisor/pidfile.ts";
+import { within } from "../within.ts";
 import {
   AS_ROOT_OPTION,
   type Command,
@@ -29,7 +30,6 @@ import {
 import { complain } from "./output.ts";
 import { alreadyRunning } from "./start.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
-import { within } from "../within.ts";
 
 /** How often the pidfile is looked after, in ms. */
 const KEEP_INTERVAL_MS = 10_000;

@@ -31,10 +31,10 @@ import {
   type Report,
 } from "../supervisor/channel.ts";
 import { VERSION } from "../version.ts";
+import { within } from "../within.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
 import { complain } from "./output.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
-import { within } from "../within.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
 const STOP_LIMIT_MS = 5000;

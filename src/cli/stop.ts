@@ -7,11 +7,11 @@
 import { DEFAULT_DRAIN } from "../config/config.ts";
 import { readState } from "../supervisor/state.ts";
 import { released, removeStale } from "../supervisor/pidfile.ts";
+import { within } from "../within.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { complain, print } from "./output.ts";
 import { findRunning } from "./running.ts";
 import { signal } from "./signal.ts";
-import { within } from "../within.ts";
 
 /** How long the overseer may take to stop, beyond the drain, in ms: 10 s with the default drain. */
 const LIMIT_MS = 8000;

@@ -14,8 +14,8 @@ import type { Hub, Publication } from "../hub/hub.ts";
 import type { Message } from "../hub/message.ts";
 import { within } from "../within.ts";
 import { PATIENCE_MS } from "./connection.ts";
-import { DEFAULT_QUEUE_LIMITS } from "./queue.ts";
 import { Peer, type PeerStatus, PROBE_INTERVAL_MS } from "./peer.ts";
+import { DEFAULT_QUEUE_LIMITS } from "./queue.ts";
 
 /** How long a peer may be sent what waits for it when the service stops, in ms. */
 const FLUSH_MS = 1000;

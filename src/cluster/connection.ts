@@ -116,7 +116,8 @@ export class Connection {
    * Reads answers until the connection ends, and returns why it did: what has no answer then was
    * handled, or was not. To be called once.
    *
-   * @param onAnswer Told each answer, in the order of the requests. What it throws ends the connection, and is thrown.
+   * @param onAnswer Told each answer, in the order of the requests. What it throws ends the connection,
+   * and is thrown.
    */
   async listen(
     onAnswer: (answer: Answer) => void,

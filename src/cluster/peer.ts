@@ -242,7 +242,7 @@ export class Peer {
     await new Promise<void>((resolve) => this.#empty = resolve);
   }
 
-  /** Ends its connection. What waits is lost, and told. */
+  /** Ends its connection, and tells what it does not bring any more. */
   async stop(): Promise<void> {
     this.#log.stopped(this.#queue.copies);
     this.#stopping.abort();
@@ -432,8 +432,10 @@ export class Peer {
     if (finding === "same" || former === null) return;
     this.#queue.forgetOffers();
     if (finding === "several" && !wasSeveral) this.#log.several(former, fingerprint);
-    if (finding === "new" && this.isUp) this.#log.startedAgain(fingerprint);
-    if (finding === "new") this.#options.onChange(this, former);
+    if (finding === "new") {
+      if (this.isUp) this.#log.startedAgain(fingerprint);
+      this.#options.onChange(this, former);
+    }
     if (hadPromised) this.#options.onGone(former);
   }
 

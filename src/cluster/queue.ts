@@ -60,6 +60,8 @@ export class Queue {
   #sent: Relayed[] = [];
   readonly #offers = new Lane();
   readonly #waiting = new Lane();
+  /** In the order in which they are sent, and make room. */
+  readonly #lanes = [this.#offers, this.#waiting];
   #bytes = 0;
   #sentBytes = 0;
 
@@ -89,7 +91,7 @@ export class Queue {
 
   /** Adds a message at the end. @returns How many copies had to go to make room. */
   push(message: Relayed): number {
-    (message.kind === "offer" ? this.#offers : this.#waiting).push(message);
+    this.#laneOf(message).push(message);
     return this.#makeRoomFor([message]);
   }
 
@@ -106,17 +108,14 @@ export class Queue {
       this.#bytes -= message.encoded.bytes.length;
       return [];
     });
-    this.#offers.insert(messages.filter(({ kind }) => kind === "offer"));
-    this.#waiting.insert(messages.filter(({ kind }) => kind !== "offer"));
+    for (const lane of this.#lanes) lane.insert(this.#thoseOf(lane, messages));
     return this.#makeRoomFor(messages);
   }
 
   /** Drops what is too old at `now` and not on its way. @returns How many copies. */
   expire(now: number): number {
     const since = now - this.#limits.ageMs;
-    const isOld = ({ at }: Relayed) => at < since;
-    this.#drop(this.#offers, isOld);
-    return this.#drop(this.#waiting, isOld);
+    return this.#drop(({ at }) => at < since);
   }
 
   /** The next message, which counts as sent from now on; `undefined` when none waits. */
@@ -141,8 +140,7 @@ export class Queue {
 
   /** The connection is gone: what was sent and not answered is to be sent again, first. */
   rewind(): void {
-    this.#offers.unshift(this.#sent.filter(({ kind }) => kind === "offer"));
-    this.#waiting.unshift(this.#sent.filter(({ kind }) => kind !== "offer"));
+    for (const lane of this.#lanes) lane.unshift(this.#thoseOf(lane, this.#sent));
     this.#sent = [];
     this.#sentBytes = 0;
   }
@@ -157,14 +155,13 @@ export class Queue {
 
   /** Forgets the offers that are not on their way. */
   forgetOffers(): void {
-    this.#drop(this.#offers, () => true);
+    this.#drop(() => true, [this.#offers]);
   }
 
   /** Forgets everything. */
   clear(): void {
     this.#sent = [];
-    this.#offers.clear();
-    this.#waiting.clear();
+    for (const lane of this.#lanes) lane.clear();
     this.#bytes = 0;
     this.#sentBytes = 0;
   }
@@ -201,24 +198,31 @@ export class Queue {
     return [...this.#sent, ...this.#offers.all, ...this.#waiting.all];
   }
 
+  #laneOf({ kind }: Relayed): Lane {
+    return kind === "offer" ? this.#offers : this.#waiting;
+  }
+
+  #thoseOf(lane: Lane, messages: readonly Relayed[]): Relayed[] {
+    return messages.filter((message) => this.#laneOf(message) === lane);
+  }
+
   #makeRoomFor(added: readonly Relayed[]): number {
     this.#bytes += added.reduce((sum, { encoded }) => sum + encoded.bytes.length, 0);
     const { messages, bytes } = this.#limits;
-    const isFull = () => this.size > messages || this.#bytes > bytes;
-    this.#drop(this.#offers, isFull);
-    return this.#drop(this.#waiting, isFull);
+    return this.#drop(() => this.size > messages || this.#bytes > bytes);
   }
 
-  /** Drops the oldest of a lane for as long as they have to go. @returns How many copies. */
-  #drop(lane: Lane, hasToGo: (message: Relayed) => boolean): number {
+  /** Drops the oldest of each lane for as long as they have to go. @returns How many copies. */
+  #drop(hasToGo: (message: Relayed) => boolean, lanes: readonly Lane[] = this.#lanes): number {
     let copies = 0;
-    for (;;) {
-      const { oldest } = lane;
-      if (!oldest || !hasToGo(oldest)) return copies;
-      lane.shift();
-      this.#bytes -= oldest.encoded.bytes.length;
-      if (isCopy(oldest)) copies++;
+    for (const lane of lanes) {
+      for (let { oldest } = lane; oldest && hasToGo(oldest); { oldest } = lane) {
+        lane.shift();
+        this.#bytes -= oldest.encoded.bytes.length;
+        if (isCopy(oldest)) copies++;
+      }
     }
+    return copies;
   }
 }
 

@@ -58,7 +58,7 @@ Deno.test("what a server had passed on is not lost when its power fails, however
   assertEquals((await cluster.peer(0, 2)).state, "up", "it does not know yet");
   cluster.cut(0, 1, "silent");
   const failed = performance.now();
-  await until(async () => (await cluster.peer(1, 0)).state === "down", 30_000);
+  await cluster.findsDown(1, 0, 30_000);
   assert(performance.now() - failed > 15_000);
   await until(() => third.waiting >= 20);
   assertEquals(numbers(await third.all()), range(0, 20));

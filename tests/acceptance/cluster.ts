@@ -227,6 +227,11 @@ export class Cluster implements AsyncDisposable {
     return found;
   }
 
+  /** Waits until a server of ours finds another one, which it lists, down. */
+  async findsDown(index: number, other: number, limitMs?: number): Promise<void> {
+    await until(async () => (await this.peer(index, other)).state === "down", limitMs);
+  }
+
   /** Waits until each server of ours that runs has reached all that it lists, as they are now. */
   async connected(): Promise<void> {
     const running = this.#running();

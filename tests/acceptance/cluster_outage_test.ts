@@ -141,11 +141,11 @@ Deno.test("what a dead server had passed on waits for a server that is down, bef
   await using cluster = await Cluster.start(mesh(3), { links: [[0, 2], [1, 2]] });
   await using third = await cluster.browser(2);
   cluster.cut(1, 2, "refused");
-  await until(async () => (await cluster.peer(1, 2)).state === "down");
+  await cluster.findsDown(1, 2);
   cluster.cut(0, 2, "silent");
   for (const n of range(0, 20)) await cluster.publish(story(n));
   await cluster.kill(0);
-  await until(async () => (await cluster.peer(1, 0)).state === "down");
+  await cluster.findsDown(1, 0);
   for (const n of range(20, 40)) await cluster.publish(story(n), { at: [1] });
   cluster.heal(1, 2);
   await until(() => third.waiting >= 40);
@@ -157,7 +157,7 @@ Deno.test("what a dead server had passed on arrives by one that could not reach 
   await using cluster = await Cluster.start(mesh(3), { links: [[0, 1], [0, 2]] });
   await using third = await cluster.browser(2);
   cluster.cutWay(1, 0, "refused");
-  await until(async () => (await cluster.peer(1, 0)).state === "down");
+  await cluster.findsDown(1, 0);
   cluster.cut(0, 2, "silent");
   for (const n of range(0, 20)) await cluster.publish(story(n));
   await cluster.kill(0);
@@ -200,7 +200,7 @@ Deno.test("a way that is cut again and again costs the posts of what was passed 
   const flap = () =>
     cluster.relays(0, async () => {
       cluster.cut(0, 1, "refused");
-      await until(async () => (await cluster.peer(1, 0)).state === "down");
+      await cluster.findsDown(1, 0);
       cluster.heal(0, 1);
       await cluster.connected();
     });
@@ -217,7 +217,7 @@ Deno.test("a server that hangs for 20 s slows nobody, and gets everything when i
   const stopped = performance.now();
   const hangs = () => performance.now() - stopped;
   cluster.server(2).process.kill("SIGSTOP");
-  await until(async () => (await cluster.peer(0, 2)).state === "down");
+  await cluster.findsDown(0, 2);
   const down = hangs();
   await until(() => hangs() > 20_000);
   const during = stream.published;
@@ -262,7 +262,7 @@ for (const how of CUTS) {
     for (const n of range(0, 20)) await cluster.publish(story(n), { at: [n % 2 === 0 ? 0 : 2] });
     await until(() => browsers.all.every(({ waiting }) => waiting >= 20));
     // They know by now, and still do not reach each other.
-    await until(async () => (await cluster.peer(0, 2)).state === "down");
+    await cluster.findsDown(0, 2);
     for (const n of range(20, 40)) await cluster.publish(story(n), { at: [n % 2 === 0 ? 0 : 2] });
     await until(() => browsers.all.every(({ waiting }) => waiting >= 40));
     cluster.heal(0, 2);

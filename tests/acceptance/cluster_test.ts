@@ -113,7 +113,7 @@ Deno.test("a peer that is down keeps the last 4,096 messages waiting; the rest i
   for (let n = 0; n < count; n += 100) {
     await Promise.all(hundred.map((more) => cluster.publish(story(n + more))));
   }
-  await until(async () => (await cluster.peer(0, 1)).state === "down");
+  await cluster.findsDown(0, 1);
   const { queued, dropped, "dropped.full": full } = await cluster.peer(0, 1);
   assertEquals({ queued, dropped, full }, { queued: 4096, dropped: 104, full: 104 });
   await cluster.restart(1);
@@ -211,7 +211,7 @@ Deno.test("a server that is stopped tells how many messages a peer that is down 
   await using cluster = await Cluster.start(mesh(2));
   await cluster.kill(1);
   for (const n of range(0, 3)) await cluster.publish(story(n));
-  await until(async () => (await cluster.peer(0, 1)).state === "down");
+  await cluster.findsDown(0, 1);
   const { process } = cluster.server(0);
   process.kill("SIGTERM");
   assertEquals((await process.ended()).code, 0);

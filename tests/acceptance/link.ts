@@ -31,9 +31,8 @@ export class Link implements AsyncDisposable {
   readonly #work = new Set<Promise<void>>();
   #listener: Deno.TcpListener | null = null;
   #connections = 0;
-  #isSilent = false;
-  /** Resolved while bytes may pass. */
-  #open = Promise.withResolvers<void>();
+  /** Bytes may pass when it is resolved; `null`: now. */
+  #silence: PromiseWithResolvers<void> | null = null;
 
   constructor(port: number, ...targets: readonly number[]) {
     this.port = port;
@@ -43,10 +42,7 @@ export class Link implements AsyncDisposable {
 
   cut(how: Cut): void {
     if (how === "refused") this.#refuse();
-    else if (!this.#isSilent) {
-      this.#isSilent = true;
-      this.#open = Promise.withResolvers();
-    }
+    else this.#silence ??= Promise.withResolvers();
   }
 
   /** Ends the connections that there are. */
@@ -55,8 +51,7 @@ export class Link implements AsyncDisposable {
   }
 
   heal(): void {
-    this.#isSilent = false;
-    this.#open.resolve();
+    this.#speak();
     if (this.#listener === null) {
       this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
       this.#track(this.#accept(this.#listener));
@@ -65,8 +60,13 @@ export class Link implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#refuse();
-    this.#open.resolve();
+    this.#speak();
     while (this.#work.size > 0) await Promise.all(this.#work);
+  }
+
+  #speak(): void {
+    this.#silence?.resolve();
+    this.#silence = null;
   }
 
   #refuse(): void {
@@ -86,7 +86,7 @@ export class Link implements AsyncDisposable {
   }
 
   async #connect(listener: Deno.TcpListener, near: Deno.TcpConn): Promise<void> {
-    await this.#open.promise;
+    await this.#silence?.promise;
     let far: Deno.TcpConn;
     const port = this.#targets[this.#connections++ % this.#targets.length] ?? 0;
     try {
@@ -109,7 +109,7 @@ export class Link implements AsyncDisposable {
     try {
       for (;;) {
         const count = await from.read(buffer);
-        await this.#open.promise;
+        await this.#silence?.promise;
         if (count === null) break;
         let bytes = buffer.subarray(0, count);
         while (bytes.length > 0) bytes = bytes.subarray(await to.write(bytes));

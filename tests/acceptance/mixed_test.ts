@@ -87,7 +87,7 @@ for (const kind of originals()) {
     await using cluster = await start(kind, 2, 1);
     await cluster.kill(2);
     await cluster.publish(story(0));
-    await until(async () => (await cluster.peer(0, 2)).state === "down");
+    await cluster.findsDown(0, 2);
     await cluster.publish(story(1));
     await cluster.restart(2);
     await cluster.connected();
