@@ -73,6 +73,13 @@ export class Certificates {
     }
   }
 
+  /** The certificate that a server uses, by its place in `servers`; `null` when it has none. */
+  inUse(index: number): { readonly file: string; readonly expires: number } | null {
+    const expires = this.#used.get(index)?.expires.getTime();
+    const file = this.#files.find((each) => each.index === index)?.files.cert;
+    return expires === undefined || file === undefined ? null : { file, expires };
+  }
+
   /** Warns of each certificate in use that has expired or soon will, once a day. */
   warn(now: number): void {
     for (const { index, files: { cert } } of this.#files) {

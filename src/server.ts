@@ -5,14 +5,10 @@
  * @module
  */
 
-import { listenAdmin, type Relay } from "./admin/server.ts";
-import { type Engine, formatAddress, type ServerConfig, type ServerType } from "./config/config.ts";
+import { formatAddress, type ServerConfig, type ServerType } from "./config/config.ts";
 import type { TlsMaterial } from "./config/tls.ts";
-import type { Hub } from "./hub/hub.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
-import { listen as listenOnStreams } from "./websocket/net.ts";
-import { listen as listenOnServe } from "./websocket/serve.ts";
 import type { SocketServer, SocketServerOptions } from "./websocket/socket.ts";
 
 /** How long to wait before an address is bound again that could not be, in ms. */
@@ -25,14 +21,22 @@ export class StartError extends Error {
   override readonly name = "StartError";
 }
 
-/** What all client servers of a service have in common. */
-export type ClientOptions = Omit<SocketServerOptions, "hostname" | "port" | "tls">;
+/** What is bound. */
+export type Bound = Pick<SocketServer, "finished" | "refuse" | "shutdown" | "renew" | "release">;
+
+/** What a server does, wherever and however often it is bound. */
+export interface Front {
+  /**
+   * Binds it.
+   *
+   * @throws {Error} What `Deno.listen` and `Deno.serve` throw.
+   */
+  listen(address: Pick<SocketServerOptions, "hostname" | "port" | "tls">): Promise<Bound>;
+}
 
 /** What a server is made of. */
 export interface ServerOptions {
-  readonly hub: Hub;
-  readonly relay: Relay;
-  readonly clientOptions: ClientOptions;
+  readonly front: Front;
   readonly config: ServerConfig;
   /** Its place in `servers`. */
   readonly index: number;
@@ -50,9 +54,9 @@ export class Server {
   readonly #options: ServerOptions;
   #tls: TlsMaterial | null;
   /** All that have not ended: the connections of an earlier one go on. */
-  readonly #bound = new Set<SocketServer>();
+  readonly #bound = new Set<Bound>();
   /** The one that accepts; `null` while it is being bound again. */
-  #current: SocketServer | null = null;
+  #current: Bound | null = null;
   /** Resolves when nothing is being bound any more. */
   #binding: Promise<void> = Promise.resolve();
 
@@ -65,20 +69,23 @@ export class Server {
       `${formatAddress(config.listen, config.port)}/`;
   }
 
+  /** Whether it accepts connections. */
+  get isListening(): boolean {
+    return this.#current !== null;
+  }
+
   /**
    * Binds it. From then on it is bound again whenever it has stopped accepting.
    *
    * @throws {StartError} If it cannot be bound.
    */
   async bind(): Promise<void> {
-    const { hub, relay, clientOptions, config, index } = this.#options;
-    const { type, listen: hostname, port, engine } = config;
+    const { front, config, index } = this.#options;
+    const { listen: hostname, port } = config;
     const address = { hostname, port, tls: this.#tls };
-    let server: SocketServer;
+    let server: Bound;
     try {
-      server = type === "admin"
-        ? listenAdmin(hub, relay, address)
-        : await ENGINES[engine]({ ...address, ...clientOptions });
+      server = await front.listen(address);
     } catch (error) {
       throw new StartError(explainBindError(config, index, error));
     }
@@ -134,7 +141,7 @@ export class Server {
    * cannot accept one connection, as when too many files are open, which anybody can bring about;
    * connections that it has accepted go on.
    */
-  async #watch(server: SocketServer): Promise<void> {
+  async #watch(server: Bound): Promise<void> {
     const { type, url } = this;
     try {
       await server.finished;
@@ -153,7 +160,7 @@ export class Server {
     }
   }
 
-  async #replace(server: SocketServer): Promise<void> {
+  async #replace(server: Bound): Promise<void> {
     const { stop } = this.#options;
     await server.release?.();
     if (stop.aborted) return;
@@ -184,11 +191,6 @@ export class Server {
 }
 
 const SCHEMES: Readonly<Record<ServerType, string>> = { admin: "http", client: "ws" };
-
-const ENGINES: Readonly<Record<Engine, (options: SocketServerOptions) => Promise<SocketServer>>> = {
-  socket: listenOnStreams,
-  serve: listenOnServe,
-};
 
 /** Resolves after `ms`, or at once when `stop` is aborted. */
 function pause(ms: number, stop: AbortSignal): Promise<void> {

@@ -4,17 +4,21 @@
  * @module
  */
 
+import { Console, SAMPLE_INTERVAL_MS } from "./admin/console.ts";
+import { AdminFront, readRules, type Rules } from "./admin/front.ts";
 import { Certificates, type Found } from "./certificates.ts";
+import { ClientFront, ClientLog } from "./client/front.ts";
 import { Cluster } from "./cluster/cluster.ts";
-import { acceptClients, NOT_A_WEBSOCKET } from "./client/server.ts";
 import type { Config, ServerType } from "./config/config.ts";
+import { TokenError } from "./config/token.ts";
 import { generateFingerprint } from "./hub/fingerprint.ts";
 import { Hub } from "./hub/hub.ts";
 import { Allowance } from "./log/allowance.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
-import { type ClientOptions, Server, StartError } from "./server.ts";
-import { DEFAULT_LIMITS } from "./websocket/socket.ts";
+import { LagMeter } from "./metrics/lag.ts";
+import { Server, StartError } from "./server.ts";
+import { type Host, Sight, type Watched } from "./sight.ts";
 
 export { explainBindError, StartError } from "./server.ts";
 
@@ -39,18 +43,19 @@ export interface Service {
   readonly fingerprint: string;
   readonly listening: readonly Listening[];
   /**
-   * Reads the keys and certificates of all servers again. What this returns uses those that have
-   * changed, and resolves when they are in use. Without being asked the service does the same within a
-   * minute of a change.
+   * Reads the keys, certificates and tokens of all servers again. What this returns uses those that have
+   * changed, and what else of the configuration can be changed in place, and resolves when they are in use.
+   * Without being asked the service looks for certificates that have changed, within a minute.
    *
    * A client server on the socket engine keeps its connections. Every other server with another
    * certificate is bound again: an admin server answers what it has received, one on the engine
    * `serve` ends its connections with 1001.
    *
+   * @param config Has the same servers at the same addresses.
    * @returns Resolves with what was done, a sentence each; with nothing when no certificate has changed.
    * @throws {StartError} With every file that cannot be used.
    */
-  readCertificates(): () => Promise<readonly string[]>;
+  read(config: Config): () => Promise<readonly string[]>;
   /**
    * Stops. The admin servers accept no more, publish nothing more and have 1 s to answer; the client
    * servers accept no more, and every listener is closed with 1001 behind what was published for it.
@@ -62,8 +67,10 @@ export interface Service {
   stop(drainMs: number): Promise<void>;
 }
 
-/** What a test may change of a service. */
+/** How a service is run. */
 export interface ServiceOptions {
+  /** @default {UNKNOWN} */
+  readonly host?: Host;
   /** @default {20_000} In ms. */
   readonly certificateIntervalMs?: number;
 }
@@ -80,40 +87,107 @@ const log = logger("service");
  */
 export async function startService(
   config: Config,
-  { certificateIntervalMs = CERTIFICATE_INTERVAL_MS }: ServiceOptions = {},
+  { host = UNKNOWN, certificateIntervalMs = CERTIFICATE_INTERVAL_MS }: ServiceOptions = {},
 ): Promise<Service> {
   const certificates = new Certificates(config);
   const { found, problems } = certificates.read();
-  if (problems.length > 0) throw new StartError(problems.join("\n"));
+  const rules = readAllRules(config, problems);
   certificates.use(found);
   const hub = new Hub({ fingerprint: generateFingerprint(), now: () => performance.now() });
   const stopping = new AbortController();
   const cluster = new Cluster(config.cluster, hub);
-  const common = { hub, relay: cluster, clientOptions: clientOptions(hub), stop: stopping.signal };
-  const servers = config.servers.map((server, index) => {
-    const tls = found.find((each) => each.index === index)?.tls ?? null;
-    return new Server({ ...common, config: server, index, tls });
+  const servers: Watched[] = [];
+  const state = { config };
+  const lag = new LagMeter();
+  const sight = new Sight({
+    hub,
+    cluster,
+    servers,
+    certificates,
+    lag,
+    host,
+    stop: stopping.signal,
+    config: () => state.config,
   });
-  const attempts = await Promise.allSettled(servers.map((server) => server.bind()));
+  const surroundings = {
+    hub,
+    relay: cluster,
+    console: new Console(sight),
+    view: sight,
+    complaints: new Allowance((count) =>
+      log.warning("{count} more requests were refused in the last minute.", { count })
+    ),
+  };
+  const clientLog = new ClientLog();
+  for (const [index, server] of config.servers.entries()) {
+    const front = server.type === "client"
+      ? new ClientFront(server, hub, clientLog)
+      : new AdminFront(rules.get(index) ?? readRules(server), surroundings);
+    const tls = found.find((each) => each.index === index)?.tls ?? null;
+    servers.push({
+      front,
+      server: new Server({ front, config: server, index, tls, stop: stopping.signal }),
+    });
+  }
+  const attempts = await Promise.allSettled(servers.map(({ server }) => server.bind()));
   const errors = attempts.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
   if (errors.length > 0) {
     stopping.abort();
-    await Promise.all(servers.map((server) => server.shutdown(0)));
+    lag.stop();
+    await Promise.all(servers.map(({ server }) => server.shutdown(0)));
     throw errors.find((error) => !(error instanceof StartError)) ??
       new StartError(errors.map(({ message }) => message).join("\n"));
   }
   cluster.start();
   certificates.warn(Date.now());
-  return new RunningService(hub, cluster, servers, certificates, stopping, certificateIntervalMs);
+  return new RunningService(
+    { hub, cluster, servers, certificates, lag, stopping, state, console: surroundings.console },
+    certificateIntervalMs,
+  );
+}
+
+/** Nothing is known of the host. */
+const UNKNOWN: Host = { restarts: null, openFiles: null };
+
+/**
+ * Reads the rules of all admin servers, by their places.
+ *
+ * @param problems What else is wrong.
+ * @throws {StartError} With all problems.
+ */
+function readAllRules(config: Config, problems: readonly string[]): ReadonlyMap<number, Rules> {
+  const all = [...problems];
+  const rules = new Map<number, Rules>();
+  for (const [index, server] of config.servers.entries()) {
+    if (server.type !== "admin") continue;
+    try {
+      rules.set(index, readRules(server));
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+      all.push(`servers[${index}].token.file: ${error.message}`);
+    }
+  }
+  if (all.length > 0) throw new StartError(all.join("\n"));
+  return rules;
+}
+
+/** What a running service is made of. */
+interface Made {
+  readonly hub: Hub;
+  readonly cluster: Cluster;
+  readonly servers: readonly Watched[];
+  readonly certificates: Certificates;
+  readonly lag: LagMeter;
+  readonly console: Console;
+  readonly stopping: AbortController;
+  /** The configuration in use. */
+  readonly state: { config: Config };
 }
 
 class RunningService implements Service {
   readonly fingerprint: string;
   readonly listening: readonly Listening[];
-  readonly #cluster: Cluster;
-  readonly #servers: readonly Server[];
-  readonly #certificates: Certificates;
-  readonly #stopping: AbortController;
+  readonly #made: Made;
   readonly #timers: readonly ReturnType<typeof setInterval>[];
   /** What the last look has found, as long as it is neither used nor told. */
   #seen = "";
@@ -121,31 +195,33 @@ class RunningService implements Service {
   #told = "";
   #stopped: Promise<void> | null = null;
 
-  constructor(
-    hub: Hub,
-    cluster: Cluster,
-    servers: readonly Server[],
-    certificates: Certificates,
-    stopping: AbortController,
-    certificateIntervalMs: number,
-  ) {
+  constructor(made: Made, certificateIntervalMs: number) {
+    const { hub, servers, console } = made;
+    this.#made = made;
     this.fingerprint = hub.fingerprint;
-    this.listening = servers;
-    this.#cluster = cluster;
-    this.#servers = servers;
-    this.#certificates = certificates;
-    this.#stopping = stopping;
+    this.listening = servers.map(({ server }) => server);
+    console.sample();
     this.#timers = [
       setInterval(() => hub.expire(), EXPIRE_INTERVAL_MS),
       setInterval(() => this.#look(), certificateIntervalMs),
+      setInterval(() => console.sample(), SAMPLE_INTERVAL_MS),
     ];
   }
 
-  readCertificates(): () => Promise<readonly string[]> {
-    const { found, problems } = this.#certificates.read();
+  read(config: Config): () => Promise<readonly string[]> {
+    const { found, problems } = this.#made.certificates.read();
     this.#told = problems.join("\n");
-    if (problems.length > 0) throw new StartError(this.#told);
-    return () => this.#use(found);
+    const rules = readAllRules(config, problems);
+    return () => {
+      this.#made.state.config = config;
+      for (const [index, { front }] of this.#made.servers.entries()) {
+        const server = config.servers[index];
+        const its = rules.get(index);
+        if (front instanceof AdminFront) { if (its !== undefined) front.adopt(its); }
+        else if (server?.type === "client") front.adopt(server);
+      }
+      return this.#use(found);
+    };
   }
 
   stop(drainMs: number): Promise<void> {
@@ -153,20 +229,23 @@ class RunningService implements Service {
   }
 
   async #stop(drainMs: number): Promise<void> {
+    const { lag, stopping, servers, cluster } = this.#made;
     for (const timer of this.#timers) clearInterval(timer);
-    this.#stopping.abort();
-    for (const server of this.#servers) server.refuse();
+    lag.stop();
+    stopping.abort();
+    for (const { server } of servers) server.refuse();
     const shutdown = (type: ServerType) =>
       Promise.all(
-        this.#servers.filter((each) => each.type === type).map((each) => each.shutdown(drainMs)),
+        servers.filter(({ server }) => server.type === type)
+          .map(({ server }) => server.shutdown(drainMs)),
       );
     await shutdown("admin");
-    await Promise.all([this.#cluster.stop(), shutdown("client")]);
+    await Promise.all([cluster.stop(), shutdown("client")]);
   }
 
   /** Looks for certificates that have changed. */
   #look(): void {
-    const { found, problems } = this.#certificates.read();
+    const { found, problems } = this.#made.certificates.read();
     const problem = problems.join("\n");
     const seen = problem || JSON.stringify(found);
     const isSettled = seen === this.#seen;
@@ -181,7 +260,7 @@ class RunningService implements Service {
       }
     }
     if (isSettled && found.length > 0) void this.#useAndTell(found);
-    this.#certificates.warn(Date.now());
+    this.#made.certificates.warn(Date.now());
   }
 
   async #useAndTell(found: readonly Found[]): Promise<void> {
@@ -189,32 +268,12 @@ class RunningService implements Service {
   }
 
   async #use(found: readonly Found[]): Promise<readonly string[]> {
-    if (this.#stopping.signal.aborted) return [];
-    this.#certificates.use(found);
+    if (this.#made.stopping.signal.aborted) return [];
+    this.#made.certificates.use(found);
     const done = await Promise.all(
-      found.map(({ index, tls }) => this.#servers[index]?.renew(tls) ?? ""),
+      found.map(({ index, tls }) => this.#made.servers[index]?.server.renew(tls) ?? ""),
     );
-    this.#certificates.warn(Date.now());
+    this.#made.certificates.warn(Date.now());
     return done;
   }
-}
-
-/** What all client servers of the service have in common. */
-function clientOptions(hub: Hub): ClientOptions {
-  const troubles = new Allowance(() => {}, { lines: 1, periodMs: 60_000 });
-  const refusals = new Allowance((count) =>
-    log.warning("{count} more WebSockets were refused in the last minute.", { count })
-  );
-  return {
-    limits: DEFAULT_LIMITS,
-    otherwise: NOT_A_WEBSOCKET,
-    accept: acceptClients(hub),
-    trouble(message) {
-      if (troubles.take()) log.warning("{message}.", { message: new Whole(message) });
-    },
-    refused(remoteAddress, reason) {
-      if (!refusals.take()) return;
-      log.info("<{remoteAddress}> Refused a WebSocket: {reason}.", { remoteAddress, reason });
-    },
-  };
 }

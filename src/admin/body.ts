@@ -15,6 +15,12 @@ export class BodyTooLong extends Error {
 // that are no UTF-8 become U+FFFD, as in the original.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** A body that has arrived. */
+export interface Body {
+  readonly text: string;
+  readonly bytes: number;
+}
+
 /**
  * The body as text, decoded as a whole so that no character is torn.
  *
@@ -22,12 +28,12 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  * @throws {BodyTooLong} If it is longer than `limit`.
  * @throws {Error} If the connection breaks before its end.
  */
-export async function readBody(request: Request, limit: number): Promise<string> {
+export async function readBody(request: Request, limit: number): Promise<Body> {
   const announced = request.headers.get("content-length");
   if (announced !== null) {
     if (Number(announced) > limit) throw new BodyTooLong();
     // The runtime reads exactly this many bytes, and does so much faster than in pieces.
-    return decoder.decode(await request.arrayBuffer());
+    return bodyOf(new Uint8Array(await request.arrayBuffer()));
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -36,5 +42,9 @@ export async function readBody(request: Request, limit: number): Promise<string>
     if (size > limit) throw new BodyTooLong();
     chunks.push(chunk);
   }
-  return decoder.decode(Buffer.concat(chunks));
+  return bodyOf(Buffer.concat(chunks));
+}
+
+function bodyOf(bytes: Uint8Array): Body {
+  return { text: decoder.decode(bytes), bytes: bytes.length };
 }

@@ -239,9 +239,10 @@ function unwritable(path: string, error: unknown, folder?: string): string {
 function summary(config: Config): string {
   return [
     `OK: ${config.path}`,
-    ...config.servers.map(({ type, listen, port, tls, engine }) =>
-      `  ${type} server at ${formatAddress(listen, port)}, ${tls ? "TLS" : "plain text"}` +
-      (type === "client" && engine === "serve" ? ", the runtime's engine" : "")
+    ...config.servers.map((server) =>
+      `  ${server.type} server at ${formatAddress(server.listen, server.port)}, ` +
+      (server.tls ? "TLS" : "plain text") +
+      (server.type === "client" && server.engine === "serve" ? ", the runtime's engine" : "")
     ),
     ...config.cluster.map(({ host, port, protocol, ca }) =>
       `  peer ${protocol}://${formatAddress(host, port)}/` +

@@ -218,9 +218,9 @@ async function reload(
     };
   }
   try {
-    const renew = service.readCertificates();
+    const use = service.read(to);
     reopenLog({ ...logging, files: to.logs, onTrouble: "throw", writer: "rotating" });
-    const renewed = await renew();
+    const renewed = await use();
     return {
       ok: true,
       lines: ["Configuration, certificates and logs were read again.", ...renewed],
@@ -235,8 +235,11 @@ function announce(config: Config, service: Service): void {
   for (const { type, url } of service.listening) {
     log.info("Listening: {type} server at {url}", { type, url });
   }
-  for (const { type, engine, listen } of config.servers) {
-    if (type === "client" && engine === "serve" && knownAddresses(listen) === null) {
+  for (const server of config.servers) {
+    const { listen } = server;
+    if (
+      server.type === "client" && server.engine === "serve" && knownAddresses(listen) === null
+    ) {
       log.warning(
         "The client server on {listen} runs on the runtime's engine, which has fewer bounds, because " +
           'that is a host name. Set "listen" to an address for the socket engine.',

@@ -4,29 +4,22 @@
  * @module
  */
 
+import { BURST, type ClientLimits } from "../config/limits.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Listener } from "../hub/listener.ts";
 import type { Encoded } from "../hub/message.ts";
 import { Allowance } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
-import type { Socket, SocketHandlers, TextMessage } from "../websocket/socket.ts";
+import { Tally } from "../metrics/tally.ts";
+import {
+  type EndKind,
+  ENDS,
+  type Socket,
+  type SocketHandlers,
+  type TextMessage,
+} from "../websocket/socket.ts";
 import { type Command, InvalidCommand, parseCommand } from "./command.ts";
 import { instanceOf } from "./instance.ts";
-
-/**
- * Bytes that may wait for one slow listener; above it the connection is ended with 1013, and the
- * browser is expected to reconnect and replay.
- */
-export const BACKLOG_LIMIT = 1024 * 1024;
-
-/**
- * What one listener's commands may cost in a moment, see {@linkcode costOf}; more ends the connection
- * with 1008. A page of Phorge subscribes to a few topics, replays once, and pings every 15 s.
- */
-export const COMMAND_BUDGET = 128;
-
-/** How much of the budget comes back in a second. */
-const BUDGET_PER_SECOND = 10;
 
 /** Commands refused by one listener that are logged one by one; the rest are counted. */
 export const REFUSAL_LOG_LIMIT = 10;
@@ -39,18 +32,48 @@ const PONG: TextMessage = { text: PONG_TEXT, bytes: new TextEncoder().encode(PON
 
 const log = logger("client");
 
+/** Why a listener is gone: its socket has ended, or this server has ended it for what it did. */
+export type ListenerEnd = EndKind | keyof typeof CODES;
+
+/** What of a browser's commands was refused, while it stayed. */
+const IGNORED = ["invalid", "subscriptions", "replay"] as const;
+
+/** Codes and reasons of the connections that are ended here: too many commands, too much that waits. */
+const CODES = {
+  commands: [1008, "Too many commands"],
+  backlog: [1013, "Too slow"],
+} as const;
+
+/** What the browsers of a server have done. */
+export class ClientCounters {
+  opened = 0;
+  /** Messages that came from them. */
+  messages = 0;
+  readonly ended = new Tally<ListenerEnd>([...ENDS, "commands", "backlog"]);
+  readonly ignored = new Tally(IGNORED);
+}
+
+/** What a client server does with browsers. */
+export interface ClientOptions {
+  /** Asked whenever it matters, as they may change. */
+  limits(): ClientLimits;
+  readonly counters: ClientCounters;
+  /** Lines about browsers, of all servers together. */
+  readonly complaints: Allowance;
+}
+
 /** What takes over each new connection of a browser. */
-export function acceptClients(hub: Hub): (socket: Socket) => SocketHandlers {
-  const complaints = new Allowance((count) =>
-    log.warning("{count} more lines about browsers were left out in the last minute.", { count })
-  );
-  return (socket) => new Client(hub, socket, complaints);
+export function acceptClients(
+  hub: Hub,
+  options: ClientOptions,
+): (socket: Socket) => SocketHandlers {
+  return (socket) => new Client(hub, socket, options);
 }
 
 class Client implements SocketHandlers {
   readonly #socket: Socket;
   readonly #listener: Listener;
-  readonly #complaints: Allowance;
+  readonly #options: ClientOptions;
   #replaying = false;
   /** What of the budget was spent, and when. */
   #spent = 0;
@@ -58,13 +81,15 @@ class Client implements SocketHandlers {
   /** Allowed on top of the backlog's limit, until the backlog has been below it. */
   #replayedBytes = 0;
   #refusals = 0;
-  #ended = false;
+  /** Why this server has ended it. */
+  #endedFor: keyof typeof CODES | null = null;
   // Asked once, because deliveries are what this program does most.
   readonly #tracing = log.isEnabledFor("trace");
 
-  constructor(hub: Hub, socket: Socket, complaints: Allowance) {
+  constructor(hub: Hub, socket: Socket, options: ClientOptions) {
     this.#socket = socket;
-    this.#complaints = complaints;
+    this.#options = options;
+    options.counters.opened++;
     this.#listener = hub.join(instanceOf(socket.path), this);
     this.#trace("Connected from {remote}.", { remote: socket.remoteAddress });
   }
@@ -77,21 +102,26 @@ class Client implements SocketHandlers {
   }
 
   message(text: string): void {
-    if (this.#ended) return;
+    if (this.#endedFor !== null) return;
+    this.#options.counters.messages++;
     this.#trace("Received message: {text}", { text });
     let command: Command;
     try {
       command = parseCommand(text);
     } catch (error) {
       if (!(error instanceof InvalidCommand)) throw error;
-      this.#refuse("Ignored its message: {reason}: {text}", { reason: error.message, text });
+      this.#refuse("invalid", "Ignored its message: {reason}: {text}", {
+        reason: error.message,
+        text,
+      });
       this.#spend(1);
       return;
     }
     if (this.#spend(costOf(command))) this.#obey(command);
   }
 
-  close(fault: string | null): void {
+  close(kind: EndKind, fault: string | null): void {
+    this.#options.counters.ended.add(this.#endedFor ?? kind);
     this.#listener.leave();
     if (fault !== null) this.#info("Ended its connection: {fault}.", { fault });
     this.#trace("Disconnected.", {});
@@ -103,13 +133,17 @@ class Client implements SocketHandlers {
   #obey(command: Command): void {
     switch (command.command) {
       case "subscribe": {
-        const refused = this.#listener.subscribe(command.topics);
+        const refused = this.#listener.subscribe(command.topics, this.#options.limits());
         this.#trace("Subscribed to: {topics}", { topics: command.topics });
         if (refused > 0) {
-          this.#refuse("Refused {refused} of {count} subscriptions: over the limit.", {
-            refused,
-            count: command.topics.length,
-          });
+          this.#refuse(
+            "subscriptions",
+            "Refused {refused} of {count} subscriptions: over the limit.",
+            {
+              refused,
+              count: command.topics.length,
+            },
+          );
         }
         break;
       }
@@ -128,10 +162,11 @@ class Client implements SocketHandlers {
 
   #send(message: TextMessage): boolean {
     const bytes = this.#socket.queuedBytes;
-    if (bytes <= BACKLOG_LIMIT) this.#replayedBytes = 0;
-    const limit = BACKLOG_LIMIT + this.#replayedBytes;
+    const { backlog } = this.#options.limits();
+    if (bytes <= backlog) this.#replayedBytes = 0;
+    const limit = backlog + this.#replayedBytes;
     if (bytes > limit && !this.#replaying) {
-      this.#end(1013, "Too slow", "{bytes} bytes wait for it, more than {limit}", { bytes, limit });
+      this.#end("backlog", "{bytes} bytes wait for it, more than {limit}", { bytes, limit });
       return false;
     }
     return this.#socket.send(message);
@@ -144,8 +179,8 @@ class Client implements SocketHandlers {
    */
   #replay(ageMs: number): void {
     const bytes = this.#socket.queuedBytes;
-    if (bytes > BACKLOG_LIMIT) {
-      this.#refuse("Refused to replay: {bytes} bytes wait for it already.", { bytes });
+    if (bytes > this.#options.limits().backlog) {
+      this.#refuse("replay", "Refused to replay: {bytes} bytes wait for it already.", { bytes });
       return;
     }
     this.#replaying = true;
@@ -155,27 +190,33 @@ class Client implements SocketHandlers {
     this.#trace("Replayed {delivered} messages of the last {ageMs} ms.", { delivered, ageMs });
   }
 
-  /** Whether the budget allows for one more command; if not, the connection is ended. */
+  /** Whether `limit.commands` allows for one more command; if not, the connection is ended. */
   #spend(cost: number): boolean {
+    const { commands } = this.#options.limits();
     const now = performance.now();
-    const back = (now - this.#spentAt) / 1000 * BUDGET_PER_SECOND;
+    const back = (now - this.#spentAt) / 1000 * commands;
     this.#spent = Math.max(0, this.#spent - back) + cost;
     this.#spentAt = now;
-    if (this.#spent <= COMMAND_BUDGET) return true;
-    this.#end(1008, "Too many commands", "its commands cost more than {budget} in a moment", {
-      budget: COMMAND_BUDGET,
-    });
+    const limit = commands * BURST;
+    if (this.#spent <= limit) return true;
+    this.#end("commands", "its commands counted for more than {limit} in a moment", { limit });
     return false;
   }
 
-  #end(code: number, reason: string, why: string, values: Record<string, unknown>): void {
-    this.#ended = true;
+  #end(kind: keyof typeof CODES, why: string, values: Record<string, unknown>): void {
+    this.#endedFor = kind;
     this.#info(`Ended its connection: ${why}.`, values);
     this.#listener.leave();
+    const [code, reason] = CODES[kind];
     this.#socket.abort(code, reason);
   }
 
-  #refuse(text: string, values: Record<string, unknown>): void {
+  #refuse(
+    kind: typeof IGNORED[number],
+    text: string,
+    values: Record<string, unknown>,
+  ): void {
+    this.#options.counters.ignored.add(kind);
     this.#refusals++;
     if (this.#refusals <= REFUSAL_LOG_LIMIT) this.#info(text, values);
     if (this.#refusals === REFUSAL_LOG_LIMIT) {
@@ -184,7 +225,7 @@ class Client implements SocketHandlers {
   }
 
   #info(text: string, values: Record<string, unknown>): void {
-    if (!this.#complaints.take()) return;
+    if (!this.#options.complaints.take()) return;
     log.info(`<{listener} {remote}> ${text}`, {
       listener: `${this.#listener}`,
       remote: this.#socket.remoteAddress,
@@ -198,7 +239,10 @@ class Client implements SocketHandlers {
   }
 }
 
-/** A replay looks at all that is remembered, a subscription at each of its topics. */
+/**
+ * For how many commands one counts: a replay looks at all that is remembered, a subscription at each of its
+ * topics. As many topics as a listener may have by default can be subscribed to at once.
+ */
 function costOf(command: Command): number {
   switch (command.command) {
     case "replay":
@@ -206,6 +250,6 @@ function costOf(command: Command): number {
     case "ping":
       return 1;
     default:
-      return 1 + command.topics.length / 10;
+      return 1 + command.topics.length / 25;
   }
 }

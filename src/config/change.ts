@@ -7,6 +7,8 @@
 import { isAbsolute } from "node:path";
 import type { Config, ServerConfig } from "./config.ts";
 import { logFiles } from "./logs.ts";
+import { heapLimit } from "./memory.ts";
+import { servicePermissions } from "./permissions.ts";
 
 /**
  * The keys whose change needs a service with other permissions, or another socket; without any, the
@@ -18,11 +20,9 @@ export function restartReasons(from: Config, to: Config): string[] {
 }
 
 /** Whether no path starts at the working directory. */
-export function isRooted({ path, pidfile, logs, servers, cluster }: Config): boolean {
-  const files = servers.flatMap(({ tls }) => tls ? [tls.key, tls.cert, tls.chain ?? "/"] : []);
-  const authorities = cluster.map(({ ca }) => ca ?? "/");
-  return [path, pidfile, ...logs.map(({ path }) => path), ...files, ...authorities]
-    .every(isAbsolute);
+export function isRooted(config: Config): boolean {
+  const { read, write } = servicePermissions(config);
+  return [config.pidfile, ...read, ...write].every(isAbsolute);
 }
 
 /** What of a configuration a service is started with, by key. */
@@ -30,10 +30,12 @@ const KEYS: readonly (readonly [string, (config: Config) => unknown])[] = [
   ["servers", ({ servers }) => servers.map(identityOf)],
   ["cluster", ({ cluster }) => cluster],
   ["logs", ({ logs }) => logs.flatMap(logFiles)],
-  ["memory.hint", ({ memoryHint }) => memoryHint],
+  ["memory.hint or limit.connections", heapLimit],
+  ["telemetry", ({ telemetry }) => telemetry],
 ];
 
-/** All of it: another certificate file is another permission. */
-function identityOf({ type, port, listen, engine, tls }: ServerConfig): unknown {
-  return { type, port, listen, engine, tls };
+/** What it is bound to, and the files that it may read: another file is another permission. */
+function identityOf(server: ServerConfig): unknown {
+  const { type, port, listen, tls } = server;
+  return { type, port, listen, tls, own: server.type === "client" ? server.engine : server.token };
 }

@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { AdminLimits, ClientLimits } from "./limits.ts";
+
 /** The files a server speaks TLS with, as paths relative to the working directory. */
 export interface TlsFiles {
   /** `ssl.key`: PEM private key. */
@@ -26,18 +28,39 @@ export type ServerType = "admin" | "client";
  */
 export type Engine = "socket" | "serve";
 
-/** One entry of `servers`. */
-export interface ServerConfig {
-  readonly type: ServerType;
+/** What both types of server have. */
+interface ServerAddress {
   /** 1 to 65535. */
   readonly port: number;
   /** IPv4 or IPv6 address without brackets, or a host name. */
   readonly listen: string;
   /** `null`: plain text. */
   readonly tls: TlsFiles | null;
-  /** Of a client server; an admin server is always on `Deno.serve`. */
-  readonly engine: Engine;
 }
+
+/** An entry of `servers` that holds browsers' WebSockets. */
+export interface ClientServerConfig extends ServerAddress {
+  readonly type: "client";
+  readonly engine: Engine;
+  /** `origins`: patterns of `origin.ts` for the pages that may connect; `null`: any. */
+  readonly origins: readonly string[] | null;
+  /** `proxies`: networks whose word on a client's address is believed. */
+  readonly proxies: readonly string[];
+  readonly limits: ClientLimits;
+}
+
+/** An entry of `servers` that takes messages; it is always on `Deno.serve`. */
+export interface AdminServerConfig extends ServerAddress {
+  readonly type: "admin";
+  /** `allow`: networks that are answered; `null`: all. */
+  readonly allow: readonly string[] | null;
+  /** `token.file`: a file with the token that publishing takes; `null`: none. */
+  readonly token: string | null;
+  readonly limits: AdminLimits;
+}
+
+/** One entry of `servers`. */
+export type ServerConfig = ClientServerConfig | AdminServerConfig;
 
 /** How much a log shows: each level shows those after it as well. */
 export type LogLevel = "trace" | "debug" | "info" | "warning" | "error";
@@ -68,6 +91,8 @@ export interface PeerConfig {
    * relative to the working directory; `null` for those alone.
    */
   readonly ca: string | null;
+  /** `token.file`: a file with the token that the peer's admin server takes; `null`: none. */
+  readonly token: string | null;
 }
 
 /** A validated configuration. */
@@ -86,6 +111,8 @@ export interface Config {
   readonly user: string | null;
   /** `drain`: seconds over which a stop spreads the end of the browsers' connections. */
   readonly drain: number;
+  /** `telemetry`: URL of an OpenTelemetry collector that is sent metrics and traces; `null`: none. */
+  readonly telemetry: string | null;
 }
 
 /** Where each type listens when `listen` is absent, as Phorge's guide says. */

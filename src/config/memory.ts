@@ -6,13 +6,10 @@
  * @module
  */
 
-import type { Config, ServerConfig } from "./config.ts";
+import type { ClientServerConfig, Config } from "./config.ts";
 
 /** In MiB: with 8 the service does not get as far as listening. */
 export const HINT_MIN = 32;
-
-/** Connections of one client server, at most. */
-export const CONNECTION_LIMIT = 50_000;
 
 /** The service without connections, in bytes. */
 const BASE = 7e6;
@@ -51,7 +48,7 @@ export function connectionsHeld(config: Config): number | null {
   if (bytes >= heapNeeded(config, 1)) return null;
   const [none, all] = [heapNeeded(config, 0), heapNeeded(config, 1)];
   const share = Math.max(0, (bytes - none) / (all - none));
-  const limit = config.servers.filter(({ type }) => type === "client").length * CONNECTION_LIMIT;
+  const limit = connectionLimit(config);
   return Math.floor(share * limit / 100) * 100;
 }
 
@@ -66,15 +63,23 @@ export function memoryWarning(config: Config): string | null {
     "to the same";
 }
 
+/** The connections that all client servers accept. */
+export function connectionLimit(config: Config): number {
+  return clientServers(config).reduce((sum, { limits }) => sum + limits.connections, 0);
+}
+
+function clientServers({ servers }: Config): ClientServerConfig[] {
+  return servers.filter((each) => each.type === "client");
+}
+
 /** In bytes, for this share of the connections that are accepted. */
-function heapNeeded({ servers }: Config, share: number): number {
-  const connections = servers.filter(({ type }) => type === "client").map(heapOfConnections);
-  const all = connections.reduce((sum, each) => sum + each, 0);
+function heapNeeded(config: Config, share: number): number {
+  const all = clientServers(config).reduce((sum, each) => sum + heapOfConnections(each), 0);
   return HEADROOM * (BASE + HISTORY + share * all);
 }
 
 /** The engine `serve` was not measured, and is taken for the dearer one. */
-function heapOfConnections({ tls, engine }: ServerConfig): number {
+function heapOfConnections({ tls, engine, limits }: ClientServerConfig): number {
   const connection = tls === null && engine === "socket" ? PLAIN_CONNECTION : TLS_CONNECTION;
-  return CONNECTION_LIMIT * (connection + BURST);
+  return limits.connections * (connection + BURST);
 }

@@ -1,5 +1,5 @@
 /**
- * IP addresses: one spelling for each, and which networks are one's own.
+ * IP addresses: one spelling for each, networks of them, and which networks are one's own.
  *
  * @module
  */
@@ -38,6 +38,64 @@ export function canonicalAddress(address: string): string | null {
   if (high === undefined || low === undefined) return hostname.slice(1, -1);
   return [high, low].flatMap((word) => [parseInt(word, 16) >> 8, parseInt(word, 16) & 255])
     .join(".");
+}
+
+/** What to do about a network that cannot be used; `""` when there is nothing particular to say. */
+export function networkFault(text: string): string | null {
+  const { address, prefix } = split(text);
+  if (canonicalAddress(address) === null) {
+    return /^[a-z][\w.-]*$/i.test(address) ? "Write addresses: names are not looked up." : "";
+  }
+  if (address.includes("%")) return "Remove the zone after the address.";
+  const bits = isIPv4(address) ? 32 : 128;
+  if (prefix === null) return null;
+  if (!/^(0|[1-9]\d{0,2})$/.test(prefix) || Number(prefix) > bits) {
+    return `After the slash stands a whole number from 0 to ${bits}.`;
+  }
+  return isMapped(address) && Number(prefix) < MAPPED_BITS
+    ? "Write an IPv4 network in the form 192.0.2.0/24, and an IPv6 network beside it."
+    : null;
+}
+
+/** Addresses and networks such as `192.0.2.7` and `2001:db8::/32`, none with a {@linkcode networkFault}. */
+export class Networks {
+  readonly #list = new BlockList();
+  readonly #isEmpty: boolean;
+
+  constructor(networks: readonly string[]) {
+    this.#isEmpty = networks.length === 0;
+    for (const network of networks) {
+      const { address, prefix } = split(network);
+      const canonical = canonicalAddress(address);
+      if (canonical === null) continue;
+      const family = familyOf(canonical);
+      const bits = family === "ipv4" ? 32 : 128;
+      const mapped = isMapped(address) ? MAPPED_BITS : 0;
+      this.#list.addSubnet(canonical, prefix === null ? bits : Number(prefix) - mapped, family);
+    }
+  }
+
+  /** Whether an address, in whatever spelling, is in one of them. What is no address is in none. */
+  has(address: string): boolean {
+    if (this.#isEmpty) return false;
+    const canonical = canonicalAddress(address);
+    return canonical !== null && this.#list.check(canonical, familyOf(canonical));
+  }
+}
+
+/** Bits before the IPv4 address in one that is mapped (RFC 4291, section 2.5.5.2). */
+const MAPPED_BITS = 96;
+
+/** Whether an address is an IPv4 one written as IPv6. */
+function isMapped(address: string): boolean {
+  return !isIPv4(address) && isIPv4(canonicalAddress(address) ?? "");
+}
+
+function split(network: string): { readonly address: string; readonly prefix: string | null } {
+  const slash = network.indexOf("/");
+  return slash < 0
+    ? { address: network, prefix: null }
+    : { address: network.slice(0, slash), prefix: network.slice(slash + 1) };
 }
 
 /** Whether a canonical address is of this host alone. */

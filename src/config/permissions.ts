@@ -44,18 +44,22 @@ export function servicePermissions(config: Config): Permissions {
     tls === null ? [] : [tls.key, tls.cert, ...tls.chain === null ? [] : [tls.chain]]
   );
   const authorities = config.cluster.flatMap(({ ca }) => ca === null ? [] : [ca]);
+  const tokens = [
+    ...config.servers.map((each) => each.type === "admin" ? each.token : null),
+    ...config.cluster.map(({ token }) => token),
+  ].filter((path) => path !== null);
   return {
     net: unique([
-      ...config.servers.flatMap(({ listen, port, engine }) => [
-        formatAddress(listen, port),
+      ...config.servers.flatMap((server) => [
+        formatAddress(server.listen, server.port),
         // Node.js's sockets ask for what a name resolves to, and the watchdog connects to it.
-        ...engine === "socket"
-          ? (knownAddresses(listen) ?? []).map((at) => formatAddress(at, port))
+        ...server.type === "client" && server.engine === "socket"
+          ? (knownAddresses(server.listen) ?? []).map((at) => formatAddress(at, server.port))
           : [],
       ]),
       ...config.cluster.map(({ host, port }) => formatAddress(host, port)),
     ]),
-    read: unique([config.path, ...certificates, ...authorities, ...logs]),
+    read: unique([config.path, ...certificates, ...authorities, ...tokens, ...logs]),
     write: unique(logs),
   };
 }

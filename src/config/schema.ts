@@ -47,6 +47,9 @@ export interface Kind<T> {
   read(value: unknown, place: Place): T | undefined;
 }
 
+/** What could be read of a value that `K` describes. */
+export type Read<K> = K extends Kind<infer T> ? T : never;
+
 /** What the value of a key may be, and what its absence means. */
 export interface Field<T> {
   readonly kind: Kind<T>;
@@ -111,20 +114,26 @@ const BINARY_UNITS: ReadonlyMap<string, number> = new Map([
   ["GiB", 1024 ** 3],
 ]);
 
-/** A number of bytes: a whole number, or a text such as `16MiB`. */
-export function byteCount(noun: string, use: string): Kind<number> {
-  const accept = (value: unknown) => {
-    if (typeof value === "number") {
-      return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-    }
+/** A number of bytes from `min` to `max`: a whole number, or a text such as `16MiB`. */
+export function byteCount(
+  noun: string,
+  use: string,
+  min = 0,
+  max = Number.MAX_SAFE_INTEGER,
+): Kind<number> {
+  const count = (value: unknown) => {
+    if (typeof value === "number") return value;
     const [, digits, unit] = typeof value === "string"
       ? /^(\d{1,9}) ?(\w+)$/.exec(value) ?? []
       : [];
-    const factor = BINARY_UNITS.get(unit ?? "");
-    return factor === undefined ? undefined : Number(digits) * factor;
+    return Number(digits) * (BINARY_UNITS.get(unit ?? "") ?? NaN);
+  };
+  const accept = (value: unknown) => {
+    const bytes = count(value);
+    return Number.isInteger(bytes) && bytes >= min && bytes <= max ? bytes : undefined;
   };
   const hint = (value: unknown) =>
-    typeof value === "string" && /^\d+ ?[A-Za-z]*$/.test(value)
+    typeof value === "string" && /^\d+ ?[A-Za-z]*$/.test(value) && Number.isNaN(count(value))
       ? `Write bytes as a number without quotes, or end the text with ${
         [...BINARY_UNITS.keys()].join(", ").replace(/, (?=\w+$)/, " or ")
       }.`
@@ -174,6 +183,11 @@ export function list<T>(use: string, kind: Kind<T>): Kind<readonly (T | undefine
   };
 }
 
+/** The items of a list that could be read; the others have been reported. */
+export function readable<T>(items: readonly (T | undefined)[]): T[] {
+  return items.filter((item) => item !== undefined);
+}
+
 /** An object with exactly these keys. */
 export function object<T>(use: string, fields: { [K in keyof T]: Field<T[K]> }): Kind<Draft<T>> {
   const known = new Map<string, Field<unknown>>(Object.entries(fields));
@@ -217,7 +231,7 @@ export function object<T>(use: string, fields: { [K in keyof T]: Field<T[K]> }):
 }
 
 /** An object in which every part could be read. */
-type Complete<D> = D & { readonly [K in keyof D]: Exclude<D[K], undefined> };
+export type Complete<D> = D & { readonly [K in keyof D]: Exclude<D[K], undefined> };
 
 /** Whether every part of an object could be read. */
 export function isComplete<D extends object>(draft: D | undefined): draft is Complete<D> {

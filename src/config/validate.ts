@@ -5,17 +5,10 @@
  * @module
  */
 
-import {
-  type Config,
-  DEFAULT_DRAIN,
-  DEFAULT_LISTEN,
-  type Engine,
-  formatAddress,
-  type ServerType,
-} from "./config.ts";
+import { type Config, DEFAULT_DRAIN, formatAddress } from "./config.ts";
 import { ConfigError, type Problem, quote } from "./error.ts";
-import { checkFiles, type FileUse, pathFault } from "./files.ts";
-import { canonicalHost, hostFault, knownAddresses } from "./host.ts";
+import { checkFiles, type FileUse } from "./files.ts";
+import { canonicalHost } from "./host.ts";
 import { LOG_DEFAULTS, logFiles, ROTATE_KEEP_MAX } from "./logs.ts";
 import { HINT_MIN } from "./memory.ts";
 import { filesBeside } from "./pidfile.ts";
@@ -23,27 +16,29 @@ import {
   byteCount,
   complete,
   isComplete,
-  type Kind,
   list,
   object,
   oneOf,
   optional,
   Place,
+  type Read,
   required,
   text,
   wholeNumber,
 } from "./schema.ts";
+import { checkServers, server, serverConfig } from "./servers.ts";
+import { file, host, NONE, port } from "./values.ts";
 
-const port = wholeNumber("a port", "a whole number from 1 to 65535", 1, 65_535);
-const host = text("a host", "an IPv4 address, an IPv6 address or a host name", hostFault);
-const file = text("a path", "the path of a file in quotes", pathFault);
-const type = oneOf("a type of server", "admin", "client");
-const engine = oneOf("an engine", "socket", "serve");
 const protocol = oneOf("a protocol", "http", "https");
 const level = oneOf("a level", "trace", "debug", "info", "warning", "error");
 const format = oneOf("a format", "text", "json");
 const bytes = byteCount("a number of bytes", 'bytes, a text such as "16MiB", or 0 for never');
 const seconds = wholeNumber("a number of seconds", "a whole number from 0 to 300", 0, 300);
+const collector = text(
+  "the URL of a collector",
+  'the URL that it takes OTLP over HTTP at, such as "http://127.0.0.1:4318"',
+  collectorFault,
+);
 const user = text("a user", "the name or the number of a user in quotes", userFault);
 const megabytes = wholeNumber(
   "a number of megabytes",
@@ -51,19 +46,6 @@ const megabytes = wholeNumber(
   HINT_MIN,
   Number.MAX_SAFE_INTEGER,
 );
-
-/** Phorge tests these keys for truth, so an empty text is as good as none. */
-const NONE = [null, ""];
-
-const server = object('an object such as {"type": "client", "port": 22280}', {
-  "type": required(type),
-  "port": required(port),
-  "listen": optional(host, null, NONE),
-  "ssl.key": optional(file, null, NONE),
-  "ssl.cert": optional(file, null, NONE),
-  "ssl.chain": optional(file, null, NONE),
-  "engine": optional(engine, null, NONE),
-});
 
 const log = object('an object such as {"path": "/var/log/aphlict.log"}', {
   "path": required(file),
@@ -89,6 +71,7 @@ const peer = object(
     "port": required(port),
     "protocol": required(protocol),
     "ssl.ca": optional(file, null, NONE),
+    "token.file": optional(file, null, NONE),
   },
 );
 
@@ -100,10 +83,8 @@ const root = object("an object with the keys servers and pidfile", {
   "memory.hint": optional(megabytes, null, [0]),
   "user": optional(user, null, NONE),
   "drain": optional(seconds, DEFAULT_DRAIN, [null]),
+  "telemetry": optional(collector, null, NONE),
 });
-
-/** What could be read of an object that `K` describes. */
-type Read<K> = K extends Kind<infer T> ? T : never;
 
 /** The entries of a list; `undefined` is one that is no object. */
 type Entries<K> = readonly (Read<K> | undefined)[];
@@ -127,15 +108,7 @@ export function validate(path: string, value: unknown): Config {
   // Every entry is complete as there are no problems: `complete` tells the compiler and drops nothing.
   return {
     path,
-    servers: complete(draft.servers).map((each) => ({
-      type: each.type,
-      port: each.port,
-      listen: each.listen ?? DEFAULT_LISTEN[each.type],
-      tls: each["ssl.key"] === null || each["ssl.cert"] === null
-        ? null
-        : { key: each["ssl.key"], cert: each["ssl.cert"], chain: each["ssl.chain"] },
-      engine: each.engine ?? defaultEngine(each.type, each.listen),
-    })),
+    servers: complete(draft.servers).map(serverConfig),
     logs: complete(draft.logs).map((each) => ({
       path: each.path,
       rotateSize: each["rotate.size"],
@@ -148,86 +121,14 @@ export function validate(path: string, value: unknown): Config {
       port: each.port,
       protocol: each.protocol,
       ca: each["ssl.ca"],
+      token: each["token.file"],
     })),
     pidfile: draft.pidfile,
     memoryHint: draft["memory.hint"],
     user: draft.user,
     drain: draft.drain,
+    telemetry: draft.telemetry,
   };
-}
-
-function checkServers(servers: Entries<typeof server>, place: Place): void {
-  if (servers.length === 0) {
-    place.report('There are no servers. Add one with the type "admin" and one with "client".');
-    return;
-  }
-  // An entry whose type could not be read may be the one that seems to be missing.
-  const types = new Set(servers.map((each) => each?.type));
-  for (const wanted of types.has(undefined) ? [] : ["admin", "client"] as const) {
-    if (types.has(wanted)) continue;
-    place.report(`No server has the type "${wanted}". Add one: ${SERVES[wanted]}.`);
-  }
-
-  const ports = new Map<number, number>();
-  servers.forEach((each, index) => {
-    if (each === undefined) return;
-    checkTls(each, place.at(index));
-    if (
-      each.engine === "socket" && typeof each.listen === "string" &&
-      knownAddresses(each.listen) === null
-    ) {
-      place.at(index).key("engine").report(
-        `The socket engine needs an address to listen on, and ${
-          quote(each.listen)
-        } is a host name: ` +
-          'the permissions have to name what it resolves to. Write the address, or use "serve".',
-      );
-    }
-    if (each.type === "admin" && each.engine === "socket") {
-      place.at(index).key("engine").report(
-        'An admin server holds no WebSockets: its engine is always "serve". Remove the key.',
-      );
-    }
-    if (each.port === undefined) return;
-    const first = ports.get(each.port);
-    if (first === undefined) {
-      ports.set(each.port, index);
-      return;
-    }
-    place.at(index).key("port").report(
-      `${each.port} is also the port of servers[${first}]. ` +
-        "Give each server a port of its own, even if they listen on different addresses.",
-    );
-  });
-}
-
-/** A client server on a host name gets the runtime's engine, as its permissions name the address too. */
-function defaultEngine(type: ServerType, host: string | null): Engine {
-  return type === "client" && knownAddresses(host ?? DEFAULT_LISTEN[type]) !== null
-    ? "socket"
-    : "serve";
-}
-
-/** What would not work without a server of each type. */
-const SERVES: Readonly<Record<ServerType, string>> = {
-  admin: "it takes the messages from Phorge",
-  client: "it passes the messages to browsers",
-};
-
-function checkTls(each: Read<typeof server>, place: Place): void {
-  const { "ssl.key": key, "ssl.cert": cert, "ssl.chain": chain } = each;
-  const both = "Set both to serve TLS, or neither.";
-  if (typeof key === "string" && cert === null) {
-    place.key("ssl.cert").report(`"ssl.key" is set, but this is not. ${both}`);
-  }
-  if (typeof cert === "string" && key === null) {
-    place.key("ssl.key").report(`"ssl.cert" is set, but this is not. ${both}`);
-  }
-  if (typeof chain === "string" && key === null && cert === null) {
-    place.key("ssl.chain").report(
-      `${quote(chain)} needs "ssl.key" and "ssl.cert". Set both to serve TLS, or remove the chain.`,
-    );
-  }
 }
 
 function checkCluster(cluster: Entries<typeof peer>, place: Place): void {
@@ -267,12 +168,15 @@ function fileUses(path: string, draft: Read<typeof root>, top: Place): FileUse[]
   add(path, top, { access: "read" }, "the configuration file");
   draft.servers?.forEach((each, index) => {
     const place = top.key("servers").at(index);
-    for (const name of ["ssl.key", "ssl.cert", "ssl.chain"] as const) {
+    for (const name of ["ssl.key", "ssl.cert", "ssl.chain", "token.file"] as const) {
       add(each?.[name], place.key(name), { access: "read" });
     }
   });
   draft.cluster?.forEach((each, index) => {
-    add(each?.["ssl.ca"], top.key("cluster").at(index).key("ssl.ca"), { access: "read" });
+    const place = top.key("cluster").at(index);
+    for (const name of ["ssl.ca", "token.file"] as const) {
+      add(each?.[name], place.key(name), { access: "read" });
+    }
   });
   const { pidfile } = draft;
   add(pidfile, top.key("pidfile"), {
@@ -303,4 +207,14 @@ function fileUses(path: string, draft: Read<typeof root>, top: Place): FileUse[]
 /** What is wrong with a user: it becomes an argument of `setpriv` and `id`. */
 function userFault(name: string): string | null {
   return /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/.test(name) ? null : "";
+}
+
+/** What is wrong with a URL that telemetry is sent to. */
+function collectorFault(url: string): string | null {
+  const parsed = URL.parse(url);
+  if (parsed === null) return "";
+  if (!/^https?:$/.test(parsed.protocol)) return "It begins with http:// or https://.";
+  return parsed.username !== "" || parsed.password !== ""
+    ? "Remove what stands before the @: it would be shown by `ps`."
+    : null;
 }

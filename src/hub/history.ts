@@ -63,9 +63,15 @@ export class HistoryStore {
   #oldest: Entry | null = null;
   #newest: Entry | null = null;
   #bytes = 0;
+  #size = 0;
 
   constructor(limits: HistoryLimits = DEFAULT_HISTORY_LIMITS) {
     this.limits = limits;
+  }
+
+  /** Messages that are remembered. */
+  get size(): number {
+    return this.#size;
   }
 
   /** Bytes of all that is remembered, overhead included. */
@@ -94,6 +100,7 @@ export class HistoryStore {
     if (this.#newest) this.#newest.newer = entry;
     else this.#oldest = entry;
     this.#newest = entry;
+    this.#size++;
     this.#bytes += entry.encoded.bytes.length + ENTRY_OVERHEAD;
     // The oldest of all is also the oldest of its own instance, as both are in order of time.
     while (this.#oldest && this.#bytes > this.limits.bytes) this.#oldest.history.forgetOldest();
@@ -105,6 +112,7 @@ export class HistoryStore {
     else this.#oldest = entry.newer;
     if (entry.newer) entry.newer.older = entry.older;
     else this.#newest = entry.older;
+    this.#size--;
     this.#bytes -= entry.encoded.bytes.length + ENTRY_OVERHEAD;
   }
 }

@@ -8,6 +8,8 @@
  * @module
  */
 
+import { type Distribution, Histogram, RECEIVERS } from "../metrics/histogram.ts";
+import { Tally } from "../metrics/tally.ts";
 import {
   DEFAULT_HISTORY_LIMITS,
   History,
@@ -72,6 +74,34 @@ export interface Status {
   readonly historyAgeMs: number | null;
 }
 
+/** Numbers about the whole hub. */
+export interface Overview {
+  readonly listeners: number;
+  /** A listener with two topics counts twice. */
+  readonly subscriptions: number;
+  /** Instances that have listeners or history, and the default one. */
+  readonly instances: number;
+  /** Instances by name, as far as something was published for them; {@linkcode NAMED_LIMIT} at most. */
+  readonly named: readonly Readonly<{ name: string; listeners: number }>[];
+  /** Valid messages taken in. */
+  readonly messages: number;
+  /** Those, by what became of them. */
+  readonly published: Readonly<Record<Publication["outcome"], number>>;
+  /** Deliveries to listeners, replays not counted. */
+  readonly deliveries: number;
+  /** Messages that are remembered, and their bytes, overhead included. */
+  readonly historyMessages: number;
+  readonly historyBytes: number;
+  /** Receivers of published messages. */
+  readonly fanOut: Distribution;
+}
+
+/**
+ * Instances that are told apart by name. Browsers make names up, so one counts only when Phorge has posted
+ * for it.
+ */
+const NAMED_LIMIT = 100;
+
 class Instance implements Home {
   readonly name: string;
   readonly topics = new TopicIndex<Listener>();
@@ -112,7 +142,9 @@ export class Hub {
   readonly #seen = new Seen();
   readonly #instances = new Map<string, Instance>();
   #nextId = 1;
-  #messagesIn = 0;
+  readonly #named = new Set([DEFAULT_INSTANCE]);
+  readonly #published = new Tally<Publication["outcome"]>(["published", "touched", "duplicate"]);
+  readonly #fanOut = new Histogram(RECEIVERS);
   #messagesOut = 0;
 
   constructor(options: HubOptions) {
@@ -148,11 +180,14 @@ export class Hub {
     const touched = isTouched ? former : [...former, this.fingerprint];
     // Before anything is changed, as it may throw.
     const encoded = new Encoded({ ...message, touched });
-    this.#messagesIn++;
-    if (isTouched) return { outcome: "touched", touched, encoded, receivers: 0 };
-    if (this.#seen.has(name, message.uniqueID)) {
-      return { outcome: "duplicate", touched, encoded, receivers: 0 };
-    }
+    const outcome = isTouched
+      ? "touched"
+      : this.#seen.has(name, message.uniqueID)
+      ? "duplicate"
+      : "published";
+    this.#published.add(outcome);
+    if (outcome !== "published") return { outcome, touched, encoded, receivers: 0 };
+    if (this.#named.size < NAMED_LIMIT) this.#named.add(name);
     const now = this.#now();
     this.#seen.add(name, message.uniqueID, now);
     const instance = this.#instance(name);
@@ -162,7 +197,8 @@ export class Hub {
       if (listener.sink.deliver(encoded)) receivers++;
     }
     this.#messagesOut += receivers;
-    return { outcome: "published", touched, encoded, receivers };
+    this.#fanOut.observe(receivers);
+    return { outcome, touched, encoded, receivers };
   }
 
   /** What was published in the last `ageMs`, of all instances, oldest first. */
@@ -182,10 +218,35 @@ export class Hub {
       uptimeMs: now - this.#started,
       active: instance?.active ?? 0,
       total: instance?.total ?? 0,
-      messagesIn: this.#messagesIn,
+      messagesIn: this.#published.total,
       messagesOut: this.#messagesOut,
       historySize: instance?.history.size ?? 0,
       historyAgeMs: oldest ? now - oldest.at : null,
+    };
+  }
+
+  /** Looks at everything. Costs a look at each instance. */
+  overview(): Overview {
+    this.expire();
+    let [listeners, subscriptions] = [0, 0];
+    for (const { active, topics } of this.#instances.values()) {
+      listeners += active;
+      subscriptions += topics.subscriptions;
+    }
+    return {
+      listeners,
+      subscriptions,
+      instances: this.#instances.size,
+      named: [...this.#named].map((name) => ({
+        name,
+        listeners: this.#instances.get(name)?.active ?? 0,
+      })),
+      messages: this.#published.total,
+      published: this.#published.counts,
+      deliveries: this.#messagesOut,
+      historyMessages: this.#store.size,
+      historyBytes: this.#store.bytes,
+      fanOut: this.#fanOut.distribution,
     };
   }
 

@@ -8,11 +8,13 @@ import type { History } from "./history.ts";
 import type { Encoded } from "./message.ts";
 import type { TopicIndex } from "./topics.ts";
 
-/** Topics that one listener may be subscribed to at a time. A Phorge page subscribes to a few. */
-export const SUBSCRIPTION_LIMIT = 4096;
-
-/** Characters of one topic. A PHID has about 30. */
-export const TOPIC_LIMIT = 256;
+/** What a listener may be subscribed to. */
+export interface SubscriptionLimits {
+  /** Topics at a time. */
+  readonly subscriptions: number;
+  /** Characters of one topic. */
+  readonly topic: number;
+}
 
 /** Where a listener's messages go. */
 export interface Sink {
@@ -58,15 +60,14 @@ export class Listener {
   /**
    * Subscribes to topics. Repetitions are harmless.
    *
-   * @returns How many topics were refused, being longer than {@linkcode TOPIC_LIMIT} characters or
-   * beyond {@linkcode SUBSCRIPTION_LIMIT} topics.
+   * @returns How many topics were refused, being too long or too many.
    */
-  subscribe(topics: readonly string[]): number {
+  subscribe(topics: readonly string[], limits: SubscriptionLimits): number {
     if (!this.#here) return 0;
     let refused = 0;
     for (const topic of topics) {
       if (this.#subscriptions.has(topic)) continue;
-      if (topic.length > TOPIC_LIMIT || this.#subscriptions.size >= SUBSCRIPTION_LIMIT) {
+      if (topic.length > limits.topic || this.#subscriptions.size >= limits.subscriptions) {
         refused++;
         continue;
       }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { miss } from "./missing.ts";
+
 /** What an {@linkcode Allowance} lets through. */
 export interface AllowanceLimit {
   /** Lines in one period. */
@@ -39,6 +41,7 @@ export class Allowance {
     this.#lines++;
     if (this.#lines <= this.#limit.lines) return true;
     this.#leftOut++;
+    miss("leftOut");
     if (this.#leftOut === 1) this.#tellAfter(this.#until - now);
     return false;
   }

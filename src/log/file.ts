@@ -10,6 +10,7 @@
 import type { LogConfig } from "../config/config.ts";
 import { logFiles } from "../config/logs.ts";
 import { FORMATS } from "./formats.ts";
+import { miss } from "./missing.ts";
 import { shift } from "./rotation.ts";
 import { LogFileError, reasonOf } from "./trouble.ts";
 
@@ -76,6 +77,7 @@ export class LogFile {
       this.#append(bytes, file, info);
       this.#lost = 0;
     } catch (error) {
+      miss("lost");
       if (this.#lost++ > 0) return;
       const what = error instanceof LogFileError
         ? error.message

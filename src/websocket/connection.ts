@@ -13,25 +13,40 @@ import { formatAddress } from "../config/config.ts";
 import type { Batch } from "./batch.ts";
 import { Decoder, type Incoming, ProtocolError } from "./decoder.ts";
 import { closePayload, OPCODE } from "./frame.ts";
-import { type Handshake, HandshakeReader, timedOut, unavailable } from "./handshake.ts";
+import { type Admitted, behind, type Refusal } from "./admission.ts";
+import { type Handshake, HandshakeReader, refused, timedOut } from "./handshake.ts";
 import type { Outbox, Writer } from "./outbox.ts";
-import type { PlainAnswer, Socket, SocketHandlers, SocketLimits, TextMessage } from "./socket.ts";
+import type {
+  EndKind,
+  PlainAnswer,
+  RefusalKind,
+  Socket,
+  SocketCounters,
+  SocketHandlers,
+  SocketLimits,
+  TextMessage,
+} from "./socket.ts";
 
 /** What a connection needs of the server that accepted it. */
 export interface Home {
   readonly limits: SocketLimits;
   readonly otherwise: PlainAnswer;
   readonly outbox: Outbox;
+  readonly counters: SocketCounters;
   /** A clock in ms. */
   readonly now: number;
   accept(socket: Socket): SocketHandlers;
-  refused(remoteAddress: string, reason: string): void;
+  refused(remoteAddress: string, kind: RefusalKind, reason: string): void;
   /** The request has had its answer, and is no WebSocket. */
   answered(connection: Connection): void;
-  /** The handshake is done; `false` when there is no room for one more. */
-  admit(connection: Connection): boolean;
-  /** The connection is gone. */
-  left(connection: Connection): void;
+  /** The handshake is done: whether it may have its WebSocket. */
+  admit(connection: Connection, header: (name: string) => string | null): Admitted | Refusal;
+  /**
+   * The connection is gone.
+   *
+   * @param network What it was admitted under; `undefined` when it was not.
+   */
+  left(connection: Connection, network: Admitted["network"] | undefined): void;
 }
 
 /**
@@ -46,6 +61,13 @@ type Phase = "handshake" | "open" | "closing" | "ending";
 /** A batch that has grown to this many bytes is written without waiting for the turn to end. */
 const WRITE_SIZE = 64 * 1024;
 
+/** What the codes of a {@linkcode ProtocolError} mean. */
+const KINDS: Readonly<Record<ProtocolError["code"], EndKind>> = {
+  1002: "protocol",
+  1007: "encoding",
+  1009: "size",
+};
+
 const NO_PAYLOAD = new Uint8Array(0);
 
 /** Streams know their connection, so that one handler serves them all. */
@@ -57,8 +79,9 @@ export class Connection implements Socket, Writer {
   readonly #home: Home;
   readonly #stream: Stream;
   readonly #raw: Stream;
-  readonly remoteAddress: string;
+  remoteAddress: string;
   path = "";
+  #network: Admitted["network"] | undefined = undefined;
   #phase: Phase = "handshake";
   /** When the phase began or, when it is `open`, when the peer was last heard. */
   #since: number;
@@ -89,6 +112,11 @@ export class Connection implements Socket, Writer {
       .on("close", onClose);
   }
 
+  /** The address of the connection's other end. */
+  get remoteHost(): string {
+    return this.#stream.remoteAddress ?? "unknown";
+  }
+
   get queuedBytes(): number {
     // Asked for each delivery. A stream that is not blocked holds little, if anything.
     return (this.#pending?.size ?? 0) + (this.#blocked ? this.#stream.writableLength : 0);
@@ -110,7 +138,7 @@ export class Connection implements Socket, Writer {
     if (this.#phase !== "open") return;
     this.#pending = null;
     this.#push(OPCODE.close, closePayload(code, reason));
-    this.#end(null);
+    this.#end("server", null);
   }
 
   /** Gives up on the connection at once. */
@@ -128,6 +156,7 @@ export class Connection implements Socket, Writer {
         if (passed < limits.handshakeMs) return;
         this.#home.refused(
           this.remoteAddress,
+          "timeout",
           `It sent no whole request in ${limits.handshakeMs} ms`,
         );
         // One that has sent nothing may be half-way into TLS, where nothing can be said.
@@ -138,7 +167,10 @@ export class Connection implements Socket, Writer {
           this.#pinged = true;
           this.#push(OPCODE.ping, NO_PAYLOAD);
         } else if (passed >= limits.silenceMs + limits.answerMs) {
-          this.#over(`it has been silent for ${Math.round(passed)} ms, in spite of a ping`);
+          this.#over(
+            "silent",
+            `it has been silent for ${Math.round(passed)} ms, in spite of a ping`,
+          );
           this.drop();
         }
         return;
@@ -158,11 +190,12 @@ export class Connection implements Socket, Writer {
   data(chunk: Uint8Array): void {
     const { bytesPerSecond } = this.#home.limits;
     this.#received += chunk.length;
+    this.#home.counters.bytesIn += chunk.length;
     if (this.#received > bytesPerSecond) {
       // It has had its answer, and sends on.
       if (this.#phase === "ending") return this.drop();
       this.#received = 0;
-      return this.#fail(1008, `it sent more than ${bytesPerSecond} bytes in a second`);
+      return this.#fail("rate", 1008, `it sent more than ${bytesPerSecond} bytes in a second`);
     }
     if (this.#reader instanceof HandshakeReader) {
       if (this.#phase !== "handshake") return;
@@ -180,10 +213,12 @@ export class Connection implements Socket, Writer {
         this.#take(incoming);
       }
     } catch (error) {
-      if (error instanceof ProtocolError) return this.#fail(error.code, error.message);
+      if (error instanceof ProtocolError) {
+        return this.#fail(KINDS[error.code], error.code, error.message);
+      }
       // A mistake of ours; the connection could not be read any further.
       reportError(error);
-      this.#fail(1011, "the server failed");
+      this.#fail("failed", 1011, "the server failed");
     }
   }
 
@@ -196,7 +231,7 @@ export class Connection implements Socket, Writer {
   /** @internal The peer will send no more. */
   ended(): void {
     this.#vanished("it was broken off");
-    if (this.#phase !== "ending") this.#end(null);
+    if (this.#phase !== "ending") this.#end("lost", null);
   }
 
   /** @internal The stream has failed; it closes next. */
@@ -207,9 +242,9 @@ export class Connection implements Socket, Writer {
   /** @internal The stream is gone. */
   closed(): void {
     this.#vanished("it was broken off");
-    this.#over(null);
+    this.#over(this.#phase === "closing" ? "server" : "lost", null);
     this.#enter("ending");
-    this.#home.left(this);
+    this.#home.left(this, this.#network);
   }
 
   /** Who connects and says nothing, as health checks do, is not worth a word. */
@@ -217,19 +252,24 @@ export class Connection implements Socket, Writer {
     if (this.#phase !== "handshake") return;
     this.#enter("ending");
     if (this.#raw !== this.#stream && this.#raw.bytesRead > 0) {
-      this.#home.refused(this.remoteAddress, `The TLS handshake failed: ${reason}`);
+      this.#home.refused(this.remoteAddress, "tls", `The TLS handshake failed: ${reason}`);
     }
   }
 
   #answer(handshake: Handshake): void {
     if (handshake.type === "answered") {
-      if (handshake.fault !== null) this.#home.refused(this.remoteAddress, handshake.fault);
+      if (handshake.fault !== null) {
+        this.#home.refused(this.remoteAddress, "malformed", handshake.fault);
+      }
       return this.#finish(handshake.response);
     }
-    if (!this.#home.admit(this)) {
-      this.#home.refused(this.remoteAddress, "There are too many connections");
-      return this.#finish(unavailable());
+    const admission = this.#home.admit(this, handshake.header);
+    if ("kind" in admission) {
+      this.#home.refused(this.remoteAddress, admission.kind, admission.reason);
+      return this.#finish(refused(admission.status));
     }
+    this.#network = admission.network;
+    this.remoteAddress = behind(admission.address, this.remoteAddress);
     this.path = handshake.path;
     this.#reader = new Decoder(this.#home.limits.messageBytes);
     this.#enter("open");
@@ -245,9 +285,9 @@ export class Connection implements Socket, Writer {
   }
 
   /** Fails the connection (section 7.1.7). */
-  #fail(code: number, fault: string): void {
+  #fail(kind: EndKind, code: number, fault: string): void {
     if (this.#phase === "open") this.#push(OPCODE.close, closePayload(code, ""));
-    this.#end(`${fault} (${code})`);
+    this.#end(kind, `${fault} (${code})`);
   }
 
   #take(incoming: Incoming): void {
@@ -258,12 +298,14 @@ export class Connection implements Socket, Writer {
       case "ping":
         if (this.#phase === "open") this.#pong(incoming.payload);
         return;
-      case "close":
+      case "close": {
+        const kind = this.#phase === "open" ? "client" : "server";
         if (this.#phase === "open") {
           const payload = incoming.code === null ? NO_PAYLOAD : closePayload(incoming.code, "");
           this.#push(OPCODE.close, payload);
         }
-        this.#hangUp();
+        this.#hangUp(kind);
+      }
     }
   }
 
@@ -288,29 +330,34 @@ export class Connection implements Socket, Writer {
     if (this.#pending === null || this.#blocked) return;
     const { bytes } = this.#pending;
     this.#pending = null;
+    this.#home.counters.bytesOut += bytes.length;
     this.#blocked = !this.#stream.write(bytes);
   }
 
   /** Says the last that there is to say, and waits for the peer to hang up. */
-  #end(fault: string | null): void {
+  #end(kind: EndKind, fault: string | null): void {
     const last = this.#pending;
     this.#pending = null;
     this.#enter("ending");
     if (last === null) this.#stream.end();
-    else this.#stream.end(last.bytes);
-    this.#over(fault);
+    else {
+      this.#home.counters.bytesOut += last.size;
+      this.#stream.end(last.bytes);
+    }
+    this.#over(kind, fault);
   }
 
   /** Ends a connection on which both sides have said goodbye: nothing is left to be said. */
-  #hangUp(): void {
+  #hangUp(kind: EndKind): void {
     this.#flush();
     // TLS has a goodbye of its own, which `end` says.
     const isPlain = this.#raw === this.#stream;
     if (isPlain && this.#pending === null && this.#stream.writableLength === 0) {
       this.#enter("ending");
+      this.#over(kind, null);
       this.#stream.destroy();
     } else {
-      this.#end(null);
+      this.#end(kind, null);
       this.#stream.destroySoon();
     }
   }
@@ -321,10 +368,10 @@ export class Connection implements Socket, Writer {
   }
 
   /** Tells the owner, once. */
-  #over(fault: string | null): void {
+  #over(kind: EndKind, fault: string | null): void {
     const handlers = this.#handlers;
     this.#handlers = null;
-    handlers?.close(fault);
+    handlers?.close(kind, fault);
   }
 }
 

@@ -19,6 +19,8 @@ export type Handshake =
     readonly type: "accepted";
     /** The path of the request as it was sent, without the query. */
     readonly path: string;
+    /** A header's value by its name in lower case; several are joined by commas, as HTTP has it. */
+    readonly header: (name: string) => string | null;
     readonly response: string;
     /** What has come behind the head. */
     readonly rest: Uint8Array;
@@ -73,9 +75,9 @@ export function timedOut(): string {
   return respond(408);
 }
 
-/** The answer to a client when no more WebSockets can be held. */
-export function unavailable(): string {
-  return respond(503, { "Retry-After": "10" });
+/** The answer to a client that is not to have a WebSocket, or not now. */
+export function refused(status: 403 | 429 | 503): string {
+  return respond(status, status === 403 ? {} : { "Retry-After": "10" });
 }
 
 interface Request {
@@ -110,7 +112,8 @@ function answer(head: string, rest: Uint8Array, otherwise: PlainAnswer): Handsha
   const response = "HTTP/1.1 101 Switching Protocols\r\n" +
     "Upgrade: websocket\r\nConnection: Upgrade\r\n" +
     `Sec-WebSocket-Accept: ${acceptKey(key)}\r\n\r\n`;
-  return { type: "accepted", path: request.path, response, rest };
+  const header = (name: string) => request.headers.get(name)?.join(", ") ?? null;
+  return { type: "accepted", path: request.path, header, response, rest };
 }
 
 /** What a request that asks for a WebSocket has wrong (RFC 6455, section 4.2.1), but its version. */
@@ -193,8 +196,10 @@ function acceptKey(key: string): string {
 
 const REASONS: Readonly<Record<number, string>> = {
   400: "Bad Request",
+  403: "Forbidden",
   408: "Request Timeout",
   426: "Upgrade Required",
+  429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   501: "Not Implemented",
   503: "Service Unavailable",

@@ -7,13 +7,16 @@
 import { createServer, type Server, type Socket as Stream } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { formatAddress } from "../config/config.ts";
+import { Admission, type Admitted, type Refusal } from "./admission.ts";
 import { Connection, type Home } from "./connection.ts";
 import { drain } from "./drain.ts";
 import { Outbox } from "./outbox.ts";
 import { Watchdog } from "./watchdog.ts";
 import type {
   PlainAnswer,
+  RefusalKind,
   Socket,
+  SocketCounters,
   SocketHandlers,
   SocketLimits,
   SocketServer,
@@ -41,9 +44,9 @@ export function listen(options: SocketServerOptions): Promise<SocketServer> {
 }
 
 class NetServer implements SocketServer, Home {
-  readonly limits: SocketLimits;
   readonly otherwise: PlainAnswer;
-  readonly outbox = new Outbox();
+  readonly counters: SocketCounters;
+  readonly outbox: Outbox;
   readonly finished: Promise<void>;
   #ticked = performance.now();
   readonly #options: SocketServerOptions;
@@ -54,14 +57,17 @@ class NetServer implements SocketServer, Home {
   readonly #handshakes = new Set<Connection>();
   readonly #answered = new Set<Connection>();
   readonly #open = new Set<Connection>();
+  readonly #admission: Admission;
   #secure: SecureContext | null;
   #refusing = false;
   #shutdown: Promise<void> | null = null;
 
   private constructor(options: SocketServerOptions, host: string) {
     this.#options = options;
-    this.limits = options.limits;
     this.otherwise = options.otherwise;
+    this.counters = options.counters;
+    this.outbox = new Outbox(options.counters.writing);
+    this.#admission = new Admission(options.rules);
     this.#secure = options.tls && createSecureContext(options.tls);
     this.#server = createServer({ noDelay: true }, (stream) => this.#connected(stream));
     this.#watchdog = new Watchdog(
@@ -98,6 +104,20 @@ class NetServer implements SocketServer, Home {
     return server;
   }
 
+  get limits(): SocketLimits {
+    return this.#options.rules().limits;
+  }
+
+  get open(): number {
+    return this.#open.size;
+  }
+
+  get queuedBytes(): number {
+    let sum = 0;
+    for (const connection of this.#open) sum += connection.queuedBytes;
+    return sum;
+  }
+
   get now(): number {
     return performance.now();
   }
@@ -106,15 +126,16 @@ class NetServer implements SocketServer, Home {
     return this.#options.accept(socket);
   }
 
-  refused(remoteAddress: string, reason: string): void {
-    this.#options.refused(remoteAddress, reason);
+  refused(remoteAddress: string, kind: RefusalKind, reason: string): void {
+    this.#options.refused(remoteAddress, kind, reason);
   }
 
-  admit(connection: Connection): boolean {
-    if (this.#open.size >= this.limits.connections) return false;
+  admit(connection: Connection, header: (name: string) => string | null): Admitted | Refusal {
+    const admission = this.#admission.admit(connection.remoteHost, header);
+    if ("kind" in admission) return admission;
     this.#handshakes.delete(connection);
     this.#open.add(connection);
-    return true;
+    return admission;
   }
 
   answered(connection: Connection): void {
@@ -123,7 +144,8 @@ class NetServer implements SocketServer, Home {
     if (this.#answered.size > this.limits.handshakes) first(this.#answered)?.drop();
   }
 
-  left(connection: Connection): void {
+  left(connection: Connection, network: Admitted["network"] | undefined): void {
+    if (network !== undefined) this.#admission.leave(network);
     this.#handshakes.delete(connection);
     this.#answered.delete(connection);
     this.#open.delete(connection);
@@ -166,7 +188,11 @@ class NetServer implements SocketServer, Home {
     if (this.#handshakes.size <= this.limits.handshakes) return;
     const oldest = first(this.#handshakes);
     if (oldest === undefined) return;
-    this.refused(oldest.remoteAddress, "It was the slowest of too many that had sent no request");
+    this.refused(
+      oldest.remoteAddress,
+      "handshakes",
+      "It was the slowest of too many that had sent no request",
+    );
     oldest.drop();
   }
 

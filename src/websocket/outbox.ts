@@ -6,6 +6,7 @@
  */
 
 import { setImmediate } from "node:timers";
+import { Histogram, SECONDS } from "../metrics/histogram.ts";
 import { Batch } from "./batch.ts";
 
 /** How long writing goes on before whoever else waits for the event loop has a turn, in ms. */
@@ -22,9 +23,17 @@ export interface Writer {
 
 /** Shared by all sockets of a server. */
 export class Outbox {
+  readonly #writing: Histogram;
   #writers: Writer[] = [];
   #scheduled = false;
   #firsts = new Map<Uint8Array, Batch>();
+  /** When the first of those that write next was added. */
+  #since = 0;
+
+  /** @param writing Told how long, in seconds, what is queued waits until all of it is written. */
+  constructor(writing: Histogram = new Histogram(SECONDS)) {
+    this.#writing = writing;
+  }
 
   /** The batch of this frame alone, the same for all who ask in one turn. */
   first(opcode: number, payload: Uint8Array): Batch {
@@ -40,6 +49,7 @@ export class Outbox {
 
   /** Lets `writer` write when this turn of the event loop is over. */
   add(writer: Writer): void {
+    if (this.#writers.length === 0) this.#since = performance.now();
     this.#writers.push(writer);
     this.#schedule();
   }
@@ -67,5 +77,6 @@ export class Outbox {
     this.#firsts = new Map();
     this.#scheduled = false;
     if (this.#writers.length > 0) this.#schedule();
+    else if (done > 0) this.#writing.observe((performance.now() - this.#since) / 1000);
   }
 }

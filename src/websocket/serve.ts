@@ -6,11 +6,15 @@
  */
 
 import { formatAddress } from "../config/config.ts";
+import { Admission, behind } from "./admission.ts";
 import { drain } from "./drain.ts";
 import { isKey, pathOf } from "./handshake.ts";
 import { portReleased } from "./port.ts";
 import type {
+  EndKind,
+  RefusalKind,
   Socket,
+  SocketCounters,
   SocketHandlers,
   SocketServer,
   SocketServerOptions,
@@ -28,6 +32,7 @@ import type {
 export async function listen(options: SocketServerOptions): Promise<SocketServer> {
   const otherwise = encoder.encode(options.otherwise.body);
   const sockets = new Set<ServeSocket>();
+  const admission = new Admission(options.rules);
   let refusing = false;
   let allGone = () => {};
   const server = Deno.serve(
@@ -47,41 +52,60 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
         return new Response(otherwise, { status: options.otherwise.status });
       }
       const remoteAddress = formatAddress(remoteAddr.hostname, remoteAddr.port);
-      const refuse = (status: number, reason: string, headers: Record<string, string> = {}) => {
-        options.refused(remoteAddress, reason);
+      const refuse = (
+        kind: RefusalKind,
+        status: number,
+        reason: string,
+        headers: Record<string, string> = {},
+      ) => {
+        options.refused(remoteAddress, kind, reason);
         return new Response(null, { status, headers });
       };
       // Read before the upgrade: the request is gone after it.
       const path = pathOf(request.url);
       const fault = handshakeFault(request);
-      if (fault !== null) return refuse(400, fault);
+      if (fault !== null) return refuse("malformed", 400, fault);
       if (request.headers.get("sec-websocket-version") !== "13") {
         const headers = { upgrade: "websocket", "sec-websocket-version": "13" };
-        return refuse(426, "Its WebSocket version is not 13", headers);
+        return refuse("malformed", 426, "Its WebSocket version is not 13", headers);
       }
-      if (sockets.size >= options.limits.connections) {
-        return refuse(503, "There are too many connections", { "retry-after": "10" });
+      const admitted = admission.admit(
+        remoteAddr.hostname,
+        (name) => request.headers.get(name),
+      );
+      if ("kind" in admitted) {
+        const { kind, status, reason } = admitted;
+        return refuse(kind, status, reason, status === 403 ? {} : { "retry-after": "10" });
       }
       let upgrade: Deno.WebSocketUpgrade;
       try {
-        upgrade = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT_S });
+        const { silenceMs, answerMs } = options.rules().limits;
+        const idleTimeout = Math.round((silenceMs + answerMs) / 1000);
+        upgrade = Deno.upgradeWebSocket(request, { idleTimeout });
       } catch (error) {
-        return refuse(400, error instanceof Error ? error.message : String(error));
+        admission.leave(admitted.network);
+        const reason = error instanceof Error ? error.message : String(error);
+        return refuse("malformed", 400, reason);
       }
-      const socket = new ServeSocket(upgrade.socket, remoteAddress, path);
+      const address = behind(admitted.address, remoteAddress);
+      const socket = new ServeSocket(upgrade.socket, address, path, options.counters);
       upgrade.socket.binaryType = "arraybuffer";
+      let handlers: SocketHandlers | null = null;
       upgrade.socket.onopen = () => {
         // Its request came before the stop; the shutdown waits for it.
         if (refusing) return socket.close(1001, "");
         sockets.add(socket);
-        const handlers = options.accept(socket);
-        const { messageBytes } = options.limits;
-        upgrade.socket.onmessage = ({ data }) => receive(data, handlers, socket, messageBytes);
-        upgrade.socket.onclose = () => {
-          sockets.delete(socket);
-          handlers.close(socket.fault);
-          if (sockets.size === 0) allGone();
-        };
+        const owner = options.accept(socket);
+        handlers = owner;
+        upgrade.socket.onmessage = ({ data }) =>
+          receive(data, owner, socket, options.rules().limits.messageBytes);
+      };
+      // Also when it has never been open.
+      upgrade.socket.onclose = ({ code }) => {
+        admission.leave(admitted.network);
+        sockets.delete(socket);
+        handlers?.close(socket.endKind(code), socket.fault);
+        if (sockets.size === 0) allGone();
       };
       return upgrade.response;
     },
@@ -99,6 +123,12 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
   };
   return {
     finished: server.finished,
+    get open() {
+      return sockets.size;
+    },
+    get queuedBytes() {
+      return [...sockets].reduce((sum, socket) => sum + socket.queuedBytes, 0);
+    },
     async release() {
       refusing = true;
       void end();
@@ -111,14 +141,15 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
   };
 }
 
+/** Codes that the runtime gives an end that the peer has not asked for. */
+const KINDS: Readonly<Record<number, EndKind>> = {
+  1002: "protocol",
+  1006: "lost",
+  1007: "encoding",
+};
+
 /** For a connection that has nothing more to ask for. */
 const CLOSE = { connection: "close" } as const;
-
-/**
- * The runtime pings a silent connection after half of these seconds and drops it after all of them.
- * Not while bytes wait to be written: a peer that reads nothing stays until it goes by itself.
- */
-const IDLE_TIMEOUT_S = 30;
 
 /** What the runtime does not look at: RFC 6455, section 4.1. `null` when it is right. */
 function handshakeFault({ method, headers }: Request): string | null {
@@ -132,11 +163,19 @@ class ServeSocket implements Socket {
   readonly remoteAddress: string;
   readonly path: string;
   readonly #socket: WebSocket;
+  readonly counters: SocketCounters;
   /** What the peer did wrong, once it has. */
   fault: string | null = null;
+  #isClosing = false;
 
-  constructor(socket: WebSocket, remoteAddress: string, path: string) {
+  constructor(
+    socket: WebSocket,
+    remoteAddress: string,
+    path: string,
+    counters: SocketCounters,
+  ) {
     this.#socket = socket;
+    this.counters = counters;
     this.remoteAddress = remoteAddress;
     this.path = path;
   }
@@ -147,12 +186,22 @@ class ServeSocket implements Socket {
 
   send(message: TextMessage): boolean {
     if (this.#socket.readyState !== WebSocket.OPEN) return false;
+    this.counters.bytesOut += message.bytes.length;
     this.#socket.send(message.text);
     return true;
   }
 
   close(code: number, reason: string): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(code, reason);
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#isClosing = true;
+    this.#socket.close(code, reason);
+  }
+
+  /** Why it has ended, as far as the runtime tells. */
+  endKind(code: number): EndKind {
+    if (this.fault !== null) return "size";
+    if (this.#isClosing) return "server";
+    return KINDS[code] ?? "client";
   }
 
   abort(code: number, reason: string): void {
@@ -169,6 +218,7 @@ function receive(
 ): void {
   if (socket.fault !== null) return;
   const size = typeof data === "string" ? byteLength(data, limit) : data.byteLength;
+  socket.counters.bytesIn += size;
   if (size > limit) {
     socket.fault = `it sent a message of ${size} bytes, over ${limit} (1009)`;
     socket.close(1009, "");

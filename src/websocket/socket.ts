@@ -4,9 +4,16 @@
  * @module
  */
 
+import type { Networks } from "../config/network.ts";
+import type { Origins } from "../config/origin.ts";
+import { Histogram, SECONDS } from "../metrics/histogram.ts";
+
 /** One established connection. */
 export interface Socket {
-  /** Address and port of the other end, such as `192.0.2.7:50122` or `[2001:db8::7]:50122`. */
+  /**
+   * Address and port of the other end, such as `192.0.2.7:50122` or `[2001:db8::7]:50122`; behind a proxy
+   * the client's address, such as `192.0.2.7 via 127.0.0.1:50122`.
+   */
   readonly remoteAddress: string;
   /** The path of the request that opened it, as it was sent, without the query. */
   readonly path: string;
@@ -32,6 +39,47 @@ export interface TextMessage {
   readonly bytes: Uint8Array;
 }
 
+/** Why a connection did not become a WebSocket. */
+export const REFUSALS = [
+  // `origins` does not have its origin.
+  "origin",
+  // Its address has as many as it may have.
+  "address",
+  // There are as many as there may be.
+  "connections",
+  // It was the slowest of too many that had sent no request.
+  "handshakes",
+  // It sent no whole request in time.
+  "timeout",
+  "tls",
+  // Its request is none, or none that a WebSocket can be made of.
+  "malformed",
+] as const;
+export type RefusalKind = typeof REFUSALS[number];
+
+/** Why a socket has ended. */
+export const ENDS = [
+  // The peer closed it.
+  "client",
+  // This server closed it.
+  "server",
+  // The connection broke off.
+  "lost",
+  // Nothing came from it, in spite of a ping.
+  "silent",
+  // It broke RFC 6455 (1002).
+  "protocol",
+  // It sent text that is no UTF-8 (1007).
+  "encoding",
+  // Its message was too long (1009).
+  "size",
+  // It sent too many bytes in a second (1008).
+  "rate",
+  // A mistake of ours (1011).
+  "failed",
+] as const;
+export type EndKind = typeof ENDS[number];
+
 /** What a socket's owner does with what arrives. */
 export interface SocketHandlers {
   /** A whole message. A binary one is taken for UTF-8 text. */
@@ -41,7 +89,7 @@ export interface SocketHandlers {
    *
    * @param fault What the peer did wrong, when the server ended it for that: part of a sentence.
    */
-  close(fault: string | null): void;
+  close(kind: EndKind, fault: string | null): void;
 }
 
 /** What a client may take. Times are in ms. */
@@ -52,6 +100,8 @@ export interface SocketLimits {
   readonly bytesPerSecond: number;
   /** WebSockets at a time; one more is answered with 503. */
   readonly connections: number;
+  /** WebSockets at a time from one address; one more is answered with 429. 0: any number. */
+  readonly address: number;
   /** Connections that have not sent their request yet; for one more the oldest is dropped. */
   readonly handshakes: number;
   /** From connecting to the end of the request, TLS included; then it is answered with 408. */
@@ -64,17 +114,22 @@ export interface SocketLimits {
   readonly closeMs: number;
 }
 
-/** No honest browser meets these. */
-export const DEFAULT_LIMITS: SocketLimits = {
-  messageBytes: 64 * 1024,
-  bytesPerSecond: 128 * 1024,
-  connections: 50_000,
-  handshakes: 4096,
-  handshakeMs: 10_000,
-  silenceMs: 60_000,
-  answerMs: 30_000,
-  closeMs: 3_000,
-};
+/** Who is served, and how much of it. */
+export interface SocketRules {
+  /** Who may connect; `null`: whoever comes. */
+  readonly origins: Origins | null;
+  /** Whose word on a client's address is believed. */
+  readonly proxies: Networks;
+  readonly limits: SocketLimits;
+}
+
+/** What a server has done, on whatever engine; counted over all engines that it has run on. */
+export class SocketCounters {
+  bytesIn = 0;
+  bytesOut = 0;
+  /** From the first message queued in a turn of the event loop until all of it was written, in seconds. */
+  readonly writing = new Histogram(SECONDS);
+}
 
 /** PEM key and certificate chain. */
 export interface TlsPair {
@@ -95,11 +150,13 @@ export interface SocketServerOptions {
   readonly port: number;
   /** `null`: plain text. */
   readonly tls: TlsPair | null;
-  readonly limits: SocketLimits;
+  /** Asked whenever it matters, as they may change. */
+  rules(): SocketRules;
+  readonly counters: SocketCounters;
   /** Takes over a new connection. */
   accept(socket: Socket): SocketHandlers;
   /** Told of a connection that wanted to be a WebSocket and could not. */
-  refused(remoteAddress: string, reason: string): void;
+  refused(remoteAddress: string, kind: RefusalKind, reason: string): void;
   /** Told what an administrator can put right: a sentence. */
   trouble(message: string): void;
   readonly otherwise: PlainAnswer;
@@ -112,6 +169,10 @@ export interface SocketServer {
    * as when the process has too many files open.
    */
   readonly finished: Promise<void>;
+  /** WebSockets now. */
+  readonly open: number;
+  /** Bytes that wait for all of them. Costs a look at each. */
+  readonly queuedBytes: number;
   /**
    * Uses another certificate for connections that are made from now on; the others stay. Absent when
    * the engine cannot.

@@ -1,0 +1,168 @@
+/**
+ * What the live page shows beside the snapshot: the last minutes, and the last messages.
+ *
+ * @module
+ */
+
+import type { Publication } from "../hub/hub.ts";
+import type { Encoded, Message } from "../hub/message.ts";
+import { between, type Distribution, quantile, SECONDS, together } from "../metrics/histogram.ts";
+import type { ClientServerSnapshot, Snapshot } from "./snapshot.ts";
+
+/** How often the service is looked at, in ms. */
+export const SAMPLE_INTERVAL_MS = 5000;
+
+/** Samples that are kept: 15 minutes. */
+const SAMPLES = 180;
+
+/** Messages that are kept. */
+const MESSAGES = 50;
+
+/** A longer message's content is not kept, in bytes. */
+const CONTENT_LIMIT = 16 * 1024;
+
+/** Characters of a type, and of an instance's name, that are shown. */
+const NAME_WIDTH = 80;
+
+/** The service at one moment, and since the moment before. */
+export interface Sample {
+  /** Since the epoch, in ms. */
+  readonly at: number;
+  readonly listeners: number;
+  /** Messages taken in, in a second. */
+  readonly messagesIn: number;
+  /** Deliveries, in a second. */
+  readonly messagesOut: number;
+  /** What half of the deliveries, and 99 of 100, took from queued to written at most, in ms; `null` without any. */
+  readonly latency50Ms: number | null;
+  readonly latency99Ms: number | null;
+  readonly backlogBytes: number;
+  readonly lagMs: number;
+}
+
+/** A message as far as the page shows it: never its content. */
+export interface MessageNote {
+  /** Grows. */
+  readonly id: number;
+  /** Since the epoch, in ms. */
+  readonly at: number;
+  readonly instance: string;
+  /** Its `type`, or `""`. */
+  readonly type: string;
+  /** PHIDs that it is for. */
+  readonly subscribers: number;
+  /** Listeners that got it. */
+  readonly receivers: number;
+  readonly outcome: Publication["outcome"];
+  readonly bytes: number;
+}
+
+/** What the page polls, and `aphlict top`. */
+export interface ConsoleData {
+  readonly now: Snapshot;
+  /** The oldest first. */
+  readonly samples: readonly Sample[];
+  /** The newest first. */
+  readonly messages: readonly MessageNote[];
+  readonly configuration: Settings;
+}
+
+/** What the service runs with. */
+export interface Settings {
+  /** The file. */
+  readonly path: string;
+  /** The permission flags, for a shell. */
+  readonly flags: string;
+  /** The validated configuration; of tokens it holds the files' names. */
+  readonly settings: unknown;
+}
+
+/** Where the console looks. */
+export interface View {
+  snapshot(): Snapshot;
+  settings(): Settings;
+}
+
+/** See the module. Shared by all admin servers. */
+export class Console {
+  readonly #view: View;
+  readonly #samples: Sample[] = [];
+  /** With the content of those that are short enough. */
+  readonly #messages: { readonly note: MessageNote; readonly encoded: Encoded | null }[] = [];
+  #former: Snapshot | null = null;
+  #nextId = 1;
+
+  constructor(view: View) {
+    this.#view = view;
+  }
+
+  /** Takes a sample. Call it each {@linkcode SAMPLE_INTERVAL_MS}. */
+  sample(): void {
+    const now = this.#view.snapshot();
+    if (this.#former !== null) {
+      this.#samples.push(sampleOf(this.#former, now));
+      if (this.#samples.length > SAMPLES) this.#samples.shift();
+    }
+    this.#former = now;
+  }
+
+  /** Notes a message that was published. */
+  note(instance: string, message: Message, { encoded, receivers, outcome }: Publication): void {
+    const bytes = encoded.bytes.length;
+    const note: MessageNote = {
+      id: this.#nextId++,
+      at: Date.now(),
+      instance: instance.slice(0, NAME_WIDTH),
+      type: typeof message["type"] === "string" ? message["type"].slice(0, NAME_WIDTH) : "",
+      subscribers: message.subscribers.length,
+      receivers,
+      outcome,
+      bytes,
+    };
+    this.#messages.push({ note, encoded: bytes > CONTENT_LIMIT ? null : encoded });
+    if (this.#messages.length > MESSAGES) this.#messages.shift();
+  }
+
+  /** Everything that is shown. */
+  data(): ConsoleData {
+    return {
+      now: this.#view.snapshot(),
+      samples: this.#samples,
+      messages: this.#messages.map(({ note }) => note).reverse(),
+      configuration: this.#view.settings(),
+    };
+  }
+
+  /** The content of a message, as JSON; `null` when it is not kept, or not any more. */
+  content(id: number): string | null {
+    const found = this.#messages.find(({ note }) => note.id === id);
+    return found?.encoded?.text ?? null;
+  }
+}
+
+function sampleOf(former: Snapshot, now: Snapshot): Sample {
+  const seconds = (now.uptimeMs - former.uptimeMs) / 1000;
+  const writing = between(writingOf(former), writingOf(now));
+  return {
+    at: now.at,
+    listeners: now.hub.listeners,
+    messagesIn: (now.hub.messages - former.hub.messages) / seconds,
+    messagesOut: (now.hub.deliveries - former.hub.deliveries) / seconds,
+    latency50Ms: inMs(quantile(0.5, writing)),
+    latency99Ms: inMs(quantile(0.99, writing)),
+    backlogBytes: clients(now).reduce((sum, { backlogBytes }) => sum + backlogBytes, 0),
+    lagMs: now.process.lagMs,
+  };
+}
+
+function clients({ servers }: Snapshot): ClientServerSnapshot[] {
+  return servers.filter((server) => server.type === "client");
+}
+
+function writingOf(snapshot: Snapshot): Distribution {
+  return together(clients(snapshot).map(({ writing }) => writing), SECONDS);
+}
+
+function inMs(seconds: number | null): number | null {
+  return seconds === null ? null : seconds * 1000;
+}

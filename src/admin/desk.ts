@@ -1,0 +1,303 @@
+/**
+ * What an admin server answers: the routes, who may take them, and how it says no.
+ *
+ * @module
+ */
+
+import type { AdminLimits } from "../config/limits.ts";
+import { asFingerprint } from "../hub/fingerprint.ts";
+import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
+import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
+import { InvalidMessage, parseMessage } from "../hub/message.ts";
+import type { Allowance } from "../log/allowance.ts";
+import { logger } from "../log/log.ts";
+import { Histogram, SECONDS } from "../metrics/histogram.ts";
+import { Tally } from "../metrics/tally.ts";
+import { BodyTooLong, readBody } from "./body.ts";
+import type { Console, View } from "./console.ts";
+import { type Denial, denyAddress, denyToken, type Gate } from "./gate.ts";
+import { exposition } from "./metrics.ts";
+import { page } from "./page.ts";
+import { statusOf } from "./status.ts";
+
+/** Characters of an instance's name; more is answered with 400. */
+export const INSTANCE_LIMIT = 256;
+
+const STOPPING = "The server stops";
+const RENEWING = "The server changes its certificate: send the message again";
+
+/** Made once, as a receipt is what this server writes most. */
+const RECEIPT = { headers: { "content-type": "application/json" } } as const;
+
+const log = logger("admin");
+
+/** Those to whom messages are passed on. */
+export interface Relay {
+  /** Passes a message on to all that lack it. Returns at once. */
+  relay(instance: string, publication: Publication): void;
+  /** A server with this fingerprint has asked for the status page. */
+  heard(fingerprint: string): void;
+  /** What the status page says of them. */
+  status(): readonly unknown[];
+}
+
+/** Why a request was turned away. */
+const REFUSALS = [
+  // `allow` does not have its address.
+  "forbidden",
+  // It has not the token.
+  "token",
+  // A page in a browser has sent it.
+  "page",
+  // Too many requests are being received or answered.
+  "busy",
+  // Its body is longer than allowed.
+  "large",
+  // It is no message, or not what this server understands.
+  "invalid",
+  // Nothing is there, or not for this method.
+  "misdirected",
+  // Its body did not arrive whole.
+  "broken",
+  // The server stops, or changes its certificate.
+  "stopping",
+] as const;
+type AdminRefusal = typeof REFUSALS[number];
+
+/** What an admin server has done. */
+export class AdminCounters {
+  /** Requests that are being received or answered. */
+  requests = 0;
+  bytesIn = 0;
+  readonly refused = new Tally<AdminRefusal>(REFUSALS);
+  /** From a message's first byte to its receipt, in seconds. */
+  readonly publishing = new Histogram(SECONDS);
+}
+
+/** What an admin server answers with. */
+export interface DeskOptions {
+  readonly hub: Hub;
+  readonly relay: Relay;
+  readonly console: Console;
+  /** How the service is. */
+  readonly view: View & { isReady(): boolean };
+  /** Asked for each request, as they may change. */
+  rules(): { readonly gate: Gate; readonly limits: AdminLimits };
+  readonly counters: AdminCounters;
+  /** Lines about refused requests, of all servers together. */
+  readonly complaints: Allowance;
+}
+
+/** What of the server's end the answers depend on. */
+export interface Port {
+  /** Nothing is published any more. */
+  readonly isStopping: boolean;
+  /** It was given up: the runtime reads no body to its end. */
+  readonly isReleased: boolean;
+  /** Waits for a message; the port is not given up meanwhile, as far as that can wait. */
+  receive<T>(message: Promise<T>): Promise<T>;
+}
+
+/** Where a request comes from. */
+export interface Remote {
+  /** The address alone. */
+  readonly host: string;
+  /** As the log calls it. */
+  readonly name: string;
+}
+
+/** See the module. */
+export class Desk {
+  readonly #options: DeskOptions;
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+  }
+
+  /** Answers one request. */
+  async answer(request: Request, remote: Remote, port: Port): Promise<Response> {
+    const { counters } = this.#options;
+    const { gate, limits } = this.#options.rules();
+    const denial = denyAddress(gate, remote.host);
+    if (denial !== null) return this.#deny(denial, remote);
+    counters.requests++;
+    try {
+      if (counters.requests > limits.requests) {
+        const error = `More than ${limits.requests} requests are being answered`;
+        return this.#refuse("busy", 503, error, remote, { headers: { "retry-after": "1" } });
+      }
+      return await this.#route(request, remote, port);
+    } finally {
+      counters.requests--;
+    }
+  }
+
+  async #route(request: Request, remote: Remote, port: Port): Promise<Response> {
+    const target = URL.parse(request.url);
+    if (!target) {
+      return this.#refuse("invalid", 400, "The request target is malformed", remote);
+    }
+    const instance = target.searchParams.get("instance") || DEFAULT_INSTANCE;
+    if (instance.length > INSTANCE_LIMIT) {
+      const error = `An instance's name has at most ${INSTANCE_LIMIT} characters`;
+      return this.#refuse("invalid", 400, error, remote);
+    }
+    const { hub, relay, view } = this.#options;
+    const method = request.method === "HEAD" ? "GET" : request.method;
+    switch (`${method} ${target.pathname}`) {
+      case "POST /":
+        return await this.#publish(instance, request, remote, port);
+      case "GET /status/": {
+        const fingerprint = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
+        if (fingerprint !== null) relay.heard(fingerprint);
+        return Response.json(statusOf(hub.status(instance), relay.status()));
+      }
+      case "GET /health/live":
+        return new Response("live\n");
+      case "GET /health/ready": {
+        const isReady = !port.isStopping && view.isReady();
+        return new Response(isReady ? "ready\n" : "not ready\n", { status: isReady ? 200 : 503 });
+      }
+      case "GET /metrics/":
+        return new Response(exposition(view.snapshot()), {
+          headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+        });
+      case "GET /console/":
+      case "GET /console/data/":
+      case "GET /console/message/":
+        return this.#show(request, target, remote);
+      default:
+        return this.#misdirected(request.method, target.pathname, remote);
+    }
+  }
+
+  /**
+   * The live page. It is shown under an address, not under a name: a page of another site could have its
+   * own name lead here, and read what is shown.
+   */
+  #show(request: Request, target: URL, remote: Remote): Response {
+    const { console } = this.#options;
+    if (!isAddress(target.hostname)) {
+      const error = `Name this server by its address or as localhost, not as ${target.hostname}`;
+      return this.#refuse("invalid", 403, error, remote);
+    }
+    switch (target.pathname) {
+      case "/console/data/":
+        return Response.json(console.data(), { headers: UNCACHED });
+      case "/console/message/": {
+        const { gate } = this.#options.rules();
+        const denial = denyToken(gate, request.headers.get("authorization"));
+        if (denial !== null) return this.#deny(denial, remote);
+        const content = console.content(Number(target.searchParams.get("id")));
+        if (content === null) {
+          return this.#refuse("misdirected", 404, "The message's content is not kept", remote);
+        }
+        return new Response(content, {
+          headers: { "content-type": "application/json", ...UNCACHED },
+        });
+      }
+      default:
+        return page();
+    }
+  }
+
+  async #publish(
+    instance: string,
+    request: Request,
+    remote: Remote,
+    port: Port,
+  ): Promise<Response> {
+    const { hub, relay, console, counters } = this.#options;
+    const { gate, limits } = this.#options.rules();
+    const began = performance.now();
+    const denial = denyToken(gate, request.headers.get("authorization"));
+    if (denial !== null) return this.#deny(denial, remote);
+    // A browser says so of each page that posts, whatever site it is of; Phorge and peers never do.
+    if (request.headers.has("origin") || request.headers.has("sec-fetch-site")) {
+      return this.#refuse("page", 403, "Pages in browsers cannot publish", remote);
+    }
+    try {
+      const body = await port.receive(readBody(request, limits.message));
+      // Some listeners have been told to go, or are about to be.
+      if (port.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
+      counters.bytesIn += body.bytes;
+      const message = parseMessage(JSON.parse(body.text));
+      const tracing = log.isEnabledFor("trace");
+      if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
+      const from = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
+      const publication = hub.publish(instance, message, from);
+      const { outcome, receivers } = publication;
+      if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
+      if (
+        outcome === "published" ||
+        (outcome === "touched" && request.headers.has(HANDOVER_HEADER))
+      ) relay.relay(instance, publication);
+      console.note(instance, message, publication);
+      counters.publishing.observe((performance.now() - began) / 1000);
+      return new Response(`{"fingerprint":"${hub.fingerprint}"}`, RECEIPT);
+    } catch (error) {
+      if (error instanceof BodyTooLong) {
+        const text = `The body is longer than ${limits.message} bytes`;
+        return this.#refuse("large", 413, text, remote);
+      }
+      if (error instanceof SyntaxError) {
+        const { message: detail } = error;
+        return this.#refuse("invalid", 400, "The body is not JSON", remote, { detail });
+      }
+      if (error instanceof InvalidMessage) {
+        return this.#refuse("invalid", 400, error.message, remote);
+      }
+      if (port.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
+      if (port.isReleased) return this.#refuse("stopping", 503, RENEWING, remote);
+      return this.#refuse("broken", 400, "The body did not arrive whole", remote, {
+        detail: error,
+      });
+    }
+  }
+
+  #misdirected(method: string, path: string, remote: Remote): Response {
+    if (path === "/") {
+      const error = `${method} is not for /: POST a message`;
+      return this.#refuse("misdirected", 405, error, remote, { headers: { allow: "POST" } });
+    }
+    const error = "There is nothing here: POST a message to /, or GET /status/";
+    return this.#refuse("misdirected", 404, error, remote);
+  }
+
+  #deny({ kind, status, error, headers }: Denial, remote: Remote): Response {
+    return this.#refuse(kind, status, error, remote, { headers });
+  }
+
+  /**
+   * An error as small JSON. The connection is closed after it: where a peer's `Content-Length` was
+   * wrong, what follows in it is no request.
+   */
+  #refuse(
+    kind: AdminRefusal,
+    status: number,
+    error: string,
+    remote: Remote,
+    { detail, headers = {} }: {
+      readonly detail?: unknown;
+      readonly headers?: Readonly<Record<string, string>>;
+    } = {},
+  ): Response {
+    const { counters, complaints } = this.#options;
+    counters.refused.add(kind);
+    if (complaints.take()) {
+      const text = "<{remote}> Answered {status}: {error}";
+      const values = { remote: remote.name, status, error };
+      if (detail === undefined) log.info(`${text}.`, values);
+      else log.info(`${text}: {detail}`, { ...values, detail });
+    }
+    return Response.json({ error }, { status, headers: { connection: "close", ...headers } });
+  }
+}
+
+/** What is shown now is of no use later. */
+const UNCACHED = { "cache-control": "no-store" } as const;
+
+/** Whether a URL's host is an address, or the name that every host has for itself. */
+function isAddress(hostname: string): boolean {
+  return hostname === "localhost" || /^(\[.*\]|[\d.]+)$/.test(hostname);
+}

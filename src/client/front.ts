@@ -1,0 +1,161 @@
+/**
+ * A client server of the configuration, wherever and however often it is bound: who may connect, what
+ * browsers may do, and what they have done.
+ *
+ * @module
+ */
+
+import type { ClientServerConfig, Engine } from "../config/config.ts";
+import type { ClientLimits } from "../config/limits.ts";
+import { Networks } from "../config/network.ts";
+import { Origins } from "../config/origin.ts";
+import type { Hub } from "../hub/hub.ts";
+import { Allowance } from "../log/allowance.ts";
+import { Whole } from "../log/format.ts";
+import { logger } from "../log/log.ts";
+import { Tally } from "../metrics/tally.ts";
+import { listen as listenOnStreams } from "../websocket/net.ts";
+import { listen as listenOnServe } from "../websocket/serve.ts";
+import {
+  REFUSALS,
+  SocketCounters,
+  type SocketRules,
+  type SocketServer,
+  type SocketServerOptions,
+} from "../websocket/socket.ts";
+import { acceptClients, ClientCounters } from "./server.ts";
+
+/** What Phorge's health check expects of a request that is no WebSocket: exactly status 501. */
+const NOT_A_WEBSOCKET = { status: 501, body: "HTTP/501 Use Websockets\n" } as const;
+
+/** How long a silent listener has to answer a ping, in ms. */
+const ANSWER_MS = 30_000;
+
+/** How long a connection that is being closed may take before it is dropped, in ms. */
+const CLOSE_MS = 3000;
+
+/** Connections that have not sent their request yet; for one more the oldest is dropped. */
+const HANDSHAKES = 4096;
+
+const ENGINES: Readonly<Record<Engine, (options: SocketServerOptions) => Promise<SocketServer>>> = {
+  socket: listenOnStreams,
+  serve: listenOnServe,
+};
+
+const log = logger("client");
+
+/** How much may be logged that anybody out there can bring about: of all client servers together. */
+export class ClientLog {
+  readonly complaints = new Allowance((count) =>
+    log.warning("{count} more lines about browsers were left out in the last minute.", { count })
+  );
+  readonly #troubles = new Allowance(() => {}, { lines: 1, periodMs: 60_000 });
+  readonly #refusals = new Allowance((count) =>
+    log.warning("{count} more WebSockets were refused in the last minute.", { count })
+  );
+
+  /** Tells what an administrator can put right. */
+  trouble(message: string): void {
+    if (this.#troubles.take()) log.warning("{message}.", { message: new Whole(message) });
+  }
+
+  /** Tells of a WebSocket that was refused. */
+  refused(remoteAddress: string, reason: string): void {
+    if (!this.#refusals.take()) return;
+    log.info("<{remoteAddress}> Refused a WebSocket: {reason}.", { remoteAddress, reason });
+  }
+}
+
+/** See the module. */
+export class ClientFront {
+  readonly #hub: Hub;
+  readonly #log: ClientLog;
+  readonly #sockets = new SocketCounters();
+  readonly #clients = new ClientCounters();
+  readonly #refused = new Tally(REFUSALS);
+  readonly #bound = new Set<SocketServer>();
+  #engine: Engine;
+  #limits: ClientLimits;
+  #rules: SocketRules;
+
+  constructor(config: ClientServerConfig, hub: Hub, log: ClientLog) {
+    this.#hub = hub;
+    this.#log = log;
+    this.#engine = config.engine;
+    this.#limits = config.limits;
+    this.#rules = rulesOf(config);
+  }
+
+  /** Holds everybody to what another configuration says, those who are connected too. */
+  adopt(config: ClientServerConfig): void {
+    this.#limits = config.limits;
+    this.#rules = rulesOf(config);
+  }
+
+  /** See `Front`. */
+  async listen(
+    address: Pick<SocketServerOptions, "hostname" | "port" | "tls">,
+  ): Promise<SocketServer> {
+    const { complaints } = this.#log;
+    const server = await ENGINES[this.#engine]({
+      ...address,
+      rules: () => this.#rules,
+      counters: this.#sockets,
+      otherwise: NOT_A_WEBSOCKET,
+      accept: acceptClients(this.#hub, {
+        limits: () => this.#limits,
+        counters: this.#clients,
+        complaints,
+      }),
+      trouble: (message) => this.#log.trouble(message),
+      refused: (remoteAddress, kind, reason) => {
+        this.#refused.add(kind);
+        this.#log.refused(remoteAddress, reason);
+      },
+    });
+    // Connections of former ones go on.
+    for (const former of this.#bound) if (former.open === 0) this.#bound.delete(former);
+    this.#bound.add(server);
+    return server;
+  }
+
+  /** What its browsers have done, and how they are. Costs a look at each. */
+  figures() {
+    const sum = (of: (server: SocketServer) => number) =>
+      [...this.#bound].reduce((sum, server) => sum + of(server), 0);
+    const { bytesIn, bytesOut, writing } = this.#sockets;
+    const { opened, messages, ended, ignored } = this.#clients;
+    return {
+      type: "client",
+      refused: this.#refused.counts,
+      connections: sum(({ open }) => open),
+      connectionLimit: this.#limits.connections,
+      opened,
+      ended: ended.counts,
+      messages,
+      ignored: ignored.counts,
+      bytesIn,
+      bytesOut,
+      backlogBytes: sum(({ queuedBytes }) => queuedBytes),
+      writing: writing.distribution,
+    } as const;
+  }
+}
+
+function rulesOf({ origins, proxies, limits }: ClientServerConfig): SocketRules {
+  return {
+    origins: origins && new Origins(origins),
+    proxies: new Networks(proxies),
+    limits: {
+      messageBytes: limits.message,
+      bytesPerSecond: 2 * limits.message,
+      connections: limits.connections,
+      address: limits.address,
+      handshakes: HANDSHAKES,
+      handshakeMs: limits.handshake * 1000,
+      silenceMs: limits.idle * 1000,
+      answerMs: ANSWER_MS,
+      closeMs: CLOSE_MS,
+    },
+  };
+}

@@ -1,0 +1,75 @@
+/**
+ * The token that publishing takes where an admin server has one, and that a peer is sent: RFC 6750.
+ *
+ * @module
+ */
+
+import { createHash, timingSafeEqual } from "node:crypto";
+
+/** Characters that a token has at least: that many random ones cannot be guessed. */
+const LENGTH_MIN = 16;
+
+/** Bytes of a token's file, at most. */
+const FILE_LIMIT = 4096;
+
+/** A file holds no token; the message names it and says what to do. */
+export class TokenError extends Error {
+  override readonly name = "TokenError";
+}
+
+/** A token. It does not show itself. */
+export class Token {
+  readonly #digest: Uint8Array;
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#digest = digest(text);
+  }
+
+  /** What its holder sends as `Authorization`. */
+  get header(): string {
+    return `Bearer ${this.#text}`;
+  }
+
+  /**
+   * Whether an `Authorization` header holds it. Takes as long for a wrong one, whatever is wrong with it.
+   */
+  matches(header: string | null): boolean {
+    const [, text = ""] = /^Bearer +(\S+)$/i.exec(header ?? "") ?? [];
+    return timingSafeEqual(digest(text), this.#digest);
+  }
+}
+
+/**
+ * Reads the token of a file; white space around it does not belong to it.
+ *
+ * @throws {TokenError} If the file cannot be read, or holds no token.
+ */
+export function readToken(path: string): Token {
+  const fail = (problem: string) => new TokenError(`Token file ${path} ${problem}`);
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw fail("does not exist. Make it: (umask 077; openssl rand -hex 32 > FILE).");
+    }
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw fail("may not be read by this user. Change its owner or mode.");
+    }
+    throw fail(`cannot be read: ${error instanceof Error ? error.message : error}.`);
+  }
+  const token = text.trim();
+  if (text.length > FILE_LIMIT || !/^[\w.~+/-]+=*$/.test(token) || token.length < LENGTH_MIN) {
+    throw fail(
+      `does not hold a token: ${LENGTH_MIN} to ${FILE_LIMIT} letters, digits and -._~+/ in one line. ` +
+        "Make one: (umask 077; openssl rand -hex 32 > FILE).",
+    );
+  }
+  return new Token(token);
+}
+
+function digest(text: string): Uint8Array {
+  return createHash("sha256").update(text).digest();
+}

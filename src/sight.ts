@@ -1,0 +1,103 @@
+/**
+ * How the service is, gathered from all its parts.
+ *
+ * @module
+ */
+
+import type { Settings, View } from "./admin/console.ts";
+import type { AdminFront } from "./admin/front.ts";
+import type { Snapshot } from "./admin/snapshot.ts";
+import type { Certificates } from "./certificates.ts";
+import type { ClientFront } from "./client/front.ts";
+import type { Cluster } from "./cluster/cluster.ts";
+import type { Config } from "./config/config.ts";
+import { heapLimit } from "./config/memory.ts";
+import { serviceFlags, shellQuote } from "./config/permissions.ts";
+import type { Hub } from "./hub/hub.ts";
+import { missingLines } from "./log/missing.ts";
+import type { LagMeter } from "./metrics/lag.ts";
+import type { Server } from "./server.ts";
+import { VERSION } from "./version.ts";
+
+/** What the service cannot find out itself, as its sandbox does not let it. */
+export interface Host {
+  /** How often the overseer has started the service again; `null` without one. */
+  readonly restarts: number | null;
+  /** Files that it may have open; `null` when that is not known. */
+  readonly openFiles: number | null;
+}
+
+/** A server and what it does. */
+export interface Watched {
+  readonly front: ClientFront | AdminFront;
+  readonly server: Server;
+}
+
+/** What is looked at. */
+export interface Parts {
+  readonly hub: Hub;
+  readonly cluster: Cluster;
+  /** In the order of the configuration. */
+  readonly servers: readonly Watched[];
+  readonly certificates: Certificates;
+  readonly lag: LagMeter;
+  readonly host: Host;
+  /** Whether it is told to stop. */
+  readonly stop: AbortSignal;
+  /** The configuration in use. */
+  config(): Config;
+}
+
+/** See the module. */
+export class Sight implements View {
+  readonly #parts: Parts;
+  readonly #began = performance.now();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Everything. Costs a look at each connection and each instance. */
+  snapshot(): Snapshot {
+    const { hub, cluster, servers, certificates, lag, host, config } = this.#parts;
+    const { heapUsed, external, rss } = Deno.memoryUsage();
+    return {
+      version: VERSION,
+      deno: Deno.version.deno,
+      fingerprint: hub.fingerprint,
+      at: Date.now(),
+      uptimeMs: Math.round(performance.now() - this.#began),
+      restarts: host.restarts,
+      ready: this.isReady(),
+      servers: servers.map(({ front, server }, index) => ({
+        ...front.figures(),
+        url: server.url,
+        listening: server.isListening,
+        certificate: certificates.inUse(index),
+      })),
+      hub: hub.overview(),
+      peers: cluster.status(),
+      process: {
+        heapBytes: heapUsed,
+        heapLimitBytes: heapLimit(config()) * 1024 * 1024,
+        externalBytes: external,
+        residentBytes: rss,
+        lagMs: lag.worstMs,
+        openFiles: host.openFiles,
+      },
+      log: missingLines(),
+    };
+  }
+
+  /** Whether every server is bound and the service is not stopping. */
+  isReady(): boolean {
+    const { servers, stop } = this.#parts;
+    return !stop.aborted && servers.every(({ server }) => server.isListening);
+  }
+
+  /** What the service runs with. */
+  settings(): Settings {
+    const config = this.#parts.config();
+    return { path: config.path, flags: shellQuote(serviceFlags(config)), settings: config };
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Who may have a WebSocket: an allowed origin, room for one more, and not too many from one address. The same
+ * for every engine.
+ *
+ * @module
+ */
+
+import { isIPv4 } from "node:net";
+import { clientAddress } from "./forwarded.ts";
+import type { RefusalKind, SocketRules } from "./socket.ts";
+
+/** Why a request does not become a WebSocket. */
+export interface Refusal {
+  readonly kind: RefusalKind;
+  /** The HTTP status to answer with. */
+  readonly status: 403 | 429 | 503;
+  /** A sentence for the log. */
+  readonly reason: string;
+}
+
+/** A request that has been admitted. */
+export interface Admitted {
+  /** The client's address; its connection may come from a proxy. */
+  readonly address: string;
+  /** What it is counted under; `null` when addresses are not limited. */
+  readonly network: string | null;
+}
+
+/** Counts the WebSockets of one server. */
+export class Admission {
+  readonly #rules: () => SocketRules;
+  readonly #byNetwork = new Map<string, number>();
+  #open = 0;
+
+  /** @param rules Asked for each request, as they may change. */
+  constructor(rules: () => SocketRules) {
+    this.#rules = rules;
+  }
+
+  /** WebSockets that have been admitted and have not left. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /**
+   * Takes one more in, or says why not. Who is admitted has to {@linkcode leave}.
+   *
+   * @param remote The address that the connection comes from.
+   * @param header A header's value by its name in lower case; several are joined by commas.
+   */
+  admit(remote: string, header: (name: string) => string | null): Admitted | Refusal {
+    const { origins, proxies, limits } = this.#rules();
+    const address = clientAddress(remote, header, proxies);
+    if (origins !== null) {
+      const origin = header("origin");
+      if (!origins.admit(origin)) {
+        return { kind: "origin", status: 403, reason: notAllowed(origin) };
+      }
+    }
+    if (this.#open >= limits.connections) {
+      const reason = `There are ${limits.connections} connections, as many as there may be`;
+      return { kind: "connections", status: 503, reason };
+    }
+    // Those that came while there was no limit are not counted.
+    const network = limits.address === 0 ? null : networkOf(address);
+    if (network !== null) {
+      const already = this.#byNetwork.get(network) ?? 0;
+      if (already >= limits.address) {
+        const reason = `${network} has ${already} connections, as many as one address may have`;
+        return { kind: "address", status: 429, reason };
+      }
+      this.#byNetwork.set(network, already + 1);
+    }
+    this.#open++;
+    return { address, network };
+  }
+
+  /** One that was admitted is gone. */
+  leave(network: Admitted["network"]): void {
+    this.#open--;
+    if (network === null) return;
+    const left = (this.#byNetwork.get(network) ?? 1) - 1;
+    if (left > 0) this.#byNetwork.set(network, left);
+    else this.#byNetwork.delete(network);
+  }
+}
+
+/**
+ * How the log calls a client.
+ *
+ * @param connection Address and port of the connection's other end.
+ */
+export function behind(address: string, connection: string): string {
+  const isDirect = connection.startsWith(address) || connection.startsWith(`[${address}]`);
+  return isDirect ? connection : `${address} via ${connection}`;
+}
+
+function notAllowed(origin: string | null): string {
+  return origin === null
+    ? 'It names no Origin, as every browser does, and "origins" is set'
+    : `Its Origin ${origin} is none of "origins"`;
+}
+
+/** What counts as one address: of IPv6 a network of 64 bits, as whoever has one address has all of them. */
+function networkOf(address: string): string {
+  if (isIPv4(address)) return address;
+  const [head = "", tail] = address.split("::");
+  const groups = (part: string) => part === "" ? [] : part.split(":");
+  const before = groups(head);
+  const after = groups(tail ?? "");
+  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
+  const all = [...before, ...Array<string>(Math.max(0, zeros)).fill("0"), ...after];
+  return `${all.slice(0, 4).join(":")}::/64`;
+}
