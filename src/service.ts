@@ -18,6 +18,7 @@ import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
 import { LagMeter } from "./metrics/lag.ts";
 import { Server, StartError } from "./server.ts";
+import { exportMetrics } from "./telemetry.ts";
 import { type Host, Sight, type Watched } from "./sight.ts";
 
 export { explainBindError, StartError } from "./server.ts";
@@ -140,6 +141,7 @@ export async function startService(
   }
   cluster.start();
   certificates.warn(Date.now());
+  if (config.telemetry !== null) exportMetrics(() => sight.snapshot());
   return new RunningService(
     { hub, cluster, servers, certificates, lag, stopping, state, console: surroundings.console },
     certificateIntervalMs,

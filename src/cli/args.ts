@@ -16,6 +16,8 @@ export interface OptionSpec {
   readonly help: string;
   /** When only these values make sense. */
   readonly choices?: readonly string[];
+  /** Whether it is for other parts of the program, and not listed. */
+  readonly internal?: true;
 }
 
 /** What was typed after the verb. */

@@ -17,6 +17,7 @@ import { ConfigError, type Problem } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { heapLimit, memoryWarning } from "../config/memory.ts";
+import { readToken, TokenError } from "../config/token.ts";
 import { readAuthority, readTls, TlsError, type TlsMaterial } from "../config/tls.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
@@ -86,6 +87,12 @@ export function inspect(config: Config, asItIs: boolean): Findings {
       return [...Array.isArray(tls) ? tls : [], ...isFree];
     }),
     ...config.cluster.flatMap(({ ca }, index) => checkAuthority(ca, index, warnings)),
+    ...config.servers.flatMap((server, index) =>
+      server.type === "admin" ? checkToken(server.token, `servers[${index}]`, warnings) : []
+    ),
+    ...config.cluster.flatMap(({ token }, index) =>
+      checkToken(token, `cluster[${index}]`, warnings)
+    ),
     ...config.logs.flatMap((log, index) => checkLog(log, `logs[${index}].path`, asItIs)),
     ...checkFolder(config.pidfile, "pidfile", asItIs),
   ];
@@ -158,6 +165,22 @@ function checkAuthority(ca: PeerConfig["ca"], index: number, warnings: Set<strin
     return [];
   } catch (error) {
     return tlsProblems(`cluster[${index}]`, error);
+  }
+}
+
+/** What is wrong with the file of a token. */
+function checkToken(path: string | null, entry: string, warnings: Set<string>): Problem[] {
+  if (path === null) return [];
+  try {
+    readToken(path);
+    const { mode } = Deno.statSync(path);
+    if (mode !== null && (mode & 0o004) !== 0) {
+      warnings.add(`every user of this host can read token file ${path}: chmod o-r it.`);
+    }
+    return [];
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+    return [{ path: `${entry}.token.file`, message: error.message }];
   }
 }
 

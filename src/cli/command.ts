@@ -50,6 +50,14 @@ export const AS_ROOT_OPTION: OptionSpec = {
   help: "Run as root all the same. Nothing in Aphlict needs it.",
 };
 
+/** The option by which bin/aphlict tells what the sandbox does not let a process find out. */
+export const OPEN_FILES_OPTION: OptionSpec = {
+  name: "open-files",
+  value: "N",
+  help: "How many files the service may have open, as `ulimit -Hn` tells.",
+  internal: true,
+};
+
 /** The configuration file that was asked for, or the default one. */
 export function configPath({ root, options }: Invocation): string {
   return options.get(CONFIG_OPTION.name) ?? defaultConfigPath(`${root}/conf`);

@@ -24,7 +24,8 @@ export function overview(all: readonly Command[]): string {
 }
 
 /** What one verb does and takes. */
-export function helpOn({ verb, synopsis, details, options, operands }: Command): string {
+export function helpOn({ verb, synopsis, details, options: all, operands }: Command): string {
+  const options = all.filter(({ internal }) => internal !== true);
   const usage = ["Usage: aphlict", verb, ...(options.length > 0 ? ["[OPTION...]"] : [])];
   if (operands) usage.push(operands);
   return [

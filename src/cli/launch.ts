@@ -7,6 +7,7 @@
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { denoArguments, overseerFlags, serviceFlags, shellQuote } from "../config/permissions.ts";
+import { telemetryEnvironment } from "../config/telemetry.ts";
 import { UsageError } from "./args.ts";
 import {
   AS_ROOT_OPTION,
@@ -15,6 +16,7 @@ import {
   configPath,
   EXIT,
   type Invocation,
+  OPEN_FILES_OPTION,
 } from "./command.ts";
 import { foldersOf } from "./folders.ts";
 import { print } from "./output.ts";
@@ -69,7 +71,13 @@ function becomeDeno(
   // It may read this file alone, so it cannot look for the default again.
   const chosen = options.has(CONFIG_OPTION.name) ? "" : ` --config ${shellQuote([config.path])}`;
   const folders = foldersOf(config);
-  return `mkdir -p -- ${shellQuote(folders)} && exec ${command} "$@"${chosen}`;
+  // The overseer tells its service.
+  const variables = verb === "run" ? [] : Object.entries(telemetryEnvironment(config));
+  const environment = variables.length === 0
+    ? ""
+    : `env ${shellQuote(variables.map((pair) => pair.join("=")))} `;
+  return `mkdir -p -- ${shellQuote(folders)} && exec ${environment}${command} ` +
+    `--${OPEN_FILES_OPTION.name} "$(ulimit -Hn)" "$@"${chosen}`;
 }
 
 /** Replaces the shell by bin/aphlict itself, run by another user, who owns the folders made for it. */

@@ -8,7 +8,14 @@ import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { inspect, warn } from "./check.ts";
-import { AS_ROOT_OPTION, type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import {
+  AS_ROOT_OPTION,
+  type Command,
+  CONFIG_OPTION,
+  configPath,
+  EXIT,
+  OPEN_FILES_OPTION,
+} from "./command.ts";
 import { complain } from "./output.ts";
 import { refusesRoot } from "./root.ts";
 import { startWith } from "./start.ts";
@@ -21,7 +28,7 @@ export const restart: Command = {
   details:
     "Checks the configuration first, as `aphlict check` does. If it finds a problem, nothing is " +
     "stopped and the exit code is 1. When nothing runs, it only starts.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, OPEN_FILES_OPTION],
   async run(invocation) {
     if (refusesRoot(invocation)) return EXIT.failed;
     const config = loadConfig(configPath(invocation));

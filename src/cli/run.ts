@@ -26,6 +26,7 @@ import {
   configPath,
   EXIT,
   type Invocation,
+  OPEN_FILES_OPTION,
 } from "./command.ts";
 import { complain } from "./output.ts";
 import { alreadyRunning } from "./start.ts";
@@ -42,7 +43,7 @@ export const run: Command = {
     "The overseer and its service, with the log on standard error. SIGTERM and SIGINT stop it " +
     "(exit code 0), SIGHUP reloads. When the service cannot start at first, the reason is printed and " +
     "the exit code is 1; when it ends later, it is started again.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, OPEN_FILES_OPTION],
   run: (invocation) => oversee(invocation, false),
 };
 
@@ -51,7 +52,7 @@ export const overseer: Command = {
   verb: "overseer",
   synopsis: "The overseer as `aphlict start` runs it.",
   details: "It says on standard output how the start went, and nothing after that.",
-  options: [CONFIG_OPTION],
+  options: [CONFIG_OPTION, OPEN_FILES_OPTION],
   internal: true,
   run: (invocation) => oversee(invocation, true),
 };
@@ -67,6 +68,7 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
     deno: Deno.execPath(),
     root: invocation.root,
     detached,
+    openFiles: invocation.options.get(OPEN_FILES_OPTION.name) ?? null,
     log,
     show: showTrouble,
     announce,

@@ -9,7 +9,7 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { knownAddresses } from "../config/host.ts";
 import { loadConfig } from "../config/load.ts";
-import { memoryWarning } from "../config/memory.ts";
+import { connectionLimit, memoryWarning } from "../config/memory.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
 import { Whole } from "../log/format.ts";
 import {
@@ -23,6 +23,7 @@ import {
   show,
 } from "../log/log.ts";
 import { type Service, StartError, startService } from "../service.ts";
+import type { Host } from "../sight.ts";
 import {
   encode,
   linesOf,
@@ -32,12 +33,22 @@ import {
 } from "../supervisor/channel.ts";
 import { VERSION } from "../version.ts";
 import { within } from "../within.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
+import {
+  type Command,
+  CONFIG_OPTION,
+  configPath,
+  EXIT,
+  type Invocation,
+  OPEN_FILES_OPTION,
+} from "./command.ts";
 import { complain } from "./output.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
 const STOP_LIMIT_MS = 5000;
+
+/** Files that the service has open beside its connections: logs, ports, peers, and what the runtime needs. */
+const OTHER_FILES = 100;
 
 const log = logger("service");
 
@@ -48,7 +59,7 @@ export const serve: Command = {
   details: "Binds every server of the configuration, or none, and logs to the console and to the " +
     "configured files. SIGINT and SIGTERM stop it: browsers are told to go away (code 1001), and " +
     "the exit code is 0. SIGHUP reloads what can be changed in place.",
-  options: [CONFIG_OPTION],
+  options: [CONFIG_OPTION, OPEN_FILES_OPTION],
   run: (invocation) => serveAlone(invocation, "info"),
 };
 
@@ -59,7 +70,7 @@ export const debug: Command = {
   details:
     "For finding out why a notification does not arrive. It writes a lot, with the content " +
     "of every message: use start for every day.",
-  options: [CONFIG_OPTION],
+  options: [CONFIG_OPTION, OPEN_FILES_OPTION],
   run: (invocation) => serveAlone(invocation, "trace"),
 };
 
@@ -83,6 +94,8 @@ export const service: Command = {
       choices: ["stderr", "none"],
       help: "Where the log is shown.",
     },
+    { name: "restarts", value: "N", help: "How often the overseer has started it again." },
+    OPEN_FILES_OPTION,
   ],
   internal: true,
   async run({ options }) {
@@ -95,6 +108,7 @@ export const service: Command = {
     if (config === null) return EXIT.failed;
     return await runService(config, {
       level: "info",
+      host: { restarts: Number(options.get("restarts")), openFiles: openFiles(options) },
       console: options.get("console") === "stderr" ? "stderr" : "none",
       onTrouble: options.get("attempt") === "again" ? "go on" : "throw",
       report: say,
@@ -113,6 +127,7 @@ function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<nu
   const config = loadConfig(configPath(invocation));
   return runService(config, {
     level,
+    host: { restarts: null, openFiles: openFiles(invocation.options) },
     console: "split",
     onTrouble: "throw",
     report(report) {
@@ -131,6 +146,12 @@ function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<nu
   });
 }
 
+/** Files that this process may have open; `null` when that is not known, or any number. */
+function openFiles(options: Invocation["options"]): number | null {
+  const files = options.get(OPEN_FILES_OPTION.name) ?? "";
+  return /^\d+$/.test(files) ? Number(files) : null;
+}
+
 /** Reads a configuration file, and takes it over if it can be used. */
 async function reloadFile(path: string, reload: Reload): Promise<ReloadOutcome> {
   let config: Config;
@@ -147,6 +168,7 @@ type Reload = (config: Config) => Promise<ReloadOutcome>;
 
 /** What the service is run by. */
 interface Surroundings extends Pick<LogOptions, "level" | "console" | "onTrouble"> {
+  readonly host: Host;
   /** Told how the start went. */
   report(report: Report): void;
   /** Calls `reload` and `stop` when it is time, from the start on. */
@@ -155,7 +177,7 @@ interface Surroundings extends Pick<LogOptions, "level" | "console" | "onTrouble
 
 async function runService(
   config: Config,
-  { report, follow, ...logging }: Surroundings,
+  { report, follow, host, ...logging }: Surroundings,
 ): Promise<number> {
   const stopped = Promise.withResolvers<string>();
   // Those that follow the first are ignored.
@@ -187,8 +209,8 @@ async function runService(
     pid: Deno.pid,
   });
   try {
-    service = await startService(config);
-    announce(config, service);
+    service = await startService(config, { host });
+    announce(config, service, host);
     report({ type: "listening", pid: Deno.pid, urls: service.listening.map(({ url }) => url) });
     log.info("{why}: stopping.", { why: await stopped.promise });
     await stopWithin(service, current.drain * 1000);
@@ -231,7 +253,7 @@ async function reload(
   }
 }
 
-function announce(config: Config, service: Service): void {
+function announce(config: Config, service: Service, { openFiles }: Host): void {
   for (const { type, url } of service.listening) {
     log.info("Listening: {type} server at {url}", { type, url });
   }
@@ -247,6 +269,7 @@ function announce(config: Config, service: Service): void {
       );
     }
   }
+  if (openFiles !== null) tellFiles(config, openFiles);
   const warning = memoryWarning(config);
   if (warning !== null) log.warning("{warning}.", { warning });
   log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
@@ -258,6 +281,24 @@ function announce(config: Config, service: Service): void {
       "The process holds more permissions than it needs: all of {excess}. Start it with " +
         "bin/aphlict, or with the flags above.",
       { excess: excess.join(", ") },
+    );
+  }
+}
+
+/** Says how many connections this host's limit allows, as each takes a file. */
+function tellFiles(config: Config, openFiles: number): void {
+  const values = {
+    openFiles,
+    held: Math.max(0, openFiles - OTHER_FILES),
+    limit: connectionLimit(config),
+  };
+  if (values.held >= values.limit) {
+    log.info("This host allows {openFiles} open files, enough for {limit} connections.", values);
+  } else {
+    log.warning(
+      "This host allows {openFiles} open files, enough for {held} connections, fewer than the {limit} " +
+        'that are accepted. Raise its limit (LimitNOFILE= in systemd, ulimit -Hn), or lower "limit.connections".',
+      values,
     );
   }
 }

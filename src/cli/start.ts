@@ -19,6 +19,7 @@ import {
   configPath,
   EXIT,
   type Invocation,
+  OPEN_FILES_OPTION,
 } from "./command.ts";
 import { makeFolders } from "./folders.ts";
 import { complain, print } from "./output.ts";
@@ -33,7 +34,7 @@ export const start: Command = {
     "which starts the service and starts it again should it ever end, and returns when the service " +
     "listens. When it cannot, the reason is printed, nothing is left running, and the exit code is 1. " +
     "Root is refused, unless the configuration names a user to become.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, OPEN_FILES_OPTION],
   run(invocation) {
     if (refusesRoot(invocation)) return EXIT.failed;
     return startWith(loadConfig(configPath(invocation)), invocation);
@@ -41,7 +42,7 @@ export const start: Command = {
 };
 
 /** Starts an overseer and waits until it says how it went. */
-export async function startWith(named: Config, { root }: Invocation): Promise<number> {
+export async function startWith(named: Config, { root, options }: Invocation): Promise<number> {
   // What stays running may be looked at from anywhere.
   const config = { ...named, path: resolve(named.path) };
   const pid = holderOf(config.pidfile);
@@ -62,8 +63,13 @@ export async function startWith(named: Config, { root }: Invocation): Promise<nu
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, interrupt);
   }
+  const files = options.get(OPEN_FILES_OPTION.name);
   const overseer = new Deno.Command(deno, {
-    args: denoArguments(root, overseerFlags(config, deno), ["overseer", "--config", config.path]),
+    args: denoArguments(root, overseerFlags(config, deno), [
+      "overseer",
+      ...["--config", config.path],
+      ...files === undefined ? [] : [`--${OPEN_FILES_OPTION.name}`, files],
+    ]),
     // It would keep the folder that it was started from from being removed or unmounted.
     ...isRooted(config) ? { cwd: "/" } : {},
     stdin: "null",

@@ -6,6 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { formatAddress } from "../config/config.ts";
+import type { Token } from "../config/token.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
 import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import type { Answer } from "./answer.ts";
@@ -17,10 +18,14 @@ const encoder = new TextEncoder();
 export class Requests {
   readonly #headers: string;
 
-  /** @param fingerprint This server's own. */
-  constructor(host: string, port: number, fingerprint: string) {
+  /**
+   * @param fingerprint This server's own.
+   * @param token What the peer takes messages with; `null`: nothing.
+   */
+  constructor(host: string, port: number, fingerprint: string, token: Token | null) {
     this.#headers = `Host: ${formatAddress(host, port)}\r\nUser-Agent: Aphlict\r\n` +
-      `${FINGERPRINT_HEADER}: ${fingerprint}\r\n`;
+      `${FINGERPRINT_HEADER}: ${fingerprint}\r\n` +
+      (token === null ? "" : `Authorization: ${token.header}\r\n`);
   }
 
   /** Asks for the status page. */
@@ -68,6 +73,13 @@ function explain({ status, reason }: Answer): string {
   const answers = `answers ${status} ${reason}`.trimEnd();
   if (status >= 300 && status < 400) {
     return `${answers}: redirects are not followed. Name the address where it is`;
+  }
+  if (status === 401) {
+    return `${answers}: it takes messages only with a token, or with another one. Name the file that ` +
+      'holds it in "token.file" of the peer';
+  }
+  if (status === 403) {
+    return `${answers}: if it is an Aphlict, add this server's address to its "allow"`;
   }
   if (status === 501) return `${answers}: that is a client port. Name its admin port`;
   return answers;

@@ -10,6 +10,7 @@
 
 import { formatAddress, type PeerConfig } from "../config/config.ts";
 import { readAuthority, TlsError } from "../config/tls.ts";
+import { readToken, type Token, TokenError } from "../config/token.ts";
 import type { Answer } from "./answer.ts";
 import { Backoff, FIRST_MS, LONGEST_MS } from "./backoff.ts";
 import { type Address, Connection, ConnectionClosed, ConnectionError } from "./connection.ts";
@@ -101,7 +102,7 @@ export class Peer {
   /** When the state began, in ms; the clock is that of `performance.now`, here and below. */
   #since = performance.now();
   readonly #identity = new Identity();
-  readonly #requests: Requests;
+  #requests: Requests;
   readonly #log: PeerLog;
   /** Between two connections. */
   readonly #pause = new Pause();
@@ -123,10 +124,10 @@ export class Peer {
   #lastContact: number | null = null;
 
   constructor(options: PeerOptions) {
-    const { config: { host, port, protocol }, fingerprint } = options;
+    const { host, port, protocol } = options.config;
     this.url = `${protocol}://${formatAddress(host, port)}/`;
     this.#options = options;
-    this.#requests = new Requests(host, port, fingerprint);
+    this.#requests = this.#write(null);
     this.#log = new PeerLog(this.url);
   }
 
@@ -283,9 +284,15 @@ export class Peer {
   async #meet(): Promise<ConnectionError | ConnectionClosed> {
     let connection: Connection;
     try {
+      // The files are read each time.
+      const { token } = this.#options.config;
+      this.#requests = this.#write(token === null ? null : readToken(token));
       connection = await Connection.open(this.#address(), this.#stopping.signal);
     } catch (error) {
       if (error instanceof ConnectionError) return error;
+      if (error instanceof TokenError) {
+        return new ConnectionError(`cannot be sent its token: ${error.message}`);
+      }
       if (!(error instanceof TlsError)) throw error;
       return new ConnectionError(`cannot be told from others: ${error.message}`);
     }
@@ -314,7 +321,12 @@ export class Peer {
     }
   }
 
-  /** @throws {TlsError} If the file of its authority cannot be used; it is read each time. */
+  #write(token: Token | null): Requests {
+    const { config: { host, port }, fingerprint } = this.#options;
+    return new Requests(host, port, fingerprint, token);
+  }
+
+  /** @throws {TlsError} If the file of its authority cannot be used. */
   #address(): Address {
     const { host, port, protocol, ca } = this.#options.config;
     const tls = protocol === "https"

@@ -39,6 +39,7 @@ export class Child {
 
   /**
    * @param config What it starts with.
+   * @param env What it gets beside this process's environment.
    * @param show Gets each line that the process writes to standard error.
    * @throws {Error} What `Deno.Command.spawn` throws.
    */
@@ -46,10 +47,12 @@ export class Child {
     command: string,
     args: readonly string[],
     config: Config,
+    env: Readonly<Record<string, string>>,
     show: (line: string) => void,
   ) {
     this.#process = new Deno.Command(command, {
       args: [...args],
+      env: { ...env },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

@@ -12,6 +12,7 @@ import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { heapLimit } from "../config/memory.ts";
 import { denoArguments, SEALED, serviceFlags } from "../config/permissions.ts";
+import { telemetryEnvironment } from "../config/telemetry.ts";
 import { Backoff } from "./backoff.ts";
 import type { ReloadOutcome, Report } from "./channel.ts";
 import { Child, type Start } from "./child.ts";
@@ -34,6 +35,8 @@ export interface OverseerOptions {
   readonly root: string;
   /** Whether it runs in a session of its own, without a console; else the service shows its log. */
   readonly detached: boolean;
+  /** How many files the service may have open, a number or `unlimited`; `null` when it is not known. */
+  readonly openFiles: string | null;
   /** Where its own few lines go. */
   readonly log: OverseerLog;
   /** Gets each line that the service writes to standard error, unless it is detached. */
@@ -172,7 +175,7 @@ export class Overseer {
 
   async #start(attempt: "first" | "again"): Promise<Start> {
     if (this.#isStopping) return { type: "failed", problems: ["It is being stopped."] };
-    const { deno, root, detached, show } = this.#options;
+    const { deno, root, detached, openFiles, show } = this.#options;
     let child: Child;
     try {
       child = new Child(
@@ -183,8 +186,11 @@ export class Overseer {
           ...["--config", this.#config.path],
           ...["--attempt", attempt],
           ...["--console", detached ? "none" : "stderr"],
+          ...["--restarts", `${this.#known.state.restarts}`],
+          ...openFiles === null ? [] : ["--open-files", openFiles],
         ]),
         this.#config,
+        telemetryEnvironment(this.#config),
         detached ? (line) => this.#note(line) : show,
       );
     } catch (error) {

@@ -1,0 +1,21 @@
+/**
+ * What turns the runtime's own OpenTelemetry exporter on.
+ *
+ * @module
+ */
+
+import type { Config } from "./config.ts";
+
+/**
+ * The environment that the service is started with for `telemetry`; empty without. The runtime reads it
+ * before any code of ours, and its exporter is no part of the sandbox: neither `--allow-env` nor
+ * `--allow-net` is needed for it (Deno 2.9.6). Who sets more of OpenTelemetry's variables has them inherited.
+ */
+export function telemetryEnvironment({ telemetry }: Config): Readonly<Record<string, string>> {
+  if (telemetry === null) return {};
+  return {
+    OTEL_DENO: "true",
+    OTEL_SERVICE_NAME: "aphlict",
+    OTEL_EXPORTER_OTLP_ENDPOINT: telemetry,
+  };
+}

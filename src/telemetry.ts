@@ -1,0 +1,77 @@
+/**
+ * The metrics as OpenTelemetry has them, for the runtime's own exporter.
+ *
+ * @module
+ */
+
+import { familiesOf } from "./admin/metrics.ts";
+import type { Snapshot } from "./admin/snapshot.ts";
+import { countOf } from "./metrics/histogram.ts";
+import type { Family, Labels } from "./metrics/exposition.ts";
+
+/** What is observed when metrics are exported: an instrument's values by their labels. */
+interface Instrument {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge";
+  readonly samples: readonly (readonly [Labels, number])[];
+}
+
+/** The part of an OpenTelemetry meter that is used here; the runtime gives it no type. */
+interface Meter {
+  createObservableCounter(name: string, options: { readonly description: string }): object;
+  createObservableGauge(name: string, options: { readonly description: string }): object;
+  addBatchObservableCallback(
+    callback: (
+      result: { observe(instrument: object, value: number, attributes: Labels): void },
+    ) => void,
+    instruments: readonly object[],
+  ): void;
+}
+
+/**
+ * Has the runtime export all metrics, under the names that they have on the metrics page; of a histogram
+ * its count and its sum. Does nothing in a process that was not started for it.
+ */
+export function exportMetrics(snapshot: () => Snapshot): void {
+  const meter: Meter = Deno.telemetry.meterProvider.getMeter("aphlict");
+  const made = new Map(
+    instrumentsOf(snapshot()).map(({ name, help, type }) => {
+      const options = { description: help };
+      return [
+        name,
+        type === "counter"
+          ? meter.createObservableCounter(name, options)
+          : meter.createObservableGauge(name, options),
+      ];
+    }),
+  );
+  meter.addBatchObservableCallback((result) => {
+    for (const { name, samples } of instrumentsOf(snapshot())) {
+      const instrument = made.get(name);
+      if (instrument === undefined) continue;
+      for (const [labels, value] of samples) result.observe(instrument, value, labels);
+    }
+  }, [...made.values()]);
+}
+
+function instrumentsOf(snapshot: Snapshot): Instrument[] {
+  return familiesOf(snapshot).flatMap((family: Family): Instrument[] => {
+    if (family.type !== "histogram") return [family];
+    const { name, help, samples } = family;
+    return [
+      {
+        name: `${name}_count`,
+        help,
+        type: "counter",
+        samples: samples.map(([labels, each]) => [labels, countOf(each)]),
+      },
+      {
+        name: `${name}_sum`,
+        help,
+        type: "counter",
+        samples: samples.map(([labels, each]) => [labels, each.sum]),
+      },
+    ];
+  });
+}
