@@ -120,23 +120,27 @@ export class Desk {
     const { gate, limits } = this.#options.rules();
     const denial = denyAddress(gate, remote.host);
     if (denial !== null) return this.#deny(denial, remote);
+    const target = URL.parse(request.url);
+    if (!target) {
+      return this.#refuse("invalid", 400, "The request target is malformed", remote);
+    }
+    // Does not count: who sees no sign of life would end a server that has much to do.
+    if (target.pathname === "/health/live" && request.method !== "POST") {
+      return new Response("live\n");
+    }
     counters.requests++;
     try {
       if (counters.requests > limits.requests) {
         const error = `More than ${limits.requests} requests are being answered`;
         return this.#refuse("busy", 503, error, remote, { headers: { "retry-after": "1" } });
       }
-      return await this.#route(request, remote, port);
+      return await this.#route(request, target, remote, port);
     } finally {
       counters.requests--;
     }
   }
 
-  async #route(request: Request, remote: Remote, port: Port): Promise<Response> {
-    const target = URL.parse(request.url);
-    if (!target) {
-      return this.#refuse("invalid", 400, "The request target is malformed", remote);
-    }
+  async #route(request: Request, target: URL, remote: Remote, port: Port): Promise<Response> {
     const instance = target.searchParams.get("instance") || DEFAULT_INSTANCE;
     if (instance.length > INSTANCE_LIMIT) {
       const error = `An instance's name has at most ${INSTANCE_LIMIT} characters`;
@@ -152,8 +156,6 @@ export class Desk {
         if (fingerprint !== null) relay.heard(fingerprint);
         return Response.json(statusOf(hub.status(instance), relay.status()));
       }
-      case "GET /health/live":
-        return new Response("live\n");
       case "GET /health/ready": {
         const isReady = !port.isStopping && view.isReady();
         return new Response(isReady ? "ready\n" : "not ready\n", { status: isReady ? 200 : 503 });

@@ -245,7 +245,7 @@ async function reload(
     const renewed = await use();
     return {
       ok: true,
-      lines: ["Configuration, certificates and logs were read again.", ...renewed],
+      lines: ["Configuration, certificates, tokens and logs were read again.", ...renewed],
     };
   } catch (error) {
     if (!(error instanceof StartError || error instanceof LogFileError)) throw error;

@@ -15,8 +15,12 @@ import { servicePermissions } from "./permissions.ts";
  * running service can take the new configuration over, and nobody is disconnected.
  */
 export function restartReasons(from: Config, to: Config): string[] {
-  return KEYS.filter(([, part]) => JSON.stringify(part(from)) !== JSON.stringify(part(to)))
+  const reasons = KEYS.filter(([, part]) => JSON.stringify(part(from)) !== JSON.stringify(part(to)))
     .map(([key]) => key);
+  // The heap is as large as the connections need, and a process cannot change its own.
+  return reasons.length === 0 && heapLimit(from) !== heapLimit(to)
+    ? ["limit.connections"]
+    : reasons;
 }
 
 /** Whether no path starts at the working directory. */
@@ -30,7 +34,7 @@ const KEYS: readonly (readonly [string, (config: Config) => unknown])[] = [
   ["servers", ({ servers }) => servers.map(identityOf)],
   ["cluster", ({ cluster }) => cluster],
   ["logs", ({ logs }) => logs.flatMap(logFiles)],
-  ["memory.hint or limit.connections", heapLimit],
+  ["memory.hint", ({ memoryHint }) => memoryHint],
   ["telemetry", ({ telemetry }) => telemetry],
 ];
 

@@ -12,6 +12,8 @@ export interface BrowserOptions {
   readonly client?: Deno.HttpClient;
   /** Topics to subscribe to. */
   readonly topics?: readonly string[];
+  /** The site whose page it shows. */
+  readonly origin?: string;
 }
 
 /** An open WebSocket with a mailbox. Dispose of it: it is closed. */
@@ -39,11 +41,11 @@ export class Browser implements AsyncDisposable {
 
   /** Connects, subscribes, and waits until the server has seen the subscription. */
   static async open(port: number, options: BrowserOptions = {}): Promise<Browser> {
-    const { path = "/", client, topics } = options;
-    const socket = new WebSocket(
-      `${client ? "wss" : "ws"}://127.0.0.1:${port}${path}`,
-      client ? { client } : undefined,
-    );
+    const { path = "/", client, topics, origin } = options;
+    const socket = new WebSocket(`${client ? "wss" : "ws"}://127.0.0.1:${port}${path}`, {
+      ...client ? { client } : {},
+      ...origin ? { headers: { origin } } : {},
+    });
     await new Promise<void>((resolve, reject) => {
       socket.onopen = () => resolve();
       socket.onerror = (event) =>

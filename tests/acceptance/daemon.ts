@@ -67,9 +67,18 @@ export class Daemon implements AsyncDisposable {
 
   /** Starts a command. */
   launch(verb: string, ...args: readonly string[]): Process {
+    return this.launchWith({}, verb, ...args);
+  }
+
+  /** The same, with more in its environment. */
+  launchWith(
+    env: Readonly<Record<string, string>>,
+    verb: string,
+    ...args: readonly string[]
+  ): Process {
     const asRoot = ["start", "restart", "run"].includes(verb) ? ["--as-root"] : [];
     return new Process(APHLICT, [verb, "--config", this.written.path, ...asRoot, ...args], {
-      env: { DENO: Deno.execPath() },
+      env: { DENO: Deno.execPath(), ...env },
     });
   }
 

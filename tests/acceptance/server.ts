@@ -52,6 +52,8 @@ export interface ServerEntry {
   readonly listen?: string;
   /** Of a client server. @default {RunOptions.engine} */
   readonly engine?: Engine;
+  /** Further keys of the entry. */
+  readonly keys?: Readonly<Record<string, unknown>>;
   /** Names of files given in {@linkcode RunOptions.files}. */
   readonly tls?: { readonly key: string; readonly cert: string; readonly chain?: string };
 }
@@ -120,7 +122,8 @@ export async function run(options: RunOptions = {}): Promise<Running> {
   const { path } = writeConfig(folder, {
     drain: options.drain ?? 0,
     cluster: options.cluster?.(folder.path) ?? [],
-    servers: servers.map(({ type, listen, tls, engine = options.engine }, index) => ({
+    servers: servers.map(({ type, listen, keys, tls, engine = options.engine }, index) => ({
+      ...keys,
       type,
       ...(type === "client" && engine ? { engine } : {}),
       listen: listen ?? "127.0.0.1",

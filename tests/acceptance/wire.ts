@@ -17,6 +17,22 @@ export const REQUEST =
   "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+/** The same request with further header lines. */
+export function requestWith(headers: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return REQUEST.replace(/\r\n$/, `${lines.join("")}\r\n`);
+}
+
+/** A WebSocket was not to be had; the message is the head of the answer. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+
+  /** The HTTP status of the answer. */
+  get status(): number {
+    return Number(/^HTTP\/1\.1 (\d+)/.exec(this.message)?.[1]);
+  }
+}
+
 /** A connection. Dispose of it: it is cut. */
 export class Wire implements Disposable {
   readonly #connection: Deno.Conn;
@@ -39,11 +55,15 @@ export class Wire implements Disposable {
     port: number,
     topics: readonly string[],
     caCerts?: string[],
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<Wire> {
     const wire = await Wire.connect(port, caCerts);
-    await wire.send(REQUEST);
+    await wire.send(requestWith(headers));
     const answer = await wire.head();
-    if (!answer.startsWith("HTTP/1.1 101 ")) throw new Error(answer);
+    if (!answer.startsWith("HTTP/1.1 101 ")) {
+      wire[Symbol.dispose]();
+      throw new Refused(answer);
+    }
     if (topics.length > 0) await wire.command("subscribe", topics);
     return wire;
   }
@@ -94,12 +114,17 @@ export class Wire implements Disposable {
   async closed(): Promise<number | null> {
     let code: number | null = null;
     for (let next = await this.frame(); next !== null; next = await this.frame()) {
-      if (next.opcode === 8) {
-        const { buffer, byteOffset } = next.payload;
-        code = new DataView(buffer, byteOffset).getUint16(0);
-      }
+      if (next.opcode === 8) code = codeOf(next);
     }
     return code;
+  }
+
+  /** Reads up to a close frame, and returns its code; the connection may stay. */
+  async farewell(): Promise<number> {
+    for (let next = await this.frame(); next !== null; next = await this.frame()) {
+      if (next.opcode === 8) return codeOf(next);
+    }
+    throw new Error("The connection ended without a close frame");
   }
 
   /** Sends no more, and goes on reading. */
@@ -142,4 +167,9 @@ export class Wire implements Disposable {
     this.#bytes = bytes.slice(start + length);
     return { opcode: first & 0x0f, payload: bytes.slice(start, start + length) };
   }
+}
+
+/** The code of a close frame. */
+function codeOf({ payload: { buffer, byteOffset } }: Frame): number {
+  return new DataView(buffer, byteOffset).getUint16(0);
 }

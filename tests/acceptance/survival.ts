@@ -1,0 +1,66 @@
+/**
+ * A service under attack, and an honest browser that must not notice.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "../assert.ts";
+import { Browser } from "./browser.ts";
+import { publish, run, type Running, type RunOptions, status } from "./server.ts";
+
+export const MB = 1_000_000;
+
+/** What is run, and what the honest browser trusts. */
+export type SurvivalOptions = RunOptions & {
+  readonly caCert?: string;
+  readonly origin?: string;
+};
+
+/** Runs a service and an honest browser through an attack. */
+export function survives(
+  attack: string,
+  test: (running: Running, honest: Browser) => Promise<void>,
+  options: SurvivalOptions = {},
+): void {
+  Deno.test(`the service survives ${attack}`, async () => {
+    await using running = await run(options);
+    using client = options.caCert ? Deno.createHttpClient({ caCerts: [options.caCert] }) : null;
+    const open = {
+      topics: ["HONEST"],
+      ...(client ? { client } : {}),
+      ...(options.origin ? { origin: options.origin } : {}),
+    };
+    await using honest = await Browser.open(running.client, open);
+    const attacked = Promise.withResolvers<void>();
+    const slowest = slowestStatus(running, attacked.promise);
+    try {
+      await test(running, honest);
+    } finally {
+      attacked.resolve();
+      await slowest;
+    }
+    assert(await slowest < 2000, `the status page took ${await slowest} ms`);
+    await publish(running.admin, { subscribers: ["HONEST"], n: "last" });
+    assertEquals(JSON.parse((await honest.all()).at(-1) ?? "").n, "last");
+    assertEquals(/ERROR|Unexpected/.test(running.log()), false, running.log());
+  });
+}
+
+/** How long the status page takes at most until something is over, in ms. */
+async function slowestStatus({ admin }: Running, over: Promise<void>): Promise<number> {
+  let going = true;
+  over.finally(() => going = false);
+  let slowest = 0;
+  while (going) {
+    const started = performance.now();
+    await status(admin);
+    slowest = Math.max(slowest, performance.now() - started);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return slowest;
+}
+
+/** Waits until the instance has so many listeners. */
+export async function untilActive({ admin }: Running, count: number): Promise<void> {
+  while ((await status(admin))["clients.active"] !== count);
+}
