@@ -15,8 +15,12 @@ import { servicePermissions } from "./permissions.ts";
  * running service can take the new configuration over, and nobody is disconnected.
  */
 export function restartReasons(from: Config, to: Config): string[] {
-  return KEYS.filter(([, part]) => JSON.stringify(part(from)) !== JSON.stringify(part(to)))
+  const reasons = KEYS
+    .filter(([, part]) => JSON.stringify(part(from)) !== JSON.stringify(part(to)))
     .map(([key]) => key);
+  // Other servers need another heap: nobody has changed its keys.
+  const isConsequence = reasons.includes(SERVERS) && from.memoryHint === to.memoryHint;
+  return isConsequence ? reasons.filter((key) => key !== HEAP) : reasons;
 }
 
 /** Whether no path starts at the working directory. */
@@ -25,12 +29,15 @@ export function isRooted(config: Config): boolean {
   return [config.pidfile, ...read, ...write].every(isAbsolute);
 }
 
+const SERVERS = "servers";
+const HEAP = "memory.hint or limit.connections";
+
 /** What of a configuration a service is started with, by key. */
 const KEYS: readonly (readonly [string, (config: Config) => unknown])[] = [
-  ["servers", ({ servers }) => servers.map(identityOf)],
+  [SERVERS, ({ servers }) => servers.map(identityOf)],
   ["cluster", ({ cluster }) => cluster],
   ["logs", ({ logs }) => logs.flatMap(logFiles)],
-  ["memory.hint or limit.connections", heapLimit],
+  [HEAP, heapLimit],
   ["telemetry", ({ telemetry }) => telemetry],
 ];
 
