@@ -4,6 +4,7 @@ import { closeLog } from "../src/log/log.ts";
 import { openLogFile } from "./log/open.ts";
 import { makeAuthority, makeCertificate } from "./acceptance/certificate.ts";
 import { assertEquals, assertMatch } from "./assert.ts";
+import { ADMIN, configOf } from "./entries.ts";
 import { Folder } from "./folder.ts";
 
 const DAY_MS = 86_400_000;
@@ -19,17 +20,9 @@ class Watched implements AsyncDisposable {
     this.renew(validMs);
     const { path } = this.#folder;
     const tls = { key: `${path}/a.key`, cert: `${path}/a.crt`, chain: null };
-    const server = { type: "admin", listen: "127.0.0.1", engine: "serve", tls } as const;
-    const config: Config = {
-      path: "aphlict.json",
-      servers: [{ ...server, port: 1 }, { ...server, port: 2 }],
-      logs: [],
-      cluster: [],
-      pidfile: "aphlict.pid",
-      memoryHint: null,
-      user: null,
-      drain: 0,
-    };
+    const config = configOf({
+      servers: [{ ...ADMIN, tls, port: 1 }, { ...ADMIN, tls, port: 2 }],
+    });
     this.config = config;
     this.certificates = new Certificates(config);
     this.certificates.use(this.certificates.read().found);

@@ -1,15 +1,10 @@
-import type { Config, ServerConfig } from "../src/config/config.ts";
+import type { ServerConfig } from "../src/config/config.ts";
 import { explainBindError, StartError, startService } from "../src/service.ts";
 import { assertEquals, assertRejects } from "./assert.ts";
+import { ADMIN, CLIENT, configOf } from "./entries.ts";
 import { freePorts } from "./acceptance/ports.ts";
 
-const SERVER: ServerConfig = {
-  type: "client",
-  port: 80,
-  listen: "2001:db8::1",
-  tls: null,
-  engine: "socket",
-};
+const SERVER: ServerConfig = { ...CLIENT, port: 80, listen: "2001:db8::1" };
 
 for (
   const [error, reason] of [
@@ -45,27 +40,13 @@ for (
   });
 }
 
-function configOf(...servers: readonly ServerConfig[]): Config {
-  return {
-    path: "aphlict.json",
-    servers,
-    logs: [],
-    cluster: [],
-    pidfile: "aphlict.pid",
-    memoryHint: null,
-    user: null,
-    drain: 2,
-  };
-}
-
 function server(type: "admin" | "client", port: number): ServerConfig {
-  const engine = type === "client" ? "socket" : "serve";
-  return { type, port, listen: "127.0.0.1", tls: null, engine };
+  return { ...(type === "client" ? CLIENT : ADMIN), port, listen: "127.0.0.1" };
 }
 
 Deno.test("when one server cannot be bound, none is", async () => {
   const [client = 0, admin = 0] = freePorts(2);
-  const config = configOf(server("client", client), server("admin", admin));
+  const config = configOf({ servers: [server("client", client), server("admin", admin)] });
   {
     using _taken = Deno.listen({ hostname: "127.0.0.1", port: admin });
     const error = await assertRejects(() => startService(config), StartError);
@@ -89,7 +70,9 @@ Deno.test("when one server cannot be bound, none is", async () => {
 Deno.test("when TLS files cannot be read, they are named and nothing is bound", async () => {
   const [client = 0, admin = 0] = freePorts(2);
   const tls = { key: "/missing/key.pem", cert: "/missing/cert.pem", chain: null };
-  const config = configOf(server("client", client), { ...server("admin", admin), tls });
+  const config = configOf({
+    servers: [server("client", client), { ...server("admin", admin), tls }],
+  });
   const error = await assertRejects(() => startService(config), StartError);
   assertEquals(
     error.message,
@@ -103,7 +86,7 @@ Deno.test("when TLS files cannot be read, they are named and nothing is bound", 
 
 Deno.test("a service that has stopped leaves its ports free, and another has a new name", async () => {
   const [client = 0, admin = 0] = freePorts(2);
-  const config = configOf(server("client", client), server("admin", admin));
+  const config = configOf({ servers: [server("client", client), server("admin", admin)] });
   const fingerprints = new Set<string>();
   for (let turn = 0; turn < 3; turn++) {
     const service = await startService(config);

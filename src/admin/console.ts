@@ -12,6 +12,9 @@ import type { ClientServerSnapshot, Snapshot } from "./snapshot.ts";
 /** How often the service is looked at, in ms. */
 export const SAMPLE_INTERVAL_MS = 5000;
 
+/** The longest latency that can be told: JSON has no infinity. */
+export const LATENCY_MAX_MS = 1000 * Math.max(...SECONDS);
+
 /** Samples that are kept: 15 minutes. */
 const SAMPLES = 180;
 
@@ -33,7 +36,10 @@ export interface Sample {
   readonly messagesIn: number;
   /** Deliveries, in a second. */
   readonly messagesOut: number;
-  /** What half of the deliveries, and 99 of 100, took from queued to written at most, in ms; `null` without any. */
+  /**
+   * What half of the deliveries, and 99 of 100, took from queued to written at most, in ms; `null` without
+   * any, and {@linkcode LATENCY_MAX_MS} for that and whatever is beyond.
+   */
   readonly latency50Ms: number | null;
   readonly latency99Ms: number | null;
   readonly backlogBytes: number;
@@ -164,5 +170,5 @@ function writingOf(snapshot: Snapshot): Distribution {
 }
 
 function inMs(seconds: number | null): number | null {
-  return seconds === null ? null : seconds * 1000;
+  return seconds === null ? null : Math.min(seconds * 1000, LATENCY_MAX_MS);
 }

@@ -10,12 +10,16 @@ import { Networks } from "../config/network.ts";
 import { readToken } from "../config/token.ts";
 import { AdminCounters, type DeskOptions } from "./desk.ts";
 import { type AdminServer, type AdminServerOptions, listenAdmin } from "./server.ts";
+import type { AdminServerSnapshot } from "./snapshot.ts";
 
 /** What all admin servers have in common. */
 export type Surroundings = Omit<DeskOptions, "rules" | "counters">;
 
 /** Whom it answers, and how much. */
 export type Rules = ReturnType<DeskOptions["rules"]>;
+
+/** What an admin server has answered since the service began. */
+export type AdminFigures = Omit<AdminServerSnapshot, "url" | "listening" | "certificate">;
 
 /** See the module. */
 export class AdminFront {
@@ -45,7 +49,7 @@ export class AdminFront {
   }
 
   /** What it has answered. */
-  figures() {
+  figures(): AdminFigures {
     const { requests, bytesIn, refused, publishing } = this.#counters;
     return {
       type: "admin",
@@ -54,7 +58,7 @@ export class AdminFront {
       requestLimit: this.#rules.limits.requests,
       bytesIn,
       publishing: publishing.distribution,
-    } as const;
+    };
   }
 }
 

@@ -13,17 +13,19 @@ import type { Hub } from "../hub/hub.ts";
 import { Allowance } from "../log/allowance.ts";
 import { Whole } from "../log/format.ts";
 import { logger } from "../log/log.ts";
+import type { Distribution } from "../metrics/histogram.ts";
 import { Tally } from "../metrics/tally.ts";
 import { listen as listenOnStreams } from "../websocket/net.ts";
 import { listen as listenOnServe } from "../websocket/serve.ts";
 import {
+  type RefusalKind,
   REFUSALS,
   SocketCounters,
   type SocketRules,
   type SocketServer,
   type SocketServerOptions,
 } from "../websocket/socket.ts";
-import { acceptClients, ClientCounters } from "./server.ts";
+import { acceptClients, ClientCounters, type ListenerEnd } from "./server.ts";
 
 /** What Phorge's health check expects of a request that is no WebSocket: exactly status 501. */
 const NOT_A_WEBSOCKET = { status: 501, body: "HTTP/501 Use Websockets\n" } as const;
@@ -64,6 +66,28 @@ export class ClientLog {
     if (!this.#refusals.take()) return;
     log.info("<{remoteAddress}> Refused a WebSocket: {reason}.", { remoteAddress, reason });
   }
+}
+
+/** What the browsers of a client server have done since the service began, and how they are. */
+export interface ClientFigures {
+  readonly type: "client";
+  /** Connections that did not become WebSockets, by reason. */
+  readonly refused: Readonly<Record<RefusalKind, number>>;
+  /** WebSockets now, and how many there may be. */
+  readonly connections: number;
+  readonly connectionLimit: number;
+  /** WebSockets that have been opened, and those that have ended, by reason. */
+  readonly opened: number;
+  readonly ended: Readonly<Record<ListenerEnd, number>>;
+  /** Messages that came, and what of them was ignored, by reason. */
+  readonly messages: number;
+  readonly ignored: ClientCounters["ignored"]["counts"];
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Bytes that wait to be read. */
+  readonly backlogBytes: number;
+  /** From queued to written, in seconds. */
+  readonly writing: Distribution;
 }
 
 /** See the module. */
@@ -120,7 +144,7 @@ export class ClientFront {
   }
 
   /** What its browsers have done, and how they are. Costs a look at each. */
-  figures() {
+  figures(): ClientFigures {
     const sum = (of: (server: SocketServer) => number) =>
       [...this.#bound].reduce((sum, server) => sum + of(server), 0);
     const { bytesIn, bytesOut, writing } = this.#sockets;
@@ -138,7 +162,7 @@ export class ClientFront {
       bytesOut,
       backlogBytes: sum(({ queuedBytes }) => queuedBytes),
       writing: writing.distribution,
-    } as const;
+    };
   }
 }
 

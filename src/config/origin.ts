@@ -17,8 +17,10 @@ export function originFault(pattern: string): string | null {
   }
   const url = parse(pattern);
   if (url === null) return "";
-  if (url.username !== "" || url.password !== "") return "Remove what stands before the @.";
-  if (/^https?:\/\/[^/?#]*[/?#]/i.test(pattern)) {
+  if (/^[^/]*\/\/[^/?#\\]*@/.test(pattern)) return "Remove what stands before the @.";
+  // A URL leaves out what nobody sees, and takes a backslash for a slash.
+  if (/[\p{Cc}\s]/u.test(pattern)) return "";
+  if (/^https?:\/\/[^/?#\\]*[/?#\\]/i.test(pattern)) {
     return `An origin ends with the host or its port: ${quote(normalized(pattern, url))}.`;
   }
   if (/\*/.test(withoutStar(pattern))) {
@@ -58,7 +60,8 @@ export class Origins {
     const url = URL.parse(header);
     if (url === null || url.origin !== header) return false;
     return this.#wild.some(({ scheme, suffix, port }) =>
-      url.protocol === scheme && url.port === port && url.hostname.endsWith(suffix)
+      url.protocol === scheme && url.port === port && url.hostname.endsWith(suffix) &&
+      /^[\w-]+(\.[\w-]+)*$/.test(url.hostname.slice(0, -suffix.length))
     );
   }
 

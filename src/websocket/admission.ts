@@ -5,7 +5,8 @@
  * @module
  */
 
-import { isIPv4 } from "node:net";
+import { isIPv6 } from "node:net";
+import { canonicalAddress } from "../config/network.ts";
 import { clientAddress } from "./forwarded.ts";
 import type { RefusalKind, SocketRules } from "./socket.ts";
 
@@ -91,8 +92,8 @@ export class Admission {
  * @param connection Address and port of the connection's other end.
  */
 export function behind(address: string, connection: string): string {
-  const isDirect = connection.startsWith(address) || connection.startsWith(`[${address}]`);
-  return isDirect ? connection : `${address} via ${connection}`;
+  const host = connection.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+  return (canonicalAddress(host) ?? host) === address ? connection : `${address} via ${connection}`;
 }
 
 function notAllowed(origin: string | null): string {
@@ -103,7 +104,7 @@ function notAllowed(origin: string | null): string {
 
 /** What counts as one address: of IPv6 a network of 64 bits, as whoever has one address has all of them. */
 function networkOf(address: string): string {
-  if (isIPv4(address)) return address;
+  if (!isIPv6(address)) return address;
   const [head = "", tail] = address.split("::");
   const groups = (part: string) => part === "" ? [] : part.split(":");
   const before = groups(head);

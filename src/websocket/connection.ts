@@ -231,7 +231,8 @@ export class Connection implements Socket, Writer {
   /** @internal The peer will send no more. */
   ended(): void {
     this.#vanished("it was broken off");
-    if (this.#phase !== "ending") this.#end("lost", null);
+    if (this.#phase === "ending") return;
+    this.#end(this.#phase === "closing" ? "server" : "lost", null);
   }
 
   /** @internal The stream has failed; it closes next. */

@@ -57,16 +57,41 @@ function chainOf(
   address: (element: string) => string,
 ): (string | null)[] {
   if (value === null) return [];
-  return value.split(",").slice(-HOPS).map((element) => parseNode(address(element.trim())));
+  return parted(value, ",").slice(-HOPS).map((element) => parseNode(address(element.trim())));
 }
 
-/** The `for` of an element of `Forwarded`. */
-function forParameter(element: string): string {
-  for (const pair of element.split(";")) {
-    const [, quoted, token] = /^\s*for\s*=\s*(?:"([^"\\]*)"|([^\s"]*))\s*$/i.exec(pair) ?? [];
-    if (quoted !== undefined || token !== undefined) return quoted ?? token ?? "";
+/**
+ * The parts of a header between separators, but for separators in quotes. Which quotes belong together is
+ * found from the end on, where the nearest proxy has written: a quote that a client leaves open cannot
+ * hide what follows it, nor can one that a proxy passes on in another parameter add an address.
+ */
+function parted(value: string, separator: "," | ";"): string[] {
+  const parts: string[] = [];
+  let end = value.length;
+  let isQuoted = false;
+  for (let index = end - 1; index >= 0; index--) {
+    if (value[index] === '"' && !isEscaped(value, index)) isQuoted = !isQuoted;
+    if (value[index] !== separator || isQuoted) continue;
+    parts.push(value.slice(index + 1, end));
+    end = index;
   }
-  return "";
+  return [...parts, value.slice(0, end)].reverse();
+}
+
+/** Whether a backslash that counts stands before a character. */
+function isEscaped(value: string, index: number): boolean {
+  let first = index;
+  while (value[first - 1] === "\\") first--;
+  return (index - first) % 2 === 1;
+}
+
+/** The `for` of an element of `Forwarded`; `""` when there is none, or more than one. */
+function forParameter(element: string): string {
+  const found = parted(element, ";").flatMap((pair) => {
+    const [, quoted, token] = /^\s*for\s*=\s*(?:"([^"\\]*)"|([^\s"]*))\s*$/i.exec(pair) ?? [];
+    return quoted ?? token ?? [];
+  });
+  return found.length === 1 ? found.join() : "";
 }
 
 /** An address with or without its port, an IPv6 one in brackets or not. */

@@ -8,6 +8,7 @@ import { closeLog } from "../../src/log/log.ts";
 import { openLogFile } from "../log/open.ts";
 import { type Service, type ServiceOptions, StartError, startService } from "../../src/service.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../assert.ts";
+import { ADMIN, CLIENT, configOf } from "../entries.ts";
 import { Folder } from "../folder.ts";
 import { Browser } from "./browser.ts";
 import { type Authority, makeAuthority, makeCertificate } from "./certificate.ts";
@@ -29,11 +30,23 @@ class Running implements AsyncDisposable {
   readonly #folder: Folder;
   readonly ports: readonly number[];
   readonly service: Service;
+  readonly #config: Config;
 
-  private constructor(folder: Folder, ports: readonly number[], service: Service) {
+  private constructor(
+    folder: Folder,
+    ports: readonly number[],
+    config: Config,
+    service: Service,
+  ) {
     this.#folder = folder;
     this.ports = ports;
+    this.#config = config;
     this.service = service;
+  }
+
+  /** Reads the files again. */
+  read(): () => Promise<readonly string[]> {
+    return this.service.read(this.#config);
   }
 
   static async start(
@@ -47,23 +60,15 @@ class Running implements AsyncDisposable {
       chain: null,
     };
     const ports = freePorts(servers.length);
-    const config: Config = {
-      path: "aphlict.json",
+    const config = configOf({
       servers: servers.map(([type, engine, how], index): ServerConfig => ({
-        type,
-        engine,
+        ...(type === "client" ? { ...CLIENT, engine } : ADMIN),
         port: ports[index] ?? 0,
         listen: "127.0.0.1",
         tls: how === "tls" ? tls : null,
       })),
-      logs: [],
-      cluster: [],
-      pidfile: "aphlict.pid",
-      memoryHint: null,
-      user: null,
-      drain: 0,
-    };
-    return new Running(folder, ports, await startService(config, options));
+    });
+    return new Running(folder, ports, config, await startService(config, options));
   }
 
   port(index: number): number {
@@ -132,7 +137,7 @@ Deno.test("a renewed certificate is seen by new connections, and the old ones st
   using client = Deno.createHttpClient({ caCerts: [root.cert] });
   await using browser = await Browser.open(running.port(0), { topics: ["A"], client });
   running.write(second);
-  await running.service.readCertificates()();
+  await running.read()();
   assertEquals(await shows(running.port(0), other), true);
   assertEquals(await shows(running.port(0), root), false);
   await publish(running.port(1), { subscribers: ["A"] });
@@ -144,7 +149,7 @@ Deno.test("the engine that cannot keep its browsers tells them 1001, and uses th
   using client = Deno.createHttpClient({ caCerts: [root.cert] });
   await using browser = await Browser.open(running.port(0), { client });
   running.write(second);
-  await running.service.readCertificates()();
+  await running.read()();
   assertEquals((await browser.closed).code, 1001);
   using renewed = Deno.createHttpClient({ caCerts: [other.cert] });
   await using back = await Browser.open(running.port(0), { client: renewed });
@@ -159,7 +164,7 @@ Deno.test("an admin server uses the new certificate, and the hub stays", async (
   ]]);
   await using browser = await Browser.open(running.port(0), { topics: ["A"] });
   running.write(second);
-  await running.service.readCertificates()();
+  await running.read()();
   using client = Deno.createHttpClient({ caCerts: [other.cert] });
   const fingerprint = await publish(running.port(1), { subscribers: ["A"] }, { client });
   assertEquals(fingerprint, running.service.fingerprint);
@@ -187,7 +192,7 @@ Deno.test("a message that is being received during a renewal is acknowledged and
   assertStringIncludes(await heard(slow), "100 Continue");
   await slow.write(encoder.encode('{"subscribers"'));
   running.write(second);
-  const renewed = running.service.readCertificates()();
+  const renewed = running.read()();
   await slow.write(encoder.encode(':["A"]}'));
   assertStringIncludes(await heard(slow), "HTTP/1.1 200 ");
   await renewed;
@@ -202,7 +207,7 @@ Deno.test("a server without TLS keeps its connections when another one is renewe
   ]]);
   await using browser = await Browser.open(running.port(0));
   running.write(second);
-  await running.service.readCertificates()();
+  await running.read()();
   await browser.pong();
 });
 
@@ -211,7 +216,7 @@ Deno.test("certificates that have not changed are left alone", async () => {
   using client = Deno.createHttpClient({ caCerts: [root.cert] });
   await using browser = await Browser.open(running.port(0), { client });
   running.write(first);
-  await running.service.readCertificates()();
+  await running.read()();
   await browser.pong();
 });
 
@@ -222,13 +227,13 @@ Deno.test("half a renewal changes nothing and is named, and the rest of it is us
     "tls",
   ]]);
   running.write({ key: second.key, cert: first.cert });
-  const error = assertThrows(() => running.service.readCertificates(), StartError);
+  const error = assertThrows(() => running.read(), StartError);
   for (const index of [0, 1]) {
     assertStringIncludes(error.message, `servers[${index}].ssl.key: Key `);
     assertEquals(await shows(running.port(index), root), true);
   }
   running.write(second);
-  await running.service.readCertificates()();
+  await running.read()();
   for (const index of [0, 1]) assertEquals(await shows(running.port(index), other), true);
 });
 
@@ -244,7 +249,7 @@ Deno.test("renewed certificates are used without being asked, links to new files
 Deno.test("a stop during a renewal leaves the ports free", async () => {
   const running = await Running.start([["client", "serve", "tls"], ["admin", "serve", "tls"]]);
   running.write(second);
-  const renewed = running.service.readCertificates()();
+  const renewed = running.read()();
   await running[Symbol.asyncDispose]();
   await renewed;
   for (const port of running.ports) Deno.listen({ hostname: "127.0.0.1", port }).close();

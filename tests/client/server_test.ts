@@ -1,4 +1,11 @@
-import { acceptClients, BACKLOG_LIMIT, REFUSAL_LOG_LIMIT } from "../../src/client/server.ts";
+import {
+  acceptClients,
+  ClientCounters,
+  type ClientOptions,
+  REFUSAL_LOG_LIMIT,
+} from "../../src/client/server.ts";
+import { CLIENT_LIMITS, type ClientLimits } from "../../src/config/limits.ts";
+import { Allowance } from "../../src/log/allowance.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import { closeLog } from "../../src/log/log.ts";
 import { openLogFile } from "../log/open.ts";
@@ -36,24 +43,62 @@ class FakeSocket implements Socket {
   bytesPerMessage = 0;
 }
 
-function connect(path: string = "/"): { hub: Hub; socket: FakeSocket; client: SocketHandlers } {
+/** What a server is made with whose limits can be changed. */
+class Options implements ClientOptions {
+  readonly counters = new ClientCounters();
+  readonly complaints = new Allowance(() => {});
+  #limits: ClientLimits = CLIENT_LIMITS;
+
+  limits(): ClientLimits {
+    return this.#limits;
+  }
+
+  change(limits: Partial<ClientLimits>): void {
+    this.#limits = { ...this.#limits, ...limits };
+  }
+}
+
+interface Connected {
+  readonly hub: Hub;
+  readonly socket: FakeSocket;
+  readonly client: SocketHandlers;
+  readonly options: Options;
+}
+
+/** A client that is subscribed to "A". */
+function connect(path: string = "/"): Connected {
   const { hub } = makeHub();
   const socket = new FakeSocket(path);
-  const client = acceptClients(hub)(socket);
+  const options = new Options();
+  const client = acceptClients(hub, options)(socket);
   client.message('{"command":"subscribe","data":["A"]}');
-  return { hub, socket, client };
+  return { hub, socket, client, options };
+}
+
+/** The clock stands still, until it is told to move. */
+class StoppedClock implements Disposable {
+  readonly #real = performance.now;
+  ms = performance.now();
+
+  constructor() {
+    performance.now = () => this.ms;
+  }
+
+  [Symbol.dispose](): void {
+    performance.now = this.#real;
+  }
 }
 
 Deno.test("a listener whose backlog is at the limit still gets its messages", () => {
   const { hub, socket } = connect();
-  socket.queuedBytes = BACKLOG_LIMIT;
+  socket.queuedBytes = CLIENT_LIMITS.backlog;
   assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 1);
   assertEquals(socket.closed, []);
 });
 
 Deno.test("a listener whose backlog is above the limit is ended with 1013 and leaves the hub", () => {
   const { hub, socket, client } = connect();
-  socket.queuedBytes = BACKLOG_LIMIT + 1;
+  socket.queuedBytes = CLIENT_LIMITS.backlog + 1;
   assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 0);
   hub.publish("default", { subscribers: ["A"] });
   assertEquals([socket.sent, socket.closed], [[], [1013]]);
@@ -62,14 +107,14 @@ Deno.test("a listener whose backlog is above the limit is ended with 1013 and le
   socket.queuedBytes = 0;
   client.message('{"command":"ping"}');
   assertEquals(socket.sent, [], "it is not obeyed any more");
-  client.close(null);
+  client.close("client", null);
   assertEquals(hub.status("default").active, 0);
 });
 
 Deno.test("a client that asks for pongs and does not read them is ended with 1013", () => {
   const { socket, client } = connect();
   socket.bytesPerMessage = 1000;
-  socket.bytesPerMessage = BACKLOG_LIMIT / 64;
+  socket.bytesPerMessage = CLIENT_LIMITS.backlog / 64;
   for (let index = 0; index < 110; index++) client.message('{"command":"ping"}');
   assertEquals(socket.closed, [1013]);
   assertEquals(socket.sent.length, 65);
@@ -77,27 +122,92 @@ Deno.test("a client that asks for pongs and does not read them is ended with 101
 
 for (
   const [what, command, allowed] of [
-    ["pings", { command: "ping" }, 128],
-    ["replays", { command: "replay", data: {} }, 12],
-    ["messages that are no commands", { command: "what" }, 128],
-    ["long lists of topics", { command: "unsubscribe", data: Array(400).fill("x") }, 3],
+    ["pings", { command: "ping" }, 198],
+    ["replays", { command: "replay", data: {} }, 19],
+    ["messages that are no commands", { command: "what" }, 198],
+    ["long lists of topics", { command: "unsubscribe", data: Array(400).fill("x") }, 11],
+    ["new subscriptions", { command: "subscribe", data: Array(400).fill("x") }, 11],
   ] as const
 ) {
   Deno.test(`a client that sends ${what} without end is ended with 1008`, () => {
-    const { hub, socket, client } = connect();
-    // It has subscribed already.
-    for (let index = 0; index < allowed - 2; index++) client.message(JSON.stringify(command));
+    using _clock = new StoppedClock();
+    // It has subscribed to one topic already, which counts for 1.04 of 200.
+    const { hub, socket, client, options } = connect();
+    for (let index = 0; index < allowed; index++) client.message(JSON.stringify(command));
     assertEquals(socket.closed, []);
-    for (let index = 0; index < 4; index++) client.message(JSON.stringify(command));
+    client.message(JSON.stringify(command));
     assertEquals([socket.closed, hub.status("default").active], [[1008], 0]);
+    client.close("server", null);
+    assertEquals([options.counters.ended.counts.commands, options.counters.ended.total], [1, 1]);
   });
 }
+
+Deno.test("what commands have cost comes back within two seconds, and not more of it", () => {
+  using clock = new StoppedClock();
+  const { socket, client } = connect();
+  const pings = (count: number) => {
+    for (let index = 0; index < count; index++) client.message('{"command":"ping"}');
+  };
+  pings(198);
+  clock.ms += 500;
+  pings(50);
+  clock.ms += 3_600_000;
+  pings(200);
+  assertEquals(socket.closed, []);
+  clock.ms += 9;
+  pings(1);
+  assertEquals(socket.closed, [1008]);
+});
+
+Deno.test("as many topics as there may be can be subscribed to at once, and replayed", () => {
+  using _clock = new StoppedClock();
+  const { hub, socket, client } = connect();
+  const data = Array.from({ length: CLIENT_LIMITS.subscriptions - 1 }, (_, index) => `${index}`);
+  client.message(JSON.stringify({ command: "subscribe", data }));
+  client.message('{"command":"replay","data":{}}');
+  assertEquals([socket.closed, hub.overview().subscriptions], [[], CLIENT_LIMITS.subscriptions]);
+});
+
+Deno.test("limits that change hold for those who are connected already", () => {
+  using clock = new StoppedClock();
+  const { hub, socket, client, options } = connect();
+  options.change({ subscriptions: 2, topic: 3, commands: 10, backlog: 100 });
+  clock.ms += 60_000;
+  client.message('{"command":"subscribe","data":["BBBB","BBB","C"]}');
+  assertEquals(hub.overview().subscriptions, 2);
+  assertEquals(options.counters.ignored.counts.subscriptions, 1);
+  socket.queuedBytes = 101;
+  client.message('{"command":"replay","data":{}}');
+  assertEquals(options.counters.ignored.counts.replay, 1);
+  socket.queuedBytes = 0;
+  for (let index = 0; index < 8; index++) client.message('{"command":"ping"}');
+  assertEquals(socket.closed, []);
+  client.message('{"command":"ping"}');
+  assertEquals(socket.closed, [1008]);
+});
+
+Deno.test("what a client does is counted, by why it went", () => {
+  const { socket, client, options } = connect();
+  const { counters } = options;
+  client.message("null");
+  client.message('{"command":"ping"}');
+  assertEquals([counters.opened, counters.messages, counters.ignored.total], [1, 3, 1]);
+  client.close("lost", null);
+  assertEquals([counters.ended.counts.lost, counters.ended.total], [1, 1]);
+  const slow = connect();
+  slow.socket.queuedBytes = CLIENT_LIMITS.backlog + 1;
+  slow.hub.publish("default", { subscribers: ["A"] });
+  slow.client.close("server", null);
+  assertEquals(slow.options.counters.ended.counts.backlog, 1);
+  assertEquals(slow.options.counters.ended.total, 1);
+  assertEquals(socket.closed, []);
+});
 
 Deno.test("a replay that queues more than the limit does not end the connection", () => {
   const { hub, socket, client } = connect();
   for (let index = 0; index < 10; index++) hub.publish("default", { subscribers: ["A"] });
   socket.sent.length = 0;
-  socket.bytesPerMessage = BACKLOG_LIMIT;
+  socket.bytesPerMessage = CLIENT_LIMITS.backlog;
   client.message('{"command":"replay","data":{}}');
   assertEquals(socket.sent.length, 10);
   socket.bytesPerMessage = 1;
@@ -105,16 +215,16 @@ Deno.test("a replay that queues more than the limit does not end the connection"
   assertEquals(socket.closed, []);
   client.message('{"command":"replay","data":{}}');
   assertEquals(socket.sent.length, 11, "another replay has to wait until the first has been read");
-  socket.queuedBytes += BACKLOG_LIMIT;
+  socket.queuedBytes += CLIENT_LIMITS.backlog;
   assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 0);
   assertEquals(socket.closed, [1013]);
 });
 
 Deno.test("a replay of nothing allows no bytes on top of the limit", () => {
   const { hub, socket, client } = connect();
-  socket.queuedBytes = BACKLOG_LIMIT;
+  socket.queuedBytes = CLIENT_LIMITS.backlog;
   client.message('{"command":"replay","data":{}}');
-  socket.queuedBytes = BACKLOG_LIMIT + 1;
+  socket.queuedBytes = CLIENT_LIMITS.backlog + 1;
   hub.publish("default", { subscribers: ["A"] });
   assertEquals(socket.closed, [1013]);
 });
@@ -122,22 +232,22 @@ Deno.test("a replay of nothing allows no bytes on top of the limit", () => {
 Deno.test("what a replay was allowed ends when the backlog has been below the limit", () => {
   const { hub, socket, client } = connect();
   hub.publish("default", { subscribers: ["A"] });
-  socket.bytesPerMessage = 10 * BACKLOG_LIMIT;
+  socket.bytesPerMessage = 10 * CLIENT_LIMITS.backlog;
   client.message('{"command":"replay","data":{}}');
   socket.bytesPerMessage = 1;
-  socket.queuedBytes = 5 * BACKLOG_LIMIT;
+  socket.queuedBytes = 5 * CLIENT_LIMITS.backlog;
   hub.publish("default", { subscribers: ["A"] });
   assertEquals(socket.closed, [], "it is still being read");
   socket.queuedBytes = 0;
   hub.publish("default", { subscribers: ["A"] });
-  socket.queuedBytes = 5 * BACKLOG_LIMIT;
+  socket.queuedBytes = 5 * CLIENT_LIMITS.backlog;
   hub.publish("default", { subscribers: ["A"] });
   assertEquals(socket.closed, [1013]);
 });
 
 Deno.test("a connection that is gone leaves the hub", () => {
   const { hub, socket, client } = connect();
-  client.close(null);
+  client.close("client", null);
   hub.publish("default", { subscribers: ["A"] });
   assertEquals([hub.status("default").active, socket.sent], [0, []]);
 });
@@ -165,7 +275,7 @@ Deno.test("a replay is of the age asked for", () => {
   hub.publish("default", { subscribers: ["A"], n: 1 });
   clock.advance(1000);
   hub.publish("default", { subscribers: ["A"], n: 2 });
-  const client = acceptClients(hub)(socket);
+  const client = acceptClients(hub, new Options())(socket);
   client.message('{"command":"subscribe","data":["A"]}');
   client.message('{"command":"replay","data":{"age":500}}');
   assertEquals(socket.sent.map((text) => JSON.parse(text).n), [2]);
@@ -200,7 +310,7 @@ async function linesOf(use: (client: SocketHandlers) => void): Promise<string[]>
 Deno.test("the first refused commands are logged, and all are counted at the end", async () => {
   const lines = await linesOf((client) => {
     for (let index = 0; index < REFUSAL_LOG_LIMIT + 5; index++) client.message(`<${index}\n>`);
-    client.close(null);
+    client.close("client", null);
   });
   assertEquals(lines, [
     ...Array.from(
@@ -215,7 +325,7 @@ Deno.test("the first refused commands are logged, and all are counted at the end
 Deno.test("refused commands that were all logged are not counted again at the end", async () => {
   const lines = await linesOf((client) => {
     for (let index = 0; index < REFUSAL_LOG_LIMIT; index++) client.message("null");
-    client.close(null);
+    client.close("client", null);
   });
   assertEquals(lines.length, REFUSAL_LOG_LIMIT + 1);
 });

@@ -54,7 +54,7 @@ Deno.test("an answer that is no good is told with what to do", () => {
 });
 
 Deno.test("for any message and instance, a request is whole, and nothing in it becomes another header", () => {
-  const requests = new Requests("::1", 22281, "OURS");
+  const requests = new Requests("::1", 22281, "OURS", null);
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), fc.string(), fc.boolean(), (text, name, flag) => {
       const request = requests.post({

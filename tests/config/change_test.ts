@@ -2,22 +2,16 @@ import { isRooted, restartReasons } from "../../src/config/change.ts";
 import type { Config } from "../../src/config/config.ts";
 import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { assertEquals } from "../assert.ts";
+import * as entries from "../entries.ts";
 
-const PEER = { host: "h", port: 1, protocol: "https", ca: null } as const;
-const BEFORE: Config = {
-  path: "aphlict.json",
-  servers: [
-    { type: "client", port: 1, listen: "0.0.0.0", tls: null, engine: "socket" },
-    { type: "admin", port: 2, listen: "127.0.0.1", tls: null, engine: "serve" },
-  ],
+const CLIENT = { ...entries.CLIENT, port: 1 };
+const ADMIN = { ...entries.ADMIN, port: 2 };
+const { PEER } = entries;
+const BEFORE = entries.configOf({
+  servers: [CLIENT, ADMIN],
   logs: [{ ...LOG_DEFAULTS, path: "a.log" }],
   cluster: [PEER],
-  pidfile: "aphlict.pid",
-  memoryHint: null,
-  user: null,
-  drain: 2,
-};
-const [CLIENT, ADMIN] = BEFORE.servers;
+});
 
 for (
   const [what, change] of [
@@ -28,6 +22,22 @@ for (
     }],
     ["the drain", { drain: 7 }],
     ["the user", { user: "aphlict" }],
+    ["what browsers may do, as long as the heap is large enough", {
+      servers: [{
+        ...CLIENT,
+        limits: { ...CLIENT.limits, connections: 49_999, address: 5, commands: 10, idle: 5 },
+      }, ADMIN],
+    }],
+    ["which pages may connect", {
+      servers: [{ ...CLIENT, origins: ["https://phorge.example.com"] }, ADMIN],
+    }],
+    ["whose word on an address is believed", {
+      servers: [{ ...CLIENT, proxies: ["127.0.0.1"] }, ADMIN],
+    }],
+    ["what Phorge may do", {
+      servers: [CLIENT, { ...ADMIN, limits: { message: 1024, requests: 1 } }],
+    }],
+    ["who is answered", { servers: [CLIENT, { ...ADMIN, allow: ["127.0.0.1"] }] }],
   ] satisfies [string, Partial<Config>][]
 ) {
   Deno.test(`${what} changes in place`, () => {
@@ -39,11 +49,24 @@ const TLS = { key: "k", cert: "c", chain: null };
 
 for (
   const [what, change, reasons] of [
-    ["a port", { servers: [{ ...CLIENT!, port: 3 }, ADMIN!] }, ["servers"]],
-    ["an address", { servers: [{ ...CLIENT!, listen: "::" }, ADMIN!] }, ["servers"]],
-    ["an engine", { servers: [{ ...CLIENT!, engine: "serve" }, ADMIN!] }, ["servers"]],
-    ["TLS", { servers: [{ ...CLIENT!, tls: TLS }, ADMIN!] }, ["servers"]],
-    ["one server less", { servers: [CLIENT!] }, ["servers"]],
+    ["a port", { servers: [{ ...CLIENT, port: 3 }, ADMIN] }, ["servers"]],
+    ["an address", { servers: [{ ...CLIENT, listen: "::" }, ADMIN] }, ["servers"]],
+    ["an engine", { servers: [{ ...CLIENT, engine: "serve" }, ADMIN] }, ["servers"]],
+    ["TLS", { servers: [{ ...CLIENT, tls: TLS }, ADMIN] }, ["servers"]],
+    ["a token where there was none", {
+      servers: [CLIENT, { ...ADMIN, token: "token" }],
+    }, ["servers"]],
+    ["the servers' order", { servers: [ADMIN, CLIENT] }, ["servers"]],
+    ["more connections than the heap has room for", {
+      servers: [{ ...CLIENT, limits: { ...CLIENT.limits, connections: 100_000 } }, ADMIN],
+    }, ["memory.hint or limit.connections"]],
+    ["an address, and the heap", {
+      servers: [{ ...CLIENT, listen: "::" }, ADMIN],
+      memoryHint: 512,
+    }, ["servers", "memory.hint or limit.connections"]],
+    ["telemetry", { telemetry: "http://127.0.0.1:4318" }, ["telemetry"]],
+    ["a peer's token", { cluster: [{ ...PEER, token: "token" }] }, ["cluster"]],
+    ["one server less", { servers: [CLIENT] }, ["servers"]],
     ["another peer", { cluster: [{ ...PEER, port: 2 }] }, ["cluster"]],
     ["a peer less", { cluster: [] }, ["cluster"]],
     ["a peer's authority", { cluster: [{ ...PEER, ca: "ca.pem" }] }, ["cluster"]],
@@ -52,7 +75,10 @@ for (
     ["a log that rotates no more", { logs: [{ ...LOG_DEFAULTS, path: "a.log", rotateSize: 0 }] }, [
       "logs",
     ]],
-    ["the heap, and a log", { memoryHint: 512, logs: [] }, ["logs", "memory.hint"]],
+    ["the heap, and a log", { memoryHint: 512, logs: [] }, [
+      "logs",
+      "memory.hint or limit.connections",
+    ]],
   ] satisfies [string, Partial<Config>, string[]][]
 ) {
   Deno.test(`${what} needs another service`, () => {
@@ -74,9 +100,11 @@ Deno.test("a configuration is rooted when no path starts at the working director
   for (
     const change of [
       { path: "aphlict.json" },
-      { servers: [{ ...CLIENT!, tls: { key: "/k", cert: "/c", chain: "i" } }] },
+      { servers: [{ ...CLIENT, tls: { key: "/k", cert: "/c", chain: "i" } }] },
       { logs: BEFORE.logs },
       { cluster: [{ ...PEER, ca: "ca.pem" }] },
+      { cluster: [{ ...PEER, token: "token" }] },
+      { servers: [CLIENT, { ...ADMIN, token: "token" }] },
       { pidfile: "aphlict.pid" },
     ] satisfies Partial<Config>[]
   ) {

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Config, PeerConfig } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { assertEquals, assertStringIncludes } from "../assert.ts";
+import { ADMIN, CLIENT, PEER } from "../entries.ts";
 
 /** What names resolve to. */
 const NAMES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -21,7 +22,7 @@ function resolve(name: string): Promise<readonly string[] | Unresolved> {
 
 /** A peer at a host, by https as far as nothing else is said. */
 function peer(host: string, change: Partial<PeerConfig> = {}): PeerConfig {
-  return { host, port: 22281, protocol: "https", ca: null, ...change };
+  return { ...PEER, host, ...change };
 }
 
 /** A configuration's part: admin servers by where they listen, and peers. */
@@ -29,12 +30,8 @@ function site(
   listens: readonly string[],
   ...peers: readonly PeerConfig[]
 ): Pick<Config, "servers" | "cluster"> {
-  const server = { port: 22281, tls: null, engine: "serve" } as const;
   return {
-    servers: [
-      { ...server, type: "client", listen: "::" },
-      ...listens.map((listen) => ({ ...server, type: "admin", listen } as const)),
-    ],
+    servers: [{ ...CLIENT, listen: "::" }, ...listens.map((listen) => ({ ...ADMIN, listen }))],
     cluster: peers,
   };
 }

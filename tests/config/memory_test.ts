@@ -1,34 +1,27 @@
-import type { Config, ServerConfig } from "../../src/config/config.ts";
+import type { ClientServerConfig, Config } from "../../src/config/config.ts";
 import {
-  CONNECTION_LIMIT,
+  connectionLimit,
   connectionsHeld,
   heapLimit,
   memoryWarning,
 } from "../../src/config/memory.ts";
-import { DEFAULT_LIMITS } from "../../src/websocket/socket.ts";
 import { assertEquals } from "../assert.ts";
+import * as entries from "../entries.ts";
 
-const PLAIN: ServerConfig = {
-  type: "client",
-  port: 22280,
-  listen: "0.0.0.0",
-  tls: null,
-  engine: "socket",
+const PLAIN: ClientServerConfig = entries.CLIENT;
+const SECURED: ClientServerConfig = {
+  ...PLAIN,
+  port: 443,
+  tls: { key: "k", cert: "c", chain: null },
 };
-const SECURED: ServerConfig = { ...PLAIN, port: 443, tls: { key: "k", cert: "c", chain: null } };
-const ADMIN: ServerConfig = { ...PLAIN, type: "admin", port: 22281, engine: "serve" };
 
-function configOf(memoryHint: number | null, ...servers: readonly ServerConfig[]): Config {
-  return {
-    path: "aphlict.json",
-    servers: [...servers, ADMIN],
-    logs: [],
-    cluster: [],
-    pidfile: "aphlict.pid",
-    memoryHint,
-    user: null,
-    drain: 2,
-  };
+function configOf(memoryHint: number | null, ...clients: readonly ClientServerConfig[]): Config {
+  return entries.configOf({ servers: [...clients, entries.ADMIN], memoryHint });
+}
+
+/** A client server that accepts so many connections. */
+function holding(connections: number, server = PLAIN): ClientServerConfig {
+  return { ...server, limits: { ...server.limits, connections } };
 }
 
 for (
@@ -58,7 +51,15 @@ Deno.test("a hint that is too small for the service itself holds nobody", () => 
 });
 
 Deno.test("the connections that are counted are those that are accepted", () => {
-  assertEquals(CONNECTION_LIMIT, DEFAULT_LIMITS.connections);
+  assertEquals(connectionLimit(configOf(null, PLAIN)), PLAIN.limits.connections);
+  assertEquals(connectionLimit(configOf(null, holding(7), holding(35, SECURED))), 42);
+});
+
+Deno.test("fewer or more connections take less or more of a heap", () => {
+  assertEquals(heapLimit(configOf(null, holding(1))), 64);
+  assertEquals(heapLimit(configOf(null, holding(100_000))), 576);
+  assertEquals(heapLimit(configOf(null, holding(25_000), holding(25_000))), 320);
+  assertEquals(connectionsHeld(configOf(64, holding(1000))), null);
 });
 
 Deno.test("a hint that is too small is warned of, with what would do", () => {

@@ -9,49 +9,34 @@ import {
   shellQuote,
 } from "../../src/config/permissions.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { ADMIN, CLIENT, configOf, PEER } from "../entries.ts";
 
-const SMALL: Config = {
-  path: "aphlict.json",
-  servers: [
-    { type: "client", port: 22280, listen: "0.0.0.0", tls: null, engine: "socket" },
-    { type: "admin", port: 22281, listen: "127.0.0.1", tls: null, engine: "serve" },
-  ],
-  logs: [],
-  cluster: [],
-  pidfile: "aphlict.pid",
-  memoryHint: null,
-  user: null,
-  drain: 2,
-};
+const SMALL = configOf();
 
-const LARGE: Config = {
+const LARGE = configOf({
   path: "/etc/aphlict.json",
   servers: [
     {
-      type: "client",
+      ...CLIENT,
       port: 443,
       listen: "::",
       tls: { key: "tls/key.pem", cert: "tls/cert.pem", chain: "tls/chain.pem" },
-      engine: "socket",
     },
     {
-      type: "admin",
-      port: 22281,
+      ...ADMIN,
       listen: "::1",
       tls: { key: "tls/key.pem", cert: "tls/admin.pem", chain: null },
-      engine: "serve",
+      token: "tls/token",
     },
   ],
   logs: [{ ...LOG_DEFAULTS, path: "log/a" }, { ...LOG_DEFAULTS, path: "log/b" }],
   cluster: [
-    { host: "notify2.example.com", port: 22281, protocol: "https", ca: "tls/ca.pem" },
-    { host: "::1", port: 22281, protocol: "http", ca: null },
+    { ...PEER, ca: "tls/ca.pem", token: "tls/peer.token" },
+    { ...PEER, host: "::1", protocol: "http", token: "tls/token" },
   ],
   pidfile: "/run/aphlict.pid",
   memoryHint: 512,
-  user: null,
-  drain: 2,
-};
+});
 
 const LOG_FILES = [
   ...["log/a", "log/a.1", "log/a.2", "log/a.3", "log/a.4", "log/a.5"],
@@ -62,8 +47,8 @@ Deno.test("localhost is granted with what it resolves to, where the socket engin
   const { net } = servicePermissions({
     ...SMALL,
     servers: [
-      { type: "client", port: 1, listen: "localhost", tls: null, engine: "socket" },
-      { type: "client", port: 2, listen: "localhost", tls: null, engine: "serve" },
+      { ...CLIENT, port: 1, listen: "localhost" },
+      { ...CLIENT, port: 2, listen: "localhost", engine: "serve" },
     ],
     cluster: [],
   });
@@ -88,6 +73,8 @@ Deno.test("the service may use exactly what the configuration names, each once a
       "tls/chain.pem",
       "tls/admin.pem",
       "tls/ca.pem",
+      "tls/token",
+      "tls/peer.token",
       ...LOG_FILES,
     ],
     write: LOG_FILES,
@@ -113,6 +100,7 @@ Deno.test("the flags list the permissions and the memory hint", () => {
     "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--max-old-space-size=512",
     "--allow-net=[::]:443,[::1]:22281,notify2.example.com:22281",
     "--allow-read=/etc/aphlict.json,tls/key.pem,tls/cert.pem,tls/chain.pem,tls/admin.pem,tls/ca.pem," +
+    "tls/token,tls/peer.token," +
     LOG_FILES.join(","),
     `--allow-write=${LOG_FILES.join(",")}`,
   ]);
@@ -124,16 +112,16 @@ const path = fc.string({ unit: "grapheme", minLength: 1 }).filter((text) =>
 );
 const port = fc.integer({ min: 1, max: 65_535 });
 const host = fc.constantFrom("127.0.0.1", "::1", "localhost", "notify.example.com");
+const tls = fc.option(fc.record({ key: path, cert: path, chain: fc.option(path) }));
+const place = { port, listen: host, tls };
 const config: fc.Arbitrary<Config> = fc.record({
   path,
   servers: fc.array(
-    fc.record({
-      type: fc.constantFrom("admin", "client"),
-      port,
-      listen: host,
-      tls: fc.option(fc.record({ key: path, cert: path, chain: fc.option(path) })),
-      engine: fc.constantFrom("socket", "serve"),
-    }),
+    fc.oneof(
+      fc.record({ ...place, engine: fc.constantFrom("socket", "serve") })
+        .map((change) => ({ ...CLIENT, ...change })),
+      fc.record({ ...place, token: fc.option(path) }).map((change) => ({ ...ADMIN, ...change })),
+    ),
     { minLength: 1 },
   ),
   logs: fc.array(fc.record({ path }).map(({ path }) => ({ ...LOG_DEFAULTS, path }))),
@@ -142,12 +130,11 @@ const config: fc.Arbitrary<Config> = fc.record({
     port,
     protocol: fc.constantFrom("http", "https"),
     ca: fc.option(path),
+    token: fc.option(path),
   })),
   pidfile: path,
   memoryHint: fc.option(fc.nat()),
-  user: fc.constant(null),
-  drain: fc.constant(2),
-});
+}).map(configOf);
 
 Deno.test("the overseer may append to the first log alone, and to none when there is none", () => {
   const owned = ["", ".state", ".state.new", ".new"].map((suffix) => `${LARGE.pidfile}${suffix}`);
@@ -215,11 +202,9 @@ Deno.test("a process under the flags can do what the configuration says, and not
     const flags = serviceFlags({
       ...SMALL,
       servers: [{
-        type: "client",
-        port: 22280,
+        ...CLIENT,
         listen: "127.0.0.1",
         tls: { key: "live.pem", cert: "live.pem", chain: null },
-        engine: "socket",
       }],
       logs: [{ ...LOG_DEFAULTS, path: "a.log" }],
     });

@@ -1,3 +1,4 @@
+import { CLIENT_LIMITS } from "../../src/config/limits.ts";
 import { Hub, type HubOptions } from "../../src/hub/hub.ts";
 import type { Listener } from "../../src/hub/listener.ts";
 import type { Message } from "../../src/hub/message.ts";
@@ -34,6 +35,6 @@ export function listen(hub: Hub, topics: readonly string[], instance = "default"
       return true;
     },
   });
-  listener.subscribe(topics);
+  listener.subscribe(topics, CLIENT_LIMITS);
   return { listener, heard };
 }

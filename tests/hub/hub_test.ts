@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { CLIENT_LIMITS } from "../../src/config/limits.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { InvalidMessage, type Message } from "../../src/hub/message.ts";
 import { assertEquals, assertStrictEquals, assertThrows } from "../assert.ts";
@@ -26,7 +27,10 @@ Deno.test("publish() hands the same encoded message to every listener", () => {
   const { hub } = makeHub();
   const received: unknown[] = [];
   for (let index = 0; index < 3; index++) {
-    hub.join("default", { deliver: (encoded) => received.push(encoded) > 0 }).subscribe(["A"]);
+    hub.join("default", { deliver: (encoded) => received.push(encoded) > 0 }).subscribe(
+      ["A"],
+      CLIENT_LIMITS,
+    );
   }
   hub.publish("default", { subscribers: ["A"] });
   assertEquals(new Set(received).size, 1);
@@ -35,7 +39,10 @@ Deno.test("publish() hands the same encoded message to every listener", () => {
 Deno.test("publish() keeps every key of the message and the order of the keys, but for touched", () => {
   const { hub } = makeHub();
   const texts: string[] = [];
-  hub.join("default", { deliver: ({ text }) => texts.push(text) > 0 }).subscribe(["A"]);
+  hub.join("default", { deliver: ({ text }) => texts.push(text) > 0 }).subscribe(
+    ["A"],
+    CLIENT_LIMITS,
+  );
   const keys = '"__proto__":{"x":1},"subscribers":["A"],"n":null,"é":"😀"';
   hub.publish("default", JSON.parse(`{"touched":["THEIRS"],${keys}}`));
   assertEquals(texts, [`{${keys},"touched":["THEIRS","OURS"]}`]);
@@ -123,7 +130,7 @@ Deno.test("publish() takes the names of Object.prototype for topics and instance
 
 Deno.test("publish() does not count what a sink refuses", () => {
   const { hub } = makeHub();
-  hub.join("default", { deliver: () => false }).subscribe(["A"]);
+  hub.join("default", { deliver: () => false }).subscribe(["A"], CLIENT_LIMITS);
   assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 0);
   assertEquals(hub.status("default").messagesOut, 0);
 });
@@ -136,7 +143,7 @@ Deno.test("publish() survives a sink that leaves while it is being delivered to"
       return false;
     },
   });
-  listener.subscribe(["A", "B"]);
+  listener.subscribe(["A", "B"], CLIENT_LIMITS);
   const ear = listen(hub, ["A", "B"]);
   hub.publish("default", { subscribers: ["B", "A"] });
   assertEquals(ear.heard.length, 1);
@@ -251,7 +258,8 @@ Deno.test("for any sequence of steps, the receivers are those of the naive defin
         somebody.listener.leave();
         somebody.here = false;
       } else {
-        somebody.listener[step.kind](step.topics);
+        if (step.kind === "subscribe") somebody.listener.subscribe(step.topics, CLIENT_LIMITS);
+        else somebody.listener.unsubscribe(step.topics);
         for (const each of step.topics) {
           if (step.kind === "subscribe") somebody.wants.add(each);
           else somebody.wants.delete(each);

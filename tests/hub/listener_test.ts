@@ -1,11 +1,11 @@
-import { SUBSCRIPTION_LIMIT, TOPIC_LIMIT } from "../../src/hub/listener.ts";
+import { CLIENT_LIMITS } from "../../src/config/limits.ts";
 import { assertEquals } from "../assert.ts";
 import { listen, makeHub } from "./fixtures.ts";
 
 Deno.test("subscribe() and unsubscribe() do not mind repetitions and unknown topics", () => {
   const { hub } = makeHub();
   const { listener, heard } = listen(hub, ["A", "A"]);
-  listener.subscribe(["A"]);
+  listener.subscribe(["A"], CLIENT_LIMITS);
   listener.unsubscribe(["B"]);
   hub.publish("default", { subscribers: ["A"] });
   assertEquals(heard.length, 1);
@@ -17,20 +17,27 @@ Deno.test("subscribe() and unsubscribe() do not mind repetitions and unknown top
 Deno.test("subscribe() refuses topics beyond the limit and counts them", () => {
   const { hub } = makeHub();
   const { listener, heard } = listen(hub, []);
-  const topics = Array.from({ length: SUBSCRIPTION_LIMIT + 3 }, (_, index) => `PHID-${index}`);
-  assertEquals(listener.subscribe(topics), 3);
-  assertEquals(listener.subscribe(topics.slice(0, 5)), 0, "what it has is no new subscription");
-  hub.publish("default", { subscribers: [`PHID-${SUBSCRIPTION_LIMIT}`] });
+  const topics = Array.from(
+    { length: CLIENT_LIMITS.subscriptions + 3 },
+    (_, index) => `PHID-${index}`,
+  );
+  assertEquals(listener.subscribe(topics, CLIENT_LIMITS), 3);
+  assertEquals(
+    listener.subscribe(topics.slice(0, 5), CLIENT_LIMITS),
+    0,
+    "what it has is no new subscription",
+  );
+  hub.publish("default", { subscribers: [`PHID-${CLIENT_LIMITS.subscriptions}`] });
   assertEquals(heard, []);
   listener.unsubscribe(["PHID-0"]);
-  assertEquals(listener.subscribe([`PHID-${SUBSCRIPTION_LIMIT}`]), 0);
+  assertEquals(listener.subscribe([`PHID-${CLIENT_LIMITS.subscriptions}`], CLIENT_LIMITS), 0);
 });
 
 Deno.test("subscribe() refuses a topic that is too long and takes the others", () => {
   const { hub } = makeHub();
   const { listener, heard } = listen(hub, []);
-  const long = "x".repeat(TOPIC_LIMIT + 1);
-  assertEquals(listener.subscribe([long, long.slice(1), "A"]), 1);
+  const long = "x".repeat(CLIENT_LIMITS.topic + 1);
+  assertEquals(listener.subscribe([long, long.slice(1), "A"], CLIENT_LIMITS), 1);
   hub.publish("default", { subscribers: [long] });
   assertEquals(heard.length, 0);
   hub.publish("default", { subscribers: [long.slice(1)] });
@@ -54,7 +61,7 @@ Deno.test("replay() delivers nothing that is older than the age asked for", () =
     hub.publish("default", { subscribers: ["A"], n });
     clock.advance(1000);
   }
-  listener.subscribe(["A"]);
+  listener.subscribe(["A"], CLIENT_LIMITS);
   listener.replay(2000);
   assertEquals(heard.map(({ n }) => n), [1, 2], "one exactly that old is delivered");
   assertEquals(listener.replay(-1), 0);
@@ -87,7 +94,7 @@ Deno.test("replay() stops when the sink takes no more", () => {
   for (let n = 0; n < 5; n++) hub.publish("default", { subscribers: ["A"] });
   let room = 2;
   const listener = hub.join("default", { deliver: () => room-- > 0 });
-  listener.subscribe(["A"]);
+  listener.subscribe(["A"], CLIENT_LIMITS);
   assertEquals(listener.replay(60_000), 2);
 });
 
@@ -96,7 +103,7 @@ Deno.test("after leave() a listener hears nothing, whatever is called on it", ()
   const { listener, heard } = listen(hub, ["A"]);
   listener.leave();
   listener.leave();
-  assertEquals(listener.subscribe(["A"]), 0);
+  assertEquals(listener.subscribe(["A"], CLIENT_LIMITS), 0);
   hub.publish("default", { subscribers: ["A"] });
   assertEquals(listener.replay(60_000), 0);
   assertEquals(heard, []);

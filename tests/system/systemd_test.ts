@@ -4,7 +4,7 @@
  */
 
 import { loadConfig } from "../../src/config/load.ts";
-import { DEFAULT_LIMITS } from "../../src/websocket/socket.ts";
+import { CLIENT_LIMITS } from "../../src/config/limits.ts";
 import { Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/server.ts";
 import { assertEquals } from "../assert.ts";
@@ -64,5 +64,5 @@ Deno.test("the example configuration fits the unit", () => {
   assertEquals(directive("Environment"), `DENO_DIR=/var/cache/${directive("CacheDirectory")}`);
   assertEquals(Number(directive("TimeoutStopSec")) > config.drain + 5, true, "time to stop");
   const files = Number(directive("LimitNOFILE"));
-  assertEquals(files > DEFAULT_LIMITS.connections + 1000, true, "files for every browser");
+  assertEquals(files > CLIENT_LIMITS.connections + 1000, true, "files for every browser");
 });

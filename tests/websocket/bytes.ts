@@ -129,8 +129,13 @@ export function decoded(limit: number, chunks: Iterable<Uint8Array>): Outcome[] 
   return decode(new Decoder(limit), chunks);
 }
 
+/** A handshake as far as it can be compared. */
+export type Shake =
+  | Omit<Extract<Handshake, { type: "accepted" }>, "header">
+  | Extract<Handshake, { type: "answered" }>;
+
 /** A handshake with what it does not fix: the date left out, and all that came behind the head. */
-export function handshake(chunks: Iterable<Uint8Array>): Handshake | null {
+export function handshake(chunks: Iterable<Uint8Array>): Shake | null {
   const reader = new HandshakeReader({ status: 501, body: "No.\n" });
   let answer: Handshake | null = null;
   const later: Uint8Array[] = [];
@@ -140,7 +145,7 @@ export function handshake(chunks: Iterable<Uint8Array>): Handshake | null {
   }
   if (answer === null) return null;
   const response = answer.response.replace(/^Date: .*\r\n/m, "");
-  return answer.type === "answered"
-    ? { ...answer, response }
-    : { ...answer, response, rest: concat(answer.rest, ...later) };
+  if (answer.type === "answered") return { ...answer, response };
+  const { type, path, rest } = answer;
+  return { type, path, response, rest: concat(rest, ...later) };
 }

@@ -5,11 +5,19 @@
 
 import { Duplex } from "node:stream";
 import type { Socket as Stream } from "node:net";
+import type { Admitted, Refusal } from "../../src/websocket/admission.ts";
 import { Connection, type Home } from "../../src/websocket/connection.ts";
 import { Outbox } from "../../src/websocket/outbox.ts";
-import { DEFAULT_LIMITS, type SocketLimits } from "../../src/websocket/socket.ts";
+import {
+  type EndKind,
+  type RefusalKind,
+  SocketCounters,
+  type SocketHandlers,
+  type SocketLimits,
+} from "../../src/websocket/socket.ts";
 import { REQUEST } from "../acceptance/wire.ts";
 import { assert, assertEquals } from "../assert.ts";
+import { SOCKET_LIMITS } from "../entries.ts";
 import { concat, frame, hex, utf8 } from "./bytes.ts";
 
 /** The network: takes what is written while it is open, else keeps it waiting. */
@@ -53,17 +61,21 @@ class FakeStream extends Duplex {
 class Fixture implements Home {
   readonly limits: SocketLimits;
   readonly otherwise = { status: 501, body: "no" };
-  readonly outbox = new Outbox();
+  readonly counters = new SocketCounters();
+  readonly outbox = new Outbox(this.counters.writing);
   now = 0;
   readonly stream = new FakeStream();
   readonly connection: Connection;
   readonly messages: string[] = [];
-  readonly over: (string | null)[] = [];
-  readonly refusals: string[] = [];
+  readonly over: (readonly [EndKind, string | null])[] = [];
+  readonly refusals: (readonly [RefusalKind, string])[] = [];
+  admission: Admitted | Refusal = { address: "unknown", network: "a network" };
+  /** What it was admitted under, once it has left. */
+  network: string | null | undefined = null;
   gone = 0;
 
   constructor(limits: Partial<SocketLimits> = {}) {
-    this.limits = { ...DEFAULT_LIMITS, ...limits };
+    this.limits = { ...SOCKET_LIMITS, ...limits };
     this.connection = new Connection(
       this,
       this.stream as unknown as Stream,
@@ -79,25 +91,26 @@ class Fixture implements Home {
     return fixture;
   }
 
-  accept() {
+  accept(): SocketHandlers {
     return {
       message: (text: string) => void this.messages.push(text),
-      close: (fault: string | null) => void this.over.push(fault),
+      close: (kind: EndKind, fault: string | null) => void this.over.push([kind, fault]),
     };
   }
 
-  refused(_: string, reason: string): void {
-    this.refusals.push(reason);
+  refused(_: string, kind: RefusalKind, reason: string): void {
+    this.refusals.push([kind, reason]);
   }
 
-  admit(): boolean {
-    return true;
+  admit(): Admitted | Refusal {
+    return this.admission;
   }
 
   answered(): void {}
 
-  left(): void {
+  left(_: Connection, network: Admitted["network"] | undefined): void {
     this.gone++;
+    this.network = network;
   }
 
   /** Bytes of the peer arrive, and what is to be done about them is. */
@@ -136,7 +149,7 @@ Deno.test("silence is counted from the last byte, and a ping adds the time to an
   assertEquals([it.stream.taken(), it.gone], [hex(""), 0], "one ping is enough");
   await it.tick(149_999);
   assertEquals(it.gone, 1);
-  assertEquals(it.over, ["it has been silent for 90000 ms, in spite of a ping"]);
+  assertEquals(it.over, [["silent", "it has been silent for 90000 ms, in spite of a ping"]]);
 });
 
 Deno.test("one that sends too much in a second is told 1008, and dropped if it goes on", async () => {
@@ -148,7 +161,7 @@ Deno.test("one that sends too much in a second is told 1008, and dropped if it g
   assertEquals([it.messages.length, it.over], [3, []], "1,000 bytes a second with heads and masks");
   await it.hears(frame("y"));
   assertEquals(it.stream.taken(), hex("88 02 03 f0"));
-  assertEquals(it.over, ["it sent more than 1000 bytes in a second (1008)"]);
+  assertEquals(it.over, [["rate", "it sent more than 1000 bytes in a second (1008)"]]);
   assertEquals([it.messages.length, it.gone], [3, 0]);
   await it.hears(frame("z".repeat(900)));
   assertEquals(it.gone, 0);
@@ -169,7 +182,7 @@ Deno.test("a mistake of the owner's ends the connection with 1011, and is report
   };
   await it.hears(frame("x"));
   removeEventListener("error", onError);
-  assertEquals([errors, it.over], [["mine"], ["the server failed (1011)"]]);
+  assertEquals([errors, it.over], [["mine"], [["failed", "the server failed (1011)"]]]);
   assertEquals(it.stream.taken(), hex("88 02 03 f3"));
 });
 
@@ -233,7 +246,7 @@ for (const phase of ["closing", "ending"] as const) {
     await it.tick(54_999);
     assertEquals(it.gone, 0);
     await it.tick(55_000);
-    assertEquals([it.gone, it.over.length], [1, 1]);
+    assertEquals([it.gone, it.over], [1, [["server", null]]]);
   });
 }
 
@@ -248,7 +261,7 @@ Deno.test("the answer to a close frame is written behind what is queued, then it
   it.stream.open();
   await settled();
   assertEquals(it.stream.taken().slice(-10), hex("81 04 6c 61 73 74 88 02 03 e8"));
-  assertEquals([it.gone, it.over], [1, [null]]);
+  assertEquals([it.gone, it.over], [1, [["client", null]]]);
 });
 
 Deno.test("what grows beyond 64 KiB is written before the turn ends", async () => {
@@ -278,12 +291,51 @@ Deno.test("one that stops sending gets what is queued for it, and the end", asyn
   it.stream.push(null);
   await settled();
   assertEquals(it.stream.taken(), hex("81 04 6c 61 73 74"));
-  assertEquals([it.stream.writableFinished, it.over], [true, [null]]);
+  assertEquals([it.stream.writableFinished, it.over], [true, [["lost", null]]]);
 });
 
 Deno.test("one whose network breaks is told of once", async () => {
   const it = await Fixture.open();
   it.stream.destroy(new Error("reset"));
   await settled();
-  assertEquals([it.gone, it.over, it.refusals], [1, [null], []]);
+  assertEquals([it.gone, it.over, it.refusals], [1, [["lost", null]], []]);
+  assertEquals(it.network, "a network", "it gives its place back");
+});
+
+Deno.test("one that was told to go and stops sending without a word was ended by the server", async () => {
+  const it = await Fixture.open();
+  it.connection.close(1001, "");
+  it.stream.push(null);
+  await settled();
+  assertEquals(it.over, [["server", null]]);
+});
+
+for (const [status, retries] of [[403, false], [429, true], [503, true]] as const) {
+  Deno.test(`one that is not admitted is answered with ${status} and never was a WebSocket`, async () => {
+    const it = new Fixture();
+    it.admission = { kind: "origin", status, reason: "It may not" };
+    await it.hears(concat(utf8(REQUEST), frame("x")));
+    const answer = new TextDecoder().decode(it.stream.taken());
+    assertEquals(answer.slice(0, 13), `HTTP/1.1 ${status} `);
+    assertEquals(/^Retry-After: /m.test(answer), retries);
+    assertEquals(it.refusals, [["origin", "It may not"]]);
+    assertEquals(it.connection.send(text("x")), false);
+    it.stream.destroy();
+    await settled();
+    assertEquals([it.messages, it.over, it.gone], [[], [], 1]);
+    assertEquals(it.network, undefined, "it has no place to give back");
+  });
+}
+
+Deno.test("what came and went is counted: all that came, and the frames that went", async () => {
+  const it = await Fixture.open();
+  const request = utf8(REQUEST).length;
+  assertEquals([it.counters.bytesIn, it.counters.bytesOut], [request, 0]);
+  await it.hears(frame("x", { opcode: 9 }));
+  it.connection.send(text("last"));
+  it.connection.close(1001, "");
+  await settled();
+  assertEquals(it.counters.bytesIn, request + frame("x").length);
+  assertEquals(it.counters.bytesOut, it.stream.taken().length);
+  it.stream.destroy();
 });

@@ -1,14 +1,8 @@
 import fc from "fast-check";
-import {
-  type Handshake,
-  HandshakeReader,
-  pathOf,
-  timedOut,
-  unavailable,
-} from "../../src/websocket/handshake.ts";
+import { HandshakeReader, pathOf, refused, timedOut } from "../../src/websocket/handshake.ts";
 import type { PlainAnswer } from "../../src/websocket/socket.ts";
 import { assert, assertEquals, assertMatch, assertNotMatch } from "../assert.ts";
-import { bytewise, concat, cut, handshake, hex, latin1, utf8 } from "./bytes.ts";
+import { bytewise, concat, cut, handshake, hex, latin1, type Shake, utf8 } from "./bytes.ts";
 
 for (
   const [url, path] of [
@@ -65,7 +59,7 @@ function sized(size: number): Uint8Array {
 const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
   `Sec-WebSocket-Accept: ${ACCEPT}\r\n\r\n`;
 
-function accepted(path: string, response: string = SWITCH, rest: string = ""): Handshake {
+function accepted(path: string, response: string = SWITCH, rest: string = ""): Shake {
   return { type: "accepted", path, response, rest: latin1(rest) };
 }
 
@@ -74,19 +68,19 @@ function answered(
   statusLine: string,
   fault: string | null,
   how: { connection?: string; more?: string; body?: string; length?: number } = {},
-): Handshake {
+): Shake {
   const { connection = "close", more = "", body = "", length = body.length } = how;
   const response = `HTTP/1.1 ${statusLine}\r\nContent-Length: ${length}\r\n` +
     `Connection: ${connection}\r\n${more}\r\n${body}`;
   return { type: "answered", response, fault };
 }
 
-function badRequest(fault: string): Handshake {
+function badRequest(fault: string): Shake {
   return answered("400 Bad Request", fault);
 }
 
 /** Runs one test for each input, in one chunk and one byte at a time. */
-function table(cases: readonly (readonly [string, Uint8Array, Handshake | null])[]): void {
+function table(cases: readonly (readonly [string, Uint8Array, Shake | null])[]): void {
   for (const [name, input, expected] of cases) {
     Deno.test(name, () => {
       assertEquals(handshake([input]), expected, "in one chunk");
@@ -416,7 +410,9 @@ Deno.test("answers have a date and no Content-Type", () => {
     responseTo(lines("GET / HTTP/1.1"), { status: 501, body: "No" }),
     responseTo(lines("?"), { status: 501, body: "No" }),
     timedOut(),
-    unavailable(),
+    refused(403),
+    refused(429),
+    refused(503),
   ];
   for (const response of responses) {
     const date = /^Date: (.*)\r$/m.exec(response)?.[1] ?? "";
@@ -432,8 +428,17 @@ Deno.test("a head that took too long is answered with 408 and no body", () => {
 });
 
 Deno.test("a client that there is no room for is told to come again", () => {
-  assertMatch(unavailable(), /^HTTP\/1\.1 503 Service Unavailable\r\n/);
-  assertMatch(unavailable(), /\r\nRetry-After: [1-9]\d*\r\n/);
+  assertMatch(refused(503), /^HTTP\/1\.1 503 Service Unavailable\r\n/);
+  assertMatch(refused(429), /^HTTP\/1\.1 429 Too Many Requests\r\n/);
+  for (const status of [429, 503] as const) {
+    assertMatch(refused(status), /\r\nRetry-After: [1-9]\d*\r\n/);
+  }
+});
+
+Deno.test("a client that may not connect is not told to come again", () => {
+  assertMatch(refused(403), /^HTTP\/1\.1 403 Forbidden\r\n/);
+  assertMatch(refused(403), /\r\nContent-Length: 0\r\nConnection: close\r\n\r\n$/);
+  assertNotMatch(refused(403), /Retry-After/i);
 });
 
 Deno.test("a reader is empty until something has come", () => {

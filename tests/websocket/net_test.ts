@@ -3,8 +3,10 @@
  */
 
 import {
-  DEFAULT_LIMITS,
+  type EndKind,
+  type RefusalKind,
   type Socket,
+  SocketCounters,
   type SocketLimits,
   type SocketServer,
 } from "../../src/websocket/socket.ts";
@@ -13,6 +15,7 @@ import { listen as listenOnServe } from "../../src/websocket/serve.ts";
 import { freePorts } from "../acceptance/ports.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
+import { socketRules } from "../entries.ts";
 import { frame, hex, utf8 } from "./bytes.ts";
 
 /** A server that keeps what happens to it. */
@@ -22,21 +25,29 @@ class Running implements AsyncDisposable {
   readonly messages: string[] = [];
   /** Resolves with the fault of the connection that ends first. */
   readonly over = Promise.withResolvers<string | null>();
+  readonly ends: EndKind[] = [];
   readonly refusals: string[] = [];
+  readonly kinds: RefusalKind[] = [];
+  readonly counters = new SocketCounters();
   server!: SocketServer;
 
   private constructor(port: number) {
     this.port = port;
   }
 
-  static async start(limits: Partial<SocketLimits> = {}, engine = listen): Promise<Running> {
+  static async start(
+    limits: Partial<SocketLimits> = {},
+    engine = listen,
+    change: Parameters<typeof socketRules>[1] = {},
+  ): Promise<Running> {
     const [port = 0] = freePorts(1);
     const running = new Running(port);
     running.server = await engine({
       hostname: "127.0.0.1",
       port,
       tls: null,
-      limits: { ...DEFAULT_LIMITS, ...limits },
+      rules: () => socketRules(limits, change),
+      counters: running.counters,
       otherwise: { status: 501, body: "no" },
       accept: (socket) => {
         running.sockets.push(socket);
@@ -45,10 +56,16 @@ class Running implements AsyncDisposable {
             running.messages.push(text);
             if (text === "echo") socket.send(message(text));
           },
-          close: (fault) => running.over.resolve(fault),
+          close: (kind, fault) => {
+            running.ends.push(kind);
+            running.over.resolve(fault);
+          },
         };
       },
-      refused: (_, reason) => running.refusals.push(reason),
+      refused: (_, kind, reason) => {
+        running.kinds.push(kind);
+        running.refusals.push(reason);
+      },
       trouble: (message) => running.refusals.push(message),
     });
     return running;
@@ -72,6 +89,7 @@ Deno.test("a silent client is sent a ping, and is ended when it stays silent", a
     await running.over.promise ?? "",
     /^it has been silent for \d+ ms, in spite of a ping$/,
   );
+  assertEquals(running.ends, ["silent"]);
 });
 
 Deno.test("a client that answers pings stays", async () => {
@@ -93,6 +111,7 @@ Deno.test("half a request is answered with 408, and silence with nothing", async
   assertMatch(await half.head(), /^HTTP\/1\.1 408 /);
   assertEquals([await half.frame(), await silent.frame()], [null, null]);
   assertEquals(running.refusals, Array(2).fill("It sent no whole request in 1000 ms"));
+  assertEquals(running.kinds, ["timeout", "timeout"]);
 });
 
 Deno.test("of too many unfinished requests the oldest goes, and whole ones come through", async () => {
@@ -116,7 +135,7 @@ Deno.test("one connection too many is answered with 503, until another one has g
     using second = await Wire.connect(running.port);
     await second.send(REQUEST);
     assertMatch(await second.head(), /^HTTP\/1\.1 503 /);
-    assertEquals(running.refusals, ["There are too many connections"]);
+    assertEquals(running.refusals, ["There are 1 connections, as many as there may be"]);
     await wire.send(frame(hex("03 e8"), { opcode: 8 }));
     assertEquals(await wire.closed(), 1000);
   }
@@ -269,6 +288,7 @@ Deno.test("one that goes before its request makes room, and one that is evicted 
   using third = await Wire.connect(running.port);
   assertEquals(await first.frame(), null);
   assertEquals(running.refusals, ["It was the slowest of too many that had sent no request"]);
+  assertEquals(running.kinds, ["handshakes"]);
   for (const wire of [second, third]) await wire.send(wire === third ? REQUEST : REQUEST.slice(5));
   for (const wire of [second, third]) assertMatch(await wire.head(), /^HTTP\/1\.1 101 /);
 });
@@ -284,7 +304,7 @@ Deno.test("one connection too many is answered with 503, until another one has g
     const head = await second.head();
     assertMatch(head, /^HTTP\/1\.1 503 /);
     assertMatch(head, /^retry-after: 10\r$/mi);
-    assertEquals(running.refusals, ["There are too many connections"]);
+    assertEquals(running.refusals, ["There are 1 connections, as many as there may be"]);
   }
   await running.over.promise;
   using third = await Wire.open(running.port, []);
@@ -318,10 +338,10 @@ Deno.test("a stop drops those that have sent no request at once", async () => {
 });
 
 for (
-  const [what, bytes, code] of [
-    ["breaks the protocol", frame("x", { key: null }), 1002],
-    ["sends text that is not UTF-8", frame(hex("c0 af")), 1007],
-    ["announces too much", frame("x", { length: 65_537 }), 1009],
+  const [what, bytes, code, kind] of [
+    ["breaks the protocol", frame("x", { key: null }), 1002, "protocol"],
+    ["sends text that is not UTF-8", frame(hex("c0 af")), 1007, "encoding"],
+    ["announces too much", frame("x", { length: 65_537 }), 1009, "size"],
   ] as const
 ) {
   Deno.test(`a client that ${what} is told ${code}, and the owner why`, async () => {
@@ -330,5 +350,6 @@ for (
     await wire.send(bytes);
     assertEquals(await wire.closed(), code);
     assertMatch(await running.over.promise ?? "", new RegExp(`^it .* \\(${code}\\)$`));
+    assertEquals(running.ends, [kind]);
   });
 }

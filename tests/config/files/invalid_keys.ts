@@ -6,8 +6,10 @@
 
 import { ADMIN, admin, CLIENT, type InvalidFile, keys, servers, USE_PATH } from "./text.ts";
 
-const TOP_KEYS = "servers, logs, cluster, pidfile, memory.hint, user, drain";
-const SERVER_KEYS = "type, port, listen, ssl.key, ssl.cert, ssl.chain, engine";
+const TOP_KEYS = "servers, logs, cluster, pidfile, memory.hint, user, drain, telemetry";
+const SERVER_KEYS = "type, port, listen, ssl.key, ssl.cert, ssl.chain, engine, limit.message, " +
+  "origins, proxies, limit.connections, limit.address, limit.subscriptions, limit.topic, " +
+  "limit.commands, limit.backlog, timeout.handshake, timeout.idle, allow, token.file, limit.requests";
 
 export const SHAPES: readonly InvalidFile[] = [
   ...[
@@ -129,7 +131,7 @@ export const UNKNOWN_KEYS: readonly InvalidFile[] = [
       ],
       [
         "cluster[0].weight",
-        "The key is unknown. Remove it, or use one of: host, port, protocol, ssl.ca.",
+        "The key is unknown. Remove it, or use one of: host, port, protocol, ssl.ca, token.file.",
       ],
     ],
   },

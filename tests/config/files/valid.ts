@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { Config } from "../../../src/config/config.ts";
+import type { Config, PeerConfig } from "../../../src/config/config.ts";
 import { LOG_DEFAULTS } from "../../../src/config/logs.ts";
+import { ADMIN as admin, CLIENT as client, PEER } from "../../entries.ts";
 import { ADMIN, CLIENT, keys, servers } from "./text.ts";
 
 /** A file that is accepted. */
@@ -17,20 +18,8 @@ export interface ValidFile {
   readonly expected: Partial<Config>;
 }
 
-const client = {
-  type: "client",
-  port: 22280,
-  listen: "0.0.0.0",
-  tls: null,
-  engine: "socket",
-} as const;
-const admin = {
-  type: "admin",
-  port: 22281,
-  listen: "127.0.0.1",
-  tls: null,
-  engine: "serve",
-} as const;
+/** A peer that shows no certificate. */
+const PLAIN_PEER: PeerConfig = { ...PEER, host: "10.0.0.1", protocol: "http" };
 
 /** A file whose client server listens on `host`, and the engine that it gets. */
 function listening(
@@ -235,19 +224,19 @@ export const VALID_FILES: readonly ValidFile[] = [
     ),
     expected: {
       cluster: [
-        { host: "10.0.0.1", port: 22281, protocol: "http", ca: null },
-        { host: "10.0.0.1", port: 22282, protocol: "http", ca: null },
-        { host: "::1", port: 22281, protocol: "http", ca: null },
-        { host: "notify2.example.com", port: 443, protocol: "https", ca: null },
-        { host: "notify3.example.com", port: 443, protocol: "https", ca: "ca.pem" },
-        { host: "notify4.example.com", port: 443, protocol: "http", ca: null },
+        PLAIN_PEER,
+        { ...PLAIN_PEER, port: 22282 },
+        { ...PLAIN_PEER, host: "::1" },
+        { ...PEER, port: 443 },
+        { ...PEER, host: "notify3.example.com", port: 443, ca: "ca.pem" },
+        { ...PLAIN_PEER, host: "notify4.example.com", port: 443 },
       ],
     },
   },
   {
     what: "a peer that is a server of this file",
     text: keys(`"cluster": [{"host": "127.0.0.1", "port": 22281, "protocol": "http"}]`),
-    expected: { cluster: [{ host: "127.0.0.1", port: 22281, protocol: "http", ca: null }] },
+    expected: { cluster: [{ ...PLAIN_PEER, host: "127.0.0.1" }] },
   },
   { what: "a memory hint", text: keys(`"memory.hint": 512`), expected: { memoryHint: 512 } },
   {
