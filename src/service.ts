@@ -22,6 +22,7 @@ import { exportMetrics } from "./telemetry.ts";
 import { type Host, Sight, type Watched } from "./sight.ts";
 
 export { explainBindError, StartError } from "./server.ts";
+export type { Host } from "./sight.ts";
 
 /** How often a quiet hub forgets what is too old, in ms. */
 const EXPIRE_INTERVAL_MS = 10_000;

@@ -34,6 +34,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "server.ts",
     "version.ts",
   ]],
+  ["telemetry.ts", ["metrics", "admin"]],
   ["service.ts", [
     "config",
     "hub",
@@ -45,6 +46,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "certificates.ts",
     "server.ts",
     "sight.ts",
+    "telemetry.ts",
   ]],
   ["supervisor", ["config"]],
   ["cli", ["config", "log", "service.ts", "supervisor", "version.ts", "within.ts"]],

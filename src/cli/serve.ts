@@ -22,8 +22,7 @@ import {
   reopenLog,
   show,
 } from "../log/log.ts";
-import { type Service, StartError, startService } from "../service.ts";
-import type { Host } from "../sight.ts";
+import { type Host, type Service, StartError, startService } from "../service.ts";
 import {
   encode,
   linesOf,

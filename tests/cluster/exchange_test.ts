@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { type Reading, readReceipt, readStatus, Requests } from "../../src/cluster/exchange.ts";
+import { Token } from "../../src/config/token.ts";
 import { Encoded } from "../../src/hub/message.ts";
 import { assertEquals, assertMatch } from "../assert.ts";
 
@@ -51,6 +52,24 @@ Deno.test("an answer that is no good is told with what to do", () => {
     "answers 301: redirects are not followed. Name the address where it is",
     "answers 501: that is a client port. Name its admin port",
   ]);
+});
+
+Deno.test("a peer that wants a token, or does not want this server, is told with what to do", () => {
+  assertMatch(
+    faultOf(readReceipt(answer(401, ""))),
+    /^answers 401 X: .* "token\.file" of the peer$/,
+  );
+  assertMatch(faultOf(readReceipt(answer(403, ""))), /^answers 403 X: .* its "allow"$/);
+});
+
+Deno.test("a token goes with messages and with probes, and nothing does without one", () => {
+  const text = (requests: Requests) => new TextDecoder().decode(requests.probe());
+  const token = new Token("0123456789abcdef");
+  assertMatch(
+    text(new Requests("::1", 22281, "OURS", token)),
+    /\r\nAuthorization: Bearer 0123456789abcdef\r\n/,
+  );
+  assertEquals(text(new Requests("::1", 22281, "OURS", null)).includes("Authorization"), false);
 });
 
 Deno.test("for any message and instance, a request is whole, and nothing in it becomes another header", () => {

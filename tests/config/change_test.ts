@@ -59,11 +59,11 @@ for (
     ["the servers' order", { servers: [ADMIN, CLIENT] }, ["servers"]],
     ["more connections than the heap has room for", {
       servers: [{ ...CLIENT, limits: { ...CLIENT.limits, connections: 100_000 } }, ADMIN],
-    }, ["memory.hint or limit.connections"]],
+    }, ["limit.connections"]],
     ["an address, and the heap", {
       servers: [{ ...CLIENT, listen: "::" }, ADMIN],
       memoryHint: 512,
-    }, ["servers", "memory.hint or limit.connections"]],
+    }, ["servers", "memory.hint"]],
     ["telemetry", { telemetry: "http://127.0.0.1:4318" }, ["telemetry"]],
     ["a peer's token", { cluster: [{ ...PEER, token: "token" }] }, ["cluster"]],
     ["one server less", { servers: [CLIENT] }, ["servers"]],
@@ -77,7 +77,7 @@ for (
     ]],
     ["the heap, and a log", { memoryHint: 512, logs: [] }, [
       "logs",
-      "memory.hint or limit.connections",
+      "memory.hint",
     ]],
   ] satisfies [string, Partial<Config>, string[]][]
 ) {

@@ -10,7 +10,7 @@ const LISTENING = `read -r config; echo '{"type":"listening","pid":1,"urls":[]}'
 
 /** A service that is a shell script. */
 function childOf(script: string): Child {
-  return new Child("sh", ["-c", script], CONFIG, () => {});
+  return new Child("sh", ["-c", script], CONFIG, {}, () => {});
 }
 
 // That no timer is left, which would kill the service later, is seen by the sanitizer.
