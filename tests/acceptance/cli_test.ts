@@ -36,6 +36,12 @@ function oddFolder(): Folder {
   return new Folder("aphlict's test-");
 }
 
+/** How many files a process may have open, as the shell tells it. */
+function hardLimit(): string {
+  const { stdout } = new Deno.Command("sh", { args: ["-c", "ulimit -Hn"] }).outputSync();
+  return new TextDecoder().decode(stdout).trim();
+}
+
 for (const verb of ["serve", "debug"]) {
   Deno.test(`bin/aphlict ${verb} becomes a process that holds the derived flags and nothing else`, async () => {
     using folder = oddFolder();
@@ -58,6 +64,8 @@ for (const verb of ["serve", "debug"]) {
       `--allow-write=${logs.join(",")}`,
       `${ROOT}main.ts`,
       verb,
+      "--open-files",
+      hardLimit(),
       "--config",
       path,
       "",

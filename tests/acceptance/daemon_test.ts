@@ -123,6 +123,7 @@ Deno.test("the overseer may run its deno and nothing else, and has no network", 
     `--allow-read=${[daemon.written.path, ...owned, daemon.logPath].join(",")}`,
     `--allow-write=${[...owned, daemon.logPath].join(",")}`,
     `--allow-run=${Deno.execPath()}`,
+    "--open-files",
   ]);
 });
 

@@ -380,7 +380,7 @@ Deno.test("a token that has been changed counts after a reload, and an unusable 
 survives(
   "messages longer than limit.message of an admin server",
   async (running) => {
-    const fitting = JSON.stringify({ subscribers: [], x: "x".repeat(2048 - 24) });
+    const fitting = JSON.stringify({ subscribers: [], x: "x".repeat(2048 - 25) });
     assertEquals((await post(running.admin, fitting))[0], 200);
     assertEquals(await post(running.admin, `${fitting} `), [
       413,
