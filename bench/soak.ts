@@ -1,0 +1,264 @@
+/**
+ * Half an hour of a busy Phorge, as fast as the machine can: browsers come and go, honest and hostile,
+ * messages small and large are posted, the configuration is reloaded. After each minute's worth it prints
+ * what the service holds; what it holds may not grow.
+ *
+ * Ends with 0 when memory and counts are flat and every message arrived, else with 1.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import type { ConsoleData } from "../src/admin/console.ts";
+import { Browser } from "../tests/acceptance/browser.ts";
+import { publish, run, type Running } from "../tests/acceptance/server.ts";
+import { until } from "../tests/acceptance/until.ts";
+import { Refused, requestWith, Wire } from "../tests/acceptance/wire.ts";
+
+/** A minute of the Phorge that is played. */
+const MINUTE = {
+  /** Messages: 50 a second. */
+  messages: 3000,
+  /** Pages that are opened and left: 10 a second. */
+  visits: 600,
+  /** Browsers that do not read. */
+  stuck: 5,
+  /** Pages of another site, and requests that are none. */
+  refused: 50,
+} as const;
+
+/** Browsers that stay. */
+const RESIDENTS = 500;
+
+/** How many posts and visits go on at a time. */
+const LANES = 8;
+
+/** By how much memory may be above what it was after a third of the time. */
+const GROWTH = 1.1;
+
+const ORIGIN = "https://phorge.example.com";
+const INSTANCES = ["default", "acme", "widgets"] as const;
+
+/** What the service holds after a minute. */
+interface Held {
+  readonly residentBytes: number;
+  readonly heapBytes: number;
+  readonly connections: number;
+  readonly listeners: number;
+  readonly subscriptions: number;
+  readonly backlogBytes: number;
+  readonly instances: number;
+}
+
+const { values } = parseArgs({ options: { minutes: { type: "string", default: "30" } } });
+const minutes = Number(values.minutes);
+if (!Number.isInteger(minutes) || minutes < 3) {
+  throw new TypeError("--minutes takes a whole number from 3 on");
+}
+Deno.exit(await soak(minutes) ? 0 : 1);
+
+async function soak(minutes: number): Promise<boolean> {
+  await using running = await run({
+    servers: [
+      { type: "client", keys: { "origins": [ORIGIN], "limit.backlog": "256KiB" } },
+      { type: "admin" },
+    ],
+  });
+  await using residents = new AsyncDisposableStack();
+  const heard = { count: 0 };
+  for (let index = 0; index < RESIDENTS; index++) {
+    const topics = ["ALL", topicOf(index)];
+    const browser = residents.use(await open(running, topics, instanceOf(index)));
+    void count(browser, heard);
+  }
+  const history: Held[] = [];
+  let posted = 0;
+  const began = performance.now();
+  print("minute   took  resident     heap  connections  subscriptions  instances  backlog");
+  for (let minute = 1; minute <= minutes; minute++) {
+    const started = performance.now();
+    posted += await play(running);
+    if (minute % 5 === 0) Deno.kill(running.process.pid, "SIGHUP");
+    const held = await settle(running);
+    history.push(held);
+    const took = ((performance.now() - started) / 1000).toFixed(1);
+    print(
+      `${`${minute}`.padStart(6)}  ${took.padStart(4)}s  ${mebibytes(held.residentBytes)}  ` +
+        `${mebibytes(held.heapBytes)}  ${`${held.connections}`.padStart(11)}  ` +
+        `${`${held.subscriptions}`.padStart(13)}  ${`${held.instances}`.padStart(9)}  ` +
+        `${`${held.backlogBytes}`.padStart(7)}`,
+    );
+  }
+  await until(() => heard.count >= posted);
+  print(
+    `${posted} deliveries were due and ${heard.count} arrived, in ${
+      ((performance.now() - began) / 1000).toFixed(0)
+    } s.`,
+  );
+  return judge(history, posted, heard.count, running);
+}
+
+/** Plays a minute, and returns how many deliveries to residents it comes to. */
+async function play(running: Running): Promise<number> {
+  const [due] = await Promise.all([
+    post(running),
+    inLanes(MINUTE.visits, (index) => visit(running, index)),
+    inLanes(MINUTE.stuck, () => readNothing(running)),
+    inLanes(MINUTE.refused, (index) => beRefused(running, index)),
+  ]);
+  return due;
+}
+
+/** Posts a minute's messages: most for one browser, some for all of an instance, a few large ones. */
+async function post({ admin }: Running): Promise<number> {
+  let due = 0;
+  await inLanes(MINUTE.messages, async (index) => {
+    const isForAll = index % 50 === 0;
+    const resident = index % RESIDENTS;
+    await publish(admin, {
+      type: "notification",
+      key: `${index}`,
+      subscribers: [isForAll ? "ALL" : topicOf(resident)],
+      uniqueID: crypto.randomUUID(),
+      ...index % 300 === 7 ? { filler: "x".repeat(100_000) } : {},
+    }, { instance: instanceOf(resident) });
+    due += isForAll ? membersOf(instanceOf(resident)) : 1;
+  });
+  return due;
+}
+
+/** A page is opened, replays, hears what it hears, and is left; some vanish without a word. */
+async function visit(running: Running, index: number): Promise<void> {
+  const instance = index % 10 === 0 ? `made-up-${index}` : instanceOf(index);
+  const topics = Array.from({ length: 5 }, (_, nth) => `PHID-PAGE-${index}-${nth}`);
+  if (index % 4 === 0) {
+    using wire = await Wire.open(running.client, topics, undefined, { Origin: ORIGIN });
+    await wire.command("replay", { age: 60_000 });
+    return;
+  }
+  await using browser = await open(running, topics, instance);
+  browser.command("replay", { age: 60_000 });
+  await browser.pong();
+}
+
+/** Subscribes to everything and reads nothing, until the service ends it. */
+async function readNothing(running: Running): Promise<void> {
+  using wire = await Wire.open(running.client, ["FLOOD"], undefined, { Origin: ORIGIN });
+  const filler = "x".repeat(200_000);
+  for (let sent = 0; sent < 40; sent++) {
+    await publish(running.admin, { subscribers: ["FLOOD"], filler });
+  }
+  await wire.closed();
+}
+
+async function beRefused({ client }: Running, index: number): Promise<void> {
+  using wire = await Wire.connect(client);
+  const isForeign = index % 2 === 0;
+  await wire.send(
+    isForeign ? requestWith({ Origin: "https://evil.example.net" }) : "NONSENSE\r\n\r\n",
+  );
+  const head = await wire.head();
+  if (!/^HTTP\/1\.1 40[03] /.test(head)) throw new Refused(head);
+}
+
+/** Waits until those who left are gone, and looks at what is held. */
+async function settle(running: Running): Promise<Held> {
+  let held = await look(running);
+  await until(async () => {
+    held = await look(running);
+    return held.connections === RESIDENTS;
+  });
+  return held;
+}
+
+async function look({ admin }: Running): Promise<Held> {
+  const response = await fetch(`http://127.0.0.1:${admin}/console/data/`);
+  const { now }: ConsoleData = await response.json();
+  const [client] = now.servers.filter(({ type }) => type === "client");
+  if (client?.type !== "client") throw new TypeError("There is no client server");
+  const { residentBytes, heapBytes } = now.process;
+  const { listeners, subscriptions, instances } = now.hub;
+  const { connections, backlogBytes } = client;
+  return {
+    residentBytes,
+    heapBytes,
+    listeners,
+    subscriptions,
+    instances,
+    connections,
+    backlogBytes,
+  };
+}
+
+/** What was held after a third of the time is what may be held at the end. */
+function judge(
+  history: readonly Held[],
+  due: number,
+  heard: number,
+  running: Running,
+): boolean {
+  const settled = history.slice(Math.floor(history.length / 3));
+  const [first] = settled;
+  const last = settled.at(-1);
+  if (first === undefined || last === undefined) return false;
+  const middle = Math.ceil(settled.length / 2);
+  const peak = (of: readonly Held[]) => Math.max(...of.map(({ residentBytes }) => residentBytes));
+  const faults = [
+    ...peak(settled.slice(middle)) > GROWTH * peak(settled.slice(0, middle))
+      ? ["Resident memory grew."]
+      : [],
+    ...last.listeners === RESIDENTS ? [] : ["Listeners are left."],
+    ...last.subscriptions === 2 * RESIDENTS ? [] : ["Subscriptions are left."],
+    ...last.backlogBytes === 0 ? [] : ["A backlog is left."],
+    ...heard === due ? [] : ["Messages arrived twice, or not at all."],
+    ...running.log().includes("ERROR") ? ["The log has errors."] : [],
+  ];
+  print(faults.length === 0 ? "Flat." : faults.join(" "));
+  return faults.length === 0;
+}
+
+function open({ client }: Running, topics: readonly string[], instance: string): Promise<Browser> {
+  return Browser.open(client, { path: `/~${instance}/`, topics, origin: ORIGIN });
+}
+
+/** Counts what arrives at a browser, for as long as it is open. */
+async function count(browser: Browser, heard: { count: number }): Promise<void> {
+  let isOpen = true;
+  browser.closed.then(() => isOpen = false);
+  while (isOpen) {
+    heard.count += browser.taken().length;
+    await browser.arrival();
+  }
+}
+
+/** Calls `work` so many times, {@linkcode LANES} at a time. */
+async function inLanes(times: number, work: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < times) await work(next++);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}
+
+function topicOf(resident: number): string {
+  return `PHID-USER-${resident}`;
+}
+
+function instanceOf(index: number): string {
+  return INSTANCES[index % INSTANCES.length] ?? "default";
+}
+
+/** Residents of an instance. */
+function membersOf(instance: string): number {
+  return Array.from({ length: RESIDENTS }, (_, index) => instanceOf(index))
+    .filter((each) => each === instance).length;
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(0)} MiB`.padStart(8);
+}
+
+function print(text: string): void {
+  // deno-lint-ignore no-console -- what it has measured goes to standard output
+  console.log(text);
+}
