@@ -1,0 +1,43 @@
+/**
+ * The metrics page in the eyes of Prometheus' own checker.
+ */
+
+import { assertEquals } from "../assert.ts";
+import { Browser } from "../acceptance/browser.ts";
+import { peerAt, publish, run } from "../acceptance/server.ts";
+import { until } from "../acceptance/until.ts";
+
+/** What `promtool check metrics` says of a text. */
+async function check(metrics: string): Promise<{ readonly code: number; readonly said: string }> {
+  const process = new Deno.Command("promtool", {
+    args: ["check", "metrics"],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = process.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(metrics));
+  await writer.close();
+  const { code, stdout, stderr } = await process.output();
+  const decoder = new TextDecoder();
+  return { code, said: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+Deno.test("Prometheus finds nothing wrong with the metrics of a service that has done everything", async () => {
+  await using running = await run({ cluster: () => [peerAt(1)] });
+  {
+    await using browser = await Browser.open(running.client, { topics: ["A"], path: "/~a%22b/" });
+    browser.send("nonsense");
+    await browser.pong();
+    await publish(running.admin, { subscribers: ["A"] }, { instance: 'a%22b\\ "quoted"\nline' });
+    await publish(running.admin, { subscribers: ["A"] }, { instance: "a%22b" });
+    await browser.next();
+  }
+  const page = async () => await (await fetch(`http://127.0.0.1:${running.admin}/metrics/`)).text();
+  await until(async () => (await page()).includes('state="down"} 1'));
+  assertEquals(await check(await page()), { code: 0, said: "" });
+});
+
+Deno.test("Prometheus' checker finds what is wrong", async () => {
+  assertEquals((await check("aphlict_x 1 2 3\n")).code, 1);
+});
