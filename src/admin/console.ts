@@ -24,6 +24,9 @@ const CONTENT_LIMIT = 16 * 1024;
 /** Characters of a type, and of an instance's name, that are shown. */
 const NAME_WIDTH = 80;
 
+/** The last bound of a latency, in seconds. */
+const LONGEST = Math.max(...SECONDS);
+
 /** The service at one moment, and since the moment before. */
 export interface Sample {
   /** Since the epoch, in ms. */
@@ -33,7 +36,10 @@ export interface Sample {
   readonly messagesIn: number;
   /** Deliveries, in a second. */
   readonly messagesOut: number;
-  /** What half of the deliveries, and 99 of 100, took from queued to written at most, in ms; `null` without any. */
+  /**
+   * What half of the deliveries, and 99 of 100, took from queued to written at most, in ms; `null` without any.
+   * What took longer than the last bound counts as that bound, as JSON knows no infinity.
+   */
   readonly latency50Ms: number | null;
   readonly latency99Ms: number | null;
   readonly backlogBytes: number;
@@ -164,5 +170,5 @@ function writingOf(snapshot: Snapshot): Distribution {
 }
 
 function inMs(seconds: number | null): number | null {
-  return seconds === null ? null : seconds * 1000;
+  return seconds === null ? null : Math.min(seconds, LONGEST) * 1000;
 }
