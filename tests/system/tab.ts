@@ -40,6 +40,7 @@ export class Tab implements AsyncDisposable {
   readonly #socket: WebSocket;
   readonly #answers = new Map<number, (frame: Frame) => void>();
   #lastId = 0;
+  #passed = () => {};
 
   private constructor(folder: Folder, process: Process, socket: WebSocket) {
     this.#folder = folder;
@@ -102,6 +103,14 @@ export class Tab implements AsyncDisposable {
     }
   }
 
+  /** Lets the page's clocks run ahead; they stand still from then on. */
+  async pass(ms: number): Promise<void> {
+    const passed = Promise.withResolvers<void>();
+    this.#passed = passed.resolve;
+    await this.send("Emulation.setVirtualTimePolicy", { policy: "advance", budget: ms });
+    await passed.promise;
+  }
+
   /** Changes how it is looked at. */
   async look({ width = 1280, height = 900, scheme = "light" }: Looks): Promise<void> {
     await this.send("Emulation.setDeviceMetricsOverride", {
@@ -128,6 +137,12 @@ export class Tab implements AsyncDisposable {
     await this.send("Input.insertText", { text });
   }
 
+  /** What is in sight, as PNG. */
+  async picture(): Promise<Uint8Array> {
+    const { data } = await this.send("Page.captureScreenshot", { format: "png" });
+    return Uint8Array.fromBase64(data);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.close();
     await end(this.#process, this.#folder);
@@ -139,6 +154,9 @@ export class Tab implements AsyncDisposable {
       this.#answers.delete(id);
     }
     switch (method) {
+      case "Emulation.virtualTimeBudgetExpired":
+        this.#passed();
+        break;
       case "Network.requestWillBeSent":
         this.requests.push(params.request.url);
         break;
