@@ -114,6 +114,23 @@ export class Nginx implements AsyncDisposable {
   }
 }
 
+/** Starts Debian's Chromium without a window; it keeps its profile in `folder`. */
+export function startChromium(folder: Folder, ...args: readonly string[]): Process {
+  return new Process("chromium", [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    `--user-data-dir=${folder.path}`,
+    ...args,
+  ]);
+}
+
 /** What the page does: it stays connected, and reports all that happens. */
 const PAGE = `<!doctype html><script>
 const report = (text) => fetch("/report", { method: "POST", body: text });
@@ -152,19 +169,7 @@ export class Chromium implements AsyncDisposable {
       },
     );
     const page = `http://127.0.0.1:${this.#server.addr.port}/#${url}`;
-    this.#process = new Process("chromium", [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--disable-dev-shm-usage",
-      `--user-data-dir=${this.#folder.path}`,
-      page,
-    ]);
+    this.#process = startChromium(this.#folder, page);
   }
 
   /** The next thing that the page reports. */
