@@ -117,7 +117,7 @@ export class Office implements DeskOptions {
   async post(
     message: unknown,
     headers: Readonly<Record<string, string>> = {},
-    host?: string,
+    host = "127.0.0.1",
   ): Promise<number> {
     const init = { method: "POST", body: JSON.stringify(message), headers };
     const response = await this.ask("/", init, host);
