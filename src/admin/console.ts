@@ -27,9 +27,6 @@ const CONTENT_LIMIT = 16 * 1024;
 /** Characters of a type, and of an instance's name, that are shown. */
 const NAME_WIDTH = 80;
 
-/** The last bound of a latency, in seconds. */
-const LONGEST = Math.max(...SECONDS);
-
 /** The service at one moment, and since the moment before. */
 export interface Sample {
   /** Since the epoch, in ms. */

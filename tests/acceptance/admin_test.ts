@@ -192,3 +192,15 @@ it("logs what it refused, on one line, whatever the request says", async ({ admi
   }
   assertStringIncludes(log(), "x\\u{a}[now] ERROR forged");
 });
+
+it("logs 30 refused requests in a minute, and answers all of them", async ({ admin, log }) => {
+  for (let index = 0; index < 100; index++) {
+    const response = await fetch(`http://127.0.0.1:${admin}/${index}`);
+    assertEquals(response.status, 404);
+    await response.body?.cancel();
+  }
+  assertEquals(log().match(/Answered 404/g)?.length, 30);
+  const metrics = await (await fetch(`http://127.0.0.1:${admin}/metrics/`)).text();
+  assertMatch(metrics, /^aphlict_refused_requests_total\{[^}]*reason="misdirected"\} 100$/m);
+  assertMatch(metrics, /^aphlict_log_left_out_total 70$/m);
+});

@@ -14,6 +14,7 @@ import { Browser } from "./browser.ts";
 import { type Authority, makeAuthority, makeCertificate } from "./certificate.ts";
 import { freePorts } from "./ports.ts";
 import { publish } from "./server.ts";
+import { until } from "./until.ts";
 
 const root = makeAuthority("Old Root");
 const other = makeAuthority("New Root");
@@ -242,7 +243,7 @@ Deno.test("renewed certificates are used without being asked, links to new files
   await using running = await Running.start(servers, { certificateIntervalMs: LOOK_MS });
   running.link(second);
   for (const index of [0, 1]) {
-    while (!await shows(running.port(index), other));
+    await until(() => shows(running.port(index), other));
   }
 });
 

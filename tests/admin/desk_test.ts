@@ -1,0 +1,178 @@
+import { Networks } from "../../src/config/network.ts";
+import { Token } from "../../src/config/token.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { listen } from "../hub/fixtures.ts";
+import { read } from "../metrics/prometheus.ts";
+import { Office } from "./fixtures.ts";
+
+const TOKEN = "0123456789abcdef0123456789abcdef";
+const MESSAGE = { subscribers: ["A"] };
+
+/** Everything that there is, whatever it says. */
+const PATHS = [
+  "/",
+  "/status/",
+  "/health/live",
+  "/health/ready",
+  "/metrics/",
+  "/console/",
+  "/console/data/",
+  "/console/message/?id=1",
+  "/elsewhere",
+];
+
+Deno.test("who is not on the list gets 403 for everything there is, and publishes nothing", async () => {
+  const office = new Office();
+  office.adopt({ gate: { allow: new Networks(["127.0.0.1"]), token: null } });
+  const { heard } = listen(office.hub, ["A"]);
+  for (const path of PATHS) {
+    for (const method of ["GET", "POST", "HEAD", "OPTIONS"]) {
+      const response = await office.ask(path, { method }, "192.0.2.7");
+      assertEquals(
+        [response.status, await response.json()],
+        [403, { error: '"allow" of this server does not have your address' }],
+      );
+    }
+  }
+  assertEquals(await office.post(MESSAGE, {}, "192.0.2.7"), 403);
+  assertEquals([heard, office.hub.overview().messages], [[], 0]);
+  assertEquals(office.counters.refused.counts.forbidden, 4 * PATHS.length + 1);
+  assertEquals(await office.post(MESSAGE), 200);
+  assertEquals(await office.post(MESSAGE, {}, "::ffff:127.0.0.1"), 200);
+  assertEquals(heard.length, 2);
+});
+
+Deno.test("publishing takes the token, and so does seeing what was published", async () => {
+  const office = new Office();
+  office.adopt({ gate: { allow: null, token: new Token(TOKEN) } });
+  const right = { authorization: `Bearer ${TOKEN}` };
+  assertEquals(await office.post(MESSAGE), 401);
+  assertEquals(await office.post(MESSAGE, { authorization: `Bearer ${TOKEN}x` }), 401);
+  assertEquals([office.relayed, office.hub.overview().messages], [[], 0]);
+  assertEquals(await office.post(MESSAGE, right), 200);
+  assertEquals(office.relayed, ["default"]);
+  for (const path of PATHS.slice(1, 7)) {
+    assertEquals((await office.ask(path)).status, 200, path);
+  }
+  const denied = await office.ask("/console/message/?id=1");
+  assertEquals([denied.status, denied.headers.get("www-authenticate")], [401, "Bearer"]);
+  const shown = await office.ask("/console/message/?id=1", { headers: right });
+  assertEquals([shown.status, (await shown.json()).subscribers], [200, ["A"]]);
+  assertEquals(office.counters.refused.counts.token, 3);
+});
+
+Deno.test("a page in a browser cannot publish, not even with the token", async () => {
+  const office = new Office();
+  office.adopt({ gate: { allow: null, token: new Token(TOKEN) } });
+  for (
+    const header of [
+      { origin: "https://phorge.example.com" },
+      { origin: "null" },
+      { "sec-fetch-site": "same-origin" },
+    ]
+  ) {
+    assertEquals(await office.post(MESSAGE, { authorization: `Bearer ${TOKEN}`, ...header }), 403);
+  }
+  assertEquals(office.counters.refused.counts.page, 3);
+  assertEquals(office.hub.overview().messages, 0);
+});
+
+Deno.test("one request too many is answered with 503, and the next one after them is not", async () => {
+  const office = new Office();
+  office.adopt({ limits: { message: 1024, requests: 2 } });
+  const gates = [1, 2].map(() => Promise.withResolvers<void>());
+  const slow = gates.map(({ promise }) =>
+    office.ask("/", {
+      method: "POST",
+      body: ReadableStream.from(async function* () {
+        await promise;
+        yield new TextEncoder().encode(JSON.stringify(MESSAGE));
+      }()),
+    })
+  );
+  const busy = await office.ask("/health/live");
+  assertEquals([busy.status, busy.headers.get("retry-after")], [503, "1"]);
+  assertEquals(office.counters.requests, 2);
+  for (const { resolve } of gates) resolve();
+  assertEquals((await Promise.all(slow)).map(({ status }) => status), [200, 200]);
+  assertEquals((await office.ask("/health/live")).status, 200);
+  assertEquals([office.counters.requests, office.counters.refused.counts.busy], [0, 1]);
+});
+
+Deno.test("a body is as long as the limit says at the time", async () => {
+  const office = new Office();
+  const filler = "x".repeat(2000);
+  assertEquals(await office.post({ ...MESSAGE, filler }), 200);
+  office.adopt({ limits: { message: 1024, requests: 2 } });
+  assertEquals(await office.post({ ...MESSAGE, filler }), 413);
+  assertEquals(office.counters.refused.counts.large, 1);
+});
+
+Deno.test("what was published is counted: its bytes, and the time it took", async () => {
+  const office = new Office();
+  assertEquals(await office.post(MESSAGE), 200);
+  assertEquals(office.counters.bytesIn, JSON.stringify(MESSAGE).length);
+  const { counts } = office.counters.publishing.distribution;
+  assertEquals(counts.reduce((sum, each) => sum + each, 0), 1);
+  assertEquals(await office.post({ no: "message" }), 400);
+  assertEquals(office.counters.refused.counts.invalid, 1);
+});
+
+Deno.test("health is told apart: it lives, and it is ready for more", async () => {
+  const office = new Office();
+  const look = async (path: string) => {
+    const response = await office.ask(path);
+    return [response.status, await response.text()];
+  };
+  assertEquals(await look("/health/live"), [200, "live\n"]);
+  assertEquals(await look("/health/ready"), [200, "ready\n"]);
+  office.ready = false;
+  assertEquals(await look("/health/live"), [200, "live\n"]);
+  assertEquals(await look("/health/ready"), [503, "not ready\n"]);
+  office.ready = true;
+  office.port.isStopping = true;
+  assertEquals(await look("/health/ready"), [503, "not ready\n"]);
+});
+
+Deno.test("the metrics page says its format, and is in it", async () => {
+  const response = await new Office().ask("/metrics/");
+  assertEquals(
+    response.headers.get("content-type"),
+    "text/plain; version=0.0.4; charset=utf-8",
+  );
+  assertEquals(read(await response.text()).length > 20, true);
+});
+
+Deno.test("the console is shown under an address alone, so that no name can be made to lead to it", async () => {
+  const office = new Office();
+  await office.post(MESSAGE);
+  const at = async (name: string, path: string) => (await office.askUnder(name, path)).status;
+  for (const path of PATHS.slice(5, 8)) {
+    for (const host of ["127.0.0.1", "localhost", "[::1]", "10.0.0.1"]) {
+      assertEquals(await at(host, path), 200, `${host}${path}`);
+    }
+    for (
+      const host of ["evil.net", "127.0.0.1.evil.net", "localhost.evil.net", "10.0.0.1.nip.io"]
+    ) {
+      assertEquals(await at(host, path), 403, `${host}${path}`);
+    }
+  }
+});
+
+Deno.test("the console can reach nothing but this server, and runs nothing but its own script", async () => {
+  const response = await new Office().ask("/console/");
+  const policy = response.headers.get("content-security-policy") ?? "";
+  assertStringIncludes(policy, "default-src 'none'");
+  assertStringIncludes(policy, "connect-src 'self'");
+  assertMatch(policy, /script-src '(sha256-[\w+/]{43}=)'/);
+  assertEquals(/unsafe|https?:|\*/.test(policy), false, policy);
+  assertEquals(response.headers.get("x-content-type-options"), "nosniff");
+  assertEquals(response.headers.get("cache-control"), "no-store");
+});
+
+Deno.test("a message's content that is not kept is not found", async () => {
+  const office = new Office();
+  for (const query of ["", "?id=1", "?id=x", "?id=-1", "?id=1e400", "?id="]) {
+    assertEquals((await office.ask(`/console/message/${query}`)).status, 404, query);
+  }
+});

@@ -1,0 +1,153 @@
+import { Console } from "../../src/admin/console.ts";
+import { AdminCounters, Desk, type DeskOptions, type Port } from "../../src/admin/desk.ts";
+import { AdminFront } from "../../src/admin/front.ts";
+import type {
+  AdminServerSnapshot,
+  ClientServerSnapshot,
+  PeerSnapshot,
+  Snapshot,
+} from "../../src/admin/snapshot.ts";
+import { ClientFront, ClientLog } from "../../src/client/front.ts";
+import type { Hub } from "../../src/hub/hub.ts";
+import { Allowance } from "../../src/log/allowance.ts";
+import { ADMIN, CLIENT } from "../entries.ts";
+import { makeHub } from "../hub/fixtures.ts";
+
+/** A client server that nobody has connected to. */
+export function clientSnapshot(
+  hub: Hub,
+  change: Partial<ClientServerSnapshot> = {},
+): ClientServerSnapshot {
+  return {
+    ...new ClientFront(CLIENT, hub, new ClientLog()).figures(),
+    url: "ws://0.0.0.0:22280/",
+    listening: true,
+    certificate: null,
+    ...change,
+  };
+}
+
+/** An admin server that nobody has asked anything. */
+export function adminSnapshot(
+  options: DeskOptions,
+  change: Partial<AdminServerSnapshot> = {},
+): AdminServerSnapshot {
+  return {
+    ...new AdminFront(options.rules(), options).figures(),
+    url: "http://127.0.0.1:22281/",
+    listening: true,
+    certificate: null,
+    ...change,
+  };
+}
+
+/** A peer that has not been reached yet. */
+export const UNKNOWN_PEER: PeerSnapshot = {
+  peer: "https://notify2.example.com:22281/",
+  state: "unknown",
+  fingerprint: null,
+  queued: 0,
+  sent: 0,
+  failed: 0,
+  dropped: 0,
+  "dropped.full": 0,
+  "dropped.old": 0,
+  "dropped.refused": 0,
+  "last.error": null,
+  "last.failure": null,
+  "last.contact": null,
+};
+
+/** An admin server's desk, without a server around it. */
+export class Office implements DeskOptions {
+  readonly hub: Hub = makeHub().hub;
+  /** What is said of the service; it may be changed. */
+  change: Partial<Snapshot> = {};
+  ready = true;
+  readonly relayed: string[] = [];
+  readonly relay: DeskOptions["relay"] = {
+    relay: (instance) => void this.relayed.push(instance),
+    heard() {},
+    status: () => [],
+  };
+  readonly view: DeskOptions["view"] = {
+    snapshot: () => this.snapshot(),
+    settings: () => ({ path: "aphlict.json", flags: "--no-prompt", settings: {} }),
+    isReady: () => this.ready,
+  };
+  readonly console = new Console(this.view);
+  readonly counters = new AdminCounters();
+  readonly complaints = new Allowance(() => {}, { lines: Infinity, periodMs: 60_000 });
+  #rules: ReturnType<DeskOptions["rules"]> = {
+    gate: { allow: null, token: null },
+    limits: ADMIN.limits,
+  };
+  readonly port: { -readonly [K in keyof Port]: Port[K] } = {
+    isStopping: false,
+    isReleased: false,
+    receive: (message) => message,
+  };
+  readonly #desk = new Desk(this);
+
+  rules(): ReturnType<DeskOptions["rules"]> {
+    return this.#rules;
+  }
+
+  adopt(rules: Partial<ReturnType<DeskOptions["rules"]>>): void {
+    this.#rules = { ...this.#rules, ...rules };
+  }
+
+  /** Asks for a path, from an address. */
+  ask(path: string, init: RequestInit = {}, host = "127.0.0.1"): Promise<Response> {
+    return this.askUnder("127.0.0.1", path, init, host);
+  }
+
+  /** Asks under a name that this server is reached by. */
+  askUnder(
+    name: string,
+    path: string,
+    init: RequestInit = {},
+    host = "127.0.0.1",
+  ): Promise<Response> {
+    const request = new Request(`http://${name}:22281${path}`, init);
+    return this.#desk.answer(request, { host, name: `${host}:50122` }, this.port);
+  }
+
+  /** Posts a message, and returns the status of the answer. */
+  async post(
+    message: unknown,
+    headers: Readonly<Record<string, string>> = {},
+    host = "127.0.0.1",
+  ): Promise<number> {
+    const init = { method: "POST", body: JSON.stringify(message), headers };
+    const response = await this.ask("/", init, host);
+    await response.body?.cancel();
+    return response.status;
+  }
+
+  /** The service with one server of each type and no peers, but for what is changed. */
+  snapshot(): Snapshot {
+    return {
+      version: "0.1.0",
+      deno: "2.9.6",
+      fingerprint: this.hub.fingerprint,
+      at: 1_800_000_000_000,
+      uptimeMs: 60_000,
+      restarts: null,
+      ready: this.ready,
+      servers: [clientSnapshot(this.hub), adminSnapshot(this)],
+      hub: this.hub.overview(),
+      peers: [],
+      process: {
+        heapBytes: 20e6,
+        heapLimitBytes: 320 * 1024 * 1024,
+        externalBytes: 1e6,
+        residentBytes: 80e6,
+        lagMs: 1.5,
+        openFiles: null,
+      },
+      log: { leftOut: 0, lost: 0 },
+      ...this.change,
+    };
+  }
+}

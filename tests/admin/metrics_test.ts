@@ -1,0 +1,169 @@
+import { exposition, familiesOf } from "../../src/admin/metrics.ts";
+import type { PeerSnapshot, Snapshot } from "../../src/admin/snapshot.ts";
+import { assertEquals } from "../assert.ts";
+import { listen } from "../hub/fixtures.ts";
+import { read, type ReadFamily, type Sample } from "../metrics/prometheus.ts";
+import { adminSnapshot, clientSnapshot, Office, UNKNOWN_PEER } from "./fixtures.ts";
+
+/** A service that has one of everything. */
+function full(office: Office): Snapshot {
+  const peer = (change: Partial<PeerSnapshot>) => ({ ...UNKNOWN_PEER, ...change });
+  const snapshot = office.snapshot();
+  const { at } = snapshot;
+  return {
+    ...snapshot,
+    restarts: 3,
+    servers: [
+      clientSnapshot(office.hub, { connections: 2, backlogBytes: 7 }),
+      clientSnapshot(office.hub, {
+        url: "wss://[::]:443/",
+        listening: false,
+        certificate: { file: "a.crt", expires: at - 5000 },
+      }),
+      adminSnapshot(office, { certificate: { file: "b.crt", expires: at + 86_400_000 } }),
+    ],
+    peers: [
+      peer({}),
+      peer({ peer: "b", state: "up", queued: 1, sent: 2, failed: 3, "dropped.old": 4 }),
+      peer({ peer: "c", state: "down" }),
+      peer({ peer: "d", state: "self", queued: 9 }),
+    ],
+    process: { ...snapshot.process, openFiles: 65_536 },
+    log: { leftOut: 5, lost: 6 },
+  };
+}
+
+/** The samples of a family, by name; none when it is not there. */
+function samplesOf(families: readonly ReadFamily[], name: string): readonly Sample[] {
+  return families.find((family) => family.name === name)?.samples ?? [];
+}
+
+/** The values of a family, each behind its labels. */
+function valuesOf(families: readonly ReadFamily[], name: string): Record<string, number> {
+  return Object.fromEntries(
+    samplesOf(families, name).map(({ labels, value }) => [
+      Object.entries(labels).map((pair) => pair.join("=")).join(),
+      value,
+    ]),
+  );
+}
+
+Deno.test("every family is one that Prometheus reads, with a name that says its unit", () => {
+  const office = new Office();
+  listen(office.hub, ["A"]);
+  office.hub.publish("default", { subscribers: ["A"] });
+  const snapshot = full(office);
+  const families = read(exposition(snapshot));
+  assertEquals(families.map(({ name }) => name), familiesOf(snapshot).map(({ name }) => name));
+  for (const { name, help, type, samples } of families) {
+    assertEquals(/^aphlict_[a-z_]+$/.test(name), true, name);
+    assertEquals(name.endsWith("_total"), type === "counter", name);
+    assertEquals(/^[A-Z1].*\.$/.test(help), true, help);
+    for (const { labels, value } of samples) {
+      const allowed = ["server", "instance", "reason", "outcome", "peer", "state", "le"];
+      if (name !== "aphlict_build_info") {
+        assertEquals(Object.keys(labels).filter((each) => !allowed.includes(each)), [], name);
+      }
+      assertEquals(Number.isFinite(value), true, name);
+    }
+  }
+});
+
+Deno.test("a service that has done nothing yet is measured as well", () => {
+  const families = read(exposition(new Office().snapshot()));
+  const without = ["aphlict_restarts_total", "aphlict_peer_queued", "aphlict_open_files_limit"];
+  for (const name of without) assertEquals(samplesOf(families, name), [], name);
+  assertEquals(valuesOf(families, "aphlict_build_info"), { "version=0.1.0,deno=2.9.6": 1 });
+  assertEquals(valuesOf(families, "aphlict_ready"), { "": 1 });
+});
+
+Deno.test("what is measured is told of each server, peer and reason", () => {
+  const families = read(exposition(full(new Office())));
+  const [one, two] = ["server=ws://0.0.0.0:22280/", "server=wss://[::]:443/"];
+  const admin = "server=http://127.0.0.1:22281/";
+  assertEquals(valuesOf(families, "aphlict_server_listening"), { [one]: 1, [two]: 0, [admin]: 1 });
+  assertEquals(valuesOf(families, "aphlict_certificate_expiry_seconds"), {
+    [two]: -5,
+    [admin]: 86_400,
+  });
+  assertEquals(valuesOf(families, "aphlict_connections"), { [one]: 2, [two]: 0 });
+  assertEquals(valuesOf(families, "aphlict_backlog_bytes"), { [one]: 7, [two]: 0 });
+  assertEquals(valuesOf(families, "aphlict_restarts_total"), { "": 3 });
+  assertEquals(valuesOf(families, "aphlict_log_left_out_total"), { "": 5 });
+  assertEquals(valuesOf(families, "aphlict_log_lost_total"), { "": 6 });
+  assertEquals(valuesOf(families, "aphlict_peer_queued"), {
+    [`peer=${UNKNOWN_PEER.peer}`]: 0,
+    "peer=b": 1,
+    "peer=c": 0,
+  });
+  assertEquals(valuesOf(families, "aphlict_peer_dropped_total")["peer=b,reason=old"], 4);
+  const states = samplesOf(families, "aphlict_peer_state").filter(({ value }) => value === 1);
+  assertEquals(states.map(({ labels }) => labels["state"]), ["unknown", "up", "down", "self"]);
+});
+
+Deno.test("each refusal is counted under its reason, and reasons that have not been are 0", async () => {
+  const office = new Office();
+  await office.post({ no: "message" });
+  await office.post({ subscribers: [] }, { origin: "https://evil.net" });
+  const values = valuesOf(read(exposition(office.snapshot())), "aphlict_refused_requests_total");
+  // The snapshot's front has counters of its own.
+  assertEquals(Object.values(values).every((value) => value === 0), true);
+  office.change = { servers: [adminSnapshot(office, { refused: office.counters.refused.counts })] };
+  const server = "server=http://127.0.0.1:22281/";
+  const counted = valuesOf(read(exposition(office.snapshot())), "aphlict_refused_requests_total");
+  assertEquals(counted[`${server},reason=invalid`], 1);
+  assertEquals(counted[`${server},reason=page`], 1);
+  assertEquals(counted[`${server},reason=busy`], 0);
+});
+
+Deno.test("listeners of an instance are told by its name once something was posted for it", () => {
+  const office = new Office();
+  const { hub } = office;
+  listen(hub, ["A"], "acme");
+  listen(hub, ["A"], "other");
+  listen(hub, ["A"]);
+  const look = () => valuesOf(read(exposition(office.snapshot())), "aphlict_listeners");
+  assertEquals(look(), { "instance=default": 1, "instance=": 2 });
+  hub.publish("acme", { subscribers: ["A"] });
+  assertEquals(look(), { "instance=default": 1, "instance=acme": 1, "instance=": 1 });
+});
+
+Deno.test("a browser that makes up names of instances makes up no labels", () => {
+  const office = new Office();
+  const lines = () => exposition(office.snapshot()).split("\n").length;
+  const before = lines();
+  const listeners = Array.from(
+    { length: 1000 },
+    (_, index) => listen(office.hub, ["A"], `made up ${index}`).listener,
+  );
+  assertEquals(lines(), before);
+  const families = read(exposition(office.snapshot()));
+  assertEquals(valuesOf(families, "aphlict_listeners"), {
+    "instance=default": 0,
+    "instance=": 1000,
+  });
+  assertEquals(valuesOf(families, "aphlict_instances"), { "": 1000 });
+  for (const listener of listeners) listener.leave();
+  assertEquals(valuesOf(read(exposition(office.snapshot())), "aphlict_instances"), { "": 0 });
+});
+
+Deno.test("not even Phorge makes more labels than there may be", () => {
+  const office = new Office();
+  for (let index = 0; index < 1000; index++) {
+    listen(office.hub, ["A"], `acme ${index}`);
+    office.hub.publish(`acme ${index}`, { subscribers: ["A"] });
+  }
+  const samples = samplesOf(read(exposition(office.snapshot())), "aphlict_listeners");
+  assertEquals(samples.length, 101);
+  assertEquals(samples.reduce((sum, { value }) => sum + value, 0), 1000);
+  assertEquals(samples.at(-1), { name: "aphlict_listeners", labels: { instance: "" }, value: 901 });
+});
+
+Deno.test("an instance's name may hold anything", () => {
+  const office = new Office();
+  const name = 'a"b\\c\nd{}#,=é🦕';
+  listen(office.hub, ["A"], name);
+  office.hub.publish(name, { subscribers: ["A"] });
+  const samples = samplesOf(read(exposition(office.snapshot())), "aphlict_listeners");
+  assertEquals(samples.map(({ labels }) => labels["instance"]), ["default", name, ""]);
+});

@@ -1,0 +1,160 @@
+import fc from "fast-check";
+import { CLIENT_LIMITS } from "../../src/config/limits.ts";
+import { ENTRY_OVERHEAD } from "../../src/hub/history.ts";
+import { TopicIndex } from "../../src/hub/topics.ts";
+import { countOf } from "../../src/metrics/histogram.ts";
+import { assertEquals } from "../assert.ts";
+import { type Ear, listen, makeHub } from "./fixtures.ts";
+
+Deno.test("the overview of a new hub is of the default instance, and of nothing", () => {
+  const { fanOut, ...overview } = makeHub().hub.overview();
+  assertEquals(overview, {
+    listeners: 0,
+    subscriptions: 0,
+    instances: 0,
+    named: [{ name: "default", listeners: 0 }],
+    messages: 0,
+    published: { published: 0, touched: 0, duplicate: 0 },
+    deliveries: 0,
+    historyMessages: 0,
+    historyBytes: 0,
+  });
+  assertEquals(countOf(fanOut), 0);
+});
+
+Deno.test("the overview counts messages by what became of them, and deliveries", () => {
+  const { hub } = makeHub();
+  for (const _ of "xxx") listen(hub, ["A"]);
+  hub.publish("default", { subscribers: ["A"], uniqueID: "x" });
+  hub.publish("default", { subscribers: ["A"], uniqueID: "x" });
+  hub.publish("default", { subscribers: ["A"], touched: ["OURS"] });
+  hub.publish("acme", { subscribers: ["A"] });
+  const { messages, published, deliveries, fanOut } = hub.overview();
+  assertEquals([messages, published], [4, { published: 2, touched: 1, duplicate: 1 }]);
+  assertEquals(deliveries, 3);
+  assertEquals([countOf(fanOut), fanOut.sum], [2, 3], "of those that were published");
+});
+
+Deno.test("the overview counts what is remembered, until it is forgotten", () => {
+  const { hub, clock } = makeHub();
+  const sizes = ["default", "acme"].map((name) =>
+    hub.publish(name, { subscribers: ["A"], name }).encoded.bytes.length
+  );
+  const bytes = sizes.reduce((sum, size) => sum + size + ENTRY_OVERHEAD, 0);
+  const remembered = () => {
+    const { historyMessages, historyBytes, instances } = hub.overview();
+    return [historyMessages, historyBytes, instances];
+  };
+  assertEquals(remembered(), [2, bytes, 2]);
+  clock.advance(60_001);
+  assertEquals(remembered(), [0, 0, 1], "the default instance stays");
+});
+
+Deno.test("an instance counts by name when something was published for it, even without listeners", () => {
+  const { hub, clock } = makeHub();
+  const { listener } = listen(hub, ["A"], "quiet");
+  listen(hub, ["A"], "acme");
+  hub.publish("acme", { subscribers: [] });
+  hub.publish("empty", { subscribers: [] });
+  hub.publish("stopped", { subscribers: [], touched: ["OURS"] });
+  const named = () => hub.overview().named;
+  assertEquals(named(), [
+    { name: "default", listeners: 0 },
+    { name: "acme", listeners: 1 },
+    { name: "empty", listeners: 0 },
+  ]);
+  clock.advance(60_001);
+  listener.leave();
+  assertEquals(named().map(({ name }) => name), ["default", "acme", "empty"], "their series go on");
+});
+
+Deno.test("100 instances are told apart by name, the default one among them", () => {
+  const { hub } = makeHub();
+  for (let index = 0; index < 500; index++) hub.publish(`acme ${index}`, { subscribers: [] });
+  hub.publish("default", { subscribers: [] });
+  const { named, instances } = hub.overview();
+  assertEquals([named.length, instances], [100, 501]);
+  assertEquals(named.map(({ name }) => name), [
+    "default",
+    ...Array.from({ length: 99 }, (_, index) => `acme ${index}`),
+  ]);
+});
+
+const TOPICS = ["A", "B", "C", "D", "E"];
+const topics = fc.array(fc.constantFrom(...TOPICS, "too long for a topic"), { maxLength: 6 });
+const step = fc.oneof(
+  fc.record({ kind: fc.constant("join"), instance: fc.constantFrom("default", "acme") }),
+  fc.record({ kind: fc.constantFrom("subscribe", "unsubscribe"), who: fc.nat(4), topics }),
+  fc.record({ kind: fc.constant("leave"), who: fc.nat(4) }),
+  fc.record({ kind: fc.constant("publish"), topics }),
+);
+
+Deno.test("subscriptions and listeners are counted whatever happens, and go back to 0", () => {
+  const limits = { subscriptions: 3, topic: 5 };
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const { hub } = makeHub();
+      const ears: (Ear & { readonly wants: Set<string>; here: boolean })[] = [];
+      for (const step of steps) {
+        if (step.kind === "join") {
+          ears.push({ ...listen(hub, [], step.instance), wants: new Set(), here: true });
+        } else if (step.kind === "publish") {
+          hub.publish("default", { subscribers: step.topics });
+        } else {
+          const ear = ears[step.who];
+          if (ear === undefined) continue;
+          if (step.kind === "leave") {
+            ear.listener.leave();
+            ear.here = false;
+          } else if (step.kind === "subscribe") {
+            ear.listener.subscribe(step.topics, limits);
+            for (const topic of step.topics) {
+              if (ear.wants.size < 3 && topic.length <= 5) ear.wants.add(topic);
+            }
+          } else {
+            ear.listener.unsubscribe(step.topics);
+            for (const topic of step.topics) ear.wants.delete(topic);
+          }
+        }
+        const here = ears.filter((each) => each.here);
+        const { listeners, subscriptions } = hub.overview();
+        assertEquals(listeners, here.length);
+        assertEquals(subscriptions, here.reduce((sum, { wants }) => sum + wants.size, 0));
+      }
+      for (const { listener } of ears) listener.leave();
+      for (const { listener } of ears) listener.unsubscribe(TOPICS);
+      const { listeners, subscriptions } = hub.overview();
+      assertEquals([listeners, subscriptions], [0, 0]);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("limits that are lowered take nothing away, and let nothing more in", () => {
+  const { hub } = makeHub();
+  const { listener } = listen(hub, []);
+  assertEquals(listener.subscribe(TOPICS, CLIENT_LIMITS), 0);
+  const limits = { subscriptions: 2, topic: 5 };
+  assertEquals(listener.subscribe(["A", "F"], limits), 1);
+  assertEquals(hub.overview().subscriptions, 5);
+  listener.unsubscribe(["A", "B", "C"]);
+  assertEquals(listener.subscribe(["F"], limits), 1);
+  listener.unsubscribe(["D"]);
+  assertEquals(listener.subscribe(["F"], limits), 0);
+  assertEquals(hub.overview().subscriptions, 2);
+});
+
+Deno.test("an index counts each wish once, however often it is said or taken back", () => {
+  const index = new TopicIndex<string>();
+  for (const _ of "xx") index.add("A", "one");
+  index.add("A", "other");
+  index.add("B", "one");
+  assertEquals([index.size, index.subscriptions], [2, 3]);
+  for (const _ of "xx") index.remove("A", "one");
+  index.remove("C", "one");
+  index.remove("B", "other");
+  assertEquals([index.size, index.subscriptions], [2, 2]);
+  index.remove("A", "other");
+  index.remove("B", "one");
+  assertEquals([index.size, index.subscriptions], [0, 0]);
+});
