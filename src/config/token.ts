@@ -47,27 +47,31 @@ export class Token {
  * @throws {TokenError} If the file cannot be read, or holds no token.
  */
 export function readToken(path: string): Token {
-  const fail = (problem: string) => new TokenError(`Token file ${path} ${problem}`);
   let text: string;
   try {
     text = Deno.readTextFileSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw fail("does not exist. Make it: (umask 077; openssl rand -hex 32 > FILE).");
-    }
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw fail("may not be read by this user. Change its owner or mode.");
-    }
-    throw fail(`cannot be read: ${error instanceof Error ? error.message : error}.`);
+    throw new TokenError(`Token file ${path} ${readFault(error)}`);
   }
   const token = text.trim();
   if (text.length > FILE_LIMIT || !/^[\w.~+/-]+=*$/.test(token) || token.length < LENGTH_MIN) {
-    throw fail(
-      `does not hold a token: ${LENGTH_MIN} to ${FILE_LIMIT} letters, digits and -._~+/ in one line. ` +
+    throw new TokenError(
+      `Token file ${path} does not hold a token: ${LENGTH_MIN} to ${FILE_LIMIT} letters, digits and -._~+/ in one line. ` +
         "Make one: (umask 077; openssl rand -hex 32 > FILE).",
     );
   }
   return new Token(token);
+}
+
+/** Why a token's file cannot be read, and what to do about it; follows on its name. */
+export function readFault(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) {
+    return "does not exist. Make it: (umask 077; openssl rand -hex 32 > FILE).";
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "may not be read by this user. Change its owner or mode.";
+  }
+  return `cannot be read: ${error instanceof Error ? error.message : error}.`;
 }
 
 function digest(text: string): Uint8Array {
