@@ -17,9 +17,9 @@ import { servicePermissions } from "./permissions.ts";
 export function restartReasons(from: Config, to: Config): string[] {
   const reasons = KEYS.filter(([, part]) => JSON.stringify(part(from)) !== JSON.stringify(part(to)))
     .map(([key]) => key);
-  // The heap is as large as the connections need, and a process cannot change its own.
+  // The heap is as large as they need, and a process cannot change its own.
   return reasons.length === 0 && heapLimit(from) !== heapLimit(to)
-    ? ["limit.connections"]
+    ? ["limit.connections or limit.message"]
     : reasons;
 }
 

@@ -24,6 +24,12 @@ const TLS_CONNECTION = 8000;
 /** What a burst adds for each connection, when all wait for their peers to read, in bytes. */
 const BURST = 900;
 
+/** What a byte of a message comes to while it is read and written, at the worst: many empty objects. */
+const MESSAGE_BYTE = 24;
+
+/** Messages of this many bytes are part of what was measured. */
+const MESSAGE_MEASURED = 1024 * 1024;
+
 /** What V8 needs on top to get by: it gave up at 1.02, and went through everything at 1.13. */
 const HEADROOM = 1.25;
 
@@ -75,7 +81,9 @@ function clientServers({ servers }: Config): ClientServerConfig[] {
 /** In bytes, for this share of the connections that are accepted. */
 function heapNeeded(config: Config, share: number): number {
   const all = clientServers(config).reduce((sum, each) => sum + heapOfConnections(each), 0);
-  return HEADROOM * (BASE + HISTORY + share * all);
+  const longest = Math.max(...config.servers.map(({ limits }) => limits.message));
+  const message = MESSAGE_BYTE * Math.max(0, longest - MESSAGE_MEASURED);
+  return HEADROOM * (BASE + HISTORY + message + share * all);
 }
 
 /** The engine `serve` was not measured, and is taken for the dearer one. */

@@ -59,7 +59,7 @@ for (
     ["the servers' order", { servers: [ADMIN, CLIENT] }, ["servers"]],
     ["more connections than the heap has room for", {
       servers: [{ ...CLIENT, limits: { ...CLIENT.limits, connections: 100_000 } }, ADMIN],
-    }, ["limit.connections"]],
+    }, ["limit.connections or limit.message"]],
     ["an address, and the heap", {
       servers: [{ ...CLIENT, listen: "::" }, ADMIN],
       memoryHint: 512,

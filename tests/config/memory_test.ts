@@ -62,6 +62,15 @@ Deno.test("fewer or more connections take less or more of a heap", () => {
   assertEquals(connectionsHeld(configOf(64, holding(1000))), null);
 });
 
+Deno.test("longer messages take more of a heap, those of the default length do not", () => {
+  const longer = { ...PLAIN, limits: { ...PLAIN.limits, message: 16 * 1024 * 1024 } };
+  assertEquals(heapLimit(configOf(null, longer)), 768);
+  assertEquals(
+    heapLimit(configOf(null, { ...longer, limits: { ...longer.limits, message: 1 } })),
+    320,
+  );
+});
+
 Deno.test("a hint that is too small is warned of, with what would do", () => {
   assertEquals(
     memoryWarning(configOf(256, PLAIN)),
