@@ -79,8 +79,8 @@ export function familiesOf(snapshot: Snapshot): Family[] {
       "aphlict_listeners",
       "Listeners now, by instance; of those that nothing was posted for in one sum.",
       [
-        ...hub.named.map(({ name, listeners }) => [{ instance: name }, listeners] as const),
-        [{ instance: "" }, hub.listeners - listed],
+        ...hub.named.map(({ name, listeners }) => [{ phorge_instance: name }, listeners] as const),
+        [{ phorge_instance: "" }, hub.listeners - listed],
       ],
     ),
     gauge("aphlict_instances", "Instances that have listeners or history.", [[{}, hub.instances]]),

@@ -284,7 +284,7 @@ survives(
       }));
       const text = await (await fetch(`http://127.0.0.1:${running.admin}/metrics/`)).text();
       assertEquals(text.includes("made-up"), false);
-      assertEquals(await metric(running, 'aphlict_listeners{instance=""}'), 100);
+      assertEquals(await metric(running, 'aphlict_listeners{phorge_instance=""}'), 100);
       await Promise.all(made.map((each) => each[Symbol.asyncDispose]()));
     }
     await until(async () => await metric(running, "aphlict_instances") === 1);

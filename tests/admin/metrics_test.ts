@@ -60,7 +60,7 @@ Deno.test("every family is one that Prometheus reads, with a name that says its 
     assertEquals(name.endsWith("_total"), type === "counter", name);
     assertEquals(/^[A-Z1].*\.$/.test(help), true, help);
     for (const { labels, value } of samples) {
-      const allowed = ["server", "instance", "reason", "outcome", "peer", "state", "le"];
+      const allowed = ["server", "phorge_instance", "reason", "outcome", "peer", "state", "le"];
       if (name !== "aphlict_build_info") {
         assertEquals(Object.keys(labels).filter((each) => !allowed.includes(each)), [], name);
       }
@@ -123,9 +123,13 @@ Deno.test("listeners of an instance are told by its name once something was post
   listen(hub, ["A"], "other");
   listen(hub, ["A"]);
   const look = () => valuesOf(read(exposition(office.snapshot())), "aphlict_listeners");
-  assertEquals(look(), { "instance=default": 1, "instance=": 2 });
+  assertEquals(look(), { "phorge_instance=default": 1, "phorge_instance=": 2 });
   hub.publish("acme", { subscribers: ["A"] });
-  assertEquals(look(), { "instance=default": 1, "instance=acme": 1, "instance=": 1 });
+  assertEquals(look(), {
+    "phorge_instance=default": 1,
+    "phorge_instance=acme": 1,
+    "phorge_instance=": 1,
+  });
 });
 
 Deno.test("a browser that makes up names of instances makes up no labels", () => {
@@ -139,8 +143,8 @@ Deno.test("a browser that makes up names of instances makes up no labels", () =>
   assertEquals(lines(), before);
   const families = read(exposition(office.snapshot()));
   assertEquals(valuesOf(families, "aphlict_listeners"), {
-    "instance=default": 0,
-    "instance=": 1000,
+    "phorge_instance=default": 0,
+    "phorge_instance=": 1000,
   });
   assertEquals(valuesOf(families, "aphlict_instances"), { "": 1000 });
   for (const listener of listeners) listener.leave();
@@ -156,7 +160,11 @@ Deno.test("not even Phorge makes more labels than there may be", () => {
   const samples = samplesOf(read(exposition(office.snapshot())), "aphlict_listeners");
   assertEquals(samples.length, 101);
   assertEquals(samples.reduce((sum, { value }) => sum + value, 0), 1000);
-  assertEquals(samples.at(-1), { name: "aphlict_listeners", labels: { instance: "" }, value: 901 });
+  assertEquals(samples.at(-1), {
+    name: "aphlict_listeners",
+    labels: { phorge_instance: "" },
+    value: 901,
+  });
 });
 
 Deno.test("an instance's name may hold anything", () => {
@@ -165,5 +173,5 @@ Deno.test("an instance's name may hold anything", () => {
   listen(office.hub, ["A"], name);
   office.hub.publish(name, { subscribers: ["A"] });
   const samples = samplesOf(read(exposition(office.snapshot())), "aphlict_listeners");
-  assertEquals(samples.map(({ labels }) => labels["instance"]), ["default", name, ""]);
+  assertEquals(samples.map(({ labels }) => labels["phorge_instance"]), ["default", name, ""]);
 });

@@ -4,8 +4,10 @@
 
 import { assertEquals } from "../assert.ts";
 import { Browser } from "../acceptance/browser.ts";
-import { peerAt, publish, run } from "../acceptance/server.ts";
+import { peerAt, publish, ROOT, run } from "../acceptance/server.ts";
 import { until } from "../acceptance/until.ts";
+
+const EXAMPLES = `${ROOT}conf/examples/prometheus`;
 
 /** What `promtool check metrics` says of a text. */
 async function check(metrics: string): Promise<{ readonly code: number; readonly said: string }> {
@@ -36,6 +38,28 @@ Deno.test("Prometheus finds nothing wrong with the metrics of a service that has
   const page = async () => await (await fetch(`http://127.0.0.1:${running.admin}/metrics/`)).text();
   await until(async () => (await page()).includes('state="down"} 1'));
   assertEquals(await check(await page()), { code: 0, said: "" });
+});
+
+Deno.test("the example for Prometheus is one that it takes", () => {
+  const { code, stdout, stderr } = new Deno.Command("promtool", {
+    args: ["check", "config", `${EXAMPLES}/prometheus.yml`],
+  }).outputSync();
+  const decoder = new TextDecoder();
+  assertEquals(code, 0, decoder.decode(stdout) + decoder.decode(stderr));
+});
+
+Deno.test("every metric that an alert of the example is about is there", async () => {
+  const rules = Deno.readTextFileSync(`${EXAMPLES}/aphlict.rules.yml`);
+  const named = rules.match(/\baphlict_\w+/g) ?? [];
+  await using running = await run({ cluster: () => [peerAt(1)] });
+  const page = await (await fetch(`http://127.0.0.1:${running.admin}/metrics/`)).text();
+  // A service of its own has no overseer, no certificate, and was not told of its open files.
+  const conditional = /_(restarts_total|expiry_seconds|files_limit)$/;
+  const missing = named.filter((name) =>
+    !page.includes(`# TYPE ${name} `) && !conditional.test(name)
+  );
+  assertEquals(missing, []);
+  assertEquals(named.length > 10, true);
 });
 
 Deno.test("Prometheus' checker finds what is wrong", async () => {
