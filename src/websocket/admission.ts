@@ -13,6 +13,8 @@ import type { RefusalKind, SocketRules } from "./socket.ts";
 /** Why a request does not become a WebSocket. */
 export interface Refusal {
   readonly kind: RefusalKind;
+  /** The client's address, as far as it is known. */
+  readonly address: string;
   /** The HTTP status to answer with. */
   readonly status: 403 | 429 | 503;
   /** A sentence for the log. */
@@ -55,12 +57,12 @@ export class Admission {
     if (origins !== null) {
       const origin = header("origin");
       if (!origins.admit(origin)) {
-        return { kind: "origin", status: 403, reason: notAllowed(origin) };
+        return { kind: "origin", address, status: 403, reason: notAllowed(origin) };
       }
     }
     if (this.#open >= limits.connections) {
       const reason = `There are ${limits.connections} connections, as many as there may be`;
-      return { kind: "connections", status: 503, reason };
+      return { kind: "connections", address, status: 503, reason };
     }
     // Those that came while there was no limit are not counted.
     const network = limits.address === 0 ? null : networkOf(address);
@@ -68,7 +70,7 @@ export class Admission {
       const already = this.#byNetwork.get(network) ?? 0;
       if (already >= limits.address) {
         const reason = `${network} has ${already} connections, as many as one address may have`;
-        return { kind: "address", status: 429, reason };
+        return { kind: "address", address, status: 429, reason };
       }
       this.#byNetwork.set(network, already + 1);
     }

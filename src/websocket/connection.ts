@@ -265,12 +265,12 @@ export class Connection implements Socket, Writer {
       return this.#finish(handshake.response);
     }
     const admission = this.#home.admit(this, handshake.header);
+    this.remoteAddress = behind(admission.address, this.remoteAddress);
     if ("kind" in admission) {
       this.#home.refused(this.remoteAddress, admission.kind, admission.reason);
       return this.#finish(refused(admission.status));
     }
     this.#network = admission.network;
-    this.remoteAddress = behind(admission.address, this.remoteAddress);
     this.path = handshake.path;
     this.#reader = new Decoder(this.#home.limits.messageBytes);
     this.#enter("open");

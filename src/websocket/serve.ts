@@ -51,7 +51,7 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
       if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
         return new Response(otherwise, { status: options.otherwise.status });
       }
-      const remoteAddress = formatAddress(remoteAddr.hostname, remoteAddr.port);
+      let remoteAddress = formatAddress(remoteAddr.hostname, remoteAddr.port);
       const refuse = (
         kind: RefusalKind,
         status: number,
@@ -73,6 +73,7 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
         remoteAddr.hostname,
         (name) => request.headers.get(name),
       );
+      remoteAddress = behind(admitted.address, remoteAddress);
       if ("kind" in admitted) {
         const { kind, status, reason } = admitted;
         return refuse(kind, status, reason, status === 403 ? {} : { "retry-after": "10" });
@@ -87,8 +88,7 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
         const reason = error instanceof Error ? error.message : String(error);
         return refuse("malformed", 400, reason);
       }
-      const address = behind(admitted.address, remoteAddress);
-      const socket = new ServeSocket(upgrade.socket, address, path, options.counters);
+      const socket = new ServeSocket(upgrade.socket, remoteAddress, path, options.counters);
       upgrade.socket.binaryType = "arraybuffer";
       let handlers: SocketHandlers | null = null;
       upgrade.socket.onopen = () => {
