@@ -102,18 +102,23 @@ export async function readAnswer(answer: IncomingMessage): Promise<Answer> {
 /**
  * What comes within {@linkcode PATIENCE_MS}.
  *
+ * @param late Thrown when it does not.
  * @throws {ReachError} If it does not; the connection is cut then.
  */
-export async function within<T>({ socket }: Line, answer: Promise<T>): Promise<T> {
+export async function within<T>(
+  { socket }: Line,
+  answer: Promise<T>,
+  late: ReachError = new ReachError("answer", `does not answer within ${PATIENCE_MS / 1000} s`),
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
+  const lateness = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new ReachError("answer", `does not answer within ${PATIENCE_MS / 1000} s`));
+      reject(late);
       socket.destroy();
     }, PATIENCE_MS);
   });
   try {
-    return await Promise.race([answer, late]);
+    return await Promise.race([answer, lateness]);
   } finally {
     clearTimeout(timer);
     // It has nobody to tell any more.

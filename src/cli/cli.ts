@@ -10,6 +10,7 @@ import { PidfileError } from "../supervisor/pidfile.ts";
 import { parseOptions, UsageError } from "./args.ts";
 import { check } from "./check.ts";
 import { type Command, EXIT, operandRange } from "./command.ts";
+import { doctor } from "./doctor.ts";
 import { FolderError } from "./folders.ts";
 import { helpOn, overview } from "./help.ts";
 import { launch } from "./launch.ts";
@@ -50,6 +51,7 @@ const COMMANDS: readonly Command[] = [
   serve,
   debug,
   check,
+  doctor,
   listen,
   send,
   permissions,

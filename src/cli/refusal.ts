@@ -9,7 +9,7 @@ import { type Answer, objectOf } from "./ask.ts";
 import { ReachError } from "./dial.ts";
 
 /** The body of an Aphlict's answer to whatever asks for no WebSocket. */
-const USE_WEBSOCKETS = "HTTP/501 Use Websockets";
+export const USE_WEBSOCKETS = "HTTP/501 Use Websockets";
 
 /** What nginx needs, told wherever a proxy seems to lack it. */
 const PROXY_HINT = "The proxy needs a location for this path with proxy_http_version 1.1, " +

@@ -9,6 +9,7 @@ import { readState, type State } from "../supervisor/state.ts";
 import { ask, objectOf } from "./ask.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { ReachError } from "./dial.ts";
+import { formatDuration } from "./duration.ts";
 import { complain, print } from "./output.ts";
 import { connectable } from "./place.ts";
 import { findRunning } from "./running.ts";
@@ -148,20 +149,6 @@ function whyDown(hasEnded: boolean): string {
 
 function secondsSince(time: number | undefined): number | null {
   return time === undefined ? null : Math.max(0, Math.round((Date.now() - time) / 1000));
-}
-
-/** Such as `3d 4h`, `5m 6s`: the two largest parts. */
-export function formatDuration(seconds: number | null): string {
-  if (seconds === null) return "unknown";
-  const parts: [number, string][] = [
-    [Math.floor(seconds / 86_400), "d"],
-    [Math.floor(seconds / 3600) % 24, "h"],
-    [Math.floor(seconds / 60) % 60, "m"],
-    [seconds % 60, "s"],
-  ];
-  const first = parts.findIndex(([count]) => count > 0);
-  if (first < 0) return "0s";
-  return parts.slice(first, first + 2).map(([count, unit]) => `${count}${unit}`).join(" ");
 }
 
 /** The status page of the first admin server. */

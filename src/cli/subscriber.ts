@@ -113,13 +113,14 @@ export class Subscriber {
   /**
    * Waits for what `isIt` knows, 5 s at most. What comes before is dropped.
    *
-   * @throws {ReachError} If it does not come.
+   * @param late Thrown when it does not come.
+   * @throws {ReachError} If it does not come, or the connection ends.
    */
-  async await(isIt: (message: string | null) => boolean): Promise<void> {
+  async until(isIt: (message: string | null) => boolean, late?: ReachError): Promise<void> {
     const wait = async () => {
       while (!isIt(await this.next()));
     };
-    await within(this.#line, wait());
+    await within(this.#line, wait(), late);
   }
 
   /**
