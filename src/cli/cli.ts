@@ -26,6 +26,7 @@ import { SignalError } from "./signal.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
 import { stop } from "./stop.ts";
+import { top } from "./top.ts";
 import { deno, version } from "./version.ts";
 
 const help: Command = {
@@ -52,6 +53,7 @@ const COMMANDS: readonly Command[] = [
   debug,
   check,
   doctor,
+  top,
   listen,
   send,
   permissions,

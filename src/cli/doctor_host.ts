@@ -17,7 +17,7 @@ import { VERSION } from "../version.ts";
 import { type Findings as Inspection, inspect } from "./check.ts";
 import { askConsole } from "./console.ts";
 import { ReachError } from "./dial.ts";
-import { formatDuration } from "./duration.ts";
+import { formatDuration, number, some } from "./figures.ts";
 import type { Findings } from "./findings.ts";
 import { portOf } from "./place.ts";
 import { resolveName } from "./resolve.ts";
@@ -173,7 +173,7 @@ function examineService(findings: Findings, { config, overseer, state, told }: P
   } else {
     const { service: { pid, since }, restarts, lastEnd } = state;
     const up = formatDuration(Math.round((Date.now() - since) / 1000));
-    const detail = `Overseer ${overseer}, service ${pid}, up ${up}, ${restarts} restarts.`;
+    const detail = `Overseer ${overseer}, service ${pid}, up ${up}, ${some(restarts, "restart")}.`;
     if (lastEnd !== null && Date.now() - lastEnd.at < RECENT_MS) {
       findings.warn(
         step,
@@ -215,15 +215,16 @@ export function examineOpenFiles(findings: Findings, { config, told }: Patient):
     return findings.skip(step, "The service does not know how many files it may have open.");
   }
   const wanted = connectionLimit(config) + OTHER_FILES;
-  const detail = `The service may have ${openFiles} files open, and accepts ${
-    connectionLimit(config)
-  } browsers.`;
+  const browsers = some(connectionLimit(config), "browser");
+  const detail = `The service may have ${some(openFiles, "file")} open, and accepts ${browsers}.`;
   if (openFiles >= wanted) findings.ok(step, detail);
   else {
     findings.warn(
       step,
       detail,
-      `Raise the hard limit above ${wanted} (LimitNOFILE= in systemd, ulimit -Hn), or set ` +
+      `Raise the hard limit to ${
+        number(wanted)
+      } or more (LimitNOFILE= in systemd, ulimit -Hn), or set ` +
         '"limit.connections" to what there is room for.',
     );
   }

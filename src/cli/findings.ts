@@ -5,6 +5,7 @@
  */
 
 import { ReachError } from "./dial.ts";
+import { some } from "./figures.ts";
 import { print } from "./output.ts";
 import { wrap } from "./help.ts";
 
@@ -128,7 +129,6 @@ export function textOf(
 export function verdict(findings: readonly Finding[]): string {
   const count = (wanted: Outcome) => findings.filter(({ outcome }) => outcome === wanted).length;
   const [failed, warnings] = [count("failed"), count("warning")];
-  const some = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
   if (failed === 0) {
     return warnings === 0 ? "All is well." : `It works, with ${some(warnings, "warning")}.`;
   }

@@ -9,7 +9,7 @@ import { readState, type State } from "../supervisor/state.ts";
 import { ask, objectOf } from "./ask.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { ReachError } from "./dial.ts";
-import { formatDuration } from "./duration.ts";
+import { formatDuration } from "./figures.ts";
 import { complain, print } from "./output.ts";
 import { connectable } from "./place.ts";
 import { findRunning } from "./running.ts";
