@@ -43,7 +43,7 @@ export class FrameReader {
    * @throws {FrameError} If it breaks the protocol.
    */
   read(chunk: Uint8Array): Received[] {
-    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    this.#bytes = new Uint8Array(Buffer.concat([this.#bytes, chunk]));
     const received: Received[] = [];
     for (let header = this.#header(); header !== null; header = this.#header()) {
       const payload = this.#bytes.slice(header.start, header.end);
