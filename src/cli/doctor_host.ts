@@ -6,7 +6,7 @@
 
 import type { ConsoleData } from "../admin/console.ts";
 import { clusterWarnings } from "../config/cluster.ts";
-import { type Config, formatAddress } from "../config/config.ts";
+import { type Config, formatAddress, type ServerConfig } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { connectionLimit, memoryWarning } from "../config/memory.ts";
@@ -14,12 +14,14 @@ import { formatTime, formatValue } from "../log/format.ts";
 import { holderOf, PidfileError } from "../supervisor/pidfile.ts";
 import { readState, type State } from "../supervisor/state.ts";
 import { VERSION } from "../version.ts";
+import { ask } from "./ask.ts";
 import { type Findings as Inspection, inspect } from "./check.ts";
 import { askConsole } from "./console.ts";
 import { ReachError } from "./dial.ts";
 import { formatDuration, number, some } from "./figures.ts";
 import type { Findings } from "./findings.ts";
-import { portOf } from "./place.ts";
+import { placeOf, portOf } from "./place.ts";
+import { isClientPort, isStatusPage } from "./refusal.ts";
 import { resolveName } from "./resolve.ts";
 
 /** Files that the service has open beside those of browsers: servers, peers, logs, Deno's own. */
@@ -55,7 +57,7 @@ export async function examineHost(findings: Findings, path: string): Promise<Pat
     return null;
   }
   examineFiles(findings, inspection);
-  examineAddresses(findings, patient, inspection);
+  await examineAddresses(findings, patient, inspection);
   examineService(findings, patient);
   return patient;
 }
@@ -118,11 +120,11 @@ function serverOf(path: string): number | null {
   return index === undefined ? null : Number(index);
 }
 
-function examineAddresses(
+async function examineAddresses(
   findings: Findings,
   { config, state, told }: Patient,
   { problems }: Inspection,
-): void {
+): Promise<void> {
   const step = "addresses";
   const held = new Set(
     [
@@ -137,17 +139,30 @@ function examineAddresses(
     if (server === undefined || held.has(server.port)) continue;
     isWell = false;
     const isTaken = message.includes("already in use");
-    findings.fail(
-      step,
-      message,
-      isTaken ? `This shows who has it: ss -ltnp 'sport = :${server.port}'` : "",
-    );
+    findings.fail(step, message, isTaken ? await whoHas(server) : "");
   }
   if (!isWell) return;
   const addresses = config.servers.map(({ listen, port }) =>
     `${formatAddress(listen, port)} ${held.has(port) ? "is held by this Aphlict" : "is free"}`
   );
   findings.ok(step, `${addresses.join(", ")}.`);
+}
+
+/** What to do about who has the address of a server. */
+async function whoHas(server: ServerConfig): Promise<string> {
+  const way = `This shows who has it: ss -ltnp 'sport = :${server.port}'`;
+  try {
+    const { url } = placeOf(server);
+    const path = server.type === "admin" ? "/status/" : "/";
+    const answer = await ask({ url, trust: { by: "nobody" } }, { path });
+    return isStatusPage(answer) || isClientPort(answer)
+      ? "Another Aphlict has it: the Node.js one (phorge/bin/aphlict stop), or one with another " +
+        `pidfile. ${way}`
+      : way;
+  } catch (error) {
+    if (error instanceof ReachError) return way;
+    throw error;
+  }
 }
 
 function examineService(findings: Findings, { config, overseer, state, told }: Patient): void {

@@ -14,7 +14,7 @@ import { type Answer, ask, objectOf } from "./ask.ts";
 import { ReachError } from "./dial.ts";
 import type { Findings } from "./findings.ts";
 import { connectable, type Place } from "./place.ts";
-import { explainDenial } from "./refusal.ts";
+import { explainDenial, isStatusPage } from "./refusal.ts";
 
 /** How far the clocks of two hosts may be apart, in ms: a `Date` header has whole seconds. */
 const CLOCK_LIMIT_MS = 5000;
@@ -86,15 +86,14 @@ async function call(url: URL, peer: PeerConfig): Promise<Visit> {
   const answer = await ask(place, { path: "/status/" });
   const middle = (began + Date.now()) / 2;
   if (answer.status !== 200) throw explainDenial(answer);
-  const page = objectOf(answer.text);
-  if (typeof page?.["version"] !== "number") {
+  if (!isStatusPage(answer)) {
     throw new ReachError(
       "answer",
       "does not answer as the admin port of an Aphlict does",
       "Correct host, port and protocol of the peer.",
     );
   }
-  const fingerprint = asFingerprint(page["fingerprint"]);
+  const fingerprint = asFingerprint(objectOf(answer.text)?.["fingerprint"]);
   if (fingerprint !== null) await knock(place, peer, fingerprint);
   return { fingerprint, aheadMs: aheadOf(answer, middle) };
 }

@@ -6,18 +6,15 @@
 
 import type { AdminServerConfig, ClientServerConfig, Config } from "../config/config.ts";
 import { readAuthority, TlsError } from "../config/tls.ts";
-import { ask, objectOf } from "./ask.ts";
+import { ask } from "./ask.ts";
 import { daysUntil, EXPIRY_WARNING_DAYS } from "./check.ts";
 import { dial, namesOf, ReachError } from "./dial.ts";
 import type { Findings } from "./findings.ts";
 import { firstOf, type Place, placeOf } from "./place.ts";
 import { probe } from "./probe.ts";
 import { originFor } from "./public.ts";
-import { explainDenial, USE_WEBSOCKETS } from "./refusal.ts";
+import { explainDenial, isClientPort, isStatusPage } from "./refusal.ts";
 import { Subscriber } from "./subscriber.ts";
-
-/** What the original's status page lacks, and what stops it. */
-const ORIGINAL_HINT = "Stop it: phorge/bin/aphlict stop. Then: aphlict start";
 
 /** What the steps about a message go by. */
 export interface Errand {
@@ -45,22 +42,17 @@ export async function examineServers(findings: Findings, errand: Errand): Promis
 async function examineAdmin(findings: Findings, server: AdminServerConfig): Promise<boolean> {
   const step = "admin server";
   const { url, trust } = placeOf(server);
-  const page = await findings.attempt(step, url, async () => {
+  const isThere = await findings.attempt(step, url, async () => {
     const answer = await ask({ url, trust: { by: "nobody" } }, { path: "/status/" });
     if (answer.status !== 200) throw explainDenial(answer);
-    const page = objectOf(answer.text);
-    if (typeof page?.["version"] === "number") return page;
+    if (isStatusPage(answer)) return true;
     throw new ReachError(
       "answer",
       "does not answer as the admin port of an Aphlict does",
       "Another program has the port.",
     );
   });
-  if (page === null) return false;
-  if (page["fingerprint"] === undefined) {
-    findings.fail(step, `${url} is the Node.js Aphlict.`, ORIGINAL_HINT);
-    return false;
-  }
+  if (isThere === null) return false;
   findings.ok(step, `${url} answers.`);
   return await examineCertificate(findings, { url, trust });
 }
@@ -74,10 +66,8 @@ async function examineClient(
   const place = placeOf(server);
   const { url } = place;
   const isThere = await findings.attempt("client server", url, async () => {
-    const plain = new URL(url);
-    plain.protocol = url.protocol === "wss:" ? "https:" : "http:";
-    const answer = await ask({ url: plain, trust: { by: "nobody" } });
-    if (answer.status === 501 && answer.text.startsWith(USE_WEBSOCKETS)) return true;
+    const answer = await ask({ url, trust: { by: "nobody" } });
+    if (isClientPort(answer)) return true;
     throw new ReachError(
       "answer",
       `answers ${answer.status} in place of 501, so it is no client port of an Aphlict`,

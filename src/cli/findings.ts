@@ -42,7 +42,7 @@ export class Findings {
 
   /** It works, and something should be looked at. */
   warn(step: string, detail: string, hint: string): void {
-    this.#add({ step, outcome: "warning", detail, hint });
+    this.#add({ step, outcome: "warning", detail, hint: hint === "" ? null : hint });
   }
 
   /** It does not work. */

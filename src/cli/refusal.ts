@@ -9,7 +9,17 @@ import { type Answer, objectOf } from "./ask.ts";
 import { ReachError } from "./dial.ts";
 
 /** The body of an Aphlict's answer to whatever asks for no WebSocket. */
-export const USE_WEBSOCKETS = "HTTP/501 Use Websockets";
+const USE_WEBSOCKETS = "HTTP/501 Use Websockets";
+
+/** Whether an answer to no WebSocket's request is that of a client port, ours or the original's. */
+export function isClientPort({ status, text }: Answer): boolean {
+  return status === 501 && text.startsWith(USE_WEBSOCKETS);
+}
+
+/** Whether an answer is the status page of an admin port, ours or the original's. */
+export function isStatusPage({ status, text }: Answer): boolean {
+  return status === 200 && typeof objectOf(text)?.["version"] === "number";
+}
 
 /** What nginx needs, told wherever a proxy seems to lack it. */
 const PROXY_HINT = "The proxy needs a location for this path with proxy_http_version 1.1, " +
@@ -30,7 +40,7 @@ export function explainRefusal(answer: Answer, origin: string): ReachError {
   }
   switch (status) {
     case 501:
-      return answer.text.startsWith(USE_WEBSOCKETS)
+      return isClientPort(answer)
         ? fail(": the request came to Aphlict without its Upgrade header", PROXY_HINT)
         : fail("", "");
     case 400:
@@ -87,7 +97,7 @@ export function explainRefusal(answer: Answer, origin: string): ReachError {
 export function explainDenial(answer: Answer): ReachError {
   const { status } = answer;
   const error = objectOf(answer.text)?.["error"];
-  if (answer.text.startsWith(USE_WEBSOCKETS)) {
+  if (isClientPort(answer)) {
     return new ReachError("answer", "answers 501: that is a client port", "Name its admin port.");
   }
   const said = typeof error === "string" ? `: ${formatValue(error)}` : "";

@@ -11,8 +11,9 @@ import { formatTime } from "../log/format.ts";
 import { UsageError } from "./args.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { askConsole } from "./console.ts";
-import { dashboard, fit } from "./dashboard.ts";
+import { dashboard } from "./dashboard.ts";
 import { ReachError } from "./dial.ts";
+import { wrap } from "./help.ts";
 import { complain, print } from "./output.ts";
 import { firstOf, placeOf } from "./place.ts";
 import { Terminal } from "./terminal.ts";
@@ -112,7 +113,7 @@ function linesOf(
     `Trying again each ${intervalMs / 1000} s. q quits.`,
     "",
     ...data === null ? [] : [`It was last seen at ${formatTime(new Date(data.now.at))}.`],
-  ].map((line) => fit(line, room.width));
+  ].flatMap((line) => wrap(line, "", room.width));
 }
 
 function pause(ms: number): Promise<void> {
