@@ -142,10 +142,15 @@ async function examineAddresses(
     findings.fail(step, message, isTaken ? await whoHas(server) : "");
   }
   if (!isWell) return;
-  const addresses = config.servers.map(({ listen, port }) =>
-    `${formatAddress(listen, port)} ${held.has(port) ? "is held by this Aphlict" : "is free"}`
-  );
-  findings.ok(step, `${addresses.join(", ")}.`);
+  const named = (isHeld: boolean) =>
+    config.servers.filter(({ port }) => held.has(port) === isHeld)
+      .map(({ listen, port }) => formatAddress(listen, port)).join(", ");
+  const [ours, free] = [named(true), named(false)];
+  const parts = [
+    ...ours === "" ? [] : [`This Aphlict holds ${ours}.`],
+    ...free === "" ? [] : [`Free: ${free}.`],
+  ];
+  findings.ok(step, parts.join(" "));
 }
 
 /** What to do about who has the address of a server. */

@@ -67,11 +67,11 @@ function examineClock(findings: Findings, url: URL, aheadMs: number | null): voi
   if (aheadMs === null) return findings.skip(step, `${url} does not tell the time.`);
   const seconds = Math.round(Math.abs(aheadMs) / 1000);
   if (Math.abs(aheadMs) <= CLOCK_LIMIT_MS) {
-    return findings.ok(step, `That of ${url} agrees with this host's.`);
+    return findings.ok(step, `${url} has the same time as this host.`);
   }
   findings.warn(
     step,
-    `That of ${url} is ${seconds} s ${aheadMs > 0 ? "ahead of" : "behind"} this host's.`,
+    `${url} is ${seconds} s ${aheadMs > 0 ? "ahead of" : "behind"} this host.`,
     "Let both hosts take the time from the network (chrony, systemd-timesyncd): the times in their logs " +
       "cannot be compared.",
   );

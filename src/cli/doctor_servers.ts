@@ -115,7 +115,12 @@ async function examineCertificate(findings: Findings, { url, trust }: Place): Pr
     );
     return false;
   }
-  return tellExpiry(findings, step, new Date(shown.validTo), `${trust.path} for ${namesOf(shown)}`);
+  return tellExpiry(
+    findings,
+    step,
+    new Date(shown.validTo),
+    `${trust.path} is for ${namesOf(shown)}, and`,
+  );
 }
 
 /** Tells for how long a certificate can be used, and returns whether it can. */
@@ -166,9 +171,7 @@ export async function examineWebSocket(
     if (took === null) return;
     findings.ok(
       steps.message,
-      `A message posted to ${placeOf(admin).url} came out at ${place.url} after ${
-        took.toFixed(1)
-      } ms.`,
+      `Posted to ${placeOf(admin).url}, one came out at ${place.url} after ${took.toFixed(1)} ms.`,
     );
   } finally {
     subscriber.close();

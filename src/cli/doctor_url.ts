@@ -110,6 +110,6 @@ async function examineCertificate(findings: Findings, place: Place): Promise<boo
   if (line === null || line.certificate === null) return false;
   line.socket.destroy();
   const { certificate } = line;
-  const what = `That of ${url.host} is for ${namesOf(certificate)}, and`;
+  const what = `It is for ${namesOf(certificate)}, and`;
   return tellExpiry(findings, step, new Date(certificate.validTo), what);
 }

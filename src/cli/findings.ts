@@ -92,7 +92,7 @@ const MARKS: Readonly<Record<Outcome, readonly [mark: string, colour: number]>> 
 };
 
 /** Columns of the steps' names. */
-const STEP_WIDTH = 18;
+const STEP_WIDTH = 20;
 
 /** Where lines are broken. */
 export interface Screen {
@@ -118,11 +118,18 @@ export function textOf(
   { width, colours }: Screen,
 ): string {
   const indent = " ".repeat(STEP_WIDTH + 2);
-  const lines = [detail, ...hint === null ? [] : [`→ ${hint}`]]
-    .flatMap((text) => wrap(text, indent, width ?? Infinity));
   const [mark, colour] = MARKS[outcome];
   const marked = colours ? `\x1b[${colour}m${mark}\x1b[0m` : mark;
-  return [`${marked} ${step.padEnd(STEP_WIDTH)}`, lines.join("\n").slice(indent.length)].join("");
+  return [
+    ...hung(`${marked} ${step.padEnd(STEP_WIDTH)}`, indent, detail, width),
+    ...hint === null ? [] : hung(`${indent}→ `, `${indent}  `, hint, width),
+  ].join("\n");
+}
+
+/** A text behind the head of its first line, which is as wide as the indent of the others. */
+function hung(head: string, indent: string, text: string, width: number | null): string[] {
+  const [first = "", ...others] = wrap(text, indent, width ?? Infinity);
+  return [head + first.slice(indent.length), ...others];
 }
 
 /** The whole in a sentence. */

@@ -104,9 +104,9 @@ Deno.test("as text each step is a line, and the verdict the last", async () => {
   await using _service = await serve(written);
   const { code, output } = await aphlict("doctor", "--config", written.path);
   assertEquals(code, 0);
-  assertMatch(output, /^✓ configuration {5}\S+aphlict\.json$/m);
-  assertMatch(output, /^✓ service {11}It runs without an overseer \(aphlict serve\), up \d+s\.$/m);
-  assertMatch(output, /^✓ message .* came out at ws:\S+ after [\d.]+ ms\.$/m);
+  assertMatch(output, /^✓ configuration {7}\S+aphlict\.json$/m);
+  assertMatch(output, /^✓ service {13}It runs without an overseer \(aphlict serve\), up \d+s\.$/m);
+  assertMatch(output, /^✓ message .*, one came out at ws:\S+ after [\d.]+ ms\.$/m);
   assertMatch(output, /^- public address .*--url wss:/m);
   assertMatch(output, /\n\nAll is well\.$/);
 });
@@ -301,9 +301,9 @@ Deno.test("a peer that is down is told, and one whose clock is off", async () =>
   assertEquals(told.map((line) => line.replace(/ (89|9[01]) s /, " 90 s ")), [
     `failed peer ${at(free)} refuses the connection: nothing listens there.`,
     `ok peer ${at(wrong.addr.port)} answers, and takes messages.`,
-    `warning clock That of ${at(wrong.addr.port)} is 90 s behind this host's.`,
+    `warning clock ${at(wrong.addr.port)} is 90 s behind this host.`,
     `ok peer ${at(right.addr.port)} answers, and takes messages.`,
-    `ok clock That of ${at(right.addr.port)} agrees with this host's.`,
+    `ok clock ${at(right.addr.port)} has the same time as this host.`,
     `failed peer ${at(strange.addr.port)} does not answer as the admin port of an Aphlict does.`,
   ]);
 });

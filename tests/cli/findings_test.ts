@@ -14,13 +14,13 @@ Deno.test("a finding is a line with its mark, and beneath it what to do", () => 
   assertEquals(
     textOf(FAILED, PLAIN),
     [
-      "✗ origin            It fails.",
-      "                    → Mend it.",
+      "✗ origin              It fails.",
+      "                      → Mend it.",
     ].join("\n"),
   );
   assertEquals(
     textOf({ ...FAILED, outcome: "ok", hint: null }, PLAIN),
-    "✓ origin            It fails.",
+    "✓ origin              It fails.",
   );
 });
 
@@ -31,9 +31,10 @@ Deno.test("on a terminal lines are as long as it is wide, and marks have colours
       colours: true,
     }),
     [
-      "\x1b[33m!\x1b[0m origin            It is as",
-      "                    it is.",
-      "                    → Mend it.",
+      "\x1b[33m!\x1b[0m origin              It is as",
+      "                      it is.",
+      "                      → Mend",
+      "                        it.",
     ].join("\n"),
   );
 });
