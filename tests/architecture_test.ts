@@ -49,7 +49,20 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "telemetry.ts",
   ]],
   ["supervisor", ["config"]],
-  ["cli", ["config", "log", "service.ts", "supervisor", "version.ts", "within.ts"]],
+  ["cli", [
+    "config",
+    "log",
+    // What a client server's client writes and reads.
+    "websocket",
+    // What a message and a receipt are.
+    "hub",
+    // What `aphlict top` is shown.
+    "admin",
+    "service.ts",
+    "supervisor",
+    "version.ts",
+    "within.ts",
+  ]],
   ["main.ts", ["cli"]],
 ]);
 

@@ -28,7 +28,7 @@ import { resolveName } from "./resolve.ts";
 import { warnIfRoot } from "./root.ts";
 
 /** Days before a certificate's end from which on it is mentioned. */
-const EXPIRY_WARNING_DAYS = 14;
+export const EXPIRY_WARNING_DAYS = 14;
 
 /** Checks a configuration. */
 export const check: Command = {
@@ -191,7 +191,7 @@ function tlsProblems(entry: string, error: unknown): Problem[] {
 }
 
 /** Whole days, negative when it is over. */
-function daysUntil(end: Date): number {
+export function daysUntil(end: Date): number {
   return Math.floor((end.getTime() - Date.now()) / 86_400_000);
 }
 

@@ -9,20 +9,24 @@ import { suggest } from "../config/suggest.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
 import { parseOptions, UsageError } from "./args.ts";
 import { check } from "./check.ts";
-import { type Command, EXIT } from "./command.ts";
+import { type Command, EXIT, operandRange } from "./command.ts";
+import { doctor } from "./doctor.ts";
 import { FolderError } from "./folders.ts";
 import { helpOn, overview } from "./help.ts";
 import { launch } from "./launch.ts";
+import { listen } from "./listen.ts";
 import { complain, print } from "./output.ts";
 import { permissions } from "./permissions.ts";
 import { reload } from "./reload.ts";
 import { restart } from "./restart.ts";
 import { overseer, run } from "./run.ts";
 import { debug, serve, service } from "./serve.ts";
+import { send } from "./send.ts";
 import { SignalError } from "./signal.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
 import { stop } from "./stop.ts";
+import { top } from "./top.ts";
 import { deno, version } from "./version.ts";
 
 const help: Command = {
@@ -48,6 +52,10 @@ const COMMANDS: readonly Command[] = [
   serve,
   debug,
   check,
+  doctor,
+  top,
+  listen,
+  send,
   permissions,
   version,
   help,
@@ -102,9 +110,9 @@ async function dispatch(argv: readonly string[], root: string): Promise<number> 
     return EXIT.done;
   }
   const { values, rest } = parseOptions(args, command.options);
-  if (rest.length > (command.operands ? 1 : 0)) {
-    throw new UsageError(`"${verb}" does not take "${rest.at(-1)}".`);
-  }
+  const { min, max } = operandRange(command);
+  if (rest.length > max) throw new UsageError(`"${verb}" does not take "${rest.at(-1)}".`);
+  if (rest.length < min) throw new UsageError(`"${verb}" needs ${command.operands}.`);
   return await command.run({ root, options: values, rest });
 }
 

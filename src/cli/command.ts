@@ -30,7 +30,7 @@ export interface Command {
   readonly options: readonly OptionSpec[];
   /** Whether it is for other parts of the program, and not listed. */
   readonly internal?: true;
-  /** Names of what it takes besides options, such as `[VERB]`; empty for nothing. */
+  /** Names of what it takes besides options, such as `VERB`, `[VERB]` or `TOPIC...`; none for nothing. */
   readonly operands?: string;
   /** @returns The exit code. */
   run(invocation: Invocation): Promise<number> | number;
@@ -61,4 +61,16 @@ export const OPEN_FILES_OPTION: OptionSpec = {
 /** The configuration file that was asked for, or the default one. */
 export function configPath({ root, options }: Invocation): string {
   return options.get(CONFIG_OPTION.name) ?? defaultConfigPath(`${root}/conf`);
+}
+
+/** How many operands a command takes, as their names in its usage say. */
+export function operandRange({ operands = "" }: Pick<Command, "operands">): {
+  readonly min: number;
+  readonly max: number;
+} {
+  const names = operands.split(" ").filter((name) => name !== "");
+  return {
+    min: names.filter((name) => !name.startsWith("[")).length,
+    max: names.some((name) => name.includes("...")) ? Infinity : names.length,
+  };
 }

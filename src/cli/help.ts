@@ -42,11 +42,12 @@ export function helpOn({ verb, synopsis, details, options: all, operands }: Comm
   ].join("\n");
 }
 
-function wrap(text: string, indent: string): string[] {
+/** A text in lines of at most `width` characters, as far as its words let it. */
+export function wrap(text: string, indent: string, width: number = WIDTH): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
-    if (line !== "" && indent.length + line.length + 1 + word.length > WIDTH) {
+    if (line !== "" && indent.length + line.length + 1 + word.length > width) {
       lines.push(indent + line);
       line = word;
     } else {

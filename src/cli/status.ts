@@ -4,19 +4,15 @@
  * @module
  */
 
-import { request as requestPlain } from "node:http";
-import { request as requestTls } from "node:https";
 import { formatTime, formatValue } from "../log/format.ts";
 import { readState, type State } from "../supervisor/state.ts";
+import { ask, objectOf } from "./ask.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
+import { ReachError } from "./dial.ts";
+import { formatDuration } from "./figures.ts";
 import { complain, print } from "./output.ts";
+import { connectable } from "./place.ts";
 import { findRunning } from "./running.ts";
-
-/** How long the admin server may take to answer, in ms. */
-const ANSWER_LIMIT_MS = 3000;
-
-/** Characters of its answer, at most. */
-const ANSWER_LENGTH = 64 * 1024;
 
 /** Tells whether Aphlict runs, and how it is. */
 export const status: Command = {
@@ -155,61 +151,19 @@ function secondsSince(time: number | undefined): number | null {
   return time === undefined ? null : Math.max(0, Math.round((Date.now() - time) / 1000));
 }
 
-/** Such as `3d 4h`, `5m 6s`: the two largest parts. */
-export function formatDuration(seconds: number | null): string {
-  if (seconds === null) return "unknown";
-  const parts: [number, string][] = [
-    [Math.floor(seconds / 86_400), "d"],
-    [Math.floor(seconds / 3600) % 24, "h"],
-    [Math.floor(seconds / 60) % 60, "m"],
-    [seconds % 60, "s"],
-  ];
-  const first = parts.findIndex(([count]) => count > 0);
-  if (first < 0) return "0s";
-  return parts.slice(first, first + 2).map(([count, unit]) => `${count}${unit}`).join(" ");
-}
-
 /** The status page of the first admin server. */
 async function askAdmin(state: State | null): Promise<Counters> {
   const url = state?.service?.urls.find((each) => each.startsWith("http"));
   if (url === undefined) return { error: "no admin server listens." };
   const target = URL.parse("status/", url);
   if (target === null) return { error: `${url} cannot be asked.` };
-  // The address that stands for all of a host's is none to connect to.
-  if (target.hostname === "0.0.0.0") target.hostname = "127.0.0.1";
-  if (target.hostname === "[::]") target.hostname = "[::1]";
+  // Whatever the certificate: it is for the name that others use, and nothing secret is told.
+  const place = { url: connectable(target), trust: { by: "nobody" } } as const;
   try {
-    const answer: unknown = JSON.parse(await get(target));
-    return typeof answer === "object" && answer !== null
-      ? answer as Readonly<Record<string, unknown>>
-      : { error: `${target} does not answer as Aphlict does.` };
+    const answer = await ask(place);
+    return objectOf(answer.text) ?? { error: `${place.url} does not answer as Aphlict does.` };
   } catch (error) {
-    return { error: `${target}: ${error instanceof Error ? error.message : String(error)}` };
+    if (!(error instanceof ReachError)) throw error;
+    return { error: `${place.url} ${error.message}.` };
   }
-}
-
-/**
- * Over TLS, whatever the certificate: it is for the name that others use, and nothing secret is sent
- * or received. `fetch` cannot be told so.
- */
-function get(url: URL): Promise<string> {
-  const request = url.protocol === "https:" ? requestTls : requestPlain;
-  return new Promise((resolve, reject) => {
-    const asked = request(
-      url,
-      { rejectUnauthorized: false, signal: AbortSignal.timeout(ANSWER_LIMIT_MS) },
-      (answer) => {
-        let text = "";
-        answer.setEncoding("utf8");
-        answer.on("data", (part: string) => {
-          text += part;
-          if (text.length > ANSWER_LENGTH) asked.destroy(new Error("its answer is too long"));
-        });
-        answer.on("end", () => resolve(text));
-        answer.on("error", reject);
-      },
-    );
-    asked.on("error", reject);
-    asked.end();
-  });
 }

@@ -44,9 +44,13 @@ export interface Authority {
 }
 
 /** An authority, signed by another one or by itself. */
-export function makeAuthority(name: string, issuer?: Authority): Authority {
+export function makeAuthority(
+  name: string,
+  issuer?: Authority,
+  validMs: number = DAY_MS,
+): Authority {
   const keys = pki.rsa.generateKeyPair(2048);
-  const certificate = begin(name, keys, DAY_MS);
+  const certificate = begin(name, keys, validMs);
   certificate.setExtensions([
     { name: "basicConstraints", cA: true, critical: true },
     { name: "keyUsage", keyCertSign: true, critical: true },

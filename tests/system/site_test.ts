@@ -4,6 +4,7 @@
 
 import { assertEquals, assertMatch } from "../assert.ts";
 import { Browser } from "../acceptance/browser.ts";
+import { aphlict } from "../acceptance/command.ts";
 import { Process } from "../acceptance/process.ts";
 import {
   ENGINES,
@@ -100,4 +101,26 @@ Deno.test("nginx passes nothing else on, and keeps a request that asks for no up
     404,
     404,
   ]);
+});
+
+Deno.test("aphlict doctor goes the whole way through nginx, plain and with TLS, instances too", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _process = await serve(written);
+  await using nginx = await Nginx.start(written.client);
+  const ca = folder.write("ca.pem", nginx.authority);
+  for (
+    const way of [
+      ["--url", `ws://localhost:${nginx.port}/ws/`],
+      ["--url", `wss://localhost:${nginx.tlsPort}/ws/`, "--ca", ca, "--instance", "acme"],
+    ]
+  ) {
+    const { code, output } = await aphlict("doctor", "--config", written.path, ...way);
+    assertEquals(code, 0, output);
+    assertMatch(output, /^✓ public message .* after [\d.]+ ms\.$/m);
+  }
+  const elsewhere = ["--url", `ws://localhost:${nginx.port}/notifications/`];
+  const { code, output } = await aphlict("doctor", "--config", written.path, ...elsewhere);
+  assertEquals(code, 1);
+  assertMatch(output, /^✗ public WebSocket .* answers 404: nothing is at this path\.$/m);
 });

@@ -1,4 +1,4 @@
-import { formatDuration } from "../../src/cli/status.ts";
+import { formatDuration } from "../../src/cli/figures.ts";
 import { assertEquals } from "../assert.ts";
 
 Deno.test("a duration is told by its two largest parts", () => {

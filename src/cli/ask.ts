@@ -1,0 +1,151 @@
+/**
+ * One HTTP request, and its answer.
+ *
+ * @module
+ */
+
+import type { Buffer } from "node:buffer";
+import { type IncomingMessage, request } from "node:http";
+import { dial, type Line, PATIENCE_MS, ReachError } from "./dial.ts";
+import { formatValue } from "../log/format.ts";
+import type { Place } from "./place.ts";
+
+/** Bytes of an answer, at most: the console's data have some hundred kB. */
+const ANSWER_LIMIT = 8 * 1024 * 1024;
+
+/** What is asked. */
+export interface Question {
+  /** @default {"GET"} */
+  readonly method?: "GET" | "POST";
+  /** Path and query. @default The URL's. */
+  readonly path?: string;
+  /** By name in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** What was answered. */
+export interface Answer {
+  readonly status: number;
+  /** Of a name that came more than once, the first; `null` when it did not come. */
+  header(name: string): string | null;
+  readonly text: string;
+}
+
+/**
+ * Asks within {@linkcode PATIENCE_MS}, connecting not counted.
+ *
+ * @throws {ReachError} If there is no answer.
+ */
+export async function ask(place: Place, question: Question = {}): Promise<Answer> {
+  const line = await dial(place);
+  try {
+    return await within(line, askOn(line, place.url, question));
+  } finally {
+    line.socket.destroy();
+  }
+}
+
+async function askOn(
+  { socket }: Line,
+  url: URL,
+  { method = "GET", path = url.pathname, headers = {}, body }: Question,
+): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const asked = request({
+    createConnection: () => socket,
+    method,
+    path,
+    headers: {
+      host: url.host,
+      "user-agent": "aphlict",
+      ...body === undefined ? {} : { "content-length": `${new TextEncoder().encode(body).length}` },
+      ...headers,
+    },
+  });
+  asked.on("error", (error) => reject(broken(error)));
+  asked.on("response", (answer) => {
+    readAnswer(answer).then(resolve, reject);
+  });
+  asked.end(body);
+  return await promise;
+}
+
+/**
+ * The whole of an answer.
+ *
+ * @throws {ReachError} If it breaks off or is too long.
+ */
+export async function readAnswer(answer: IncomingMessage): Promise<Answer> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  try {
+    for await (const part of answer as AsyncIterable<Buffer>) {
+      size += part.length;
+      if (size > ANSWER_LIMIT) throw new ReachError("answer", "answers without an end");
+      text += decoder.decode(part, { stream: true });
+    }
+  } catch (error) {
+    throw error instanceof ReachError ? error : broken(error);
+  }
+  return {
+    status: answer.statusCode ?? 0,
+    header(name) {
+      const value = answer.headers[name];
+      return (Array.isArray(value) ? value[0] : value) ?? null;
+    },
+    text: text + decoder.decode(),
+  };
+}
+
+/**
+ * What comes within {@linkcode PATIENCE_MS}.
+ *
+ * @param late Thrown when it does not.
+ * @throws {ReachError} If it does not; the connection is cut then.
+ */
+export async function within<T>(
+  { socket }: Line,
+  answer: Promise<T>,
+  late: ReachError = new ReachError("answer", `does not answer within ${PATIENCE_MS / 1000} s`),
+): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const lateness = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(late);
+      socket.destroy();
+    }, PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([answer, lateness]);
+  } finally {
+    clearTimeout(timer);
+    // It has nobody to tell any more.
+    answer.catch(() => {});
+  }
+}
+
+/** What a connection that breaks off comes to. */
+export function broken(error: unknown): ReachError {
+  const message = error instanceof Error ? error.message : String(error);
+  return new ReachError(
+    "answer",
+    /parse|HPE_|Invalid|Expected HTTP/i.test(message)
+      ? "does not answer as a web server does"
+      : `closes the connection without an answer (${formatValue(message, 100)})`,
+  );
+}
+
+/** A JSON object; `null` when the text is none. */
+export function objectOf(json: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? value as Readonly<Record<string, unknown>>
+      : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}

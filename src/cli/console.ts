@@ -1,0 +1,50 @@
+/**
+ * What a running service tells of itself.
+ *
+ * @module
+ */
+
+import type { ConsoleData } from "../admin/console.ts";
+import type { Config } from "../config/config.ts";
+import { ask, objectOf } from "./ask.ts";
+import { ReachError } from "./dial.ts";
+import { firstOf, placeOf } from "./place.ts";
+import { explainDenial } from "./refusal.ts";
+
+/**
+ * Asks the first admin server.
+ *
+ * @throws {ReachError} If it does not tell.
+ */
+export async function askConsole(config: Config): Promise<ConsoleData> {
+  const answer = await ask(placeOf(firstOf(config, "admin")), {
+    path: "/console/data/",
+    // It is told to addresses and this name alone.
+    headers: { host: "localhost" },
+  });
+  if (answer.status !== 200) throw explainDenial(answer);
+  const data = objectOf(answer.text);
+  if (!isConsoleData(data)) {
+    throw new ReachError(
+      "answer",
+      "does not tell what an Aphlict of this version does",
+      "It may be another program, or another version: `aphlict restart` starts this one.",
+    );
+  }
+  return data;
+}
+
+/** Only this program writes it, so this tells its version from another one. */
+function isConsoleData(data: object | null): data is ConsoleData {
+  if (data === null) return false;
+  const { now, samples, messages, configuration } = data as Partial<ConsoleData>;
+  return isObject(now) && isObject(now.hub) && isObject(now.process) && isObject(now.log) &&
+    isObject(configuration) &&
+    [samples, messages, now.servers, now.peers].every((list) =>
+      Array.isArray(list) && list.every(isObject)
+    );
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}

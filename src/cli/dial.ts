@@ -1,0 +1,237 @@
+/**
+ * Connecting to a server, and saying precisely why that cannot be done.
+ *
+ * @module
+ */
+
+import { X509Certificate } from "node:crypto";
+import { connect as connectPlain, isIP, type Socket } from "node:net";
+import { connect as connectTls, rootCertificates, type TLSSocket } from "node:tls";
+import { readAuthority, TlsError } from "../config/tls.ts";
+import { formatValue } from "../log/format.ts";
+import { hostOf, type Place, portOf, type Trust } from "./place.ts";
+
+/** How long connecting, and each answer, may take, in ms. */
+export const PATIENCE_MS = 5000;
+
+/** What stage a connection did not get beyond. */
+export type Stage = "name" | "connection" | "certificate" | "answer";
+
+/** A server cannot be reached, or is none; the message follows on its address. */
+export class ReachError extends Error {
+  override readonly name = "ReachError";
+  readonly stage: Stage;
+  /** What to do; `""` when there is nothing particular to say. */
+  readonly hint: string;
+
+  constructor(stage: Stage, message: string, hint: string = "") {
+    super(message);
+    this.stage = stage;
+    this.hint = hint;
+  }
+}
+
+/** A connection. */
+export interface Line {
+  readonly socket: Socket;
+  /** What the server has shown; `null` without TLS. */
+  readonly certificate: X509Certificate | null;
+}
+
+/**
+ * Connects within {@linkcode PATIENCE_MS}, with TLS where the URL says so.
+ *
+ * @throws {ReachError} If that cannot be done, or the certificate is not to be trusted.
+ */
+export async function dial({ url, trust }: Place): Promise<Line> {
+  if (!/^(https|wss):$/.test(url.protocol)) {
+    return { socket: await connected(connectPlain(address(url))), certificate: null };
+  }
+  const host = hostOf(url);
+  // The runtime says what is wrong with a certificate, and goes on: what counts is decided below.
+  const socket = connectTls({
+    ...address(url),
+    ...isIP(host) === 0 ? { servername: host } : {},
+    rejectUnauthorized: false,
+    ...trust.by === "authorities" && trust.more.length > 0
+      ? { ca: [...rootCertificates, ...trust.more] }
+      : {},
+  });
+  await connected(socket, "secureConnect");
+  const certificate = shownBy(socket);
+  const fault = certificate === null
+    ? new ReachError("certificate", "shows no certificate")
+    : faultOf(certificate, trust, host, socket.authorized ? null : codeOf(socket));
+  if (fault === null) return { socket, certificate };
+  socket.destroy();
+  throw fault;
+}
+
+function address(url: URL): { readonly host: string; readonly port: number } {
+  return { host: hostOf(url), port: portOf(url) };
+}
+
+async function connected<S extends Socket>(socket: S, event: string = "connect"): Promise<S> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => {
+    socket.destroy();
+    reject(
+      new ReachError(
+        "connection",
+        `cannot be reached within ${PATIENCE_MS / 1000} s`,
+        "Look for a firewall in between, and whether the address is the right one.",
+      ),
+    );
+  }, PATIENCE_MS);
+  const fail = (error: Error) => reject(explain(error));
+  socket.once(event, resolve);
+  socket.once("error", fail);
+  socket.once("close", () => reject(new ReachError("connection", "closes the connection at once")));
+  try {
+    await promise;
+    return socket;
+  } catch (error) {
+    // What it may have to say after that is of no interest.
+    socket.on("error", () => {});
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    socket.off("error", fail);
+  }
+}
+
+function explain(error: Error): ReachError {
+  const code = "code" in error ? error.code : "";
+  switch (code) {
+    case "ECONNREFUSED":
+      return new ReachError("connection", "refuses the connection: nothing listens there");
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EAI_NODATA":
+      return new ReachError(
+        "name",
+        code === "EAI_AGAIN"
+          ? "has a host name that no name server answers for now"
+          : "has a host name that nobody knows",
+        "Correct the name, or its entry in the DNS or in /etc/hosts.",
+      );
+    case "ERR_SSL_WRONG_VERSION_NUMBER":
+      return new ReachError(
+        "connection",
+        "does not speak TLS",
+        "Use http:// or ws:// for it, or give it a certificate.",
+      );
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return new ReachError(
+        "connection",
+        "cannot be reached: there is no way to its network from here",
+      );
+    case "ECONNRESET":
+    case "EPIPE":
+      return new ReachError("connection", "breaks the connection off");
+    default:
+      return new ReachError("connection", `cannot be reached: ${formatValue(error.message)}`);
+  }
+}
+
+function shownBy(socket: TLSSocket): X509Certificate | null {
+  const { raw } = socket.getPeerCertificate(true);
+  return raw ? new X509Certificate(raw) : null;
+}
+
+function codeOf({ authorizationError }: TLSSocket): string {
+  return String(authorizationError);
+}
+
+/** Why a certificate is not to be trusted; `null` when it is. */
+function faultOf(
+  certificate: X509Certificate,
+  trust: Trust,
+  host: string,
+  verdict: string | null,
+): ReachError | null {
+  switch (trust.by) {
+    case "nobody":
+      return null;
+    case "file":
+      return isIn(trust.path, certificate) ? null : new ReachError(
+        "certificate",
+        `shows another certificate than that in ${trust.path}`,
+        "After a renewal `aphlict reload` takes it over at once. Otherwise another program has the port.",
+      );
+    case "authorities":
+      return publicFault(certificate, host, verdict);
+  }
+}
+
+/** @throws {ReachError} If the file cannot be used. */
+function isIn(path: string, certificate: X509Certificate): boolean {
+  try {
+    return readAuthority(path)[0]?.fingerprint256 === certificate.fingerprint256;
+  } catch (error) {
+    if (!(error instanceof TlsError)) throw error;
+    const [problem] = error.problems;
+    throw new ReachError(
+      "certificate",
+      `speaks TLS, and its certificate cannot be compared. ${problem?.message ?? ""}`.trim(),
+    );
+  }
+}
+
+/** The runtime's own word for one that is over, or not for this host, depends on what else is wrong. */
+function publicFault(
+  certificate: X509Certificate,
+  host: string,
+  verdict: string | null,
+): ReachError | null {
+  const fault = (message: string, hint: string) => new ReachError("certificate", message, hint);
+  const { validFrom, validTo } = certificate;
+  if (new Date(validTo).getTime() < Date.now()) {
+    return fault(
+      `has a certificate that expired on ${new Date(validTo).toISOString()}`,
+      "Renew it where TLS ends (certbot renew, for instance), and reload that server.",
+    );
+  }
+  if (new Date(validFrom).getTime() > Date.now()) {
+    return fault(
+      `has a certificate that begins on ${new Date(validFrom).toISOString()}`,
+      "Compare the clocks of this host and of the one that made it.",
+    );
+  }
+  if (!isFor(certificate, host)) {
+    return fault(
+      `has a certificate for ${namesOf(certificate)}, not for ${host}`,
+      `Get one whose subjectAltName has ${host}, or use a name that it has.`,
+    );
+  }
+  if (verdict === null) return null;
+  const issuer = formatValue(certificate.issuer.replaceAll("\n", ", "), 100);
+  if (/SELF_SIGNED/.test(verdict)) {
+    return fault(
+      "has a certificate of its own making, which browsers do not trust",
+      "Get one from an authority that browsers know. If yours do trust this one, name it with --ca.",
+    );
+  }
+  if (/UNABLE_TO|UnknownIssuer/.test(verdict)) {
+    return fault(
+      `has a certificate of an unknown issuer (${issuer})`,
+      "The server has to send the intermediate certificates, too (fullchain.pem). If the authority is " +
+        "your own, name its certificate with --ca.",
+    );
+  }
+  return fault(`has a certificate that is not accepted: ${formatValue(verdict)}`, "Renew it.");
+}
+
+function isFor(certificate: X509Certificate, host: string): boolean {
+  return isIP(host) === 0
+    ? certificate.checkHost(host, { subject: "never" }) !== undefined
+    : certificate.checkIP(host) !== undefined;
+}
+
+/** The names that a certificate is for, ready to be shown. */
+export function namesOf({ subjectAltName }: X509Certificate): string {
+  return subjectAltName === undefined
+    ? "no name"
+    : formatValue(subjectAltName.replace(/(DNS|IP Address):/g, ""), 200);
+}

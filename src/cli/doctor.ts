@@ -1,0 +1,80 @@
+/**
+ * `aphlict doctor`: the whole way of a message, step by step.
+ *
+ * @module
+ */
+
+import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import { examineHost, examineOpenFiles } from "./doctor_host.ts";
+import { examinePeers } from "./doctor_peers.ts";
+import { examineServers } from "./doctor_servers.ts";
+import { examineUrl, skipUrl } from "./doctor_url.ts";
+import { Findings, screenOf, show, verdict } from "./findings.ts";
+import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
+import { print } from "./output.ts";
+import { CA_OPTION, ORIGIN_OPTION, type PublicPlace, publicPlace, URL_OPTION } from "./public.ts";
+
+/** Finds out what keeps notifications from arriving. */
+export const doctor: Command = {
+  verb: "doctor",
+  synopsis: "Look at the whole way of a message, step by step, and say what is broken.",
+  details:
+    "The configuration, its files and addresses, the service, its servers, a WebSocket and a message " +
+    "through it, the peers and their clocks, and with --url the way that browsers come: the name, the " +
+    "certificate, the reverse proxy, the Origin, and a message through all of it. Each step has a mark " +
+    "(✓ works, ! should be looked at, ✗ is broken, - was skipped), and what is broken a reason and what " +
+    "to do. The message is for a random topic, so nobody else gets it. Exit code 1 when anything is " +
+    "broken.",
+  options: [CONFIG_OPTION, URL_OPTION, ORIGIN_OPTION, CA_OPTION, INSTANCE_OPTION, {
+    name: "json",
+    help: "Print a list of objects with step, outcome, detail and hint instead.",
+  }],
+  async run(invocation) {
+    const { options } = invocation;
+    const way = publicPlace(options);
+    const instance = instanceIn(options);
+    const isJson = options.has("json");
+    const screen = screenOf();
+    const findings = new Findings((finding) => {
+      if (!isJson) show(finding, screen);
+    });
+    await examine(findings, {
+      path: configPath(invocation),
+      way,
+      instance,
+      origin: options.get(ORIGIN_OPTION.name),
+    });
+    print(isJson ? JSON.stringify(findings.all, null, 2) : `\n${verdict(findings.all)}`);
+    return findings.all.some(({ outcome }) => outcome === "failed") ? EXIT.failed : EXIT.done;
+  },
+};
+
+/** What is examined. */
+interface Examination {
+  readonly path: string;
+  /** `null` when it was not said how browsers come. */
+  readonly way: PublicPlace | null;
+  readonly instance: string | undefined;
+  readonly origin: string | undefined;
+}
+
+async function examine(
+  findings: Findings,
+  { path, way, instance, origin }: Examination,
+): Promise<void> {
+  const patient = await examineHost(findings, path);
+  if (patient === null) return findings.skip("the rest", "There is nothing to go by.");
+  const { config, told, isUp } = patient;
+  const errand = { config, instance, origin };
+  let canPublish = false;
+  if (isUp) canPublish = await examineServers(findings, errand);
+  else {
+    for (const step of ["admin server", "client server", "WebSocket", "message"]) {
+      findings.skip(step, "Aphlict does not run.");
+    }
+  }
+  if (way === null) skipUrl(findings);
+  else await examineUrl(findings, way, { ...errand, canPublish, isUp });
+  await examinePeers(findings, config.cluster, told);
+  examineOpenFiles(findings, patient);
+}

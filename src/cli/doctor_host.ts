@@ -1,0 +1,251 @@
+/**
+ * What `aphlict doctor` looks at on this host: the configuration, its files and addresses, the process.
+ *
+ * @module
+ */
+
+import type { ConsoleData } from "../admin/console.ts";
+import { clusterWarnings } from "../config/cluster.ts";
+import { type Config, formatAddress, type ServerConfig } from "../config/config.ts";
+import { ConfigError } from "../config/error.ts";
+import { loadConfig } from "../config/load.ts";
+import { connectionLimit, memoryWarning } from "../config/memory.ts";
+import { formatTime, formatValue } from "../log/format.ts";
+import { holderOf, PidfileError } from "../supervisor/pidfile.ts";
+import { readState, type State } from "../supervisor/state.ts";
+import { VERSION } from "../version.ts";
+import { ask } from "./ask.ts";
+import { type Findings as Inspection, inspect } from "./check.ts";
+import { askConsole } from "./console.ts";
+import { ReachError } from "./dial.ts";
+import { formatDuration, number, some } from "./figures.ts";
+import type { Findings } from "./findings.ts";
+import { placeOf, portOf } from "./place.ts";
+import { isClientPort, isStatusPage } from "./refusal.ts";
+import { resolveName } from "./resolve.ts";
+
+/** Files that the service has open beside those of browsers: servers, peers, logs, Deno's own. */
+const OTHER_FILES = 100;
+
+/** An end of the service is mentioned for this long, in ms. */
+const RECENT_MS = 3_600_000;
+
+/** What is known of the service before it is spoken to. */
+export interface Patient {
+  readonly config: Config;
+  /** The overseer's process id; `null` when none runs. */
+  readonly overseer: number | null;
+  readonly state: State | null;
+  /** What the service tells of itself; `null` when it does not answer. */
+  readonly told: ConsoleData | null;
+  /** Whether a service runs. */
+  readonly isUp: boolean;
+}
+
+/** Reads the configuration, and looks at what it names. `null` when there is nothing to go by. */
+export async function examineHost(findings: Findings, path: string): Promise<Patient | null> {
+  const config = await examineConfiguration(findings, path);
+  if (config === null) return null;
+  let patient: Patient;
+  let inspection: Inspection;
+  try {
+    patient = await lookAt(config);
+    inspection = inspect(config, false);
+  } catch (error) {
+    if (!(error instanceof PidfileError)) throw error;
+    findings.fail("service", error.message, "");
+    return null;
+  }
+  examineFiles(findings, inspection);
+  await examineAddresses(findings, patient, inspection);
+  examineService(findings, patient);
+  return patient;
+}
+
+async function examineConfiguration(findings: Findings, path: string): Promise<Config | null> {
+  const step = "configuration";
+  let config: Config;
+  try {
+    config = loadConfig(path);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const { path: key, message } of error.problems) {
+      findings.fail(step, `${error.file}: ${key === "" ? "" : `${key}: `}${message}`, "");
+    }
+    return null;
+  }
+  const memory = memoryWarning(config);
+  const doubts = await clusterWarnings(config, (name) => resolveName(name));
+  const warnings = [
+    ...memory === null ? [] : [`${memory}.`],
+    ...doubts.map(({ path, message }) => `${path}: ${message}`),
+  ];
+  for (const warning of warnings) findings.warn(step, warning, `Correct ${config.path}.`);
+  if (warnings.length === 0) findings.ok(step, config.path);
+  return config;
+}
+
+async function lookAt(config: Config): Promise<Patient> {
+  const overseer = holderOf(config.pidfile);
+  const state = overseer === null ? null : readState(config.pidfile);
+  const told = await consoleOf(config);
+  // Without the state of an overseer there is only the service to tell.
+  const isUp = state === null ? told !== null || overseer !== null : state.service !== null;
+  return { config, overseer, state, told, isUp };
+}
+
+/** What the service tells, if it is there; why not is found out later. */
+async function consoleOf(config: Config): Promise<ConsoleData | null> {
+  try {
+    return await askConsole(config);
+  } catch (error) {
+    if (error instanceof ReachError) return null;
+    throw error;
+  }
+}
+
+function examineFiles(findings: Findings, { problems, warnings }: Inspection): void {
+  const faults = problems.filter((problem) => serverOf(problem.path) === null);
+  for (const { path, message } of faults) findings.fail("files", `${path}: ${message}`, "");
+  if (faults.length > 0) return;
+  for (const warning of warnings) findings.warn("files", warning, "");
+  if (warnings.length === 0) {
+    findings.ok("files", "Keys, certificates, logs and the pidfile can be used.");
+  }
+}
+
+/** A problem of an address is that of a whole entry of `servers`. */
+function serverOf(path: string): number | null {
+  const [, index] = /^servers\[(\d+)\]$/.exec(path) ?? [];
+  return index === undefined ? null : Number(index);
+}
+
+async function examineAddresses(
+  findings: Findings,
+  { config, state, told }: Patient,
+  { problems }: Inspection,
+): Promise<void> {
+  const step = "addresses";
+  const held = new Set(
+    [
+      ...state?.service?.urls ?? [],
+      // A service without an overseer has no state.
+      ...told?.now.servers.filter(({ listening }) => listening).map(({ url }) => url) ?? [],
+    ].flatMap((text) => URL.parse(text) ?? []).map(portOf),
+  );
+  let isWell = true;
+  for (const { path, message } of problems) {
+    const server = config.servers[serverOf(path) ?? -1];
+    if (server === undefined || held.has(server.port)) continue;
+    isWell = false;
+    const isTaken = message.includes("already in use");
+    findings.fail(step, message, isTaken ? await whoHas(server) : "");
+  }
+  if (!isWell) return;
+  const named = (isHeld: boolean) =>
+    config.servers.filter(({ port }) => held.has(port) === isHeld)
+      .map(({ listen, port }) => formatAddress(listen, port)).join(", ");
+  const [ours, free] = [named(true), named(false)];
+  const parts = [
+    ...ours === "" ? [] : [`This Aphlict holds ${ours}.`],
+    ...free === "" ? [] : [`Free: ${free}.`],
+  ];
+  findings.ok(step, parts.join(" "));
+}
+
+/** What to do about who has the address of a server. */
+async function whoHas(server: ServerConfig): Promise<string> {
+  const way = `This shows who has it: ss -ltnp 'sport = :${server.port}'`;
+  try {
+    const { url } = placeOf(server);
+    const path = server.type === "admin" ? "/status/" : "/";
+    const answer = await ask({ url, trust: { by: "nobody" } }, { path });
+    return isStatusPage(answer) || isClientPort(answer)
+      ? "Another Aphlict has it: the Node.js one (phorge/bin/aphlict stop), or one with another " +
+        `pidfile. ${way}`
+      : way;
+  } catch (error) {
+    if (error instanceof ReachError) return way;
+    throw error;
+  }
+}
+
+function examineService(findings: Findings, { config, overseer, state, told }: Patient): void {
+  const step = "service";
+  const log = config.logs.length === 0 ? "" : ` The log may say why: ${config.logs[0]?.path}`;
+  if (overseer === null) {
+    if (told === null) return findings.fail(step, "Aphlict does not run.", "aphlict start");
+    const up = formatDuration(Math.round(told.now.uptimeMs / 1000));
+    findings.ok(step, `It runs without an overseer (aphlict serve), up ${up}.`);
+  } else if (state === null) {
+    findings.warn(
+      step,
+      `Overseer ${overseer} runs, and its state beside pidfile ${config.pidfile} cannot be read.`,
+      "Run this as the user that runs Aphlict.",
+    );
+  } else if (state.service === null) {
+    const why = state.lastEnd === null ? "it is being started" : `it ${state.lastEnd.reason}`;
+    return findings.fail(
+      step,
+      `Overseer ${overseer} runs, but not its service: ${formatValue(why)}.`,
+      `It is started again by itself.${log}`,
+    );
+  } else {
+    const { service: { pid, since }, restarts, lastEnd } = state;
+    const up = formatDuration(Math.round((Date.now() - since) / 1000));
+    const detail = `Overseer ${overseer}, service ${pid}, up ${up}, ${some(restarts, "restart")}.`;
+    if (lastEnd !== null && Date.now() - lastEnd.at < RECENT_MS) {
+      findings.warn(
+        step,
+        `${detail} At ${formatTime(new Date(lastEnd.at))} it ${formatValue(lastEnd.reason)}.`,
+        log.trim(),
+      );
+    } else findings.ok(step, detail);
+    const { lastReload, complaint } = state;
+    if (lastReload?.ok === false) {
+      const lines = formatValue(lastReload.lines.join(" "));
+      findings.warn(step, `The last reload was refused: ${lines}`, "Correct it: aphlict reload");
+    }
+    if (complaint !== null) findings.warn(step, formatValue(complaint.line), log.trim());
+  }
+  if (told !== null && isChanged(config, told)) {
+    findings.warn(
+      step,
+      `It runs with another configuration than ${config.path} has now.`,
+      "aphlict reload",
+    );
+  }
+}
+
+/** Whether the service runs with something else than the file says. Another version may read it otherwise. */
+function isChanged(config: Config, { now, configuration }: ConsoleData): boolean {
+  if (now.version !== VERSION) return false;
+  // How the file was named makes no difference.
+  const text = (settings: object) => JSON.stringify({ ...settings, path: "" });
+  return typeof configuration.settings === "object" && configuration.settings !== null &&
+    text(configuration.settings) !== text(config);
+}
+
+/** Whether the service may have as many files open as it accepts browsers. */
+export function examineOpenFiles(findings: Findings, { config, told }: Patient): void {
+  const step = "open files";
+  if (told === null) return findings.skip(step, "The service tells nothing.");
+  const { openFiles } = told.now.process;
+  if (openFiles === null) {
+    return findings.skip(step, "The service does not know how many files it may have open.");
+  }
+  const wanted = connectionLimit(config) + OTHER_FILES;
+  const browsers = some(connectionLimit(config), "browser");
+  const detail = `The service may have ${some(openFiles, "file")} open, and accepts ${browsers}.`;
+  if (openFiles >= wanted) findings.ok(step, detail);
+  else {
+    findings.warn(
+      step,
+      detail,
+      `Raise the hard limit to ${
+        number(wanted)
+      } or more (LimitNOFILE= in systemd, ulimit -Hn), or set ` +
+        '"limit.connections" to what there is room for.',
+    );
+  }
+}

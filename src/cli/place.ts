@@ -1,0 +1,78 @@
+/**
+ * Where a command goes that talks to a running Aphlict: a server of the configuration, or an address that
+ * was typed.
+ *
+ * @module
+ */
+
+import {
+  type Config,
+  formatAddress,
+  type ServerConfig,
+  type ServerType,
+} from "../config/config.ts";
+
+/** A server, and how it shows that it is the right one. */
+export interface Place {
+  /** `http:`, `https:`, `ws:` or `wss:`. */
+  readonly url: URL;
+  readonly trust: Trust;
+}
+
+/** Whose certificate is accepted where TLS is spoken. */
+export type Trust =
+  /** Anybody's: nothing secret is said or heard. */
+  | { readonly by: "nobody" }
+  /** The one in this file and no other, whatever its name: what a server of this host has to show. */
+  | { readonly by: "file"; readonly path: string }
+  /** What a browser accepts: valid now, for the host, from a known authority or one of these (PEM). */
+  | { readonly by: "authorities"; readonly more: readonly string[] };
+
+/** Where a server of the configuration is reached from its own host. */
+export function placeOf({ type, listen, port, tls }: ServerConfig): Place {
+  const scheme = `${type === "client" ? "ws" : "http"}${tls === null ? "" : "s"}`;
+  return {
+    url: connectable(new URL(`${scheme}://${formatAddress(listen, port)}/`)),
+    trust: tls === null ? { by: "nobody" } : { by: "file", path: tls.cert },
+  };
+}
+
+/** The first server of a type; a configuration has one of each. */
+export function firstOf<T extends ServerType>(
+  { servers }: Config,
+  type: T,
+): Extract<ServerConfig, { readonly type: T }> {
+  const found = servers.find((each): each is Extract<ServerConfig, { readonly type: T }> =>
+    each.type === type
+  );
+  if (found === undefined) throw new Error(`The configuration has no ${type} server`);
+  return found;
+}
+
+/** The same URL with an address to connect to: the one that stands for all of a host's is none. */
+export function connectable(url: URL): URL {
+  const target = new URL(url);
+  if (target.hostname === "0.0.0.0") target.hostname = "127.0.0.1";
+  if (target.hostname === "[::]") target.hostname = "[::1]";
+  return target;
+}
+
+/** The path of an instance below a client server's, as Phorge asks for it. */
+export function pathOf({ pathname }: URL, instance: string | undefined): string {
+  return instance === undefined ? pathname : `${pathname}~${instance}/`;
+}
+
+/** The origin of the page that would connect to a URL when Phorge is at the same host. */
+export function originOf({ protocol, host }: URL): string {
+  return new URL(`${protocol === "wss:" ? "https" : "http"}://${host}/`).origin;
+}
+
+/** The port of a URL, which leaves the usual one out. */
+export function portOf({ port, protocol }: URL): number {
+  return port !== "" ? Number(port) : /^(https|wss):$/.test(protocol) ? 443 : 80;
+}
+
+/** The host of a URL as it is connected to: IPv6 without brackets. */
+export function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[(.*)\]$/, "$1");
+}

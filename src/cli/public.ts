@@ -1,0 +1,93 @@
+/**
+ * The options of the commands that go the way of a browser: to which address, from which page, trusting
+ * whom.
+ *
+ * @module
+ */
+
+import { Origins } from "../config/origin.ts";
+import { readAuthority, TlsError } from "../config/tls.ts";
+import { type OptionSpec, UsageError } from "./args.ts";
+import { originOf, type Place } from "./place.ts";
+
+/** Where browsers find the client server. */
+export const URL_OPTION: OptionSpec = {
+  name: "url",
+  value: "URL",
+  help: "The address that browsers use, such as wss://phorge.example.com/ws/.",
+};
+
+/** The page that connects. */
+export const ORIGIN_OPTION: OptionSpec = {
+  name: "origin",
+  value: "ORIGIN",
+  help:
+    "The Origin to send, as a page of Phorge's does. Default: that of a page at the host of --url; " +
+    'without it, one that "origins" of the client server admits.',
+};
+
+/** Whom to trust. */
+export const CA_OPTION: OptionSpec = {
+  name: "ca",
+  value: "FILE",
+  help: "PEM certificates of authorities to trust for --url, beside those that browsers know.",
+};
+
+/** A client server as browsers reach it. */
+export interface PublicPlace {
+  readonly place: Place;
+  /** Of the page that connects. */
+  readonly origin: string;
+}
+
+/**
+ * Where browsers go; `null` when it was not said.
+ *
+ * @throws {UsageError} If an option makes no sense.
+ */
+export function publicPlace(options: ReadonlyMap<string, string>): PublicPlace | null {
+  const text = options.get(URL_OPTION.name);
+  if (text === undefined) return null;
+  const url = parsePublicUrl(text);
+  const more = authoritiesIn(options.get(CA_OPTION.name));
+  return {
+    place: { url, trust: { by: "authorities", more } },
+    origin: options.get(ORIGIN_OPTION.name) ?? originOf(url),
+  };
+}
+
+/** An origin for the server at a URL: one that is admitted, or its own. */
+export function originFor(url: URL, origins: readonly string[] | null): string {
+  return (origins && new Origins(origins).example) ?? originOf(url);
+}
+
+/**
+ * The address of a client server as browsers get it.
+ *
+ * @throws {UsageError} If it is none.
+ */
+export function parsePublicUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url === null || !/^wss?:$/.test(url.protocol)) {
+    throw new UsageError(
+      `"--url ${text}" is no address of a WebSocket. Write it as wss://phorge.example.com/ws/.`,
+    );
+  }
+  if (url.username !== "" || url.password !== "" || url.hash !== "" || url.search !== "") {
+    throw new UsageError(
+      `"--url ${text}" has more than a host, a port and a path, which is all that Phorge tells browsers.`,
+    );
+  }
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return url;
+}
+
+function authoritiesIn(path: string | undefined): string[] {
+  if (path === undefined) return [];
+  try {
+    return readAuthority(path).map((certificate) => certificate.toString());
+  } catch (error) {
+    if (!(error instanceof TlsError)) throw error;
+    throw new UsageError(`"--ca": ${error.problems.map(({ message }) => message).join(" ")}`);
+  }
+}

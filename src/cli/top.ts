@@ -1,0 +1,129 @@
+/**
+ * `aphlict top`.
+ *
+ * @module
+ */
+
+import type { ConsoleData } from "../admin/console.ts";
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import { formatTime } from "../log/format.ts";
+import { UsageError } from "./args.ts";
+import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import { askConsole } from "./console.ts";
+import { dashboard } from "./dashboard.ts";
+import { ReachError } from "./dial.ts";
+import { wrap } from "./help.ts";
+import { complain, print } from "./output.ts";
+import { firstOf, placeOf } from "./place.ts";
+import { Terminal } from "./terminal.ts";
+
+/** How often the figures are asked for, in seconds. */
+const INTERVAL = 2;
+
+/** Shows how the service is, again and again. */
+export const top: Command = {
+  verb: "top",
+  synopsis: "Show what the service does, again and again, in the terminal.",
+  details:
+    "Asks the first admin server: browsers, messages in a second, latency, what waits, peers, what was " +
+    "refused, the process, and the last messages, never with their content. Rates and latency are those " +
+    "of the last 5 seconds. q or Ctrl-C ends it. When the service is gone it says so, and goes on " +
+    "trying. Without a terminal it prints one screen, as with --once.",
+  options: [
+    CONFIG_OPTION,
+    {
+      name: "interval",
+      value: "SECONDS",
+      help: `How often to ask, from 0.2 to 3600. Default: ${INTERVAL}.`,
+    },
+    { name: "once", help: "Print one screen and end: with 1 when there is no service to ask." },
+  ],
+  async run(invocation) {
+    const { options } = invocation;
+    const intervalMs = intervalIn(options.get("interval"));
+    const config = loadConfig(configPath(invocation));
+    return options.has("once") || !Deno.stdout.isTerminal()
+      ? await printOnce(config)
+      : await watch(config, intervalMs);
+  },
+};
+
+async function printOnce(config: Config): Promise<number> {
+  try {
+    const width = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
+    print(dashboard(await askConsole(config), { width, height: Infinity }).join("\n"));
+    return EXIT.done;
+  } catch (error) {
+    if (!(error instanceof ReachError)) throw error;
+    complain(`${placeOf(firstOf(config, "admin")).url} ${error.message}. ${error.hint}`.trimEnd());
+    return EXIT.failed;
+  }
+}
+
+/** Shows the figures until somebody has seen enough. */
+async function watch(config: Config, intervalMs: number): Promise<number> {
+  using terminal = new Terminal();
+  const ended = Promise.withResolvers<"ended">();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => ended.resolve("ended"));
+  }
+  void terminal.quit().then(() => ended.resolve("ended"));
+  let screen: Screen = { data: null, error: null };
+  const draw = () => terminal.draw(linesOf(screen, config, intervalMs, terminal.room));
+  Deno.addSignalListener("SIGWINCH", draw);
+  for (;;) {
+    const looking = look(config, screen);
+    const seen = await Promise.race([looking, ended.promise]);
+    if (seen === "ended") return EXIT.done;
+    screen = seen;
+    draw();
+    if (await Promise.race([pause(intervalMs), ended.promise]) === "ended") return EXIT.done;
+  }
+}
+
+/** What there is to show. */
+interface Screen {
+  /** The last that the service has told; `null` before it has told anything. */
+  readonly data: ConsoleData | null;
+  /** Why it tells nothing now; `null` when it does. */
+  readonly error: ReachError | null;
+}
+
+async function look(config: Config, { data }: Screen): Promise<Screen> {
+  try {
+    return { data: await askConsole(config), error: null };
+  } catch (error) {
+    if (!(error instanceof ReachError)) throw error;
+    return { data, error };
+  }
+}
+
+function linesOf(
+  { data, error }: Screen,
+  config: Config,
+  intervalMs: number,
+  room: Terminal["room"],
+): string[] {
+  if (error === null) return data === null ? [] : dashboard(data, room);
+  const { url } = placeOf(firstOf(config, "admin"));
+  return [
+    `The service is gone: ${url} ${error.message}.`,
+    ...error.hint === "" ? [] : [error.hint],
+    `Trying again each ${intervalMs / 1000} s. q quits.`,
+    "",
+    ...data === null ? [] : [`It was last seen at ${formatTime(new Date(data.now.at))}.`],
+  ].flatMap((line) => wrap(line, "", room.width));
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function intervalIn(text: string | undefined): number {
+  const seconds = Number(text ?? INTERVAL);
+  if (!(seconds >= 0.2 && seconds <= 3600)) {
+    throw new UsageError(`"--interval ${text}" is no number of seconds from 0.2 to 3600.`);
+  }
+  return seconds * 1000;
+}

@@ -1,0 +1,366 @@
+/**
+ * `aphlict doctor`: everything that is well is said to be, and each breakage has its name.
+ */
+
+import type { Finding } from "../../src/cli/findings.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { Folder } from "../folder.ts";
+import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
+import { aphlict, serve } from "./command.ts";
+import { Daemon } from "./daemon.ts";
+import { freePorts } from "./ports.ts";
+import { writeConfig, type Written } from "./server.ts";
+
+const DAY_MS = 86_400_000;
+
+/** What was found, and the exit code. */
+interface Report {
+  readonly code: number;
+  readonly findings: readonly Finding[];
+}
+
+async function doctor({ path }: Written, ...args: readonly string[]): Promise<Report> {
+  const { code, output } = await aphlict("doctor", "--config", path, "--json", ...args);
+  return { code, findings: JSON.parse(output) };
+}
+
+/** The steps with this outcome. */
+function steps({ findings }: Report, wanted: Finding["outcome"]): string[] {
+  return findings.filter(({ outcome }) => outcome === wanted).map(({ step }) => step);
+}
+
+/** The one failed or doubtful finding of a step. */
+function fault({ findings }: Report, wanted: string): string {
+  const found = findings.filter(({ step, outcome }) =>
+    step === wanted && (outcome === "failed" || outcome === "warning")
+  );
+  assertEquals(found.length, 1, JSON.stringify(findings, null, 1));
+  return `${found[0]?.detail} ${found[0]?.hint}`;
+}
+
+/** Some web server of a test, in place of a proxy or a peer. */
+function web(
+  answer: (request: Request) => Response | Promise<Response>,
+  options: Partial<Deno.ServeTcpOptions & Deno.TlsCertifiedKeyPem> = {},
+): Deno.HttpServer<Deno.NetAddr> {
+  return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {}, ...options }, answer);
+}
+
+/** A service with a client server that has these keys, too. */
+function writeWith(folder: Folder, keys: Readonly<Record<string, unknown>>): Written {
+  const [client = 0, admin = 0] = freePorts(2);
+  const { path } = writeConfig(folder, {
+    servers: [
+      { type: "client", port: client, listen: "127.0.0.1", ...keys },
+      { type: "admin", port: admin },
+    ],
+  });
+  return { path, client, admin };
+}
+
+Deno.test("of a service that is well every step is, with TLS, a peer, an instance and a public address", async () => {
+  using folder = new Folder();
+  const authority = makeAuthority("Test", undefined, 100 * DAY_MS);
+  const { key, cert } = makeCertificate(authority, 100 * DAY_MS);
+  const ca = folder.write("ca.pem", authority.cert);
+  const [client = 0, admin = 0, other = 0] = freePorts(3);
+  const tls = { "ssl.key": folder.write("a.key", key), "ssl.cert": folder.write("a.crt", cert) };
+  const token = folder.write("token", "a-token-that-nobody-guesses");
+  const origins = [`https://localhost:${client}`];
+  await using daemon = new Daemon(() => ({
+    servers: [
+      { type: "client", port: client, ...tls, origins, "limit.connections": 100 },
+      { type: "admin", port: admin, ...tls, "token.file": token },
+      { type: "admin", port: other },
+    ],
+    cluster: [{
+      host: "localhost",
+      port: admin,
+      protocol: "https",
+      "ssl.ca": ca,
+      "token.file": token,
+    }],
+  }));
+  await daemon.start();
+  const url = `wss://localhost:${client}/ws/`;
+  const report = await doctor(daemon.written, "--url", url, "--ca", ca, "--instance", "acme");
+  const bad = report.findings.filter(({ outcome, step }) =>
+    outcome !== "ok" && step !== "open files"
+  );
+  assertEquals(bad, []);
+  assertEquals(report.code, 0);
+  for (
+    const step of [
+      ...["configuration", "files", "addresses", "service", "admin server", "client server"],
+      ...["certificate", "WebSocket", "message", "origin", "public name", "public address"],
+      ...["public certificate", "public WebSocket", "public message", "peer"],
+    ]
+  ) assert(report.findings.some((each) => each.step === step), step);
+});
+
+Deno.test("as text each step is a line, and the verdict the last", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _service = await serve(written);
+  const { code, output } = await aphlict("doctor", "--config", written.path);
+  assertEquals(code, 0);
+  assertMatch(output, /^✓ configuration {7}\S+aphlict\.json$/m);
+  assertMatch(output, /^✓ service {13}It runs without an overseer \(aphlict serve\), up \d+s\.$/m);
+  assertMatch(output, /^✓ message .*, one came out at ws:\S+ after [\d.]+ ms\.$/m);
+  assertMatch(output, /^- public address .*--url wss:/m);
+  assertMatch(output, /\n\nAll is well\.$/);
+});
+
+Deno.test("a service that does not run is told with how to start it, and what depends on it is skipped", async () => {
+  using folder = new Folder();
+  const report = await doctor(writeConfig(folder));
+  assertEquals(report.code, 1);
+  assertEquals(steps(report, "failed"), ["service"]);
+  assertEquals(fault(report, "service"), "Aphlict does not run. aphlict start");
+  for (const step of ["admin server", "client server", "WebSocket", "message"]) {
+    assert(steps(report, "skipped").includes(step), step);
+  }
+});
+
+Deno.test("a client port that another program has is told", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  using _taken = Deno.listen({ hostname: "127.0.0.1", port: written.client });
+  const report = await doctor(written);
+  assertEquals(steps(report, "failed"), ["addresses", "service"]);
+  assertStringIncludes(
+    fault(report, "addresses"),
+    `client server 127.0.0.1:${written.client}: the address is already in use`,
+  );
+  assertStringIncludes(fault(report, "addresses"), `ss -ltnp 'sport = :${written.client}'`);
+});
+
+Deno.test("a configuration that is broken has each of its problems told, and nothing else is looked at", async () => {
+  using folder = new Folder();
+  const path = folder.write("aphlict.json", '{"servers": [{"type": "clinet", "port": 1}]}');
+  const report = await doctor({ path, client: 0, admin: 0 });
+  assertEquals(report.code, 1);
+  assertEquals(
+    new Set(report.findings.map(({ step }) => step)),
+    new Set(["configuration", "the rest"]),
+  );
+  assertMatch(report.findings[0]?.detail ?? "", /aphlict\.json: servers\[0\]\.type: .*"client"/);
+});
+
+Deno.test("a page that may not connect is told, and who may", async () => {
+  using folder = new Folder();
+  const written = writeWith(folder, { origins: ["https://phorge.example.com"] });
+  await using _service = await serve(written);
+  const url = `ws://127.0.0.1:${written.client}/`;
+  const report = await doctor(written, "--url", url);
+  assertEquals(steps(report, "failed"), ["origin"]);
+  assertMatch(
+    fault(report, "origin"),
+    /^A page of http:\/\/127\.0\.0\.1:\d+ may not connect: https:\/\/phorge\.example\.com may\. Add /,
+  );
+  const named = await doctor(written, "--url", url, "--origin", "https://phorge.example.com");
+  assertEquals(steps(named, "failed"), []);
+  assertEquals(named.code, 0);
+});
+
+/** A proxy's answer to whatever comes, what is told of it, and what to do. */
+const PROXIES: readonly [name: string, Response, told: RegExp][] = [
+  [
+    "does not reach Aphlict",
+    new Response("Bad Gateway", { status: 502 }),
+    /answers 502: the proxy does not reach Aphlict\. .*proxy_pass/,
+  ],
+  [
+    "redirects",
+    new Response(null, { status: 301, headers: { location: "https://a.example/ws/" } }),
+    /answers 301, a redirect to https:\/\/a\.example\/ws\/\. .*wss:/,
+  ],
+  ["has no location", new Response("no", { status: 404 }), /answers 404: nothing is .*location/],
+  ["shows a page", new Response("<html>"), /answers 200: that is a web page.*location/],
+];
+
+for (const [name, answer, told] of PROXIES) {
+  Deno.test(`a reverse proxy that ${name} is told`, async () => {
+    using folder = new Folder();
+    const written = writeConfig(folder);
+    await using _service = await serve(written);
+    await using proxy = web(() => answer.clone());
+    const report = await doctor(written, "--url", `ws://127.0.0.1:${proxy.addr.port}/ws/`);
+    assertEquals(report.code, 1);
+    assertEquals(steps(report, "failed"), ["public WebSocket"]);
+    assertMatch(fault(report, "public WebSocket"), told);
+  });
+}
+
+Deno.test("a reverse proxy that does not pass Upgrade on is told", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _service = await serve(written);
+  // What fetch sends has none.
+  await using proxy = web(() => fetch(`http://127.0.0.1:${written.client}/`));
+  const report = await doctor(written, "--url", `ws://127.0.0.1:${proxy.addr.port}/`);
+  assertEquals(steps(report, "failed"), ["public WebSocket"]);
+  assertMatch(
+    fault(report, "public WebSocket"),
+    /answers 501: .* without its Upgrade header\. .*proxy_set_header Upgrade/,
+  );
+});
+
+Deno.test("a reverse proxy that leads to another Aphlict is told", async () => {
+  using folder = new Folder();
+  using elsewhere = new Folder();
+  const [written, other] = [writeConfig(folder), writeConfig(elsewhere)];
+  await using _service = await serve(written);
+  await using _other = await serve(other);
+  const report = await doctor(written, "--url", `ws://127.0.0.1:${other.client}/`);
+  assertEquals(steps(report, "failed"), ["public message"]);
+  assertMatch(fault(report, "public message"), /does not bring a message .* different Aphlicts/);
+});
+
+Deno.test("a public address that leads nowhere is told: its name, its port, its TLS", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _service = await serve(written);
+  const [free = 0] = freePorts(1);
+  for (
+    const [url, step, told] of [
+      ["wss://phorge.invalid/ws/", "public name", /phorge\.invalid cannot be resolved: /],
+      [`ws://127.0.0.1:${free}/`, "public address", /refuses the connection.*reverse proxy runs/],
+      [`wss://127.0.0.1:${written.client}/`, "public address", /does not speak TLS/],
+    ] as const
+  ) {
+    const report = await doctor(written, "--url", url);
+    assertEquals(steps(report, "failed"), [step]);
+    assertMatch(fault(report, step), told);
+    assert(steps(report, "skipped").includes("public WebSocket"));
+  }
+});
+
+Deno.test("a certificate that browsers refuse is told with the reason", async () => {
+  const authority = makeAuthority("Test");
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _service = await serve(written);
+  const ca = ["--ca", folder.write("ca.pem", authority.cert)];
+  for (
+    const [{ key, cert }, host, args, told] of [
+      [makeCertificate(authority, -DAY_MS), "localhost", ca, /that expired on \d{4}-.* Renew it/],
+      // Nothing names this one, which is this host as well.
+      [
+        makeCertificate(authority),
+        "127.0.0.2",
+        ca,
+        /for localhost, 127\.0\.0\.1, not for 127\.0\.0\.2/,
+      ],
+      [makeCertificate(authority), "localhost", [], /an unknown issuer \(CN=Test\)\. .*fullchain/],
+      [makeSelfSigned({ isAuthority: false }), "localhost", [], /of its own making/],
+    ] as const
+  ) {
+    await using proxy = web(() => new Response(), { hostname: "0.0.0.0", key, cert });
+    const report = await doctor(written, "--url", `wss://${host}:${proxy.addr.port}/`, ...args);
+    assertEquals(steps(report, "failed"), ["public certificate"]);
+    assertMatch(fault(report, "public certificate"), told);
+  }
+});
+
+Deno.test("a certificate that ends soon is a warning, and not the one of its file a failure", async () => {
+  using folder = new Folder();
+  const { key, cert } = makeSelfSigned({ isAuthority: true, validMs: 5 * DAY_MS });
+  const path = folder.write("a.crt", cert);
+  const written = writeWith(folder, { "ssl.key": folder.write("a.key", key), "ssl.cert": path });
+  await using _service = await serve(written);
+  const soon = await doctor(written);
+  assertEquals([soon.code, steps(soon, "failed")], [0, []]);
+  assertMatch(fault(soon, "certificate"), /expires on \d{4}-\d\d-\d\d, in [45] days\. Renew it/);
+  folder.write("a.crt", makeSelfSigned({ isAuthority: true, validMs: 50 * DAY_MS }).cert);
+  const other = await doctor(written);
+  assert(steps(other, "failed").includes("certificate"));
+  assertMatch(fault(other, "certificate"), /another certificate than that in \S+ .*aphlict reload/);
+});
+
+Deno.test("a peer that is down is told, and one whose clock is off", async () => {
+  using folder = new Folder();
+  const [free = 0] = freePorts(1);
+  await using wrong = web(() =>
+    Response.json({ version: 7 }, {
+      headers: { date: new Date(Date.now() - 90_000).toUTCString() },
+    })
+  );
+  await using right = web(() => Response.json({ version: 7 }));
+  await using strange = web(() => new Response("hello"));
+  const peers = [free, wrong.addr.port, right.addr.port, strange.addr.port];
+  const written = writeConfig(folder, {
+    cluster: peers.map((port) => ({ host: "127.0.0.1", port, protocol: "http" })),
+  });
+  await using _service = await serve(written);
+  const report = await doctor(written);
+  assertEquals(report.code, 1);
+  const told = report.findings.filter(({ step }) => step === "peer" || step === "clock")
+    .map(({ step, outcome, detail }) => `${outcome} ${step} ${detail}`);
+  const at = (port: number) => `http://127.0.0.1:${port}/`;
+  assertEquals(told.map((line) => line.replace(/ (89|9[01]) s /, " 90 s ")), [
+    `failed peer ${at(free)} refuses the connection: nothing listens there.`,
+    `ok peer ${at(wrong.addr.port)} answers, and takes messages.`,
+    `warning clock ${at(wrong.addr.port)} is 90 s behind this host.`,
+    `ok peer ${at(right.addr.port)} answers, and takes messages.`,
+    `ok clock ${at(right.addr.port)} has the same time as this host.`,
+    `failed peer ${at(strange.addr.port)} does not answer as the admin port of an Aphlict does.`,
+  ]);
+});
+
+Deno.test("a peer that takes no messages from here is told with what it says", async () => {
+  using folder = new Folder();
+  using elsewhere = new Folder();
+  const [client = 0, admin = 0] = freePorts(2);
+  const other = writeConfig(elsewhere, {
+    servers: [
+      { type: "client", port: client, listen: "127.0.0.1" },
+      {
+        type: "admin",
+        port: admin,
+        "token.file": elsewhere.write("token", "a-token-that-nobody-guesses"),
+      },
+    ],
+  });
+  await using _other = await serve(other);
+  const written = writeConfig(folder, {
+    cluster: [{ host: "127.0.0.1", port: admin, protocol: "http" }],
+  });
+  await using _service = await serve(written);
+  const report = await doctor(written);
+  assertMatch(fault(report, "peer"), /answers 401: This server takes messages only with a token/);
+});
+
+Deno.test("a configuration that has changed since the start is told", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _service = await serve(written);
+  const config = JSON.parse(Deno.readTextFileSync(written.path));
+  folder.write("aphlict.json", JSON.stringify({ ...config, drain: 7 }));
+  const report = await doctor(written);
+  assertEquals(report.code, 0);
+  assertMatch(fault(report, "service"), /runs with another configuration .* aphlict reload/);
+});
+
+Deno.test("a service that has ended unexpectedly is told", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const pid = daemon.pid("service");
+  Deno.kill(pid, "SIGKILL");
+  await daemon.until(() =>
+    daemon.members().some((each) => each.role === "service" && each.pid !== pid)
+  );
+  await daemon.until(async () => (await daemon.run("status")).output.includes("listening"));
+  const report = await doctor(daemon.written);
+  assertEquals(report.code, 0);
+  assertMatch(fault(report, "service"), /1 restart\. At \S+ it .*SIGKILL/);
+});
+
+Deno.test("another Aphlict on the ports is told, as the Node.js one after a move", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _original = web(() => Response.json({ version: 7 }), { port: written.admin });
+  const report = await doctor(written);
+  assertEquals(steps(report, "failed"), ["addresses", "service"]);
+  assertMatch(fault(report, "addresses"), /Another Aphlict has it.*phorge\/bin\/aphlict stop/);
+});

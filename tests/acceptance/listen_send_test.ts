@@ -1,0 +1,220 @@
+/**
+ * `aphlict send` and `aphlict listen`, as an administrator types them.
+ */
+
+import { UNPRINTABLE } from "../../src/config/error.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { Folder } from "../folder.ts";
+import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
+import { aphlict, launch, serve } from "./command.ts";
+import { freePorts } from "./ports.ts";
+import { type Process } from "./process.ts";
+import { publish, writeConfig, type Written } from "./server.ts";
+
+const TOKEN = "a-token-that-nobody-guesses";
+
+/** Starts `listen`, and waits until it is subscribed. */
+async function listen({ path }: Written, ...args: readonly string[]): Promise<Process> {
+  const process = launch("listen", "--config", path, ...args);
+  await process.line(/^listening$/);
+  return process;
+}
+
+/** The lines of `listen` that are messages. */
+function messages({ output }: Process): string[] {
+  return output.split("\n").filter((line) => line !== "" && line !== "listening");
+}
+
+/** A configuration with TLS on both servers. */
+function writeTls(folder: Folder, { key, cert }: { readonly key: string; readonly cert: string }) {
+  const [client = 0, admin = 0] = freePorts(2);
+  const tls = { "ssl.key": folder.write("a.key", key), "ssl.cert": folder.write("a.crt", cert) };
+  const { path } = writeConfig(folder, {
+    servers: [
+      { type: "client", port: client, listen: "0.0.0.0", ...tls },
+      { type: "admin", port: admin, ...tls },
+    ],
+  });
+  return { path, client, admin };
+}
+
+Deno.test("what is sent to a topic arrives at who listens for it, as a line with its type", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _service = await serve(written);
+  await using listening = await listen(written, "PHID-A", "PHID-B");
+  const sent = await aphlict(
+    ...["send", "--config", written.path, "--to", "PHID-B,PHID-C", '{"type":"notification"}'],
+  );
+  assertEquals(sent.code, 0, sent.output);
+  assertMatch(sent.output, /^Sent to PHID-B, PHID-C: received by server \w{16}\.$/);
+  const line = await listening.line(/PHID-B/);
+  assertMatch(line, /^\[\d{4}-\d\d-\d\dT\S+\] notification: \{"type":"notification",.*\}$/);
+  listening.kill("SIGINT");
+  assertEquals((await listening.ended()).code, 0);
+});
+
+Deno.test("listen is of one instance, and so is send", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _service = await serve(written);
+  await using listening = await listen(written, "--instance", "acme", "--json", "A");
+  const send = (...args: string[]) =>
+    aphlict("send", "--config", written.path, "--to", "A", ...args);
+  assertEquals((await send('{"n":1}')).code, 0);
+  assertEquals((await send("--instance", "acme", '{"n":2}')).code, 0);
+  assertEquals(JSON.parse(await listening.line(/"n"/)).n, 2);
+  listening.kill("SIGTERM");
+  assertEquals((await listening.ended()).code, 0);
+  assertEquals(messages(listening).length, 1);
+});
+
+Deno.test("listen --replay begins with what is remembered", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _service = await serve(written);
+  for (const n of [1, 2]) await publish(written.admin, { subscribers: ["A"], n });
+  await using listening = await listen(written, "--json", "--replay", "30", "A");
+  await publish(written.admin, { subscribers: ["A"], n: 3 });
+  await listening.line(/"n":3/);
+  assertEquals(messages(listening).map((line) => JSON.parse(line).n), [1, 2, 3]);
+});
+
+for (const format of [[], ["--json"]]) {
+  Deno.test(`what is sent to steer a terminal is shown, and steers nothing (${format})`, async () => {
+    using folder = new Folder();
+    const written = writeConfig(folder);
+    await using _service = await serve(written);
+    await using listening = await listen(written, ...format, "A");
+    const text = "\x1b[2J\u202e\u009b31m\u2028";
+    await publish(written.admin, { type: `x${text}`, subscribers: ["A"], text, end: 1 });
+    const line = await listening.line(/"end"/);
+    assertEquals(line.match(UNPRINTABLE), null);
+    if (format.length > 0) assertEquals(JSON.parse(line).text, text);
+  });
+}
+
+Deno.test("both speak TLS, whatever names the certificate has, as long as it is the configured one", async () => {
+  using folder = new Folder();
+  const written = writeTls(folder, makeSelfSigned({ isAuthority: true }));
+  await using _service = await serve(written);
+  await using listening = await listen(written, "A");
+  const sent = await aphlict("send", "--config", written.path, "--to", "A");
+  assertEquals(sent.code, 0, sent.output);
+  await listening.line(/ test: /);
+  // What another program on the port would have is another one than the file's.
+  folder.write("a.crt", makeSelfSigned({ isAuthority: true }).cert);
+  const { code, output } = await aphlict("send", "--config", written.path, "--to", "A");
+  assertEquals(code, 1);
+  assertMatch(
+    output,
+    /^Cannot send: https:\S+ shows another certificate than that in \S+a\.crt\. /,
+  );
+});
+
+Deno.test("a public address has to have a certificate that a browser trusts", async () => {
+  using folder = new Folder();
+  const authority = makeAuthority("Test");
+  const written = writeTls(folder, makeCertificate(authority));
+  await using _service = await serve(written);
+  const url = `wss://localhost:${written.client}/`;
+  const refused = await aphlict("listen", "--url", url, "A");
+  assertEquals(refused.code, 1);
+  assertMatch(refused.output, /^wss:\S+ has a certificate of an unknown issuer \(CN=Test\)\. /);
+  const ca = folder.write("ca.pem", authority.cert);
+  await using listening = await listen(written, "--url", url, "--ca", ca, "A");
+  assertEquals((await aphlict("send", "--config", written.path, "--to", "A")).code, 0);
+  await listening.line(/ test: /);
+});
+
+Deno.test("send has the token of the admin server, and says so where it has another", async () => {
+  using folder = new Folder();
+  const [client = 0, admin = 0] = freePorts(2);
+  const file = folder.write("token", TOKEN);
+  const written = writeConfig(folder, {
+    servers: [
+      { type: "client", port: client, listen: "127.0.0.1" },
+      { type: "admin", port: admin, "token.file": file },
+    ],
+  });
+  await using _service = await serve(written);
+  const send = () => aphlict("send", "--config", written.path, "--to", "A");
+  assertEquals((await send()).code, 0);
+  folder.write("token", `${TOKEN}-another`);
+  const wrong = await send();
+  assertEquals(wrong.code, 1);
+  assertMatch(wrong.output, /^Cannot send: http:\S+ answers 401: The token is not the one/);
+  Deno.removeSync(file);
+  const without = await send();
+  assertEquals(without.code, 1);
+  assertMatch(without.output, /^Cannot send: Token file \S+ does not exist\. Make it: /);
+});
+
+Deno.test("listen sends an Origin that is admitted, and says so when another one is not", async () => {
+  using folder = new Folder();
+  const [client = 0, admin = 0] = freePorts(2);
+  const origins = ["https://*.example.com"];
+  const written = writeConfig(folder, {
+    servers: [
+      { type: "client", port: client, listen: "127.0.0.1", origins },
+      { type: "admin", port: admin },
+    ],
+  });
+  await using _service = await serve(written);
+  await using _listening = await listen(written, "A");
+  const { code, output } = await aphlict(
+    ...["listen", "--config", written.path, "--origin", "https://example.org", "A"],
+  );
+  assertEquals(code, 1);
+  assertMatch(output, /^ws:\S+ answers 403: the Origin https:\/\/example\.org may not connect\. /);
+});
+
+Deno.test("listen ends with the reason when the service stops, or is not there", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder, { drain: 0 });
+  await using service = await serve(written);
+  await using listening = await listen(written, "A");
+  service.kill("SIGTERM");
+  assertEquals((await listening.ended()).code, 1);
+  assertMatch(messages(listening).join("\n"), /^ws:\S+ ended the connection with 1001/);
+  await service.ended();
+  for (const args of [["listen", "A"], ["send", "--to", "A"]]) {
+    const { code, output } = await aphlict(...args, "--config", written.path);
+    assertEquals(code, 1);
+    assertStringIncludes(output, "refuses the connection: nothing listens there");
+  }
+});
+
+Deno.test("a message that the server does not take is refused with its reason", async () => {
+  using folder = new Folder();
+  const [client = 0, admin = 0] = freePorts(2);
+  const written = writeConfig(folder, {
+    servers: [
+      { type: "client", port: client, listen: "127.0.0.1" },
+      { type: "admin", port: admin, "limit.message": 1024 },
+    ],
+  });
+  await using _service = await serve(written);
+  const { code, output } = await aphlict(
+    ...["send", "--config", written.path, "--to", "A", JSON.stringify({ x: "x".repeat(2000) })],
+  );
+  assertEquals(code, 1);
+  assertMatch(output, /answers 413: The body is longer than 1024 bytes\. Send a shorter message/);
+});
+
+Deno.test("what makes no sense is wrong usage", async () => {
+  for (
+    const [args, reason] of [
+      [["listen"], '"listen" needs TOPIC...'],
+      [["listen", "--replay", "soon", "A"], '"--replay soon"'],
+      [["listen", "--url", "https://a.example/", "A"], "wss://"],
+      [["send", "--to", "A", "nonsense"], "The message is not JSON"],
+      [["send"], "--to TOPIC"],
+      [["send", "--to", "A", "{}", "{}"], '"send" does not take "{}"'],
+    ] as const
+  ) {
+    const { code, output } = await aphlict(...args);
+    assertEquals(code, 2, output);
+    assertStringIncludes(output, reason);
+  }
+});

@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { clientFrame, FrameError, FrameReader, type Received } from "../../src/cli/frames.ts";
+import { Decoder } from "../../src/websocket/decoder.ts";
+import { closePayload, frameSize, OPCODE, writeFrame } from "../../src/websocket/frame.ts";
+import { assertEquals, assertThrows } from "../assert.ts";
+
+const encoder = new TextEncoder();
+
+/** A frame as a server sends it. */
+function serverFrame(opcode: number, payload: Uint8Array, isFinal: boolean = true): Uint8Array {
+  const frame = new Uint8Array(frameSize(payload));
+  writeFrame(frame, 0, opcode, payload);
+  if (!isFinal) frame[0] = opcode;
+  return frame;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(parts.flatMap((part) => [...part]));
+}
+
+/** What a reader makes of bytes that come in pieces of this size. */
+function readIn(size: number, bytes: Uint8Array): Received[] {
+  const reader = new FrameReader();
+  const received: Received[] = [];
+  for (let at = 0; at < bytes.length; at += size) {
+    received.push(...reader.read(bytes.slice(at, at + size)));
+  }
+  return received;
+}
+
+Deno.test("what a client writes, the server reads, whatever its length", () => {
+  const lengths = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(65_535, 65_536));
+  fc.assert(fc.property(lengths, (length) => {
+    const text = "é".repeat(length / 2) + "x".repeat(length % 2);
+    const frame = clientFrame(OPCODE.text, encoder.encode(text));
+    assertEquals([...new Decoder(1e6).decode(frame)], [{ type: "message", text }]);
+  }));
+});
+
+Deno.test("what a server writes, the reader reads, however the network has cut it", () => {
+  const texts = fc.array(fc.string({ unit: "grapheme", maxLength: 200 }), { maxLength: 5 });
+  fc.assert(fc.property(texts, fc.integer({ min: 1, max: 400 }), (texts, size) => {
+    const bytes = joined(texts.map((text) => serverFrame(OPCODE.text, encoder.encode(text))));
+    assertEquals(readIn(size, bytes), texts.map((text) => ({ type: "message" as const, text })));
+  }));
+});
+
+Deno.test("a message in fragments is put together, with a ping between them", () => {
+  const bytes = joined([
+    serverFrame(OPCODE.text, encoder.encode("one "), false),
+    serverFrame(OPCODE.ping, encoder.encode("?")),
+    serverFrame(OPCODE.continuation, encoder.encode("message")),
+  ]);
+  assertEquals(readIn(1, bytes), [
+    { type: "ping", payload: encoder.encode("?") },
+    { type: "message", text: "one message" },
+  ]);
+});
+
+Deno.test("a close frame tells its code and reason, or none", () => {
+  assertEquals(readIn(99, serverFrame(OPCODE.close, closePayload(1001, "Bye"))), [
+    { type: "close", code: 1001, reason: "Bye" },
+  ]);
+  assertEquals(readIn(99, serverFrame(OPCODE.close, new Uint8Array(0))), [
+    { type: "close", code: null, reason: "" },
+  ]);
+});
+
+Deno.test("what no server may send is refused with the reason", () => {
+  const cases: [Uint8Array, string][] = [
+    [clientFrame(OPCODE.text, encoder.encode("x")), "masks a frame"],
+    [serverFrame(OPCODE.continuation, new Uint8Array(0)), "mixes the pieces"],
+    [serverFrame(OPCODE.ping, new Uint8Array(0), false), "too long or in pieces"],
+    [serverFrame(0x3, new Uint8Array(0)), "reserved opcode 3"],
+    [new Uint8Array([0xc1, 0]), "reserved bit"],
+    [new Uint8Array([0x82, 127, 0, 0, 1, 0, 0, 0, 0, 0]), "announces a frame of"],
+  ];
+  for (const [bytes, reason] of cases) {
+    assertThrows(() => new FrameReader().read(bytes), FrameError, reason);
+  }
+});

@@ -1,0 +1,71 @@
+import { originOf, pathOf, placeOf, portOf } from "../../src/cli/place.ts";
+import { parsePublicUrl } from "../../src/cli/public.ts";
+import { UsageError } from "../../src/cli/args.ts";
+import { CLIENT_LIMITS } from "../../src/config/limits.ts";
+import type { ClientServerConfig } from "../../src/config/config.ts";
+import { assertEquals, assertThrows } from "../assert.ts";
+
+const SERVER: ClientServerConfig = {
+  type: "client",
+  port: 22280,
+  listen: "0.0.0.0",
+  tls: null,
+  engine: "socket",
+  origins: null,
+  proxies: [],
+  limits: CLIENT_LIMITS,
+};
+
+Deno.test("a server that listens everywhere is reached at this host's own address", () => {
+  const urls = ["0.0.0.0", "::", "192.0.2.1", "::1", "a.example"].map((listen) =>
+    placeOf({ ...SERVER, listen }).url.href
+  );
+  assertEquals(urls, [
+    "ws://127.0.0.1:22280/",
+    "ws://[::1]:22280/",
+    "ws://192.0.2.1:22280/",
+    "ws://[::1]:22280/",
+    "ws://a.example:22280/",
+  ]);
+});
+
+Deno.test("a server with TLS has to show the certificate of its file", () => {
+  const tls = { key: "a.key", cert: "a.crt", chain: null };
+  const { url, trust } = placeOf({ ...SERVER, tls });
+  assertEquals([url.href, trust], ["wss://127.0.0.1:22280/", { by: "file", path: "a.crt" }]);
+});
+
+Deno.test("an instance stands in the path as Phorge writes it", () => {
+  const url = new URL("wss://phorge.example.com/ws/");
+  assertEquals([pathOf(url, undefined), pathOf(url, "acme")], ["/ws/", "/ws/~acme/"]);
+});
+
+Deno.test("the page at the host of a URL has its scheme's origin and port", () => {
+  const urls = [
+    "wss://a.example/ws/",
+    "ws://a.example/",
+    "wss://a.example:8443/",
+    "ws://[::1]:80/",
+  ];
+  assertEquals(urls.map((url) => originOf(new URL(url))), [
+    "https://a.example",
+    "http://a.example",
+    "https://a.example:8443",
+    "http://[::1]",
+  ]);
+  assertEquals(urls.map((url) => portOf(new URL(url))), [443, 80, 8443, 80]);
+});
+
+Deno.test("a public URL is that of a WebSocket's folder, and nothing else", () => {
+  assertEquals(parsePublicUrl("wss://a.example/ws").href, "wss://a.example/ws/");
+  for (
+    const text of [
+      "https://a.example/",
+      "a.example",
+      "wss://u:p@a.example/",
+      "wss://a.example/?x=1",
+    ]
+  ) {
+    assertThrows(() => parsePublicUrl(text), UsageError, text);
+  }
+});
