@@ -488,6 +488,18 @@ for (const [name, engine] of [["socket", listen], ["serve", listenOnServe]] as c
     assertEquals([running.ends.length, running.server.open], [1, 1]);
   });
 
+  Deno.test(`clients that are gone before their answer keep no place (${name})`, async () => {
+    await using running = await Running.start({ connections: 1 }, engine);
+    for (let round = 0; round < 50; round++) {
+      using wire = await Wire.connect(running.port);
+      await wire.send(REQUEST);
+    }
+    await until(async () => {
+      using wire = await Wire.connect(running.port);
+      return await statusOf(wire) === 101;
+    });
+  });
+
   Deno.test(`how it ended is told by who ended it (${name})`, async () => {
     await using running = await Running.start({}, engine);
     {
