@@ -18,6 +18,7 @@ import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { heapLimit, memoryWarning } from "../config/memory.ts";
 import { readAuthority, readTls, TlsError, type TlsMaterial } from "../config/tls.ts";
+import { readToken, TokenError } from "../config/token.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
@@ -34,7 +35,7 @@ export const check: Command = {
   verb: "check",
   synopsis: "Check the configuration without starting anything.",
   details:
-    "Reads and validates the file, reads keys and certificates and holds them against each " +
+    "Reads and validates the file, reads tokens, keys and certificates, holds these against each " +
     "other, tries to write in the folders of the logs and the pidfile, and binds each address for " +
     "a moment, but for those that this very Aphlict holds already. Prints every problem and exits 1, or " +
     "prints OK and a summary, and warns of what is likely to be a mistake, in the list of peers for " +
@@ -86,6 +87,10 @@ export function inspect(config: Config, asItIs: boolean): Findings {
       return [...Array.isArray(tls) ? tls : [], ...isFree];
     }),
     ...config.cluster.flatMap(({ ca }, index) => checkAuthority(ca, index, warnings)),
+    ...config.servers.flatMap((server, index) =>
+      checkToken(server.type === "admin" ? server.token : null, `servers[${index}]`)
+    ),
+    ...config.cluster.flatMap(({ token }, index) => checkToken(token, `cluster[${index}]`)),
     ...config.logs.flatMap((log, index) => checkLog(log, `logs[${index}].path`, asItIs)),
     ...checkFolder(config.pidfile, "pidfile", asItIs),
   ];
@@ -165,6 +170,18 @@ function checkAuthority(ca: PeerConfig["ca"], index: number, warnings: Set<strin
 function tlsProblems(entry: string, error: unknown): Problem[] {
   if (!(error instanceof TlsError)) throw error;
   return error.problems.map(({ key, message }) => ({ path: `${entry}.${key}`, message }));
+}
+
+/** What is wrong with a token's file, below the entry that names it. */
+function checkToken(file: string | null, entry: string): Problem[] {
+  if (file === null) return [];
+  try {
+    readToken(file);
+    return [];
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+    return [{ path: `${entry}.token.file`, message: error.message }];
+  }
 }
 
 /** Whole days, negative when it is over. */
