@@ -1,7 +1,8 @@
-import type { ServerConfig } from "../src/config/config.ts";
-import { explainBindError, StartError, startService } from "../src/service.ts";
-import { assertEquals, assertRejects } from "./assert.ts";
+import type { AdminServerConfig, Config, ServerConfig } from "../src/config/config.ts";
+import { explainBindError, type Service, StartError, startService } from "../src/service.ts";
+import { assertEquals, assertRejects, assertThrows } from "./assert.ts";
 import { ADMIN, CLIENT, configOf } from "./entries.ts";
+import { Folder } from "./folder.ts";
 import { freePorts } from "./acceptance/ports.ts";
 
 const SERVER: ServerConfig = { ...CLIENT, port: 80, listen: "2001:db8::1" };
@@ -94,4 +95,106 @@ Deno.test("a service that has stopped leaves its ports free, and another has a n
     await service.stop(0);
   }
   assertEquals(fingerprints.size, 3);
+});
+
+const TOKEN = "0123456789abcdef0123456789abcdef";
+
+/** A service whose admin server has a token, and what its file holds. */
+class Guarded implements AsyncDisposable {
+  readonly folder = new Folder();
+  readonly config: Config;
+  service!: Service;
+
+  private constructor(ports: readonly number[]) {
+    const [client = 0, admin = 0] = ports;
+    const token = this.folder.write("token", `${TOKEN}\n`);
+    this.config = configOf({
+      servers: [server("client", client), { ...ADMIN, port: admin, token }],
+    });
+  }
+
+  static async start(): Promise<Guarded> {
+    const guarded = new Guarded(freePorts(2));
+    guarded.service = await startService(guarded.config);
+    return guarded;
+  }
+
+  /** The status of the answer to a message with this token. */
+  async post(token: string): Promise<number> {
+    const response = await fetch(this.service.listening[1]?.url ?? "", {
+      method: "POST",
+      body: '{"subscribers":[]}',
+      headers: { authorization: `Bearer ${token}` },
+    });
+    await response.body?.cancel();
+    return response.status;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.service.stop(0);
+    this.folder[Symbol.dispose]();
+  }
+}
+
+Deno.test("when a token cannot be read, it is named with all that is wrong, and nothing is bound", async () => {
+  const [client = 0, admin = 0] = freePorts(2);
+  const tls = { key: "/missing/key.pem", cert: "/missing/key.pem", chain: null };
+  const config = configOf({
+    servers: [
+      { ...CLIENT, port: client, listen: "127.0.0.1", tls },
+      { ...ADMIN, port: admin, token: "/missing/token" },
+    ],
+  });
+  const { message } = await assertRejects(() => startService(config), StartError);
+  const lines = message.split("\n");
+  assertEquals(
+    lines.at(-1)?.startsWith("servers[1].token.file: Token file /missing/token does "),
+    true,
+  );
+  assertEquals(lines.slice(0, -1).every((line) => line.startsWith("servers[0].ssl.")), true);
+  assertEquals(lines.length, 3);
+  for (const port of [client, admin]) Deno.listen({ hostname: "127.0.0.1", port }).close();
+});
+
+Deno.test("a token that its file holds anew is used when the files are read", async () => {
+  await using guarded = await Guarded.start();
+  assertEquals([await guarded.post(TOKEN), await guarded.post("x".repeat(32))], [200, 401]);
+  guarded.folder.write("token", "x".repeat(32));
+  assertEquals(await guarded.post(TOKEN), 200, "nobody has read it yet");
+  const use = guarded.service.read(guarded.config);
+  assertEquals(await guarded.post(TOKEN), 200, "nor is it used yet");
+  assertEquals(await use(), []);
+  assertEquals([await guarded.post(TOKEN), await guarded.post("x".repeat(32))], [401, 200]);
+});
+
+Deno.test("a token's file that holds none is refused, and nothing changes", async () => {
+  await using guarded = await Guarded.start();
+  const { folder, config, service } = guarded;
+  folder.write("token", "too short");
+  const allow = ["192.0.2.7"];
+  const changed = configOf({
+    servers: config.servers.map((each) => each.type === "admin" ? { ...each, allow } : each),
+  });
+  const { message } = assertThrows(() => service.read(changed), StartError);
+  assertEquals(message.startsWith(`servers[1].token.file: Token file ${folder.path}/token`), true);
+  assertEquals(await guarded.post(TOKEN), 200);
+});
+
+Deno.test("whom an admin server answers, and how much it takes, changes in place", async () => {
+  await using guarded = await Guarded.start();
+  const { config, service } = guarded;
+  const adopt = async (change: Partial<AdminServerConfig>) => {
+    const servers = config.servers.map((each) =>
+      each.type === "admin" ? { ...each, ...change } : each
+    );
+    await service.read(configOf({ servers }))();
+  };
+  await adopt({ allow: ["192.0.2.7"] });
+  assertEquals(await guarded.post(TOKEN), 403);
+  await adopt({ allow: ["192.0.2.7", "127.0.0.0/8"] });
+  assertEquals(await guarded.post(TOKEN), 200);
+  await adopt({ limits: { ...ADMIN.limits, message: 5 } });
+  assertEquals(await guarded.post(TOKEN), 413);
+  await adopt({});
+  assertEquals(await guarded.post(TOKEN), 200);
 });

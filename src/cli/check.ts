@@ -17,8 +17,8 @@ import { ConfigError, type Problem } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { heapLimit, memoryWarning } from "../config/memory.ts";
-import { readToken, TokenError } from "../config/token.ts";
 import { readAuthority, readTls, TlsError, type TlsMaterial } from "../config/tls.ts";
+import { readToken, TokenError } from "../config/token.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
@@ -35,7 +35,7 @@ export const check: Command = {
   verb: "check",
   synopsis: "Check the configuration without starting anything.",
   details:
-    "Reads and validates the file, reads keys and certificates and holds them against each " +
+    "Reads and validates the file, reads tokens, keys and certificates, holds these against each " +
     "other, tries to write in the folders of the logs and the pidfile, and binds each address for " +
     "a moment, but for those that this very Aphlict holds already. Prints every problem and exits 1, or " +
     "prints OK and a summary, and warns of what is likely to be a mistake, in the list of peers for " +

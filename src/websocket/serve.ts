@@ -100,11 +100,19 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
         upgrade.socket.onmessage = ({ data }) =>
           receive(data, owner, socket, options.rules().limits.messageBytes);
       };
+      let trouble = "";
+      upgrade.socket.onerror = (event) => {
+        trouble = event instanceof ErrorEvent ? event.message : "";
+      };
+      let isGone = false;
       // Also when it has never been open.
-      upgrade.socket.onclose = ({ code }) => {
+      upgrade.socket.onclose = ({ wasClean }) => {
+        // One that has not answered a ping is closed twice.
+        if (isGone) return;
+        isGone = true;
         admission.leave(admitted.network);
         sockets.delete(socket);
-        handlers?.close(socket.endKind(code), socket.fault);
+        handlers?.close(socket.endKind(wasClean, trouble), socket.fault);
         if (sockets.size === 0) allGone();
       };
       return upgrade.response;
@@ -141,12 +149,13 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
   };
 }
 
-/** Codes that the runtime gives an end that the peer has not asked for. */
-const KINDS: Readonly<Record<number, EndKind>> = {
-  1002: "protocol",
-  1006: "lost",
-  1007: "encoding",
-};
+/** How the runtime (Deno 2.9.6) words what ended a connection; whatever else it says, the connection broke. */
+const KINDS: readonly (readonly [RegExp, EndKind])[] = [
+  [/UTF-8/, "encoding"],
+  [/^Frame too large/, "size"],
+  [/^No response from ping/, "silent"],
+  [/^(Invalid|Reserved|Control frame|Ping frame)/, "protocol"],
+];
 
 /** For a connection that has nothing more to ask for. */
 const CLOSE = { connection: "close" } as const;
@@ -198,10 +207,11 @@ class ServeSocket implements Socket {
   }
 
   /** Why it has ended, as far as the runtime tells. */
-  endKind(code: number): EndKind {
+  endKind(wasClean: boolean, trouble: string): EndKind {
     if (this.fault !== null) return "size";
     if (this.#isClosing) return "server";
-    return KINDS[code] ?? "client";
+    if (wasClean) return "client";
+    return KINDS.find(([words]) => words.test(trouble))?.[1] ?? "lost";
   }
 
   abort(code: number, reason: string): void {

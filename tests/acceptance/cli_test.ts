@@ -228,6 +228,39 @@ Deno.test("check tells which authorities of peers cannot be used", async () => {
   }
 });
 
+Deno.test("check tells which tokens cannot be used, without showing what the files hold", async () => {
+  using folder = oddFolder();
+  const [client = 0, admin = 0, other = 0] = freePorts(3);
+  const files = {
+    missing: `${folder.path}/missing.token`,
+    short: folder.write("short.token", "s3cret"),
+    sound: folder.write("sound.token", "0123456789abcdef0123456789abcdef\n"),
+  };
+  const peer = (token: string, port: number) => (
+    { host: "127.0.0.1", port, protocol: "http", "token.file": token }
+  );
+  const { path } = writeConfig(folder, {
+    servers: [
+      { type: "client", port: client, listen: "127.0.0.1" },
+      { type: "admin", port: admin, "token.file": files.short },
+      { type: "admin", port: other, "token.file": files.sound },
+    ],
+    cluster: [peer(files.sound, 1), peer(files.missing, 2)],
+  });
+  const { code, output } = await aphlict("check", "--config", path);
+  assertEquals(code, 1);
+  assertMatch(output, /2 problems/);
+  assertStringIncludes(
+    output,
+    `servers[1].token.file: Token file ${files.short} does not hold a token: `,
+  );
+  assertStringIncludes(
+    output,
+    `cluster[1].token.file: Token file ${files.missing} does not exist. `,
+  );
+  assertEquals(output.includes("s3cret"), false);
+});
+
 Deno.test("check warns of a cluster that is likely to be a mistake, and says OK", async () => {
   using folder = oddFolder();
   const former = makeSelfSigned({ isAuthority: true, validMs: -60_000 });

@@ -14,6 +14,7 @@ import { makeAuthority, makeCertificate } from "./certificate.ts";
 import { Daemon } from "./daemon.ts";
 import { freePorts } from "./ports.ts";
 import { publish } from "./server.ts";
+import { REQUEST, Wire } from "./wire.ts";
 
 const authority = makeAuthority("Test Root");
 
@@ -183,6 +184,97 @@ Deno.test("reload changes a log's level and format in place", async () => {
   assertMatch(message, /^Received message \(default\): .*"text":"seen"/);
   assertEquals(fields.instance, "default");
   assertEquals(daemon.members(), before);
+});
+
+/** Adds keys to the entries of a daemon's client and admin server. */
+function setKeys(
+  daemon: Daemon,
+  client: Record<string, unknown>,
+  admin: Record<string, unknown> = {},
+): void {
+  daemon.configure(() => ({
+    servers: [
+      { type: "client", port: daemon.written.client, listen: "127.0.0.1", ...client },
+      { type: "admin", port: daemon.written.admin, ...admin },
+    ],
+  }));
+}
+
+Deno.test("reload holds everybody to other limits and origins in place, and ends no connection", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const before = daemon.members();
+  const { client, admin } = daemon.written;
+  await using browser = await Browser.open(client, { topics: ["A"] });
+  setKeys(
+    daemon,
+    { origins: ["https://phorge.example.com"], "limit.subscriptions": 1, "timeout.idle": 30 },
+    { "limit.message": 1024 },
+  );
+  assertEquals(await daemon.run("reload"), {
+    code: 0,
+    output: "Reloaded.\nConfiguration, certificates and logs were read again.",
+  });
+  browser.command("subscribe", ["B"]);
+  await browser.pong();
+  await publish(admin, { subscribers: ["B"] });
+  await publish(admin, { subscribers: ["A"], n: 1 });
+  assertEquals((await browser.all()).map((text) => JSON.parse(text).n), [1], "B was one too many");
+  using foreign = await Wire.connect(client);
+  await foreign.send(REQUEST);
+  assertMatch(await foreign.head(), /^HTTP\/1\.1 403 /);
+  const large = await fetch(`http://127.0.0.1:${admin}/`, {
+    method: "POST",
+    body: JSON.stringify({ subscribers: ["A"], filler: "x".repeat(2000) }),
+  });
+  assertEquals(large.status, 413);
+  await large.body?.cancel();
+  setKeys(daemon, {}, { allow: ["192.0.2.7"] });
+  assertEquals((await daemon.run("reload")).code, 0);
+  await (await Browser.open(client))[Symbol.asyncDispose]();
+  const forbidden = await fetch(`http://127.0.0.1:${admin}/status/`);
+  assertEquals(forbidden.status, 403);
+  await forbidden.body?.cancel();
+  assertEquals(daemon.members(), before);
+});
+
+Deno.test("reload reads a token anew in place, and another file with a restart", async () => {
+  await using daemon = new Daemon();
+  const { admin } = daemon.written;
+  const [first, second] = ["1".repeat(32), "2".repeat(32)];
+  const file = daemon.folder.write("token", first);
+  setKeys(daemon, {}, { "token.file": file });
+  await daemon.start();
+  const before = daemon.members();
+  const post = async (token: string) => {
+    const response = await fetch(`http://127.0.0.1:${admin}/`, {
+      method: "POST",
+      body: '{"subscribers":[]}',
+      headers: { authorization: `Bearer ${token}` },
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals([await post(first), await post(second)], [200, 401]);
+  daemon.folder.write("token", "none");
+  const { code, output } = await daemon.run("reload");
+  assertEquals([code, await post(first)], [1, 200]);
+  assertStringIncludes(output, `servers[1].token.file: Token file ${file} does not hold a token`);
+  daemon.folder.write("token", second);
+  assertEquals((await daemon.run("reload")).code, 0);
+  assertEquals([await post(first), await post(second)], [401, 200]);
+  assertEquals(daemon.members(), before);
+  const other = daemon.folder.write("token2", "none");
+  setKeys(daemon, {}, { "token.file": other });
+  const refused = await daemon.run("reload");
+  assertEquals([refused.code, await post(second)], [1, 200]);
+  assertStringIncludes(refused.output, `servers[1].token.file: Token file ${other} does not hold`);
+  assertEquals(daemon.members(), before, "it is not stopped for what could not start");
+  daemon.folder.write("token2", first);
+  const restarted = await daemon.run("reload");
+  assertEquals(restarted.code, 0, restarted.output);
+  assertStringIncludes(restarted.output, "servers changed, which a running service cannot take");
+  assertEquals([await post(first), await post(second)], [200, 401]);
 });
 
 Deno.test("SIGHUP follows a log that was renamed: what was before it is there, what comes after is new", async () => {

@@ -24,7 +24,7 @@ class Door {
   /** What somebody is counted under who must be let in. */
   enter(remote: string, headers: Readonly<Record<string, string>> = {}): string | null {
     const answer = this.knock(remote, headers);
-    assert("address" in answer, JSON.stringify(answer));
+    assert(!("kind" in answer), JSON.stringify(answer));
     return answer.network;
   }
 
@@ -43,11 +43,13 @@ Deno.test("where origins are listed, the others are refused with 403, and so is 
   });
   assertEquals(door.knock("192.0.2.7", { origin: "https://evil.net" }), {
     kind: "origin",
+    address: "192.0.2.7",
     status: 403,
     reason: 'Its Origin https://evil.net is none of "origins"',
   });
   assertEquals(door.knock("192.0.2.7"), {
     kind: "origin",
+    address: "192.0.2.7",
     status: 403,
     reason: 'It names no Origin, as every browser does, and "origins" is set',
   });
@@ -65,15 +67,16 @@ Deno.test("one connection too many is refused with 503, until another one has le
   const door = new Door({ connections: 2 });
   const first = door.enter("192.0.2.1");
   door.enter("192.0.2.1");
-  const full = {
+  const full = (address: string) => ({
     kind: "connections",
+    address,
     status: 503,
     reason: "There are 2 connections, as many as there may be",
-  } as const;
-  assertEquals([door.knock("192.0.2.2"), door.knock("192.0.2.3")], [full, full]);
+  } as const);
+  for (const other of ["192.0.2.2", "192.0.2.3"]) assertEquals(door.knock(other), full(other));
   door.admission.leave(first);
   door.enter("192.0.2.2");
-  assertEquals(door.knock("192.0.2.3"), full);
+  assertEquals(door.knock("192.0.2.3"), full("192.0.2.3"));
 });
 
 Deno.test("who would be refused for its origin learns nothing of how many there are", () => {
@@ -89,6 +92,7 @@ Deno.test("one connection too many from an address is refused with 429, another 
   door.enter("::ffff:192.0.2.7");
   const refusal = {
     kind: "address",
+    address: "192.0.2.7",
     status: 429,
     reason: "192.0.2.7 has 2 connections, as many as one address may have",
   } as const;

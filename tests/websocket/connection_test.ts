@@ -313,7 +313,7 @@ Deno.test("one that was told to go and stops sending without a word was ended by
 for (const [status, retries] of [[403, false], [429, true], [503, true]] as const) {
   Deno.test(`one that is not admitted is answered with ${status} and never was a WebSocket`, async () => {
     const it = new Fixture();
-    it.admission = { kind: "origin", status, reason: "It may not" };
+    it.admission = { kind: "origin", address: "192.0.2.7", status, reason: "It may not" };
     await it.hears(concat(utf8(REQUEST), frame("x")));
     const answer = new TextDecoder().decode(it.stream.taken());
     assertEquals(answer.slice(0, 13), `HTTP/1.1 ${status} `);

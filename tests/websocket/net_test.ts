@@ -8,11 +8,15 @@ import {
   type Socket,
   SocketCounters,
   type SocketLimits,
+  type SocketRules,
   type SocketServer,
 } from "../../src/websocket/socket.ts";
+import { Networks } from "../../src/config/network.ts";
+import { Origins } from "../../src/config/origin.ts";
 import { listen } from "../../src/websocket/net.ts";
 import { listen as listenOnServe } from "../../src/websocket/serve.ts";
 import { freePorts } from "../acceptance/ports.ts";
+import { until } from "../acceptance/until.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { socketRules } from "../entries.ts";
@@ -30,9 +34,12 @@ class Running implements AsyncDisposable {
   readonly kinds: RefusalKind[] = [];
   readonly counters = new SocketCounters();
   server!: SocketServer;
+  /** They may be changed. */
+  rules: SocketRules;
 
-  private constructor(port: number) {
+  private constructor(port: number, rules: SocketRules) {
     this.port = port;
+    this.rules = rules;
   }
 
   static async start(
@@ -41,12 +48,12 @@ class Running implements AsyncDisposable {
     change: Parameters<typeof socketRules>[1] = {},
   ): Promise<Running> {
     const [port = 0] = freePorts(1);
-    const running = new Running(port);
+    const running = new Running(port, socketRules(limits, change));
     running.server = await engine({
       hostname: "127.0.0.1",
       port,
       tls: null,
-      rules: () => socketRules(limits, change),
+      rules: () => running.rules,
       counters: running.counters,
       otherwise: { status: 501, body: "no" },
       accept: (socket) => {
@@ -351,5 +358,165 @@ for (
     assertEquals(await wire.closed(), code);
     assertMatch(await running.over.promise ?? "", new RegExp(`^it .* \\(${code}\\)$`));
     assertEquals(running.ends, [kind]);
+  });
+}
+
+/** The request of a page, with these lines in its head. */
+function requestWith(...lines: readonly string[]): string {
+  return REQUEST.replace("Host: x\r\n", ["Host: x", ...lines, ""].join("\r\n"));
+}
+
+/** The status of the answer to a request. */
+async function statusOf(wire: Wire, ...lines: readonly string[]): Promise<number> {
+  await wire.send(requestWith(...lines));
+  return Number(/^HTTP\/1\.1 (\d{3}) /.exec(await wire.head())?.[1]);
+}
+
+for (const [name, engine] of [["socket", listen], ["serve", listenOnServe]] as const) {
+  Deno.test(`a page of another origin is answered with 403 (${name})`, async () => {
+    const origins = new Origins(["https://phorge.example.com"]);
+    await using running = await Running.start({}, engine, { origins });
+    using good = await Wire.connect(running.port);
+    assertEquals(await statusOf(good, "Origin: https://phorge.example.com"), 101);
+    for (
+      const lines of [
+        ["Origin: https://evil.net"],
+        ["Origin: null"],
+        [],
+        ["Origin: https://phorge.example.com", "Origin: https://evil.net"],
+        ["Origin: https://phorge.example.com", "Origin: https://phorge.example.com"],
+      ]
+    ) {
+      using bad = await Wire.connect(running.port);
+      assertEquals(await statusOf(bad, ...lines), 403, lines.join());
+    }
+    assertEquals(running.kinds, Array(5).fill("origin"));
+    assertEquals([running.sockets.length, running.server.open], [1, 1]);
+  });
+
+  Deno.test(`one connection too many from an address is answered with 429 (${name})`, async () => {
+    const proxies = new Networks(["127.0.0.1"]);
+    await using running = await Running.start({ address: 1 }, engine, { proxies });
+    const forwarded = "X-Forwarded-For: 192.0.2.7";
+    {
+      using first = await Wire.connect(running.port);
+      assertEquals(await statusOf(first, forwarded), 101);
+      using second = await Wire.connect(running.port);
+      await second.send(requestWith("X-Forwarded-For: 198.51.100.1, 192.0.2.7"));
+      const head = await second.head();
+      assertMatch(head, /^HTTP\/1\.1 429 /);
+      assertMatch(head, /^retry-after: 10\r?$/mi);
+      assertEquals(running.kinds, ["address"]);
+      using other = await Wire.connect(running.port);
+      assertEquals(await statusOf(other, "X-Forwarded-For: 192.0.2.8"), 101);
+      assertMatch(
+        running.sockets[0]?.remoteAddress ?? "",
+        /^192\.0\.2\.7 via 127\.0\.0\.1:\d+$/,
+      );
+      await first.send(frame("", { opcode: 8 }));
+      await first.closed().catch(() => {});
+    }
+    await running.over.promise;
+    using third = await Wire.connect(running.port);
+    assertEquals(await statusOf(third, forwarded), 101);
+  });
+
+  Deno.test(`rules that change hold for the next request, and for who is connected (${name})`, async () => {
+    await using running = await Running.start({}, engine);
+    using wire = await Wire.open(running.port, []);
+    await wire.send(frame("echo"));
+    assertEquals(await wire.text(), "echo");
+    running.rules = socketRules({ connections: 1, messageBytes: 10 });
+    using second = await Wire.connect(running.port);
+    assertEquals(await statusOf(second), 503);
+    running.rules = socketRules({ messageBytes: 10 }, { origins: new Origins(["https://x"]) });
+    using third = await Wire.connect(running.port);
+    assertEquals(await statusOf(third, "Origin: https://y"), 403);
+    using fourth = await Wire.connect(running.port);
+    assertEquals(await statusOf(fourth, "Origin: https://x"), 101);
+    await fourth.send(frame("12345678901"));
+    // The runtime's engine waits for the answer to its close frame.
+    assertEquals((await fourth.frame())?.opcode, 8);
+    await fourth.send(frame(hex("03 f1"), { opcode: 8 }));
+    assertMatch(await running.over.promise ?? "", /\(1009\)$/);
+    assertEquals(running.ends, ["size"]);
+    assertEquals(running.kinds, ["connections", "origin"]);
+  });
+
+  Deno.test(`bytes are counted in both directions (${name})`, async () => {
+    await using running = await Running.start({}, engine);
+    using wire = await Wire.open(running.port, []);
+    const { bytesIn, bytesOut } = running.counters;
+    await wire.send(frame("echo"));
+    assertEquals(await wire.text(), "echo");
+    // The engines count frames, or what is in them.
+    assert(running.counters.bytesIn - bytesIn >= 4, `${running.counters.bytesIn}`);
+    assert(running.counters.bytesOut - bytesOut >= 4, `${running.counters.bytesOut}`);
+    assertEquals(running.server.queuedBytes, 0);
+  });
+
+  for (
+    const [what, bytes, kind] of [
+      ["breaks the protocol", frame("", { opcode: 3 }), "protocol"],
+      ["sends text that is not UTF-8", frame(hex("c0 af")), "encoding"],
+      ["announces too much", frame("x", { length: 200_000_000 }), "size"],
+    ] as const
+  ) {
+    Deno.test(`the end of a client that ${what} is of the kind ${kind} (${name})`, async () => {
+      await using running = await Running.start({}, engine);
+      using wire = await Wire.open(running.port, []);
+      await wire.send(bytes);
+      await running.over.promise;
+      assertEquals(running.ends, [kind]);
+    });
+  }
+
+  Deno.test(`a client that is silent gives its place back once (${name})`, async () => {
+    const limits = { silenceMs: 1000, answerMs: 1000, connections: 1 };
+    await using running = await Running.start(limits, engine);
+    {
+      using wire = await Wire.open(running.port, []);
+      await running.over.promise;
+      assertEquals(running.ends, ["silent"]);
+      await wire.frame();
+    }
+    using second = await Wire.open(running.port, []);
+    await second.send(frame("echo"));
+    assertEquals((await second.frame())?.opcode, 1);
+    using third = await Wire.connect(running.port);
+    assertEquals(await statusOf(third), 503);
+    assertEquals([running.ends.length, running.server.open], [1, 1]);
+  });
+
+  Deno.test(`clients that are gone before their answer keep no place (${name})`, async () => {
+    await using running = await Running.start({ connections: 1 }, engine);
+    for (let round = 0; round < 50; round++) {
+      using wire = await Wire.connect(running.port);
+      await wire.send(REQUEST);
+    }
+    await until(async () => {
+      using wire = await Wire.connect(running.port);
+      return await statusOf(wire) === 101;
+    });
+  });
+
+  Deno.test(`how it ended is told by who ended it (${name})`, async () => {
+    await using running = await Running.start({}, engine);
+    {
+      using wire = await Wire.open(running.port, []);
+      await wire.send(frame(hex("03 e8"), { opcode: 8 }));
+      assertEquals(await running.over.promise, null);
+      assertEquals(running.ends, ["client"]);
+    }
+    {
+      using wire = await Wire.open(running.port, []);
+      running.sockets[1]?.close(1001, "");
+      await wire.send(frame(hex("03 e9"), { opcode: 8 }));
+      await until(() => running.ends.length === 2);
+      assertEquals(running.ends[1], "server");
+    }
+    (await Wire.open(running.port, []))[Symbol.dispose]();
+    await until(() => running.ends.length === 3);
+    assertEquals(running.ends[2], "lost");
   });
 }

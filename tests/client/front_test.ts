@@ -1,0 +1,119 @@
+import { ClientFront, ClientLog } from "../../src/client/front.ts";
+import type { ClientServerConfig, Engine } from "../../src/config/config.ts";
+import type { Hub } from "../../src/hub/hub.ts";
+import type { SocketServer } from "../../src/websocket/socket.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { ENGINES } from "../acceptance/server.ts";
+import { until } from "../acceptance/until.ts";
+import { REQUEST, Wire } from "../acceptance/wire.ts";
+import { assertEquals } from "../assert.ts";
+import { CLIENT } from "../entries.ts";
+import { makeHub } from "../hub/fixtures.ts";
+import { frame, hex } from "../websocket/bytes.ts";
+
+/** A client server that is bound. */
+class Bound implements AsyncDisposable {
+  readonly hub: Hub = makeHub().hub;
+  readonly port: number;
+  readonly front: ClientFront;
+  readonly #config: ClientServerConfig;
+  readonly #servers: SocketServer[] = [];
+
+  private constructor(config: ClientServerConfig) {
+    this.port = config.port;
+    this.#config = config;
+    this.front = new ClientFront(config, this.hub, new ClientLog());
+  }
+
+  static async open(engine: Engine, change: Partial<ClientServerConfig> = {}): Promise<Bound> {
+    const [port = 0] = freePorts(1);
+    const bound = new Bound({ ...CLIENT, listen: "127.0.0.1", port, engine, ...change });
+    await bound.listen();
+    return bound;
+  }
+
+  async listen(port = this.port): Promise<void> {
+    this.#servers.push(await this.front.listen({ hostname: "127.0.0.1", port, tls: null }));
+  }
+
+  adopt(change: Partial<ClientServerConfig>): void {
+    this.front.adopt({ ...this.#config, ...change });
+  }
+
+  /** The status of the answer to a page of this origin. */
+  async status(origin: string): Promise<number> {
+    using wire = await Wire.connect(this.port);
+    await wire.send(REQUEST.replace("Host: x\r\n", `Host: x\r\nOrigin: ${origin}\r\n`));
+    return Number(/^HTTP\/1\.1 (\d{3}) /.exec(await wire.head())?.[1]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.shutdown(0)));
+  }
+}
+
+for (const engine of ENGINES) {
+  Deno.test(`what browsers do is in the figures, and stays there (${engine} engine)`, async () => {
+    await using bound = await Bound.open(engine);
+    const { front, hub } = bound;
+    assertEquals(front.figures().connections, 0);
+    {
+      using wire = await Wire.open(bound.port, ["A"]);
+      await wire.send(frame("no command"));
+      await until(() => front.figures().messages === 2);
+      hub.publish("default", { subscribers: ["A"] });
+      await wire.text();
+      const figures = front.figures();
+      assertEquals([figures.connections, figures.opened, figures.connectionLimit], [1, 1, 50_000]);
+      assertEquals(figures.ignored, { invalid: 1, subscriptions: 0, replay: 0 });
+      assertEquals(figures.bytesIn > 20 && figures.bytesOut > 20, true);
+      await wire.send(frame(hex("03 e8"), { opcode: 8 }));
+      await until(() => front.figures().connections === 0);
+    }
+    const { ended, opened } = front.figures();
+    assertEquals([ended.client, opened], [1, 1]);
+    assertEquals(hub.overview().listeners, 0);
+    using plain = await Wire.connect(bound.port);
+    await plain.send(REQUEST.replace("Version: 13", "Version: 12"));
+    await plain.head();
+    assertEquals(front.figures().refused.malformed, 1);
+  });
+
+  Deno.test(`another configuration is held to from then on (${engine} engine)`, async () => {
+    await using bound = await Bound.open(engine, { origins: ["https://old.example.com"] });
+    using wire = await Wire.connect(bound.port);
+    await wire.send(
+      REQUEST.replace("Host: x\r\n", "Host: x\r\nOrigin: https://old.example.com\r\n"),
+    );
+    await wire.head();
+    bound.adopt({
+      origins: ["https://*.new.example.com"],
+      limits: { ...CLIENT.limits, subscriptions: 1, connections: 2 },
+    });
+    assertEquals(await bound.status("https://old.example.com"), 403);
+    assertEquals(await bound.status("https://phorge.new.example.com"), 101);
+    assertEquals(bound.front.figures().connectionLimit, 2);
+    // Who is connected stays, and is held to the limits.
+    await wire.command("subscribe", ["A", "B"]);
+    await until(() => bound.front.figures().ignored.subscriptions === 1);
+    assertEquals(bound.hub.overview().subscriptions, 1);
+    bound.adopt({ origins: null });
+    assertEquals(await bound.status("https://anything.example.com"), 101);
+    assertEquals(bound.front.figures().refused.origin, 1);
+    await wire.send(frame(hex("03 e8"), { opcode: 8 }));
+  });
+}
+
+Deno.test("the figures of one that was bound again are of all its engines", async () => {
+  await using bound = await Bound.open("socket");
+  using first = await Wire.open(bound.port, ["A"]);
+  const [other = 0] = freePorts(1);
+  await bound.listen(other);
+  using second = await Wire.open(other, ["A"]);
+  await until(() => bound.hub.overview().subscriptions === 2);
+  const { connections, opened } = bound.front.figures();
+  assertEquals([connections, opened], [2, 2]);
+  for (const wire of [first, second]) await wire.send(frame(hex("03 e8"), { opcode: 8 }));
+  await until(() => bound.front.figures().ended.client === 2);
+  assertEquals(bound.front.figures().connections, 0);
+});
