@@ -15,7 +15,13 @@ import { hostOf, type Place, portOf, type Trust } from "./place.ts";
 export const PATIENCE_MS = 5000;
 
 /** What stage a connection did not get beyond. */
-export type Stage = "name" | "connection" | "certificate" | "answer";
+export type Stage =
+  | "name"
+  /** This host has no way to the other's network: one without IPv6, for instance. */
+  | "route"
+  | "connection"
+  | "certificate"
+  | "answer";
 
 /** A server cannot be reached, or is none; the message follows on its address. */
 export class ReachError extends Error {
@@ -83,20 +89,15 @@ async function connected<S extends Socket>(socket: S, event: string = "connect")
       ),
     );
   }, PATIENCE_MS);
-  const fail = (error: Error) => reject(explain(error));
   socket.once(event, resolve);
-  socket.once("error", fail);
+  // It stays: what goes wrong later is told to whoever reads or writes, and must not end the process.
+  socket.on("error", (error) => reject(explain(error)));
   socket.once("close", () => reject(new ReachError("connection", "closes the connection at once")));
   try {
     await promise;
     return socket;
-  } catch (error) {
-    // What it may have to say after that is of no interest.
-    socket.on("error", () => {});
-    throw error;
   } finally {
     clearTimeout(timer);
-    socket.off("error", fail);
   }
 }
 
@@ -121,10 +122,11 @@ function explain(error: Error): ReachError {
         "does not speak TLS",
         "Use http:// or ws:// for it, or give it a certificate.",
       );
+    case "EADDRNOTAVAIL":
     case "EHOSTUNREACH":
     case "ENETUNREACH":
       return new ReachError(
-        "connection",
+        "route",
         "cannot be reached: there is no way to its network from here",
       );
     case "ECONNRESET":

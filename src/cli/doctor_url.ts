@@ -5,18 +5,15 @@
  */
 
 import { isIP } from "node:net";
-import type { Config } from "../config/config.ts";
+import { type Config, formatAddress } from "../config/config.ts";
 import { Origins } from "../config/origin.ts";
 import { formatValue } from "../log/format.ts";
-import { dial, namesOf } from "./dial.ts";
+import { dial, namesOf, ReachError } from "./dial.ts";
 import { type Attempt, examineWebSocket, tellExpiry } from "./doctor_servers.ts";
 import type { Findings } from "./findings.ts";
-import { hostOf, type Place } from "./place.ts";
+import { hostOf, type Place, portOf } from "./place.ts";
 import type { PublicPlace } from "./public.ts";
 import { resolveName } from "./resolve.ts";
-
-/** Whether there is a connection at all comes before whom it is with. */
-const ANYBODY = { by: "nobody" } as const;
 
 const SOCKET = "public WebSocket";
 const MESSAGE = "public message";
@@ -28,8 +25,10 @@ export async function examineUrl(
   attempt: Omit<Attempt, "origin"> & { readonly isUp: boolean },
 ): Promise<void> {
   const isAllowed = examineOrigin(findings, attempt.config, origin);
-  const isReached = await examineName(findings, place.url) &&
-    await examineConnection(findings, place) && await examineCertificate(findings, place);
+  const addresses = await examineName(findings, place.url);
+  const isReached = addresses.length > 0 &&
+    await examineAddresses(findings, place.url, addresses) &&
+    await examineCertificate(findings, place);
   const why = !isReached
     ? `${place.url} is not reached as it should be.`
     : !isAllowed
@@ -75,9 +74,10 @@ function examineOrigin(findings: Findings, { servers }: Config, origin: string):
   return false;
 }
 
-async function examineName(findings: Findings, url: URL): Promise<boolean> {
+/** The addresses of a URL's host; none when it cannot be resolved. */
+async function examineName(findings: Findings, url: URL): Promise<readonly string[]> {
   const host = hostOf(url);
-  if (isIP(host) !== 0) return true;
+  if (isIP(host) !== 0) return [host];
   const found = await resolveName(host);
   if ("reason" in found) {
     findings.fail(
@@ -85,20 +85,52 @@ async function examineName(findings: Findings, url: URL): Promise<boolean> {
       `${host} cannot be resolved: ${found.reason}.`,
       "Correct the name, or its entry in the DNS or in /etc/hosts.",
     );
-    return false;
+    return [];
   }
   findings.ok("public name", `${host} is ${found.join(", ")}.`);
-  return true;
+  return found;
 }
 
-async function examineConnection(findings: Findings, { url }: Place): Promise<boolean> {
+/** Each address, as browsers go to any of them. Whom it leads to is looked at later. */
+async function examineAddresses(
+  findings: Findings,
+  url: URL,
+  addresses: readonly string[],
+): Promise<boolean> {
   const step = "public address";
-  const hint = "Look whether the reverse proxy runs, and whether this is where it listens.";
-  const line = await findings.attempt(step, url, () => dial({ url, trust: ANYBODY }), hint);
-  if (line === null) return false;
-  line.socket.destroy();
-  findings.ok(step, `${url} accepts connections.`);
-  return true;
+  const faults: ReachError[] = [];
+  const told: string[] = [];
+  const open: string[] = [];
+  for (const host of addresses) {
+    const address = formatAddress(host, portOf(url));
+    try {
+      const plain = { url: new URL(`ws://${address}/`), trust: { by: "nobody" } } as const;
+      (await dial(plain)).socket.destroy();
+      open.push(address);
+    } catch (error) {
+      if (!(error instanceof ReachError)) throw error;
+      faults.push(error);
+      told.push(`${address} ${error.message}.`);
+    }
+  }
+  // Where this host has no way to, browsers may have one.
+  if (open.length > 0 && faults.every(({ stage }) => stage === "route")) {
+    findings.ok(step, `${open.join(" and ")} takes connections.`);
+  } else if (open.length === 0) {
+    findings.fail(
+      step,
+      told.join(" "),
+      "Look whether the reverse proxy runs, and whether this is where it listens.",
+    );
+  } else {
+    findings.warn(
+      step,
+      `${told.join(" ")} ${open.join(" and ")} takes connections.`,
+      "Some browsers try the wrong one first, or have no other. Let the reverse proxy listen there, too, " +
+        "or remove the address from the DNS.",
+    );
+  }
+  return open.length > 0;
 }
 
 /** What browsers would say of the certificate. */

@@ -12,7 +12,7 @@ import { objectOf } from "./ask.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
 import { ReachError } from "./dial.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
-import { complain, print } from "./output.ts";
+import { complain, emit } from "./output.ts";
 import { firstOf, type Place, placeOf } from "./place.ts";
 import { CA_OPTION, ORIGIN_OPTION, originFor, publicPlace, URL_OPTION } from "./public.ts";
 import { Subscriber } from "./subscriber.ts";
@@ -66,7 +66,7 @@ export const listen: Command = {
 };
 
 /** Shows what comes until somebody interrupts it. */
-async function follow(subscriber: Subscriber, show: (text: string) => void): Promise<void> {
+async function follow(subscriber: Subscriber, show: (text: string) => boolean): Promise<void> {
   let isInterrupted = false;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => {
@@ -84,12 +84,11 @@ async function follow(subscriber: Subscriber, show: (text: string) => void): Pro
   try {
     for (;;) {
       const text = await subscriber.next();
-      if (text !== null) show(text);
-      // The first answer to a ping: what stood before it, the subscription, has been obeyed.
-      else if (!isListening) {
+      if (text === null) {
+        // The first answer to a ping: what stood before it, the subscription, has been obeyed.
+        if (!isListening) complain("listening");
         isListening = true;
-        complain("listening");
-      }
+      } else if (!show(text)) return subscriber.close();
     }
   } catch (error) {
     if (!isInterrupted) throw error;
@@ -127,18 +126,22 @@ function secondsIn(text: string | undefined): number | null {
   return seconds * 1000;
 }
 
-function showText(text: string): void {
+/** Each shows a message, and tells whether anybody reads. */
+function showText(text: string): boolean {
   const type = objectOf(text)?.["type"];
   const name = typeof type === "string" ? `${formatValue(type, 80)}: ` : "";
-  print(`[${formatTime(new Date())}] ${name}${formatValue(text, LINE_LIMIT)}`);
+  return emit(`[${formatTime(new Date())}] ${name}${formatValue(text, LINE_LIMIT)}`);
 }
 
 /** The same JSON in one line, in which nothing can steer a terminal. */
-function showJson(text: string): void {
-  if (objectOf(text) === null) return complain(`No JSON object came: ${formatValue(text)}`);
+function showJson(text: string): boolean {
+  if (objectOf(text) === null) {
+    complain(`No JSON object came: ${formatValue(text)}`);
+    return true;
+  }
   // An Aphlict's is one line already. White space elsewhere than in a text cannot be escaped.
   const line = /[\r\n\t]/.test(text) ? JSON.stringify(JSON.parse(text)) : text;
-  print(line.replace(UNPRINTABLE, escaped));
+  return emit(line.replace(UNPRINTABLE, escaped));
 }
 
 /** A character as JSON may write it, too. */

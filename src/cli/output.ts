@@ -10,6 +10,21 @@ export function print(text: string): void {
   attempt(() => console.log(text));
 }
 
+/**
+ * Prints a line to standard output that somebody may have stopped to read, as `head` does.
+ *
+ * @returns Whether it could be written.
+ */
+export function emit(text: string): boolean {
+  let bytes = new TextEncoder().encode(`${text}\n`);
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Prints a line to standard error. */
 export function complain(text: string): void {
   // deno-lint-ignore no-console -- standard error is where a command's complaints go

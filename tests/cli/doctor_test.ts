@@ -1,0 +1,31 @@
+import type { ConsoleData } from "../../src/admin/console.ts";
+import { examineOpenFiles, type Patient } from "../../src/cli/doctor_host.ts";
+import { type Finding, Findings } from "../../src/cli/findings.ts";
+import { validate } from "../../src/config/validate.ts";
+import { assertEquals, assertStringIncludes } from "../assert.ts";
+
+const CONFIG = validate("aphlict.json", {
+  servers: [
+    { type: "client", port: 1, "limit.connections": 1000 },
+    { type: "admin", port: 2 },
+  ],
+  logs: [],
+  pidfile: "/run/aphlict/aphlict.pid",
+});
+
+/** What is said about a service that may have this many files open; `null`: it does not know. */
+function finding(openFiles: number | null): Finding | undefined {
+  const told = { now: { process: { openFiles } } } as ConsoleData;
+  const patient: Patient = { config: CONFIG, overseer: 1, state: null, told, isUp: true };
+  const findings = new Findings(() => {});
+  examineOpenFiles(findings, patient);
+  return findings.all[0];
+}
+
+Deno.test("a service has to be able to open as many files as it accepts browsers, and some more", () => {
+  assertEquals(
+    [null, 1024, 1099, 1100].map((openFiles) => finding(openFiles)?.outcome),
+    ["skipped", "warning", "warning", "ok"],
+  );
+  assertStringIncludes(finding(1024)?.hint ?? "", "LimitNOFILE=");
+});
