@@ -158,6 +158,24 @@ Deno.test("the live page says that the server is gone, and goes on with another 
   assertEquals(tab.complaints, []);
 });
 
+Deno.test("the live page takes no message of another process for one that it still shows", async () => {
+  const ports = freePorts(2);
+  await using tab = await (async () => {
+    await using service = await run({ ports });
+    await publish(service.admin, { subscribers: [], type: "first" });
+    const tab = await Tab.open(urlOf(service));
+    await tab.until('document.querySelector("#messages-table button")');
+    await tab.evaluate('document.querySelector("#hold").click()');
+    return tab;
+  })();
+  await using service = await run({ ports });
+  await publish(service.admin, { subscribers: [], type: "second" });
+  await tab.until('document.querySelector("#news").innerText.startsWith("Another process")');
+  assertEquals((await tab.evaluate(ROW))[2], "first");
+  await tab.evaluate('document.querySelector("#messages-table button").click()');
+  await tab.until(`${textOf("#messages-table pre")} === "The process that had it is gone."`);
+});
+
 itShows("says what is wrong with an answer, and goes on after it", busy, async (tab, stage) => {
   const well = stage.answer;
   for (
@@ -315,7 +333,8 @@ it("keeps focus, selection and what is open when it updates", async (tab, { admi
   await tab.until("document.querySelector('#messages-table button')");
   await tab.evaluate(`(() => {
     for (const details of document.querySelectorAll("details")) details.open = true;
-    getSelection().selectAllChildren(document.querySelector("#settings"));
+    const text = document.querySelector("#settings").firstChild;
+    getSelection().setBaseAndExtent(text, 2, text, 200);
     document.querySelector("#messages-table button").focus();
     window.former = document.activeElement;
   })()`);
