@@ -253,6 +253,7 @@ it("works when nothing has happened yet", async (tab) => {
   assertMatch(text, /Nothing needs looking after/);
   assertMatch(text, /No peers are configured\./);
   assertMatch(text, /No message has been published yet\./);
+  assertMatch(text, /Delivery latency\s+p50 – ms\s+p99 – ms\s+15 min ago\s+no values yet/);
   assertNotMatch(text, /NaN|undefined|null|Infinity|Invalid/);
 });
 
