@@ -51,6 +51,11 @@ const textOf = (selector: string) =>
 /** The texts of a message's row. */
 const ROW = '[...document.querySelector("#messages-table tbody tr").cells].map((c) => c.innerText)';
 
+async function kill({ process }: Running): Promise<void> {
+  process.kill("SIGKILL");
+  await process.ended();
+}
+
 /** Waits until the page has asked again, and shows what it was answered. */
 async function update(tab: Tab): Promise<void> {
   await tab.evaluate('document.querySelector("#updated").textContent = "old"');
@@ -128,15 +133,12 @@ it("shows markup in a type as text, and runs nothing of it", async (tab, { admin
 
 Deno.test("the live page says that the server is gone, and goes on with another process", async () => {
   const ports = freePorts(2);
-  const url = urlOf({ admin: ports[1] ?? 0 });
-  await using tab = await (async () => {
-    await using service = await run({ ports });
-    await publish(service.admin, { subscribers: [], type: "first" });
-    const tab = await Tab.open(url);
-    await tab.until('document.querySelector("#messages-table tbody")');
-    assertEquals(await tab.evaluate('document.querySelector("#gone").hidden'), true);
-    return tab;
-  })();
+  await using first = await run({ ports });
+  await publish(first.admin, { subscribers: [], type: "first" });
+  await using tab = await Tab.open(urlOf(first));
+  await tab.until('document.querySelector("#messages-table tbody")');
+  assertEquals(await tab.evaluate('document.querySelector("#gone").hidden'), true);
+  await kill(first);
   await tab.until('!document.querySelector("#gone").hidden');
   assertMatch(
     await tab.evaluate(textOf("#gone")),
@@ -160,16 +162,14 @@ Deno.test("the live page says that the server is gone, and goes on with another 
 
 Deno.test("the live page takes no message of another process for one that it still shows", async () => {
   const ports = freePorts(2);
-  await using tab = await (async () => {
-    await using service = await run({ ports });
-    await publish(service.admin, { subscribers: [], type: "first" });
-    const tab = await Tab.open(urlOf(service));
-    await tab.until('document.querySelector("#messages-table button")');
-    await tab.evaluate('document.querySelector("#hold").click()');
-    return tab;
-  })();
-  await using service = await run({ ports });
-  await publish(service.admin, { subscribers: [], type: "second" });
+  await using first = await run({ ports });
+  await publish(first.admin, { subscribers: [], type: "first" });
+  await using tab = await Tab.open(urlOf(first));
+  await tab.until('document.querySelector("#messages-table button")');
+  await tab.evaluate('document.querySelector("#hold").click()');
+  await kill(first);
+  await using second = await run({ ports });
+  await publish(second.admin, { subscribers: [], type: "second" });
   await tab.until('document.querySelector("#news").innerText.startsWith("Another process")');
   assertEquals((await tab.evaluate(ROW))[2], "first");
   await tab.evaluate('document.querySelector("#messages-table button").click()');
