@@ -24,9 +24,6 @@ import { instanceOf } from "./instance.ts";
 /** Commands refused by one listener that are logged one by one; the rest are counted. */
 export const REFUSAL_LOG_LIMIT = 10;
 
-/** What Phorge's health check expects of a request that is no WebSocket: exactly status 501. */
-export const NOT_A_WEBSOCKET = { status: 501, body: "HTTP/501 Use Websockets\n" } as const;
-
 const PONG_TEXT = '{"type":"pong"}';
 const PONG: TextMessage = { text: PONG_TEXT, bytes: new TextEncoder().encode(PONG_TEXT) };
 

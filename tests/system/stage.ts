@@ -90,7 +90,12 @@ export function empty(at: number): ConsoleData {
       uptimeMs: 0,
       restarts: null,
       servers,
-      hub: { ...hub, published: { published: 0, touched: 0, duplicate: 0 }, historyMessages: 0 },
+      hub: {
+        ...hub,
+        published: { published: 0, touched: 0, duplicate: 0 },
+        historyMessages: 0,
+        historyBytes: 0,
+      },
       peers: [],
       process: { ...now.process, openFiles: null },
       log: { leftOut: 0, lost: 0 },
