@@ -198,3 +198,30 @@ Deno.test("whom an admin server answers, and how much it takes, changes in place
   await adopt({});
   assertEquals(await guarded.post(TOKEN), 200);
 });
+
+Deno.test("what an administrator sees has everything but the token", async () => {
+  await using guarded = await Guarded.start();
+  const url = guarded.service.listening[1]?.url ?? "";
+  assertEquals(await guarded.post(TOKEN), 200);
+  const texts = await Promise.all(
+    ["metrics/", "status/", "console/", "console/data/", "health/ready"].map(async (path) => {
+      const response = await fetch(`${url}${path}`);
+      assertEquals(response.status, 200, path);
+      return await response.text();
+    }),
+  );
+  for (const text of texts) assertEquals(text.includes(TOKEN), false);
+  const { now, messages, configuration } = JSON.parse(texts[3] ?? "");
+  assertEquals(
+    now.servers.map(({ type, url, listening }: Record<string, unknown>) => [type, url, listening]),
+    guarded.service.listening.map(({ type, url }) => [type, url, true]),
+  );
+  assertEquals([now.ready, now.restarts, now.fingerprint], [
+    true,
+    null,
+    guarded.service.fingerprint,
+  ]);
+  assertEquals([now.hub.messages, messages.length], [1, 1]);
+  assertEquals(configuration.settings, JSON.parse(JSON.stringify(guarded.config)));
+  assertEquals(configuration.flags.includes(`${guarded.folder.path}/token`), true);
+});
