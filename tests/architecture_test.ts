@@ -79,7 +79,9 @@ const PLACES: ReadonlyMap<string, string> = new Map([
   ["@std/cli", "src/cli/args.ts"],
   ["@std/jsonc", "src/config/jsonc.ts"],
   ["@std/text", "src/config/suggest.ts"],
+  ["./console.css", "src/admin/page.ts"],
   ["./console.html", "src/admin/page.ts"],
+  ["./console.js", "src/admin/page.ts"],
   ["../deno.json", "src/version.ts"],
 ]);
 

@@ -96,7 +96,8 @@ export class Console {
   /** With the content of those that are short enough. */
   readonly #messages: { readonly note: MessageNote; readonly encoded: Encoded | null }[] = [];
   #former: Snapshot | null = null;
-  #nextId = 1;
+  /** Those of two processes differ, as long as neither takes more than 1,000 messages in a ms. */
+  #nextId = Date.now() * 1000;
 
   constructor(view: View) {
     this.#view = view;

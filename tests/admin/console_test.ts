@@ -112,7 +112,7 @@ Deno.test("a message is noted without its content", () => {
   const [note] = it.console.data().messages;
   assert(note !== undefined && note.at >= before && note.at <= Date.now());
   assertEquals(note, {
-    id: 1,
+    id: note.id,
     at: note.at,
     instance: "acme",
     type: "notification",
@@ -122,7 +122,7 @@ Deno.test("a message is noted without its content", () => {
     bytes: note.bytes,
   });
   assertEquals(JSON.stringify(it.console.data()).includes("secret"), false);
-  const content = it.console.content(1) ?? "";
+  const content = it.console.content(note.id) ?? "";
   assertEquals(JSON.parse(content).secret, "x");
   assertEquals(new TextEncoder().encode(content).length, note.bytes);
 });

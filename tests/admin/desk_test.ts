@@ -54,9 +54,11 @@ Deno.test("publishing takes the token, and so does seeing what was published", a
   for (const path of PATHS.slice(1, 7)) {
     assertEquals((await office.ask(path)).status, 200, path);
   }
-  const denied = await office.ask("/console/message/?id=1");
+  const data = await (await office.ask("/console/data/")).json();
+  const content = `/console/message/?id=${data.messages[0].id}`;
+  const denied = await office.ask(content);
   assertEquals([denied.status, denied.headers.get("www-authenticate")], [401, "Bearer"]);
-  const shown = await office.ask("/console/message/?id=1", { headers: right });
+  const shown = await office.ask(content, { headers: right });
   assertEquals([shown.status, (await shown.json()).subscribers], [200, ["A"]]);
   assertEquals(office.counters.refused.counts.token, 3);
 });
