@@ -96,11 +96,15 @@ export class Console {
   /** With the content of those that are short enough. */
   readonly #messages: { readonly note: MessageNote; readonly encoded: Encoded | null }[] = [];
   #former: Snapshot | null = null;
-  /** Those of two processes differ, as long as neither takes more than 1,000 messages in a ms. */
-  #nextId = Date.now() * 1000;
+  #nextId: number;
 
-  constructor(view: View) {
+  /**
+   * @param firstId Of a message. Those of two processes differ, as long as neither takes more than 1,000
+   * messages in a ms.
+   */
+  constructor(view: View, firstId: number = Date.now() * 1000) {
     this.#view = view;
+    this.#nextId = firstId;
   }
 
   /** Takes a sample. Call it each {@linkcode SAMPLE_INTERVAL_MS}. */

@@ -29,7 +29,7 @@ class Looking {
     }),
     settings: () => ({ path: "/etc/aphlict.json", flags: "--no-prompt", settings: { drain: 2 } }),
   };
-  readonly console = new Console(this.view);
+  readonly console = new Console(this.view, 1);
 
   /** Takes a sample at this time since the start. */
   sample(uptimeMs: number, change: Partial<Snapshot> = {}): void {

@@ -75,7 +75,7 @@ export class Office implements DeskOptions {
     settings: () => ({ path: "aphlict.json", flags: "--no-prompt", settings: {} }),
     isReady: () => this.ready,
   };
-  readonly console = new Console(this.view);
+  readonly console = new Console(this.view, 1);
   readonly counters = new AdminCounters();
   readonly complaints = new Allowance(() => {}, { lines: Infinity, periodMs: 60_000 });
   #rules: ReturnType<DeskOptions["rules"]> = {
