@@ -15,6 +15,7 @@ import { Whole } from "../log/format.ts";
 import { logger } from "../log/log.ts";
 import type { Distribution } from "../metrics/histogram.ts";
 import { Tally } from "../metrics/tally.ts";
+import { Admission } from "../websocket/admission.ts";
 import { listen as listenOnStreams } from "../websocket/net.ts";
 import { listen as listenOnServe } from "../websocket/serve.ts";
 import {
@@ -97,6 +98,7 @@ export class ClientFront {
   readonly #sockets = new SocketCounters();
   readonly #clients = new ClientCounters();
   readonly #refused = new Tally(REFUSALS);
+  readonly #admission = new Admission(() => this.#rules);
   readonly #bound = new Set<SocketServer>();
   #engine: Engine;
   #limits: ClientLimits;
@@ -124,6 +126,7 @@ export class ClientFront {
     const server = await ENGINES[this.#engine]({
       ...address,
       rules: () => this.#rules,
+      admission: this.#admission,
       counters: this.#sockets,
       otherwise: NOT_A_WEBSOCKET,
       accept: acceptClients(this.#hub, {

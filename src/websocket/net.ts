@@ -7,7 +7,7 @@
 import { createServer, type Server, type Socket as Stream } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { formatAddress } from "../config/config.ts";
-import { Admission, type Admitted, type Refusal } from "./admission.ts";
+import type { Admitted, Refusal } from "./admission.ts";
 import { Connection, type Home } from "./connection.ts";
 import { drain } from "./drain.ts";
 import { Outbox } from "./outbox.ts";
@@ -57,7 +57,6 @@ class NetServer implements SocketServer, Home {
   readonly #handshakes = new Set<Connection>();
   readonly #answered = new Set<Connection>();
   readonly #open = new Set<Connection>();
-  readonly #admission: Admission;
   #secure: SecureContext | null;
   #refusing = false;
   #shutdown: Promise<void> | null = null;
@@ -67,7 +66,6 @@ class NetServer implements SocketServer, Home {
     this.otherwise = options.otherwise;
     this.counters = options.counters;
     this.outbox = new Outbox(options.counters.writing);
-    this.#admission = new Admission(options.rules);
     this.#secure = options.tls && createSecureContext(options.tls);
     this.#server = createServer({ noDelay: true }, (stream) => this.#connected(stream));
     this.#watchdog = new Watchdog(
@@ -131,7 +129,7 @@ class NetServer implements SocketServer, Home {
   }
 
   admit(connection: Connection, header: (name: string) => string | null): Admitted | Refusal {
-    const admission = this.#admission.admit(connection.remoteHost, header);
+    const admission = this.#options.admission.admit(connection.remoteHost, header);
     if ("kind" in admission) return admission;
     this.#handshakes.delete(connection);
     this.#open.add(connection);
@@ -145,7 +143,7 @@ class NetServer implements SocketServer, Home {
   }
 
   left(connection: Connection, network: Admitted["network"] | undefined): void {
-    if (network !== undefined) this.#admission.leave(network);
+    if (network !== undefined) this.#options.admission.leave(network);
     this.#handshakes.delete(connection);
     this.#answered.delete(connection);
     this.#open.delete(connection);

@@ -6,7 +6,7 @@
  */
 
 import { formatAddress } from "../config/config.ts";
-import { Admission, behind } from "./admission.ts";
+import { behind } from "./admission.ts";
 import { drain } from "./drain.ts";
 import { isKey, pathOf } from "./handshake.ts";
 import { portReleased } from "./port.ts";
@@ -32,7 +32,7 @@ import type {
 export async function listen(options: SocketServerOptions): Promise<SocketServer> {
   const otherwise = encoder.encode(options.otherwise.body);
   const sockets = new Set<ServeSocket>();
-  const admission = new Admission(options.rules);
+  const { admission } = options;
   let refusing = false;
   let allGone = () => {};
   const server = Deno.serve(

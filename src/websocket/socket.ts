@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Admission } from "./admission.ts";
 import type { Networks } from "../config/network.ts";
 import type { Origins } from "../config/origin.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
@@ -152,6 +153,8 @@ export interface SocketServerOptions {
   readonly tls: TlsPair | null;
   /** Asked whenever it matters, as they may change. */
   rules(): SocketRules;
+  /** Who has a WebSocket: of all that were bound in the place of this one, as their sockets go on. */
+  readonly admission: Admission;
   readonly counters: SocketCounters;
   /** Takes over a new connection. */
   accept(socket: Socket): SocketHandlers;

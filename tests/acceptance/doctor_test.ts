@@ -66,6 +66,7 @@ Deno.test("of a service that is well every step is, with TLS, a peer, an instanc
   const [client = 0, admin = 0, other = 0] = freePorts(3);
   const tls = { "ssl.key": folder.write("a.key", key), "ssl.cert": folder.write("a.crt", cert) };
   const token = folder.write("token", "a-token-that-nobody-guesses");
+  Deno.chmodSync(token, 0o600);
   const origins = [`https://localhost:${client}`];
   await using daemon = new Daemon(() => ({
     servers: [

@@ -295,7 +295,7 @@ Deno.test("SIGHUP refuses what needs a restart of the service, and says what", a
   Deno.writeTextFileSync(path, JSON.stringify({ ...config, "memory.hint": 999 }));
   running.process.kill("SIGHUP");
   await running.process.line(
-    /ERROR Reload refused: memory\.hint or limit\.connections changed, which needs a restart/,
+    /ERROR Reload refused: memory\.hint changed, which needs a restart/,
   );
 });
 

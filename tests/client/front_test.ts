@@ -117,3 +117,17 @@ Deno.test("the figures of one that was bound again are of all its engines", asyn
   await until(() => bound.front.figures().ended.client === 2);
   assertEquals(bound.front.figures().connections, 0);
 });
+
+for (const engine of ENGINES) {
+  Deno.test(`the sockets of a former bound server count as well (${engine} engine)`, async () => {
+    const limits = { ...CLIENT.limits, connections: 1 };
+    await using bound = await Bound.open(engine, { limits });
+    using _first = await Wire.open(bound.port, []);
+    const [again = 0] = freePorts(1);
+    await bound.listen(again);
+    using second = await Wire.connect(again);
+    await second.send(REQUEST);
+    assertEquals((await second.head()).slice(0, 13), "HTTP/1.1 503 ");
+    assertEquals(bound.front.figures().connections, 1);
+  });
+}

@@ -13,6 +13,7 @@ import {
 } from "../../src/websocket/socket.ts";
 import { Networks } from "../../src/config/network.ts";
 import { Origins } from "../../src/config/origin.ts";
+import { Admission } from "../../src/websocket/admission.ts";
 import { listen } from "../../src/websocket/net.ts";
 import { listen as listenOnServe } from "../../src/websocket/serve.ts";
 import { freePorts } from "../acceptance/ports.ts";
@@ -54,6 +55,7 @@ class Running implements AsyncDisposable {
       port,
       tls: null,
       rules: () => running.rules,
+      admission: new Admission(() => running.rules),
       counters: running.counters,
       otherwise: { status: 501, body: "no" },
       accept: (socket) => {
