@@ -17,8 +17,11 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["log", ["config"]],
   ["client", ["config", "hub", "websocket", "log", "metrics"]],
   ["within.ts", []],
+  ["json.ts", []],
   ["admin", ["config", "hub", "websocket", "log", "metrics", "within.ts"]],
-  ["cluster", ["config", "hub", "log", "within.ts"]],
+  ["cluster", ["config", "hub", "log", "metrics", "within.ts", "json.ts"]],
+  // What a client server's client writes and reads.
+  ["reach", ["config", "log", "websocket", "json.ts"]],
   ["certificates.ts", ["config", "log"]],
   ["server.ts", ["config", "websocket", "log"]],
   ["version.ts", []],
@@ -48,20 +51,21 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "sight.ts",
     "telemetry.ts",
   ]],
-  ["supervisor", ["config"]],
+  ["supervisor", ["config", "json.ts"]],
   ["cli", [
     "config",
     "log",
-    // What a client server's client writes and reads.
-    "websocket",
     // What a message and a receipt are.
     "hub",
     // What `aphlict top` is shown.
     "admin",
+    "metrics",
+    "reach",
     "service.ts",
     "supervisor",
     "version.ts",
     "within.ts",
+    "json.ts",
   ]],
   ["main.ts", ["cli"]],
 ]);

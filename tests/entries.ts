@@ -13,7 +13,7 @@ import {
 } from "../src/config/config.ts";
 import { ADMIN_LIMITS, CLIENT_LIMITS } from "../src/config/limits.ts";
 import { Networks } from "../src/config/network.ts";
-import type { SocketLimits, SocketRules } from "../src/websocket/socket.ts";
+import type { SocketLimits, SocketRules } from "../src/websocket/rules.ts";
 
 /** A client server of which nothing but its type and port is said. */
 export const CLIENT: ClientServerConfig = {

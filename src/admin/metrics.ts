@@ -7,16 +7,8 @@
 
 import { type Family, format, type Labels } from "../metrics/exposition.ts";
 import type { Distribution } from "../metrics/histogram.ts";
-import type {
-  AdminServerSnapshot,
-  ClientServerSnapshot,
-  Counts,
-  PeerSnapshot,
-  Snapshot,
-} from "./snapshot.ts";
-
-/** States of a peer, in the order of their numbers. */
-const STATES = ["unknown", "up", "down", "self"] as const;
+import { PEER_STATES, type PeerStatus } from "../metrics/peer.ts";
+import type { AdminServerSnapshot, ClientServerSnapshot, Counts, Snapshot } from "./snapshot.ts";
 
 type Samples<T> = readonly (readonly [Labels, T])[];
 
@@ -145,7 +137,7 @@ export function familiesOf(snapshot: Snapshot): Family[] {
       "aphlict_peer_state",
       "1 for the state that a peer is in, 0 for the others.",
       peers.flatMap(({ peer, state }) =>
-        STATES.map((each) => [{ peer, state: each }, Number(each === state)] as const)
+        PEER_STATES.map((each) => [{ peer, state: each }, Number(each === state)] as const)
       ),
     ),
     gauge("aphlict_peer_queued", "Messages that wait for a peer.", ofPeers(others, "queued")),
@@ -234,7 +226,7 @@ function byReason<S extends Server>(
 }
 
 function ofPeers(
-  peers: readonly PeerSnapshot[],
+  peers: readonly PeerStatus[],
   value: "queued" | "sent" | "failed",
 ): Samples<number> {
   return peers.map((each) => [{ peer: each.peer }, each[value]] as const);

@@ -7,6 +7,7 @@
 import type { ServerType } from "../config/config.ts";
 import type { Overview } from "../hub/hub.ts";
 import type { Distribution } from "../metrics/histogram.ts";
+import type { PeerStatus } from "../metrics/peer.ts";
 
 /** How often each kind has happened. */
 export type Counts = Readonly<Record<string, number>>;
@@ -28,7 +29,7 @@ export interface Snapshot {
   readonly servers: readonly ServerSnapshot[];
   readonly hub: Overview;
   /** In the order of the configuration. */
-  readonly peers: readonly PeerSnapshot[];
+  readonly peers: readonly PeerStatus[];
   readonly process: ProcessSnapshot;
   readonly log: LogSnapshot;
 }
@@ -85,25 +86,6 @@ export interface AdminServerSnapshot extends ServerBasics {
   readonly bytesIn: number;
   /** From a message's first byte to its receipt, in seconds. */
   readonly publishing: Distribution;
-}
-
-/** How a peer is, as the status page tells it. */
-export interface PeerSnapshot {
-  readonly peer: string;
-  readonly state: "unknown" | "up" | "down" | "self";
-  readonly fingerprint: string | null;
-  readonly queued: number;
-  readonly sent: number;
-  readonly failed: number;
-  readonly dropped: number;
-  readonly "dropped.full": number;
-  readonly "dropped.old": number;
-  readonly "dropped.refused": number;
-  readonly "last.error": string | null;
-  /** In ms. */
-  readonly "last.failure": number | null;
-  /** In ms. */
-  readonly "last.contact": number | null;
 }
 
 /** How the process is. */

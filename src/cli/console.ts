@@ -6,10 +6,11 @@
 
 import type { ConsoleData } from "../admin/console.ts";
 import type { Config } from "../config/config.ts";
-import { ask, objectOf } from "./ask.ts";
-import { ReachError } from "./dial.ts";
-import { firstOf, placeOf } from "./place.ts";
-import { explainDenial } from "./refusal.ts";
+import { ask } from "../reach/ask.ts";
+import { objectOf } from "../json.ts";
+import { ReachError } from "../reach/dial.ts";
+import { firstOf, placeOf } from "../reach/place.ts";
+import { explainDenial } from "../reach/refusal.ts";
 
 /**
  * Asks the first admin server.

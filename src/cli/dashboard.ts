@@ -5,7 +5,8 @@
  */
 
 import type { ConsoleData, MessageNote } from "../admin/console.ts";
-import type { Counts, PeerSnapshot, ServerSnapshot, Snapshot } from "../admin/snapshot.ts";
+import type { Counts, ServerSnapshot, Snapshot } from "../admin/snapshot.ts";
+import type { PeerStatus } from "../metrics/peer.ts";
 import { formatTime, formatValue } from "../log/format.ts";
 import { bytes, formatDuration, number, some } from "./figures.ts";
 
@@ -124,7 +125,7 @@ function countRow(name: string, counts: Counts): string[] {
     }`])];
 }
 
-function peerLine(peer: PeerSnapshot): string {
+function peerLine(peer: PeerStatus): string {
   const { state, queued, sent, dropped } = peer;
   const url = formatValue(peer.peer);
   if (state === "self") return row("peer", [`${url} self`]);

@@ -5,11 +5,11 @@
  */
 
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
-import { examineHost, examineOpenFiles } from "./doctor_host.ts";
-import { examinePeers } from "./doctor_peers.ts";
-import { examineServers } from "./doctor_servers.ts";
-import { examineUrl, skipUrl } from "./doctor_url.ts";
-import { Findings, screenOf, show, verdict } from "./findings.ts";
+import { examineHost, examineOpenFiles } from "./doctor/host.ts";
+import { examinePeers } from "./doctor/peers.ts";
+import { examineServers } from "./doctor/servers.ts";
+import { examineUrl, skipUrl } from "./doctor/url.ts";
+import { Findings, screenOf, show, verdict } from "./doctor/findings.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { print } from "./output.ts";
 import { CA_OPTION, ORIGIN_OPTION, type PublicPlace, publicPlace, URL_OPTION } from "./public.ts";

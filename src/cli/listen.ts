@@ -8,14 +8,14 @@ import { UNPRINTABLE } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { formatTime, formatValue } from "../log/format.ts";
 import { UsageError } from "./args.ts";
-import { objectOf } from "./ask.ts";
+import { objectOf } from "../json.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
-import { ReachError } from "./dial.ts";
+import { ReachError } from "../reach/dial.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, emit } from "./output.ts";
-import { firstOf, type Place, placeOf } from "./place.ts";
+import { firstOf, type Place, placeOf } from "../reach/place.ts";
 import { CA_OPTION, ORIGIN_OPTION, originFor, publicPlace, URL_OPTION } from "./public.ts";
-import { Subscriber } from "./subscriber.ts";
+import { Subscriber } from "../reach/subscriber.ts";
 
 /** How often Phorge's JavaScript sends a ping, in ms. */
 const PING_INTERVAL_MS = 15_000;

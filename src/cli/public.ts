@@ -8,7 +8,7 @@
 import { Origins } from "../config/origin.ts";
 import { readAuthority, TlsError } from "../config/tls.ts";
 import { type OptionSpec, UsageError } from "./args.ts";
-import { originOf, type Place } from "./place.ts";
+import { originOf, type Place } from "../reach/place.ts";
 
 /** Where browsers find the client server. */
 export const URL_OPTION: OptionSpec = {

@@ -11,13 +11,14 @@ import { asFingerprint } from "../hub/fingerprint.ts";
 import { InvalidMessage, type Message, parseMessage } from "../hub/message.ts";
 import type { AdminServerConfig } from "../config/config.ts";
 import { UsageError } from "./args.ts";
-import { ask, objectOf } from "./ask.ts";
+import { ask } from "../reach/ask.ts";
+import { objectOf } from "../json.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
-import { ReachError } from "./dial.ts";
+import { ReachError } from "../reach/dial.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, print } from "./output.ts";
-import { firstOf, placeOf } from "./place.ts";
-import { explainDenial } from "./refusal.ts";
+import { firstOf, placeOf } from "../reach/place.ts";
+import { explainDenial } from "../reach/refusal.ts";
 
 /** Publishes a message. */
 export const send: Command = {

@@ -6,12 +6,13 @@
 
 import { formatTime, formatValue } from "../log/format.ts";
 import { readState, type State } from "../supervisor/state.ts";
-import { ask, objectOf } from "./ask.ts";
+import { ask } from "../reach/ask.ts";
+import { objectOf } from "../json.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
-import { ReachError } from "./dial.ts";
+import { ReachError } from "../reach/dial.ts";
 import { formatDuration } from "./figures.ts";
 import { complain, print } from "./output.ts";
-import { connectable } from "./place.ts";
+import { connectable } from "../reach/place.ts";
 import { findRunning } from "./running.ts";
 
 /** Tells whether Aphlict runs, and how it is. */

@@ -12,10 +12,10 @@ import { UsageError } from "./args.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { askConsole } from "./console.ts";
 import { dashboard } from "./dashboard.ts";
-import { ReachError } from "./dial.ts";
+import { ReachError } from "../reach/dial.ts";
 import { wrap } from "./help.ts";
 import { complain, print } from "./output.ts";
-import { firstOf, placeOf } from "./place.ts";
+import { firstOf, placeOf } from "../reach/place.ts";
 import { Terminal } from "./terminal.ts";
 
 /** How often the figures are asked for, in seconds. */

@@ -18,11 +18,9 @@ import { Tally } from "../metrics/tally.ts";
 import { Admission } from "../websocket/admission.ts";
 import { listen as listenOnStreams } from "../websocket/net.ts";
 import { listen as listenOnServe } from "../websocket/serve.ts";
+import { type RefusalKind, REFUSALS, type SocketRules } from "../websocket/rules.ts";
 import {
-  type RefusalKind,
-  REFUSALS,
   SocketCounters,
-  type SocketRules,
   type SocketServer,
   type SocketServerOptions,
 } from "../websocket/socket.ts";

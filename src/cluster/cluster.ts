@@ -12,9 +12,10 @@
 import type { PeerConfig } from "../config/config.ts";
 import type { Hub, Publication } from "../hub/hub.ts";
 import type { Message } from "../hub/message.ts";
+import type { PeerStatus } from "../metrics/peer.ts";
 import { within } from "../within.ts";
 import { PATIENCE_MS } from "./connection.ts";
-import { Peer, type PeerStatus, PROBE_INTERVAL_MS } from "./peer.ts";
+import { Peer, PROBE_INTERVAL_MS } from "./peer.ts";
 import { DEFAULT_QUEUE_LIMITS } from "./queue.ts";
 
 /** How long a peer may be sent what waits for it when the service stops, in ms. */

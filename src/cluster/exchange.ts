@@ -9,6 +9,7 @@ import { formatAddress } from "../config/config.ts";
 import type { Token } from "../config/token.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
 import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
+import { objectOf } from "../json.ts";
 import type { Answer } from "./answer.ts";
 import type { Relayed } from "./queue.ts";
 
@@ -83,18 +84,4 @@ function explain({ status, reason }: Answer): string {
   }
   if (status === 501) return `${answers}: that is a client port. Name its admin port`;
   return answers;
-}
-
-type Json = Readonly<Record<string, unknown>>;
-
-function objectOf(json: string): Json | null {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? value as Json
-      : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }

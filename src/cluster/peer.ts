@@ -11,6 +11,7 @@
 import { formatAddress, type PeerConfig } from "../config/config.ts";
 import { readAuthority, TlsError } from "../config/tls.ts";
 import { readToken, type Token, TokenError } from "../config/token.ts";
+import type { PeerState, PeerStatus } from "../metrics/peer.ts";
 import type { Answer } from "./answer.ts";
 import { Backoff, FIRST_MS, LONGEST_MS } from "./backoff.ts";
 import { type Address, Connection, ConnectionClosed, ConnectionError } from "./connection.ts";
@@ -35,42 +36,6 @@ export const PROBE_INTERVAL_MS = 15_000;
 
 /** How often a peer that closes idle connections is connected to, in ms. */
 const RECONNECT_INTERVAL_MS = 5000;
-
-/**
- * - `unknown`: not reached yet.
- * - `up`: its last answer was a good one.
- * - `down`: its last answer was not, or there was none. It is being tried again.
- * - `self`: it is this very server, which needs no messages of its own.
- */
-export type PeerState = "unknown" | "up" | "down" | "self";
-
-/** How a peer is, as the status page tells it. */
-export interface PeerStatus {
-  /** Such as `http://192.0.2.7:22281/`. */
-  readonly peer: string;
-  readonly state: PeerState;
-  /** The last one known. */
-  readonly fingerprint: string | null;
-  /** What waits for it, of whatever {@linkcode Kind}. */
-  readonly queued: number;
-  /** Messages that it has acknowledged, having got them from this server first or not. */
-  readonly sent: number;
-  /** Connections and requests that failed. */
-  readonly failed: number;
-  /** Messages that this server has given up bringing to it; another one may have brought them. */
-  readonly dropped: number;
-  /** More waited than may. */
-  readonly "dropped.full": number;
-  /** They waited for too long. */
-  readonly "dropped.old": number;
-  /** It refused them. */
-  readonly "dropped.refused": number;
-  readonly "last.error": string | null;
-  /** Since then, in ms. */
-  readonly "last.failure": number | null;
-  /** Since its last answer, in ms. */
-  readonly "last.contact": number | null;
-}
 
 /** What a peer needs. */
 export interface PeerOptions {

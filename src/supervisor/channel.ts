@@ -7,6 +7,7 @@
  */
 
 import type { Config } from "../config/config.ts";
+import { objectOf } from "../json.ts";
 
 /**
  * What the overseer tells the service: to start with a configuration, or to take another one over and
@@ -52,7 +53,7 @@ export function encode(message: UseCommand | Report): Uint8Array<ArrayBuffer> {
 
 /** The report that a line carries; `null` when it is none. */
 export function parseReport(line: string): Report | null {
-  const value = parse(line);
+  const value = objectOf(line);
   switch (value?.["type"]) {
     case "listening": {
       const { pid, urls } = value;
@@ -77,7 +78,7 @@ export function parseReport(line: string): Report | null {
 
 /** The configuration that a line tells to use; `null` when it is no command. */
 export function parseUse(line: string): Config | null {
-  const value = parse(line);
+  const value = objectOf(line);
   // The overseer has validated it.
   return value?.["type"] === "use" ? value["config"] as Config : null;
 }
@@ -94,18 +95,6 @@ export async function* linesOf(
     if (rest.length > LINE_LIMIT) rest = "";
   }
   if (rest !== "") yield rest;
-}
-
-function parse(line: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? value as Readonly<Record<string, unknown>>
-      : null;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return null;
-  }
 }
 
 function areTexts(value: unknown): value is string[] {

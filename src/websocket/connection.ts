@@ -16,14 +16,13 @@ import { closePayload, OPCODE } from "./frame.ts";
 import { type Admitted, behind, type Refusal } from "./admission.ts";
 import { type Handshake, HandshakeReader, refused, timedOut } from "./handshake.ts";
 import type { Outbox, Writer } from "./outbox.ts";
+import type { RefusalKind, SocketLimits } from "./rules.ts";
 import type {
   EndKind,
   PlainAnswer,
-  RefusalKind,
   Socket,
   SocketCounters,
   SocketHandlers,
-  SocketLimits,
   TextMessage,
 } from "./socket.ts";
 

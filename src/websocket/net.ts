@@ -12,13 +12,12 @@ import { Connection, type Home } from "./connection.ts";
 import { drain } from "./drain.ts";
 import { Outbox } from "./outbox.ts";
 import { Watchdog } from "./watchdog.ts";
+import type { RefusalKind, SocketLimits } from "./rules.ts";
 import type {
   PlainAnswer,
-  RefusalKind,
   Socket,
   SocketCounters,
   SocketHandlers,
-  SocketLimits,
   SocketServer,
   SocketServerOptions,
   TlsPair,

@@ -10,9 +10,9 @@ import { behind } from "./admission.ts";
 import { drain } from "./drain.ts";
 import { isKey, pathOf } from "./handshake.ts";
 import { portReleased } from "./port.ts";
+import type { RefusalKind } from "./rules.ts";
 import type {
   EndKind,
-  RefusalKind,
   Socket,
   SocketCounters,
   SocketHandlers,

@@ -14,7 +14,7 @@ import {
   taking,
 } from "./bad_peer.ts";
 import { Browser } from "./browser.ts";
-import type { PeerStatus } from "../../src/cluster/peer.ts";
+import type { PeerStatus } from "../../src/metrics/peer.ts";
 import { peersOf, range } from "./cluster.ts";
 import { freePorts } from "./ports.ts";
 import { peerAt, type PeerEntry, publish, residentBytes, run, type Running } from "./server.ts";

@@ -2,7 +2,7 @@
  * `aphlict doctor`: everything that is well is said to be, and each breakage has its name.
  */
 
-import type { Finding } from "../../src/cli/findings.ts";
+import type { Finding } from "../../src/cli/doctor/findings.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";

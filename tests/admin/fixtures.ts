@@ -4,9 +4,9 @@ import { AdminFront } from "../../src/admin/front.ts";
 import type {
   AdminServerSnapshot,
   ClientServerSnapshot,
-  PeerSnapshot,
   Snapshot,
 } from "../../src/admin/snapshot.ts";
+import type { PeerStatus } from "../../src/metrics/peer.ts";
 import { ClientFront, ClientLog } from "../../src/client/front.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import { Allowance } from "../../src/log/allowance.ts";
@@ -42,7 +42,7 @@ export function adminSnapshot(
 }
 
 /** A peer that has not been reached yet. */
-export const UNKNOWN_PEER: PeerSnapshot = {
+export const UNKNOWN_PEER: PeerStatus = {
   peer: "https://notify2.example.com:22281/",
   state: "unknown",
   fingerprint: null,

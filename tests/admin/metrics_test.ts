@@ -1,5 +1,6 @@
 import { exposition, familiesOf } from "../../src/admin/metrics.ts";
-import type { PeerSnapshot, Snapshot } from "../../src/admin/snapshot.ts";
+import type { Snapshot } from "../../src/admin/snapshot.ts";
+import type { PeerStatus } from "../../src/metrics/peer.ts";
 import { assertEquals } from "../assert.ts";
 import { listen } from "../hub/fixtures.ts";
 import { read, type ReadFamily, type Sample } from "../metrics/prometheus.ts";
@@ -7,7 +8,7 @@ import { adminSnapshot, clientSnapshot, Office, UNKNOWN_PEER } from "./fixtures.
 
 /** A service that has one of everything. */
 function full(office: Office): Snapshot {
-  const peer = (change: Partial<PeerSnapshot>) => ({ ...UNKNOWN_PEER, ...change });
+  const peer = (change: Partial<PeerStatus>) => ({ ...UNKNOWN_PEER, ...change });
   const snapshot = office.snapshot();
   const { at } = snapshot;
   return {

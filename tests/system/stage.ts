@@ -6,7 +6,8 @@
 
 import type { ConsoleData, MessageNote, Sample } from "../../src/admin/console.ts";
 import { page } from "../../src/admin/page.ts";
-import type { PeerSnapshot, ServerSnapshot, Snapshot } from "../../src/admin/snapshot.ts";
+import type { ServerSnapshot, Snapshot } from "../../src/admin/snapshot.ts";
+import type { PeerStatus } from "../../src/metrics/peer.ts";
 import { serviceFlags, shellQuote } from "../../src/config/permissions.ts";
 import { validate } from "../../src/config/validate.ts";
 import { Histogram, RECEIVERS, SECONDS } from "../../src/metrics/histogram.ts";
@@ -239,7 +240,7 @@ function busySnapshot(at: number): Snapshot {
   };
 }
 
-function peer(peer: string, change: Partial<PeerSnapshot>): PeerSnapshot {
+function peer(peer: string, change: Partial<PeerStatus>): PeerStatus {
   return {
     peer,
     state: "up",

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { Networks } from "../../src/config/network.ts";
 import { Origins } from "../../src/config/origin.ts";
 import { Admission, type Admitted, behind, type Refusal } from "../../src/websocket/admission.ts";
-import type { SocketLimits, SocketRules } from "../../src/websocket/socket.ts";
+import type { SocketLimits, SocketRules } from "../../src/websocket/rules.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { socketRules } from "../entries.ts";
 

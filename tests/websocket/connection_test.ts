@@ -8,13 +8,8 @@ import type { Socket as Stream } from "node:net";
 import type { Admitted, Refusal } from "../../src/websocket/admission.ts";
 import { Connection, type Home } from "../../src/websocket/connection.ts";
 import { Outbox } from "../../src/websocket/outbox.ts";
-import {
-  type EndKind,
-  type RefusalKind,
-  SocketCounters,
-  type SocketHandlers,
-  type SocketLimits,
-} from "../../src/websocket/socket.ts";
+import type { RefusalKind, SocketLimits } from "../../src/websocket/rules.ts";
+import { type EndKind, SocketCounters, type SocketHandlers } from "../../src/websocket/socket.ts";
 import { REQUEST } from "../acceptance/wire.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { SOCKET_LIMITS } from "../entries.ts";

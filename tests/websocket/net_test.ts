@@ -2,13 +2,11 @@
  * The socket engine over real sockets, with limits small enough to meet.
  */
 
+import type { RefusalKind, SocketLimits, SocketRules } from "../../src/websocket/rules.ts";
 import {
   type EndKind,
-  type RefusalKind,
   type Socket,
   SocketCounters,
-  type SocketLimits,
-  type SocketRules,
   type SocketServer,
 } from "../../src/websocket/socket.ts";
 import { Networks } from "../../src/config/network.ts";

@@ -1,8 +1,8 @@
-import type { ConsoleData } from "../../src/admin/console.ts";
-import { examineOpenFiles, type Patient } from "../../src/cli/doctor_host.ts";
-import { type Finding, Findings } from "../../src/cli/findings.ts";
-import { validate } from "../../src/config/validate.ts";
-import { assertEquals, assertStringIncludes } from "../assert.ts";
+import type { ConsoleData } from "../../../src/admin/console.ts";
+import { examineOpenFiles, type Patient } from "../../../src/cli/doctor/host.ts";
+import { type Finding, Findings } from "../../../src/cli/doctor/findings.ts";
+import { validate } from "../../../src/config/validate.ts";
+import { assertEquals, assertStringIncludes } from "../../assert.ts";
 
 const CONFIG = validate("aphlict.json", {
   servers: [

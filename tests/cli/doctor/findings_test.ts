@@ -1,6 +1,6 @@
-import { ReachError } from "../../src/cli/dial.ts";
-import { type Finding, Findings, textOf, verdict } from "../../src/cli/findings.ts";
-import { assertEquals, assertRejects } from "../assert.ts";
+import { ReachError } from "../../../src/reach/dial.ts";
+import { type Finding, Findings, textOf, verdict } from "../../../src/cli/doctor/findings.ts";
+import { assertEquals, assertRejects } from "../../assert.ts";
 
 const PLAIN = { width: null, colours: false };
 const FAILED: Finding = {

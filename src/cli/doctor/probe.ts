@@ -5,13 +5,13 @@
  */
 
 import { randomBytes } from "node:crypto";
-import type { AdminServerConfig } from "../config/config.ts";
-import { TokenError } from "../config/token.ts";
-import { objectOf } from "./ask.ts";
-import { ReachError } from "./dial.ts";
-import { placeOf } from "./place.ts";
-import { compose, post } from "./send.ts";
-import type { Subscriber } from "./subscriber.ts";
+import type { AdminServerConfig } from "../../config/config.ts";
+import { TokenError } from "../../config/token.ts";
+import { objectOf } from "../../json.ts";
+import { ReachError } from "../../reach/dial.ts";
+import { placeOf } from "../../reach/place.ts";
+import { compose, post } from "../send.ts";
+import type { Subscriber } from "../../reach/subscriber.ts";
 
 /**
  * Publishes a message for a random topic, and waits for it at a WebSocket.

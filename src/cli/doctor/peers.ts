@@ -4,17 +4,18 @@
  * @module
  */
 
-import type { ConsoleData } from "../admin/console.ts";
-import { formatAddress, type PeerConfig } from "../config/config.ts";
-import { readAuthority, TlsError } from "../config/tls.ts";
-import { readToken, TokenError } from "../config/token.ts";
-import { asFingerprint } from "../hub/fingerprint.ts";
-import { formatValue } from "../log/format.ts";
-import { type Answer, ask, objectOf } from "./ask.ts";
-import { ReachError } from "./dial.ts";
+import type { ConsoleData } from "../../admin/console.ts";
+import { formatAddress, type PeerConfig } from "../../config/config.ts";
+import { readAuthority, TlsError } from "../../config/tls.ts";
+import { readToken, TokenError } from "../../config/token.ts";
+import { asFingerprint } from "../../hub/fingerprint.ts";
+import { formatValue } from "../../log/format.ts";
+import { type Answer, ask } from "../../reach/ask.ts";
+import { objectOf } from "../../json.ts";
+import { ReachError } from "../../reach/dial.ts";
 import type { Findings } from "./findings.ts";
-import { connectable, type Place } from "./place.ts";
-import { explainDenial, isStatusPage } from "./refusal.ts";
+import { connectable, type Place } from "../../reach/place.ts";
+import { explainDenial, isStatusPage } from "../../reach/refusal.ts";
 
 /** How far the clocks of two hosts may be apart, in ms: a `Date` header has whole seconds. */
 const CLOCK_LIMIT_MS = 5000;

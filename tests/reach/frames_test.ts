@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { clientFrame, FrameError, FrameReader, type Received } from "../../src/cli/frames.ts";
+import { clientFrame, FrameError, FrameReader, type Received } from "../../src/reach/frames.ts";
 import { Decoder } from "../../src/websocket/decoder.ts";
 import { closePayload, frameSize, OPCODE, writeFrame } from "../../src/websocket/frame.ts";
 import { assertEquals, assertThrows } from "../assert.ts";

@@ -4,25 +4,25 @@
  * @module
  */
 
-import type { ConsoleData } from "../admin/console.ts";
-import { clusterWarnings } from "../config/cluster.ts";
-import { type Config, formatAddress, type ServerConfig } from "../config/config.ts";
-import { ConfigError } from "../config/error.ts";
-import { loadConfig } from "../config/load.ts";
-import { connectionLimit, memoryWarning } from "../config/memory.ts";
-import { formatTime, formatValue } from "../log/format.ts";
-import { holderOf, PidfileError } from "../supervisor/pidfile.ts";
-import { readState, type State } from "../supervisor/state.ts";
-import { VERSION } from "../version.ts";
-import { ask } from "./ask.ts";
-import { type Findings as Inspection, inspect } from "./check.ts";
-import { askConsole } from "./console.ts";
-import { ReachError } from "./dial.ts";
-import { formatDuration, number, some } from "./figures.ts";
+import type { ConsoleData } from "../../admin/console.ts";
+import { clusterWarnings } from "../../config/cluster.ts";
+import { type Config, formatAddress, type ServerConfig } from "../../config/config.ts";
+import { ConfigError } from "../../config/error.ts";
+import { loadConfig } from "../../config/load.ts";
+import { connectionLimit, memoryWarning } from "../../config/memory.ts";
+import { formatTime, formatValue } from "../../log/format.ts";
+import { holderOf, PidfileError } from "../../supervisor/pidfile.ts";
+import { readState, type State } from "../../supervisor/state.ts";
+import { VERSION } from "../../version.ts";
+import { ask } from "../../reach/ask.ts";
+import { type Findings as Inspection, inspect } from "../check.ts";
+import { askConsole } from "../console.ts";
+import { ReachError } from "../../reach/dial.ts";
+import { formatDuration, number, some } from "../figures.ts";
 import type { Findings } from "./findings.ts";
-import { placeOf, portOf } from "./place.ts";
-import { isClientPort, isStatusPage } from "./refusal.ts";
-import { resolveName } from "./resolve.ts";
+import { placeOf, portOf } from "../../reach/place.ts";
+import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
+import { resolveName } from "../resolve.ts";
 
 /** Files that the service has open beside those of browsers: servers, peers, logs, Deno's own. */
 const OTHER_FILES = 100;

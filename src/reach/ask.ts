@@ -136,16 +136,3 @@ export function broken(error: unknown): ReachError {
       : `closes the connection without an answer (${formatValue(message, 100)})`,
   );
 }
-
-/** A JSON object; `null` when the text is none. */
-export function objectOf(json: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? value as Readonly<Record<string, unknown>>
-      : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-}

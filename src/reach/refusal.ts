@@ -5,7 +5,8 @@
  */
 
 import { formatValue } from "../log/format.ts";
-import { type Answer, objectOf } from "./ask.ts";
+import { type Answer } from "./ask.ts";
+import { objectOf } from "../json.ts";
 import { ReachError } from "./dial.ts";
 
 /** The body of an Aphlict's answer to whatever asks for no WebSocket. */

@@ -1,4 +1,4 @@
-import { originOf, pathOf, placeOf, portOf } from "../../src/cli/place.ts";
+import { originOf, pathOf, placeOf, portOf } from "../../src/reach/place.ts";
 import { parsePublicUrl } from "../../src/cli/public.ts";
 import { UsageError } from "../../src/cli/args.ts";
 import { CLIENT_LIMITS } from "../../src/config/limits.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { ReachError } from "./dial.ts";
-import { some } from "./figures.ts";
-import { print } from "./output.ts";
-import { wrap } from "./help.ts";
+import { ReachError } from "../../reach/dial.ts";
+import { some } from "../figures.ts";
+import { print } from "../output.ts";
+import { wrap } from "../help.ts";
 
 /** How a step went. */
 export type Outcome = "ok" | "warning" | "failed" | "skipped";

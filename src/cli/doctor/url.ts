@@ -5,15 +5,15 @@
  */
 
 import { isIP } from "node:net";
-import { type Config, formatAddress } from "../config/config.ts";
-import { Origins } from "../config/origin.ts";
-import { formatValue } from "../log/format.ts";
-import { dial, namesOf, ReachError } from "./dial.ts";
-import { type Attempt, examineWebSocket, tellExpiry } from "./doctor_servers.ts";
+import { type Config, formatAddress } from "../../config/config.ts";
+import { Origins } from "../../config/origin.ts";
+import { formatValue } from "../../log/format.ts";
+import { dial, namesOf, ReachError } from "../../reach/dial.ts";
+import { type Attempt, examineWebSocket, tellExpiry } from "./servers.ts";
 import type { Findings } from "./findings.ts";
-import { hostOf, type Place, portOf } from "./place.ts";
-import type { PublicPlace } from "./public.ts";
-import { resolveName } from "./resolve.ts";
+import { hostOf, type Place, portOf } from "../../reach/place.ts";
+import type { PublicPlace } from "../public.ts";
+import { resolveName } from "../resolve.ts";
 
 const SOCKET = "public WebSocket";
 const MESSAGE = "public message";

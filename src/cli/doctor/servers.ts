@@ -4,17 +4,17 @@
  * @module
  */
 
-import type { AdminServerConfig, ClientServerConfig, Config } from "../config/config.ts";
-import { readAuthority, TlsError } from "../config/tls.ts";
-import { ask } from "./ask.ts";
-import { daysUntil, EXPIRY_WARNING_DAYS } from "./check.ts";
-import { dial, namesOf, ReachError } from "./dial.ts";
+import type { AdminServerConfig, ClientServerConfig, Config } from "../../config/config.ts";
+import { readAuthority, TlsError } from "../../config/tls.ts";
+import { ask } from "../../reach/ask.ts";
+import { daysUntil, EXPIRY_WARNING_DAYS } from "../check.ts";
+import { dial, namesOf, ReachError } from "../../reach/dial.ts";
 import type { Findings } from "./findings.ts";
-import { firstOf, type Place, placeOf } from "./place.ts";
+import { firstOf, type Place, placeOf } from "../../reach/place.ts";
 import { probe } from "./probe.ts";
-import { originFor } from "./public.ts";
-import { explainDenial, isClientPort, isStatusPage } from "./refusal.ts";
-import { Subscriber } from "./subscriber.ts";
+import { originFor } from "../public.ts";
+import { explainDenial, isClientPort, isStatusPage } from "../../reach/refusal.ts";
+import { Subscriber } from "../../reach/subscriber.ts";
 
 /** What the steps about a message go by. */
 export interface Errand {

@@ -1,5 +1,5 @@
-import type { Answer } from "../../src/cli/ask.ts";
-import { explainDenial, explainRefusal } from "../../src/cli/refusal.ts";
+import type { Answer } from "../../src/reach/ask.ts";
+import { explainDenial, explainRefusal } from "../../src/reach/refusal.ts";
 import { assertStringIncludes } from "../assert.ts";
 
 function answer(status: number, text: string = "", headers: Record<string, string> = {}): Answer {

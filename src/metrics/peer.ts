@@ -1,0 +1,42 @@
+/**
+ * How a peer is, in figures: as the status page, the metrics and the live page tell it.
+ *
+ * @module
+ */
+
+/**
+ * - `unknown`: not reached yet.
+ * - `up`: its last answer was a good one.
+ * - `down`: its last answer was not, or there was none. It is being tried again.
+ * - `self`: it is this very server, which needs no messages of its own.
+ */
+export const PEER_STATES = ["unknown", "up", "down", "self"] as const;
+export type PeerState = typeof PEER_STATES[number];
+
+/** See the module. */
+export interface PeerStatus {
+  /** Such as `http://192.0.2.7:22281/`. */
+  readonly peer: string;
+  readonly state: PeerState;
+  /** The last one known. */
+  readonly fingerprint: string | null;
+  /** What waits for it: messages, and what it is asked or offered in place of others. */
+  readonly queued: number;
+  /** Messages that it has acknowledged, having got them from this server first or not. */
+  readonly sent: number;
+  /** Connections and requests that failed. */
+  readonly failed: number;
+  /** Messages that this server has given up bringing to it; another one may have brought them. */
+  readonly dropped: number;
+  /** More waited than may. */
+  readonly "dropped.full": number;
+  /** They waited for too long. */
+  readonly "dropped.old": number;
+  /** It refused them. */
+  readonly "dropped.refused": number;
+  readonly "last.error": string | null;
+  /** Since then, in ms. */
+  readonly "last.failure": number | null;
+  /** Since its last answer, in ms. */
+  readonly "last.contact": number | null;
+}
