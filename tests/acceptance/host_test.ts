@@ -6,7 +6,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { Folder } from "../folder.ts";
 import { APHLICT, Daemon } from "./daemon.ts";
 import { Process } from "./process.ts";
-import { publish, ROOT } from "./server.ts";
+import { freePorts } from "./ports.ts";
+import { publish, ROOT, writeConfig } from "./server.ts";
 
 /** Runs something to its end. */
 async function execute(
@@ -143,5 +144,34 @@ if (Deno.uid() === 0) {
     await using daemon = new Daemon(() => ({ user: "root" }));
     await daemon.start();
     assertEquals(Deno.statSync(`/proc/${daemon.pid("service")}`).uid, Deno.uid());
+  });
+}
+
+for (
+  const [connections, line] of [
+    [
+      500,
+      /WARNING This host allows 400 open files, enough for 300 connections, fewer than the 500 /,
+    ],
+    [300, /INFO This host allows 400 open files, enough for 300 connections\./],
+  ] as const
+) {
+  Deno.test(`a host with 400 open files is told to hold ${connections} connections, or not to`, async () => {
+    using folder = new Folder();
+    const [client = 0, admin = 0] = freePorts(2);
+    const { path } = writeConfig(folder, {
+      servers: [
+        { type: "client", port: client, listen: "127.0.0.1", "limit.connections": connections },
+        { type: "admin", port: admin },
+      ],
+    });
+    await using process = new Process(
+      "sh",
+      ["-c", 'ulimit -n 400; exec "$@"', "sh", APHLICT, "serve", "--config", path],
+      { env: { DENO: Deno.execPath() } },
+    );
+    await process.line(line);
+    const metrics = await (await fetch(`http://127.0.0.1:${admin}/metrics/`)).text();
+    assertStringIncludes(metrics, "\naphlict_open_files_limit 400\n");
   });
 }

@@ -6,7 +6,7 @@
 
 import { assert, assertEquals } from "../assert.ts";
 import { Browser } from "./browser.ts";
-import { publish, run, type Running, type RunOptions, status } from "./server.ts";
+import { publish, residentBytes, run, type Running, type RunOptions, status } from "./server.ts";
 
 export const MB = 1_000_000;
 
@@ -15,6 +15,9 @@ export type SurvivalOptions = RunOptions & {
   readonly caCert?: string;
   readonly origin?: string;
 };
+
+/** By how much an attack may have the service's resident memory grow, in MB. */
+const GROWTH_MB = 150;
 
 /** Runs a service and an honest browser through an attack. */
 export function survives(
@@ -31,6 +34,7 @@ export function survives(
       ...(options.origin ? { origin: options.origin } : {}),
     };
     await using honest = await Browser.open(running.client, open);
+    const before = residentBytes(running);
     const attacked = Promise.withResolvers<void>();
     const slowest = slowestStatus(running, attacked.promise);
     try {
@@ -39,6 +43,8 @@ export function survives(
       attacked.resolve();
       await slowest;
     }
+    const grown = (residentBytes(running) - before) / MB;
+    assert(grown < GROWTH_MB, `it has taken ${grown} MB`);
     assert(await slowest < 2000, `the status page took ${await slowest} ms`);
     await publish(running.admin, { subscribers: ["HONEST"], n: "last" });
     assertEquals(JSON.parse((await honest.all()).at(-1) ?? "").n, "last");
