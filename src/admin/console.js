@@ -550,7 +550,7 @@ function addContent(row, note) {
 /** Throws with what to tell when it is not to be had. */
 async function contentOf({ id, fingerprint }) {
   for (;;) {
-    // Another process numbers its messages from the beginning.
+    // Another process has none of its messages.
     if (heard.fingerprint !== fingerprint) throw new Error("The process that had it is gone.");
     const headers = token === null ? {} : { authorization: `Bearer ${token}` };
     const response = await get(`message/?id=${id}`, headers);
