@@ -125,7 +125,7 @@ export class Overseer {
    */
   async run(): Promise<boolean> {
     this.#known.change({});
-    const first = await this.#start("first");
+    const first = await this.#start("first", 0);
     this.#options.announce(
       this.#isStopping ? { type: "failed", problems: ["It was told to stop meanwhile."] } : first,
     );
@@ -173,7 +173,8 @@ export class Overseer {
     this.#events.put({ kind: "stop", why });
   }
 
-  async #start(attempt: "first" | "again"): Promise<Start> {
+  /** @param restarts How often the service has been started again, this time included. */
+  async #start(attempt: "first" | "again", restarts: number): Promise<Start> {
     if (this.#isStopping) return { type: "failed", problems: ["It is being stopped."] };
     const { deno, root, detached, openFiles, show } = this.#options;
     let child: Child;
@@ -186,7 +187,7 @@ export class Overseer {
           ...["--config", this.#config.path],
           ...["--attempt", attempt],
           ...["--console", detached ? "none" : "stderr"],
-          ...["--restarts", `${this.#known.state.restarts}`],
+          ...["--restarts", `${restarts}`],
           ...openFiles === null ? [] : ["--open-files", openFiles],
         ]),
         this.#config,
@@ -259,13 +260,15 @@ export class Overseer {
       for (const problem of config.lines) log.warning("{problem}", { problem });
       log.warning("The service is started with the configuration as it was before.");
     }
+    const restarts = this.#known.state.restarts + 1;
     const { start, givenUp } = await this.#startWith(
       "lines" in config ? this.#config : config,
       "again",
+      restarts,
     );
     for (const problem of givenUp ?? []) log.error("{problem}", { problem });
     if (start.type === "listening") {
-      this.#known.change({ restarts: this.#known.state.restarts + 1 });
+      this.#known.change({ restarts });
       log.info("The service (pid {pid}) listens again.", { pid: start.pid });
     }
     return { start, givenUp };
@@ -274,10 +277,14 @@ export class Overseer {
   /**
    * Starts the service with a configuration, or with the one before if it cannot start with that.
    */
-  async #startWith(next: Config, attempt: "first" | "again"): Promise<Restart> {
+  async #startWith(
+    next: Config,
+    attempt: "first" | "again",
+    restarts: number,
+  ): Promise<Restart> {
     const former = this.#config;
     this.#adopt(next);
-    let start = await this.#start(attempt);
+    let start = await this.#start(attempt, restarts);
     let givenUp: readonly string[] | null = null;
     if (
       start.type === "failed" && !this.#isStopping &&
@@ -285,7 +292,7 @@ export class Overseer {
     ) {
       givenUp = start.problems;
       this.#adopt(former);
-      start = await this.#start("again");
+      start = await this.#start("again", restarts);
     }
     if (start.type === "failed" && !this.#isStopping) this.#failed(start.problems);
     return { start, givenUp };
@@ -346,7 +353,7 @@ export class Overseer {
     this.#child = null;
     this.#known.change({ service: null });
     await this.#end(old);
-    const { start, givenUp } = await this.#startWith(next, "first");
+    const { start, givenUp } = await this.#startWith(next, "first", this.#known.state.restarts);
     if (givenUp !== null) {
       return wentBack(
         `${why} The service was stopped for it, and could not start:`,

@@ -459,6 +459,8 @@ Deno.test("a service that is killed comes back; the pidfile stays true, browsers
   assertStringIncludes(daemon.log, "INFO The service is started again in 2 s.");
   const { output } = await daemon.run("status");
   assertMatch(output, /restarts {4}1\nlast end {4}\S+: the service was ended by SIGKILL\n/);
+  const metrics = await (await fetch(`http://127.0.0.1:${admin}/metrics/`)).text();
+  assertStringIncludes(metrics, "\naphlict_restarts_total 1\n", "the service knows it, too");
 });
 
 Deno.test("a service that keeps dying is started again after longer and longer", async () => {

@@ -4,6 +4,7 @@
 
 import { assertEquals } from "../assert.ts";
 import { Daemon } from "./daemon.ts";
+import { freePorts } from "./ports.ts";
 import { publish } from "./server.ts";
 import { until } from "./until.ts";
 
@@ -51,6 +52,32 @@ for (const verb of ["serve", "run"]) {
     });
     assertEquals(daemon.log.includes("ERROR"), false, daemon.log);
   });
+}
+
+for (
+  const [what, answers] of [["answers nothing", false], ["is not there", null]] as const
+) {
+  Deno.test(`a collector that ${what} keeps the service neither from its work nor from stopping`, async () => {
+    const [port = 0] = freePorts(1);
+    using _collector = answers === null ? null : silent(port);
+    await using daemon = new Daemon(() => ({ telemetry: `http://127.0.0.1:${port}` }));
+    await daemon.start();
+    await publish(daemon.written.admin, { subscribers: ["A"] });
+    const { code, output } = await daemon.run("stop");
+    assertEquals([code, output.endsWith("Stopped.")], [0, true], output);
+    assertEquals(/did not stop|ERROR/.test(daemon.log), false, daemon.log);
+  });
+}
+
+/** Takes connections, and says nothing. */
+function silent(port: number): Disposable {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port });
+  const connections = new DisposableStack();
+  void (async () => {
+    for await (const connection of listener) connections.use(connection);
+  })();
+  connections.defer(() => listener.close());
+  return connections;
 }
 
 Deno.test("without telemetry nothing is exported", async () => {
