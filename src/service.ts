@@ -5,6 +5,7 @@
  */
 
 import { Console, SAMPLE_INTERVAL_MS } from "./admin/console.ts";
+import { REFUSALS } from "./admin/desk.ts";
 import { AdminFront, readRules, type Rules } from "./admin/front.ts";
 import { Certificates, type Found } from "./certificates.ts";
 import { ClientFront, ClientLog } from "./client/front.ts";
@@ -13,7 +14,7 @@ import type { Config, ServerType } from "./config/config.ts";
 import { TokenError } from "./config/token.ts";
 import { generateFingerprint } from "./hub/fingerprint.ts";
 import { Hub } from "./hub/hub.ts";
-import { Allowance } from "./log/allowance.ts";
+import { Allowances } from "./log/allowance.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
 import { LagMeter } from "./metrics/lag.ts";
@@ -116,8 +117,13 @@ export async function startService(
     relay: cluster,
     console: new Console(sight),
     view: sight,
-    complaints: new Allowance((count) =>
-      log.warning("{count} more requests were refused in the last minute.", { count })
+    complaints: new Allowances(
+      REFUSALS,
+      (count, kind) =>
+        log.warning("{count} more requests were refused in the last minute ({kind}).", {
+          count,
+          kind,
+        }),
     ),
   };
   const clientLog = new ClientLog();

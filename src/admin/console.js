@@ -111,10 +111,11 @@ const REQUESTS = {
   forbidden: '"allow" does not have their address',
   token: "They did not have the token",
   page: "A page in a browser has sent them",
-  busy: "Too many were being received or answered",
+  busy: "Too much was being received",
   large: "Their body was too long",
   invalid: "They were no messages",
   misdirected: "There is nothing there, or not for this method",
+  slow: "Their body did not arrive in time",
   broken: "Their body did not arrive whole",
   stopping: "The server stopped, or changed its certificate",
 };

@@ -4,16 +4,17 @@
  * @module
  */
 
+import { isAddressInUrl } from "../config/host.ts";
 import type { AdminLimits } from "../config/limits.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
 import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
-import type { Allowance } from "../log/allowance.ts";
+import type { Allowances } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 import { Tally } from "../metrics/tally.ts";
-import { BodyTooLong, readBody } from "./body.ts";
+import { BodyTooLong, BodyTooSlow, Intake, NoRoom } from "./body.ts";
 import type { Console, View } from "./console.ts";
 import { type Denial, denyAddress, denyToken, type Gate } from "./gate.ts";
 import { exposition } from "./metrics.ts";
@@ -42,14 +43,14 @@ export interface Relay {
 }
 
 /** Why a request was turned away. */
-const REFUSALS = [
+export const REFUSALS = [
   // `allow` does not have its address.
   "forbidden",
   // It has not the token.
   "token",
   // A page in a browser has sent it.
   "page",
-  // Too many requests are being received or answered.
+  // Too many messages are being received, or too many bytes.
   "busy",
   // Its body is longer than allowed.
   "large",
@@ -57,16 +58,18 @@ const REFUSALS = [
   "invalid",
   // Nothing is there, or not for this method.
   "misdirected",
+  // Its body did not arrive in time.
+  "slow",
   // Its body did not arrive whole.
   "broken",
   // The server stops, or changes its certificate.
   "stopping",
 ] as const;
-type AdminRefusal = typeof REFUSALS[number];
+export type AdminRefusal = typeof REFUSALS[number];
 
 /** What an admin server has done. */
 export class AdminCounters {
-  /** Requests that are being received or answered. */
+  /** Messages that are being received or answered. */
   requests = 0;
   bytesIn = 0;
   readonly refused = new Tally<AdminRefusal>(REFUSALS);
@@ -84,8 +87,8 @@ export interface DeskOptions {
   /** Asked for each request, as they may change. */
   rules(): { readonly gate: Gate; readonly limits: AdminLimits };
   readonly counters: AdminCounters;
-  /** Lines about refused requests, of all servers together. */
-  readonly complaints: Allowance;
+  /** Lines about refused requests, of all servers together: each reason has its own. */
+  readonly complaints: Allowances<AdminRefusal>;
 }
 
 /** What of the server's end the answers depend on. */
@@ -109,6 +112,7 @@ export interface Remote {
 /** See the module. */
 export class Desk {
   readonly #options: DeskOptions;
+  readonly #intake = new Intake();
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -116,31 +120,13 @@ export class Desk {
 
   /** Answers one request. */
   async answer(request: Request, remote: Remote, port: Port): Promise<Response> {
-    const { counters } = this.#options;
-    const { gate, limits } = this.#options.rules();
+    const { gate } = this.#options.rules();
     const denial = denyAddress(gate, remote.host);
     if (denial !== null) return this.#deny(denial, remote);
     const target = URL.parse(request.url);
     if (!target) {
       return this.#refuse("invalid", 400, "The request target is malformed", remote);
     }
-    // Does not count: who sees no sign of life would end a server that has much to do.
-    if (target.pathname === "/health/live" && request.method !== "POST") {
-      return new Response("live\n");
-    }
-    counters.requests++;
-    try {
-      if (counters.requests > limits.requests) {
-        const error = `More than ${limits.requests} requests are being answered`;
-        return this.#refuse("busy", 503, error, remote, { headers: { "retry-after": "1" } });
-      }
-      return await this.#route(request, target, remote, port);
-    } finally {
-      counters.requests--;
-    }
-  }
-
-  async #route(request: Request, target: URL, remote: Remote, port: Port): Promise<Response> {
     const instance = target.searchParams.get("instance") || DEFAULT_INSTANCE;
     if (instance.length > INSTANCE_LIMIT) {
       const error = `An instance's name has at most ${INSTANCE_LIMIT} characters`;
@@ -156,6 +142,8 @@ export class Desk {
         if (fingerprint !== null) relay.heard(fingerprint);
         return Response.json(statusOf(hub.status(instance), relay.status()));
       }
+      case "GET /health/live":
+        return new Response("live\n");
       case "GET /health/ready": {
         const isReady = !port.isStopping && view.isReady();
         return new Response(isReady ? "ready\n" : "not ready\n", { status: isReady ? 200 : 503 });
@@ -174,12 +162,13 @@ export class Desk {
   }
 
   /**
-   * The live page. It is shown under an address, not under a name: a page of another site could have its
-   * own name lead here, and read what is shown.
+   * The live page. Without TLS it is shown under an address, not under a name: a page of another site could
+   * have its own name lead here, and read what is shown.
    */
   #show(request: Request, target: URL, remote: Remote): Response {
     const { console } = this.#options;
-    if (!isAddress(target.hostname)) {
+    const { protocol, hostname } = target;
+    if (protocol === "http:" && hostname !== "localhost" && !isAddressInUrl(hostname)) {
       const error = `Name this server by its address or as localhost, not as ${target.hostname}`;
       return this.#refuse("invalid", 403, error, remote);
     }
@@ -218,8 +207,14 @@ export class Desk {
     if (request.headers.has("origin") || request.headers.has("sec-fetch-site")) {
       return this.#refuse("page", 403, "Pages in browsers cannot publish", remote);
     }
+    if (counters.requests >= limits.requests) {
+      return this.#refuse("busy", 503, `${limits.requests} messages are being received`, remote, {
+        headers: RETRY,
+      });
+    }
+    counters.requests++;
     try {
-      const body = await port.receive(readBody(request, limits.message));
+      const body = await port.receive(this.#intake.read(request, limits.message));
       // Some listeners have been told to go, or are about to be.
       if (port.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
       counters.bytesIn += body.bytes;
@@ -242,6 +237,13 @@ export class Desk {
         const text = `The body is longer than ${limits.message} bytes`;
         return this.#refuse("large", 413, text, remote);
       }
+      if (error instanceof NoRoom) {
+        const text = "There is no room for the body beside those that are being received";
+        return this.#refuse("busy", 503, text, remote, { headers: RETRY });
+      }
+      if (error instanceof BodyTooSlow) {
+        return this.#refuse("slow", 408, "The body did not arrive in time", remote);
+      }
       if (error instanceof SyntaxError) {
         const { message: detail } = error;
         return this.#refuse("invalid", 400, "The body is not JSON", remote, { detail });
@@ -254,6 +256,8 @@ export class Desk {
       return this.#refuse("broken", 400, "The body did not arrive whole", remote, {
         detail: error,
       });
+    } finally {
+      counters.requests--;
     }
   }
 
@@ -286,7 +290,7 @@ export class Desk {
   ): Response {
     const { counters, complaints } = this.#options;
     counters.refused.add(kind);
-    if (complaints.take()) {
+    if (complaints.take(kind)) {
       const text = "<{remote}> Answered {status}: {error}";
       const values = { remote: remote.name, status, error };
       if (detail === undefined) log.info(`${text}.`, values);
@@ -296,10 +300,8 @@ export class Desk {
   }
 }
 
+/** For who may come back in a moment; in seconds. */
+const RETRY = { "retry-after": "1" } as const;
+
 /** What is shown now is of no use later. */
 const UNCACHED = { "cache-control": "no-store" } as const;
-
-/** Whether a URL's host is an address, or the name that every host has for itself. */
-function isAddress(hostname: string): boolean {
-  return hostname === "localhost" || /^(\[.*\]|[\d.]+)$/.test(hostname);
-}

@@ -10,7 +10,7 @@ import type { ClientLimits } from "../config/limits.ts";
 import { Networks } from "../config/network.ts";
 import { Origins } from "../config/origin.ts";
 import type { Hub } from "../hub/hub.ts";
-import { Allowance } from "../log/allowance.ts";
+import { Allowance, Allowances } from "../log/allowance.ts";
 import { Whole } from "../log/format.ts";
 import { logger } from "../log/log.ts";
 import type { Distribution } from "../metrics/histogram.ts";
@@ -51,8 +51,13 @@ export class ClientLog {
     log.warning("{count} more lines about browsers were left out in the last minute.", { count })
   );
   readonly #troubles = new Allowance(() => {}, { lines: 1, periodMs: 60_000 });
-  readonly #refusals = new Allowance((count) =>
-    log.warning("{count} more WebSockets were refused in the last minute.", { count })
+  readonly #refusals = new Allowances(
+    REFUSALS,
+    (count, kind) =>
+      log.warning("{count} more WebSockets were refused in the last minute ({kind}).", {
+        count,
+        kind,
+      }),
   );
 
   /** Tells what an administrator can put right. */
@@ -61,8 +66,8 @@ export class ClientLog {
   }
 
   /** Tells of a WebSocket that was refused. */
-  refused(remoteAddress: string, reason: string): void {
-    if (!this.#refusals.take()) return;
+  refused(remoteAddress: string, kind: RefusalKind, reason: string): void {
+    if (!this.#refusals.take(kind)) return;
     log.info("<{remoteAddress}> Refused a WebSocket: {reason}.", { remoteAddress, reason });
   }
 }
@@ -135,7 +140,7 @@ export class ClientFront {
       trouble: (message) => this.#log.trouble(message),
       refused: (remoteAddress, kind, reason) => {
         this.#refused.add(kind);
-        this.#log.refused(remoteAddress, reason);
+        this.#log.refused(remoteAddress, kind, reason);
       },
     });
     // Connections of former ones go on.
@@ -146,14 +151,13 @@ export class ClientFront {
 
   /** What its browsers have done, and how they are. Costs a look at each. */
   figures(): ClientFigures {
-    const sum = (of: (server: SocketServer) => number) =>
-      [...this.#bound].reduce((sum, server) => sum + of(server), 0);
+    const queued = [...this.#bound].map(({ queuedBytes }) => queuedBytes);
     const { bytesIn, bytesOut, writing } = this.#sockets;
     const { opened, messages, ended, ignored } = this.#clients;
     return {
       type: "client",
       refused: this.#refused.counts,
-      connections: sum(({ open }) => open),
+      connections: this.#admission.open,
       connectionLimit: this.#limits.connections,
       opened,
       ended: ended.counts,
@@ -161,7 +165,7 @@ export class ClientFront {
       ignored: ignored.counts,
       bytesIn,
       bytesOut,
-      backlogBytes: sum(({ queuedBytes }) => queuedBytes),
+      backlogBytes: queued.reduce((sum, each) => sum + each, 0),
       writing: writing.distribution,
     };
   }

@@ -114,7 +114,7 @@ class Client implements SocketHandlers {
       this.#spend(1);
       return;
     }
-    if (this.#spend(costOf(command))) this.#obey(command);
+    if (this.#spend(costOf(command, this.#options.limits()))) this.#obey(command);
   }
 
   close(kind: EndKind, fault: string | null): void {
@@ -238,15 +238,15 @@ class Client implements SocketHandlers {
 
 /**
  * For how many commands one counts: a replay looks at all that is remembered, a subscription at each of its
- * topics. As many topics as a listener may have by default can be subscribed to at once.
+ * topics. As many topics as a listener may have count for as many commands as it may send in a second.
  */
-function costOf(command: Command): number {
+function costOf(command: Command, { subscriptions, commands }: ClientLimits): number {
   switch (command.command) {
     case "replay":
       return 10;
     case "ping":
       return 1;
     default:
-      return 1 + command.topics.length / 25;
+      return 1 + commands * command.topics.length / subscriptions;
   }
 }

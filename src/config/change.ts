@@ -17,8 +17,8 @@ import { servicePermissions } from "./permissions.ts";
 export function restartReasons(from: Config, to: Config): string[] {
   const reasons = KEYS.filter(([, part]) => JSON.stringify(part(from)) !== JSON.stringify(part(to)))
     .map(([key]) => key);
-  // The heap is as large as they need, and a process cannot change its own.
-  return reasons.length === 0 && heapLimit(from) !== heapLimit(to)
+  // A process cannot enlarge its heap; one that is too large does no harm.
+  return reasons.length === 0 && heapLimit(from) < heapLimit(to)
     ? ["limit.connections or limit.message"]
     : reasons;
 }

@@ -51,3 +51,8 @@ export function knownAddresses(host: string): readonly string[] | null {
 export function canonicalHost(host: string): string | null {
   return URL.parse(`http://${formatAddress(host, 1)}`)?.hostname.replace(/\.$/, "") ?? null;
 }
+
+/** Whether a URL's host is an address, and no name. */
+export function isAddressInUrl(hostname: string): boolean {
+  return /^(\[.*\]|[\d.]+)$/.test(hostname);
+}

@@ -6,6 +6,7 @@
  */
 
 import { quote } from "./error.ts";
+import { isAddressInUrl } from "./host.ts";
 
 /** What to do about a pattern that cannot be used; `""` when there is nothing particular to say. */
 export function originFault(pattern: string): string | null {
@@ -26,7 +27,9 @@ export function originFault(pattern: string): string | null {
   if (/\*/.test(withoutStar(pattern))) {
     return "A * stands only for the first part of the host, as in https://*.example.com.";
   }
-  if (isWild(pattern) && isAddress(url.hostname)) return "An address has no part that * could be.";
+  if (isWild(pattern) && isAddressInUrl(url.hostname)) {
+    return "An address has no part that * could be.";
+  }
   return null;
 }
 
@@ -90,8 +93,4 @@ function withoutStar(pattern: string): string {
 
 function normalized(pattern: string, url: URL): string {
   return isWild(pattern) ? url.origin.replace("://", "://*.") : url.origin;
-}
-
-function isAddress(hostname: string): boolean {
-  return /^(\[.*\]|[\d.]+)$/.test(hostname);
 }

@@ -58,3 +58,24 @@ export class Allowance {
     Deno.unrefTimer(timer);
   }
 }
+
+/** An allowance for each kind of line, so that none hides another. */
+export class Allowances<Kind extends string> {
+  readonly #byKind: ReadonlyMap<Kind, Allowance>;
+
+  /** @param tell See {@linkcode Allowance}; it is told the kind as well. */
+  constructor(
+    kinds: readonly Kind[],
+    tell: (count: number, kind: Kind) => void,
+    limit: AllowanceLimit = DEFAULT_ALLOWANCE,
+  ) {
+    this.#byKind = new Map(
+      kinds.map((kind) => [kind, new Allowance((count) => tell(count, kind), limit)]),
+    );
+  }
+
+  /** Whether one more line of a kind may be written now. */
+  take(kind: Kind): boolean {
+    return this.#byKind.get(kind)?.take() ?? false;
+  }
+}

@@ -60,8 +60,11 @@ function numeral(value: number): string {
 }
 
 function escape(text: string): string {
-  // What is no UTF-8 would make all of it unreadable.
-  return text.toWellFormed().replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll(
+  // What is no UTF-8, and NUL in Prometheus' own reader, would make all of it unreadable.
+  return text.toWellFormed().replaceAll("\0", "\uFFFD").replaceAll("\\", "\\\\").replaceAll(
+    "\n",
+    "\\n",
+  ).replaceAll(
     '"',
     '\\"',
   );

@@ -113,5 +113,5 @@ function networkOf(address: string): string {
   const after = groups(tail ?? "");
   const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
   const all = [...before, ...Array<string>(Math.max(0, zeros)).fill("0"), ...after];
-  return `${all.slice(0, 4).join(":")}::/64`;
+  return `${canonicalAddress(`${all.slice(0, 4).join(":")}::`)}/64`;
 }

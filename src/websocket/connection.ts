@@ -188,8 +188,9 @@ export class Connection implements Socket, Writer {
   /** @internal The stream has brought something. */
   data(chunk: Uint8Array): void {
     const { bytesPerSecond } = this.#home.limits;
-    this.#received += chunk.length;
     this.#home.counters.bytesIn += chunk.length;
+    // The head of a request has a limit of its own.
+    if (this.#phase !== "handshake") this.#received += chunk.length;
     if (this.#received > bytesPerSecond) {
       // It has had its answer, and sends on.
       if (this.#phase === "ending") return this.drop();
@@ -271,7 +272,7 @@ export class Connection implements Socket, Writer {
     }
     this.#network = admission.network;
     this.path = handshake.path;
-    this.#reader = new Decoder(this.#home.limits.messageBytes);
+    this.#reader = new Decoder(() => this.#home.limits.messageBytes);
     this.#enter("open");
     if (!this.#stream.write(handshake.response)) this.#blocked = true;
     this.#handlers = this.#home.accept(this);

@@ -50,7 +50,7 @@ const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Reads one connection. */
 export class Decoder {
-  readonly #limit: number;
+  readonly #limit: () => number;
   /** What has come of a header or control frame that is not whole. */
   #start = NOTHING;
   /** Payload of the data frame at hand that has not come yet, in bytes. */
@@ -65,8 +65,8 @@ export class Decoder {
   #message: UnfinishedMessage | null = null;
   #done = false;
 
-  /** @param limit Bytes of one message, whatever its fragments. */
-  constructor(limit: number) {
+  /** @param limit Bytes of one message, whatever its fragments; asked for each part, as it may change. */
+  constructor(limit: () => number) {
     this.#limit = limit;
   }
 
@@ -128,8 +128,9 @@ export class Decoder {
       throw new ProtocolError(1002, "it began a message within another one");
     }
     const size = (this.#message?.size ?? 0) + length;
-    if (size > this.#limit) {
-      throw new ProtocolError(1009, `it announced a message of ${size} bytes, over ${this.#limit}`);
+    const limit = this.#limit();
+    if (size > limit) {
+      throw new ProtocolError(1009, `it announced a message of ${size} bytes, over ${limit}`);
     }
   }
 
@@ -138,7 +139,7 @@ export class Decoder {
     const whole = this.#final && this.#missing === 0;
     if (whole && this.#message === null) return decodeText(part, this.#isText);
     this.#message ??= new UnfinishedMessage(this.#isText);
-    this.#message.append(part, this.#limit);
+    this.#message.append(part, this.#limit());
     if (!whole) return null;
     const text = this.#message.finish();
     this.#message = null;
@@ -169,12 +170,12 @@ class UnfinishedMessage {
     this.#validator = isText ? new TextDecoder("utf-8", { fatal: true }) : null;
   }
 
-  /** @param limit The caller holds to it; no more room than this is ever made. */
+  /** @param limit The caller holds to it; no more room than this is ever made ahead. */
   append(part: Uint8Array, limit: number): void {
     if (this.#validator) valid(() => this.#validator?.decode(part, { stream: true }));
     const size = this.size + part.length;
     if (size > this.#bytes.length) {
-      const room = new Uint8Array(Math.min(Math.max(size, 2 * this.#bytes.length), limit));
+      const room = new Uint8Array(Math.max(size, Math.min(2 * this.#bytes.length, limit)));
       room.set(this.#bytes);
       this.#bytes = room;
     }

@@ -24,7 +24,8 @@ import type {
 /**
  * Binds a server and accepts WebSockets on it.
  *
- * Of the limits it holds `connections` and, once a message is whole, `messageBytes`.
+ * Of the limits it holds `connections`, `address` and, once a message is whole, `messageBytes`; a silent
+ * peer is pinged after half of `silenceMs` and `answerMs`, and is gone after both.
  *
  * @throws {Error} What `Deno.serve` throws when it cannot bind or the certificate is no good.
  */
@@ -91,9 +92,20 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
       const socket = new ServeSocket(upgrade.socket, remoteAddress, path, options.counters);
       upgrade.socket.binaryType = "arraybuffer";
       let handlers: SocketHandlers | null = null;
+      let isGone = false;
+      // One that has not answered a ping is closed twice.
+      const leave = () => {
+        if (isGone) return;
+        isGone = true;
+        admission.leave(admitted.network);
+      };
+      // Of a client that is gone before its answer the runtime tells nothing.
+      const vanished = setTimeout(leave, options.rules().limits.handshakeMs);
+      Deno.unrefTimer(vanished);
       upgrade.socket.onopen = () => {
-        // Its request came before the stop; the shutdown waits for it.
-        if (refusing) return socket.close(1001, "");
+        clearTimeout(vanished);
+        // Its request came before the stop; the shutdown waits for it. Or its place was given up.
+        if (refusing || isGone) return socket.close(1001, "");
         sockets.add(socket);
         const owner = options.accept(socket);
         handlers = owner;
@@ -104,15 +116,12 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
       upgrade.socket.onerror = (event) => {
         trouble = event instanceof ErrorEvent ? event.message : "";
       };
-      let isGone = false;
-      // Also when it has never been open.
       upgrade.socket.onclose = ({ wasClean }) => {
-        // One that has not answered a ping is closed twice.
-        if (isGone) return;
-        isGone = true;
-        admission.leave(admitted.network);
+        leave();
         sockets.delete(socket);
-        handlers?.close(socket.endKind(wasClean, trouble), socket.fault);
+        const owner = handlers;
+        handlers = null;
+        owner?.close(socket.endKind(wasClean, trouble), socket.fault);
         if (sockets.size === 0) allGone();
       };
       return upgrade.response;

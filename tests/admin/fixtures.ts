@@ -1,5 +1,11 @@
 import { Console } from "../../src/admin/console.ts";
-import { AdminCounters, Desk, type DeskOptions, type Port } from "../../src/admin/desk.ts";
+import {
+  AdminCounters,
+  Desk,
+  type DeskOptions,
+  type Port,
+  REFUSALS,
+} from "../../src/admin/desk.ts";
 import { AdminFront } from "../../src/admin/front.ts";
 import type {
   AdminServerSnapshot,
@@ -9,7 +15,7 @@ import type {
 import type { PeerStatus } from "../../src/metrics/peer.ts";
 import { ClientFront, ClientLog } from "../../src/client/front.ts";
 import type { Hub } from "../../src/hub/hub.ts";
-import { Allowance } from "../../src/log/allowance.ts";
+import { Allowances } from "../../src/log/allowance.ts";
 import { ADMIN, CLIENT } from "../entries.ts";
 import { makeHub } from "../hub/fixtures.ts";
 
@@ -77,7 +83,7 @@ export class Office implements DeskOptions {
   };
   readonly console = new Console(this.view, 1);
   readonly counters = new AdminCounters();
-  readonly complaints = new Allowance(() => {}, { lines: Infinity, periodMs: 60_000 });
+  readonly complaints = new Allowances(REFUSALS, () => {}, { lines: Infinity, periodMs: 60_000 });
   #rules: ReturnType<DeskOptions["rules"]> = {
     gate: { allow: null, token: null },
     limits: ADMIN.limits,

@@ -126,7 +126,7 @@ export function decode(decoder: Decoder, chunks: Iterable<Uint8Array>): Outcome[
 
 /** What a new decoder makes of the chunks. */
 export function decoded(limit: number, chunks: Iterable<Uint8Array>): Outcome[] {
-  return decode(new Decoder(limit), chunks);
+  return decode(new Decoder(() => limit), chunks);
 }
 
 /** A handshake as far as it can be compared. */

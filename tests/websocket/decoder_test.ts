@@ -478,26 +478,26 @@ for (
   ] as const
 ) {
   Deno.test(`after ${what} a decoder says nothing more and throws nothing more`, () => {
-    const decoder = new Decoder(1000);
+    const decoder = new Decoder(() => 1000);
     assertThrows(() => [...decoder.decode(bad.slice())], ProtocolError);
     assertEquals(decode(decoder, [NEXT, bad, ...bytewise(NEXT)]), []);
   });
 }
 
 Deno.test("after a close frame in an earlier chunk a decoder says nothing more", () => {
-  const decoder = new Decoder(1000);
+  const decoder = new Decoder(() => 1000);
   assertEquals(decode(decoder, [frame("", { opcode: OPCODE.close })]), [close(null)]);
   assertEquals(decode(decoder, [NEXT, frame("", { opcode: 3 })]), []);
 });
 
 Deno.test("when the caller stops early a decoder says nothing more", () => {
-  const decoder = new Decoder(1000);
+  const decoder = new Decoder(() => 1000);
   for (const _ of decoder.decode(concat(NEXT, NEXT))) break;
   assertEquals(decode(decoder, [NEXT]), []);
 });
 
 Deno.test("bad text on one connection leaves the text of others alone", () => {
-  const half = new Decoder(1000);
+  const half = new Decoder(() => 1000);
   assertEquals(decode(half, [frame(hex("f0 9f"), { final: false })]), []);
   assertEquals(decoded(1000, [frame(hex("61 f0 9f"))]), [error(1007)]);
   assertEquals(decode(half, [frame(hex("98 80"), { opcode: 0 })]), [message("😀")]);
@@ -602,7 +602,7 @@ const SMALL = 64;
 Deno.test("any bytes give messages within the limit, and at most one error at the end", () => {
   fc.assert(
     fc.property(anything, places, (input, places) => {
-      const decoder = new Decoder(SMALL);
+      const decoder = new Decoder(() => SMALL);
       const outcomes = decode(decoder, cut(input, places));
       for (const [index, outcome] of outcomes.entries()) {
         if (outcome.type === "message") assertEquals(outcome.text.length <= SMALL, true);

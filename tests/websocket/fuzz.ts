@@ -85,7 +85,7 @@ class DecoderSubject implements Subject {
   }
 
   run(chunks: readonly Uint8Array[]): readonly Outcome[] {
-    const decoder = new Decoder(this.#limit);
+    const decoder = new Decoder(() => this.#limit);
     const outcomes = decode(decoder, chunks);
     for (const [index, outcome] of outcomes.entries()) {
       const over = outcome.type === "error" || outcome.type === "close";
