@@ -11,7 +11,7 @@ import { within } from "../within.ts";
  * Bytes of all bodies that are being received, in the least. Phorge's are small, and peers send one after the
  * other: this is for somebody who begins a thousand large ones.
  */
-const TOGETHER = 64 * 1024 * 1024;
+const TOGETHER = 32 * 1024 * 1024;
 
 /** How many bodies of the largest size there is room for, where that is more. */
 const LARGE_ONES = 4;

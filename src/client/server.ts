@@ -238,7 +238,8 @@ class Client implements SocketHandlers {
 
 /**
  * For how many commands one counts: a replay looks at all that is remembered, a subscription at each of its
- * topics. As many topics as a listener may have count for as many commands as it may send in a second.
+ * topics. 40 topics count for one, or more where all that a listener may have would come to more than a
+ * second's commands.
  */
 function costOf(command: Command, { subscriptions, commands }: ClientLimits): number {
   switch (command.command) {
@@ -247,6 +248,6 @@ function costOf(command: Command, { subscriptions, commands }: ClientLimits): nu
     case "ping":
       return 1;
     default:
-      return 1 + commands * command.topics.length / subscriptions;
+      return 1 + command.topics.length * Math.min(1 / 40, commands / subscriptions);
   }
 }

@@ -3,6 +3,7 @@
  * an honest browser is there, and hears everything.
  */
 
+import { connect } from "node:net";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { frame } from "../websocket/bytes.ts";
 import { Browser } from "./browser.ts";
@@ -18,7 +19,7 @@ import {
 } from "./server.ts";
 import { MB, type SurvivalOptions, survives, untilActive } from "./survival.ts";
 import { until } from "./until.ts";
-import { Refused, Wire } from "./wire.ts";
+import { Refused, REQUEST, Wire } from "./wire.ts";
 
 /** A service whose client server and admin server have further keys. */
 function held(
@@ -61,6 +62,20 @@ async function metric({ admin }: Running, sample: string): Promise<number> {
   return Number(line?.slice(sample.length));
 }
 
+/** Connects, asks for a WebSocket, and resets the connection at once. */
+async function reset(port: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stream = connect({ host: "127.0.0.1", port });
+  stream.on("error", () => {}).on("close", () => resolve());
+  stream.on("connect", () => stream.write(REQUEST, () => stream.resetAndDestroy()));
+  await promise;
+}
+
+/** The metric of the WebSockets there are. */
+function connectionsOf({ client }: Running): string {
+  return `aphlict_connections{server="ws://127.0.0.1:${client}/"}`;
+}
+
 /** How many WebSockets were refused for a reason. */
 function refused(running: Running, reason: string): Promise<number> {
   const server = `ws://127.0.0.1:${running.client}/`;
@@ -71,6 +86,11 @@ function refused(running: Running, reason: string): Promise<number> {
 }
 
 for (const engine of ENGINES) {
+  Deno.test(`a long head is no message, however small limit.message is (${engine} engine)`, async () => {
+    await using running = await run(held({ "limit.message": 1024 }, {}, engine));
+    assertEquals(await attempt(running.client, { Cookie: "x".repeat(6000) }), 101);
+  });
+
   const on = `, on the ${engine} engine`;
 
   survives(
@@ -87,6 +107,19 @@ for (const engine of ENGINES) {
       crowd.dispose();
       await untilActive(running, 1);
       assertEquals(await attempt(running.client), 101);
+    },
+    held({ "limit.connections": 5 }, {}, engine),
+  );
+
+  survives(
+    `clients that reset the connection behind their request, and leave their places${on}`,
+    async (running) => {
+      for (let round = 0; round < 30; round++) await reset(running.client);
+      using crowd = new DisposableStack();
+      // The runtime does not tell of them: what is not open in 10 s is taken for gone.
+      await until(async () => await attempt(running.client) === 101);
+      await until(async () => await metric(running, connectionsOf(running)) === 1);
+      await hold(crowd, running.client, 4);
     },
     held({ "limit.connections": 5 }, {}, engine),
   );
@@ -406,6 +439,29 @@ Deno.test("more messages at a time than limit.requests are answered with 503, an
   slow.dispose();
   await until(async () => (await post(running.admin, MESSAGE))[0] === 200);
 });
+
+survives(
+  "300 large messages that never end",
+  async (running) => {
+    const { admin } = running;
+    const before = residentBytes(running);
+    const head = "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1048576\r\n\r\n";
+    const body = "x".repeat(1024 * 1024 - 1);
+    using slow = new DisposableStack();
+    const answers = await Promise.all(Array.from({ length: 300 }, async () => {
+      const wire = slow.use(await Wire.connect(admin));
+      await wire.send(head + body).catch(() => {});
+      return wire;
+    }));
+    const last = answers.at(-1);
+    assertMatch(await last?.head() ?? "", /^HTTP\/1\.1 503 /);
+    assert(residentBytes(running) - before < 250 * MB, "there is room for 64 of them");
+    assertEquals((await post(admin, '{"subscribers":[]}'))[0] < 504, true);
+    slow.dispose();
+    await until(async () => (await post(admin, '{"subscribers":[]}'))[0] === 200);
+    assertMatch(running.log(), /Answered 503: There is no room for the body/);
+  },
+);
 
 survives(
   "a page in the administrator's own browser that posts, and one that reads by another name",

@@ -65,7 +65,7 @@ Deno.test("bodies that are too much together find no room, and do when others ha
   const MB = 1024 * 1024;
   const intake = new Intake();
   const gate = Promise.withResolvers<void>();
-  const many = Array.from({ length: 64 }, () => intake.read(late(MB, gate.promise), MB));
+  const many = Array.from({ length: 32 }, () => intake.read(late(MB, gate.promise), MB));
   await assertRejects(() => intake.read(late(MB, gate.promise), MB), NoRoom);
   gate.resolve();
   assertEquals((await Promise.all(many)).every(({ bytes }) => bytes === MB), true);
@@ -77,7 +77,7 @@ Deno.test("a body that does not arrive in time is given up, and leaves its room"
   const intake = new Intake(50);
   const gate = Promise.withResolvers<void>();
   for (let round = 0; round < 3; round++) {
-    const slow = Array.from({ length: 40 }, () => intake.read(late(MB, gate.promise), MB));
+    const slow = Array.from({ length: 20 }, () => intake.read(late(MB, gate.promise), MB));
     const ends = await Promise.allSettled(slow);
     assertEquals(
       ends.every((end) => end.status === "rejected" && end.reason instanceof BodyTooSlow),

@@ -22,6 +22,9 @@ for (
     }],
     ["the drain", { drain: 7 }],
     ["the user", { user: "aphlict" }],
+    ["fewer connections, which need less of a heap", {
+      servers: [{ ...CLIENT, limits: { ...CLIENT.limits, connections: 100 } }, ADMIN],
+    }],
     ["what browsers may do, as long as the heap is large enough", {
       servers: [{
         ...CLIENT,

@@ -78,13 +78,21 @@ Deno.test("labels are read as they were written, whatever they hold", () => {
       assertEquals(family?.samples, [{
         name: "a_gauge",
         labels: Object.fromEntries(
-          Object.entries(all).map(([name, text]) => [name, text.toWellFormed()]),
+          Object.entries(all).map(([name, text]) => [
+            name,
+            text.toWellFormed().replaceAll("\0", "\ufffd"),
+          ]),
         ),
         value: number,
       }]);
     }),
     { numRuns: 2000 },
   );
+});
+
+Deno.test("NUL, which Prometheus' reader stumbles over, is not written", () => {
+  const text = format([gauge([{ a: "x\0y" }, 1])]);
+  assertEquals(read(text)[0]?.samples[0]?.labels, { a: "x\ufffdy" });
 });
 
 Deno.test("what is no UTF-8 does not make the page unreadable", () => {

@@ -15,7 +15,6 @@ import { Admission } from "../../src/websocket/admission.ts";
 import { listen } from "../../src/websocket/net.ts";
 import { listen as listenOnServe } from "../../src/websocket/serve.ts";
 import { freePorts } from "../acceptance/ports.ts";
-import { until } from "../acceptance/until.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { socketRules } from "../entries.ts";
@@ -441,6 +440,18 @@ for (const [name, engine] of [["socket", listen], ["serve", listenOnServe]] as c
     assertMatch(await running.over.promise ?? "", /\(1009\)$/);
     assertEquals(running.ends, ["size"]);
     assertEquals(running.kinds, ["connections", "origin"]);
+  });
+
+  Deno.test(`a limit of bytes that changes holds for messages of who is connected (${name})`, async () => {
+    await using running = await Running.start({ messageBytes: 100 }, engine);
+    using old = await Wire.open(running.port, []);
+    running.rules = socketRules({ messageBytes: 1000 });
+    await old.send(frame("x".repeat(1000)));
+    await old.send(frame("echo"));
+    assertEquals(await old.text(), "echo");
+    running.rules = socketRules({ messageBytes: 50 });
+    await old.send(frame("x".repeat(51)));
+    assertEquals(await old.farewell(), 1009);
   });
 
   Deno.test(`bytes are counted in both directions (${name})`, async () => {
