@@ -3,7 +3,7 @@
  * messages small and large are posted, the configuration is reloaded. After each minute's worth it prints
  * what the service holds; what it holds may not grow.
  *
- * Ends with 0 when memory and counts are flat and every message arrived, else with 1.
+ * Ends with 0 when memory and counts are flat and every message arrived once, else with 1.
  *
  * @module
  */
@@ -39,6 +39,9 @@ const LANES = 8;
  */
 const GROWTH = 1.1;
 
+/** The same of the heap, which is found with its garbage. */
+const HEAP_GROWTH = 1.5;
+
 const ORIGIN = "https://phorge.example.com";
 const INSTANCES = ["default", "acme", "widgets"] as const;
 
@@ -53,13 +56,6 @@ interface Held {
   readonly instances: number;
 }
 
-const { values } = parseArgs({ options: { minutes: { type: "string", default: "30" } } });
-const minutes = Number(values.minutes);
-if (!Number.isInteger(minutes) || minutes < 3) {
-  throw new TypeError("--minutes takes a whole number from 3 on");
-}
-Deno.exit(await soak(minutes) ? 0 : 1);
-
 async function soak(minutes: number): Promise<boolean> {
   await using running = await run({
     servers: [
@@ -68,19 +64,17 @@ async function soak(minutes: number): Promise<boolean> {
     ],
   });
   await using residents = new AsyncDisposableStack();
-  const heard = { count: 0 };
+  const mail = new Mail();
   for (let index = 0; index < RESIDENTS; index++) {
     const topics = ["ALL", topicOf(index)];
-    const browser = residents.use(await open(running, topics, instanceOf(index)));
-    void count(browser, heard);
+    void read(residents.use(await open(running, topics, instanceOf(index))), index, mail);
   }
   const history: Held[] = [];
-  let posted = 0;
   const began = performance.now();
   print("minute   took  resident     heap  connections  subscriptions  instances  backlog");
   for (let minute = 1; minute <= minutes; minute++) {
     const started = performance.now();
-    posted += await play(running);
+    await play(running, mail);
     if (minute % 5 === 0) Deno.kill(running.process.pid, "SIGHUP");
     const held = await settle(running);
     history.push(held);
@@ -92,42 +86,39 @@ async function soak(minutes: number): Promise<boolean> {
         `${`${held.backlogBytes}`.padStart(7)}`,
     );
   }
-  await until(() => heard.count >= posted);
-  print(
-    `${posted} deliveries were due and ${heard.count} arrived, in ${
-      ((performance.now() - began) / 1000).toFixed(0)
-    } s.`,
-  );
-  return judge(history, posted, heard.count, running);
+  await until(() => mail.missing === 0);
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  print(`${mail.due} deliveries were due and ${mail.arrived} arrived, in ${seconds} s.`);
+  return judge(history, mail, running);
 }
 
-/** Plays a minute, and returns how many deliveries to residents it comes to. */
-async function play(running: Running): Promise<number> {
-  const [due] = await Promise.all([
-    post(running),
+/** Plays a minute. */
+async function play(running: Running, mail: Mail): Promise<void> {
+  await Promise.all([
+    post(running, mail),
     inLanes(MINUTE.visits, (index) => visit(running, index)),
     inLanes(MINUTE.stuck, () => readNothing(running)),
     inLanes(MINUTE.refused, (index) => beRefused(running, index)),
   ]);
-  return due;
 }
 
 /** Posts a minute's messages: most for one browser, some for all of an instance, a few large ones. */
-async function post({ admin }: Running): Promise<number> {
-  let due = 0;
+async function post({ admin }: Running, mail: Mail): Promise<void> {
   await inLanes(MINUTE.messages, async (index) => {
     const isForAll = index % 50 === 0;
     const resident = index % RESIDENTS;
+    const uniqueID = crypto.randomUUID();
+    for (const each of isForAll ? membersOf(instanceOf(resident)) : [resident]) {
+      mail.expect(each, uniqueID);
+    }
     await publish(admin, {
       type: "notification",
       key: `${index}`,
       subscribers: [isForAll ? "ALL" : topicOf(resident)],
-      uniqueID: crypto.randomUUID(),
+      uniqueID,
       ...index % 300 === 7 ? { filler: "x".repeat(100_000) } : {},
     }, { instance: instanceOf(resident) });
-    due += isForAll ? membersOf(instanceOf(resident)) : 1;
   });
-  return due;
 }
 
 /** A page is opened, replays, hears what it hears, and is left; some vanish without a word. */
@@ -194,42 +185,62 @@ async function look({ admin }: Running): Promise<Held> {
 }
 
 /** What was held in the third quarter of the time is what may be held in the last. */
-function judge(
-  history: readonly Held[],
-  due: number,
-  heard: number,
-  running: Running,
-): boolean {
+function judge(history: readonly Held[], mail: Mail, running: Running): boolean {
   const settled = history.slice(Math.floor(history.length / 2));
-  const [first] = settled;
+  const middle = Math.floor(settled.length / 2);
+  const grows = (growth: number, of: (held: Held) => number) =>
+    Math.max(...settled.slice(middle).map(of)) >
+      growth * Math.max(...settled.slice(0, middle).map(of));
   const last = settled.at(-1);
-  if (first === undefined || last === undefined) return false;
-  const middle = Math.ceil(settled.length / 2);
-  const peak = (of: readonly Held[]) => Math.max(...of.map(({ residentBytes }) => residentBytes));
   const faults = [
-    ...peak(settled.slice(middle)) > GROWTH * peak(settled.slice(0, middle))
-      ? ["Resident memory grew."]
-      : [],
-    ...last.listeners === RESIDENTS ? [] : ["Listeners are left."],
-    ...last.subscriptions === 2 * RESIDENTS ? [] : ["Subscriptions are left."],
-    ...last.backlogBytes === 0 ? [] : ["A backlog is left."],
-    ...heard === due ? [] : ["Messages arrived twice, or not at all."],
+    ...grows(GROWTH, ({ residentBytes }) => residentBytes) ? ["Resident memory grew."] : [],
+    ...grows(HEAP_GROWTH, ({ heapBytes }) => heapBytes) ? ["The heap grew."] : [],
+    ...last?.listeners === RESIDENTS ? [] : ["Listeners are left."],
+    ...last?.subscriptions === 2 * RESIDENTS ? [] : ["Subscriptions are left."],
+    ...last?.instances === INSTANCES.length ? [] : ["Instances are left."],
+    ...last?.backlogBytes === 0 ? [] : ["A backlog is left."],
+    ...mail.missing === 0 ? [] : [`${mail.missing} messages did not arrive.`],
+    ...mail.strange === 0 ? [] : [`${mail.strange} arrived twice, or where they should not.`],
     ...running.log().includes("ERROR") ? ["The log has errors."] : [],
   ];
   print(faults.length === 0 ? "Flat." : faults.join(" "));
   return faults.length === 0;
 }
 
+/** Each delivery that is due, until it has been made. */
+class Mail {
+  readonly #due = new Set<string>();
+  due = 0;
+  arrived = 0;
+  /** What nobody expected, or not any more. */
+  strange = 0;
+
+  get missing(): number {
+    return this.#due.size;
+  }
+
+  /** A message is about to be posted that a resident is to get. */
+  expect(resident: number, message: string): void {
+    this.due++;
+    this.#due.add(`${resident} ${message}`);
+  }
+
+  take(resident: number, message: string): void {
+    this.arrived++;
+    if (!this.#due.delete(`${resident} ${message}`)) this.strange++;
+  }
+}
+
 function open({ client }: Running, topics: readonly string[], instance: string): Promise<Browser> {
   return Browser.open(client, { path: `/~${instance}/`, topics, origin: ORIGIN });
 }
 
-/** Counts what arrives at a browser, for as long as it is open. */
-async function count(browser: Browser, heard: { count: number }): Promise<void> {
+/** Takes what arrives at a resident's browser, for as long as it is open. */
+async function read(browser: Browser, resident: number, mail: Mail): Promise<void> {
   let isOpen = true;
   browser.closed.then(() => isOpen = false);
   while (isOpen) {
-    heard.count += browser.taken().length;
+    for (const text of browser.taken()) mail.take(resident, JSON.parse(text).uniqueID);
     await browser.arrival();
   }
 }
@@ -252,9 +263,9 @@ function instanceOf(index: number): string {
 }
 
 /** Residents of an instance. */
-function membersOf(instance: string): number {
-  return Array.from({ length: RESIDENTS }, (_, index) => instanceOf(index))
-    .filter((each) => each === instance).length;
+function membersOf(instance: string): number[] {
+  return Array.from({ length: RESIDENTS }, (_, index) => index)
+    .filter((index) => instanceOf(index) === instance);
 }
 
 function mebibytes(bytes: number): string {
@@ -265,3 +276,10 @@ function print(text: string): void {
   // deno-lint-ignore no-console -- what it has measured goes to standard output
   console.log(text);
 }
+
+const { values } = parseArgs({ options: { minutes: { type: "string", default: "30" } } });
+const minutes = Number(values.minutes);
+if (!Number.isInteger(minutes) || minutes < 4) {
+  throw new TypeError("--minutes takes a whole number from 4 on");
+}
+Deno.exit(await soak(minutes) ? 0 : 1);

@@ -13,6 +13,9 @@ const DAY_MS = 24 * 3600_000;
 /** Days before the end of a certificate from which on it is warned of. */
 const WARNING_DAYS = 14;
 
+/** For how long a restart is warned of, in ms. */
+const RECENTLY_MS = 3600_000;
+
 /** What is in use of a limit when it is warned of. */
 const NEARLY = 0.9;
 
@@ -251,6 +254,18 @@ function problemsOf({ now }) {
   if (now.process.heapBytes > NEARLY * now.process.heapLimitBytes) {
     found.push(warn("The heap is nearly full"));
   }
+  const { openFiles } = now.process;
+  const connections = total(now.servers, "connectionLimit");
+  if (openFiles !== null && openFiles < connections) {
+    found.push(
+      warn(
+        `The host allows ${number(openFiles)} open files for ${number(connections)} connections`,
+      ),
+    );
+  }
+  if (now.restarts > 0 && now.uptimeMs < RECENTLY_MS) {
+    found.push(warn("The service has ended by itself and was started again less than an hour ago"));
+  }
   if (now.log.lost > 0) found.push(bad("Log lines could not be written"));
   return found.length > 0 ? found : [good("Nothing needs looking after")];
 }
@@ -317,13 +332,8 @@ const opened = new Map();
 
 function messagesOf({ now, messages }) {
   if (!isHeld) {
-    const { fingerprint, at } = now;
-    listing = messages.map((note) => ({
-      ...note,
-      fingerprint,
-      key: `${fingerprint}-${note.id}`,
-      now: at,
-    }));
+    // Numbers of messages are those of no other process.
+    listing = messages.map((note) => ({ ...note, key: String(note.id), now: now.at }));
   }
   const keys = new Set(listing.map(({ key }) => key));
   return [...listing, ...[...opened.values()].filter(({ key }) => !keys.has(key))];
@@ -515,14 +525,16 @@ const announce = (text) => put(element("news"), text);
 
 // The content of a message, for whoever asks for it.
 
-const FORGOTTEN = "It is not kept: it is longer than 16 KiB, or there are 50 newer ones.";
+const FORGOTTEN =
+  "It is not kept: it is longer than 16 KiB, there are 50 newer ones, or the process that " +
+  "had it is gone.";
 
 /** What the server asks for; nowhere but here. */
 let token = null;
 
 function addContent(row, note) {
   const id = `content-${note.key}`;
-  const about = `Content of message ${note.id}`;
+  const about = `Content of ${visible(note.type) || "message"} at ${clock.format(note.at)}`;
   const state = { "aria-expanded": "false", "aria-controls": id, "aria-label": about };
   const button = make("button", state, "Content");
   const text = make("pre", { role: "region", "aria-label": about });
@@ -549,18 +561,22 @@ function addContent(row, note) {
 }
 
 /** Throws with what to tell when it is not to be had. */
-async function contentOf({ id, fingerprint }) {
+async function contentOf({ id }) {
   for (;;) {
-    // Another process has none of its messages.
-    if (heard.fingerprint !== fingerprint) throw new Error("The process that had it is gone.");
     const headers = token === null ? {} : { authorization: `Bearer ${token}` };
     const response = await get(`message/?id=${id}`, headers);
-    if (response.ok) return JSON.stringify(await response.json(), null, 2);
+    if (response.ok) return indented(await response.text());
     if (response.status === 404) throw new Error(FORGOTTEN);
     if (response.status !== 401) throw await problemOf(response);
     token = await askForToken(token === null ? "" : "This is not the token that the server has.");
     if (token === null) throw new Error("It is shown to whoever has the server's token.");
   }
+}
+
+/** The same JSON on several lines, unless something in it would be another thing then, as a large number. */
+function indented(json) {
+  const value = JSON.parse(json);
+  return JSON.stringify(value) === json ? JSON.stringify(value, null, 2) : json;
 }
 
 /** Resolves to `null` when the reader has none. */

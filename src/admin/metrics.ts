@@ -1,6 +1,6 @@
 /**
  * The metrics page: a snapshot as families of metrics. Every label has few values, whatever comes from
- * outside; docs/operations.md lists them all.
+ * outside; docs/monitoring.md lists them all.
  *
  * @module
  */

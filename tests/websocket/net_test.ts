@@ -15,6 +15,7 @@ import { Admission } from "../../src/websocket/admission.ts";
 import { listen } from "../../src/websocket/net.ts";
 import { listen as listenOnServe } from "../../src/websocket/serve.ts";
 import { freePorts } from "../acceptance/ports.ts";
+import { until } from "../acceptance/until.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { socketRules } from "../entries.ts";
