@@ -28,8 +28,9 @@ export const reload: Command = {
   verb: "reload",
   synopsis: "Read configuration, certificates and logs again, without ending connections.",
   details:
-    "The contents of certificates, log files, levels, formats and the drain change in place. A change that needs other " +
-    "permissions (an address, a peer, a file) restarts the service, and that is said. A configuration " +
+    "The contents of certificates and tokens, limits, lists of origins and addresses, log files, levels, " +
+    "formats and the drain change in place. A change that needs other permissions or a larger heap (an " +
+    "address, a peer, a file, more connections) restarts the service, and that is said. A configuration " +
     "that cannot be used changes nothing: its problems are printed and logged, and the exit code is 1. " +
     "SIGHUP to the overseer does the same.",
   options: [CONFIG_OPTION],
