@@ -205,7 +205,7 @@ Deno.test("a message that the server does not take is refused with its reason", 
 Deno.test("what makes no sense is wrong usage", async () => {
   for (
     const [args, reason] of [
-      [["listen"], '"listen" needs TOPIC...'],
+      [["listen"], '"listen" needs TOPIC.\n'],
       [["listen", "--replay", "soon", "A"], '"--replay soon"'],
       [["listen", "--url", "https://a.example/", "A"], "wss://"],
       [["send", "--to", "A", "nonsense"], "The message is not JSON"],
