@@ -12,7 +12,14 @@ import { examineUrl, skipUrl } from "./doctor/url.ts";
 import { Findings, screenOf, show, verdict } from "./doctor/findings.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { print } from "./output.ts";
-import { CA_OPTION, ORIGIN_OPTION, type PublicPlace, publicPlace, URL_OPTION } from "./public.ts";
+import {
+  CA_OPTION,
+  ORIGIN_OPTION,
+  originIn,
+  type PublicPlace,
+  publicPlace,
+  URL_OPTION,
+} from "./public.ts";
 
 /** Finds out what keeps notifications from arriving. */
 export const doctor: Command = {
@@ -42,7 +49,7 @@ export const doctor: Command = {
       path: configPath(invocation),
       way,
       instance,
-      origin: options.get(ORIGIN_OPTION.name),
+      origin: originIn(options),
     });
     print(isJson ? JSON.stringify(findings.all, null, 2) : `\n${verdict(findings.all)}`);
     return findings.all.some(({ outcome }) => outcome === "failed") ? EXIT.failed : EXIT.done;

@@ -14,7 +14,14 @@ import { ReachError } from "../reach/dial.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, emit } from "./output.ts";
 import { firstOf, type Place, placeOf } from "../reach/place.ts";
-import { CA_OPTION, ORIGIN_OPTION, originFor, publicPlace, URL_OPTION } from "./public.ts";
+import {
+  CA_OPTION,
+  ORIGIN_OPTION,
+  originFor,
+  originIn,
+  publicPlace,
+  URL_OPTION,
+} from "./public.ts";
 import { Subscriber } from "../reach/subscriber.ts";
 
 /** How often Phorge's JavaScript sends a ping, in ms. */
@@ -114,7 +121,7 @@ function target(
     );
   }
   const place = placeOf(server);
-  return { place, origin: options.get(ORIGIN_OPTION.name) ?? originFor(place.url, origins) };
+  return { place, origin: originIn(options) ?? originFor(place.url, origins) };
 }
 
 function secondsIn(text: string | undefined): number | null {

@@ -208,6 +208,8 @@ Deno.test("what makes no sense is wrong usage", async () => {
       [["listen"], '"listen" needs TOPIC.\n'],
       [["listen", "--replay", "soon", "A"], '"--replay soon"'],
       [["listen", "--url", "https://a.example/", "A"], "wss://"],
+      [["listen", "--origin", "x\n\x1b[31m", "A"], '"--origin x\\u{a}\\u{1b}[31m" is no origin'],
+      [["doctor", "--origin", "x\n\x1b[31m"], "is no origin of a page. Write it as https://"],
       [["send", "--to", "A", "nonsense"], "The message is not JSON"],
       [["send"], "--to TOPIC"],
       [["send", "--to", "A", "{}", "{}"], '"send" does not take "{}"'],
