@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { AdminServerConfig } from "../config/config.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { examineHost, examineOpenFiles } from "./doctor/host.ts";
 import { examinePeers } from "./doctor/peers.ts";
@@ -71,17 +72,18 @@ async function examine(
 ): Promise<void> {
   const patient = await examineHost(findings, path);
   if (patient === null) return findings.skip("the rest", "There is nothing to go by.");
-  const { config, told, isUp } = patient;
-  const errand = { config, instance, origin };
-  let canPublish = false;
-  if (isUp) canPublish = await examineServers(findings, errand);
+  const { config, whyDown } = patient;
+  // With --url it is the Origin there: servers of other pages may stand beside that one.
+  const errand = { config, instance, origin: way === null ? origin : undefined };
+  let publisher: AdminServerConfig | null = null;
+  if (whyDown === null) publisher = await examineServers(findings, errand);
   else {
     for (const step of ["admin server", "client server", "WebSocket", "message"]) {
-      findings.skip(step, "Aphlict does not run.");
+      findings.skip(step, whyDown);
     }
   }
   if (way === null) skipUrl(findings);
-  else await examineUrl(findings, way, { ...errand, canPublish, isUp });
-  await examinePeers(findings, config.cluster, told);
+  else await examineUrl(findings, way, { ...errand, publisher }, whyDown);
+  await examinePeers(findings, config.cluster, patient);
   examineOpenFiles(findings, patient);
 }

@@ -52,7 +52,7 @@ export function publicPlace(options: ReadonlyMap<string, string>): PublicPlace |
   const url = parsePublicUrl(text);
   const more = authoritiesIn(options.get(CA_OPTION.name));
   return {
-    place: { url, trust: { by: "authorities", more } },
+    place: { url, trust: { by: "authorities", more, named: "--ca" } },
     origin: originIn(options) ?? originOf(url),
   };
 }
