@@ -132,7 +132,7 @@ function checkTls(
       }];
     }
     if (days < EXPIRY_WARNING_DAYS) {
-      warnings.add(`certificate ${tls.cert} expires on ${expires.toISOString()}.`);
+      warnings.add(`Certificate ${tls.cert} expires on ${expires.toISOString()}.`);
     }
     return material;
   } catch (error) {
@@ -160,7 +160,7 @@ function checkAuthority(ca: PeerConfig["ca"], index: number, warnings: Set<strin
       const days = daysUntil(expires);
       if (days >= EXPIRY_WARNING_DAYS) continue;
       const verb = days < 0 ? "expired" : "expires";
-      warnings.add(`a certificate in ${ca} ${verb} on ${expires.toISOString()}. Renew it.`);
+      warnings.add(`A certificate in ${ca} ${verb} on ${expires.toISOString()}. Renew it.`);
     }
     return [];
   } catch (error) {
@@ -175,7 +175,9 @@ function checkToken(path: string | null, entry: string, warnings: Set<string>): 
     readToken(path);
     const { mode } = Deno.statSync(path);
     if (mode !== null && (mode & 0o004) !== 0) {
-      warnings.add(`every user of this host can read token file ${path}: chmod o-r it.`);
+      warnings.add(
+        `Every user of this host can read token file ${path}. Keep the others out: chmod o-r ${path}`,
+      );
     }
     return [];
   } catch (error) {

@@ -12,7 +12,7 @@ import { check } from "./check.ts";
 import { type Command, EXIT, operandRange } from "./command.ts";
 import { doctor } from "./doctor.ts";
 import { FolderError } from "./folders.ts";
-import { helpOn, overview } from "./help.ts";
+import { helpOn, overview, usageOf } from "./help.ts";
 import { launch } from "./launch.ts";
 import { listen } from "./listen.ts";
 import { complain, print } from "./output.ts";
@@ -80,7 +80,7 @@ export async function main(
     return await dispatch(argv, options.root);
   } catch (error) {
     if (error instanceof UsageError) {
-      complain(`${error.message}\n\n${overview(COMMANDS)}`);
+      complain(`${error.message}\n\n${usageFor(argv)}`);
       return EXIT.usage;
     }
     if (
@@ -94,6 +94,12 @@ export async function main(
     complain(`Unexpected error, please report it:\n${report}`);
     return EXIT.failed;
   }
+}
+
+/** How what was typed is meant: that verb, or all of them where there is no such verb. */
+function usageFor([verb]: readonly string[]): string {
+  const command = COMMANDS.find((candidate) => candidate.verb === verb);
+  return command === undefined ? overview(COMMANDS) : usageOf(command);
 }
 
 async function dispatch(argv: readonly string[], root: string): Promise<number> {
@@ -112,7 +118,9 @@ async function dispatch(argv: readonly string[], root: string): Promise<number> 
   const { values, rest } = parseOptions(args, command.options);
   const { min, max } = operandRange(command);
   if (rest.length > max) throw new UsageError(`"${verb}" does not take "${rest.at(-1)}".`);
-  if (rest.length < min) throw new UsageError(`"${verb}" needs ${command.operands}.`);
+  if (rest.length < min) {
+    throw new UsageError(`"${verb}" needs ${command.operands?.replace(/\.+$/, "")}.`);
+  }
   return await command.run({ root, options: values, rest });
 }
 

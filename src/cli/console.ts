@@ -6,19 +6,24 @@
 
 import type { ConsoleData } from "../admin/console.ts";
 import type { Config } from "../config/config.ts";
+import { adminsOf, firstAnswer } from "./admin.ts";
 import { ask } from "../reach/ask.ts";
 import { objectOf } from "../json.ts";
 import { ReachError } from "../reach/dial.ts";
-import { firstOf, placeOf } from "../reach/place.ts";
+import type { Place } from "../reach/place.ts";
 import { explainDenial } from "../reach/refusal.ts";
 
 /**
- * Asks the first admin server.
+ * Asks the first admin server that tells.
  *
- * @throws {ReachError} If it does not tell.
+ * @throws {NobodyAnswers} If none does.
  */
 export async function askConsole(config: Config): Promise<ConsoleData> {
-  const answer = await ask(placeOf(firstOf(config, "admin")), {
+  return await firstAnswer(config.pidfile, adminsOf(config), dataOf);
+}
+
+async function dataOf(place: Place): Promise<ConsoleData> {
+  const answer = await ask(place, {
     path: "/console/data/",
     // It is told to addresses and this name alone.
     headers: { host: "localhost" },

@@ -4,15 +4,24 @@
  * @module
  */
 
+import type { AdminServerConfig } from "../config/config.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { examineHost, examineOpenFiles } from "./doctor/host.ts";
 import { examinePeers } from "./doctor/peers.ts";
 import { examineServers } from "./doctor/servers.ts";
+import { examineTelemetry } from "./doctor/telemetry.ts";
 import { examineUrl, skipUrl } from "./doctor/url.ts";
 import { Findings, screenOf, show, verdict } from "./doctor/findings.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { print } from "./output.ts";
-import { CA_OPTION, ORIGIN_OPTION, type PublicPlace, publicPlace, URL_OPTION } from "./public.ts";
+import {
+  CA_OPTION,
+  ORIGIN_OPTION,
+  originIn,
+  type PublicPlace,
+  publicPlace,
+  URL_OPTION,
+} from "./public.ts";
 
 /** Finds out what keeps notifications from arriving. */
 export const doctor: Command = {
@@ -20,7 +29,7 @@ export const doctor: Command = {
   synopsis: "Look at the whole way of a message, step by step, and say what is broken.",
   details:
     "The configuration, its files and addresses, the service, its servers, a WebSocket and a message " +
-    "through it, the peers and their clocks, and with --url the way that browsers come: the name, the " +
+    "through it, the peers and their clocks, the collector of telemetry, and with --url the way that browsers come: the name, the " +
     "certificate, the reverse proxy, the Origin, and a message through all of it. Each step has a mark " +
     "(✓ works, ! should be looked at, ✗ is broken, - was skipped), and what is broken a reason and what " +
     "to do. The message is for a random topic, so nobody else gets it. Exit code 1 when anything is " +
@@ -42,7 +51,7 @@ export const doctor: Command = {
       path: configPath(invocation),
       way,
       instance,
-      origin: options.get(ORIGIN_OPTION.name),
+      origin: originIn(options),
     });
     print(isJson ? JSON.stringify(findings.all, null, 2) : `\n${verdict(findings.all)}`);
     return findings.all.some(({ outcome }) => outcome === "failed") ? EXIT.failed : EXIT.done;
@@ -64,17 +73,19 @@ async function examine(
 ): Promise<void> {
   const patient = await examineHost(findings, path);
   if (patient === null) return findings.skip("the rest", "There is nothing to go by.");
-  const { config, told, isUp } = patient;
-  const errand = { config, instance, origin };
-  let canPublish = false;
-  if (isUp) canPublish = await examineServers(findings, errand);
+  const { config, whyDown } = patient;
+  // With --url it is the Origin there: servers of other pages may stand beside that one.
+  const errand = { config, instance, origin: way === null ? origin : undefined };
+  let publisher: AdminServerConfig | null = null;
+  if (whyDown === null) publisher = await examineServers(findings, errand);
   else {
     for (const step of ["admin server", "client server", "WebSocket", "message"]) {
-      findings.skip(step, "Aphlict does not run.");
+      findings.skip(step, whyDown);
     }
   }
   if (way === null) skipUrl(findings);
-  else await examineUrl(findings, way, { ...errand, canPublish, isUp });
-  await examinePeers(findings, config.cluster, told);
+  else await examineUrl(findings, way, { ...errand, publisher }, whyDown);
+  await examinePeers(findings, config.cluster, patient);
+  await examineTelemetry(findings, config.telemetry);
   examineOpenFiles(findings, patient);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { OptionSpec } from "./args.ts";
 import type { Command } from "./command.ts";
 
 const WIDTH = 78;
@@ -23,23 +24,36 @@ export function overview(all: readonly Command[]): string {
   ].join("\n");
 }
 
+/** How one verb is typed, and where more is said of it. */
+export function usageOf(command: Command): string {
+  return `${usageLine(command)}\n"aphlict help ${command.verb}" says more.`;
+}
+
 /** What one verb does and takes. */
-export function helpOn({ verb, synopsis, details, options: all, operands }: Command): string {
-  const options = all.filter(({ internal }) => internal !== true);
-  const usage = ["Usage: aphlict", verb, ...(options.length > 0 ? ["[OPTION...]"] : [])];
-  if (operands) usage.push(operands);
+export function helpOn(command: Command): string {
   return [
-    usage.join(" "),
+    usageLine(command),
     "",
-    synopsis,
+    command.synopsis,
     "",
-    ...wrap(details, ""),
-    ...options.flatMap(({ name, value, choices, help }) => [
+    ...wrap(command.details, ""),
+    ...shown(command).flatMap(({ name, value, choices, help }) => [
       "",
       `  --${name}${value === undefined ? "" : ` ${choices?.join("|") ?? value}`}`,
       ...wrap(help, "      "),
     ]),
   ].join("\n");
+}
+
+function usageLine(command: Command): string {
+  const { verb, operands } = command;
+  const parts = ["Usage: aphlict", verb, ...(shown(command).length > 0 ? ["[OPTION...]"] : [])];
+  if (operands) parts.push(operands);
+  return parts.join(" ");
+}
+
+function shown({ options }: Command): OptionSpec[] {
+  return options.filter(({ internal }) => internal !== true);
 }
 
 /** A text in lines of at most `width` characters, as far as its words let it. */

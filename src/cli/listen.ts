@@ -7,6 +7,7 @@
 import { UNPRINTABLE } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { formatTime, formatValue } from "../log/format.ts";
+import { hintFor } from "./admin.ts";
 import { UsageError } from "./args.ts";
 import { objectOf } from "../json.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
@@ -14,7 +15,14 @@ import { ReachError } from "../reach/dial.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, emit } from "./output.ts";
 import { firstOf, type Place, placeOf } from "../reach/place.ts";
-import { CA_OPTION, ORIGIN_OPTION, originFor, publicPlace, URL_OPTION } from "./public.ts";
+import {
+  CA_OPTION,
+  ORIGIN_OPTION,
+  originFor,
+  originIn,
+  publicPlace,
+  URL_OPTION,
+} from "./public.ts";
 import { Subscriber } from "../reach/subscriber.ts";
 
 /** How often Phorge's JavaScript sends a ping, in ms. */
@@ -49,7 +57,7 @@ export const listen: Command = {
     const { options, rest: topics } = invocation;
     const replayMs = secondsIn(options.get("replay"));
     const instance = instanceIn(options);
-    const { place, origin } = target(invocation, topics);
+    const { place, origin, pidfile } = target(invocation, topics);
     try {
       const subscriber = await Subscriber.open(place, { instance, origin });
       subscriber.command("subscribe", topics);
@@ -59,7 +67,8 @@ export const listen: Command = {
       return EXIT.done;
     } catch (error) {
       if (!(error instanceof ReachError)) throw error;
-      complain(`${place.url} ${error.message}. ${error.hint}`.trimEnd());
+      const hint = pidfile === null ? error.hint : hintFor(error, pidfile);
+      complain(`${place.url} ${error.message}. ${hint}`.trimEnd());
       return EXIT.failed;
     }
   },
@@ -98,14 +107,22 @@ async function follow(subscriber: Subscriber, show: (text: string) => boolean): 
 }
 
 /** Where to listen, and for which page. */
+interface Target {
+  readonly place: Place;
+  readonly origin: string;
+  /** Of the service that has the place; `null` when that was not said. */
+  readonly pidfile: string | null;
+}
+
 function target(
   invocation: Invocation,
   topics: readonly string[],
-): { readonly place: Place; readonly origin: string } {
+): Target {
   const { options } = invocation;
   const elsewhere = publicPlace(options);
-  if (elsewhere !== null) return elsewhere;
-  const server = firstOf(loadConfig(configPath(invocation)), "client");
+  if (elsewhere !== null) return { ...elsewhere, pidfile: null };
+  const config = loadConfig(configPath(invocation));
+  const server = firstOf(config, "client");
   const { origins, limits } = server;
   const long = topics.find((topic) => topic.length > limits.topic);
   if (long !== undefined) {
@@ -114,7 +131,11 @@ function target(
     );
   }
   const place = placeOf(server);
-  return { place, origin: options.get(ORIGIN_OPTION.name) ?? originFor(place.url, origins) };
+  return {
+    place,
+    origin: originIn(options) ?? originFor(place.url, origins),
+    pidfile: config.pidfile,
+  };
 }
 
 function secondsIn(text: string | undefined): number | null {

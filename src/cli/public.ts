@@ -7,6 +7,7 @@
 
 import { Origins } from "../config/origin.ts";
 import { readAuthority, TlsError } from "../config/tls.ts";
+import { formatValue } from "../log/format.ts";
 import { type OptionSpec, UsageError } from "./args.ts";
 import { originOf, type Place } from "../reach/place.ts";
 
@@ -51,9 +52,27 @@ export function publicPlace(options: ReadonlyMap<string, string>): PublicPlace |
   const url = parsePublicUrl(text);
   const more = authoritiesIn(options.get(CA_OPTION.name));
   return {
-    place: { url, trust: { by: "authorities", more } },
-    origin: options.get(ORIGIN_OPTION.name) ?? originOf(url),
+    place: { url, trust: { by: "authorities", more, named: "--ca" } },
+    origin: originIn(options) ?? originOf(url),
   };
+}
+
+/**
+ * The Origin that was asked for, as a browser would write it; `undefined` when none was.
+ *
+ * @throws {UsageError} If no page has it.
+ */
+export function originIn(options: ReadonlyMap<string, string>): string | undefined {
+  const text = options.get(ORIGIN_OPTION.name);
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new UsageError(
+      `"--origin ${formatValue(text, 200)}" is no origin of a page. Write it as ` +
+        "https://phorge.example.com.",
+    );
+  }
+  return url.origin;
 }
 
 /** An origin for the server at a URL: one that is admitted, or its own. */

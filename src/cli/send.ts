@@ -6,7 +6,7 @@
 
 import { randomBytes } from "node:crypto";
 import { loadConfig } from "../config/load.ts";
-import { readToken, TokenError } from "../config/token.ts";
+import { readToken } from "../config/token.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
 import { InvalidMessage, type Message, parseMessage } from "../hub/message.ts";
 import type { AdminServerConfig } from "../config/config.ts";
@@ -17,7 +17,8 @@ import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { ReachError } from "../reach/dial.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, print } from "./output.ts";
-import { firstOf, placeOf } from "../reach/place.ts";
+import { placeOf } from "../reach/place.ts";
+import { firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
 import { explainDenial } from "../reach/refusal.ts";
 
 /** Publishes a message. */
@@ -25,8 +26,8 @@ export const send: Command = {
   verb: "send",
   synopsis: "Publish a message, as Phorge does.",
   details:
-    "Posts a message to the first admin server of the configuration, with the token where it has " +
-    "one. Whoever is subscribed to one of the topics gets it: `aphlict listen TOPIC` shows that. " +
+    "Posts a message to the first admin server of the configuration that takes it, with the token where " +
+    "that has one. Whoever is subscribed to one of the topics gets it: `aphlict listen TOPIC` shows that. " +
     'JSON is an object whose keys the message has; without it, it is {"type":"test"}. A uniqueID is ' +
     "added where there is none. Prints the server's fingerprint, which is its receipt.",
   options: [CONFIG_OPTION, INSTANCE_OPTION, {
@@ -39,17 +40,19 @@ export const send: Command = {
     const { options, rest: [json] } = invocation;
     const instance = instanceIn(options);
     const message = compose(json, topicsIn(options.get("to")));
-    const server = firstOf(loadConfig(configPath(invocation)), "admin");
-    const { url } = placeOf(server);
+    const config = loadConfig(configPath(invocation));
     try {
-      const fingerprint = await post(server, instance, message);
+      // Sent twice it would be taken once: it has its uniqueID.
+      const fingerprint = await firstAnswer(
+        config.pidfile,
+        publishersOf(config),
+        ({ server }) => post(server, instance, message),
+      );
       print(`Sent to ${message.subscribers.join(", ")}: received by server ${fingerprint}.`);
       return EXIT.done;
     } catch (error) {
-      if (!(error instanceof ReachError || error instanceof TokenError)) throw error;
-      const hint = error instanceof ReachError ? error.hint : "";
-      const reason = error instanceof ReachError ? `${url} ${error.message}.` : error.message;
-      complain(`Cannot send: ${reason} ${hint}`.trimEnd());
+      if (!(error instanceof NobodyAnswers)) throw error;
+      complain(`Cannot send: ${error.message} ${error.hint}`.trimEnd());
       return EXIT.failed;
     }
   },

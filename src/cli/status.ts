@@ -12,7 +12,9 @@ import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { ReachError } from "../reach/dial.ts";
 import { formatDuration } from "./figures.ts";
 import { complain, print } from "./output.ts";
-import { connectable } from "../reach/place.ts";
+import { connectable, type Place } from "../reach/place.ts";
+import { explainDenial } from "../reach/refusal.ts";
+import { firstAnswer, NobodyAnswers } from "./admin.ts";
 import { findRunning } from "./running.ts";
 
 /** Tells whether Aphlict runs, and how it is. */
@@ -32,7 +34,7 @@ export const status: Command = {
       return EXIT.failed;
     }
     const state = readState(pidfile);
-    const counters = await askAdmin(state);
+    const counters = await askAdmin(pidfile, state);
     const report = reportOf(pid, pidfile, state, counters);
     print(json ? JSON.stringify(report, null, 2) : textOf(report));
     return EXIT.done;
@@ -152,19 +154,26 @@ function secondsSince(time: number | undefined): number | null {
   return time === undefined ? null : Math.max(0, Math.round((Date.now() - time) / 1000));
 }
 
-/** The status page of the first admin server. */
-async function askAdmin(state: State | null): Promise<Counters> {
-  const url = state?.service?.urls.find((each) => each.startsWith("http"));
-  if (url === undefined) return { error: "no admin server listens." };
-  const target = URL.parse("status/", url);
-  if (target === null) return { error: `${url} cannot be asked.` };
-  // Whatever the certificate: it is for the name that others use, and nothing secret is told.
-  const place = { url: connectable(target), trust: { by: "nobody" } } as const;
+/** The status page of the first admin server that shows it. */
+async function askAdmin(pidfile: string, state: State | null): Promise<Counters> {
+  const places = (state?.service?.urls ?? []).flatMap((each) => {
+    const url = each.startsWith("http") ? URL.parse("status/", each) : null;
+    // Whatever the certificate: it is for the name that others use, and nothing secret is told.
+    return url === null ? [] : [{ url: connectable(url), trust: { by: "nobody" } } as const];
+  });
+  if (places.length === 0) return { error: "no admin server listens." };
   try {
-    const answer = await ask(place);
-    return objectOf(answer.text) ?? { error: `${place.url} does not answer as Aphlict does.` };
+    return await firstAnswer(pidfile, places, countersAt);
   } catch (error) {
-    if (!(error instanceof ReachError)) throw error;
-    return { error: `${place.url} ${error.message}.` };
+    if (!(error instanceof NobodyAnswers)) throw error;
+    return { error: `${error.message} ${error.hint}`.trimEnd() };
   }
+}
+
+async function countersAt(place: Place): Promise<Counters> {
+  const answer = await ask(place);
+  if (answer.status !== 200) throw explainDenial(answer);
+  const counters = objectOf(answer.text);
+  if (counters === null) throw new ReachError("answer", "does not answer as Aphlict does");
+  return counters;
 }

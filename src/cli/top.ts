@@ -12,10 +12,9 @@ import { UsageError } from "./args.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { askConsole } from "./console.ts";
 import { dashboard } from "./dashboard.ts";
-import { ReachError } from "../reach/dial.ts";
+import { NobodyAnswers } from "./admin.ts";
 import { wrap } from "./help.ts";
 import { complain, print } from "./output.ts";
-import { firstOf, placeOf } from "../reach/place.ts";
 import { Terminal } from "./terminal.ts";
 
 /** How often the figures are asked for, in seconds. */
@@ -26,7 +25,7 @@ export const top: Command = {
   verb: "top",
   synopsis: "Show what the service does, again and again, in the terminal.",
   details:
-    "Asks the first admin server: browsers, messages in a second, latency, what waits, peers, what was " +
+    "Asks the first admin server that answers: browsers, messages in a second, latency, what waits, peers, what was " +
     "refused, the process, and the last messages, never with their content. Rates and latency are those " +
     "of the last 5 seconds. q or Ctrl-C ends it. When the service is gone it says so, and goes on " +
     "trying. Without a terminal it prints one screen, as with --once.",
@@ -55,8 +54,8 @@ async function printOnce(config: Config): Promise<number> {
     print(dashboard(await askConsole(config), { width, height: Infinity }).join("\n"));
     return EXIT.done;
   } catch (error) {
-    if (!(error instanceof ReachError)) throw error;
-    complain(`${placeOf(firstOf(config, "admin")).url} ${error.message}. ${error.hint}`.trimEnd());
+    if (!(error instanceof NobodyAnswers)) throw error;
+    complain(`${error.message} ${error.hint}`.trimEnd());
     return EXIT.failed;
   }
 }
@@ -70,7 +69,7 @@ async function watch(config: Config, intervalMs: number): Promise<number> {
   }
   void terminal.quit().then(() => ended.resolve("ended"));
   let screen: Screen = { data: null, error: null };
-  const draw = () => terminal.draw(linesOf(screen, config, intervalMs, terminal.room));
+  const draw = () => terminal.draw(linesOf(screen, intervalMs, terminal.room));
   Deno.addSignalListener("SIGWINCH", draw);
   for (;;) {
     const looking = look(config, screen);
@@ -87,28 +86,26 @@ interface Screen {
   /** The last that the service has told; `null` before it has told anything. */
   readonly data: ConsoleData | null;
   /** Why it tells nothing now; `null` when it does. */
-  readonly error: ReachError | null;
+  readonly error: NobodyAnswers | null;
 }
 
 async function look(config: Config, { data }: Screen): Promise<Screen> {
   try {
     return { data: await askConsole(config), error: null };
   } catch (error) {
-    if (!(error instanceof ReachError)) throw error;
+    if (!(error instanceof NobodyAnswers)) throw error;
     return { data, error };
   }
 }
 
 function linesOf(
   { data, error }: Screen,
-  config: Config,
   intervalMs: number,
   room: Terminal["room"],
 ): string[] {
   if (error === null) return data === null ? [] : dashboard(data, room);
-  const { url } = placeOf(firstOf(config, "admin"));
   return [
-    `The service is gone: ${url} ${error.message}.`,
+    `The service ${error.isSilent ? "is silent" : "is gone"}: ${error.message}`,
     ...error.hint === "" ? [] : [error.hint],
     `Trying again each ${intervalMs / 1000} s. q quits.`,
     "",

@@ -108,7 +108,7 @@ export async function readAnswer(answer: IncomingMessage): Promise<Answer> {
 export async function within<T>(
   { socket }: Line,
   answer: Promise<T>,
-  late: ReachError = new ReachError("answer", `does not answer within ${PATIENCE_MS / 1000} s`),
+  late: ReachError = new ReachError("silence", `does not answer within ${PATIENCE_MS / 1000} s`),
 ): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const lateness = new Promise<never>((_, reject) => {

@@ -20,7 +20,13 @@ export type Stage =
   /** This host has no way to the other's network: one without IPv6, for instance. */
   | "route"
   | "connection"
+  /** Nothing listens there. */
+  | "refusal"
   | "certificate"
+  /** A file of ours that it takes cannot be used. */
+  | "file"
+  /** It takes the connection, and nothing comes: who asks again waits as long again. */
+  | "silence"
   | "answer";
 
 /** A server cannot be reached, or is none; the message follows on its address. */
@@ -35,6 +41,11 @@ export class ReachError extends Error {
     this.stage = stage;
     this.hint = hint;
   }
+}
+
+/** What happened to whom. */
+export function sentenceAbout(subject: string | URL, { message }: ReachError): string {
+  return `${subject} ${message}${message.endsWith(".") ? "" : "."}`;
 }
 
 /** A connection. */
@@ -79,16 +90,14 @@ function address(url: URL): { readonly host: string; readonly port: number } {
 
 async function connected<S extends Socket>(socket: S, event: string = "connect"): Promise<S> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let isReached = false;
   const timer = setTimeout(() => {
     socket.destroy();
-    reject(
-      new ReachError(
-        "connection",
-        `cannot be reached within ${PATIENCE_MS / 1000} s`,
-        "Look for a firewall in between, and whether the address is the right one.",
-      ),
-    );
+    reject(isReached ? SILENT : UNREACHED);
   }, PATIENCE_MS);
+  socket.once("connect", () => {
+    isReached = true;
+  });
   socket.once(event, resolve);
   // It stays: what goes wrong later is told to whoever reads or writes, and must not end the process.
   socket.on("error", (error) => reject(explain(error)));
@@ -101,11 +110,24 @@ async function connected<S extends Socket>(socket: S, event: string = "connect")
   }
 }
 
+const UNREACHED = new ReachError(
+  "connection",
+  `cannot be reached within ${PATIENCE_MS / 1000} s`,
+  "Look for a firewall in between, and whether the address is the right one.",
+);
+
+/** Nobody who speaks TLS lets the other wait for it, but for who has stopped. */
+const SILENT = new ReachError(
+  "silence",
+  `takes the connection, and does not speak TLS within ${PATIENCE_MS / 1000} s`,
+  "Look what listens there, whether it speaks TLS at all, and whether it still runs.",
+);
+
 function explain(error: Error): ReachError {
   const code = "code" in error ? error.code : "";
   switch (code) {
     case "ECONNREFUSED":
-      return new ReachError("connection", "refuses the connection: nothing listens there");
+      return new ReachError("refusal", "refuses the connection: nothing listens there");
     case "ENOTFOUND":
     case "EAI_AGAIN":
     case "EAI_NODATA":
@@ -163,7 +185,7 @@ function faultOf(
         "After a renewal `aphlict reload` takes it over at once. Otherwise another program has the port.",
       );
     case "authorities":
-      return publicFault(certificate, host, verdict);
+      return publicFault(certificate, host, verdict, trust.named);
   }
 }
 
@@ -186,6 +208,7 @@ function publicFault(
   certificate: X509Certificate,
   host: string,
   verdict: string | null,
+  named: string,
 ): ReachError | null {
   const fault = (message: string, hint: string) => new ReachError("certificate", message, hint);
   const { validFrom, validTo } = certificate;
@@ -211,15 +234,15 @@ function publicFault(
   const issuer = formatValue(certificate.issuer.replaceAll("\n", ", "), 100);
   if (/SELF_SIGNED/.test(verdict)) {
     return fault(
-      "has a certificate of its own making, which browsers do not trust",
-      "Get one from an authority that browsers know. If yours do trust this one, name it with --ca.",
+      "has a certificate of its own making, which nobody trusts who was not told to",
+      `Get one from an authority that is known. Where this one is trusted all the same, name it with ${named}.`,
     );
   }
   if (/UNABLE_TO|UnknownIssuer/.test(verdict)) {
     return fault(
       `has a certificate of an unknown issuer (${issuer})`,
       "The server has to send the intermediate certificates, too (fullchain.pem). If the authority is " +
-        "your own, name its certificate with --ca.",
+        `your own, name its certificate with ${named}.`,
     );
   }
   return fault(`has a certificate that is not accepted: ${formatValue(verdict)}`, "Renew it.");

@@ -25,8 +25,11 @@ export type Trust =
   | { readonly by: "nobody" }
   /** The one in this file and no other, whatever its name: what a server of this host has to show. */
   | { readonly by: "file"; readonly path: string }
-  /** What a browser accepts: valid now, for the host, from a known authority or one of these (PEM). */
-  | { readonly by: "authorities"; readonly more: readonly string[] };
+  /**
+   * What a browser accepts: valid now, for the host, from a known authority or one of these (PEM), which
+   * an administrator names with `named`.
+   */
+  | { readonly by: "authorities"; readonly more: readonly string[]; readonly named: string };
 
 /** Where a server of the configuration is reached from its own host. */
 export function placeOf({ type, listen, port, tls }: ServerConfig): Place {

@@ -26,12 +26,26 @@ export function isStatusPage({ status, text }: Answer): boolean {
 const PROXY_HINT = "The proxy needs a location for this path with proxy_http_version 1.1, " +
   "proxy_set_header Upgrade and proxy_set_header Connection: see conf/examples/nginx.";
 
-/** An answer to a request for a WebSocket, which is none. */
-export function explainRefusal(answer: Answer, origin: string): ReachError {
-  const { status } = answer;
+/** What is told where a server of the configuration should be. */
+const STRANGER_HINT = "Another program has the port. This shows which: ss -ltnp";
+
+/** What a web server says to who speaks plain text to its TLS (nginx, Apache). */
+const WANTS_TLS = /plain HTTP request was sent to HTTPS|speaking plain HTTP to an SSL/i;
+
+/**
+ * An answer to a request for a WebSocket, which is none.
+ *
+ * @param isDirect Whether there is no proxy that could have given it.
+ */
+export function explainRefusal(answer: Answer, origin: string, isDirect: boolean): ReachError {
+  const { status, text } = answer;
   const location = answer.header("location");
   const fail = (message: string, hint: string) =>
     new ReachError("answer", `answers ${status}${message}`, hint);
+  if (WANTS_TLS.test(text)) {
+    return fail(": it speaks TLS", "Name it with wss:// in place of ws://.");
+  }
+  if (isDirect && !isOurs(answer)) return fail(", which no client port does", STRANGER_HINT);
   if (status >= 300 && status < 400) {
     return fail(
       location === null ? "" : `, a redirect to ${formatValue(location, 200)}`,
@@ -60,7 +74,7 @@ export function explainRefusal(answer: Answer, origin: string): ReachError {
     case 404:
       return fail(
         ": nothing is at this path",
-        objectOf(answer.text)?.["error"] === undefined
+        errorIn(answer) === null
           ? PROXY_HINT
           : "That is the admin port of an Aphlict. Name its client port.",
       );
@@ -94,21 +108,64 @@ export function explainRefusal(answer: Answer, origin: string): ReachError {
   }
 }
 
-/** An admin server's answer that is not 200. */
-export function explainDenial(answer: Answer): ReachError {
-  const { status } = answer;
-  const error = objectOf(answer.text)?.["error"];
-  if (isClientPort(answer)) {
-    return new ReachError("answer", "answers 501: that is a client port", "Name its admin port.");
-  }
-  const said = typeof error === "string" ? `: ${formatValue(error)}` : "";
-  return new ReachError("answer", `answers ${status}${said}`, DENIAL_HINTS.get(status) ?? "");
+/** Whether an Aphlict may have answered this to a request for a WebSocket. */
+function isOurs(answer: Answer): boolean {
+  return isClientPort(answer) || [403, 429, 503].includes(answer.status) ||
+    errorIn(answer) !== null;
 }
 
-const DENIAL_HINTS: ReadonlyMap<number, string> = new Map([
-  [400, "Correct the message."],
-  [401, 'Send the token of the server\'s "token.file".'],
-  [403, 'Add the address to "allow" of the admin server.'],
-  [413, 'Send a shorter message, or raise "limit.message" of the admin server.'],
-  [503, "Send it again in a moment."],
-]);
+/** What an admin port says is wrong; `null` when the answer is not one of its refusals. */
+function errorIn({ text }: Answer): string | null {
+  const error = objectOf(text)?.["error"];
+  return typeof error === "string" ? error : null;
+}
+
+/** What to do about each status with which an admin server refuses, and about what is none. */
+export interface DenialHints {
+  readonly byStatus: ReadonlyMap<number, string>;
+  readonly stranger: string;
+}
+
+/** An admin server's answer that is not 200. */
+export function explainDenial(answer: Answer, hints: DenialHints = OWN_HINTS): ReachError {
+  const { status, text } = answer;
+  const fail = (message: string, hint: string) =>
+    new ReachError("answer", `answers ${status}${message}`, hint);
+  if (WANTS_TLS.test(text)) return fail(": it speaks TLS", "Reach it by https.");
+  if (isClientPort(answer)) return fail(": that is a client port", "Name its admin port.");
+  if (status === 502 || status === 504) {
+    return fail(": a proxy does not reach it", "Look whether Aphlict runs behind that.");
+  }
+  const error = errorIn(answer);
+  return error === null
+    ? fail(", which no admin port does", hints.stranger)
+    : fail(`: ${formatValue(error)}`, hints.byStatus.get(status) ?? "");
+}
+
+/** A server of the configuration. */
+const OWN_HINTS: DenialHints = {
+  byStatus: new Map([
+    [400, "Correct the message."],
+    [401, 'Send the token of the server\'s "token.file".'],
+    [403, 'Add the address to "allow" of the admin server.'],
+    [413, 'Send a shorter message, or raise "limit.message" of the admin server.'],
+    [503, "Send it again in a moment."],
+  ]),
+  stranger: STRANGER_HINT,
+};
+
+/**
+ * A peer, whose configuration is not here.
+ *
+ * @param entry Its path in the configuration, such as `cluster[0]`.
+ */
+export function peerHints(entry: string): DenialHints {
+  return {
+    byStatus: new Map([
+      [401, `Write the token that its admin server has in the "token.file" of ${entry}.`],
+      [403, 'Add this host\'s address to "allow" of that admin server.'],
+      [413, 'Raise "limit.message" of that admin server.'],
+    ]),
+    stranger: `Correct host, port and protocol of ${entry}.`,
+  };
+}

@@ -70,7 +70,7 @@ export class Subscriber {
           "sec-websocket-key": key,
         }, pathOf(place.url, instance)),
       );
-      if ("status" in opened) throw explainRefusal(opened, origin);
+      if ("status" in opened) throw explainRefusal(opened, origin, isDirect(place));
       if (opened.accept !== acceptKey(key)) {
         throw new ReachError("answer", "accepts a WebSocket that nobody asked for: it is none");
       }
@@ -206,6 +206,11 @@ async function upgrade(
   });
   asked.end();
   return await promise;
+}
+
+/** Whether nothing is between here and the server: it is one of the configuration. */
+function isDirect({ trust }: Place): boolean {
+  return trust.by !== "authorities";
 }
 
 /** RFC 6455, section 4.2.2, step 5.4. */

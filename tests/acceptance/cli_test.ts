@@ -195,7 +195,7 @@ Deno.test("check warns of a hint that is too small and of a certificate that end
   const { code, output } = await aphlict("check", "--config", path);
   assertEquals(code, 0, output);
   assertMatch(output, /^Warning: "memory\.hint" of 100 MB holds about \d+ connections/m);
-  assertMatch(output, /^Warning: certificate \S*.*a\.crt expires on /m);
+  assertMatch(output, /^Warning: Certificate \S*.*a\.crt expires on /m);
   assertStringIncludes(output, "\n  heap of 100 MB at most");
 });
 
@@ -226,6 +226,25 @@ Deno.test("check tells which authorities of peers cannot be used", async () => {
   ) {
     assertStringIncludes(output, problem);
   }
+});
+
+Deno.test("check warns of a token that everybody can read, in a sentence", async () => {
+  using folder = new Folder();
+  const token = folder.write("token", "0123456789abcdef0123456789abcdef\n");
+  Deno.chmodSync(token, 0o644);
+  const [client = 0, admin = 0] = freePorts(2);
+  const { path } = writeConfig(folder, {
+    servers: [
+      { type: "client", port: client, listen: "127.0.0.1" },
+      { type: "admin", port: admin, "token.file": token },
+    ],
+  });
+  const { code, output } = await aphlict("check", "--config", path);
+  assertEquals(code, 0, output);
+  assertStringIncludes(
+    output,
+    `Warning: Every user of this host can read token file ${token}. Keep the others out: chmod o-r ${token}`,
+  );
 });
 
 Deno.test("check tells which tokens cannot be used, without showing what the files hold", async () => {
@@ -279,8 +298,8 @@ Deno.test("check warns of a cluster that is likely to be a mistake, and says OK"
     output.split("\n").filter((line) => line.startsWith("Warning: ") && !line.includes("root"))
       .map((line) => line.replaceAll(folder.path, "").split(" ").slice(1, 6).join(" ")),
     [
-      "a certificate in /ca.pem expired",
-      "a certificate in /ca.pem expires",
+      "A certificate in /ca.pem expired",
+      "A certificate in /ca.pem expires",
       'cluster[2].host: "a.invalid" cannot be resolved',
       'cluster[1]: Like cluster[0], "127.0.0.1:1" leads',
       'servers[1].listen: "127.0.0.1" is for this',
@@ -403,19 +422,36 @@ Deno.test("permissions prints flags that a shell takes as they are, or JSON", as
 
 for (
   const [args, complaint] of [
-    [[], /^Usage: aphlict VERB/],
-    [["serv"], /^Unknown command "serv"\. Did you mean "serve"\?/],
-    [["__proto__"], /^Unknown command "__proto__"\. There are: /],
     [["check", "--confg", "x"], /^Unknown option "--confg"\. Did you mean "--config"\?/],
     [["check", "--config"], /^"--config" needs a value/],
     [["serve", "--config"], /^"--config" needs a value/],
     [["debug", "--bogus"], /Unknown option "--bogus"/],
     [["check", "extra"], /^"check" does not take "extra"/],
     [["permissions", "--format", "xml"], /"--format xml" is not one of flags, json/],
+    [["listen"], /^"listen" needs TOPIC\.\n/],
     [["help", "chek"], /^Unknown command "chek"\. Did you mean "check"\?/],
   ] as const
 ) {
-  Deno.test(`"aphlict ${args.join(" ")}" is answered with what was meant and exit code 2`, async () => {
+  Deno.test(`"aphlict ${args.join(" ")}" is answered with what was meant, its own usage and exit code 2`, async () => {
+    const { code, output } = await aphlict(...args);
+    assertEquals(code, 2);
+    assertMatch(output, complaint);
+    const [verb] = args;
+    const [empty, usage, more] = output.split("\n").slice(-3);
+    assertMatch(usage ?? "", new RegExp(`^Usage: aphlict ${verb}( |$)`));
+    assertEquals([empty, more], ["", `"aphlict help ${verb}" says more.`]);
+    assertEquals(output.includes("Usage: aphlict VERB"), false);
+  });
+}
+
+for (
+  const [args, complaint] of [
+    [[], /^Usage: aphlict VERB/],
+    [["serv"], /^Unknown command "serv"\. Did you mean "serve"\?/],
+    [["__proto__"], /^Unknown command "__proto__"\. There are: /],
+  ] as const
+) {
+  Deno.test(`"aphlict ${args.join(" ")}" is answered with the commands that there are and exit code 2`, async () => {
     const { code, output } = await aphlict(...args);
     assertEquals(code, 2);
     assertMatch(output, complaint);

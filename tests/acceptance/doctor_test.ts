@@ -6,6 +6,7 @@ import type { Finding } from "../../src/cli/doctor/findings.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
+import { Browser } from "./browser.ts";
 import { aphlict, serve } from "./command.ts";
 import { Daemon } from "./daemon.ts";
 import { freePorts } from "./ports.ts";
@@ -68,12 +69,14 @@ Deno.test("of a service that is well every step is, with TLS, a peer, an instanc
   const token = folder.write("token", "a-token-that-nobody-guesses");
   Deno.chmodSync(token, 0o600);
   const origins = [`https://localhost:${client}`];
+  await using collector = web(() => new Response());
   await using daemon = new Daemon(() => ({
     servers: [
       { type: "client", port: client, ...tls, origins, "limit.connections": 100 },
       { type: "admin", port: admin, ...tls, "token.file": token },
       { type: "admin", port: other },
     ],
+    telemetry: `http://127.0.0.1:${collector.addr.port}`,
     cluster: [{
       host: "localhost",
       port: admin,
@@ -96,7 +99,7 @@ Deno.test("of a service that is well every step is, with TLS, a peer, an instanc
     const step of [
       ...["configuration", "files", "addresses", "service", "admin server", "client server"],
       ...["certificate", "WebSocket", "message", "origin", "public name", "public address"],
-      ...["public certificate", "public WebSocket", "public message", "peer"],
+      ...["public certificate", "public WebSocket", "public message", "peer", "telemetry"],
     ]
   ) assert(report.findings.some((each) => each.step === step), step);
 });
@@ -342,6 +345,213 @@ Deno.test("a peer that takes no messages from here is told with what it says", a
   await using _service = await serve(written);
   const report = await doctor(written);
   assertMatch(fault(report, "peer"), /answers 401: This server takes messages only with a token/);
+});
+
+Deno.test("what a peer refuses is to be mended in this configuration, and so is whom it is trusted by", async () => {
+  using folder = new Folder();
+  const authority = makeAuthority("Test");
+  const identity = makeCertificate(authority);
+  await using strict = web(
+    (request) =>
+      request.method === "POST"
+        ? Response.json({ error: "no token" }, { status: 401 })
+        : Response.json({ version: 8, fingerprint: "0123456789abcdef" }),
+    { hostname: "0.0.0.0" },
+  );
+  await using unknown = web(() => Response.json({ version: 7 }), identity);
+  const missing = `${folder.path}/missing`;
+  const at = (host: string, server: Deno.HttpServer<Deno.NetAddr>, protocol: string) => ({
+    host,
+    port: server.addr.port,
+    protocol,
+  });
+  const written = writeConfig(folder, {
+    cluster: [
+      at("127.0.0.1", strict, "http"),
+      at("localhost", unknown, "https"),
+      { ...at("127.0.0.2", strict, "http"), "token.file": missing },
+    ],
+  });
+  const { findings } = await doctor(written);
+  const told = findings.filter(({ step }) => step === "peer")
+    .map(({ outcome, detail, hint }) => `${outcome}: ${detail} ${hint}`);
+  assertEquals(told.length, 3);
+  assertMatch(
+    told[0] ?? "",
+    /^failed: .* answers 401: no token\. Write .* in the "token\.file" of cluster\[0\]\.$/,
+  );
+  assertMatch(told[1] ?? "", /^failed: .* unknown issuer .* with "ssl\.ca" of cluster\[1\]\.$/);
+  assertMatch(
+    told[2] ?? "",
+    /^failed: .* Token file \S+ does not exist\. .* "token\.file" of cluster\[2\] names that file\.$/,
+  );
+});
+
+Deno.test("client servers that admit different pages are told apart, and the attempt decides", async () => {
+  using folder = new Folder();
+  const [narrow = 0, open = 0, admin = 0] = freePorts(3);
+  const { path } = writeConfig(folder, {
+    servers: [
+      { type: "client", port: narrow, listen: "127.0.0.1", origins: ["https://other.example"] },
+      { type: "client", port: open, listen: "127.0.0.1" },
+      { type: "admin", port: admin },
+    ],
+  });
+  const written = { path, client: narrow, admin };
+  const page = "https://phorge.example.com";
+  await using _service = await serve(written);
+  const told = new RegExp(
+    `^A page of ${page} may connect to 127.0.0.1:${open}, and not to 127.0.0.1:${narrow}\\. `,
+  );
+  const refused = await doctor(written, "--url", `ws://127.0.0.1:${narrow}/`, "--origin", page);
+  assertEquals(steps(refused, "failed"), ["public WebSocket"]);
+  assertMatch(fault(refused, "origin"), told);
+  assertMatch(fault(refused, "public WebSocket"), /answers 403: the Origin .* may not connect/);
+  const admitted = await doctor(written, "--url", `ws://127.0.0.1:${open}/`, "--origin", page);
+  assertEquals([admitted.code, steps(admitted, "failed")], [0, []]);
+  assertMatch(fault(admitted, "origin"), told);
+});
+
+Deno.test("an admin server that refuses this host is left aside where another answers, and told", async () => {
+  const [client = 0, closed = 0, open = 0] = freePorts(3);
+  const serversWith = (allow: unknown) => [
+    { type: "client", port: client, listen: "127.0.0.1" },
+    { type: "admin", port: closed, allow: ["192.0.2.1"] },
+    { type: "admin", port: open, allow },
+  ];
+  await using daemon = new Daemon(() => ({ servers: serversWith(null) }));
+  const { written } = daemon;
+  await daemon.start();
+  const report = await doctor(written);
+  assertEquals([report.code, steps(report, "failed")], [0, []]);
+  assertMatch(
+    fault(report, "admin server"),
+    new RegExp(`^http://127.0.0.1:${closed}/ answers 403: .* Another .* Is that deliberate\\?`),
+  );
+  assert(steps(report, "ok").includes("message"));
+  for (const args of [["send", "--to", "A"], ["top", "--once"]]) {
+    const { code, output } = await aphlict(...args, "--config", written.path);
+    assertEquals(code, 0, output);
+  }
+  assertMatch((await daemon.run("status")).output, /^messages +2 in,/m);
+
+  daemon.configure(() => ({ servers: serversWith(["192.0.2.2"]) }));
+  assertEquals((await daemon.run("reload")).code, 0);
+  const shut = await doctor(written);
+  assertEquals(steps(shut, "failed"), ["admin server", "admin server"]);
+  const hint = 'Add the address to "allow" of the admin server.';
+  assertEquals(shut.findings.filter((each) => each.hint === hint).length, 2);
+  for (const args of [["send", "--to", "A"], ["top", "--once"], ["status"]]) {
+    const { output } = await aphlict(...args, "--config", written.path);
+    assertMatch(output, /http:\S+ answers 403: .* http:\S+ answers 403: .* Add the address/);
+  }
+});
+
+Deno.test("a service that was stopped by a signal is told once, and not waited for again", async () => {
+  const [client = 0, admin = 0, other = 0] = freePorts(3);
+  await using daemon = new Daemon(() => ({
+    servers: [
+      { type: "client", port: client, listen: "127.0.0.1" },
+      { type: "admin", port: admin },
+      { type: "admin", port: other },
+    ],
+  }));
+  await daemon.start();
+  Deno.kill(daemon.pid("service"), "SIGSTOP");
+  const url = `ws://127.0.0.1:${client}/`;
+  const report = await doctor(daemon.written, "--url", url);
+  assertEquals([report.code, steps(report, "failed")], [1, ["service"]]);
+  assertMatch(
+    fault(report, "service"),
+    /It takes connections, and does not answer within 5 s\. .*log.*CPU.*`aphlict restart`/,
+  );
+  for (const step of ["admin server", "client server", "message", "public WebSocket"]) {
+    const found = report.findings.find((each) => each.step === step);
+    assertEquals([found?.outcome, found?.detail], ["skipped", "The service does not answer."]);
+  }
+  const { code, output } = await aphlict("send", "--to", "A", "--config", daemon.written.path);
+  assertEquals(code, 1);
+  assertMatch(output, /^Cannot send: http:\S+ does not answer within 5 s\. .*`aphlict restart`/);
+  assertEquals(output.includes(`:${other}/`), false, "the other would be as silent");
+});
+
+Deno.test("a service without an overseer that says nothing is told as that, not as one that does not run", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using service = await serve(written);
+  service.kill("SIGSTOP");
+  const report = await doctor(written);
+  assertMatch(fault(report, "service"), /No overseer runs, and what has the port .* within 5 s\./);
+});
+
+Deno.test("a service that stops is told to stop, while its browsers are told to go", async () => {
+  await using daemon = new Daemon(() => ({ drain: 60 }));
+  await daemon.start();
+  const { admin, client } = daemon.written;
+  const browsers = await Promise.all([1, 2, 3, 4, 5].map(() => Browser.open(client)));
+  await using _stop = daemon.launch("stop");
+  await daemon.until(() => refuses(admin));
+  const report = await doctor(daemon.written);
+  assertEquals([report.code, steps(report, "failed")], [1, ["service"]]);
+  assertMatch(
+    fault(report, "service"),
+    /takes no connections .*: it stops or starts\. `aphlict status`/,
+  );
+  for (const args of [["send", "--to", "A"], ["top"], ["listen", "A"], ["status"]]) {
+    const { output } = await aphlict(...args, "--config", daemon.written.path);
+    assertMatch(output, /refuses .* Its overseer \(\d+\) runs: the service stops or starts\./);
+  }
+  await Promise.all(browsers.map((browser) => browser[Symbol.asyncDispose]()));
+});
+
+/** Whether nothing listens at a port of this host. */
+async function refuses(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return false;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return true;
+    throw error;
+  }
+}
+
+Deno.test("a collector that takes nothing is a warning with the reason, and one that takes protobuf is none", async () => {
+  using folder = new Folder();
+  const [free = 0] = freePorts(1);
+  const asked: string[] = [];
+  await using collector = web(async (request) => {
+    const { pathname } = new URL(request.url);
+    asked.push(`${request.method} ${pathname} ${await request.text()}`);
+    return new Response("", { status: Number(/\d+/.exec(pathname)?.[0]) });
+  });
+  const at = (path: string) => `http://127.0.0.1:${collector.addr.port}/${path}`;
+  for (
+    const [telemetry, outcome, told] of [
+      [at("200/"), "ok", /takes metrics/],
+      [at("415"), "ok", /answers; 415 is for the form/],
+      [at("404"), "warning", /answers 404, so .* stands before \/v1\/metrics/],
+      [at("401"), "warning", /answers 401, so .* OTEL_EXPORTER_OTLP_HEADERS/],
+      [at("500"), "warning", /answers 500, so it takes no metrics\. .*OTLP over HTTP/],
+      [`http://127.0.0.1:${free}`, "warning", /refuses the connection.* lost\. Look whether/],
+    ] as const
+  ) {
+    const { findings } = await doctor(writeConfig(folder, { telemetry }));
+    const [found, ...others] = findings.filter(({ step }) => step === "telemetry");
+    assertEquals([found?.outcome, others], [outcome, []]);
+    assertMatch(`${found?.detail} ${found?.hint}`, told);
+  }
+  assertEquals(asked[0], 'POST /200/v1/metrics {"resourceMetrics":[]}');
+  const { findings } = await doctor(writeConfig(folder));
+  assertEquals(findings.find(({ step }) => step === "telemetry")?.outcome, "skipped");
+});
+
+Deno.test("a public address that takes connections and speaks no TLS is told as that", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _service = await serve(written);
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const report = await doctor(written, "--url", `wss://127.0.0.1:${silent.addr.port}/`);
+  assertMatch(fault(report, "public certificate"), /does not speak TLS within 5 s\. Look what/);
 });
 
 Deno.test("a configuration that has changed since the start is told", async () => {

@@ -4,6 +4,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
+import { makeSelfSigned } from "./certificate.ts";
 import { APHLICT, Daemon } from "./daemon.ts";
 import { Process } from "./process.ts";
 import { freePorts } from "./ports.ts";
@@ -131,6 +132,44 @@ if (Deno.uid() === 0) {
     }
     assertEquals((await run("status")).code, 0);
     assertEquals(daemon.members(), before);
+  });
+
+  Deno.test("another user's doctor says whose files it cannot look at, and calls nothing broken", async () => {
+    using installation = new Installation();
+    await using daemon = new Daemon((folder) => {
+      Deno.writeTextFileSync(`${folder}/token`, "a-token-that-nobody-guesses", { mode: 0o600 });
+      const [client = 0, admin = 0, other = 0] = freePorts(3);
+      const token = { "token.file": `${folder}/token` };
+      const { key, cert } = makeSelfSigned({ isAuthority: true });
+      Deno.writeTextFileSync(`${folder}/key`, key, { mode: 0o600 });
+      Deno.writeTextFileSync(`${folder}/cert`, cert);
+      const tls = { "ssl.key": `${folder}/key`, "ssl.cert": `${folder}/cert` };
+      return {
+        servers: [
+          { type: "client", port: client, listen: "127.0.0.1", ...tls },
+          { type: "admin", port: admin, ...token },
+          { type: "admin", port: other },
+        ],
+        cluster: [{ host: "127.0.0.1", port: admin, protocol: "http", ...token }],
+      };
+    });
+    await daemon.start();
+    Deno.chmodSync(daemon.folder.path, 0o755);
+    const look = () =>
+      execute("setpriv", [
+        ...["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--", installation.command],
+        ...["doctor", "--config", daemon.written.path],
+      ], installation.env);
+    const { code, output } = await look();
+    assertEquals(code, 0, output);
+    assertMatch(output, /^! files .*runs as another user.*\n +→ Run this as the user that runs/m);
+    assertMatch(output, /^- peer .* cannot be asked by this user\.$/m);
+    assertMatch(output, /^✓ message /m);
+    // What anybody can see to be wrong is not a matter of the user.
+    Deno.writeTextFileSync(`${daemon.folder.path}/cert`, "none");
+    const broken = await look();
+    assertEquals(broken.code, 1);
+    assertMatch(broken.output, /^✗ files .*ssl\.cert/m);
   });
 
   Deno.test("a user that there is not is named, with how to make it", async () => {

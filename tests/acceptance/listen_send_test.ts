@@ -185,6 +185,45 @@ Deno.test("listen ends with the reason when the service stops, or is not there",
   }
 });
 
+Deno.test("listen tells of another program at the port of the configuration", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  for (const status of [200, 404, 502]) {
+    await using _web = Deno.serve(
+      { hostname: "127.0.0.1", port: written.client, onListen() {} },
+      () => new Response("<html>", { status }),
+    );
+    const { code, output } = await aphlict("listen", "--config", written.path, "A");
+    assertEquals(code, 1);
+    assertMatch(
+      output,
+      new RegExp(
+        `^ws:\\S+ answers ${status}, which no client port does\\. Another program has the port`,
+      ),
+    );
+  }
+});
+
+Deno.test("send prefers an admin server whose token it can read, and goes on to the next one", async () => {
+  using folder = new Folder();
+  const [client = 0, first = 0, second = 0, third = 0] = freePorts(4);
+  const unreadable = folder.write("token", TOKEN);
+  const written = writeConfig(folder, {
+    servers: [
+      { type: "client", port: client, listen: "127.0.0.1" },
+      { type: "admin", port: first, "token.file": unreadable },
+      { type: "admin", port: second, "limit.message": 1024 },
+      { type: "admin", port: third },
+    ],
+  });
+  await using _service = await serve(written);
+  Deno.removeSync(unreadable);
+  const { code, output } = await aphlict(
+    ...["send", "--config", written.path, "--to", "A", JSON.stringify({ x: "x".repeat(2000) })],
+  );
+  assertEquals(code, 0, output);
+});
+
 Deno.test("a message that the server does not take is refused with its reason", async () => {
   using folder = new Folder();
   const [client = 0, admin = 0] = freePorts(2);
@@ -205,9 +244,11 @@ Deno.test("a message that the server does not take is refused with its reason", 
 Deno.test("what makes no sense is wrong usage", async () => {
   for (
     const [args, reason] of [
-      [["listen"], '"listen" needs TOPIC...'],
+      [["listen"], '"listen" needs TOPIC.\n'],
       [["listen", "--replay", "soon", "A"], '"--replay soon"'],
       [["listen", "--url", "https://a.example/", "A"], "wss://"],
+      [["listen", "--origin", "x\n\x1b[31m", "A"], '"--origin x\\u{a}\\u{1b}[31m" is no origin'],
+      [["doctor", "--origin", "x\n\x1b[31m"], "is no origin of a page. Write it as https://"],
       [["send", "--to", "A", "nonsense"], "The message is not JSON"],
       [["send"], "--to TOPIC"],
       [["send", "--to", "A", "{}", "{}"], '"send" does not take "{}"'],

@@ -102,7 +102,7 @@ Deno.test("restart warns of a certificate that ends soon", async () => {
   await daemon.start();
   const { code, output } = await daemon.run("restart");
   assertEquals(code, 0, output);
-  assertMatch(output, /^Warning: certificate \S+server\.crt expires on /m);
+  assertMatch(output, /^Warning: Certificate \S+server\.crt expires on /m);
 });
 
 Deno.test("reload with an invalid file changes nothing, and tells the caller and the log", async () => {

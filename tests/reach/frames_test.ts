@@ -1,8 +1,9 @@
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { clientFrame, FrameError, FrameReader, type Received } from "../../src/reach/frames.ts";
 import { Decoder } from "../../src/websocket/decoder.ts";
 import { closePayload, frameSize, OPCODE, writeFrame } from "../../src/websocket/frame.ts";
-import { assertEquals, assertThrows } from "../assert.ts";
+import { assert, assertEquals, assertThrows } from "../assert.ts";
 
 const encoder = new TextEncoder();
 
@@ -15,7 +16,7 @@ function serverFrame(opcode: number, payload: Uint8Array, isFinal: boolean = tru
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
-  return new Uint8Array(parts.flatMap((part) => [...part]));
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 /** What a reader makes of bytes that come in pieces of this size. */
@@ -26,6 +27,28 @@ function readIn(size: number, bytes: Uint8Array): Received[] {
     received.push(...reader.read(bytes.slice(at, at + size)));
   }
   return received;
+}
+
+/** What an action returns, and how many bytes it has put into arrays meanwhile. */
+function counted<T>(action: () => T): [{ readonly copied: number }, T] {
+  const { set } = Uint8Array.prototype;
+  const { concat } = Buffer;
+  let copied = 0;
+  Uint8Array.prototype.set = function (source, offset) {
+    copied += source.length;
+    set.call(this, source, offset);
+  };
+  Buffer.concat = (list, size) => {
+    copied += list.reduce((sum, { length }) => sum + length, 0);
+    return concat(list, size);
+  };
+  try {
+    const result = action();
+    return [{ copied }, result];
+  } finally {
+    Uint8Array.prototype.set = set;
+    Buffer.concat = concat;
+  }
 }
 
 Deno.test("what a client writes, the server reads, whatever its length", () => {
@@ -55,6 +78,34 @@ Deno.test("a message in fragments is put together, with a ping between them", ()
     { type: "ping", payload: encoder.encode("?") },
     { type: "message", text: "one message" },
   ]);
+});
+
+Deno.test("a large message in many chunks is read, and copied once", () => {
+  const text = "x".repeat(16 * 1024 * 1024);
+  const frame = serverFrame(OPCODE.text, encoder.encode(text));
+  const [{ copied }, received] = counted(() => readIn(65_536, frame));
+  assertEquals(received.length, 1);
+  const [message] = received;
+  // Not by assertEquals: what differs would be shown.
+  assert(message?.type === "message" && message.text === text, "the message came as it was sent");
+  assert(copied < 1.1 * frame.length, `${copied} bytes were copied of ${frame.length}`);
+});
+
+Deno.test("many messages in one chunk are not copied for each other", () => {
+  const bytes = joined(Array(20_000).fill(serverFrame(OPCODE.text, encoder.encode("a message"))));
+  const [{ copied }, received] = counted(() => readIn(bytes.length, bytes));
+  assertEquals(received.length, 20_000);
+  assert(copied < 1.1 * bytes.length, `${copied} bytes were copied of ${bytes.length}`);
+});
+
+Deno.test("a message may have many fragments, and not any number", () => {
+  const first = serverFrame(OPCODE.text, encoder.encode("x"), false);
+  const next = serverFrame(OPCODE.continuation, encoder.encode("x"), false);
+  const last = serverFrame(OPCODE.continuation, encoder.encode("x"));
+  const whole = joined([first, ...Array(16_382).fill(next), last]);
+  assertEquals(readIn(1000, whole), [{ type: "message", text: "x".repeat(16_384) }]);
+  const endless = joined([first, ...Array(16_384).fill(next)]);
+  assertThrows(() => readIn(1000, endless), FrameError, "in more than 16384 pieces");
 });
 
 Deno.test("a close frame tells its code and reason, or none", () => {

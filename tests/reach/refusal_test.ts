@@ -1,6 +1,6 @@
 import type { Answer } from "../../src/reach/ask.ts";
-import { explainDenial, explainRefusal } from "../../src/reach/refusal.ts";
-import { assertStringIncludes } from "../assert.ts";
+import { explainDenial, explainRefusal, peerHints } from "../../src/reach/refusal.ts";
+import { assertEquals, assertStringIncludes } from "../assert.ts";
 
 function answer(status: number, text: string = "", headers: Record<string, string> = {}): Answer {
   return { status, text, header: (name) => headers[name] ?? null };
@@ -29,11 +29,46 @@ const REFUSALS: readonly [Answer, told: string, hint: string][] = [
 
 Deno.test("each answer that is no WebSocket is told with its cause and what to do", () => {
   for (const [each, told, hint] of REFUSALS) {
-    const error = explainRefusal(each, "https://x");
+    const error = explainRefusal(each, "https://x", false);
     assertStringIncludes(error.message, `answers ${each.status}`);
     assertStringIncludes(error.message, told);
     assertStringIncludes(error.hint, hint);
   }
+});
+
+Deno.test("a server of the configuration that answers as no Aphlict does is another program", () => {
+  for (const each of [answer(200), answer(400), answer(404, "<html>"), answer(502), answer(301)]) {
+    const error = explainRefusal(each, "https://x", true);
+    assertStringIncludes(error.message, `answers ${each.status}, which no client port does`);
+    assertStringIncludes(error.hint, "Another program has the port");
+  }
+  for (const each of [answer(403), answer(404, '{"error":"nothing"}'), answer(429), answer(503)]) {
+    const [direct, proxied] = [true, false].map((isDirect) =>
+      explainRefusal(each, "https://x", isDirect)
+    );
+    assertEquals(direct?.hint, proxied?.hint);
+  }
+});
+
+Deno.test("a port that wants TLS is named with the scheme for it", () => {
+  for (
+    const text of [
+      "<center>The plain HTTP request was sent to HTTPS port</center>",
+      "You're speaking plain HTTP to an SSL-enabled server port.",
+    ]
+  ) {
+    assertStringIncludes(explainRefusal(answer(400, text), "https://x", false).hint, "wss://");
+    assertStringIncludes(explainDenial(answer(400, text)).hint, "https");
+  }
+});
+
+Deno.test("a peer's refusal names the entry of the peer, and what stands in its place is told", () => {
+  const hints = peerHints("cluster[3]");
+  const of = (each: Answer) => explainDenial(each, hints).hint;
+  assertStringIncludes(of(answer(401, '{"error":"x"}')), '"token.file" of cluster[3]');
+  assertStringIncludes(of(answer(403, '{"error":"x"}')), "this host's address");
+  assertStringIncludes(of(answer(404, "<html>")), "host, port and protocol of cluster[3]");
+  assertStringIncludes(of(answer(502)), "Look whether Aphlict runs behind");
 });
 
 Deno.test("an admin server's refusal is told in its words, made safe", () => {

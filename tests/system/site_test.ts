@@ -123,4 +123,7 @@ Deno.test("aphlict doctor goes the whole way through nginx, plain and with TLS, 
   const { code, output } = await aphlict("doctor", "--config", written.path, ...elsewhere);
   assertEquals(code, 1);
   assertMatch(output, /^✗ public WebSocket .* answers 404: nothing is at this path\.$/m);
+  const plain = ["--url", `ws://localhost:${nginx.tlsPort}/ws/`];
+  const { output: told } = await aphlict("doctor", "--config", written.path, ...plain);
+  assertMatch(told, /^✗ public WebSocket .* it speaks TLS\.\n +→ Name it with wss:\/\/ /m);
 });

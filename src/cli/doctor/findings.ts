@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ReachError } from "../../reach/dial.ts";
+import { ReachError, sentenceAbout } from "../../reach/dial.ts";
 import { some } from "../figures.ts";
 import { print } from "../output.ts";
 import { wrap } from "../help.ts";
@@ -71,10 +71,14 @@ export class Findings {
       return await attempt();
     } catch (error) {
       if (!(error instanceof ReachError)) throw error;
-      const end = error.message.endsWith(".") ? "" : ".";
-      this.fail(step, `${subject} ${error.message}${end}`, error.hint || hint);
+      this.unreached(step, subject, error, hint);
       return null;
     }
+  }
+
+  /** The same of an attempt that was made before. */
+  unreached(step: string, subject: string | URL, error: ReachError, hint: string = ""): void {
+    this.fail(step, sentenceAbout(subject, error), error.hint || hint);
   }
 
   #add(finding: Finding): void {

@@ -16,8 +16,9 @@ import { readState, type State } from "../../supervisor/state.ts";
 import { VERSION } from "../../version.ts";
 import { ask } from "../../reach/ask.ts";
 import { type Findings as Inspection, inspect } from "../check.ts";
+import { NobodyAnswers, SILENCE_HINT } from "../admin.ts";
 import { askConsole } from "../console.ts";
-import { ReachError } from "../../reach/dial.ts";
+import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
 import { formatDuration, number, some } from "../figures.ts";
 import type { Findings } from "./findings.ts";
 import { placeOf, portOf } from "../../reach/place.ts";
@@ -30,6 +31,11 @@ const OTHER_FILES = 100;
 /** An end of the service is mentioned for this long, in ms. */
 const RECENT_MS = 3_600_000;
 
+const MUTE = `takes connections, and does not answer within ${PATIENCE_MS / 1000} s`;
+
+/** How {@linkcode inspect} says that a file is there, and not for the user that looks at it. */
+const DENIED = /may not (be )?(read|write)/;
+
 /** What is known of the service before it is spoken to. */
 export interface Patient {
   readonly config: Config;
@@ -38,8 +44,12 @@ export interface Patient {
   readonly state: State | null;
   /** What the service tells of itself; `null` when it does not answer. */
   readonly told: ConsoleData | null;
-  /** Whether a service runs. */
-  readonly isUp: boolean;
+  /** Why nothing can be asked of the service; `null` when it can. */
+  readonly whyDown: string | null;
+  /** Whether it runs and says nothing. */
+  readonly isSilent: boolean;
+  /** Whether it runs as another user than this process. */
+  readonly isOfOther: boolean;
 }
 
 /** Reads the configuration, and looks at what it names. `null` when there is nothing to go by. */
@@ -53,10 +63,14 @@ export async function examineHost(findings: Findings, path: string): Promise<Pat
     inspection = inspect(config, false);
   } catch (error) {
     if (!(error instanceof PidfileError)) throw error;
-    findings.fail("service", error.message, "");
+    findings.fail(
+      "service",
+      error.message,
+      "If it runs as another user, run this as that user.",
+    );
     return null;
   }
-  examineFiles(findings, inspection);
+  examineFiles(findings, inspection, patient);
   await examineAddresses(findings, patient, inspection);
   examineService(findings, patient);
   return patient;
@@ -88,26 +102,67 @@ async function examineConfiguration(findings: Findings, path: string): Promise<C
 async function lookAt(config: Config): Promise<Patient> {
   const overseer = holderOf(config.pidfile);
   const state = overseer === null ? null : readState(config.pidfile);
-  const told = await consoleOf(config);
-  // Without the state of an overseer there is only the service to tell.
-  const isUp = state === null ? told !== null || overseer !== null : state.service !== null;
-  return { config, overseer, state, told, isUp };
+  const console = await consoleOf(config);
+  const told = console instanceof NobodyAnswers ? null : console;
+  const isSilent = console instanceof NobodyAnswers && console.isSilent;
+  const isGone = console instanceof NobodyAnswers && console.isGone;
+  return {
+    config,
+    overseer,
+    state,
+    told,
+    whyDown: isSilent
+      ? "The service does not answer."
+      // Without the state of an overseer there is only the service to tell.
+      : (state === null ? told === null && overseer === null : state.service === null)
+      ? "Aphlict does not run."
+      : isGone && overseer !== null
+      ? "The service stops or starts."
+      : null,
+    isSilent,
+    isOfOther: overseer !== null && isOfOther(config.pidfile),
+  };
 }
 
-/** What the service tells, if it is there; why not is found out later. */
-async function consoleOf(config: Config): Promise<ConsoleData | null> {
+/** What the service tells, or why nothing. */
+async function consoleOf(config: Config): Promise<ConsoleData | NobodyAnswers> {
   try {
     return await askConsole(config);
   } catch (error) {
-    if (error instanceof ReachError) return null;
+    if (error instanceof NobodyAnswers) return error;
     throw error;
   }
 }
 
-function examineFiles(findings: Findings, { problems, warnings }: Inspection): void {
-  const faults = problems.filter((problem) => serverOf(problem.path) === null);
+/** Whether a file belongs to somebody else than who runs this. */
+function isOfOther(path: string): boolean {
+  try {
+    return Deno.statSync(path).uid !== Deno.uid();
+  } catch (error) {
+    // It was there a moment ago: the overseer ends.
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function examineFiles(
+  findings: Findings,
+  { problems, warnings }: Inspection,
+  { isOfOther, config }: Patient,
+): void {
+  const all = problems.filter((problem) => serverOf(problem.path) === null);
+  // The service runs, so it can use what only this user may not.
+  const faults = all.filter(({ message }) => !(isOfOther && DENIED.test(message)));
+  if (faults.length < all.length) {
+    findings.warn(
+      "files",
+      `Aphlict runs as another user, as pidfile ${config.pidfile} shows, and this one cannot use all of ` +
+        "its files.",
+      "Run this as the user that runs Aphlict.",
+    );
+  }
   for (const { path, message } of faults) findings.fail("files", `${path}: ${message}`, "");
-  if (faults.length > 0) return;
+  if (all.length > 0) return;
   for (const warning of warnings) findings.warn("files", warning, "");
   if (warnings.length === 0) {
     findings.ok("files", "Keys, certificates, logs and the pidfile can be used.");
@@ -122,7 +177,7 @@ function serverOf(path: string): number | null {
 
 async function examineAddresses(
   findings: Findings,
-  { config, state, told }: Patient,
+  { config, state, told, isSilent }: Patient,
   { problems }: Inspection,
 ): Promise<void> {
   const step = "addresses";
@@ -139,7 +194,7 @@ async function examineAddresses(
     if (server === undefined || held.has(server.port)) continue;
     isWell = false;
     const isTaken = message.includes("already in use");
-    findings.fail(step, message, isTaken ? await whoHas(server) : "");
+    findings.fail(step, message, isTaken ? await whoHas(server, isSilent) : "");
   }
   if (!isWell) return;
   const named = (isHeld: boolean) =>
@@ -153,9 +208,14 @@ async function examineAddresses(
   findings.ok(step, parts.join(" "));
 }
 
-/** What to do about who has the address of a server. */
-async function whoHas(server: ServerConfig): Promise<string> {
+/**
+ * What to do about who has the address of a server.
+ *
+ * @param isSilent Whether one has been asked, and says nothing: the others are not waited for.
+ */
+async function whoHas(server: ServerConfig, isSilent: boolean): Promise<string> {
   const way = `This shows who has it: ss -ltnp 'sport = :${server.port}'`;
+  if (isSilent) return way;
   try {
     const { url } = placeOf(server);
     const path = server.type === "admin" ? "/status/" : "/";
@@ -170,10 +230,16 @@ async function whoHas(server: ServerConfig): Promise<string> {
   }
 }
 
-function examineService(findings: Findings, { config, overseer, state, told }: Patient): void {
+function examineService(
+  findings: Findings,
+  { config, overseer, state, told, whyDown, isSilent }: Patient,
+): void {
   const step = "service";
   const log = config.logs.length === 0 ? "" : ` The log may say why: ${config.logs[0]?.path}`;
   if (overseer === null) {
+    if (isSilent) {
+      return findings.fail(step, `No overseer runs, and what has the port ${MUTE}.`, SILENCE_HINT);
+    }
     if (told === null) return findings.fail(step, "Aphlict does not run.", "aphlict start");
     const up = formatDuration(Math.round(told.now.uptimeMs / 1000));
     findings.ok(step, `It runs without an overseer (aphlict serve), up ${up}.`);
@@ -183,6 +249,7 @@ function examineService(findings: Findings, { config, overseer, state, told }: P
       `Overseer ${overseer} runs, and its state beside pidfile ${config.pidfile} cannot be read.`,
       "Run this as the user that runs Aphlict.",
     );
+    if (whyDown !== null) failUnanswered(findings, "The service", isSilent, log);
   } else if (state.service === null) {
     const why = state.lastEnd === null ? "it is being started" : `it ${state.lastEnd.reason}`;
     return findings.fail(
@@ -194,7 +261,8 @@ function examineService(findings: Findings, { config, overseer, state, told }: P
     const { service: { pid, since }, restarts, lastEnd } = state;
     const up = formatDuration(Math.round((Date.now() - since) / 1000));
     const detail = `Overseer ${overseer}, service ${pid}, up ${up}, ${some(restarts, "restart")}.`;
-    if (lastEnd !== null && Date.now() - lastEnd.at < RECENT_MS) {
+    if (whyDown !== null) failUnanswered(findings, `${detail} It`, isSilent, log);
+    else if (lastEnd !== null && Date.now() - lastEnd.at < RECENT_MS) {
       findings.warn(
         step,
         `${detail} At ${formatTime(new Date(lastEnd.at))} it ${formatValue(lastEnd.reason)}.`,
@@ -215,6 +283,21 @@ function examineService(findings: Findings, { config, overseer, state, told }: P
       "aphlict reload",
     );
   }
+}
+
+/** A service of an overseer that runs, and of which there is nothing to hear. */
+function failUnanswered(
+  findings: Findings,
+  subject: string,
+  isSilent: boolean,
+  log: string,
+): void {
+  if (isSilent) return findings.fail("service", `${subject} ${MUTE}.`, SILENCE_HINT);
+  findings.fail(
+    "service",
+    `${subject} takes no connections at its admin servers: it stops or starts.`,
+    `\`aphlict status\` tells which. Look again in a moment.${log}`,
+  );
 }
 
 /** Whether the service runs with something else than the file says. Another version may read it otherwise. */

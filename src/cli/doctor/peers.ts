@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { ConsoleData } from "../../admin/console.ts";
 import { formatAddress, type PeerConfig } from "../../config/config.ts";
 import { readAuthority, TlsError } from "../../config/tls.ts";
 import { readToken, TokenError } from "../../config/token.ts";
@@ -13,9 +12,10 @@ import { formatValue } from "../../log/format.ts";
 import { type Answer, ask } from "../../reach/ask.ts";
 import { objectOf } from "../../json.ts";
 import { ReachError } from "../../reach/dial.ts";
+import type { Patient } from "./host.ts";
 import type { Findings } from "./findings.ts";
 import { connectable, type Place } from "../../reach/place.ts";
-import { explainDenial, isStatusPage } from "../../reach/refusal.ts";
+import { explainDenial, isStatusPage, peerHints } from "../../reach/refusal.ts";
 
 /** How far the clocks of two hosts may be apart, in ms: a `Date` header has whole seconds. */
 const CLOCK_LIMIT_MS = 5000;
@@ -31,22 +31,28 @@ interface Visit {
 /**
  * Asks each peer, as this server does.
  *
- * @param told What the service here tells, or `null`.
+ * @param patient What the service here tells, and whether its files are for this user to read.
  */
 export async function examinePeers(
   findings: Findings,
   cluster: readonly PeerConfig[],
-  told: ConsoleData | null,
+  { told, isOfOther }: Pick<Patient, "told" | "isOfOther">,
 ): Promise<void> {
-  for (const [index, peer] of cluster.entries()) {
+  // All at once: of those that say nothing each takes its time.
+  const visits = cluster.map((peer, index) => {
     const url = new URL(`${peer.protocol}://${formatAddress(peer.host, peer.port)}/`);
-    const visit = await findings.attempt(
-      "peer",
-      url,
-      () => call(url, peer),
-      "Look whether Aphlict runs there: aphlict status",
-    );
-    if (visit === null) continue;
+    return { url, coming: outcomeOf(call(url, peer, `cluster[${index}]`)) };
+  });
+  for (const [index, { url, coming }] of visits.entries()) {
+    const visit = await coming;
+    if (visit instanceof ReachError) {
+      if (isOfOther && visit.stage === "file") {
+        findings.skip("peer", `${url} cannot be asked by this user.`);
+      } else {
+        findings.unreached("peer", url, visit, "Look whether Aphlict runs there: aphlict status");
+      }
+      continue;
+    }
     if (told !== null && visit.fingerprint === told.now.fingerprint) {
       findings.ok("peer", `${url} is this server itself.`);
       continue;
@@ -60,6 +66,16 @@ export async function examinePeers(
       );
     } else findings.ok("peer", `${url} answers, and takes messages.`);
     examineClock(findings, url, visit.aheadMs);
+  }
+}
+
+/** A visit that did not come to its end is told when it is its turn. */
+async function outcomeOf(visit: Promise<Visit>): Promise<Visit | ReachError> {
+  try {
+    return await visit;
+  } catch (error) {
+    if (error instanceof ReachError) return error;
+    throw error;
   }
 }
 
@@ -78,38 +94,49 @@ function examineClock(findings: Findings, url: URL, aheadMs: number | null): voi
   );
 }
 
-async function call(url: URL, peer: PeerConfig): Promise<Visit> {
+/** @param entry The peer's path in the configuration. */
+async function call(url: URL, peer: PeerConfig, entry: string): Promise<Visit> {
   const place: Place = {
     url: connectable(url),
-    trust: { by: "authorities", more: authoritiesOf(peer) },
+    trust: {
+      by: "authorities",
+      more: authoritiesOf(peer, entry),
+      named: `"ssl.ca" of ${entry}`,
+    },
   };
+  const hints = peerHints(entry);
   const began = Date.now();
   const answer = await ask(place, { path: "/status/" });
   const middle = (began + Date.now()) / 2;
-  if (answer.status !== 200) throw explainDenial(answer);
+  if (answer.status !== 200) throw explainDenial(answer, hints);
   if (!isStatusPage(answer)) {
     throw new ReachError(
       "answer",
       "does not answer as the admin port of an Aphlict does",
-      "Correct host, port and protocol of the peer.",
+      hints.stranger,
     );
   }
   const fingerprint = asFingerprint(objectOf(answer.text)?.["fingerprint"]);
-  if (fingerprint !== null) await knock(place, peer, fingerprint);
+  if (fingerprint !== null) await knock(place, peer, fingerprint, entry);
   return { fingerprint, aheadMs: aheadOf(answer, middle) };
 }
 
 /** Whether a peer takes messages from here: one that it has handled already, as it says, does nothing. */
-async function knock(place: Place, peer: PeerConfig, fingerprint: string): Promise<void> {
+async function knock(
+  place: Place,
+  peer: PeerConfig,
+  fingerprint: string,
+  entry: string,
+): Promise<void> {
   const answer = await ask(place, {
     method: "POST",
     headers: {
       "content-type": "application/json",
-      ...peer.token === null ? {} : { authorization: tokenOf(peer.token) },
+      ...peer.token === null ? {} : { authorization: tokenOf(peer.token, entry) },
     },
     body: JSON.stringify({ type: "doctor", subscribers: [], touched: [fingerprint] }),
   });
-  if (answer.status !== 200) throw explainDenial(answer);
+  if (answer.status !== 200) throw explainDenial(answer, peerHints(entry));
 }
 
 function aheadOf(answer: Answer, middle: number): number | null {
@@ -118,24 +145,29 @@ function aheadOf(answer: Answer, middle: number): number | null {
   return Number.isNaN(date) ? null : date + 500 - middle;
 }
 
-function authoritiesOf({ ca }: PeerConfig): string[] {
+function authoritiesOf({ ca }: PeerConfig, entry: string): string[] {
   if (ca === null) return [];
   try {
     return readAuthority(ca).map((certificate) => certificate.toString());
   } catch (error) {
     if (!(error instanceof TlsError)) throw error;
     throw new ReachError(
-      "certificate",
+      "file",
       `cannot be checked: ${error.problems.map(({ message }) => message).join(" ")}`,
+      `"ssl.ca" of ${entry} names that file.`,
     );
   }
 }
 
-function tokenOf(path: string): string {
+function tokenOf(path: string, entry: string): string {
   try {
     return readToken(path).header;
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
-    throw new ReachError("answer", `cannot be sent messages: ${error.message}`);
+    throw new ReachError(
+      "file",
+      `cannot be sent messages: ${error.message}`,
+      `"token.file" of ${entry} names that file.`,
+    );
   }
 }

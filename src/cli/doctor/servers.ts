@@ -6,11 +6,12 @@
 
 import type { AdminServerConfig, ClientServerConfig, Config } from "../../config/config.ts";
 import { readAuthority, TlsError } from "../../config/tls.ts";
-import { ask } from "../../reach/ask.ts";
+import { type Answer, ask } from "../../reach/ask.ts";
 import { daysUntil, EXPIRY_WARNING_DAYS } from "../check.ts";
-import { dial, namesOf, ReachError } from "../../reach/dial.ts";
+import { dial, namesOf, ReachError, sentenceAbout } from "../../reach/dial.ts";
 import type { Findings } from "./findings.ts";
-import { firstOf, type Place, placeOf } from "../../reach/place.ts";
+import { type Place, placeOf } from "../../reach/place.ts";
+import { type AdminPlace, adminsOf, hasReadableToken, publishersOf } from "../admin.ts";
 import { probe } from "./probe.ts";
 import { originFor } from "../public.ts";
 import { explainDenial, isClientPort, isStatusPage } from "../../reach/refusal.ts";
@@ -24,44 +25,90 @@ export interface Errand {
   readonly origin: string | undefined;
 }
 
-/** Looks at each server, and returns whether messages can be published. */
-export async function examineServers(findings: Findings, errand: Errand): Promise<boolean> {
-  const { servers } = errand.config;
-  const admins = servers.filter((server) => server.type === "admin");
-  const clients = servers.filter((server) => server.type === "client");
-  const first = firstOf(errand.config, "admin");
-  let canPublish = false;
-  for (const admin of admins) {
-    const isWell = await examineAdmin(findings, admin);
-    if (admin === first) canPublish = isWell;
-  }
-  for (const client of clients) await examineClient(findings, client, errand, canPublish);
-  return canPublish;
+/** Looks at each server, and returns the one that messages are published with; `null`: none takes any. */
+export async function examineServers(
+  findings: Findings,
+  errand: Errand,
+): Promise<AdminServerConfig | null> {
+  const { config } = errand;
+  const answering = await examineAdmins(findings, adminsOf(config));
+  const publisher =
+    publishersOf(config).find(({ server }) =>
+      answering.includes(server) && hasReadableToken(server)
+    )?.server ?? null;
+  const clients = config.servers.filter((server) => server.type === "client");
+  for (const client of clients) await examineClient(findings, client, errand, publisher);
+  return publisher;
 }
 
-async function examineAdmin(findings: Findings, server: AdminServerConfig): Promise<boolean> {
+/** Looks at all admin servers, and returns those that are as they should be. */
+async function examineAdmins(
+  findings: Findings,
+  places: readonly AdminPlace[],
+): Promise<AdminServerConfig[]> {
+  const answers = await Promise.all(
+    places.map(async (place) => ({ place, answer: await statusOf(place) })),
+  );
+  const isAnyOpen = answers.some(({ answer }) => "status" in answer && answer.status === 200);
+  const well: AdminServerConfig[] = [];
+  for (const { place, answer } of answers) {
+    if (await examineAdmin(findings, place, answer, isAnyOpen)) well.push(place.server);
+  }
+  return well;
+}
+
+/** What a server answers for its status page, or why nothing. */
+async function statusOf({ url }: Place): Promise<Answer | ReachError> {
+  try {
+    return await ask({ url, trust: { by: "nobody" } }, { path: "/status/" });
+  } catch (error) {
+    if (error instanceof ReachError) return error;
+    throw error;
+  }
+}
+
+/** @param isAnyOpen Whether there is an admin server that lets this host in. */
+async function examineAdmin(
+  findings: Findings,
+  place: AdminPlace,
+  answer: Answer | ReachError,
+  isAnyOpen: boolean,
+): Promise<boolean> {
   const step = "admin server";
-  const { url, trust } = placeOf(server);
-  const isThere = await findings.attempt(step, url, async () => {
-    const answer = await ask({ url, trust: { by: "nobody" } }, { path: "/status/" });
-    if (answer.status !== 200) throw explainDenial(answer);
-    if (isStatusPage(answer)) return true;
-    throw new ReachError(
-      "answer",
-      "does not answer as the admin port of an Aphlict does",
-      "Another program has the port.",
+  const { url } = place;
+  if ("status" in answer && answer.status === 403 && isAnyOpen) {
+    findings.warn(
+      step,
+      `${sentenceAbout(url, explainDenial(answer))} Another admin server does.`,
+      'Is that deliberate? If not, add the address to "allow" of this one.',
     );
-  });
-  if (isThere === null) return false;
+    return false;
+  }
+  const fault = faultIn(answer);
+  if (fault !== null) {
+    findings.unreached(step, url, fault);
+    return false;
+  }
   findings.ok(step, `${url} answers.`);
-  return await examineCertificate(findings, { url, trust });
+  return await examineCertificate(findings, place);
+}
+
+/** Why an answer is no status page; `null` when it is one. */
+function faultIn(answer: Answer | ReachError): ReachError | null {
+  if (answer instanceof ReachError) return answer;
+  if (answer.status !== 200) return explainDenial(answer);
+  return isStatusPage(answer) ? null : new ReachError(
+    "answer",
+    "does not answer as the admin port of an Aphlict does",
+    "Another program has the port.",
+  );
 }
 
 async function examineClient(
   findings: Findings,
   server: ClientServerConfig,
   errand: Errand,
-  canPublish: boolean,
+  publisher: AdminServerConfig | null,
 ): Promise<void> {
   const place = placeOf(server);
   const { url } = place;
@@ -81,11 +128,13 @@ async function examineClient(
   }
   findings.ok("client server", `${url} answers 501 to what is no WebSocket, as Phorge expects.`);
   if (!await examineCertificate(findings, place)) {
-    for (const step of ["WebSocket", "message"]) findings.skip(step, "The certificate is wrong.");
+    for (const step of ["WebSocket", "message"]) {
+      findings.skip(step, "The certificate is wrong, or not to be compared.");
+    }
     return;
   }
   const origin = errand.origin ?? originFor(url, server.origins);
-  await examineWebSocket(findings, place, { ...errand, origin, canPublish }, {
+  await examineWebSocket(findings, place, { ...errand, origin, publisher }, {
     socket: "WebSocket",
     message: "message",
   });
@@ -104,7 +153,8 @@ async function examineCertificate(findings: Findings, { url, trust }: Place): Pr
     configured = readAuthority(trust.path)[0]?.fingerprint256;
   } catch (error) {
     if (!(error instanceof TlsError)) throw error;
-    findings.fail(step, error.problems.map(({ message }) => message).join(" "), "");
+    // What is wrong with it was told with the files.
+    findings.skip(step, `${trust.path} cannot be used.`);
     return false;
   }
   if (configured !== shown.fingerprint256) {
@@ -140,14 +190,15 @@ export function tellExpiry(findings: Findings, step: string, end: Date, what: st
 /** How a WebSocket is tried. */
 export interface Attempt extends Errand {
   readonly origin: string;
-  readonly canPublish: boolean;
+  /** The admin server to publish with; `null`: there is none. */
+  readonly publisher: AdminServerConfig | null;
 }
 
 /** Opens a WebSocket, and sends a message through it. */
 export async function examineWebSocket(
   findings: Findings,
   place: Place,
-  { config, instance, origin, canPublish }: Attempt,
+  { instance, origin, publisher }: Attempt,
   steps: { readonly socket: string; readonly message: string },
 ): Promise<void> {
   const subscriber = await findings.attempt(
@@ -158,20 +209,24 @@ export async function examineWebSocket(
   if (subscriber === null) return findings.skip(steps.message, "There is no WebSocket.");
   findings.ok(steps.socket, `${place.url} opens for a page of ${origin}.`);
   try {
-    if (!canPublish) {
-      return findings.skip(steps.message, "The admin server does not answer as it should.");
+    if (publisher === null) {
+      return findings.skip(
+        steps.message,
+        "No admin server answers as it should, and takes messages that this user can send.",
+      );
     }
-    const admin = firstOf(config, "admin");
     const took = await findings.attempt(
       steps.message,
       place.url,
-      () => probe(admin, instance, subscriber),
+      () => probe(publisher, instance, subscriber),
       "The log may say more, and `aphlict debug` says all.",
     );
     if (took === null) return;
     findings.ok(
       steps.message,
-      `Posted to ${placeOf(admin).url}, one came out at ${place.url} after ${took.toFixed(1)} ms.`,
+      `Posted to ${placeOf(publisher).url}, one came out at ${place.url} after ${
+        took.toFixed(1)
+      } ms.`,
     );
   } finally {
     subscriber.close();

@@ -5,7 +5,7 @@
  */
 
 import { isIP } from "node:net";
-import { type Config, formatAddress } from "../../config/config.ts";
+import { type Config, formatAddress, type ServerConfig } from "../../config/config.ts";
 import { Origins } from "../../config/origin.ts";
 import { formatValue } from "../../log/format.ts";
 import { dial, namesOf, ReachError } from "../../reach/dial.ts";
@@ -22,7 +22,9 @@ const MESSAGE = "public message";
 export async function examineUrl(
   findings: Findings,
   { place, origin }: PublicPlace,
-  attempt: Omit<Attempt, "origin"> & { readonly isUp: boolean },
+  attempt: Omit<Attempt, "origin">,
+  /** Why there is nothing at its end; `null` when there is. */
+  whyDown: string | null,
 ): Promise<void> {
   const isAllowed = examineOrigin(findings, attempt.config, origin);
   const addresses = await examineName(findings, place.url);
@@ -33,9 +35,7 @@ export async function examineUrl(
     ? `${place.url} is not reached as it should be.`
     : !isAllowed
     ? "The Origin would be refused."
-    : attempt.isUp
-    ? null
-    : "Aphlict does not run.";
+    : whyDown;
   if (why === null) {
     return await examineWebSocket(findings, place, { ...attempt, origin }, {
       socket: SOCKET,
@@ -55,23 +55,41 @@ export function skipUrl(findings: Findings): void {
 
 function examineOrigin(findings: Findings, { servers }: Config, origin: string): boolean {
   const step = "origin";
-  const lists = servers.flatMap((server) => server.type === "client" ? [server.origins] : []);
-  if (lists.includes(null)) {
+  const clients = servers.filter((server) => server.type === "client");
+  if (clients.every(({ origins }) => origins === null)) {
     findings.ok(step, 'Pages of any site may connect, as "origins" is not set.');
     return true;
   }
   const shown = formatValue(origin, 200);
-  if (lists.some((list) => list !== null && new Origins(list).admit(origin))) {
+  const admitting = clients.filter(({ origins }) =>
+    origins === null || new Origins(origins).admit(origin)
+  );
+  if (admitting.length === clients.length) {
     findings.ok(step, `A page of ${shown} may connect.`);
+    return true;
+  }
+  if (admitting.length > 0) {
+    const refusing = clients.filter((client) => !admitting.includes(client));
+    findings.warn(
+      step,
+      `A page of ${shown} may connect to ${named(admitting)}, and not to ${named(refusing)}.`,
+      'Where --url leads to is seen below. Give all servers that it may lead to the same "origins".',
+    );
     return true;
   }
   findings.fail(
     step,
-    `A page of ${shown} may not connect: ${lists.flat().join(", ")} may.`,
+    `A page of ${shown} may not connect: ${
+      clients.flatMap(({ origins }) => origins ?? []).join(", ")
+    } may.`,
     `Add "${shown}" to "origins" of the client server. If Phorge is at another address than the ` +
       "WebSockets, name it with --origin.",
   );
   return false;
+}
+
+function named(servers: readonly ServerConfig[]): string {
+  return servers.map(({ listen, port }) => formatAddress(listen, port)).join(" and ");
 }
 
 /** The addresses of a URL's host; none when it cannot be resolved. */

@@ -16,7 +16,15 @@ const CONFIG = validate("aphlict.json", {
 /** What is said about a service that may have this many files open; `null`: it does not know. */
 function finding(openFiles: number | null): Finding | undefined {
   const told = { now: { process: { openFiles } } } as ConsoleData;
-  const patient: Patient = { config: CONFIG, overseer: 1, state: null, told, isUp: true };
+  const patient: Patient = {
+    config: CONFIG,
+    overseer: 1,
+    state: null,
+    told,
+    whyDown: null,
+    isSilent: false,
+    isOfOther: false,
+  };
   const findings = new Findings(() => {});
   examineOpenFiles(findings, patient);
   return findings.all[0];

@@ -1,0 +1,125 @@
+/**
+ * Which admin server a command talks to: the first of the configuration that answers it. One that refuses
+ * this host, or has another token, may stand before one that does not.
+ *
+ * @module
+ */
+
+import type { AdminServerConfig, Config } from "../config/config.ts";
+import { readToken, TokenError } from "../config/token.ts";
+import { ReachError, sentenceAbout, type Stage } from "../reach/dial.ts";
+import { type Place, placeOf } from "../reach/place.ts";
+import { holderOf, PidfileError } from "../supervisor/pidfile.ts";
+
+/** What to do about a service that runs and says nothing. */
+export const SILENCE_HINT =
+  "It has stopped, or is busy: look at its log and at what it takes of the CPU. " +
+  "`aphlict restart` starts another.";
+
+/** An admin server of the configuration, and where it is. */
+export interface AdminPlace extends Place {
+  readonly server: AdminServerConfig;
+}
+
+/** The admin servers of a configuration, in its order. */
+export function adminsOf({ servers }: Config): AdminPlace[] {
+  return servers.flatMap((server) =>
+    server.type === "admin" ? [{ ...placeOf(server), server }] : []
+  );
+}
+
+/** The same, those first whose messages this user can sign: the token can be read, or none is needed. */
+export function publishersOf(config: Config): AdminPlace[] {
+  const all = adminsOf(config);
+  const canSend = all.filter(({ server }) => hasReadableToken(server));
+  return [...canSend, ...all.filter((each) => !canSend.includes(each))];
+}
+
+/** Whether there is no token to be sent, or this user can read it. */
+export function hasReadableToken({ token }: AdminServerConfig): boolean {
+  try {
+    if (token !== null) readToken(token);
+    return true;
+  } catch (error) {
+    if (error instanceof TokenError) return false;
+    throw error;
+  }
+}
+
+/** No server answers as it should. The message has a sentence for each, what to do is beside it. */
+export class NobodyAnswers extends Error {
+  override readonly name = "NobodyAnswers";
+  readonly hint: string;
+  readonly #stages: ReadonlySet<Stage>;
+
+  constructor(sentences: readonly string[], hint: string, stages: ReadonlySet<Stage>) {
+    super(sentences.join(" "));
+    this.hint = hint;
+    this.#stages = stages;
+  }
+
+  /** Whether a server has taken a connection and says nothing. */
+  get isSilent(): boolean {
+    return this.#stages.has("silence");
+  }
+
+  /** Whether nothing listens at any of them. */
+  get isGone(): boolean {
+    return this.#stages.size === 1 && this.#stages.has("refusal");
+  }
+}
+
+/**
+ * What the first server answers with which an attempt succeeds. After a silence no other is tried: they
+ * are one process, and each would take as long.
+ *
+ * @param pidfile Of the overseer that should run the servers.
+ * @throws {NobodyAnswers} If there is none.
+ */
+export async function firstAnswer<P extends { readonly url: URL }, T>(
+  pidfile: string,
+  places: readonly P[],
+  attempt: (place: P) => Promise<T>,
+): Promise<T> {
+  const sentences: string[] = [];
+  const hints = new Set<string>();
+  const stages = new Set<Stage>();
+  for (const place of places) {
+    try {
+      return await attempt(place);
+    } catch (error) {
+      if (!(error instanceof ReachError || error instanceof TokenError)) throw error;
+      if (error instanceof TokenError) {
+        sentences.push(error.message);
+        continue;
+      }
+      sentences.push(sentenceAbout(place.url, error));
+      stages.add(error.stage);
+      hints.add(hintFor(error, pidfile));
+      if (error.stage === "silence") break;
+    }
+  }
+  const hint = [...hints].filter((each) => each !== "").join(" ");
+  throw new NobodyAnswers(sentences, hint, stages);
+}
+
+/** What to do about a server of this host's own service. */
+export function hintFor({ stage, hint }: ReachError, pidfile: string): string {
+  if (stage === "silence") return SILENCE_HINT;
+  if (stage !== "refusal") return hint;
+  const overseer = runningAt(pidfile);
+  return overseer === null
+    ? ""
+    : `Its overseer (${overseer}) runs: the service stops or starts. \`aphlict status\` tells; try it again ` +
+      "in a moment.";
+}
+
+/** The overseer; `null` also when that cannot be found out. */
+function runningAt(pidfile: string): number | null {
+  try {
+    return holderOf(pidfile);
+  } catch (error) {
+    if (error instanceof PidfileError) return null;
+    throw error;
+  }
+}
