@@ -12,7 +12,6 @@ import { parseArgs } from "node:util";
 import type { ConsoleData } from "../src/admin/console.ts";
 import { Browser } from "../tests/acceptance/browser.ts";
 import { publish, run, type Running } from "../tests/acceptance/server.ts";
-import { until } from "../tests/acceptance/until.ts";
 import { Refused, requestWith, Wire } from "../tests/acceptance/wire.ts";
 
 /** A minute of the Phorge that is played. */
@@ -43,6 +42,9 @@ const GROWTH = 1.1;
 const HEAP_GROWTH = 1.5;
 
 const ORIGIN = "https://phorge.example.com";
+/** How long is waited for those who leave, and for what was posted last, in ms. */
+const PATIENCE_MS = 30_000;
+
 const INSTANCES = ["default", "acme", "widgets"] as const;
 
 /** What the service holds after a minute. */
@@ -86,7 +88,7 @@ async function soak(minutes: number): Promise<boolean> {
         `${`${held.backlogBytes}`.padStart(7)}`,
     );
   }
-  await until(() => mail.missing === 0);
+  await patiently(() => mail.missing === 0);
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   print(`${mail.due} deliveries were due and ${mail.arrived} arrived, in ${seconds} s.`);
   return judge(history, mail, running);
@@ -158,11 +160,19 @@ async function beRefused({ client }: Running, index: number): Promise<void> {
 /** Waits until those who left are gone, and looks at what is held. */
 async function settle(running: Running): Promise<Held> {
   let held = await look(running);
-  await until(async () => {
+  await patiently(async () => {
     held = await look(running);
     return held.connections === RESIDENTS;
   });
   return held;
+}
+
+/** Waits for what should come about; what does not is a fault that {@linkcode judge} finds. */
+async function patiently(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (!await condition() && performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 async function look({ admin }: Running): Promise<Held> {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { getHeapStatistics } from "node:v8";
 import type { Settings, View } from "./admin/console.ts";
 import type { AdminFront } from "./admin/front.ts";
 import type { Snapshot } from "./admin/snapshot.ts";
@@ -11,7 +12,7 @@ import type { Certificates } from "./certificates.ts";
 import type { ClientFront } from "./client/front.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Config } from "./config/config.ts";
-import { heapLimit } from "./config/memory.ts";
+import { connectionsIn } from "./config/open_files.ts";
 import { serviceFlags, shellQuote } from "./config/permissions.ts";
 import type { Hub } from "./hub/hub.ts";
 import { missingLines } from "./log/missing.ts";
@@ -52,14 +53,17 @@ export interface Parts {
 export class Sight implements View {
   readonly #parts: Parts;
   readonly #began = performance.now();
+  /** Those of the process, which no configuration changes that is taken over later. */
+  readonly #flags: string;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#flags = shellQuote(serviceFlags(parts.config()));
   }
 
   /** Everything. Costs a look at each connection and each instance. */
   snapshot(): Snapshot {
-    const { hub, cluster, servers, certificates, lag, host, config } = this.#parts;
+    const { hub, cluster, servers, certificates, lag, host } = this.#parts;
     const { heapUsed, external, rss } = Deno.memoryUsage();
     return {
       version: VERSION,
@@ -79,11 +83,13 @@ export class Sight implements View {
       peers: cluster.status(),
       process: {
         heapBytes: heapUsed,
-        heapLimitBytes: heapLimit(config()) * 1024 * 1024,
+        // What it was started with: a configuration that was taken over since may need less.
+        heapLimitBytes: getHeapStatistics().heap_size_limit,
         externalBytes: external,
         residentBytes: rss,
         lagMs: lag.worstMs,
         openFiles: host.openFiles,
+        openFilesHold: host.openFiles === null ? null : connectionsIn(host.openFiles),
       },
       log: missingLines(),
     };
@@ -98,6 +104,6 @@ export class Sight implements View {
   /** What the service runs with. */
   settings(): Settings {
     const config = this.#parts.config();
-    return { path: config.path, flags: shellQuote(serviceFlags(config)), settings: config };
+    return { path: config.path, flags: this.#flags, settings: config };
   }
 }

@@ -114,7 +114,7 @@ const REQUESTS = {
   forbidden: '"allow" does not have their address',
   token: "They did not have the token",
   page: "A page in a browser has sent them",
-  busy: "Too much was being received",
+  busy: "Too many messages were being received, or too much of them",
   large: "Their body was too long",
   invalid: "They were no messages",
   misdirected: "There is nothing there, or not for this method",
@@ -137,8 +137,8 @@ const ENDS = {
 };
 const COMMANDS = {
   invalid: "They are no commands",
-  subscriptions: "They had as many subscriptions as they may have",
-  replay: "They asked for too many replays",
+  subscriptions: "They were for more topics, or longer ones, than there may be",
+  replay: "They asked for a replay while too much waited for them already",
 };
 
 const STATES = { up: good, self: good, down: bad, unknown: warn };
@@ -254,17 +254,14 @@ function problemsOf({ now }) {
   if (now.process.heapBytes > NEARLY * now.process.heapLimitBytes) {
     found.push(warn("The heap is nearly full"));
   }
-  const { openFiles } = now.process;
-  const connections = total(now.servers, "connectionLimit");
-  if (openFiles !== null && openFiles < connections) {
-    found.push(
-      warn(
-        `The host allows ${number(openFiles)} open files for ${number(connections)} connections`,
-      ),
-    );
+  const { openFilesHold: held } = now.process;
+  const wanted = total(now.servers, "connectionLimit");
+  if (held !== null && held < wanted) {
+    found.push(warn(`The host's open files are enough for ${of(held, wanted)} connections`));
   }
   if (now.restarts > 0 && now.uptimeMs < RECENTLY_MS) {
-    found.push(warn("The service has ended by itself and was started again less than an hour ago"));
+    const often = now.restarts === 1 ? "once" : `${number(now.restarts)} times`;
+    found.push(warn(`The service has ended by itself ${often}, and is up for less than an hour`));
   }
   if (now.log.lost > 0) found.push(bad("Log lines could not be written"));
   return found.length > 0 ? found : [good("Nothing needs looking after")];
@@ -281,7 +278,7 @@ function expiry({ file, expires }, now) {
 function inUse({ type, connections, connectionLimit, requests, requestLimit }) {
   return type === "client"
     ? { text: of(connections, connectionLimit), note: "connections" }
-    : { text: of(requests, requestLimit), note: "requests" };
+    : { text: of(requests, requestLimit), note: "messages" };
 }
 
 function droppedOf(peer) {

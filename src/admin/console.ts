@@ -110,6 +110,8 @@ export class Console {
   /** Takes a sample. Call it each {@linkcode SAMPLE_INTERVAL_MS}. */
   sample(): void {
     const now = this.#view.snapshot();
+    // After a stall of the event loop two samples may come at once.
+    if (now.uptimeMs === this.#former?.uptimeMs) return;
     if (this.#former !== null) {
       this.#samples.push(sampleOf(this.#former, now));
       if (this.#samples.length > SAMPLES) this.#samples.shift();

@@ -73,7 +73,7 @@ export class AdminCounters {
   requests = 0;
   bytesIn = 0;
   readonly refused = new Tally<AdminRefusal>(REFUSALS);
-  /** From a message's first byte to its receipt, in seconds. */
+  /** From a message's head to its receipt, in seconds. */
   readonly publishing = new Histogram(SECONDS);
 }
 

@@ -8,18 +8,15 @@
 import type { AdminServerConfig } from "../config/config.ts";
 import { Networks } from "../config/network.ts";
 import { readToken } from "../config/token.ts";
+import type { AdminFigures } from "../metrics/servers.ts";
 import { AdminCounters, type DeskOptions } from "./desk.ts";
 import { type AdminServer, type AdminServerOptions, listenAdmin } from "./server.ts";
-import type { AdminServerSnapshot } from "./snapshot.ts";
 
 /** What all admin servers have in common. */
 export type Surroundings = Omit<DeskOptions, "rules" | "counters">;
 
 /** Whom it answers, and how much. */
 export type Rules = ReturnType<DeskOptions["rules"]>;
-
-/** What an admin server has answered since the service began. */
-export type AdminFigures = Omit<AdminServerSnapshot, "url" | "listening" | "certificate">;
 
 /** See the module. */
 export class AdminFront {

@@ -8,7 +8,8 @@
 import { type Family, format, type Labels } from "../metrics/exposition.ts";
 import type { Distribution } from "../metrics/histogram.ts";
 import { PEER_STATES, type PeerStatus } from "../metrics/peer.ts";
-import type { AdminServerSnapshot, ClientServerSnapshot, Counts, Snapshot } from "./snapshot.ts";
+import type { Counts } from "../metrics/servers.ts";
+import type { AdminServerSnapshot, ClientServerSnapshot, Snapshot } from "./snapshot.ts";
 
 type Samples<T> = readonly (readonly [Labels, T])[];
 
@@ -98,7 +99,7 @@ export function familiesOf(snapshot: Snapshot): Family[] {
     histogram("aphlict_fan_out", "Listeners that got a published message.", [[{}, hub.fanOut]]),
     histogram(
       "aphlict_publish_seconds",
-      "From a message's first byte to its receipt.",
+      "From a message's head to its receipt.",
       of(admins, (each) => each.publishing),
     ),
     histogram(
@@ -123,7 +124,7 @@ export function familiesOf(snapshot: Snapshot): Family[] {
     ),
     gauge(
       "aphlict_requests",
-      "Requests of an admin server now.",
+      "Messages that are being received or answered now.",
       of(admins, (each) => each.requests),
     ),
     counter(

@@ -4,13 +4,9 @@
  * @module
  */
 
-import type { ServerType } from "../config/config.ts";
 import type { Overview } from "../hub/hub.ts";
-import type { Distribution } from "../metrics/histogram.ts";
 import type { PeerStatus } from "../metrics/peer.ts";
-
-/** How often each kind has happened. */
-export type Counts = Readonly<Record<string, number>>;
+import type { AdminFigures, ClientFigures } from "../metrics/servers.ts";
 
 /** See the module. Counters begin with the service. */
 export interface Snapshot {
@@ -38,54 +34,21 @@ export interface Snapshot {
 export type ServerSnapshot = ClientServerSnapshot | AdminServerSnapshot;
 
 interface ServerBasics {
-  readonly type: ServerType;
   /** Such as `wss://0.0.0.0:22280/`. */
   readonly url: string;
   /** Whether it is bound now. */
   readonly listening: boolean;
   readonly certificate: CertificateSnapshot | null;
-  /** What it has turned away, by reason. */
-  readonly refused: Counts;
 }
+
+export type ClientServerSnapshot = ServerBasics & ClientFigures;
+export type AdminServerSnapshot = ServerBasics & AdminFigures;
 
 /** A certificate in use. */
 export interface CertificateSnapshot {
   readonly file: string;
   /** Since the epoch, in ms. */
   readonly expires: number;
-}
-
-/** How a client server is. */
-export interface ClientServerSnapshot extends ServerBasics {
-  readonly type: "client";
-  /** WebSockets now, and how many there may be. */
-  readonly connections: number;
-  readonly connectionLimit: number;
-  /** WebSockets that have been opened. */
-  readonly opened: number;
-  /** Those that have ended, by reason. */
-  readonly ended: Counts;
-  /** Messages of browsers, and what of them was ignored, by reason. */
-  readonly messages: number;
-  readonly ignored: Counts;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  /** Bytes that wait for browsers to read. */
-  readonly backlogBytes: number;
-  /** From queued to written, in seconds. */
-  readonly writing: Distribution;
-}
-
-/** How an admin server is. */
-export interface AdminServerSnapshot extends ServerBasics {
-  readonly type: "admin";
-  /** Requests that are being received or answered, and how many there may be. */
-  readonly requests: number;
-  readonly requestLimit: number;
-  /** Bytes of messages that have been received whole. */
-  readonly bytesIn: number;
-  /** From a message's first byte to its receipt, in seconds. */
-  readonly publishing: Distribution;
 }
 
 /** How the process is. */
@@ -99,6 +62,8 @@ export interface ProcessSnapshot {
   readonly lagMs: number;
   /** Files that the process may have open; `null` when it was not told. */
   readonly openFiles: number | null;
+  /** The connections that those are enough for; `null` when it was not told. */
+  readonly openFilesHold: number | null;
 }
 
 /** What is missing in the log. */

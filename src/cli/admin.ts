@@ -14,7 +14,7 @@ import { holderOf, PidfileError } from "../supervisor/pidfile.ts";
 /** What to do about a service that runs and says nothing. */
 export const SILENCE_HINT =
   "It has stopped, or is busy: look at its log and at what it takes of the CPU. " +
-  "`aphlict restart` starts another.";
+  "`aphlict restart` starts another, where an overseer runs.";
 
 /** An admin server of the configuration, and where it is. */
 export interface AdminPlace extends Place {

@@ -4,9 +4,10 @@
  * @module
  */
 
-import type { ConsoleData, MessageNote } from "../admin/console.ts";
-import type { Counts, ServerSnapshot, Snapshot } from "../admin/snapshot.ts";
+import { type ConsoleData, LATENCY_MAX_MS, type MessageNote } from "../admin/console.ts";
+import type { ServerSnapshot, Snapshot } from "../admin/snapshot.ts";
 import type { PeerStatus } from "../metrics/peer.ts";
+import type { Counts } from "../metrics/servers.ts";
 import { formatTime, formatValue } from "../log/format.ts";
 import { bytes, formatDuration, number, some } from "./figures.ts";
 
@@ -57,7 +58,7 @@ function trafficOf({ now, samples }: ConsoleData): string[] {
   const last = samples.at(-1);
   const rate = (value: number | undefined) => value === undefined ? "-" : `${number(value, 1)}/s`;
   const latency = (ms: number | null | undefined) =>
-    typeof ms === "number" ? `${number(ms, 1)} ms` : "-";
+    typeof ms !== "number" ? "-" : ms < LATENCY_MAX_MS ? `<= ${number(ms, 2)} ms` : "> 1,000 ms";
   return [
     row("browsers", [
       `${number(sum(({ connections }) => connections))} of ` +
@@ -101,7 +102,7 @@ function processOf({ process, log }: Snapshot): string[] {
 function serverLines(server: ServerSnapshot): string[] {
   const load = server.type === "client"
     ? `${number(server.connections)} of ${number(server.connectionLimit)} browsers`
-    : `${number(server.requests)} of ${number(server.requestLimit)} requests`;
+    : `${number(server.requests)} of ${number(server.requestLimit)} messages at a time`;
   const { certificate } = server;
   return [
     row(server.type, [
@@ -111,7 +112,9 @@ function serverLines(server: ServerSnapshot): string[] {
       ...certificate === null ? [] : [`certificate until ${dayOf(certificate.expires)}`],
     ]),
     ...countRow("refused", server.refused),
-    ...server.type === "client" ? countRow("ignored", server.ignored) : [],
+    ...server.type === "client"
+      ? [...countRow("ignored", server.ignored), ...countRow("ended", server.ended)]
+      : [],
   ];
 }
 

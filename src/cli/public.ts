@@ -48,7 +48,14 @@ export interface PublicPlace {
  */
 export function publicPlace(options: ReadonlyMap<string, string>): PublicPlace | null {
   const text = options.get(URL_OPTION.name);
-  if (text === undefined) return null;
+  if (text === undefined) {
+    if (options.has(CA_OPTION.name)) {
+      throw new UsageError(
+        '"--ca" is for --url: what this configuration runs is known by its own certificate.',
+      );
+    }
+    return null;
+  }
   const url = parsePublicUrl(text);
   const more = authoritiesIn(options.get(CA_OPTION.name));
   return {

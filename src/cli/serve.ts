@@ -9,7 +9,8 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { knownAddresses } from "../config/host.ts";
 import { loadConfig } from "../config/load.ts";
-import { connectionLimit, memoryWarning } from "../config/memory.ts";
+import { connectionLimit, heapLimit, memoryWarning } from "../config/memory.ts";
+import { connectionsIn } from "../config/open_files.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
 import { Whole } from "../log/format.ts";
 import {
@@ -45,9 +46,6 @@ import { logUnexpectedErrors } from "./unexpected.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
 const STOP_LIMIT_MS = 5000;
-
-/** Files that the service has open beside its connections: logs, ports, peers, and what the runtime needs. */
-const OTHER_FILES = 100;
 
 const log = logger("service");
 
@@ -184,6 +182,7 @@ async function runService(
     Deno.addSignalListener(signal, () => stopped.resolve(signal));
   }
   let current = config;
+  const heapMiB = heapLimit(config);
   let service: Service | null = null;
   const fail = (problems: readonly string[]) => {
     report({ type: "failed", problems });
@@ -191,8 +190,11 @@ async function runService(
   };
   follow(async (next) => {
     if (service === null) return { ok: false, lines: ["The service is still starting."] };
-    const outcome = await reload(service, current, next, logging);
-    if (outcome.ok) current = next;
+    const outcome = await reload(service, current, next, { ...logging, heapMiB });
+    if (outcome.ok) {
+      if (connectionLimit(next) !== connectionLimit(current)) tellRoom(next, host);
+      current = next;
+    }
     return outcome;
   }, stopped.resolve);
   try {
@@ -229,9 +231,9 @@ async function reload(
   service: Service,
   from: Config,
   to: Config,
-  logging: Pick<LogOptions, "level" | "console">,
+  { heapMiB, ...logging }: Pick<LogOptions, "level" | "console"> & { readonly heapMiB: number },
 ): Promise<ReloadOutcome> {
-  const reasons = restartReasons(from, to);
+  const reasons = restartReasons(from, to, heapMiB);
   if (reasons.length > 0) {
     return {
       ok: false,
@@ -252,7 +254,7 @@ async function reload(
   }
 }
 
-function announce(config: Config, service: Service, { openFiles }: Host): void {
+function announce(config: Config, service: Service, host: Host): void {
   for (const { type, url } of service.listening) {
     log.info("Listening: {type} server at {url}", { type, url });
   }
@@ -268,9 +270,7 @@ function announce(config: Config, service: Service, { openFiles }: Host): void {
       );
     }
   }
-  if (openFiles !== null) tellFiles(config, openFiles);
-  const warning = memoryWarning(config);
-  if (warning !== null) log.warning("{warning}.", { warning });
+  tellRoom(config, host);
   log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
   const flags = serviceFlags(config);
   log.info("Permissions: {flags}", { flags: new Whole(shellQuote(flags)) });
@@ -284,13 +284,12 @@ function announce(config: Config, service: Service, { openFiles }: Host): void {
   }
 }
 
-/** Says how many connections this host's limit allows, as each takes a file. */
-function tellFiles(config: Config, openFiles: number): void {
-  const values = {
-    openFiles,
-    held: Math.max(0, openFiles - OTHER_FILES),
-    limit: connectionLimit(config),
-  };
+/** Says how many connections there is room for, in files and in the heap. */
+function tellRoom(config: Config, { openFiles }: Host): void {
+  const warning = memoryWarning(config);
+  if (warning !== null) log.warning("{warning}.", { warning });
+  if (openFiles === null) return;
+  const values = { openFiles, held: connectionsIn(openFiles), limit: connectionLimit(config) };
   if (values.held >= values.limit) {
     log.info("This host allows {openFiles} open files, enough for {limit} connections.", values);
   } else {

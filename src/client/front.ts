@@ -13,7 +13,7 @@ import type { Hub } from "../hub/hub.ts";
 import { Allowance, Allowances } from "../log/allowance.ts";
 import { Whole } from "../log/format.ts";
 import { logger } from "../log/log.ts";
-import type { Distribution } from "../metrics/histogram.ts";
+import type { ClientFigures } from "../metrics/servers.ts";
 import { Tally } from "../metrics/tally.ts";
 import { Admission } from "../websocket/admission.ts";
 import { listen as listenOnStreams } from "../websocket/net.ts";
@@ -24,7 +24,7 @@ import {
   type SocketServer,
   type SocketServerOptions,
 } from "../websocket/socket.ts";
-import { acceptClients, ClientCounters, type ListenerEnd } from "./server.ts";
+import { acceptClients, ClientCounters, COMPLAINTS } from "./server.ts";
 
 /** What Phorge's health check expects of a request that is no WebSocket: exactly status 501. */
 const NOT_A_WEBSOCKET = { status: 501, body: "HTTP/501 Use Websockets\n" } as const;
@@ -47,8 +47,13 @@ const log = logger("client");
 
 /** How much may be logged that anybody out there can bring about: of all client servers together. */
 export class ClientLog {
-  readonly complaints = new Allowance((count) =>
-    log.warning("{count} more lines about browsers were left out in the last minute.", { count })
+  readonly complaints = new Allowances(
+    COMPLAINTS,
+    (count, kind) =>
+      log.warning("{count} more lines about browsers were left out in the last minute ({kind}).", {
+        count,
+        kind,
+      }),
   );
   readonly #troubles = new Allowance(() => {}, { lines: 1, periodMs: 60_000 });
   readonly #refusals = new Allowances(
@@ -70,28 +75,6 @@ export class ClientLog {
     if (!this.#refusals.take(kind)) return;
     log.info("<{remoteAddress}> Refused a WebSocket: {reason}.", { remoteAddress, reason });
   }
-}
-
-/** What the browsers of a client server have done since the service began, and how they are. */
-export interface ClientFigures {
-  readonly type: "client";
-  /** Connections that did not become WebSockets, by reason. */
-  readonly refused: Readonly<Record<RefusalKind, number>>;
-  /** WebSockets now, and how many there may be. */
-  readonly connections: number;
-  readonly connectionLimit: number;
-  /** WebSockets that have been opened, and those that have ended, by reason. */
-  readonly opened: number;
-  readonly ended: Readonly<Record<ListenerEnd, number>>;
-  /** Messages that came, and what of them was ignored, by reason. */
-  readonly messages: number;
-  readonly ignored: ClientCounters["ignored"]["counts"];
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  /** Bytes that wait to be read. */
-  readonly backlogBytes: number;
-  /** From queued to written, in seconds. */
-  readonly writing: Distribution;
 }
 
 /** See the module. */

@@ -8,7 +8,7 @@ import { BURST, type ClientLimits } from "../config/limits.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Listener } from "../hub/listener.ts";
 import type { Encoded } from "../hub/message.ts";
-import { Allowance } from "../log/allowance.ts";
+import type { Allowances } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
 import { Tally } from "../metrics/tally.ts";
 import {
@@ -30,7 +30,7 @@ const PONG: TextMessage = { text: PONG_TEXT, bytes: new TextEncoder().encode(PON
 const log = logger("client");
 
 /** Why a listener is gone: its socket has ended, or this server has ended it for what it did. */
-export type ListenerEnd = EndKind | keyof typeof CODES;
+export type ListenerEnd = typeof LISTENER_ENDS[number];
 
 /** What of a browser's commands was refused, while it stayed. */
 const IGNORED = ["invalid", "subscriptions", "replay"] as const;
@@ -41,12 +41,17 @@ const CODES = {
   backlog: [1013, "Too slow"],
 } as const;
 
+const LISTENER_ENDS = [...ENDS, "commands", "backlog"] as const;
+
+/** What lines about browsers are about. */
+export const COMPLAINTS = [...LISTENER_ENDS, ...IGNORED] as const;
+
 /** What the browsers of a server have done. */
 export class ClientCounters {
   opened = 0;
   /** Messages that came from them. */
   messages = 0;
-  readonly ended = new Tally<ListenerEnd>([...ENDS, "commands", "backlog"]);
+  readonly ended = new Tally<ListenerEnd>(LISTENER_ENDS);
   readonly ignored = new Tally(IGNORED);
 }
 
@@ -55,8 +60,8 @@ export interface ClientOptions {
   /** Asked whenever it matters, as they may change. */
   limits(): ClientLimits;
   readonly counters: ClientCounters;
-  /** Lines about browsers, of all servers together. */
-  readonly complaints: Allowance;
+  /** Lines about browsers, of all servers together: each reason has its own. */
+  readonly complaints: Allowances<typeof COMPLAINTS[number]>;
 }
 
 /** What takes over each new connection of a browser. */
@@ -120,10 +125,12 @@ class Client implements SocketHandlers {
   close(kind: EndKind, fault: string | null): void {
     this.#options.counters.ended.add(this.#endedFor ?? kind);
     this.#listener.leave();
-    if (fault !== null) this.#info("Ended its connection: {fault}.", { fault });
+    if (fault !== null) this.#info(kind, "Ended its connection: {fault}.", { fault });
     this.#trace("Disconnected.", {});
     if (this.#refusals > REFUSAL_LOG_LIMIT) {
-      this.#info("{count} of its commands were refused in all.", { count: this.#refusals });
+      this.#info("invalid", "{count} of its commands were refused in all.", {
+        count: this.#refusals,
+      });
     }
   }
 
@@ -202,7 +209,7 @@ class Client implements SocketHandlers {
 
   #end(kind: keyof typeof CODES, why: string, values: Record<string, unknown>): void {
     this.#endedFor = kind;
-    this.#info(`Ended its connection: ${why}.`, values);
+    this.#info(kind, `Ended its connection: ${why}.`, values);
     this.#listener.leave();
     const [code, reason] = CODES[kind];
     this.#socket.abort(code, reason);
@@ -215,14 +222,18 @@ class Client implements SocketHandlers {
   ): void {
     this.#options.counters.ignored.add(kind);
     this.#refusals++;
-    if (this.#refusals <= REFUSAL_LOG_LIMIT) this.#info(text, values);
+    if (this.#refusals <= REFUSAL_LOG_LIMIT) this.#info(kind, text, values);
     if (this.#refusals === REFUSAL_LOG_LIMIT) {
-      this.#info("What more it gets wrong is counted, not logged.", {});
+      this.#info(kind, "What more it gets wrong is counted, not logged.", {});
     }
   }
 
-  #info(text: string, values: Record<string, unknown>): void {
-    if (!this.#options.complaints.take()) return;
+  #info(
+    kind: typeof COMPLAINTS[number],
+    text: string,
+    values: Record<string, unknown>,
+  ): void {
+    if (!this.#options.complaints.take(kind)) return;
     log.info(`<{listener} {remote}> ${text}`, {
       listener: `${this.#listener}`,
       remote: this.#socket.remoteAddress,

@@ -31,7 +31,7 @@ export interface ClientLimits {
 export interface AdminLimits {
   /** `limit.message`: bytes of one posted message. */
   readonly message: number;
-  /** `limit.requests`: requests that are being received or answered. */
+  /** `limit.requests`: messages that are being received or answered at a time. */
   readonly requests: number;
 }
 

@@ -214,7 +214,10 @@ function collectorFault(url: string): string | null {
   const parsed = URL.parse(url);
   if (parsed === null) return "";
   if (!/^https?:$/.test(parsed.protocol)) return "It begins with http:// or https://.";
-  return parsed.username !== "" || parsed.password !== ""
-    ? "Remove what stands before the @: it would be shown by `ps`."
-    : null;
+  if (parsed.username !== "" || parsed.password !== "") {
+    return "Remove what stands before the @: it would be shown by `ps`.";
+  }
+  return parsed.search === "" && parsed.hash === ""
+    ? null
+    : "Remove what stands behind the path: /v1/metrics and /v1/traces are appended to it.";
 }

@@ -40,7 +40,7 @@ export interface Answer {
 export async function ask(place: Place, question: Question = {}): Promise<Answer> {
   const line = await dial(place);
   try {
-    return await within(line, askOn(line, place.url, question));
+    return await answeredWithin(line, askOn(line, place.url, question));
   } finally {
     line.socket.destroy();
   }
@@ -105,7 +105,7 @@ export async function readAnswer(answer: IncomingMessage): Promise<Answer> {
  * @param late Thrown when it does not.
  * @throws {ReachError} If it does not; the connection is cut then.
  */
-export async function within<T>(
+export async function answeredWithin<T>(
   { socket }: Line,
   answer: Promise<T>,
   late: ReachError = new ReachError("silence", `does not answer within ${PATIENCE_MS / 1000} s`),

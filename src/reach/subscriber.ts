@@ -10,7 +10,7 @@ import { type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
 import { formatValue } from "../log/format.ts";
 import { closePayload, OPCODE } from "../websocket/frame.ts";
-import { type Answer, broken, readAnswer, within } from "./ask.ts";
+import { type Answer, answeredWithin, broken, readAnswer } from "./ask.ts";
 import { dial, type Line, ReachError } from "./dial.ts";
 import { clientFrame, FrameError, FrameReader, type Received } from "./frames.ts";
 import { pathOf, type Place } from "./place.ts";
@@ -58,7 +58,7 @@ export class Subscriber {
     const line = await dial(place);
     try {
       const key = randomBytes(16).toString("base64");
-      const opened = await within(
+      const opened = await answeredWithin(
         line,
         upgrade(line, {
           "host": place.url.host,
@@ -79,11 +79,6 @@ export class Subscriber {
       line.socket.destroy();
       throw error;
     }
-  }
-
-  /** What TLS has shown. */
-  get certificate(): Line["certificate"] {
-    return this.#line.certificate;
   }
 
   /** How long nothing has come, in ms. */
@@ -120,7 +115,7 @@ export class Subscriber {
     const wait = async () => {
       while (!isIt(await this.next()));
     };
-    await within(this.#line, wait(), late);
+    await answeredWithin(this.#line, wait(), late);
   }
 
   /**

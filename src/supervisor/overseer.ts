@@ -76,6 +76,8 @@ export class Overseer {
   /** Ends the waiting for a reload. */
   #interrupt = () => {};
   #config: Config;
+  /** The heap that the service was started with, in MiB. */
+  #heapMiB = 0;
   readonly #known: StateFile;
   #child: Child | null = null;
   /** When it began to listen, by the clock that nobody sets. */
@@ -177,6 +179,7 @@ export class Overseer {
   async #start(attempt: "first" | "again", restarts: number): Promise<Start> {
     if (this.#isStopping) return { type: "failed", problems: ["It is being stopped."] };
     const { deno, root, detached, openFiles, show } = this.#options;
+    const heapMiB = heapLimit(this.#config);
     let child: Child;
     try {
       child = new Child(
@@ -207,6 +210,7 @@ export class Overseer {
       return start;
     }
     this.#child = child;
+    this.#heapMiB = heapMiB;
     this.#listens = performance.now();
     this.#known.change({ service: { pid: child.pid, since: Date.now(), urls: start.urls } });
     void child.ended.then((how) => this.#events.put({ kind: "ended", child, how }));
@@ -238,7 +242,7 @@ export class Overseer {
     });
     if (child.lastWords.some((line) => line.includes("JavaScript out of memory"))) {
       log.error('It had used up its heap of {limit} MB. Raise "memory.hint".', {
-        limit: heapLimit(this.#config),
+        limit: this.#heapMiB,
       });
     }
     if (this.#options.detached) {
@@ -335,7 +339,7 @@ export class Overseer {
         ? outcomeOf(start)
         : wentBack("The service could not start:", givenUp, start);
     }
-    const reasons = restartReasons(this.#config, next);
+    const reasons = restartReasons(this.#config, next, this.#heapMiB);
     if (reasons.length === 0) {
       const { ok, lines } = await this.#child.reload(next);
       if (!ok) return { ok, lines };

@@ -94,8 +94,13 @@ export class Admission {
  * @param connection Address and port of the connection's other end.
  */
 export function behind(address: string, connection: string): string {
-  const host = connection.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+  const host = hostIn(connection);
   return (canonicalAddress(host) ?? host) === address ? connection : `${address} via ${connection}`;
+}
+
+/** The address of an address with its port. */
+export function hostIn(connection: string): string {
+  return connection.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
 }
 
 function notAllowed(origin: string | null): string {

@@ -13,7 +13,7 @@ import { formatAddress } from "../config/config.ts";
 import type { Batch } from "./batch.ts";
 import { Decoder, type Incoming, ProtocolError } from "./decoder.ts";
 import { closePayload, OPCODE } from "./frame.ts";
-import { type Admitted, behind, type Refusal } from "./admission.ts";
+import { type Admitted, behind, hostIn, type Refusal } from "./admission.ts";
 import { type Handshake, HandshakeReader, refused, timedOut } from "./handshake.ts";
 import type { Outbox, Writer } from "./outbox.ts";
 import type { RefusalKind, SocketLimits } from "./rules.ts";
@@ -87,6 +87,8 @@ export class Connection implements Socket, Writer {
   #reader: HandshakeReader | Decoder;
   #handlers: SocketHandlers | null = null;
   #pending: Batch | null = null;
+  /** Whether the TLS handshake is done. */
+  #isSecured = false;
   /** Whether the outbox will call. */
   #expected = false;
   /** Whether the stream takes no more until it has drained. */
@@ -109,11 +111,12 @@ export class Connection implements Socket, Writer {
     owned[CONNECTION] = this;
     stream.on("data", onData).on("drain", onDrain).on("end", onEnd).on("error", onError)
       .on("close", onClose);
+    if (raw !== stream) stream.on("secure", onSecure);
   }
 
   /** The address of the connection's other end. */
   get remoteHost(): string {
-    return this.#stream.remoteAddress ?? "unknown";
+    return hostIn(this.remoteAddress);
   }
 
   get queuedBytes(): number {
@@ -142,6 +145,8 @@ export class Connection implements Socket, Writer {
 
   /** Gives up on the connection at once. */
   drop(): void {
+    // It has been told why; its end is no other reason.
+    if (this.#phase === "handshake") this.#enter("ending");
     this.#stream.destroy();
   }
 
@@ -187,8 +192,12 @@ export class Connection implements Socket, Writer {
 
   /** @internal The stream has brought something. */
   data(chunk: Uint8Array): void {
-    const { bytesPerSecond } = this.#home.limits;
     this.#home.counters.bytesIn += chunk.length;
+    this.#hear(chunk);
+  }
+
+  #hear(chunk: Uint8Array): void {
+    const { bytesPerSecond } = this.#home.limits;
     // The head of a request has a limit of its own.
     if (this.#phase !== "handshake") this.#received += chunk.length;
     if (this.#received > bytesPerSecond) {
@@ -222,6 +231,11 @@ export class Connection implements Socket, Writer {
     }
   }
 
+  /** @internal TLS is there. */
+  secured(): void {
+    this.#isSecured = true;
+  }
+
   /** @internal The stream takes more. */
   drained(): void {
     this.#blocked = false;
@@ -252,7 +266,7 @@ export class Connection implements Socket, Writer {
   #vanished(reason: string): void {
     if (this.#phase !== "handshake") return;
     this.#enter("ending");
-    if (this.#raw !== this.#stream && this.#raw.bytesRead > 0) {
+    if (this.#raw !== this.#stream && !this.#isSecured && this.#raw.bytesRead > 0) {
       this.#home.refused(this.remoteAddress, "tls", `The TLS handshake failed: ${reason}`);
     }
   }
@@ -276,7 +290,7 @@ export class Connection implements Socket, Writer {
     this.#enter("open");
     if (!this.#stream.write(handshake.response)) this.#blocked = true;
     this.#handlers = this.#home.accept(this);
-    if (handshake.rest.length > 0) this.data(handshake.rest);
+    if (handshake.rest.length > 0) this.#hear(handshake.rest);
   }
 
   #finish(response: string): void {
@@ -378,6 +392,10 @@ export class Connection implements Socket, Writer {
 
 function onData(this: Owned, chunk: Uint8Array): void {
   this[CONNECTION]?.data(chunk);
+}
+
+function onSecure(this: Owned): void {
+  this[CONNECTION]?.secured();
 }
 
 function onDrain(this: Owned): void {

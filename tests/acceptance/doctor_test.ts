@@ -72,7 +72,14 @@ Deno.test("of a service that is well every step is, with TLS, a peer, an instanc
   await using collector = web(() => new Response());
   await using daemon = new Daemon(() => ({
     servers: [
-      { type: "client", port: client, ...tls, origins, "limit.connections": 100 },
+      {
+        type: "client",
+        port: client,
+        ...tls,
+        origins,
+        "limit.connections": 100,
+        "limit.topic": 30,
+      },
       { type: "admin", port: admin, ...tls, "token.file": token },
       { type: "admin", port: other },
     ],
@@ -562,7 +569,10 @@ Deno.test("a configuration that has changed since the start is told", async () =
   folder.write("aphlict.json", JSON.stringify({ ...config, drain: 7 }));
   const report = await doctor(written);
   assertEquals(report.code, 0);
-  assertMatch(fault(report, "service"), /runs with another configuration .* aphlict reload/);
+  assertMatch(
+    fault(report, "service"),
+    /runs with another configuration .* Send it SIGHUP, or start it anew/,
+  );
 });
 
 Deno.test("a service that has ended unexpectedly is told", async () => {

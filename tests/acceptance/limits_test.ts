@@ -455,8 +455,7 @@ survives(
     }));
     const last = answers.at(-1);
     assertMatch(await last?.head() ?? "", /^HTTP\/1\.1 503 /);
-    assert(residentBytes(running) - before < 250 * MB, "there is room for 64 of them");
-    assertEquals((await post(admin, '{"subscribers":[]}'))[0] < 504, true);
+    assert(residentBytes(running) - before < 250 * MB, "there is room for 32 of them");
     slow.dispose();
     await until(async () => (await post(admin, '{"subscribers":[]}'))[0] === 200);
     assertMatch(running.log(), /Answered 503: There is no room for the body/);

@@ -463,3 +463,22 @@ Deno.test("a service that is killed during a reload is told of, and comes back",
     (await daemon.run("status")).output.includes(`127.0.0.1:${added}/`)
   );
 });
+
+Deno.test("fewer connections and as many again change in place, and the heap stays what it is", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const before = daemon.members();
+  const { client, admin } = daemon.written;
+  await using browser = await Browser.open(client);
+  const heap = async () => {
+    const page = await (await fetch(`http://127.0.0.1:${admin}/metrics/`)).text();
+    return /^aphlict_heap_limit_bytes (\d+)$/m.exec(page)?.[1];
+  };
+  const first = await heap();
+  for (const connections of [100, 50_000]) {
+    setKeys(daemon, { "limit.connections": connections }, {});
+    assertEquals((await daemon.run("reload")).code, 0);
+    assertEquals([await heap(), daemon.members()], [first, before]);
+  }
+  await browser.pong();
+});

@@ -6,6 +6,7 @@
 
 import { assert, assertEquals } from "../assert.ts";
 import { Browser } from "./browser.ts";
+import { until } from "./until.ts";
 import { publish, residentBytes, run, type Running, type RunOptions, status } from "./server.ts";
 
 export const MB = 1_000_000;
@@ -68,5 +69,5 @@ async function slowestStatus({ admin }: Running, over: Promise<void>): Promise<n
 
 /** Waits until the instance has so many listeners. */
 export async function untilActive({ admin }: Running, count: number): Promise<void> {
-  while ((await status(admin))["clients.active"] !== count);
+  await until(async () => (await status(admin))["clients.active"] === count);
 }

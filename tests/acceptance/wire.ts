@@ -68,6 +68,11 @@ export class Wire implements Disposable {
     return wire;
   }
 
+  /** Resolves when TLS is there. */
+  async handshake(): Promise<void> {
+    if ("handshake" in this.#connection) await (this.#connection as Deno.TlsConn).handshake();
+  }
+
   /** Sends bytes as they are; a text in UTF-8. */
   async send(data: Uint8Array | string): Promise<void> {
     let bytes = typeof data === "string" ? utf8(data) : data;

@@ -151,6 +151,7 @@ export class Office implements DeskOptions {
         residentBytes: 80e6,
         lagMs: 1.5,
         openFiles: null,
+        openFilesHold: null,
       },
       log: { leftOut: 0, lost: 0 },
       ...this.change,

@@ -2,10 +2,11 @@ import {
   acceptClients,
   ClientCounters,
   type ClientOptions,
+  COMPLAINTS,
   REFUSAL_LOG_LIMIT,
 } from "../../src/client/server.ts";
 import { CLIENT_LIMITS, type ClientLimits } from "../../src/config/limits.ts";
-import { Allowance } from "../../src/log/allowance.ts";
+import { Allowances } from "../../src/log/allowance.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import { closeLog } from "../../src/log/log.ts";
 import { openLogFile } from "../log/open.ts";
@@ -46,7 +47,7 @@ class FakeSocket implements Socket {
 /** What a server is made with whose limits can be changed. */
 class Options implements ClientOptions {
   readonly counters = new ClientCounters();
-  readonly complaints = new Allowance(() => {});
+  readonly complaints = new Allowances(COMPLAINTS, () => {});
   #limits: ClientLimits = CLIENT_LIMITS;
 
   limits(): ClientLimits {

@@ -326,6 +326,10 @@ Deno.test("what came and went is counted: all that came, and the frames that wen
   const it = await Fixture.open();
   const request = utf8(REQUEST).length;
   assertEquals([it.counters.bytesIn, it.counters.bytesOut], [request, 0]);
+  const hasty = new Fixture();
+  await hasty.hears(concat(utf8(REQUEST), frame("x")));
+  assertEquals(hasty.counters.bytesIn, request + frame("x").length, "nothing counts twice");
+  hasty.stream.destroy();
   await it.hears(frame("x", { opcode: 9 }));
   it.connection.send(text("last"));
   it.connection.close(1001, "");

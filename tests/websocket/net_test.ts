@@ -8,12 +8,14 @@ import {
   type Socket,
   SocketCounters,
   type SocketServer,
+  type TlsPair,
 } from "../../src/websocket/socket.ts";
 import { Networks } from "../../src/config/network.ts";
 import { Origins } from "../../src/config/origin.ts";
 import { Admission } from "../../src/websocket/admission.ts";
 import { listen } from "../../src/websocket/net.ts";
 import { listen as listenOnServe } from "../../src/websocket/serve.ts";
+import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
 import { freePorts } from "../acceptance/ports.ts";
 import { until } from "../acceptance/until.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
@@ -45,13 +47,14 @@ class Running implements AsyncDisposable {
     limits: Partial<SocketLimits> = {},
     engine = listen,
     change: Parameters<typeof socketRules>[1] = {},
+    tls: TlsPair | null = null,
   ): Promise<Running> {
     const [port = 0] = freePorts(1);
     const running = new Running(port, socketRules(limits, change));
     running.server = await engine({
       hostname: "127.0.0.1",
       port,
-      tls: null,
+      tls,
       rules: () => running.rules,
       admission: new Admission(() => running.rules),
       counters: running.counters,
@@ -532,3 +535,26 @@ for (const [name, engine] of [["socket", listen], ["serve", listenOnServe]] as c
     assertEquals(running.ends[2], "lost");
   });
 }
+
+Deno.test("who connects with TLS and says nothing is refused once, or not at all", async () => {
+  const authority = makeAuthority("Test");
+  await using running = await Running.start(
+    { handshakeMs: 300 },
+    listen,
+    {},
+    makeCertificate(authority),
+  );
+  const connect = async () => {
+    const wire = await Wire.connect(running.port, [authority.cert]);
+    await wire.handshake();
+    return wire;
+  };
+  (await connect())[Symbol.dispose]();
+  using silent = await connect();
+  assertEquals(await silent.frame().catch(() => null), null, "it is dropped");
+  using alert = await Wire.connect(running.port);
+  await alert.send("GET / HTTP/1.1\r\n\r\n");
+  assertEquals(await alert.frame().catch(() => null), null);
+  await until(() => running.kinds.length === 2);
+  assertEquals(running.kinds, ["timeout", "tls"]);
+});

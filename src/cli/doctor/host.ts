@@ -10,6 +10,7 @@ import { type Config, formatAddress, type ServerConfig } from "../../config/conf
 import { ConfigError } from "../../config/error.ts";
 import { loadConfig } from "../../config/load.ts";
 import { connectionLimit, memoryWarning } from "../../config/memory.ts";
+import { OTHER_FILES } from "../../config/open_files.ts";
 import { formatTime, formatValue } from "../../log/format.ts";
 import { holderOf, PidfileError } from "../../supervisor/pidfile.ts";
 import { readState, type State } from "../../supervisor/state.ts";
@@ -24,9 +25,6 @@ import type { Findings } from "./findings.ts";
 import { placeOf, portOf } from "../../reach/place.ts";
 import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
 import { resolveName } from "../resolve.ts";
-
-/** Files that the service has open beside those of browsers: servers, peers, logs, Deno's own. */
-const OTHER_FILES = 100;
 
 /** An end of the service is mentioned for this long, in ms. */
 const RECENT_MS = 3_600_000;
@@ -280,7 +278,7 @@ function examineService(
     findings.warn(
       step,
       `It runs with another configuration than ${config.path} has now.`,
-      "aphlict reload",
+      overseer === null ? "Send it SIGHUP, or start it anew." : "aphlict reload",
     );
   }
 }

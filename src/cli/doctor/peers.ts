@@ -43,7 +43,7 @@ export async function examinePeers(
     const url = new URL(`${peer.protocol}://${formatAddress(peer.host, peer.port)}/`);
     return { url, coming: outcomeOf(call(url, peer, `cluster[${index}]`)) };
   });
-  for (const [index, { url, coming }] of visits.entries()) {
+  for (const { url, coming } of visits) {
     const visit = await coming;
     if (visit instanceof ReachError) {
       if (isOfOther && visit.stage === "file") {
@@ -57,7 +57,8 @@ export async function examinePeers(
       findings.ok("peer", `${url} is this server itself.`);
       continue;
     }
-    const view = told?.now.peers[index];
+    // The service may still have another list of them than the file.
+    const view = told?.now.peers.find(({ peer }) => peer === url.href);
     if (view?.state === "down") {
       findings.warn(
         "peer",

@@ -24,7 +24,7 @@ export async function probe(
   instance: string | undefined,
   subscriber: Subscriber,
 ): Promise<number> {
-  const topic = `PHID-DOCTOR-${randomBytes(10).toString("hex")}`;
+  const topic = `PHID-DOCTOR-${randomBytes(9).toString("hex")}`;
   const message = compose('{"type":"doctor"}', [topic]);
   subscriber.command("subscribe", [topic]);
   subscriber.command("ping");
