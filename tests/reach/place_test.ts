@@ -1,20 +1,8 @@
 import { originOf, pathOf, placeOf, portOf } from "../../src/reach/place.ts";
 import { parsePublicUrl } from "../../src/cli/public.ts";
 import { UsageError } from "../../src/cli/args.ts";
-import { CLIENT_LIMITS } from "../../src/config/limits.ts";
-import type { ClientServerConfig } from "../../src/config/config.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
-
-const SERVER: ClientServerConfig = {
-  type: "client",
-  port: 22280,
-  listen: "0.0.0.0",
-  tls: null,
-  engine: "socket",
-  origins: null,
-  proxies: [],
-  limits: CLIENT_LIMITS,
-};
+import { CLIENT as SERVER } from "../entries.ts";
 
 Deno.test("a server that listens everywhere is reached at this host's own address", () => {
   const urls = ["0.0.0.0", "::", "192.0.2.1", "::1", "a.example"].map((listen) =>

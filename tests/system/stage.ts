@@ -4,6 +4,7 @@
  * @module
  */
 
+import { UNKNOWN_PEER } from "../admin/fixtures.ts";
 import type { ConsoleData, MessageNote, Sample } from "../../src/admin/console.ts";
 import { page } from "../../src/admin/page.ts";
 import type { ServerSnapshot, Snapshot } from "../../src/admin/snapshot.ts";
@@ -247,22 +248,7 @@ function busySnapshot(at: number): Snapshot {
 }
 
 function peer(peer: string, change: Partial<PeerStatus>): PeerStatus {
-  return {
-    peer,
-    state: "up",
-    fingerprint: null,
-    queued: 0,
-    sent: 0,
-    failed: 0,
-    dropped: 0,
-    "dropped.full": 0,
-    "dropped.old": 0,
-    "dropped.refused": 0,
-    "last.error": null,
-    "last.failure": null,
-    "last.contact": 800,
-    ...change,
-  };
+  return { ...UNKNOWN_PEER, peer, state: "up", "last.contact": 800, ...change };
 }
 
 /** One of 180 samples: a working day with a burst in it, the same each time. */
