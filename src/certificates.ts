@@ -6,13 +6,13 @@
 
 import { createSecureContext } from "node:tls";
 import type { Config, TlsFiles } from "./config/config.ts";
-import { readTls, TlsError, type TlsMaterial } from "./config/tls.ts";
+import { EXPIRY_WARNING_DAYS, readTls, TlsError, type TlsMaterial } from "./config/tls.ts";
 import { logger } from "./log/log.ts";
 
 const DAY_MS = 86_400_000;
 
 /** How long before its end a certificate is warned of, in ms. */
-const EXPIRES_SOON_MS = 14 * DAY_MS;
+const EXPIRES_SOON_MS = EXPIRY_WARNING_DAYS * DAY_MS;
 
 const log = logger("service");
 

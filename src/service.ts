@@ -10,7 +10,7 @@ import { AdminFront, readRules, type Rules } from "./admin/front.ts";
 import { Certificates, type Found } from "./certificates.ts";
 import { ClientFront, ClientLog } from "./client/front.ts";
 import { Cluster } from "./cluster/cluster.ts";
-import type { Config, ServerType } from "./config/config.ts";
+import type { AdminServerConfig, ClientServerConfig, Config, ServerType } from "./config/config.ts";
 import { TokenError } from "./config/token.ts";
 import { generateFingerprint } from "./hub/fingerprint.ts";
 import { Hub } from "./hub/hub.ts";
@@ -94,7 +94,7 @@ export async function startService(
 ): Promise<Service> {
   const certificates = new Certificates(config);
   const { found, problems } = certificates.read();
-  const rules = readAllRules(config, problems);
+  const prepared = prepare(config, problems);
   certificates.use(found);
   const hub = new Hub({ fingerprint: generateFingerprint(), now: () => performance.now() });
   const stopping = new AbortController();
@@ -127,14 +127,14 @@ export async function startService(
     ),
   };
   const clientLog = new ClientLog();
-  for (const [index, server] of config.servers.entries()) {
-    const front = server.type === "client"
-      ? new ClientFront(server, hub, clientLog)
-      : new AdminFront(rules.get(index) ?? readRules(server), surroundings);
+  for (const [index, each] of prepared.entries()) {
+    const front = each.type === "client"
+      ? new ClientFront(each.config, hub, clientLog)
+      : new AdminFront(each.rules, surroundings);
     const tls = found.find((each) => each.index === index)?.tls ?? null;
     servers.push({
       front,
-      server: new Server({ front, config: server, index, tls, stop: stopping.signal }),
+      server: new Server({ front, config: each.config, index, tls, stop: stopping.signal }),
     });
   }
   const attempts = await Promise.allSettled(servers.map(({ server }) => server.bind()));
@@ -158,26 +158,31 @@ export async function startService(
 /** Nothing is known of the host. */
 const UNKNOWN: Host = { restarts: null, openFiles: null };
 
+/** An entry of `servers`, and what its files hold now beside certificates. */
+type Prepared =
+  | { readonly type: "client"; readonly config: ClientServerConfig }
+  | { readonly type: "admin"; readonly config: AdminServerConfig; readonly rules: Rules };
+
 /**
- * Reads the rules of all admin servers, by their places.
+ * Reads the tokens of all admin servers, and returns all servers in their order.
  *
  * @param problems What else is wrong.
  * @throws {StartError} With all problems.
  */
-function readAllRules(config: Config, problems: readonly string[]): ReadonlyMap<number, Rules> {
+function prepare({ servers }: Config, problems: readonly string[]): readonly Prepared[] {
   const all = [...problems];
-  const rules = new Map<number, Rules>();
-  for (const [index, server] of config.servers.entries()) {
-    if (server.type !== "admin") continue;
+  const prepared = servers.flatMap((config, index): Prepared[] => {
+    if (config.type === "client") return [{ type: "client", config }];
     try {
-      rules.set(index, readRules(server));
+      return [{ type: "admin", config, rules: readRules(config) }];
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
       all.push(`servers[${index}].token.file: ${error.message}`);
+      return [];
     }
-  }
+  });
   if (all.length > 0) throw new StartError(all.join("\n"));
-  return rules;
+  return prepared;
 }
 
 /** What a running service is made of. */
@@ -220,14 +225,13 @@ class RunningService implements Service {
   read(config: Config): () => Promise<readonly string[]> {
     const { found, problems } = this.#made.certificates.read();
     this.#told = problems.join("\n");
-    const rules = readAllRules(config, problems);
+    const prepared = prepare(config, problems);
     return () => {
       this.#made.state.config = config;
       for (const [index, { front }] of this.#made.servers.entries()) {
-        const server = config.servers[index];
-        const its = rules.get(index);
-        if (front instanceof AdminFront) { if (its !== undefined) front.adopt(its); }
-        else if (server?.type === "client") front.adopt(server);
+        const next = prepared[index];
+        if (front instanceof AdminFront) { if (next?.type === "admin") front.adopt(next.rules); }
+        else if (next?.type === "client") front.adopt(next.config);
       }
       return this.#use(found);
     };

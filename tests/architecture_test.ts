@@ -21,7 +21,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["admin", ["config", "hub", "websocket", "log", "metrics", "within.ts"]],
   ["cluster", ["config", "hub", "log", "metrics", "within.ts", "json.ts"]],
   // What a client server's client writes and reads.
-  ["reach", ["config", "log", "websocket", "json.ts"]],
+  ["reach", ["config", "log", "websocket", "within.ts", "json.ts"]],
   ["certificates.ts", ["config", "log"]],
   ["server.ts", ["config", "websocket", "log"]],
   ["version.ts", []],

@@ -17,7 +17,14 @@ import { ConfigError, type Problem } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { heapLimit, memoryWarning } from "../config/memory.ts";
-import { readAuthority, readTls, TlsError, type TlsMaterial } from "../config/tls.ts";
+import {
+  daysUntil,
+  EXPIRY_WARNING_DAYS,
+  readAuthority,
+  readTls,
+  TlsError,
+  type TlsMaterial,
+} from "../config/tls.ts";
 import { readToken, TokenError } from "../config/token.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
@@ -26,9 +33,6 @@ import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { complain, print } from "./output.ts";
 import { resolveName } from "./resolve.ts";
 import { warnIfRoot } from "./root.ts";
-
-/** Days before a certificate's end from which on it is mentioned. */
-export const EXPIRY_WARNING_DAYS = 14;
 
 /** Checks a configuration. */
 export const check: Command = {
@@ -190,11 +194,6 @@ function checkToken(path: string | null, entry: string, warnings: Set<string>): 
 function tlsProblems(entry: string, error: unknown): Problem[] {
   if (!(error instanceof TlsError)) throw error;
   return error.problems.map(({ key, message }) => ({ path: `${entry}.${key}`, message }));
-}
-
-/** Whole days, negative when it is over. */
-export function daysUntil(end: Date): number {
-  return Math.floor((end.getTime() - Date.now()) / 86_400_000);
 }
 
 function checkBind(server: ServerConfig, index: number, tls: TlsMaterial | null): Problem[] {

@@ -8,6 +8,11 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { TlsFiles } from "./config.ts";
 
+const DAY_MS = 86_400_000;
+
+/** Days before a certificate's end from which on it is warned of. */
+export const EXPIRY_WARNING_DAYS = 14;
+
 /** What a TLS server is started with. */
 export interface TlsMaterial {
   /** PEM private key. */
@@ -152,4 +157,9 @@ function reasonOf(error: Error): string {
     return "the user that runs Aphlict may not read it";
   }
   return error.message;
+}
+
+/** Whole days, negative when it is over. */
+export function daysUntil(end: Date): number {
+  return Math.floor((end.getTime() - Date.now()) / DAY_MS);
 }

@@ -8,6 +8,7 @@ import type { Buffer } from "node:buffer";
 import { type IncomingMessage, request } from "node:http";
 import { dial, type Line, PATIENCE_MS, ReachError } from "./dial.ts";
 import { formatValue } from "../log/format.ts";
+import { within } from "../within.ts";
 import type { Place } from "./place.ts";
 
 /** Bytes of an answer, at most: the console's data have some hundred kB. */
@@ -99,6 +100,8 @@ export async function readAnswer(answer: IncomingMessage): Promise<Answer> {
   };
 }
 
+const LATE = new ReachError("silence", `does not answer within ${PATIENCE_MS / 1000} s`);
+
 /**
  * What comes within {@linkcode PATIENCE_MS}.
  *
@@ -108,22 +111,13 @@ export async function readAnswer(answer: IncomingMessage): Promise<Answer> {
 export async function answeredWithin<T>(
   { socket }: Line,
   answer: Promise<T>,
-  late: ReachError = new ReachError("silence", `does not answer within ${PATIENCE_MS / 1000} s`),
+  late: ReachError = LATE,
 ): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const lateness = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(late);
-      socket.destroy();
-    }, PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([answer, lateness]);
-  } finally {
-    clearTimeout(timer);
-    // It has nobody to tell any more.
-    answer.catch(() => {});
-  }
+  // After that it has nobody to tell.
+  answer.catch(() => {});
+  if (await within(PATIENCE_MS, answer)) return await answer;
+  socket.destroy();
+  throw late;
 }
 
 /** What a connection that breaks off comes to. */

@@ -9,6 +9,7 @@ import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls, rootCertificates, type TLSSocket } from "node:tls";
 import { readAuthority, TlsError } from "../config/tls.ts";
 import { formatValue } from "../log/format.ts";
+import { within } from "../within.ts";
 import { hostOf, type Place, portOf, type Trust } from "./place.ts";
 
 /** How long connecting, and each answer, may take, in ms. */
@@ -91,10 +92,6 @@ function address(url: URL): { readonly host: string; readonly port: number } {
 async function connected<S extends Socket>(socket: S, event: string = "connect"): Promise<S> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let isReached = false;
-  const timer = setTimeout(() => {
-    socket.destroy();
-    reject(isReached ? SILENT : UNREACHED);
-  }, PATIENCE_MS);
   socket.once("connect", () => {
     isReached = true;
   });
@@ -102,12 +99,9 @@ async function connected<S extends Socket>(socket: S, event: string = "connect")
   // It stays: what goes wrong later is told to whoever reads or writes, and must not end the process.
   socket.on("error", (error) => reject(explain(error)));
   socket.once("close", () => reject(new ReachError("connection", "closes the connection at once")));
-  try {
-    await promise;
-    return socket;
-  } finally {
-    clearTimeout(timer);
-  }
+  if (await within(PATIENCE_MS, promise)) return socket;
+  socket.destroy();
+  throw isReached ? SILENT : UNREACHED;
 }
 
 const UNREACHED = new ReachError(

@@ -5,9 +5,8 @@
  */
 
 import type { AdminServerConfig, ClientServerConfig, Config } from "../../config/config.ts";
-import { readAuthority, TlsError } from "../../config/tls.ts";
+import { daysUntil, EXPIRY_WARNING_DAYS, readAuthority, TlsError } from "../../config/tls.ts";
 import { type Answer, ask } from "../../reach/ask.ts";
-import { daysUntil, EXPIRY_WARNING_DAYS } from "../check.ts";
 import { dial, namesOf, ReachError, sentenceAbout } from "../../reach/dial.ts";
 import type { Findings } from "./findings.ts";
 import { type Place, placeOf } from "../../reach/place.ts";
