@@ -7,5 +7,5 @@
 import { main } from "./src/cli/cli.ts";
 
 if (import.meta.main) {
-  Deno.exit(await main(Deno.args, { root: import.meta.dirname ?? "." }));
+  Deno.exit(await main(import.meta.filename ?? "main.ts", Deno.args));
 }

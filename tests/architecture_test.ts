@@ -3,7 +3,7 @@
  */
 
 import { assertEquals } from "./assert.ts";
-import { ROOT } from "./acceptance/server.ts";
+import { ROOT } from "./acceptance/program.ts";
 
 /** Imports of the project's modules, by path from its folder. */
 type Imports = ReadonlyMap<string, readonly string[]>;

@@ -5,11 +5,13 @@
  */
 
 import { ConfigError } from "../config/error.ts";
+import { identify, type Program } from "../config/program.ts";
 import { suggest } from "../config/suggest.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
 import { parseOptions, UsageError } from "./args.ts";
 import { check } from "./check.ts";
 import { type Command, EXIT, operandRange } from "./command.ts";
+import { CompiledError, refuseUncovered } from "./compiled.ts";
 import { doctor } from "./doctor.ts";
 import { FolderError } from "./folders.ts";
 import { helpOn, overview, usageOf } from "./help.ts";
@@ -42,7 +44,7 @@ const help: Command = {
 };
 
 /** All verbs, in the order of the help. */
-const COMMANDS: readonly Command[] = [
+export const COMMANDS: readonly Command[] = [
   start,
   stop,
   restart,
@@ -68,16 +70,14 @@ const COMMANDS: readonly Command[] = [
 /**
  * Runs a command line.
  *
- * @param argv What follows `aphlict`.
- * @param options `root`: the project's folder, which holds `conf`.
+ * @param path Of the main module.
+ * @param args What follows `aphlict`.
  * @returns The exit code: 0 done, 1 failed, 2 wrong usage.
  */
-export async function main(
-  argv: readonly string[],
-  options: { readonly root: string },
-): Promise<number> {
+export async function main(path: string, args: readonly string[]): Promise<number> {
+  const { program, argv } = identify(path, args);
   try {
-    return await dispatch(argv, options.root);
+    return await dispatch(argv, program);
   } catch (error) {
     if (error instanceof UsageError) {
       complain(`${error.message}\n\n${usageFor(argv)}`);
@@ -85,7 +85,8 @@ export async function main(
     }
     if (
       error instanceof ConfigError || error instanceof PidfileError ||
-      error instanceof FolderError || error instanceof SignalError
+      error instanceof FolderError || error instanceof SignalError ||
+      error instanceof CompiledError
     ) {
       complain(error.message);
       return EXIT.failed;
@@ -102,26 +103,27 @@ function usageFor([verb]: readonly string[]): string {
   return command === undefined ? overview(COMMANDS) : usageOf(command);
 }
 
-async function dispatch(argv: readonly string[], root: string): Promise<number> {
+async function dispatch(argv: readonly string[], program: Program): Promise<number> {
   const [verb, ...args] = argv;
   if (verb === undefined) {
     complain(overview(COMMANDS));
     return EXIT.usage;
   }
-  if (verb === "--help" || verb === "-h") return await dispatch(["help", ...args], root);
-  if (verb === "--version") return await dispatch(["version", ...args], root);
+  if (verb === "--help" || verb === "-h") return await dispatch(["help", ...args], program);
+  if (verb === "--version") return await dispatch(["version", ...args], program);
   const command = find(verb);
   if (args.includes("--help") || args.includes("-h")) {
     print(helpOn(command));
     return EXIT.done;
   }
   const { values, rest } = parseOptions(args, command.options);
+  if (program.kind === "compiled") refuseUncovered(verb, program, values);
   const { min, max } = operandRange(command);
   if (rest.length > max) throw new UsageError(`"${verb}" does not take "${rest.at(-1)}".`);
   if (rest.length < min) {
     throw new UsageError(`"${verb}" needs ${command.operands?.replace(/\.+$/, "")}.`);
   }
-  return await command.run({ root, options: values, rest });
+  return await command.run({ program, options: values, rest });
 }
 
 function find(verb: string): Command {

@@ -5,6 +5,7 @@
  */
 
 import { defaultConfigPath } from "../config/load.ts";
+import type { Program } from "../config/program.ts";
 import type { OptionSpec } from "./args.ts";
 
 /** Exit codes of every command. */
@@ -12,8 +13,8 @@ export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
 /** What a command is run with. */
 export interface Invocation {
-  /** The project's folder, which holds `conf`. */
-  readonly root: string;
+  /** What was run. */
+  readonly program: Program;
   /** The options that were given, by name. */
   readonly options: ReadonlyMap<string, string>;
   /** What was given besides options. */
@@ -41,7 +42,8 @@ export const CONFIG_OPTION: OptionSpec = {
   name: "config",
   value: "PATH",
   help: "The configuration file. Default: conf/aphlict.custom.json if it exists, else " +
-    "conf/aphlict.default.json.",
+    "conf/aphlict.default.json; of a bundle or a package /etc/aphlict/aphlict.json; of a compiled " +
+    "executable the one that it was built for.",
 };
 
 /** The option of every command that starts something. */
@@ -59,8 +61,8 @@ export const OPEN_FILES_OPTION: OptionSpec = {
 };
 
 /** The configuration file that was asked for, or the default one. */
-export function configPath({ root, options }: Invocation): string {
-  return options.get(CONFIG_OPTION.name) ?? defaultConfigPath(`${root}/conf`);
+export function configPath({ program, options }: Invocation): string {
+  return options.get(CONFIG_OPTION.name) ?? defaultConfigPath(program);
 }
 
 /** How many operands a command takes, as their names in its usage say. */

@@ -6,7 +6,8 @@
 
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { denoArguments, overseerFlags, serviceFlags, shellQuote } from "../config/permissions.ts";
+import { overseerFlags, serviceFlags, shellQuote } from "../config/permissions.ts";
+import { denoArguments } from "../config/program.ts";
 import { telemetryEnvironment } from "../config/telemetry.ts";
 import { UsageError } from "./args.ts";
 import {
@@ -18,6 +19,7 @@ import {
   type Invocation,
   OPEN_FILES_OPTION,
 } from "./command.ts";
+import { scriptOf } from "./compiled.ts";
 import { foldersOf } from "./folders.ts";
 import { print } from "./output.ts";
 import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
@@ -65,9 +67,9 @@ function becomeDeno(
   config: Config,
   flags: readonly string[],
   verb: string,
-  { root, options }: Invocation,
+  { program, options }: Invocation,
 ): string {
-  const command = shellQuote([Deno.execPath(), ...denoArguments(root, flags, [verb])]);
+  const command = shellQuote([Deno.execPath(), ...denoArguments(scriptOf(program), flags, [verb])]);
   // It may read this file alone, so it cannot look for the default again.
   const chosen = options.has(CONFIG_OPTION.name) ? "" : ` --config ${shellQuote([config.path])}`;
   const folders = foldersOf(config);
@@ -97,6 +99,6 @@ function becomeUser(user: string, folders: readonly string[], verb: string): str
       return `[ -d ${quoted} ] || install -d -m 755 -o ${name} -g "$group" -- ${quoted}`;
     }),
     `HOME=$(getent passwd ${name} | cut -d: -f6) DENO=$deno exec setpriv --reuid=${name} ` +
-    `--regid="$group" --init-groups -- "$root/bin/aphlict" ${verb} "$@"`,
+    `--regid="$group" --init-groups -- "$self" ${verb} "$@"`,
   ].join("\n");
 }

@@ -28,6 +28,7 @@ import {
   type Invocation,
   OPEN_FILES_OPTION,
 } from "./command.ts";
+import { scriptOf } from "./compiled.ts";
 import { complain } from "./output.ts";
 import { alreadyRunning } from "./start.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
@@ -66,7 +67,7 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
   const overseer = new Overseer({
     config,
     deno: Deno.execPath(),
-    root: invocation.root,
+    program: scriptOf(invocation.program),
     detached,
     openFiles: invocation.options.get(OPEN_FILES_OPTION.name) ?? null,
     log,

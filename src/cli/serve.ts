@@ -41,6 +41,7 @@ import {
   type Invocation,
   OPEN_FILES_OPTION,
 } from "./command.ts";
+import { requireCovered } from "./compiled.ts";
 import { complain } from "./output.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
 
@@ -122,6 +123,7 @@ export const service: Command = {
 
 function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<number> {
   const config = loadConfig(configPath(invocation));
+  requireCovered(invocation.program, config);
   return runService(config, {
     level,
     host: { restarts: null, openFiles: openFiles(invocation.options) },

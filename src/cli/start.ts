@@ -8,7 +8,8 @@ import { resolve } from "node:path";
 import { isRooted } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { denoArguments, overseerFlags } from "../config/permissions.ts";
+import { overseerFlags } from "../config/permissions.ts";
+import { denoArguments } from "../config/program.ts";
 import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
@@ -21,6 +22,7 @@ import {
   type Invocation,
   OPEN_FILES_OPTION,
 } from "./command.ts";
+import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
 import { complain, print } from "./output.ts";
 import { refusesRoot } from "./root.ts";
@@ -42,7 +44,7 @@ export const start: Command = {
 };
 
 /** Starts an overseer and waits until it says how it went. */
-export async function startWith(named: Config, { root, options }: Invocation): Promise<number> {
+export async function startWith(named: Config, { program, options }: Invocation): Promise<number> {
   // What stays running may be looked at from anywhere.
   const config = { ...named, path: resolve(named.path) };
   const pid = holderOf(config.pidfile);
@@ -51,6 +53,7 @@ export async function startWith(named: Config, { root, options }: Invocation): P
   // A killed overseer has left it.
   const former = readState(config.pidfile)?.service?.pid;
   const deno = Deno.execPath();
+  const script = scriptOf(program);
   // Whoever interrupts the start wants nothing started. What is heard from here on is obeyed below.
   const interrupt = () => {
     try {
@@ -65,7 +68,7 @@ export async function startWith(named: Config, { root, options }: Invocation): P
   }
   const files = options.get(OPEN_FILES_OPTION.name);
   const overseer = new Deno.Command(deno, {
-    args: denoArguments(root, overseerFlags(config, deno), [
+    args: denoArguments(script, overseerFlags(config, deno), [
       "overseer",
       ...["--config", config.path],
       ...files === undefined ? [] : [`--${OPEN_FILES_OPTION.name}`, files],

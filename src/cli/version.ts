@@ -11,12 +11,14 @@ import { print } from "./output.ts";
 /** Prints the versions that a report of a problem should name. */
 export const version: Command = {
   verb: "version",
-  synopsis: "Print the versions of Aphlict and of Deno.",
-  details: "Name both when you report a problem.",
+  synopsis: "Print the versions of Aphlict, Deno and V8, and what this is.",
+  details:
+    "It is run from source, is a bundle in one file, or was compiled for one configuration. Name all of it " +
+    "when you report a problem.",
   options: [],
-  run() {
+  run({ program }) {
     const { deno, v8 } = Deno.version;
-    print(`aphlict ${VERSION} (deno ${deno}, v8 ${v8})`);
+    print(`aphlict ${VERSION} (${program.kind}, deno ${deno}, v8 ${v8})`);
     return EXIT.done;
   },
 };

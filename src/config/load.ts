@@ -4,20 +4,33 @@
  * @module
  */
 
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
 import { ConfigError, quote } from "./error.ts";
 import { pathFault } from "./files.ts";
 import { JsoncSyntaxError, parseJsonc } from "./jsonc.ts";
+import { type Program, SYSTEM_CONFIG } from "./program.ts";
 import { validate } from "./validate.ts";
 
 /** Far more than a configuration needs: a larger file is another file, a log for instance. */
 const MAX_BYTES = 1024 * 1024;
 
-/** The configuration to use when none is named: the administrator's own, or else the one shipped. */
-export function defaultConfigPath(confDir: string): string {
-  const custom = join(confDir, "aphlict.custom.json");
-  return exists(custom) ? custom : join(confDir, "aphlict.default.json");
+/**
+ * The configuration to use when none is named. Beside the sources: the administrator's own, or else the
+ * one shipped.
+ */
+export function defaultConfigPath(program: Program): string {
+  switch (program.kind) {
+    case "source": {
+      const conf = join(dirname(program.path), "conf");
+      const custom = join(conf, "aphlict.custom.json");
+      return exists(custom) ? custom : join(conf, "aphlict.default.json");
+    }
+    case "bundle":
+      return SYSTEM_CONFIG;
+    case "compiled":
+      return program.config;
+  }
 }
 
 /**

@@ -104,15 +104,6 @@ export function overseerFlags({ path, pidfile, logs }: Config, deno: string): st
   ];
 }
 
-/** Arguments of deno that run a command of this program. */
-export function denoArguments(
-  root: string,
-  flags: readonly string[],
-  command: readonly string[],
-): string[] {
-  return ["run", `--config=${root}/deno.json`, ...flags, `${root}/main.ts`, ...command];
-}
-
 /**
  * Writes arguments for a POSIX shell: after `eval "set -- $text"` the shell's parameters are exactly
  * `args`. An argument cannot hold NUL, so none of `args` may.

@@ -11,7 +11,8 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { heapLimit } from "../config/memory.ts";
-import { denoArguments, SEALED, serviceFlags } from "../config/permissions.ts";
+import { SEALED, serviceFlags } from "../config/permissions.ts";
+import { denoArguments, type Script } from "../config/program.ts";
 import { telemetryEnvironment } from "../config/telemetry.ts";
 import { Backoff } from "./backoff.ts";
 import type { ReloadOutcome, Report } from "./channel.ts";
@@ -31,8 +32,8 @@ export interface OverseerOptions {
   readonly config: Config;
   /** Path of the deno binary. */
   readonly deno: string;
-  /** The project's folder, which holds `main.ts` and `deno.json`. */
-  readonly root: string;
+  /** What the deno binary runs. */
+  readonly program: Script;
   /** Whether it runs in a session of its own, without a console; else the service shows its log. */
   readonly detached: boolean;
   /** How many files the service may have open, a number or `unlimited`; `null` when it is not known. */
@@ -178,13 +179,13 @@ export class Overseer {
   /** @param restarts How often the service has been started again, this time included. */
   async #start(attempt: "first" | "again", restarts: number): Promise<Start> {
     if (this.#isStopping) return { type: "failed", problems: ["It is being stopped."] };
-    const { deno, root, detached, openFiles, show } = this.#options;
+    const { deno, program, detached, openFiles, show } = this.#options;
     const heapMiB = heapLimit(this.#config);
     let child: Child;
     try {
       child = new Child(
         deno,
-        denoArguments(root, serviceFlags(this.#config), [
+        denoArguments(program, serviceFlags(this.#config), [
           "service",
           // For who looks at the processes: it gets the configuration itself.
           ...["--config", this.#config.path],
@@ -414,9 +415,9 @@ export class Overseer {
 
   /** What `aphlict check` finds wrong, a line each; it knows the ports that the service holds. */
   async #check(): Promise<string[]> {
-    const { deno, root } = this.#options;
+    const { deno, program } = this.#options;
     const { success, stderr } = await new Deno.Command(deno, {
-      args: denoArguments(root, [...SEALED, "--allow-read", "--allow-write", "--allow-net"], [
+      args: denoArguments(program, [...SEALED, "--allow-read", "--allow-write", "--allow-net"], [
         "check",
         "--as-it-is",
         ...["--config", this.#config.path],

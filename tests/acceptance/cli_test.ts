@@ -3,9 +3,8 @@ import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
 import { freePorts } from "./ports.ts";
-import { publish, ROOT, writeConfig, type Written } from "./server.ts";
-
-const APHLICT = `${ROOT}bin/aphlict`;
+import { publish, writeConfig, type Written } from "./server.ts";
+import { APHLICT, PROGRAM, ROOT } from "./program.ts";
 
 interface Outcome {
   readonly code: number;
@@ -54,7 +53,9 @@ for (const verb of ["serve", "debug"]) {
     assertEquals(command, [
       Deno.execPath(),
       "run",
-      `--config=${ROOT}deno.json`,
+      ...PROGRAM.kind === "bundle"
+        ? ["--no-config", "--no-remote", "--no-npm"]
+        : [`--config=${ROOT}deno.json`],
       "--no-prompt",
       "--cached-only",
       "--deny-import",
@@ -62,7 +63,7 @@ for (const verb of ["serve", "debug"]) {
       `--allow-net=127.0.0.1:${client},127.0.0.1:${admin}`,
       `--allow-read=${[path, ...logs].join(",")}`,
       `--allow-write=${logs.join(",")}`,
-      `${ROOT}main.ts`,
+      PROGRAM.path,
       verb,
       "--open-files",
       hardLimit(),
@@ -85,26 +86,32 @@ Deno.test("bin/aphlict serve with an invalid configuration names the problems an
   assertMatch(output, /pidfile: /);
 });
 
-Deno.test("without --config the administrator's own file counts, else the shipped one", async () => {
-  using project = oddFolder();
-  await using copy = new Process("cp", [
-    "-r",
-    ...["bin", "src", "main.ts", "deno.json", "deno.lock"].map((name) => `${ROOT}${name}`),
-    project.path,
-  ]);
-  assertEquals((await copy.ended()).code, 0, copy.output);
-  Deno.mkdirSync(`${project.path}/conf`);
-  for (const name of ["aphlict.default.json", "aphlict.custom.json"]) {
-    using folder = new Folder();
-    const { path, admin } = writeFresh(folder);
-    Deno.copyFileSync(path, `${project.path}/conf/${name}`);
-    await using process = new Process(`${project.path}/bin/aphlict`, ["serve"], {
-      env: { DENO: Deno.execPath() },
-    });
-    await process.line(new RegExp(`starts with ${project.path}/conf/${name}`));
-    await process.line(new RegExp(`Listening: admin server at http://127.0.0.1:${admin}/`));
-  }
-});
+/** What a clone has and a bundle has not: a folder `conf` beside it. */
+const testOfSource = PROGRAM.kind === "source" ? Deno.test : () => {};
+
+testOfSource(
+  "without --config the administrator's own file counts, else the shipped one",
+  async () => {
+    using project = oddFolder();
+    await using copy = new Process("cp", [
+      "-r",
+      ...["bin", "src", "main.ts", "deno.json", "deno.lock"].map((name) => `${ROOT}${name}`),
+      project.path,
+    ]);
+    assertEquals((await copy.ended()).code, 0, copy.output);
+    Deno.mkdirSync(`${project.path}/conf`);
+    for (const name of ["aphlict.default.json", "aphlict.custom.json"]) {
+      using folder = new Folder();
+      const { path, admin } = writeFresh(folder);
+      Deno.copyFileSync(path, `${project.path}/conf/${name}`);
+      await using process = new Process(`${project.path}/bin/aphlict`, ["serve"], {
+        env: { DENO: Deno.execPath() },
+      });
+      await process.line(new RegExp(`starts with ${project.path}/conf/${name}`));
+      await process.line(new RegExp(`Listening: admin server at http://127.0.0.1:${admin}/`));
+    }
+  },
+);
 
 Deno.test("bin/aphlict works through a symbolic link and from any folder", async () => {
   using folder = new Folder();
@@ -114,7 +121,11 @@ Deno.test("bin/aphlict works through a symbolic link and from any folder", async
     env: { DENO: Deno.execPath() },
   });
   assertEquals((await process.ended()).code, 0);
-  assertMatch(process.output, /^aphlict \d+\.\d+\.\d+ \(deno [\d.]+, v8 \S+\)$/);
+  const { kind } = PROGRAM;
+  assertMatch(
+    process.output,
+    new RegExp(`^aphlict \\d+\\.\\d+\\.\\d+ \\(${kind}, deno [\\d.]+, v8 \\S+\\)$`),
+  );
 });
 
 Deno.test("check says OK with a summary, and leaves nothing behind", async () => {

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { APHLICT, type Outcome } from "./daemon.ts";
+import type { Outcome } from "./daemon.ts";
 import { Process } from "./process.ts";
-import { serviceArguments, type Written } from "./server.ts";
+import { APHLICT, serviceArguments } from "./program.ts";
+import type { Written } from "./server.ts";
 
 /** Starts a command. */
 export function launch(...args: readonly string[]): Process {

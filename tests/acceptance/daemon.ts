@@ -6,11 +6,9 @@
 
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
-import { ROOT, writeConfig, type Written } from "./server.ts";
+import { APHLICT, PROGRAM } from "./program.ts";
+import { writeConfig, type Written } from "./server.ts";
 import { until } from "./until.ts";
-
-/** The command. */
-export const APHLICT = `${ROOT}bin/aphlict`;
 
 /** What a command came to. */
 export interface Outcome {
@@ -101,7 +99,7 @@ export class Daemon implements AsyncDisposable {
       if (!/^\d+$/.test(name)) continue;
       const words = commandLine(Number(name));
       if (!words.includes(this.written.path)) continue;
-      const verb = words[words.findIndex((word) => word.endsWith("/main.ts")) + 1];
+      const verb = words[words.indexOf(PROGRAM.path) + 1];
       if (verb === "service") members.push({ pid: Number(name), role: "service" });
       if (verb === "overseer" || verb === "run") {
         members.push({ pid: Number(name), role: "overseer" });

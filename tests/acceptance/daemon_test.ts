@@ -7,7 +7,8 @@ import { answering, response, ScriptedPeer, STATUS, taking } from "./bad_peer.ts
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
 import { peersOf, story } from "./cluster.ts";
-import { APHLICT, Daemon } from "./daemon.ts";
+import { Daemon } from "./daemon.ts";
+import { APHLICT } from "./program.ts";
 import { Process } from "./process.ts";
 import { Folder } from "../folder.ts";
 import { publish, status } from "./server.ts";

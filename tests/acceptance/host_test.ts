@@ -5,10 +5,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { makeSelfSigned } from "./certificate.ts";
-import { APHLICT, Daemon } from "./daemon.ts";
+import { Daemon } from "./daemon.ts";
+import { APHLICT } from "./program.ts";
 import { Process } from "./process.ts";
 import { freePorts } from "./ports.ts";
-import { publish, ROOT, writeConfig } from "./server.ts";
+import { publish, writeConfig } from "./server.ts";
+import { ROOT } from "./program.ts";
 
 /** Runs something to its end. */
 async function execute(

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { Browser } from "./browser.ts";
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
-import { ENGINES, publish, ROOT, run, serviceArguments, writeConfig } from "./server.ts";
+import { ENGINES, publish, run, writeConfig } from "./server.ts";
+import { programArguments, serviceArguments } from "./program.ts";
 
 for (
   const [signal, engine] of [["SIGTERM", "socket"], ["SIGTERM", "serve"], [
@@ -193,15 +194,10 @@ Deno.test("the start says where it listens, its fingerprint, its flags, and how 
 
 Deno.test("a start with more permissions than needed is warned about", async () => {
   using folder = new Folder();
-  await using process = new Process(Deno.execPath(), [
-    "run",
-    `--config=${ROOT}deno.json`,
-    "--allow-all",
-    `${ROOT}main.ts`,
-    "serve",
-    "--config",
-    writeConfig(folder).path,
-  ]);
+  await using process = new Process(
+    Deno.execPath(),
+    programArguments(["--allow-all"], "serve", writeConfig(folder).path),
+  );
   assertMatch(
     await process.line(/WARNING The process holds more permissions than it needs/),
     /all of net, read, write, run, env, sys, ffi, import\./,

@@ -4,7 +4,8 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Browser } from "./browser.ts";
-import { APHLICT, Daemon } from "./daemon.ts";
+import { Daemon } from "./daemon.ts";
+import { APHLICT } from "./program.ts";
 import { Process } from "./process.ts";
 import { publish } from "./server.ts";
 

@@ -8,7 +8,8 @@
 import { Folder } from "../folder.ts";
 import type { Place, Start } from "./cluster.ts";
 import { Process } from "./process.ts";
-import { ROOT, status, writeConfig } from "./server.ts";
+import { status, writeConfig } from "./server.ts";
+import { ROOT } from "./program.ts";
 import { until } from "./until.ts";
 
 /** The environment variable that names the folder of the original's `aphlict_server.js`. */

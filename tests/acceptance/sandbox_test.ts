@@ -4,7 +4,8 @@ import { serviceFlags } from "../../src/config/permissions.ts";
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
 import { freePorts } from "./ports.ts";
-import { ROOT, writeConfig } from "./server.ts";
+import { writeConfig } from "./server.ts";
+import { programArguments, ROOT } from "./program.ts";
 
 /** What code under test may need to name. */
 interface Values {
@@ -17,7 +18,10 @@ interface Values {
   readonly other: number;
 }
 
-/** Runs code under the flags derived from a configuration with one peer; resolves to its output. */
+/**
+ * Runs code in the program's own process, before the program itself, under the flags derived from a
+ * configuration with one peer; resolves to its output.
+ */
 async function underDerivedFlags(code: (values: Values) => string): Promise<string> {
   using folder = new Folder();
   const [peer = 0, other = 0] = freePorts(2);
@@ -25,15 +29,13 @@ async function underDerivedFlags(code: (values: Values) => string): Promise<stri
     cluster: [{ host: "127.0.0.1", port: peer, protocol: "http" }],
   });
   const script = folder.write(
-    "probe.ts",
+    "probe.js",
     code({ folder: folder.path, client, admin, peer, other }),
   );
-  await using process = new Process(Deno.execPath(), [
-    "run",
-    `--config=${ROOT}deno.json`,
-    ...serviceFlags(loadConfig(path)),
-    script,
-  ], { env: { SECRET: "hunter2" } });
+  const flags = [...serviceFlags(loadConfig(path)), `--preload=${script}`];
+  await using process = new Process(Deno.execPath(), programArguments(flags, "version", path), {
+    env: { SECRET: "hunter2" },
+  });
   await process.ended();
   return process.output;
 }

@@ -5,16 +5,11 @@
  * @module
  */
 
-import { fileURLToPath } from "node:url";
 import type { Engine } from "../../src/config/config.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import { serviceFlags } from "../../src/config/permissions.ts";
 import { Folder } from "../folder.ts";
 import { freePorts } from "./ports.ts";
 import { Process } from "./process.ts";
-
-/** The project's folder. */
-export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+import { serviceArguments } from "./program.ts";
 
 /** A configuration in a folder: a client and an admin server on 127.0.0.1, and a log. */
 export interface Written {
@@ -106,12 +101,6 @@ export interface Running extends AsyncDisposable {
 
 /** What a client server may run on; the client port's tests run on each. */
 export const ENGINES: readonly Engine[] = ["socket", "serve"];
-
-/** The arguments for deno that run the service with exactly its derived flags. */
-export function serviceArguments(config: string, verb: string): string[] {
-  const flags = serviceFlags(loadConfig(config));
-  return ["run", `--config=${ROOT}deno.json`, ...flags, `${ROOT}main.ts`, verb, "--config", config];
-}
 
 /** Starts the service and waits until it listens. */
 export async function run(options: RunOptions = {}): Promise<Running> {

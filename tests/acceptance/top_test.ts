@@ -7,7 +7,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { Folder } from "../folder.ts";
 import { Browser } from "./browser.ts";
 import { aphlict, serve } from "./command.ts";
-import { APHLICT } from "./daemon.ts";
+import { APHLICT } from "./program.ts";
 import { freePorts } from "./ports.ts";
 import { Process } from "./process.ts";
 import { publish, writeConfig, type Written } from "./server.ts";

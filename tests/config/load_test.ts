@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../src/config/error.ts";
+import type { Program } from "../../src/config/program.ts";
 import { defaultConfigPath, loadConfig, loadPidfile, readFault } from "../../src/config/load.ts";
 import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
@@ -176,16 +177,29 @@ Deno.test("loading parses a file of 1 MiB and refuses a larger one", () => {
   );
 });
 
+function source(root: string): Program {
+  return { kind: "source", path: join(root, "main.ts") };
+}
+
+Deno.test("the default of a bundle is where a package puts it, and of a compiled one what it was made for", () => {
+  assertEquals(
+    defaultConfigPath({ kind: "bundle", path: "/srv/aphlict.js" }),
+    "/etc/aphlict/aphlict.json",
+  );
+  assertEquals(defaultConfigPath({ kind: "compiled", config: "/srv/a.json" }), "/srv/a.json");
+});
+
 Deno.test("the default is aphlict.custom.json where it exists", () => {
   withFolder((folder) => {
-    Deno.writeTextFileSync(join(folder, "aphlict.custom.json"), VALID);
-    assertEquals(defaultConfigPath(folder), join(folder, "aphlict.custom.json"));
+    Deno.mkdirSync(join(folder, "conf"));
+    Deno.writeTextFileSync(join(folder, "conf/aphlict.custom.json"), VALID);
+    assertEquals(defaultConfigPath(source(folder)), join(folder, "conf/aphlict.custom.json"));
   });
 });
 
 Deno.test("the default is aphlict.default.json otherwise, whether that exists or not", () => {
   withFolder((folder) => {
-    assertEquals(defaultConfigPath(`${folder}/`), join(folder, "aphlict.default.json"));
+    assertEquals(defaultConfigPath(source(folder)), join(folder, "conf/aphlict.default.json"));
   });
 });
 
@@ -193,7 +207,7 @@ Deno.test({
   name: "the default is aphlict.custom.json where it cannot be looked at, so that loading says why",
   permissions: { read: false },
   fn() {
-    assertEquals(defaultConfigPath("conf"), join("conf", "aphlict.custom.json"));
+    assertEquals(defaultConfigPath(source(".")), "conf/aphlict.custom.json");
   },
 });
 

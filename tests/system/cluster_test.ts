@@ -6,7 +6,8 @@
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { range } from "../acceptance/cluster.ts";
 import type { Process } from "../acceptance/process.ts";
-import { type PeerEntry, serviceArguments, writeConfig } from "../acceptance/server.ts";
+import { type PeerEntry, writeConfig } from "../acceptance/server.ts";
+import { serviceArguments } from "../acceptance/program.ts";
 import { Folder } from "../folder.ts";
 import { type Host, ipv4, ipv6, Lan, whyNoHosts } from "./hosts.ts";
 import { ADMIN_PORT, CLIENT_PORT } from "./visitor.ts";

@@ -5,7 +5,8 @@
 import { Browser } from "../acceptance/browser.ts";
 import { freePorts } from "../acceptance/ports.ts";
 import { Process } from "../acceptance/process.ts";
-import { publish, run, type Running, serviceArguments, writeConfig } from "../acceptance/server.ts";
+import { publish, run, type Running, writeConfig } from "../acceptance/server.ts";
+import { serviceArguments } from "../acceptance/program.ts";
 import { until } from "../acceptance/until.ts";
 import { assert, assertEquals, assertMatch, assertNotMatch } from "../assert.ts";
 import { Folder } from "../folder.ts";

@@ -3,7 +3,8 @@
  */
 
 import { Process } from "../acceptance/process.ts";
-import { publish, ROOT, status, writeConfig, type Written } from "../acceptance/server.ts";
+import { publish, status, writeConfig, type Written } from "../acceptance/server.ts";
+import { ROOT } from "../acceptance/program.ts";
 import { assertEquals, assertMatch } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { example, writeLogrotate } from "./site.ts";

@@ -10,7 +10,7 @@
  */
 
 import { Process } from "../acceptance/process.ts";
-import { ROOT } from "../acceptance/server.ts";
+import { ROOT } from "../acceptance/program.ts";
 import { Folder } from "../folder.ts";
 
 /** The network between the hosts. */

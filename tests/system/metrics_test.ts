@@ -4,7 +4,8 @@
 
 import { assertEquals } from "../assert.ts";
 import { Browser } from "../acceptance/browser.ts";
-import { peerAt, publish, ROOT, run } from "../acceptance/server.ts";
+import { peerAt, publish, run } from "../acceptance/server.ts";
+import { ROOT } from "../acceptance/program.ts";
 import { until } from "../acceptance/until.ts";
 
 const EXAMPLES = `${ROOT}conf/examples/prometheus`;

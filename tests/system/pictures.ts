@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ROOT } from "../acceptance/server.ts";
+import { ROOT } from "../acceptance/program.ts";
 import { busy, Stage } from "./stage.ts";
 import { type Looks, Tab } from "./tab.ts";
 

@@ -8,7 +8,7 @@ import { Folder } from "../folder.ts";
 import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
 import { Process } from "../acceptance/process.ts";
 import { freePorts } from "../acceptance/ports.ts";
-import { ROOT } from "../acceptance/server.ts";
+import { ROOT } from "../acceptance/program.ts";
 
 /** The examples for administrators. */
 const EXAMPLES = `${ROOT}conf/examples`;

@@ -6,13 +6,8 @@ import { assertEquals, assertMatch } from "../assert.ts";
 import { Browser } from "../acceptance/browser.ts";
 import { aphlict } from "../acceptance/command.ts";
 import { Process } from "../acceptance/process.ts";
-import {
-  ENGINES,
-  publish,
-  serviceArguments,
-  writeConfig,
-  type Written,
-} from "../acceptance/server.ts";
+import { ENGINES, publish, writeConfig, type Written } from "../acceptance/server.ts";
+import { serviceArguments } from "../acceptance/program.ts";
 import { Folder } from "../folder.ts";
 import { Chromium, Nginx } from "./site.ts";
 

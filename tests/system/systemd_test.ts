@@ -6,7 +6,7 @@
 import { loadConfig } from "../../src/config/load.ts";
 import { CLIENT_LIMITS } from "../../src/config/limits.ts";
 import { Process } from "../acceptance/process.ts";
-import { ROOT } from "../acceptance/server.ts";
+import { ROOT } from "../acceptance/program.ts";
 import { assertEquals } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { example } from "./site.ts";

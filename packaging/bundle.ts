@@ -1,0 +1,119 @@
+/**
+ * `deno task bundle`: makes one file that is the program and its launcher, out of what `deno bundle`
+ * has joined.
+ *
+ * @module
+ */
+
+import { parseOptions } from "../src/cli/args.ts";
+import { CONFIG_OPTION } from "../src/cli/command.ts";
+import { loadConfig } from "../src/config/load.ts";
+import { serviceFlags, shellQuote } from "../src/config/permissions.ts";
+import { denoArguments } from "../src/config/program.ts";
+import { VERSION } from "../src/version.ts";
+import { BuildError, say, sha256, write } from "./dist.ts";
+
+/** What `deno bundle` has written. */
+const JOINED = "dist/joined.js";
+
+/** The bundle. */
+export const BUNDLE = "dist/aphlict.js";
+
+/** A package of which a bundle contains a part. */
+export interface Contained {
+  /** As npm knows it, such as `@logtape/logtape`. */
+  readonly name: string;
+  readonly version: string;
+}
+
+/** Comment before each joined module of npm, with the path of its file in the cache of who builds. */
+const FROM_NPM = /^\/\/ \S*\/npm\/[^/\s]+\/((?:@[^/\s]+\/)?[^/\s]+)\/(\d[^/\s]*)\/(\S+)$/gm;
+
+/** The packages of which joined modules have come, each once, by name. */
+export function containedIn(joined: string): Contained[] {
+  const found = new Map<string, Contained>();
+  for (const [, name = "", version = ""] of joined.matchAll(FROM_NPM)) {
+    found.set(`${name}@${version}`, { name, version });
+  }
+  return [...found.entries()].sort(([a], [b]) => a < b ? -1 : 1).map(([, each]) => each);
+}
+
+/** What a bundle imports, each once; all of it has to be built into the runtime. */
+export function importsOf(script: string): string[] {
+  const statements = script.matchAll(
+    /^(?:import|export)\s[^"';]*?from\s*["']([^"']+)["']|^import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/gm,
+  );
+  return [...new Set([...statements].map(([, a, b, c]) => a ?? b ?? c ?? ""))].sort();
+}
+
+/** The licences of what a bundle contains. */
+export function noticeOf(contained: readonly Contained[]): string {
+  const parts = contained.map(({ name, version }) =>
+    `${"-".repeat(72)}\n${name} ${version}\n\n${licenseOf(name)}`
+  );
+  return [
+    `Aphlict on Deno ${VERSION} is licensed under the Apache License 2.0:`,
+    "https://www.apache.org/licenses/LICENSE-2.0",
+    "",
+    "It contains parts of the following packages.",
+    "",
+    ...parts,
+  ].join("\n");
+}
+
+function licenseOf(name: string): string {
+  const path = `packaging/licenses/${name.replace("/", "+")}.txt`;
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (cause) {
+    throw new BuildError(
+      `The bundle contains ${name}, and there is no licence of it at ${path}. Put it there.`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * The file that is both: a shell reads the launcher, which ends by running deno; for JavaScript, the
+ * launcher is a comment.
+ *
+ * @param launcher Text of `bin/aphlict`.
+ * @param joined The joined modules.
+ */
+export function assemble(launcher: string, joined: string, notice: string): string {
+  const [hashbang, ...lines] = launcher.trimEnd().split("\n");
+  const place = lines.indexOf("bundle=");
+  if (hashbang !== "#!/bin/sh" || place === -1) {
+    throw new BuildError('bin/aphlict does not begin as a shell script, or has no line "bundle=".');
+  }
+  const head = lines.with(place, "bundle=yes").join("\n");
+  for (const [what, text] of [["bin/aphlict", head], ["a licence", notice]]) {
+    if (text?.includes("*/")) {
+      throw new BuildError(`"*/" in ${what} would end the comment it is in.`);
+    }
+  }
+  // Where the files of packages lay when they were joined is nobody's business, and no machine's is alike.
+  const body = joined.replace(FROM_NPM, "// npm:$1@$2/$3");
+  return `#!/bin/sh\n":" /*\n${head}\nexit\n*/;\n/*\n${notice}*/\n${body}`;
+}
+
+function main(): void {
+  const { values } = parseOptions(Deno.args, [CONFIG_OPTION]);
+  const joined = Deno.readTextFileSync(JOINED);
+  const foreign = importsOf(joined).filter((specifier) => !specifier.startsWith("node:"));
+  if (foreign.length > 0) throw new BuildError(`${JOINED} imports ${foreign.join(", ")}.`);
+  const notice = noticeOf(containedIn(joined));
+  const script = assemble(Deno.readTextFileSync("bin/aphlict"), joined, notice);
+  write(BUNDLE, script, 0o755);
+  write(`${BUNDLE}.licenses.txt`, notice);
+  Deno.removeSync(JOINED);
+  say(`${BUNDLE}  sha256 ${sha256(script)}`);
+  const config = values.get(CONFIG_OPTION.name);
+  if (config === undefined) return;
+  const program = { kind: "bundle", path: BUNDLE } as const;
+  const flags = serviceFlags(loadConfig(config));
+  const command = shellQuote(["deno", ...denoArguments(program, flags, ["serve"])]);
+  say(`Its service under ${config}:\n\n  ${command} --config ${shellQuote([config])}`);
+}
+
+if (import.meta.main) BuildError.explained(main);

@@ -1,0 +1,49 @@
+/**
+ * What every build does: files in `dist`, their checksums, and errors for who builds.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { UsageError } from "../src/cli/args.ts";
+import { ConfigError } from "../src/config/error.ts";
+import { complain, print } from "../src/cli/output.ts";
+
+/** A build that cannot be; the message says why and what to do. */
+export class BuildError extends Error {
+  override readonly name = "BuildError";
+
+  /** Runs a build; what is wrong is printed, and the exit code is 1. */
+  static async explained(build: () => void | Promise<void>): Promise<void> {
+    try {
+      await build();
+    } catch (error) {
+      const expected = [BuildError, ConfigError, UsageError].some((kind) => error instanceof kind);
+      if (!expected) throw error;
+      complain((error as Error).message);
+      Deno.exit(1);
+    }
+  }
+}
+
+/** SHA-256, in hexadecimal digits. */
+export function sha256(content: string | Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
+/** Writes a file, and its checksum beside it as `sha256sum --check` reads it. */
+export function write(path: string, content: string | Uint8Array, mode: number = 0o644): void {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  Deno.writeFileSync(path, bytes, { mode });
+  Deno.chmodSync(path, mode);
+  checksum(path, bytes);
+}
+
+/** Writes the checksum of a file beside it. */
+export function checksum(path: string, content: Uint8Array): void {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  Deno.writeTextFileSync(`${path}.sha256`, `${sha256(content)}  ${name}\n`);
+}
+
+/** Tells who builds. */
+export const say = print;

@@ -1,0 +1,91 @@
+/**
+ * What a compiled executable cannot do, and what to do instead: its permissions were those of one
+ * configuration when it was made, and nothing can add to them.
+ *
+ * @module
+ */
+
+import type { Config } from "../config/config.ts";
+import { servicePermissions, shellQuote } from "../config/permissions.ts";
+import type { Compiled, Program, Script } from "../config/program.ts";
+import { CONFIG_OPTION, type Invocation } from "./command.ts";
+
+/** Something was asked for that its permissions do not cover; the message says what to do. */
+export class CompiledError extends Error {
+  override readonly name = "CompiledError";
+}
+
+/** The verbs that start programs or send signals, and what does the same under systemd. */
+const INSTEAD: ReadonlyMap<string, string> = new Map([
+  ["start", "systemctl start aphlict"],
+  ["stop", "systemctl stop aphlict"],
+  ["restart", "systemctl restart aphlict"],
+  ["reload", "systemctl reload aphlict"],
+  ["run", "aphlict serve"],
+]);
+
+/** How to make an executable for a configuration. */
+export function howToCompile(config: string): string {
+  return `deno task compile ${shellQuote(["--config", config])}`;
+}
+
+/** What deno runs, of a program that it runs. */
+export function scriptOf(program: Program): Script {
+  if (program.kind === "compiled") throw new Error("A compiled executable is no script.");
+  return program;
+}
+
+/**
+ * Looks whether a compiled executable may do what was typed.
+ *
+ * @throws {CompiledError} If it may not.
+ */
+export function refuseUncovered(
+  verb: string,
+  { config }: Compiled,
+  options: Invocation["options"],
+): void {
+  const instead = INSTEAD.get(verb);
+  if (instead !== undefined) {
+    throw new CompiledError(
+      `"aphlict ${verb}" starts or signals processes, and this executable may not: it was compiled ` +
+        `for ${config}, with the permissions of its service and no others. Under systemd, with ` +
+        `conf/examples/aphlict-compiled.service, it is: ${instead}`,
+    );
+  }
+  const other = options.get(CONFIG_OPTION.name);
+  if (other !== undefined && other !== config) {
+    throw new CompiledError(
+      `This executable was compiled for ${config} and may read no other configuration. Compile one ` +
+        `for ${other}: ${howToCompile(other)}`,
+    );
+  }
+}
+
+/** What a configuration needs and this process may not do, a phrase each. */
+export function uncovered(config: Config): string[] {
+  const { net, read, write } = servicePermissions(config);
+  const lacks = (descriptor: Deno.PermissionDescriptor) =>
+    Deno.permissions.querySync(descriptor).state !== "granted";
+  return [
+    ...net.filter((host) => lacks({ name: "net", host })).map((host) => `bind or reach ${host}`),
+    ...read.filter((path) => lacks({ name: "read", path })).map((path) => `read ${path}`),
+    ...write.filter((path) => lacks({ name: "write", path })).map((path) => `write ${path}`),
+  ];
+}
+
+/**
+ * Looks whether a compiled executable may do all that its configuration needs by now.
+ *
+ * @throws {CompiledError} If it may not.
+ */
+export function requireCovered(program: Program, config: Config): void {
+  if (program.kind !== "compiled") return;
+  const lacking = uncovered(config);
+  if (lacking.length > 0) {
+    throw new CompiledError(
+      `${config.path} has changed since this executable was compiled for it, which may not ` +
+        `${lacking.join(", ")}. Compile it again: ${howToCompile(config.path)}`,
+    );
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * What runs: the project's sources, the bundle made of them, or an executable compiled from it.
+ *
+ * @module
+ */
+
+import { dirname, join } from "node:path";
+
+/** What a process runs. */
+export type Program = Script | Compiled;
+
+/** A program that deno runs. */
+export interface Script {
+  /** The files of the repository, or one file that imports nothing but what is built into the runtime. */
+  readonly kind: "source" | "bundle";
+  /** Path of the main module, `main.ts` or the bundle. */
+  readonly path: string;
+}
+
+/** An executable whose permissions are those of one configuration. */
+export interface Compiled {
+  readonly kind: "compiled";
+  /** Path of the configuration. */
+  readonly config: string;
+}
+
+/** Where a program that is no clone of the repository has its configuration. */
+export const SYSTEM_CONFIG = "/etc/aphlict/aphlict.json";
+
+/** Begins the argument that the compiler puts before those of who runs the executable. */
+const BUILT_FOR = "--built-for=";
+
+/** The argument by which a compiled executable knows what it is. */
+export function builtFor(config: string): string {
+  return `${BUILT_FOR}${config}`;
+}
+
+/**
+ * What this process runs, and the arguments that are for it.
+ *
+ * @param path Of the main module.
+ */
+export function identify(
+  path: string,
+  argv: readonly string[],
+): { readonly program: Program; readonly argv: readonly string[] } {
+  const [first, ...rest] = argv;
+  if (first?.startsWith(BUILT_FOR)) {
+    return { program: { kind: "compiled", config: first.slice(BUILT_FOR.length) }, argv: rest };
+  }
+  return { program: { kind: path.endsWith(".ts") ? "source" : "bundle", path }, argv };
+}
+
+/**
+ * Arguments of deno that run a command of a program. What is in a bundle is all there is: neither a
+ * registry nor the cache is asked, and no settings are looked for around it.
+ */
+export function denoArguments(
+  program: Script,
+  flags: readonly string[],
+  command: readonly string[],
+): string[] {
+  return [
+    "run",
+    ...program.kind === "bundle"
+      ? ["--no-config", "--no-remote", "--no-npm"]
+      : [`--config=${join(dirname(program.path), "deno.json")}`],
+    ...flags,
+    program.path,
+    ...command,
+  ];
+}
