@@ -25,13 +25,14 @@ import {
   TlsError,
   type TlsMaterial,
 } from "../config/tls.ts";
+import type { Program } from "../config/program.ts";
 import { readToken, TokenError } from "../config/token.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import { requireCovered, resolverOf } from "./compiled.ts";
 import { complain, print } from "./output.ts";
-import { resolveName } from "./resolve.ts";
 import { warnIfRoot } from "./root.ts";
 
 /** Checks a configuration. */
@@ -49,14 +50,16 @@ export const check: Command = {
     help: "A missing folder is a problem, as for a reload, which cannot make it.",
   }],
   async run(invocation) {
+    const { program, options } = invocation;
     const config = loadConfig(configPath(invocation));
+    requireCovered(program, config);
     warnIfRoot();
-    const { problems, warnings } = inspect(config, invocation.options.has("as-it-is"));
+    const { problems, warnings } = inspect(config, program, options.has("as-it-is"));
     if (problems.length > 0) throw new ConfigError(config.path, problems);
     warn(warnings);
     const memory = memoryWarning(config);
     if (memory !== null) warn([`${memory}.`]);
-    const doubts = await clusterWarnings(config, (name) => resolveName(name));
+    const doubts = await clusterWarnings(config, resolverOf(program));
     warn(doubts.map(({ path, message }) => `${path}: ${message}`));
     print(summary(config));
     return EXIT.done;
@@ -76,8 +79,11 @@ export interface Findings {
  *
  * @param asItIs Whether nobody will make missing folders.
  */
-export function inspect(config: Config, asItIs: boolean): Findings {
-  const isHeld = portHolder(config);
+export function inspect(config: Config, program: Program, asItIs: boolean = false): Findings {
+  // A compiled executable has no overseer, and may look at no folder.
+  const isCompiled = program.kind === "compiled";
+  const isHeld = isCompiled ? () => false : portHolder(config);
+  const place: Look = isCompiled ? checkNew : (path, key) => checkFolder(path, key, asItIs);
   const warnings = new Set<string>();
   const problems = [
     ...config.servers.flatMap((server, index) => {
@@ -97,8 +103,8 @@ export function inspect(config: Config, asItIs: boolean): Findings {
     ...config.cluster.flatMap(({ token }, index) =>
       checkToken(token, `cluster[${index}]`, warnings)
     ),
-    ...config.logs.flatMap((log, index) => checkLog(log, `logs[${index}].path`, asItIs)),
-    ...checkFolder(config.pidfile, "pidfile", asItIs),
+    ...config.logs.flatMap((log, index) => checkLog(log, `logs[${index}].path`, place)),
+    ...isCompiled ? [] : place(config.pidfile, "pidfile"),
   ];
   return { problems, warnings: [...warnings] };
 }
@@ -207,7 +213,10 @@ function checkBind(server: ServerConfig, index: number, tls: TlsMaterial | null)
   }
 }
 
-function checkLog(log: LogConfig, key: string, asItIs: boolean): Problem[] {
+/** Whether a file could be made at `path`. */
+type Look = (path: string, key: string) => Problem[];
+
+function checkLog(log: LogConfig, key: string, place: Look): Problem[] {
   const { path } = log;
   if (logTarget(path) === "console") return [];
   try {
@@ -217,9 +226,22 @@ function checkLog(log: LogConfig, key: string, asItIs: boolean): Problem[] {
     }
     Deno.openSync(path, { append: true }).close();
     // Rotation makes files beside it.
-    return logFiles(log).length > 1 ? checkFolder(path, key, asItIs) : [];
+    return logFiles(log).length > 1 ? place(path, key) : [];
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return checkFolder(path, key, asItIs);
+    if (error instanceof Deno.errors.NotFound) return place(path, key);
+    return [{ path: key, message: unwritable(path, error) }];
+  }
+}
+
+/** Whether a file could be made at `path`, by making it for a moment. */
+function checkNew(path: string, key: string): Problem[] {
+  try {
+    if (!exists(path)) {
+      Deno.openSync(path, { append: true, createNew: true }).close();
+      Deno.removeSync(path);
+    }
+    return [];
+  } catch (error) {
     return [{ path: key, message: unwritable(path, error) }];
   }
 }

@@ -14,6 +14,7 @@ import { type Command, EXIT, operandRange } from "./command.ts";
 import { CompiledError, refuseUncovered } from "./compiled.ts";
 import { doctor } from "./doctor.ts";
 import { FolderError } from "./folders.ts";
+import { health } from "./health.ts";
 import { helpOn, overview, usageOf } from "./help.ts";
 import { launch } from "./launch.ts";
 import { listen } from "./listen.ts";
@@ -50,6 +51,7 @@ export const COMMANDS: readonly Command[] = [
   restart,
   reload,
   status,
+  health,
   run,
   serve,
   debug,

@@ -5,10 +5,14 @@
  * @module
  */
 
+import type { Resolver } from "../config/cluster.ts";
 import type { Config } from "../config/config.ts";
 import { servicePermissions, shellQuote } from "../config/permissions.ts";
 import type { Compiled, Program, Script } from "../config/program.ts";
 import { CONFIG_OPTION, type Invocation } from "./command.ts";
+import { portOf } from "../reach/place.ts";
+import { URL_OPTION } from "./public.ts";
+import { resolveName } from "./resolve.ts";
 
 /** Something was asked for that its permissions do not cover; the message says what to do. */
 export class CompiledError extends Error {
@@ -53,6 +57,13 @@ export function refuseUncovered(
         `conf/examples/aphlict-compiled.service, it is: ${instead}`,
     );
   }
+  const url = URL.parse(options.get(URL_OPTION.name) ?? "");
+  if (url !== null && lacks({ name: "net", host: `${url.hostname}:${portOf(url)}` })) {
+    throw new CompiledError(
+      `This executable was compiled for ${config}, and may reach no address that is not named there. To ` +
+        `go to ${url}, use the bundle, aphlict.js, which deno runs.`,
+    );
+  }
   const other = options.get(CONFIG_OPTION.name);
   if (other !== undefined && other !== config) {
     throw new CompiledError(
@@ -62,11 +73,18 @@ export function refuseUncovered(
   }
 }
 
+/** How names are looked up: a compiled executable may not, and has nothing to say of them. */
+export function resolverOf({ kind }: Program): Resolver {
+  return kind === "compiled" ? () => Promise.resolve([]) : (name) => resolveName(name);
+}
+
+function lacks(descriptor: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(descriptor).state !== "granted";
+}
+
 /** What a configuration needs and this process may not do, a phrase each. */
 export function uncovered(config: Config): string[] {
   const { net, read, write } = servicePermissions(config);
-  const lacks = (descriptor: Deno.PermissionDescriptor) =>
-    Deno.permissions.querySync(descriptor).state !== "granted";
   return [
     ...net.filter((host) => lacks({ name: "net", host })).map((host) => `bind or reach ${host}`),
     ...read.filter((path) => lacks({ name: "read", path })).map((path) => `read ${path}`),

@@ -5,6 +5,7 @@
  */
 
 import type { AdminServerConfig } from "../config/config.ts";
+import type { Program } from "../config/program.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { examineHost, examineOpenFiles } from "./doctor/host.ts";
 import { examinePeers } from "./doctor/peers.ts";
@@ -48,6 +49,7 @@ export const doctor: Command = {
       if (!isJson) show(finding, screen);
     });
     await examine(findings, {
+      program: invocation.program,
       path: configPath(invocation),
       way,
       instance,
@@ -60,6 +62,7 @@ export const doctor: Command = {
 
 /** What is examined. */
 interface Examination {
+  readonly program: Program;
   readonly path: string;
   /** `null` when it was not said how browsers come. */
   readonly way: PublicPlace | null;
@@ -69,9 +72,9 @@ interface Examination {
 
 async function examine(
   findings: Findings,
-  { path, way, instance, origin }: Examination,
+  { program, path, way, instance, origin }: Examination,
 ): Promise<void> {
-  const patient = await examineHost(findings, path);
+  const patient = await examineHost(findings, path, program);
   if (patient === null) return findings.skip("the rest", "There is nothing to go by.");
   const { config, whyDown } = patient;
   // With --url it is the Origin there: servers of other pages may stand beside that one.

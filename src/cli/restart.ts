@@ -34,7 +34,7 @@ export const restart: Command = {
     const config = loadConfig(configPath(invocation));
     const pid = holderOf(config.pidfile);
     if (pid !== null) {
-      const { problems, warnings } = inspect(config, false);
+      const { problems, warnings } = inspect(config, invocation.program);
       if (problems.length > 0) {
         complain(
           `${

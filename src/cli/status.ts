@@ -8,7 +8,11 @@ import { formatTime, formatValue } from "../log/format.ts";
 import { readState, type State } from "../supervisor/state.ts";
 import { ask } from "../reach/ask.ts";
 import { objectOf } from "../json.ts";
-import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
+import type { Snapshot } from "../admin/snapshot.ts";
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
+import { askConsole } from "./console.ts";
 import { ReachError } from "../reach/dial.ts";
 import { formatDuration } from "./figures.ts";
 import { complain, print } from "./output.ts";
@@ -26,16 +30,13 @@ export const status: Command = {
     "browsers are connected and how many messages went through.",
   options: [CONFIG_OPTION, { name: "json", help: "Print one JSON object instead." }],
   async run(invocation) {
-    const { pid, pidfile } = findRunning(invocation);
+    const report = await findReport(invocation);
     const json = invocation.options.has("json");
-    if (pid === null) {
+    if (report === null) {
       if (json) print(JSON.stringify({ running: false }));
       else complain("Aphlict is not running.");
       return EXIT.failed;
     }
-    const state = readState(pidfile);
-    const counters = await askAdmin(pidfile, state);
-    const report = reportOf(pid, pidfile, state, counters);
     print(json ? JSON.stringify(report, null, 2) : textOf(report));
     return EXIT.done;
   },
@@ -44,8 +45,8 @@ export const status: Command = {
 /** What `--json` prints. */
 interface StatusReport {
   readonly running: true;
-  /** Process ids; `null` for a service that is down, and for what is not known. */
-  readonly overseer: number;
+  /** Process ids; `null` for what does not run, and for what is not known. */
+  readonly overseer: number | null;
   readonly service: number | null;
   readonly config: string | null;
   readonly pidfile: string;
@@ -62,6 +63,43 @@ interface StatusReport {
 }
 
 type Counters = Readonly<Record<string, unknown>> | { readonly error: string };
+
+/** `null` when nothing runs. */
+async function findReport(invocation: Invocation): Promise<StatusReport | null> {
+  if (invocation.program.kind === "compiled") {
+    return await reportAlone(loadConfig(configPath(invocation)));
+  }
+  const { pid, pidfile, config } = findRunning(invocation);
+  if (pid === null) return config && await reportAlone(config);
+  const state = readState(pidfile);
+  return reportOf(pid, pidfile, state, await askAdmin(pidfile, state?.service?.urls ?? []));
+}
+
+/** Of a service without an overseer; `null` when none answers. */
+async function reportAlone(config: Config): Promise<StatusReport | null> {
+  let now: Snapshot;
+  try {
+    ({ now } = await askConsole(config));
+  } catch (error) {
+    if (error instanceof NobodyAnswers) return null;
+    throw error;
+  }
+  const listening = now.servers.filter(({ listening }) => listening).map(({ url }) => url);
+  return {
+    running: true,
+    overseer: null,
+    service: null,
+    config: config.path,
+    pidfile: config.pidfile,
+    uptime: { overseer: null, service: Math.round(now.uptimeMs / 1000) },
+    restarts: null,
+    lastEnd: null,
+    lastReload: null,
+    complaint: null,
+    listening,
+    counters: await askAdmin(config.pidfile, listening),
+  };
+}
 
 function reportOf(
   pid: number,
@@ -94,19 +132,27 @@ function textOf(report: StatusReport): string {
     return `Aphlict (${overseer}) is running. What its service does is not known, as the state beside ` +
       `pidfile ${pidfile} cannot be read.`;
   }
-  const lines = [
-    `Aphlict (${overseer}) is running${service === null ? whyDown(lastEnd !== null) : "."}`,
-    `overseer    ${overseer}, up ${formatDuration(uptime.overseer)}`,
-    `service     ${service === null ? "none" : `${service}, up ${formatDuration(uptime.service)}`}`,
-    `restarts    ${restarts}`,
-  ];
+  const lines = overseer === null
+    ? [
+      "Aphlict is running, without an overseer.",
+      `service     up ${formatDuration(uptime.service)}`,
+    ]
+    : [
+      `Aphlict (${overseer}) is running${service === null ? whyDown(lastEnd !== null) : "."}`,
+      `overseer    ${overseer}, up ${formatDuration(uptime.overseer)}`,
+      `service     ${
+        service === null ? "none" : `${service}, up ${formatDuration(uptime.service)}`
+      }`,
+      `restarts    ${restarts}`,
+    ];
   if (lastEnd) lines.push(`last end    ${lastEnd.time}: the service ${lastEnd.reason}`);
   if (report.lastReload?.ok === false) {
     lines.push(`last reload refused: ${report.lastReload.lines.join(" ")}`);
   }
   const { complaint } = report;
   if (complaint) lines.push(`complaint   ${complaint.time}: ${complaint.line}`);
-  lines.push(`config      ${config}`, `pidfile     ${pidfile}`);
+  lines.push(`config      ${config}`);
+  if (overseer !== null) lines.push(`pidfile     ${pidfile}`);
   for (const url of listening) lines.push(`listening   ${url}`);
   const { counters } = report;
   if ("error" in counters) lines.push(`counters    unknown: ${counters.error}`);
@@ -155,8 +201,8 @@ function secondsSince(time: number | undefined): number | null {
 }
 
 /** The status page of the first admin server that shows it. */
-async function askAdmin(pidfile: string, state: State | null): Promise<Counters> {
-  const places = (state?.service?.urls ?? []).flatMap((each) => {
+async function askAdmin(pidfile: string, urls: readonly string[]): Promise<Counters> {
+  const places = urls.flatMap((each) => {
     const url = each.startsWith("http") ? URL.parse("status/", each) : null;
     // Whatever the certificate: it is for the name that others use, and nothing secret is told.
     return url === null ? [] : [{ url: connectable(url), trust: { by: "nobody" } } as const];

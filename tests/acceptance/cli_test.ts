@@ -4,7 +4,7 @@ import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
 import { freePorts } from "./ports.ts";
 import { publish, writeConfig, type Written } from "./server.ts";
-import { APHLICT, PROGRAM, ROOT } from "./program.ts";
+import { APHLICT, PROGRAM, ROOT, testOfSource } from "./program.ts";
 
 interface Outcome {
   readonly code: number;
@@ -85,9 +85,6 @@ Deno.test("bin/aphlict serve with an invalid configuration names the problems an
   assertMatch(output, /servers\[0\]\.type: .*Did you mean "client"\?/);
   assertMatch(output, /pidfile: /);
 });
-
-/** What a clone has and a bundle has not: a folder `conf` beside it. */
-const testOfSource = PROGRAM.kind === "source" ? Deno.test : () => {};
 
 testOfSource(
   "without --config the administrator's own file counts, else the shipped one",
@@ -436,7 +433,7 @@ for (
     [["check", "--confg", "x"], /^Unknown option "--confg"\. Did you mean "--config"\?/],
     [["check", "--config"], /^"--config" needs a value/],
     [["serve", "--config"], /^"--config" needs a value/],
-    [["debug", "--bogus"], /Unknown option "--bogus"/],
+    [["debug", "--config=conf/aphlict.local.json", "--bogus"], /Unknown option "--bogus"/],
     [["check", "extra"], /^"check" does not take "extra"/],
     [["permissions", "--format", "xml"], /"--format xml" is not one of flags, json/],
     [["listen"], /^"listen" needs TOPIC\.\n/],

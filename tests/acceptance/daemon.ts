@@ -6,9 +6,12 @@
 
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
-import { APHLICT, PROGRAM } from "./program.ts";
+import { APHLICT } from "./program.ts";
 import { writeConfig, type Written } from "./server.ts";
 import { until } from "./until.ts";
+
+/** The main module of a program, wherever it is. */
+const MAIN = /\/(main\.ts|aphlict\.js)$/;
 
 /** What a command came to. */
 export interface Outcome {
@@ -99,7 +102,7 @@ export class Daemon implements AsyncDisposable {
       if (!/^\d+$/.test(name)) continue;
       const words = commandLine(Number(name));
       if (!words.includes(this.written.path)) continue;
-      const verb = words[words.indexOf(PROGRAM.path) + 1];
+      const verb = words[words.findIndex((word) => MAIN.test(word)) + 1];
       if (verb === "service") members.push({ pid: Number(name), role: "service" });
       if (verb === "overseer" || verb === "run") {
         members.push({ pid: Number(name), role: "overseer" });

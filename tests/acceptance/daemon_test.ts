@@ -8,7 +8,7 @@ import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
 import { peersOf, story } from "./cluster.ts";
 import { Daemon } from "./daemon.ts";
-import { APHLICT } from "./program.ts";
+import { APHLICT, PROGRAM } from "./program.ts";
 import { Process } from "./process.ts";
 import { Folder } from "../folder.ts";
 import { publish, status } from "./server.ts";
@@ -117,14 +117,13 @@ Deno.test("the overseer may run its deno and nothing else, and has no network", 
   await daemon.start();
   const words = Deno.readTextFileSync(`/proc/${daemon.pid("overseer")}/cmdline`).split("\0");
   const owned = ["", ".state", ".state.new", ".new"].map((suffix) => `${daemon.pidfile}${suffix}`);
-  assertEquals(words.filter((word) => word.startsWith("--") && !word.startsWith("--config")), [
+  assertEquals(words.slice(words.indexOf("--no-prompt"), words.indexOf(PROGRAM.path)), [
     "--no-prompt",
     "--cached-only",
     "--deny-import",
     `--allow-read=${[daemon.written.path, ...owned, daemon.logPath].join(",")}`,
     `--allow-write=${[...owned, daemon.logPath].join(",")}`,
     `--allow-run=${Deno.execPath()}`,
-    "--open-files",
   ]);
 });
 

@@ -6,11 +6,10 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { Folder } from "../folder.ts";
 import { makeSelfSigned } from "./certificate.ts";
 import { Daemon } from "./daemon.ts";
-import { APHLICT } from "./program.ts";
+import { APHLICT, PROGRAM, ROOT, testOfSource } from "./program.ts";
 import { Process } from "./process.ts";
 import { freePorts } from "./ports.ts";
 import { publish, writeConfig } from "./server.ts";
-import { ROOT } from "./program.ts";
 
 /** Runs something to its end. */
 async function execute(
@@ -23,23 +22,32 @@ async function execute(
   return { code, output: process.output };
 }
 
-Deno.test("on a host without the dependencies the first start fetches them and says so, the next does not", async () => {
-  await using daemon = new Daemon();
-  using cache = new Folder();
-  const env = { DENO_DIR: cache.path };
-  const args = ["start", "--config", daemon.written.path, "--as-root"];
-  const first = await execute(APHLICT, args, env);
-  assertEquals(first.code, 0, first.output);
-  assertStringIncludes(
-    first.output,
-    "aphlict: fetching the dependencies from npm, once (deno install --frozen).",
-  );
-  await publish(daemon.written.admin, { subscribers: [] });
-  assertEquals((await execute(APHLICT, ["stop", "--config", daemon.written.path], env)).code, 0);
-  const second = await execute(APHLICT, args, env);
-  assertEquals(second.code, 0, second.output);
-  assertEquals(second.output.includes("fetching"), false);
-});
+/** Runs something that has to succeed. */
+function must(command: string, args: string[]): void {
+  const { success, stderr } = new Deno.Command(command, { args }).outputSync();
+  assert(success, new TextDecoder().decode(stderr));
+}
+
+testOfSource(
+  "on a host without the dependencies the first start fetches them and says so, the next does not",
+  async () => {
+    await using daemon = new Daemon();
+    using cache = new Folder();
+    const env = { DENO_DIR: cache.path };
+    const args = ["start", "--config", daemon.written.path, "--as-root"];
+    const first = await execute(APHLICT, args, env);
+    assertEquals(first.code, 0, first.output);
+    assertStringIncludes(
+      first.output,
+      "aphlict: fetching the dependencies from npm, once (deno install --frozen).",
+    );
+    await publish(daemon.written.admin, { subscribers: [] });
+    assertEquals((await execute(APHLICT, ["stop", "--config", daemon.written.path], env)).code, 0);
+    const second = await execute(APHLICT, args, env);
+    assertEquals(second.code, 0, second.output);
+    assertEquals(second.output.includes("fetching"), false);
+  },
+);
 
 /** A project, a deno and its cache where everybody can read them, as an installation has them. */
 class Installation implements Disposable {
@@ -49,23 +57,21 @@ class Installation implements Disposable {
 
   constructor() {
     const { path } = this.#folder;
+    if (PROGRAM.kind === "bundle") {
+      // It finds the deno beside it.
+      must("cp", [PROGRAM.path, Deno.execPath(), path]);
+      must("chmod", ["-R", "a+rX", path]);
+      this.command = `${path}/aphlict.js`;
+      this.env = { DENO: "" };
+      return;
+    }
     const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
     const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
-    const copy = new Deno.Command("cp", {
-      args: [
-        "-r",
-        ...["bin", "src", "main.ts", "deno.json", "deno.lock"].map((name) => `${ROOT}${name}`),
-        Deno.execPath(),
-        path,
-      ],
-    }).outputSync();
-    assert(copy.success, new TextDecoder().decode(copy.stderr));
+    const parts = ["bin", "src", "main.ts", "deno.json", "deno.lock"];
+    must("cp", ["-r", ...parts.map((name) => `${ROOT}${name}`), Deno.execPath(), path]);
     Deno.mkdirSync(`${path}/cache`);
-    assert(
-      new Deno.Command("cp", { args: ["-r", `${denoDir}/npm`, `${path}/cache`] }).outputSync()
-        .success,
-    );
-    assert(new Deno.Command("chmod", { args: ["-R", "a+rwX", path] }).outputSync().success);
+    must("cp", ["-r", `${denoDir}/npm`, `${path}/cache`]);
+    must("chmod", ["-R", "a+rwX", path]);
     this.command = `${path}/bin/aphlict`;
     this.env = { DENO: `${path}/deno`, DENO_DIR: `${path}/cache` };
   }

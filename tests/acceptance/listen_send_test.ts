@@ -254,7 +254,8 @@ Deno.test("what makes no sense is wrong usage", async () => {
       [["send", "--to", "A", "{}", "{}"], '"send" does not take "{}"'],
     ] as const
   ) {
-    const { code, output } = await aphlict(...args);
+    const [verb, ...rest] = args;
+    const { code, output } = await aphlict(verb, "--config=conf/aphlict.local.json", ...rest);
     assertEquals(code, 2, output);
     assertStringIncludes(output, reason);
   }

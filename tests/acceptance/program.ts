@@ -24,6 +24,11 @@ export const PROGRAM: Script = bundle === undefined
 /** Its command. */
 export const APHLICT = PROGRAM.kind === "source" ? `${ROOT}bin/aphlict` : PROGRAM.path;
 
+/** Declares a test of what only the sources have: a folder `conf` beside them, and dependencies. */
+export function testOfSource(name: string, test: () => Promise<void>): void {
+  if (PROGRAM.kind === "source") Deno.test(name, test);
+}
+
 /** Arguments of deno that run a verb of it with some flags. */
 export function programArguments(flags: readonly string[], verb: string, config: string): string[] {
   return denoArguments(PROGRAM, flags, [verb, "--config", config]);

@@ -10,6 +10,7 @@ import { type Config, formatAddress, type ServerConfig } from "../../config/conf
 import { ConfigError } from "../../config/error.ts";
 import { loadConfig } from "../../config/load.ts";
 import { connectionLimit, memoryWarning } from "../../config/memory.ts";
+import type { Program } from "../../config/program.ts";
 import { OTHER_FILES } from "../../config/open_files.ts";
 import { formatTime, formatValue } from "../../log/format.ts";
 import { holderOf, PidfileError } from "../../supervisor/pidfile.ts";
@@ -18,13 +19,13 @@ import { VERSION } from "../../version.ts";
 import { ask } from "../../reach/ask.ts";
 import { type Findings as Inspection, inspect } from "../check.ts";
 import { NobodyAnswers, SILENCE_HINT } from "../admin.ts";
+import { CompiledError, requireCovered, resolverOf } from "../compiled.ts";
 import { askConsole } from "../console.ts";
 import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
 import { formatDuration, number, some } from "../figures.ts";
 import type { Findings } from "./findings.ts";
 import { placeOf, portOf } from "../../reach/place.ts";
 import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
-import { resolveName } from "../resolve.ts";
 
 /** An end of the service is mentioned for this long, in ms. */
 const RECENT_MS = 3_600_000;
@@ -51,14 +52,18 @@ export interface Patient {
 }
 
 /** Reads the configuration, and looks at what it names. `null` when there is nothing to go by. */
-export async function examineHost(findings: Findings, path: string): Promise<Patient | null> {
-  const config = await examineConfiguration(findings, path);
+export async function examineHost(
+  findings: Findings,
+  path: string,
+  program: Program,
+): Promise<Patient | null> {
+  const config = await examineConfiguration(findings, path, program);
   if (config === null) return null;
   let patient: Patient;
   let inspection: Inspection;
   try {
-    patient = await lookAt(config);
-    inspection = inspect(config, false);
+    patient = await lookAt(config, program);
+    inspection = inspect(config, program);
   } catch (error) {
     if (!(error instanceof PidfileError)) throw error;
     findings.fail(
@@ -74,12 +79,21 @@ export async function examineHost(findings: Findings, path: string): Promise<Pat
   return patient;
 }
 
-async function examineConfiguration(findings: Findings, path: string): Promise<Config | null> {
+async function examineConfiguration(
+  findings: Findings,
+  path: string,
+  program: Program,
+): Promise<Config | null> {
   const step = "configuration";
   let config: Config;
   try {
     config = loadConfig(path);
+    requireCovered(program, config);
   } catch (error) {
+    if (error instanceof CompiledError) {
+      findings.fail(step, error.message, "");
+      return null;
+    }
     if (!(error instanceof ConfigError)) throw error;
     for (const { path: key, message } of error.problems) {
       findings.fail(step, `${error.file}: ${key === "" ? "" : `${key}: `}${message}`, "");
@@ -87,7 +101,7 @@ async function examineConfiguration(findings: Findings, path: string): Promise<C
     return null;
   }
   const memory = memoryWarning(config);
-  const doubts = await clusterWarnings(config, (name) => resolveName(name));
+  const doubts = await clusterWarnings(config, resolverOf(program));
   const warnings = [
     ...memory === null ? [] : [`${memory}.`],
     ...doubts.map(({ path, message }) => `${path}: ${message}`),
@@ -97,8 +111,8 @@ async function examineConfiguration(findings: Findings, path: string): Promise<C
   return config;
 }
 
-async function lookAt(config: Config): Promise<Patient> {
-  const overseer = holderOf(config.pidfile);
+async function lookAt(config: Config, program: Program): Promise<Patient> {
+  const overseer = program.kind === "compiled" ? null : holderOf(config.pidfile);
   const state = overseer === null ? null : readState(config.pidfile);
   const console = await consoleOf(config);
   const told = console instanceof NobodyAnswers ? null : console;
