@@ -19,6 +19,9 @@ export class CompiledError extends Error {
   override readonly name = "CompiledError";
 }
 
+/** What a process may not do is told up to so many. */
+const SHOWN = 5;
+
 /** The verbs that start programs or send signals, and what does the same under systemd. */
 const INSTEAD: ReadonlyMap<string, string> = new Map([
   ["start", "systemctl start aphlict"],
@@ -83,12 +86,15 @@ function lacks(descriptor: Deno.PermissionDescriptor): boolean {
 }
 
 /** What a configuration needs and this process may not do, a phrase each. */
-export function uncovered(config: Config): string[] {
+function uncovered(config: Config): string[] {
   const { net, read, write } = servicePermissions(config);
+  const unwritable = write.filter((path) => lacks({ name: "write", path }));
+  // What is written is a log, which is read to be rotated.
+  const unreadable = read.filter((path) => !write.includes(path) && lacks({ name: "read", path }));
   return [
     ...net.filter((host) => lacks({ name: "net", host })).map((host) => `bind or reach ${host}`),
-    ...read.filter((path) => lacks({ name: "read", path })).map((path) => `read ${path}`),
-    ...write.filter((path) => lacks({ name: "write", path })).map((path) => `write ${path}`),
+    ...unreadable.map((path) => `read ${path}`),
+    ...unwritable.map((path) => `write ${path}`),
   ];
 }
 
@@ -101,9 +107,12 @@ export function requireCovered(program: Program, config: Config): void {
   if (program.kind !== "compiled") return;
   const lacking = uncovered(config);
   if (lacking.length > 0) {
+    const more = lacking.length > SHOWN ? ` and ${lacking.length - SHOWN} more` : "";
     throw new CompiledError(
       `${config.path} has changed since this executable was compiled for it, which may not ` +
-        `${lacking.join(", ")}. Compile it again: ${howToCompile(config.path)}`,
+        `${lacking.slice(0, SHOWN).join(", ")}${more}. Compile it again: ${
+          howToCompile(config.path)
+        }`,
     );
   }
 }

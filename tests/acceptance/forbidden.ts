@@ -1,0 +1,48 @@
+/**
+ * What a compromised service would try.
+ *
+ * @module
+ */
+
+/** What code under test may need to name. */
+export interface Values {
+  readonly folder: string;
+  /** The ports of the two servers and of the peer. */
+  readonly client: number;
+  readonly admin: number;
+  readonly peer: number;
+  /** A port that is free and not in the configuration. */
+  readonly other: number;
+}
+
+/** What the service must not be able to do, as code. */
+export const FORBIDDEN: Readonly<Record<string, (values: Values) => string>> = {
+  "listen on another port": ({ other }) =>
+    `Deno.listen({ hostname: "127.0.0.1", port: ${other} });`,
+  "listen on another address": ({ client }) =>
+    `Deno.listen({ hostname: "0.0.0.0", port: ${client} });`,
+  "connect elsewhere": ({ other }) =>
+    `await Deno.connect({ hostname: "127.0.0.1", port: ${other} });`,
+  "connect to another address on the port of a peer": ({ peer }) =>
+    `await Deno.connect({ hostname: "127.0.0.2", port: ${peer} });`,
+  "fetch from elsewhere": ({ other }) => `await fetch("http://127.0.0.1:${other}/");`,
+  "resolve a name": () => `await Deno.resolveDns("example.com", "A");`,
+  "read /etc/hostname": () => `Deno.readTextFileSync("/etc/hostname");`,
+  "read the folder of the log": ({ folder }) => `[...Deno.readDirSync("${folder}")];`,
+  "write beside the log": ({ folder }) => `Deno.writeTextFileSync("${folder}/other", "");`,
+  "write a seventh log file": ({ folder }) =>
+    `Deno.writeTextFileSync("${folder}/aphlict.log.6", "");`,
+  "write the configuration": ({ folder }) =>
+    `Deno.writeTextFileSync("${folder}/aphlict.json", "");`,
+  "write the pidfile": ({ folder }) => `Deno.writeTextFileSync("${folder}/aphlict.pid", "");`,
+  "run a program": () => `new Deno.Command("true").outputSync();`,
+  "read an environment variable": () => `Deno.env.get("SECRET");`,
+  "ask who it runs as": () => `Deno.uid();`,
+  "load a library": () => `Deno.dlopen("libc.so.6", {});`,
+  "signal another process": () => `Deno.kill(1, "SIGCONT");`,
+  "import from the network": () => `const url = "https://jsr.io/x.ts"; await import(url);`,
+};
+
+/** How the runtime refuses it; a compiled executable has nothing to fetch modules with. */
+export const DENIED: RegExp =
+  /NotCapable: Requires (net|read|write|run|env|sys|ffi) access|Requires import access|Module not found: https:/;
