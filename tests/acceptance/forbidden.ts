@@ -4,8 +4,16 @@
  * @module
  */
 
+import { dirname } from "node:path";
+import type { Written } from "./server.ts";
+
 /** What code under test may need to name. */
 export interface Values {
+  /** The configuration file. */
+  readonly config: string;
+  readonly pidfile: string;
+  /** The log, and its folder. */
+  readonly log: string;
   readonly folder: string;
   /** The ports of the two servers and of the peer. */
   readonly client: number;
@@ -30,11 +38,9 @@ export const FORBIDDEN: Readonly<Record<string, (values: Values) => string>> = {
   "read /etc/hostname": () => `Deno.readTextFileSync("/etc/hostname");`,
   "read the folder of the log": ({ folder }) => `[...Deno.readDirSync("${folder}")];`,
   "write beside the log": ({ folder }) => `Deno.writeTextFileSync("${folder}/other", "");`,
-  "write a seventh log file": ({ folder }) =>
-    `Deno.writeTextFileSync("${folder}/aphlict.log.6", "");`,
-  "write the configuration": ({ folder }) =>
-    `Deno.writeTextFileSync("${folder}/aphlict.json", "");`,
-  "write the pidfile": ({ folder }) => `Deno.writeTextFileSync("${folder}/aphlict.pid", "");`,
+  "write a seventh log file": ({ log }) => `Deno.writeTextFileSync("${log}.6", "");`,
+  "write the configuration": ({ config }) => `Deno.writeTextFileSync("${config}", "");`,
+  "write the pidfile": ({ pidfile }) => `Deno.writeTextFileSync("${pidfile}", "");`,
   "run a program": () => `new Deno.Command("true").outputSync();`,
   "read an environment variable": () => `Deno.env.get("SECRET");`,
   "ask who it runs as": () => `Deno.uid();`,
@@ -42,6 +48,16 @@ export const FORBIDDEN: Readonly<Record<string, (values: Values) => string>> = {
   "signal another process": () => `Deno.kill(1, "SIGCONT");`,
   "import from the network": () => `const url = "https://jsr.io/x.ts"; await import(url);`,
 };
+
+/** What is true of a configuration that was written by {@linkcode writeConfig}. */
+export function valuesOf(
+  { path, client, admin }: Written,
+  ports: { readonly peer: number; readonly other: number },
+): Values {
+  const folder = dirname(path);
+  const log = `${folder}/aphlict.log`;
+  return { config: path, pidfile: `${folder}/aphlict.pid`, log, folder, client, admin, ...ports };
+}
 
 /** How the runtime refuses it; a compiled executable has nothing to fetch modules with. */
 export const DENIED: RegExp =

@@ -1,0 +1,203 @@
+/**
+ * `deno task deb`: makes a Debian package of the bundle and of the deno that runs this. It needs
+ * `dpkg-deb`.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import { VERSION } from "../src/version.ts";
+import { BUNDLE } from "./bundle.ts";
+import { BuildError, checksum, say, sha256 } from "./dist.ts";
+
+/** Debian's name of this architecture. */
+const ARCHITECTURE = { x86_64: "amd64", aarch64: "arm64" }[Deno.build.arch as string];
+
+/** The package. */
+export const PACKAGE = `dist/aphlict_${VERSION}_${ARCHITECTURE}.deb`;
+
+/** Where it is put together. */
+const TREE = "dist/deb";
+
+/** The one file that an administrator changes. */
+const CONFIGURATION = "etc/aphlict/aphlict.json";
+
+/** What of the unit for a clone is otherwise in a package. */
+const UNIT_CHANGES: readonly (readonly [string | RegExp, string])[] = [
+  [/^# Aphlict under systemd\.[^]*?\n\n/, ""],
+  [
+    "file:///opt/aphlict/docs/operations.md",
+    "man:aphlict(1) file:///usr/share/doc/aphlict/docs/operations.md",
+  ],
+  ["/opt/aphlict/bin/aphlict run", "/usr/bin/aphlict run"],
+  ["/opt/aphlict/bin/aphlict reload", "/usr/bin/aphlict reload"],
+  [
+    /^# The pidfile, the logs, and Deno's cache[^]*?beforehand\.\n/m,
+    "# The pidfile and the logs.\n",
+  ],
+  [/^CacheDirectory=.*\nEnvironment=DENO_DIR=.*\n/m, ""],
+];
+
+/** The unit that a package has, made of the one for a clone. */
+export function unitOf(example: string): string {
+  return UNIT_CHANGES.reduce((text, [from, to]) => {
+    const changed = text.replace(from, to);
+    if (changed === text) {
+      throw new BuildError(`conf/examples/aphlict.service has no ${from} any more.`);
+    }
+    return changed;
+  }, example);
+}
+
+/** What dpkg is told of the package. */
+function controlOf(installedKiB: number): string {
+  return `Package: aphlict
+Version: ${VERSION}
+Architecture: ${ARCHITECTURE}
+Maintainer: Aphlict on Deno <aphlict@localhost>
+Installed-Size: ${installedKiB}
+Depends: libc6 (>= 2.27), libgcc-s1, adduser
+Recommends: systemd
+Section: net
+Priority: optional
+Description: notification server of Phorge
+ Phorge posts a small JSON message to it, and it passes the message to every
+ open browser that is concerned. It takes the place of the Node.js Aphlict that
+ comes with Phorge: the same configuration file, ports and bytes on the wire.
+ .
+ The process that faces the network may bind the addresses, reach the peers,
+ read the certificates and write the logs that the configuration names, and
+ nothing else. The package contains Deno ${Deno.version.deno}, which runs it, and needs
+ no network to be installed or started.
+`;
+}
+
+/** One file of the package. */
+interface Entry {
+  /** From the root of the file system, without the first slash. */
+  readonly path: string;
+  readonly content: string | Uint8Array<ArrayBuffer>;
+  /** @default {0o644} */
+  readonly mode?: number;
+}
+
+/** Where the documents are, as the repository has them, so that their links lead somewhere. */
+const DOCUMENTS = "usr/share/doc/aphlict";
+
+/** All but what dpkg reads. */
+function entries(): Entry[] {
+  const documents = ["README.md", "CHANGELOG.md", ...filesIn("docs"), ...filesIn("conf/examples")];
+  return [
+    { path: CONFIGURATION, content: Deno.readFileSync("conf/examples/aphlict.json") },
+    {
+      path: "usr/bin/aphlict",
+      content: '#!/bin/sh\nexec /usr/lib/aphlict/aphlict.js "$@"\n',
+      mode: 0o755,
+    },
+    { path: "usr/lib/aphlict/aphlict.js", content: Deno.readFileSync(BUNDLE), mode: 0o755 },
+    // The launcher prefers the one beside it.
+    { path: "usr/lib/aphlict/deno", content: Deno.readFileSync(Deno.execPath()), mode: 0o755 },
+    {
+      path: "usr/lib/systemd/system/aphlict.service",
+      content: unitOf(Deno.readTextFileSync("conf/examples/aphlict.service")),
+    },
+    { path: `${DOCUMENTS}/copyright`, content: copyright() },
+    ...documents.map((path) => ({
+      path: `${DOCUMENTS}/${path}`,
+      content: Deno.readFileSync(path),
+    })),
+  ];
+}
+
+function filesIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesIn(`${folder}/${name}`) : [`${folder}/${name}`]
+  ).sort();
+}
+
+function copyright(): string {
+  return `Aphlict on Deno: Apache License 2.0, /usr/share/common-licenses/Apache-2.0
+
+/usr/lib/aphlict/deno is Deno ${Deno.version.deno} as npm's package "deno" has it. Copyright 2018-2026 the Deno
+authors, MIT License, whose text is below at deno-std. It contains V8 and other works under licences of
+their own: https://github.com/denoland/deno
+
+/usr/lib/aphlict/aphlict.js:
+
+${Deno.readTextFileSync(`${BUNDLE}.licenses.txt`)}`;
+}
+
+/** What dpkg reads. */
+function controlEntries(content: readonly Entry[]): Entry[] {
+  const sizes = content.map(({ content }) => Math.ceil(content.length / 1024));
+  const sums = content.filter(({ path }) => path !== CONFIGURATION).map((entry) =>
+    `${createHash("md5").update(entry.content).digest("hex")}  ${entry.path}\n`
+  );
+  return [
+    { path: "DEBIAN/control", content: controlOf(sizes.reduce((sum, size) => sum + size, 0)) },
+    { path: "DEBIAN/conffiles", content: `/${CONFIGURATION}\n` },
+    { path: "DEBIAN/md5sums", content: sums.join("") },
+    ...["postinst", "prerm", "postrm"].map((name) => ({
+      path: `DEBIAN/${name}`,
+      content: Deno.readFileSync(`packaging/debian/${name}`),
+      mode: 0o755,
+    })),
+  ];
+}
+
+/** Writes a file of the package; whatever the umask says, others may look into its folders. */
+function put({ path, content, mode = 0o644 }: Entry): void {
+  const full = `${TREE}/${path}`;
+  for (let folder = dirname(full); folder !== "dist"; folder = dirname(folder)) {
+    Deno.mkdirSync(folder, { recursive: true });
+    Deno.chmodSync(folder, 0o755);
+  }
+  if (typeof content === "string") Deno.writeTextFileSync(full, content);
+  else Deno.writeFileSync(full, content);
+  Deno.chmodSync(full, mode);
+}
+
+/** Of the files of the package, in seconds since 1970: that of the commit, so that it is always the same. */
+function time(): string {
+  const given = Deno.env.get("SOURCE_DATE_EPOCH");
+  if (given !== undefined) return given;
+  const { success, stdout } = call("git", ["log", "-1", "--format=%ct"]);
+  return success ? new TextDecoder().decode(stdout).trim() : "0";
+}
+
+function call(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Deno.CommandOutput {
+  try {
+    return new Deno.Command(command, { args: [...args], env }).outputSync();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new BuildError(`Cannot make a package: ${command} is missing. apt install dpkg git`);
+  }
+}
+
+function main(): void {
+  if (ARCHITECTURE === undefined) {
+    throw new BuildError(`Cannot make a package for ${Deno.build.arch}: Deno has no build for it.`);
+  }
+  const content = entries();
+  try {
+    for (const entry of [...content, ...controlEntries(content)]) put(entry);
+    // Every Debian's dpkg reads xz; its first level makes 35 MB in 4 s, its sixth 31 MB in 30 s.
+    const args = ["-Zxz", "-z1", "--root-owner-group", "--build", TREE, PACKAGE];
+    const { success, stderr } = call("dpkg-deb", args, { SOURCE_DATE_EPOCH: time() });
+    if (!success) {
+      throw new BuildError(`Cannot make ${PACKAGE}: ${new TextDecoder().decode(stderr).trim()}`);
+    }
+  } finally {
+    Deno.removeSync(TREE, { recursive: true });
+  }
+  const bytes = Deno.readFileSync(PACKAGE);
+  checksum(PACKAGE, bytes);
+  say(`${PACKAGE}  sha256 ${sha256(bytes)}`);
+}
+
+if (import.meta.main) BuildError.explained(main);

@@ -1,0 +1,205 @@
+/**
+ * The Debian package, on machines without a network. These tests need root, `mmdebstrap` and
+ * `systemd-nspawn`, and the package that `deno task deb` makes.
+ */
+
+import { DENIED, FORBIDDEN } from "../acceptance/forbidden.ts";
+import { ROOT } from "../acceptance/program.ts";
+import { until } from "../acceptance/until.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { Folder } from "../folder.ts";
+import { VERSION } from "../../src/version.ts";
+import { PACKAGE } from "../../packaging/deb.ts";
+import { Machine, Root } from "./machine.ts";
+
+const CONFIG = "/etc/aphlict/aphlict.json";
+
+let root: Root;
+
+Deno.test.beforeAll(async () => {
+  root = await Root.make("trixie");
+  root.put("aphlict.deb", Deno.readFileSync(`${ROOT}${PACKAGE}`));
+  root.put("later.deb", laterVersion());
+});
+
+Deno.test.afterAll(() => root[Symbol.dispose]());
+
+/** The package as its next version would be. */
+function laterVersion(): Uint8Array {
+  using folder = new Folder();
+  const [tree, later] = [`${folder.path}/tree`, `${folder.path}/later.deb`];
+  call("dpkg-deb", "--raw-extract", `${ROOT}${PACKAGE}`, tree);
+  const control = `${tree}/DEBIAN/control`;
+  const text = Deno.readTextFileSync(control);
+  Deno.writeTextFileSync(control, text.replace(`Version: ${VERSION}\n`, "Version: 99\n"));
+  call("dpkg-deb", "-Zgzip", "-z1", "--root-owner-group", "--build", tree, later);
+  return Deno.readFileSync(later);
+}
+
+function call(command: string, ...args: string[]): void {
+  const { success, stderr } = new Deno.Command(command, { args }).outputSync();
+  assert(success, new TextDecoder().decode(stderr));
+}
+
+/** A machine on which it is installed and listens. */
+async function installed(): Promise<Machine> {
+  const machine = await Machine.boot(root);
+  try {
+    await machine.call("dpkg", "--install", "/root/aphlict.deb");
+    await untilReady(machine);
+    return machine;
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function untilReady(machine: Machine): Promise<void> {
+  await until(async () => (await machine.run("aphlict", "health")).code === 0);
+}
+
+/** The processes of a machine's Aphlict. */
+async function processes(machine: Machine): Promise<{ overseer: number; service: number }> {
+  const { overseer, service } = JSON.parse(await machine.call("aphlict", "status", "--json"));
+  return { overseer, service };
+}
+
+async function commandLine(machine: Machine, pid: number): Promise<string[]> {
+  return (await machine.call("cat", `/proc/${pid}/cmdline`)).split("\0").slice(0, -1);
+}
+
+Deno.test("installing it starts it, as a user of its own, and systemd knows its processes", async () => {
+  await using machine = await installed();
+  assertEquals(await machine.call("systemctl", "is-enabled", "aphlict"), "enabled");
+  const { overseer, service } = await processes(machine);
+  const main = await machine.call("systemctl", "show", "--property=MainPID", "--value", "aphlict");
+  assertEquals(Number(main), overseer);
+  for (const pid of [overseer, service]) {
+    const owner = await machine.call("stat", "--format=%U", `/proc/${pid}`);
+    assertEquals(owner, "aphlict");
+    const status = await machine.call("cat", `/proc/${pid}/status`);
+    assertMatch(status, /^CapBnd:\t0+$/m);
+    assertMatch(status, /^NoNewPrivs:\t1$/m);
+  }
+  assertStringIncludes(
+    await machine.call("aphlict", "version"),
+    `aphlict ${VERSION} (bundle, deno ${Deno.version.deno}, `,
+  );
+});
+
+Deno.test("a machine that has it has no other deno, and no network but itself", async () => {
+  await using machine = await installed();
+  assertEquals(await machine.call("ls", "/sys/class/net"), "lo");
+  assertEquals((await machine.run("sh", "-c", "command -v deno npm node")).output, "");
+  const [deno] = await commandLine(machine, (await processes(machine)).service);
+  assertEquals(deno, "/usr/lib/aphlict/deno");
+});
+
+Deno.test("a message that is posted to it arrives, and doctor finds nothing broken", async () => {
+  await using machine = await installed();
+  await using listener = machine.start("aphlict", "listen", "A");
+  await listener.line(/^listening/);
+  await machine.call("aphlict", "send", "--to", "A", '{"type":"hello"}');
+  await listener.line(/ hello: \{/);
+  const { code, output } = await machine.run("aphlict", "doctor");
+  assertEquals(code, 0, output);
+  assertMatch(output, /^✓ message /m);
+});
+
+Deno.test("its service runs with the flags of its configuration, and is refused everything else", async () => {
+  await using machine = await installed();
+  const { service } = await processes(machine);
+  const words = await commandLine(machine, service);
+  const main = words.indexOf("/usr/lib/aphlict/aphlict.js");
+  assertEquals(
+    words.slice(2, main).join(" "),
+    `--no-config --no-remote --no-npm ${await machine.call("aphlict", "permissions")}`,
+  );
+  const values = {
+    config: CONFIG,
+    pidfile: "/run/aphlict/aphlict.pid",
+    log: "/var/log/aphlict/aphlict.log",
+    folder: "/var/log/aphlict",
+    ...{ client: 22280, admin: 22281, peer: 22281, other: 22282 },
+  };
+  for (const [deed, code] of Object.entries(FORBIDDEN)) {
+    await machine.call("sh", "-c", 'printf %s "$1" >/tmp/probe.js', "sh", code(values));
+    const probe = words.toSpliced(2, 0, "--preload=/tmp/probe.js");
+    const { output } = await machine.run("runuser", "--user=aphlict", "--", ...probe);
+    assertMatch(output, DENIED, deed);
+  }
+});
+
+Deno.test("reload takes a changed configuration over, without another process", async () => {
+  await using machine = await installed();
+  const before = await processes(machine);
+  await machine.call("sed", "-i", 's/"drain": 2/"drain": 1/', CONFIG);
+  await machine.call("systemctl", "reload", "aphlict");
+  assertEquals(await processes(machine), before);
+  assertStringIncludes(
+    await machine.call("journalctl", "--unit=aphlict", "--output=cat"),
+    "Reload: Configuration, certificates, tokens and logs were read again.",
+  );
+});
+
+Deno.test("a service that was killed is started again", async () => {
+  await using machine = await installed();
+  const { overseer, service } = await processes(machine);
+  await machine.call("sh", "-c", `kill -KILL ${service}`);
+  await until(async () => {
+    const now = await processes(machine);
+    return now.overseer === overseer && now.service !== null && now.service !== service;
+  });
+  await untilReady(machine);
+});
+
+Deno.test("an upgrade keeps what the administrator has changed, and starts the new one", async () => {
+  await using machine = await installed();
+  const before = await processes(machine);
+  await machine.call("sh", "-c", `echo "// mine" >>${CONFIG}`);
+  await using listener = machine.start("aphlict", "listen", "A");
+  await listener.line(/^listening/);
+  await machine.call("dpkg", "--install", "/root/later.deb");
+  await untilReady(machine);
+  assertMatch(await machine.call("cat", CONFIG), /\/\/ mine$/);
+  const now = await processes(machine);
+  assert(now.overseer !== before.overseer, "it was started again");
+  assertEquals(await machine.call("systemctl", "is-active", "aphlict"), "active");
+});
+
+Deno.test("an upgrade leaves stopped what the administrator has stopped", async () => {
+  await using machine = await installed();
+  await machine.call("systemctl", "stop", "aphlict");
+  await machine.call("dpkg", "--install", "/root/later.deb");
+  assertEquals((await machine.run("systemctl", "is-active", "aphlict")).output, "inactive");
+});
+
+Deno.test("one that cannot start is installed all the same, and says where the reason is", async () => {
+  await using machine = await Machine.boot(root);
+  await using taken = machine.start(
+    "sh",
+    "-c",
+    "mkdir -p /etc/aphlict && echo '{' >/etc/aphlict/aphlict.json && echo done && exec cat",
+  );
+  await taken.line(/^done$/);
+  const { code, output } = await machine.run(
+    "dpkg",
+    "--force-confold",
+    "--install",
+    "/root/aphlict.deb",
+  );
+  assertEquals(code, 0, output);
+});
+
+Deno.test("removing it stops it and keeps configuration and log, which purging takes away", async () => {
+  await using machine = await installed();
+  await machine.call("dpkg", "--remove", "aphlict");
+  await until(async () => (await machine.run("ls", "/run/aphlict")).code !== 0);
+  await machine.call("ls", CONFIG, "/var/log/aphlict/aphlict.log");
+  assertEquals((await machine.run("ls", "/usr/lib/aphlict", "/usr/bin/aphlict")).code, 2);
+  await machine.call("dpkg", "--purge", "aphlict");
+  const { output } = await machine.run(
+    ...["find", "/etc", "/usr", "/var/log", "/run", "-name", "*aphlict*"] as const,
+  );
+  assertEquals(output, "");
+});
