@@ -28,7 +28,7 @@ for (const device of ["utf8", "ascii"]) {
 }
 
 Deno.test("man shows aphlict(1) in 80 columns, as it is typed", async () => {
-  const env = { LC_ALL: "C.UTF-8", MANWIDTH: "80", MAN_KEEP_FORMATTING: "" };
+  const env = { LC_ALL: "C.UTF-8", MANWIDTH: "80" };
   const page = await shown(env, "man", "--warnings", "--local-file");
   assert(page.split("\n").every((line) => line.length <= 80));
   assertStringIncludes(page, "\n       aphlict status [--config PATH] [--json]\n");
