@@ -26,7 +26,7 @@ const FILES: readonly (readonly [path: string, what: string])[] = [
   [
     SYSTEM_CONFIG,
     "The configuration, where --config names no other: Phorge's own format, with comments allowed. " +
-    "It names the files below.",
+    "It names log and pidfile, here as the example of it does.",
   ],
   ["/var/log/aphlict/aphlict.log", "The log. Full ones are kept as aphlict.log.1 and so on."],
   ["/run/aphlict/aphlict.pid", "The pidfile, which the overseer locks for as long as it runs."],
