@@ -26,10 +26,14 @@ export interface Contained {
   readonly version: string;
 }
 
-/** Comment before each joined module of npm, with the path of its file in the cache of who builds. */
-const FROM_NPM = /^\/\/ \S*\/npm\/[^/\s]+\/((?:@[^/\s]+\/)?[^/\s]+)\/(\d[^/\s]*)\/(\S+)$/gm;
+/**
+ * Comment before each joined module of npm, with the path of its file in the cache of who builds, or, in
+ * a bundle, what {@linkcode assemble} puts in its place.
+ */
+const FROM_NPM =
+  /^\/\/ (?:\S*\/npm\/[^/\s]+\/|npm:)((?:@[^/\s]+\/)?[^/@\s]+)[/@](\d[^/\s]*)\/(\S+)$/gm;
 
-/** The packages of which joined modules have come, each once, by name. */
+/** The packages of which the modules of a bundle, or those joined for it, have come, each once, by name. */
 export function containedIn(joined: string): Contained[] {
   const found = new Map<string, Contained>();
   for (const [, name = "", version = ""] of joined.matchAll(FROM_NPM)) {

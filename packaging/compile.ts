@@ -17,7 +17,7 @@ import { BUNDLE } from "./bundle.ts";
 import { BuildError, checksum, say, sha256 } from "./dist.ts";
 
 /** The executable. */
-const EXECUTABLE = "dist/aphlict";
+export const EXECUTABLE = "dist/aphlict";
 
 const OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, {
   name: "installed-as",

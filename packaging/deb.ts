@@ -7,9 +7,13 @@
 
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
+import { gzipSync } from "node:zlib";
 import { VERSION } from "../src/version.ts";
+import { COMMANDS } from "../src/cli/cli.ts";
 import { BUNDLE } from "./bundle.ts";
-import { BuildError, checksum, say, sha256 } from "./dist.ts";
+import { bashCompletion } from "./completion.ts";
+import { manPage } from "./man.ts";
+import { BuildError, checksum, say, sha256, sourceDate } from "./dist.ts";
 
 /** Debian's name of this architecture. */
 const ARCHITECTURE = { x86_64: "amd64", aarch64: "arm64" }[Deno.build.arch as string];
@@ -102,6 +106,14 @@ function entries(): Entry[] {
       path: "usr/lib/systemd/system/aphlict.service",
       content: unitOf(Deno.readTextFileSync("conf/examples/aphlict.service")),
     },
+    {
+      path: "usr/share/man/man1/aphlict.1.gz",
+      content: new Uint8Array(gzipSync(manPage(COMMANDS, VERSION))),
+    },
+    {
+      path: "usr/share/bash-completion/completions/aphlict",
+      content: bashCompletion(COMMANDS),
+    },
     { path: `${DOCUMENTS}/copyright`, content: copyright() },
     ...documents.map((path) => ({
       path: `${DOCUMENTS}/${path}`,
@@ -160,8 +172,8 @@ function put({ path, content, mode = 0o644 }: Entry): void {
 
 /** Of the files of the package, in seconds since 1970: that of the commit, so that it is always the same. */
 function time(): string {
-  const given = Deno.env.get("SOURCE_DATE_EPOCH");
-  if (given !== undefined) return given;
+  const given = sourceDate(Deno.env.get("SOURCE_DATE_EPOCH"));
+  if (given !== undefined) return String(given);
   const { success, stdout } = call("git", ["log", "-1", "--format=%ct"]);
   return success ? new TextDecoder().decode(stdout).trim() : "0";
 }

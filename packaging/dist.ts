@@ -45,5 +45,19 @@ export function checksum(path: string, content: Uint8Array): void {
   Deno.writeTextFileSync(`${path}.sha256`, `${sha256(content)}  ${name}\n`);
 }
 
+/**
+ * The variable by which builds are made to be alike: https://reproducible-builds.org/specs/source-date-epoch/
+ *
+ * @returns Seconds since 1970; `undefined` where it is not set.
+ * @throws {BuildError} If it is something else.
+ */
+export function sourceDate(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,11}$/.test(text)) {
+    throw new BuildError(`SOURCE_DATE_EPOCH=${text} is not a number of seconds since 1970.`);
+  }
+  return Number(text);
+}
+
 /** Tells who builds. */
 export const say = print;

@@ -10,7 +10,7 @@ import { suggest } from "../config/suggest.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
 import { parseOptions, UsageError } from "./args.ts";
 import { check } from "./check.ts";
-import { type Command, EXIT, operandRange } from "./command.ts";
+import { type Command, EXIT, listed, operandRange } from "./command.ts";
 import { CompiledError, refuseUncovered } from "./compiled.ts";
 import { doctor } from "./doctor.ts";
 import { FolderError } from "./folders.ts";
@@ -131,7 +131,7 @@ async function dispatch(argv: readonly string[], program: Program): Promise<numb
 function find(verb: string): Command {
   const command = COMMANDS.find((candidate) => candidate.verb === verb);
   if (command) return command;
-  const verbs = COMMANDS.filter(({ internal }) => internal !== true).map(({ verb }) => verb);
+  const verbs = listed(COMMANDS).map(({ verb }) => verb);
   const meant = suggest(verb, verbs);
   throw new UsageError(
     `Unknown command "${verb}".${meant ? ` Did you mean "${meant}"?` : ""} ` +

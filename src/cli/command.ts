@@ -37,6 +37,11 @@ export interface Command {
   run(invocation: Invocation): Promise<number> | number;
 }
 
+/** The commands, or the options, that are for everybody: what help, man page and completion tell of. */
+export function listed<T extends { readonly internal?: true }>(all: readonly T[]): T[] {
+  return all.filter(({ internal }) => internal !== true);
+}
+
 /** The option of every command that needs a configuration. */
 export const CONFIG_OPTION: OptionSpec = {
   name: "config",

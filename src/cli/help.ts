@@ -4,14 +4,13 @@
  * @module
  */
 
-import type { OptionSpec } from "./args.ts";
-import type { Command } from "./command.ts";
+import { type Command, listed } from "./command.ts";
 
 const WIDTH = 78;
 
 /** The list of verbs. */
 export function overview(all: readonly Command[]): string {
-  const commands = all.filter(({ internal }) => internal !== true);
+  const commands = listed(all);
   const width = Math.max(...commands.map(({ verb }) => verb.length));
   return [
     "Usage: aphlict VERB [OPTION...]",
@@ -37,7 +36,7 @@ export function helpOn(command: Command): string {
     command.synopsis,
     "",
     ...wrap(command.details, ""),
-    ...shown(command).flatMap(({ name, value, choices, help }) => [
+    ...listed(command.options).flatMap(({ name, value, choices, help }) => [
       "",
       `  --${name}${value === undefined ? "" : ` ${choices?.join("|") ?? value}`}`,
       ...wrap(help, "      "),
@@ -46,14 +45,10 @@ export function helpOn(command: Command): string {
 }
 
 function usageLine(command: Command): string {
-  const { verb, operands } = command;
-  const parts = ["Usage: aphlict", verb, ...(shown(command).length > 0 ? ["[OPTION...]"] : [])];
+  const { verb, operands, options } = command;
+  const parts = ["Usage: aphlict", verb, ...(listed(options).length > 0 ? ["[OPTION...]"] : [])];
   if (operands) parts.push(operands);
   return parts.join(" ");
-}
-
-function shown({ options }: Command): OptionSpec[] {
-  return options.filter(({ internal }) => internal !== true);
 }
 
 /** A text in lines of at most `width` characters, as far as its words let it. */

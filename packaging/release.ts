@@ -1,0 +1,122 @@
+/**
+ * `deno task release`: makes what goes beside the program, and the checksums of all that is released.
+ *
+ * @module
+ */
+
+import { parseOptions } from "../src/cli/args.ts";
+import { COMMANDS } from "../src/cli/cli.ts";
+import { VERSION } from "../src/version.ts";
+import { BUNDLE, containedIn } from "./bundle.ts";
+import { EXECUTABLE } from "./compile.ts";
+import { bashCompletion, COMPLETION } from "./completion.ts";
+import { BuildError, say, sha256, sourceDate } from "./dist.ts";
+import { MAN_PAGE, manPage } from "./man.ts";
+import { billOf, type Lock, SBOM } from "./sbom.ts";
+
+const DIST = "dist";
+
+const SUMS = "SHA256SUMS";
+
+/** What tells whether it is a release. */
+export interface Claims {
+  /** Of deno.json. */
+  readonly version: string;
+  /** The text of CHANGELOG.md. */
+  readonly changelog: string;
+  /** What `git describe` calls the commit, with `-dirty` when files differ; none when it has no tag. */
+  readonly tag: string | undefined;
+}
+
+/**
+ * Why what is built is no release, in words for who builds; `undefined` if it is one. A tag is what
+ * makes a release of a build; without it there is nothing to hold it to.
+ *
+ * @throws {BuildError} If the commit is tagged as a release, and something says otherwise.
+ */
+export function trial({ version, changelog, tag }: Claims): string | undefined {
+  if (tag === undefined) return `git knows of no tag v${version} for this commit.`;
+  const name = tag.replace(/-dirty$/, "");
+  if (name !== tag) return `Files differ from those of the tag ${name}.`;
+  if (name !== `v${version}`) {
+    throw new BuildError(
+      `The commit is tagged ${name}, and the version in deno.json is ${version}. CHANGELOG.md says how ` +
+        "a release is cut.",
+    );
+  }
+  if (!changelog.split("\n").some((line) => isHeading(line, version))) {
+    throw new BuildError(
+      `The commit is tagged ${name}, and CHANGELOG.md has no section "## ${version}, YYYY-MM-DD". Give ` +
+        'that name to the section "Unreleased", commit it, and move the tag.',
+    );
+  }
+  return undefined;
+}
+
+function isHeading(line: string, version: string): boolean {
+  const start = `## ${version}, `;
+  return line.startsWith(start) && /^\d{4}-\d\d-\d\d$/.test(line.slice(start.length));
+}
+
+/** Checksums of files by name, as `sha256sum --check` reads them; theirs own and each other's are left out. */
+export function checksums(files: ReadonlyMap<string, Uint8Array>): string {
+  return [...files].filter(([name]) => name !== SUMS && !name.endsWith(".sha256"))
+    .sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([name, content]) => `${sha256(content)}  ${name}\n`).join("");
+}
+
+function main(): void {
+  parseOptions(Deno.args, []);
+  const changelog = Deno.readTextFileSync("CHANGELOG.md");
+  const reason = trial({ version: VERSION, changelog, tag: tagOfCommit() });
+  const time = sourceDate(Deno.env.get("SOURCE_DATE_EPOCH"));
+  const bill = billOf({
+    version: VERSION,
+    deno: Deno.version.deno,
+    lock: readLock("deno.lock"),
+    tools: readLock("packaging/esbuild.lock"),
+    contained: containedIn(Deno.readTextFileSync(BUNDLE)),
+    ...time === undefined ? {} : { time },
+  });
+  Deno.writeTextFileSync(SBOM, `${JSON.stringify(bill, null, 2)}\n`);
+  Deno.writeTextFileSync(MAN_PAGE, manPage(COMMANDS, VERSION));
+  Deno.writeTextFileSync(COMPLETION, bashCompletion(COMMANDS));
+  const files = readFiles(DIST);
+  const sums = checksums(files);
+  Deno.writeTextFileSync(`${DIST}/${SUMS}`, sums);
+  say(`${DIST}/${SUMS}\n${sums}`);
+  if (!files.has(EXECUTABLE.slice(`${DIST}/`.length))) {
+    say(`${EXECUTABLE} IS MISSING: it could not be compiled, for the reason above.`);
+  }
+  say(
+    reason === undefined
+      ? `This is the release ${VERSION}.`
+      : `This is a build to try, and not a release. ${reason}`,
+  );
+}
+
+function tagOfCommit(): string | undefined {
+  try {
+    const { success, stdout } = new Deno.Command("git", {
+      args: ["describe", "--tags", "--exact-match", "--dirty", "--match", "v[0-9]*"],
+      stderr: "null",
+    }).outputSync();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function readLock(path: string): Lock {
+  return JSON.parse(Deno.readTextFileSync(path));
+}
+
+function readFiles(folder: string): Map<string, Uint8Array> {
+  return new Map(
+    [...Deno.readDirSync(folder)].filter(({ isFile }) => isFile)
+      .map(({ name }) => [name, Deno.readFileSync(`${folder}/${name}`)]),
+  );
+}
+
+if (import.meta.main) BuildError.explained(main);

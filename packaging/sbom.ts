@@ -1,0 +1,243 @@
+/**
+ * The bill of materials: what the program is made of, in CycloneDX 1.6.
+ *
+ * The same sources make the same file, byte for byte: it has no serial number, and a time only when
+ * it is told one. The format: https://cyclonedx.org/docs/1.6/json/
+ *
+ * @module
+ */
+
+import type { Contained } from "./bundle.ts";
+import { BuildError } from "./dist.ts";
+
+/** Where the bill of materials is put. */
+export const SBOM = "dist/aphlict.cdx.json";
+
+/** Licences of packages, as SPDX expressions: a lock file does not tell them. */
+const LICENSES: Readonly<Record<string, string>> = {
+  "@logtape/logtape": "MIT",
+  "deno-std": "MIT",
+  "esbuild": "MIT",
+  "fast-check": "MIT",
+  "node-forge": "(BSD-3-Clause OR GPL-2.0)",
+  "pure-rand": "MIT",
+};
+
+/** What is read of a lock file of Deno's. */
+export interface Lock {
+  /** The version that each requirement, such as `npm:fast-check@4.10.2`, came to. */
+  readonly specifiers: Readonly<Record<string, string>>;
+  /** By name and version, such as `pure-rand@8.4.2`. */
+  readonly npm: Readonly<
+    Record<string, {
+      /** As in https://www.w3.org/TR/SRI/. */
+      readonly integrity: string;
+      /** By name, with the version where the file has several. */
+      readonly dependencies?: readonly string[];
+    }>
+  >;
+}
+
+/** What a bill is made of. */
+export interface Materials {
+  /** Of Aphlict. */
+  readonly version: string;
+  /** Of the Deno that it is built with and for. */
+  readonly deno: string;
+  /** What it is written with. */
+  readonly lock: Lock;
+  /** What the bundle is made with. */
+  readonly tools: Lock;
+  /** What the bundle contains. */
+  readonly contained: readonly Contained[];
+  /** When it was made, in seconds since 1970. Default: the bill does not tell. */
+  readonly time?: number;
+}
+
+/** A part of a bill. */
+export interface Component {
+  readonly type: "application" | "library" | "platform";
+  /** Its name in the bill, and among all packages: https://github.com/package-url/purl-spec */
+  readonly "bom-ref": string;
+  readonly group?: string;
+  readonly name: string;
+  readonly version: string;
+  /** Whether it is needed where Aphlict runs, or excluded from what runs: tests and tools. */
+  readonly scope?: "required" | "excluded";
+  readonly hashes?: readonly { readonly alg: "SHA-512"; readonly content: string }[];
+  readonly licenses: readonly (
+    | { readonly license: { readonly id: string } }
+    | { readonly expression: string }
+  )[];
+  readonly purl: string;
+}
+
+/** A bill of materials. */
+export interface Bill {
+  readonly bomFormat: "CycloneDX";
+  readonly specVersion: "1.6";
+  readonly version: 1;
+  readonly metadata: {
+    readonly timestamp?: string;
+    readonly lifecycles: readonly { readonly phase: "build" }[];
+    readonly component: Component;
+  };
+  readonly components: readonly Component[];
+  readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
+}
+
+/** A package of a lock file. */
+interface Package extends Contained {
+  /** `sha512-` and Base64. */
+  readonly integrity: string;
+  /** Keys of the lock file. */
+  readonly dependencies: readonly string[];
+}
+
+/**
+ * The bill of materials.
+ *
+ * @throws {BuildError} If the licence of a package is not known here, if the bundle contains what the
+ * lock file has not, or if a package has no SHA-512.
+ */
+export function billOf(materials: Materials): Bill {
+  const { version, contained, time } = materials;
+  const program = component("application", { name: "aphlict", version }, {
+    licenses: licensed("Apache-2.0"),
+    purl: `pkg:generic/aphlict@${version}`,
+  });
+  const platform = component("platform", { name: "deno", version: materials.deno }, {
+    scope: "required",
+    licenses: licensed("MIT"),
+    purl: `pkg:github/denoland/deno@v${materials.deno}`,
+  });
+  const packages = [...packagesOf(materials.lock), ...packagesOf(materials.tools)];
+  const stray = contained.find((part) => !packages.some((each) => isSame(part, each)));
+  if (stray !== undefined) {
+    throw new BuildError(
+      `The bundle contains ${
+        keyOf(stray)
+      }, which is not in deno.lock. Build it again: deno task bundle.`,
+    );
+  }
+  const direct = [materials.lock, materials.tools].flatMap(rootsOf).map(purlOfKey);
+  return {
+    bomFormat: "CycloneDX",
+    specVersion: "1.6",
+    version: 1,
+    metadata: {
+      ...time === undefined ? {} : { timestamp: timestamp(time) },
+      lifecycles: [{ phase: "build" }],
+      component: program,
+    },
+    components: [
+      platform,
+      ...packages.map((each) => library(each, contained.some((part) => isSame(part, each)))),
+    ],
+    dependencies: [
+      { ref: program.purl, dependsOn: [platform.purl, ...direct] },
+      { ref: platform.purl, dependsOn: [] },
+      ...packages.map((each) => ({
+        ref: purlOf(each),
+        dependsOn: each.dependencies.map(purlOfKey),
+      })),
+    ],
+  };
+}
+
+/**
+ * What is required, and what that depends on. What is optional is left out: that is one and the same
+ * program, esbuild, for each kind of machine.
+ */
+function packagesOf(lock: Lock): Package[] {
+  const keys = new Set(rootsOf(lock));
+  const packages: Package[] = [];
+  for (const key of keys) {
+    const { integrity, dependencies = [] } = lock.npm[key] ?? { integrity: "" };
+    const needed = dependencies.map((name) => resolved(name, lock));
+    packages.push({ ...parsed(key), integrity, dependencies: needed });
+    for (const other of needed) keys.add(other);
+  }
+  return packages;
+}
+
+/** The keys of what is required itself. */
+function rootsOf({ specifiers }: Lock): string[] {
+  return Object.entries(specifiers).map(([specifier, version]) =>
+    keyOf({ name: parsed(specifier.replace(/^npm:/, "")).name, version })
+  );
+}
+
+/** The key of a dependency, which is named without its version where there is but one. */
+function resolved(dependency: string, { npm }: Lock): string {
+  if (dependency in npm) return dependency;
+  const key = Object.keys(npm).find((key) => parsed(key).name === dependency);
+  if (key === undefined) throw new BuildError(`The lock file has no ${dependency}.`);
+  return key;
+}
+
+function parsed(key: string): Contained {
+  const at = key.indexOf("@", 1);
+  return { name: key.slice(0, at), version: key.slice(at + 1) };
+}
+
+function keyOf({ name, version }: Contained): string {
+  return `${name}@${version}`;
+}
+
+function isSame(one: Contained, other: Contained): boolean {
+  return keyOf(one) === keyOf(other);
+}
+
+function purlOfKey(key: string): string {
+  return purlOf(parsed(key));
+}
+
+function purlOf({ name, version }: Contained): string {
+  return `pkg:npm/${name.replace("@", "%40")}@${version}`;
+}
+
+function library(each: Package, isContained: boolean): Component {
+  const { name, version, integrity } = each;
+  const license = LICENSES[name];
+  if (license === undefined) {
+    throw new BuildError(
+      `packaging/sbom.ts does not know the licence of ${name}. Put it there as the package's own ` +
+        "package.json has it.",
+    );
+  }
+  const [group, rest] = name.startsWith("@") ? name.split("/") : [undefined, name];
+  return component("library", {
+    ...group === undefined ? {} : { group },
+    name: rest ?? name,
+    version,
+  }, {
+    scope: isContained ? "required" : "excluded",
+    hashes: [{ alg: "SHA-512", content: hexOf(each, integrity) }],
+    licenses: licensed(license),
+    purl: purlOf(each),
+  });
+}
+
+function hexOf(each: Contained, integrity: string): string {
+  const [, base64] = /^sha512-([A-Za-z0-9+/]{86}==)$/.exec(integrity) ?? [];
+  if (base64 === undefined) throw new BuildError(`The lock file has no SHA-512 of ${keyOf(each)}.`);
+  return Uint8Array.fromBase64(base64).toHex();
+}
+
+function component(
+  type: Component["type"],
+  named: Pick<Component, "group" | "name" | "version">,
+  rest: Omit<Component, "type" | "bom-ref" | "group" | "name" | "version">,
+): Component {
+  return { type, "bom-ref": rest.purl, ...named, ...rest };
+}
+
+function licensed(expression: string): Component["licenses"] {
+  return expression.includes(" ") ? [{ expression }] : [{ license: { id: expression } }];
+}
+
+/** In whole seconds. */
+function timestamp(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+}
