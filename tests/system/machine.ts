@@ -80,7 +80,9 @@ export class Machine implements AsyncDisposable {
       let first = 0;
       await until(() => {
         if (nspawn.hasEnded) throw new Error(`It does not boot: ${nspawn.output}`);
-        return (first = childOf(nspawn.pid)) > 0;
+        const child = childOf(nspawn.pid);
+        if (isSystemd(child)) first = child;
+        return first > 0;
       });
       const machine = new Machine(nspawn, first);
       await until(async () =>
@@ -93,13 +95,11 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  /** Starts a program as root. */
-  start(command: string, ...args: readonly string[]): Process {
+  /** Starts a program as root. Dispose of it: it is ended. */
+  start(command: string, ...args: readonly string[]): Visit {
     const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    return new Process("nsenter", [
-      ...[`--target=${this.#first}`, "--all"],
-      // It is a child of nsenter, and must not outlive it.
-      ...["setpriv", "--pdeathsig=KILL", "env", "-i", path, command],
+    return new Visit("nsenter", [
+      ...[`--target=${this.#first}`, "--all", "env", "-i", path, command],
       ...args,
     ]);
   }
@@ -125,7 +125,30 @@ export class Machine implements AsyncDisposable {
   }
 }
 
+/** A program on a machine, which is a child of nsenter and has to end before that. */
+class Visit extends Process {
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.hasEnded) {
+      const child = childOf(this.pid);
+      if (child > 0) Deno.kill(child, "SIGTERM");
+    }
+    await this.ended();
+  }
+}
+
 /** The child of a process; 0 while it has none. */
 function childOf(pid: number): number {
   return Number(Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ")[0]);
+}
+
+/** Whether a process is the first one of a machine: before that, the child is nspawn's own. */
+function isSystemd(pid: number): boolean {
+  try {
+    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    return /^Name:\tsystemd$/m.test(status) && /^NSpid:.*\t1$/m.test(status);
+  } catch (error) {
+    // There is none yet, or it has ended meanwhile.
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }

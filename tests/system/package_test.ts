@@ -45,8 +45,9 @@ function call(command: string, ...args: string[]): void {
 async function installed(): Promise<Machine> {
   const machine = await Machine.boot(root);
   try {
+    // It returns when the service is ready.
     await machine.call("dpkg", "--install", "/root/aphlict.deb");
-    await untilReady(machine);
+    await machine.call("aphlict", "health");
     return machine;
   } catch (error) {
     await machine[Symbol.asyncDispose]();
@@ -160,7 +161,7 @@ Deno.test("an upgrade keeps what the administrator has changed, and starts the n
   await using listener = machine.start("aphlict", "listen", "A");
   await listener.line(/^listening/);
   await machine.call("dpkg", "--install", "/root/later.deb");
-  await untilReady(machine);
+  await machine.call("aphlict", "health");
   assertMatch(await machine.call("cat", CONFIG), /\/\/ mine$/);
   const now = await processes(machine);
   assert(now.overseer !== before.overseer, "it was started again");
@@ -174,21 +175,27 @@ Deno.test("an upgrade leaves stopped what the administrator has stopped", async 
   assertEquals((await machine.run("systemctl", "is-active", "aphlict")).output, "inactive");
 });
 
-Deno.test("one that cannot start is installed all the same, and says where the reason is", async () => {
+Deno.test("one that cannot start is installed all the same, and says how to find out why", async () => {
   await using machine = await Machine.boot(root);
-  await using taken = machine.start(
-    "sh",
-    "-c",
-    "mkdir -p /etc/aphlict && echo '{' >/etc/aphlict/aphlict.json && echo done && exec cat",
-  );
-  await taken.line(/^done$/);
-  const { code, output } = await machine.run(
-    "dpkg",
-    "--force-confold",
-    "--install",
-    "/root/aphlict.deb",
-  );
+  await machine.call("mkdir", "/etc/aphlict");
+  await machine.call("sh", "-c", `echo '{"servers": 1}' >${CONFIG}`);
+  const install = ["--force-confold", "--install", "/root/aphlict.deb"];
+  const { code, output } = await machine.run("dpkg", ...install);
   assertEquals(code, 0, output);
+  assertMatch(output, /aphlict: it does not serve yet\. This says why: aphlict doctor/);
+  assertMatch((await machine.run("aphlict", "doctor")).output, /^✗ configuration .*servers: /m);
+});
+
+Deno.test("its man page and its completion are where man and bash look for them", async () => {
+  await using machine = await installed();
+  await machine.call("test", "-s", "/usr/share/man/man1/aphlict.1.gz");
+  await machine.call(
+    ...[
+      "bash",
+      "-c",
+      ". /usr/share/bash-completion/completions/aphlict && complete -p aphlict",
+    ] as const,
+  );
 });
 
 Deno.test("removing it stops it and keeps configuration and log, which purging takes away", async () => {
