@@ -57,7 +57,7 @@ export function refuseUncovered(
     throw new CompiledError(
       `"aphlict ${verb}" starts or signals processes, and this executable may not: it was compiled ` +
         `for ${config}, with the permissions of its service and no others. Under systemd, with ` +
-        `conf/examples/aphlict-compiled.service, it is: ${instead}`,
+        `conf/examples/compiled.conf, it is: ${instead}`,
     );
   }
   const url = URL.parse(options.get(URL_OPTION.name) ?? "");

@@ -3,7 +3,7 @@
  *
  * `deno compile` needs denort, which not every network has. So deno runs the bundle with what the
  * compiler would be told to put into it, flags and first argument; where the environment has
- * `DENORT_BIN`, the same is tried on what was really compiled.
+ * `APHLICT_COMPILE` (`deno task test-compiled`), the same is tried on what was really compiled.
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
@@ -25,7 +25,7 @@ type Way = "run by deno as it would be compiled" | "compiled";
 
 const WAYS: readonly Way[] = [
   "run by deno as it would be compiled",
-  ...Deno.env.has("DENORT_BIN") ? ["compiled" as const] : [],
+  ...Deno.env.has("APHLICT_COMPILE") ? ["compiled" as const] : [],
 ];
 
 /** An executable, its configuration and their folder. Dispose of it. */
@@ -154,7 +154,7 @@ for (const way of WAYS) {
       assertEquals(code, 1);
       assertMatch(
         output,
-        new RegExp(`^"aphlict ${verb}" .*aphlict-compiled\\.service.*: ${instead}$`),
+        new RegExp(`^"aphlict ${verb}" .*compiled\\.conf.*: ${instead}$`),
       );
     });
   }

@@ -9,7 +9,11 @@ import { until } from "../acceptance/until.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { VERSION } from "../../src/version.ts";
+import { compileArguments } from "../../packaging/compile.ts";
 import { PACKAGE } from "../../packaging/deb.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { shellQuote } from "../../src/config/permissions.ts";
+import { example } from "./site.ts";
 import { Machine, Root } from "./machine.ts";
 
 const CONFIG = "/etc/aphlict/aphlict.json";
@@ -196,6 +200,39 @@ Deno.test("its man page and its completion are where man and bash look for them"
       ". /usr/share/bash-completion/completions/aphlict && complete -p aphlict",
     ] as const,
   );
+});
+
+Deno.test("a compiled executable takes its place with the example for systemd", async () => {
+  await using machine = await installed();
+  // What the compiler would be told, run by deno.
+  const config = { ...loadConfig(`${ROOT}conf/examples/aphlict.json`), path: CONFIG };
+  const [, ...args] = compileArguments(config, "/usr/lib/aphlict/aphlict.js", "-");
+  const output = args.indexOf("--output");
+  const command = shellQuote(["/usr/lib/aphlict/deno", "run", ...args.toSpliced(output, 2)]);
+  const files = {
+    "/usr/local/bin/aphlict": `#!/bin/sh\nexec ${command} "$@"\n`,
+    "/etc/systemd/system/aphlict.service.d/compiled.conf": example("compiled.conf", {}),
+  };
+  for (const [path, text] of Object.entries(files)) {
+    await machine.call("install", "-D", "-m", "755", "/dev/null", path);
+    await machine.call("sh", "-c", 'printf %s "$1" >"$2"', "sh", text, path);
+  }
+  await machine.call("systemctl", "daemon-reload");
+  await machine.call("systemctl", "restart", "aphlict");
+  await untilReady(machine);
+  assertMatch(
+    await machine.call("aphlict", "status"),
+    /^Aphlict is running, without an overseer\./,
+  );
+  await machine.call("systemctl", "reload", "aphlict");
+  await until(async () =>
+    (await machine.call("journalctl", "--unit=aphlict", "--output=cat")).includes("INFO Reload: ")
+  );
+  const { code, output: told } = await machine.run("aphlict", "stop");
+  assertEquals(code, 1);
+  assertMatch(told, /systemctl stop aphlict$/);
+  await machine.call("systemctl", "stop", "aphlict");
+  assertEquals((await machine.run("aphlict", "status")).output, "Aphlict is not running.");
 });
 
 Deno.test("removing it stops it and keeps configuration and log, which purging takes away", async () => {
