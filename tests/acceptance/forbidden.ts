@@ -46,6 +46,22 @@ export const FORBIDDEN: Readonly<Record<string, (values: Values) => string>> = {
   "ask who it runs as": () => `Deno.uid();`,
   "load a library": () => `Deno.dlopen("libc.so.6", {});`,
   "signal another process": () => `Deno.kill(1, "SIGCONT");`,
+  "change its own memory": () => `Deno.openSync("/proc/self/mem", { write: true });`,
+  "put a link in the place of a log": ({ log }) => `Deno.symlinkSync("/etc/passwd", "${log}.5");`,
+  "give a file another name": ({ log }) => `Deno.linkSync("/etc/hostname", "${log}.5");`,
+  "connect to a Unix socket": () =>
+    `await Deno.connect({ transport: "unix", path: "/run/systemd/private" });`,
+  "read a file in Node's way": () => `(await import("node:fs")).readFileSync("/etc/hostname");`,
+  "run a program in Node's way": () =>
+    `const { error } = (await import("node:child_process")).spawnSync("true");
+     if (error) throw error;`,
+  "connect in Node's way": ({ other }) =>
+    `const { connect } = await import("node:net");
+     const socket = connect(${other}, "127.0.0.1");
+     await new Promise((resolve, reject) => socket.on("error", reject).on("connect", resolve));`,
+  "ask for more": () =>
+    `const { state } = await Deno.permissions.request({ name: "run" });
+     if (state !== "granted") throw new Deno.errors.NotCapable("Requires run access: " + state);`,
   "import from the network": () => `const url = "https://jsr.io/x.ts"; await import(url);`,
 };
 
@@ -61,4 +77,4 @@ export function valuesOf(
 
 /** How the runtime refuses it; a compiled executable has nothing to fetch modules with. */
 export const DENIED: RegExp =
-  /NotCapable: Requires (net|read|write|run|env|sys|ffi) access|Requires import access|Module not found: https:/;
+  /NotCapable: (Requires (net|read|write|run|env|sys|ffi) access|\S+ requires unscoped --allow-read)|Requires import access|Module not found: https:/;
