@@ -31,7 +31,7 @@ import {
   type ReloadOutcome,
   type Report,
 } from "../supervisor/channel.ts";
-import { VERSION } from "../version.ts";
+import { TESTED_DENO, VERSION } from "../version.ts";
 import { within } from "../within.ts";
 import {
   type Command,
@@ -276,6 +276,16 @@ function announce(config: Config, service: Service, host: Host): void {
   log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
   const flags = serviceFlags(config);
   log.info("Permissions: {flags}", { flags: new Whole(shellQuote(flags)) });
+  const { deno } = Deno.version;
+  if (!deno.startsWith(TESTED_DENO.replace(/\d+$/, ""))) {
+    log.warning(
+      "This is Deno {deno}, and Aphlict is made for and tested with {tested}: use that one.",
+      {
+        deno,
+        tested: TESTED_DENO,
+      },
+    );
+  }
   const excess = excessPermissions();
   if (excess.length > 0) {
     log.warning(
