@@ -1,17 +1,17 @@
 # The service as an image, of nothing but this repository: docker build --tag aphlict .
 # How to run it: docs/operations.md ("In a container"), conf/examples/docker/.
 
-FROM denoland/deno:bin-2.9.6 AS deno
+FROM docker.io/denoland/deno:bin-2.9.6 AS deno
 
 # Joins the sources and what they import from npm into one file.
-FROM debian:13-slim AS build
+FROM docker.io/library/debian:13-slim AS build
 COPY --from=deno /deno /usr/local/bin/deno
 WORKDIR /src
 COPY . .
 RUN deno task bundle
 
 # Debian for libc and for the shell that derives the permission flags; a build gets its latest fixes.
-FROM debian:13-slim
+FROM docker.io/library/debian:13-slim
 LABEL org.opencontainers.image.title="Aphlict on Deno" \
   org.opencontainers.image.description="The notification server of Phorge" \
   org.opencontainers.image.licenses="Apache-2.0"

@@ -58,13 +58,15 @@ function inCompose([name, value]: readonly [string, string]): string | null {
   }
 }
 
-Deno.test("every image that the image is made from has a version", () => {
-  for (const base of bases()) assertMatch(base, /^[\w/]+:[a-z-]*\d[\w.-]*$/);
+Deno.test("every image that the image is made from has a version, and a name that podman takes, too", () => {
+  for (const base of bases()) assertMatch(base, /^docker\.io\/[\w/]+:[a-z-]*\d[\w.-]*$/);
 });
 
 Deno.test("the image has the Deno that everything else runs with", () => {
   const [version = ""] = /(?<=deno@)[\d.]+/.exec(Deno.readTextFileSync(`${ROOT}bin/aphlict`)) ?? [];
-  assertEquals(bases().filter((base) => base.includes("deno")), [`denoland/deno:bin-${version}`]);
+  assertEquals(bases().filter((base) => base.includes("deno")), [
+    `docker.io/denoland/deno:bin-${version}`,
+  ]);
 });
 
 Deno.test("what the build reads is there, and nothing else gets into it", () => {

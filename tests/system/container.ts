@@ -22,7 +22,7 @@ const IMAGE = "localhost/aphlict:test";
 const PROCESSES = 10_000;
 
 /** The suite of Debian that stands in for the image of that version. */
-const SUITES: Readonly<Record<string, string>> = { "debian:13-slim": "trixie" };
+const SUITES: Readonly<Record<string, string>> = { "docker.io/library/debian:13-slim": "trixie" };
 
 /** What the guide calls the container. */
 const NAME = runOptions().find(([name]) => name === "name")?.[1] ?? "";
@@ -136,9 +136,9 @@ export class Engine implements AsyncDisposable {
   async #standIn(base: string): Promise<void> {
     const archive = `${this.#folder.path}/base.tar`;
     const suite = SUITES[base];
-    if (base.startsWith("denoland/deno:")) {
+    if (base.includes("/denoland/deno:")) {
       const [, folder = "", name = ""] = /^(.*)\/([^/]+)$/.exec(Deno.execPath()) ?? [];
-      const transform = `--transform=s,.*,deno,`;
+      const transform = "--transform=s,.*,deno,";
       await this.call("tar", "-C", folder, transform, "-cf", archive, name);
     } else if (suite !== undefined) {
       // As the slim images do.
@@ -150,8 +150,7 @@ export class Engine implements AsyncDisposable {
     } else {
       throw new Error(`Nothing stands in for ${base}`);
     }
-    const name = base.includes("/") ? base : `library/${base}`;
-    await this.call("podman", "import", "--quiet", archive, `docker.io/${name}`);
+    await this.call("podman", "import", "--quiet", archive, base);
     Deno.removeSync(archive);
   }
 
