@@ -307,7 +307,8 @@ function tellRoom(config: Config, { openFiles }: Host): void {
   } else {
     log.warning(
       "This host allows {openFiles} open files, enough for {held} connections, fewer than the {limit} " +
-        'that are accepted. Raise its limit (LimitNOFILE= in systemd, ulimit -Hn), or lower "limit.connections".',
+        "that are accepted. Raise its limit (LimitNOFILE= in systemd, --ulimit nofile= of a container, ulimit -Hn), " +
+        'or lower "limit.connections".',
       values,
     );
   }

@@ -114,7 +114,8 @@ function read(path: string): Uint8Array {
 /** What to tell about a file that cannot be read. */
 export function readFault(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) {
-    return "The file does not exist. Create it, or name another with --config.";
+    return "The file does not exist. Create it, mount its folder if this is a container, or name another with " +
+      "--config.";
   }
   if (error instanceof Deno.errors.IsADirectory) {
     return "It is a folder. Name a file in it with --config.";

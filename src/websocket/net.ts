@@ -27,7 +27,8 @@ import type {
 const TICK_MS = 1000;
 
 /** The usual cause. */
-const MORE_FILES = "There may be too many open files: raise their limit (LimitNOFILE= in systemd)";
+const MORE_FILES =
+  "There may be too many open files: raise their limit (LimitNOFILE= in systemd, --ulimit nofile= of a container)";
 
 /** Connections that the kernel may hold until they are accepted; it may allow less. */
 const ACCEPT_QUEUE = 512;

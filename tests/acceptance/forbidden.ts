@@ -28,7 +28,7 @@ export const FORBIDDEN: Readonly<Record<string, (values: Values) => string>> = {
   "listen on another port": ({ other }) =>
     `Deno.listen({ hostname: "127.0.0.1", port: ${other} });`,
   "listen on another address": ({ client }) =>
-    `Deno.listen({ hostname: "0.0.0.0", port: ${client} });`,
+    `Deno.listen({ hostname: "127.0.0.3", port: ${client} });`,
   "connect elsewhere": ({ other }) =>
     `await Deno.connect({ hostname: "127.0.0.1", port: ${other} });`,
   "connect to another address on the port of a peer": ({ peer }) =>

@@ -69,7 +69,8 @@ Deno.test("loading says that a file does not exist", () => {
   withFolder((folder) => {
     assertRefused(
       join(folder, "aphlict.json"),
-      "The file does not exist. Create it, or name another with --config.",
+      "The file does not exist. Create it, mount its folder if this is a container, or name another with " +
+        "--config.",
     );
   });
 });

@@ -3,7 +3,7 @@
  * that runs there.
  *
  * - `visitor.ts listen`: subscribes, says so, and prints `N MS` for each message: its number, and when
- *   it came.
+ *   it came; `Closed CODE` at the connection's end.
  * - `visitor.ts publish FROM TO`: publishes these numbers one after the other, and prints when it began.
  * - `visitor.ts meet`: says so when the service has reached all its peers.
  *
@@ -25,6 +25,10 @@ function say(text: string): void {
 
 async function listen(): Promise<never> {
   await using browser = await Browser.open(CLIENT_PORT, { topics: [TOPIC] });
+  void browser.closed.then(({ code }) => {
+    say(`Closed ${code}`);
+    Deno.exit();
+  });
   say("Listening");
   for (;;) {
     const { n } = JSON.parse(await browser.next());

@@ -339,7 +339,7 @@ export function examineOpenFiles(findings: Findings, { config, told }: Patient):
       detail,
       `Raise the hard limit to ${
         number(wanted)
-      } or more (LimitNOFILE= in systemd, ulimit -Hn), or set ` +
+      } or more (LimitNOFILE= in systemd, --ulimit nofile= of a container, ulimit -Hn), or set ` +
         '"limit.connections" to what there is room for.',
     );
   }
