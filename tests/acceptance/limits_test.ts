@@ -453,8 +453,10 @@ survives(
       await wire.send(head + body).catch(() => {});
       return wire;
     }));
-    const last = answers.at(-1);
-    assertMatch(await last?.head() ?? "", /^HTTP\/1\.1 503 /);
+    // Which of them find room is a matter of luck.
+    await Promise.any(answers.map(async (wire) => {
+      assertMatch(await wire.head(), /^HTTP\/1\.1 503 /);
+    }));
     assert(residentBytes(running) - before < 250 * MB, "there is room for 32 of them");
     slow.dispose();
     await until(async () => (await post(admin, '{"subscribers":[]}'))[0] === 200);
