@@ -11,6 +11,7 @@ import { CONFIG_OPTION } from "../src/cli/command.ts";
 import { defaultConfigPath, loadConfig } from "../src/config/load.ts";
 import type { Config } from "../src/config/config.ts";
 import { serviceFlags, servicePermissions, shellQuote } from "../src/config/permissions.ts";
+import { telemetryEnvironment } from "../src/config/telemetry.ts";
 import { builtFor } from "../src/config/program.ts";
 import { VERSION } from "../src/version.ts";
 import { BUNDLE } from "./bundle.ts";
@@ -68,6 +69,14 @@ function main(): void {
   const content = Deno.readFileSync(EXECUTABLE);
   checksum(EXECUTABLE, content);
   say(`${EXECUTABLE}  for ${config.path}, sha256 ${sha256(content)}`);
+  const variables = Object.entries(telemetryEnvironment(config)).map((pair) => pair.join("="));
+  if (variables.length > 0) {
+    say(
+      `Its "telemetry" takes these in its environment, which it may not set: ${
+        variables.join(" ")
+      }`,
+    );
+  }
 }
 
 function run(args: readonly string[], base: string | undefined): void {

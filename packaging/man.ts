@@ -31,7 +31,7 @@ const FILES: readonly (readonly [path: string, what: string])[] = [
   ["/var/log/aphlict/aphlict.log", "The log. Full ones are kept as aphlict.log.1 and so on."],
   ["/run/aphlict/aphlict.pid", "The pidfile, which the overseer locks for as long as it runs."],
   [
-    "/usr/share/doc/aphlict/",
+    "/usr/share/doc/aphlict/docs/",
     "The guide for administrators (operations.md), the keys of the configuration (limits.md), " +
     "monitoring, and the protocol.",
   ],

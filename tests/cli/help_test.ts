@@ -1,18 +1,7 @@
 import fc from "fast-check";
-import type { Command } from "../../src/cli/command.ts";
 import { helpOn, overview } from "../../src/cli/help.ts";
 import { assertEquals } from "../assert.ts";
-
-function command(parts: Partial<Command>): Command {
-  return {
-    verb: "fly",
-    synopsis: "Take off.",
-    details: "Up.",
-    options: [],
-    run: () => 0,
-    ...parts,
-  };
-}
+import { command } from "./fixtures.ts";
 
 Deno.test("overview() lists the verbs in order, their synopses one under the other", () => {
   assertEquals(

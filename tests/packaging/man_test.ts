@@ -1,21 +1,11 @@
 import { manPage } from "../../packaging/man.ts";
 import { COMMANDS } from "../../src/cli/cli.ts";
-import { type Command, listed } from "../../src/cli/command.ts";
+import { listed } from "../../src/cli/command.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { SYSTEM_CONFIG } from "../../src/config/program.ts";
+import { command } from "../cli/fixtures.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
-
-function command(parts: Partial<Command>): Command {
-  return {
-    verb: "fly",
-    synopsis: "Take off.",
-    details: "Up.",
-    options: [],
-    run: () => 0,
-    ...parts,
-  };
-}
 
 /** The lines of the page from one heading to the next. */
 function sectionOf(page: string, heading: string): string[] {
