@@ -7,6 +7,7 @@
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
+import { readState } from "../supervisor/state.ts";
 import { inspect, warn } from "./check.ts";
 import {
   AS_ROOT_OPTION,
@@ -27,13 +28,22 @@ export const restart: Command = {
   synopsis: "Stop Aphlict, then start it; what runs is kept if the configuration is no good.",
   details:
     "Checks the configuration first, as `aphlict check` does. If it finds a problem, nothing is " +
-    "stopped and the exit code is 1. When nothing runs, it only starts.",
+    "stopped and the exit code is 1. When nothing runs, it only starts. What systemd or the like has " +
+    "started with `aphlict run` is restarted there.",
   options: [CONFIG_OPTION, AS_ROOT_OPTION, OPEN_FILES_OPTION],
   async run(invocation) {
     if (refusesRoot(invocation)) return EXIT.failed;
     const config = loadConfig(configPath(invocation));
     const pid = holderOf(config.pidfile);
     if (pid !== null) {
+      if (readState(config.pidfile)?.ownGroup === false) {
+        complain(
+          `Aphlict (overseer ${pid}) runs in the foreground (\`aphlict run\`), under systemd for instance, ` +
+            "which would lose it. Restart it there: systemctl restart aphlict. For a changed " +
+            "configuration `aphlict reload` is enough.",
+        );
+        return EXIT.failed;
+      }
       const { problems, warnings } = inspect(config, invocation.program);
       if (problems.length > 0) {
         complain(

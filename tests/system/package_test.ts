@@ -147,6 +147,15 @@ Deno.test("reload takes a changed configuration over, without another process", 
   );
 });
 
+Deno.test("restart leaves to systemd what systemd has started", async () => {
+  await using machine = await installed();
+  const before = await processes(machine);
+  const { code, output } = await machine.run("aphlict", "restart");
+  assertEquals(code, 1);
+  assertMatch(output, /Restart it there: systemctl restart aphlict\./);
+  assertEquals(await processes(machine), before);
+});
+
 Deno.test("a service that was killed is started again", async () => {
   await using machine = await installed();
   const { overseer, service } = await processes(machine);
