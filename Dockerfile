@@ -14,10 +14,11 @@ RUN deno task bundle
 FROM docker.io/library/debian:13-slim
 LABEL org.opencontainers.image.title="Aphlict on Deno" \
   org.opencontainers.image.description="The notification server of Phorge" \
-  org.opencontainers.image.licenses="Apache-2.0"
+  org.opencontainers.image.licenses="Apache-2.0 AND MIT AND BSD-3-Clause"
 COPY --from=deno /deno /usr/lib/aphlict/deno
 COPY --from=build /src/dist/aphlict.js /usr/lib/aphlict/aphlict.js
 COPY LICENSE /usr/share/doc/aphlict/LICENSE
+COPY packaging/deno.txt /usr/share/doc/aphlict/deno.licenses.txt
 COPY --from=build /src/dist/aphlict.js.licenses.txt /usr/share/doc/aphlict/
 RUN ln -s ../lib/aphlict/aphlict.js /usr/bin/aphlict \
   && groupadd --gid 10001 aphlict \

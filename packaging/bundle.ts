@@ -10,6 +10,7 @@ import { CONFIG_OPTION } from "../src/cli/command.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { serviceFlags, shellQuote } from "../src/config/permissions.ts";
 import { denoArguments } from "../src/config/program.ts";
+import { telemetryEnvironment } from "../src/config/telemetry.ts";
 import { VERSION } from "../src/version.ts";
 import { BuildError, say, sha256, write } from "./dist.ts";
 
@@ -42,22 +43,28 @@ export function containedIn(joined: string): Contained[] {
   return [...found.entries()].sort(([a], [b]) => a < b ? -1 : 1).map(([, each]) => each);
 }
 
-/** What a bundle imports, each once; all of it has to be built into the runtime. */
+/**
+ * What a bundle imports, each once, and `import(...)` for what only a run tells; all of it has to be built
+ * into the runtime.
+ */
 export function importsOf(script: string): string[] {
   const statements = script.matchAll(
     /^(?:import|export)\s[^"';]*?from\s*["']([^"']+)["']|^import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/gm,
   );
-  return [...new Set([...statements].map(([, a, b, c]) => a ?? b ?? c ?? ""))].sort();
+  const computed = /\bimport\s*\((?!\s*["'])/.test(script) ? ["import(...)"] : [];
+  return [...new Set([...statements].map(([, a, b, c]) => a ?? b ?? c ?? "")), ...computed].sort();
 }
 
 /** The licences of what a bundle contains. */
-export function noticeOf(contained: readonly Contained[]): string {
+function noticeOf(contained: readonly Contained[]): string {
   const parts = contained.map(({ name, version }) =>
     `${"-".repeat(72)}\n${name} ${version}\n\n${licenseOf(name)}`
   );
   return [
     `Aphlict on Deno ${VERSION} is licensed under the Apache License 2.0:`,
     "https://www.apache.org/licenses/LICENSE-2.0",
+    "",
+    "esbuild (Copyright 2020 Evan Wallace, MIT License) has joined its modules, with some lines of its own.",
     "",
     "It contains parts of the following packages.",
     "",
@@ -101,9 +108,21 @@ export function assemble(launcher: string, joined: string, notice: string): stri
   return `#!/bin/sh\n":" /*\n${head}\nexit\n*/;\n/*\n${notice}*/\n${body}`;
 }
 
+/**
+ * The joined modules with no more of `deno.json` than the version, which is all that the program takes of
+ * it: another task, or another word of one, makes no other program.
+ */
+export function withoutSettings(joined: string): string {
+  const settings = /^var deno_default = \{$[^]*?^\};$/m;
+  if (!settings.test(joined)) {
+    throw new BuildError(`${JOINED} does not have deno.json as it had. Look at src/version.ts.`);
+  }
+  return joined.replace(settings, `var deno_default = { version: "${VERSION}" };`);
+}
+
 function main(): void {
   const { values } = parseOptions(Deno.args, [CONFIG_OPTION]);
-  const joined = Deno.readTextFileSync(JOINED);
+  const joined = withoutSettings(Deno.readTextFileSync(JOINED));
   const foreign = importsOf(joined).filter((specifier) => !specifier.startsWith("node:"));
   if (foreign.length > 0) throw new BuildError(`${JOINED} imports ${foreign.join(", ")}.`);
   const notice = noticeOf(containedIn(joined));
@@ -115,9 +134,14 @@ function main(): void {
   const config = values.get(CONFIG_OPTION.name);
   if (config === undefined) return;
   const program = { kind: "bundle", path: BUNDLE } as const;
-  const flags = serviceFlags(loadConfig(config));
-  const command = shellQuote(["deno", ...denoArguments(program, flags, ["serve"])]);
-  say(`Its service under ${config}:\n\n  ${command} --config ${shellQuote([config])}`);
+  const loaded = loadConfig(config);
+  const variables = Object.entries(telemetryEnvironment(loaded)).map((pair) => pair.join("="));
+  const command = shellQuote([
+    ...variables.length > 0 ? ["env", ...variables] : [],
+    "deno",
+    ...denoArguments(program, serviceFlags(loaded), ["serve", "--config", config]),
+  ]);
+  say(`Its service under ${config}:\n\n  ${command}`);
 }
 
 if (import.meta.main) BuildError.explained(main);

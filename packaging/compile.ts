@@ -26,6 +26,11 @@ const OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, {
   help: "Where the configuration will be on the host that runs it. Default: where it is now.",
 }, { name: "dry-run", help: "Print the command line instead of running it." }];
 
+/** There is no denort to compile with. */
+export class NoBase extends BuildError {
+  override readonly name = "NoBase";
+}
+
 /**
  * The arguments of deno that compile a bundle for a configuration.
  *
@@ -46,6 +51,8 @@ export function compileArguments(config: Config, bundle: string, executable: str
   return [
     "compile",
     ...["--quiet", "--no-check", "--no-config", "--no-remote", "--no-npm"],
+    // Which it would keep in /tmp under a name that anybody can guess, and write for it.
+    "--no-code-cache",
     ...serviceFlags(config),
     ...["--output", executable, bundle],
     // It comes before whatever the executable is given.
@@ -53,17 +60,16 @@ export function compileArguments(config: Config, bundle: string, executable: str
   ];
 }
 
-function main(): void {
-  const { values } = parseOptions(Deno.args, OPTIONS);
-  const source = { kind: "source", path: "main.ts" } as const;
-  const path = resolve(values.get(CONFIG_OPTION.name) ?? defaultConfigPath(source));
-  const config = { ...loadConfig(path), path: values.get("installed-as") ?? path };
+/**
+ * Compiles the bundle for a configuration.
+ *
+ * @throws {NoBase} If denort is not to be had.
+ * @throws {BuildError} If something else is in the way.
+ */
+export function compile(config: Config): void {
   const args = compileArguments(config, BUNDLE, EXECUTABLE);
+  for (const former of [EXECUTABLE, `${EXECUTABLE}.sha256`]) remove(former);
   const base = Deno.env.get("DENORT_BIN");
-  if (values.has("dry-run")) {
-    const variable = base === undefined ? "" : `${shellQuote([`DENORT_BIN=${base}`])} `;
-    return say(variable + shellQuote(["deno", ...args]));
-  }
   run(args, base);
   prove(config.path, base);
   const content = Deno.readFileSync(EXECUTABLE);
@@ -72,46 +78,84 @@ function main(): void {
   const variables = Object.entries(telemetryEnvironment(config)).map((pair) => pair.join("="));
   if (variables.length > 0) {
     say(
-      `Its "telemetry" takes these in its environment, which it may not set: ${
-        variables.join(" ")
-      }`,
+      `Its "telemetry" takes this in its environment, which it may not set: ${variables.join(" ")}`,
     );
   }
+}
+
+/** A configuration, under the name that it has on the host that runs what is compiled for it. */
+export function configFor(path: string, installedAs: string): Config {
+  return { ...loadConfig(path), path: installedAs };
+}
+
+function main(): void {
+  const { values } = parseOptions(Deno.args, OPTIONS);
+  const source = { kind: "source", path: "main.ts" } as const;
+  const path = resolve(values.get(CONFIG_OPTION.name) ?? defaultConfigPath(source));
+  const config = configFor(path, values.get("installed-as") ?? path);
+  if (!values.has("dry-run")) return compile(config);
+  const base = Deno.env.get("DENORT_BIN");
+  const variable = base === undefined ? "" : `${shellQuote([`DENORT_BIN=${base}`])} `;
+  say(variable + shellQuote(["deno", ...compileArguments(config, BUNDLE, EXECUTABLE)]));
 }
 
 function run(args: readonly string[], base: string | undefined): void {
   const { success, stderr } = new Deno.Command(Deno.execPath(), { args: [...args] }).outputSync();
   if (success) return;
   const [output = ""] = new TextDecoder().decode(stderr).trim().split("\n\nStack backtrace:");
-  const { deno } = Deno.version;
-  const { target } = Deno.build;
-  const isBaseMissing = /denort|Setting up base binary|Invalid object/.test(output);
-  throw new BuildError(
-    isBaseMissing
-      ? `Cannot compile: "deno compile" needs denort, the base of what it makes, and ${
-        base === undefined
-          ? "this host cannot fetch it from dl.deno.land"
-          : `DENORT_BIN names ${base}, which cannot be used`
-      }. Fetch https://dl.deno.land/release/v${deno}/denort-${target}.zip where that can be reached, unpack it, ` +
-        `and set DENORT_BIN to the path of denort.\n\n${output}`
-      : `Cannot compile: ${output}`,
+  if (!/denort|Setting up base binary|Invalid object/.test(output)) {
+    throw new BuildError(`Cannot compile: ${output}`);
+  }
+  const why = base === undefined
+    ? "this host cannot fetch it from dl.deno.land"
+    : `DENORT_BIN names ${base}, which cannot be used`;
+  throw new NoBase(
+    `Cannot compile: "deno compile" needs denort, the base of what it makes, and ${why}. Fetch ` +
+      `https://dl.deno.land/release/v${Deno.version.deno}/denort-${Deno.build.target}.zip where that can be ` +
+      `reached, unpack it, and set DENORT_BIN to the path of denort.\n\n${output}`,
   );
 }
 
 /**
  * Runs what was made. Deno takes any program for a base, its own full one among them, which then runs
- * what it is told with every permission.
+ * what it is told with every permission; and another version behaves otherwise.
  */
 function prove(config: string, base: string | undefined): void {
-  const { stdout } = new Deno.Command(EXECUTABLE, { args: ["version"], stderr: "null" })
-    .outputSync();
-  if (new TextDecoder().decode(stdout).startsWith(`aphlict ${VERSION} (compiled, `)) return;
-  Deno.removeSync(EXECUTABLE);
+  const { deno } = Deno.version;
+  const told = versionOf(EXECUTABLE);
+  if (told.startsWith(`aphlict ${VERSION} (compiled, deno ${deno}, `)) return;
+  remove(EXECUTABLE);
   throw new BuildError(
-    `What was compiled for ${config} does not run, and was removed: ${
-      base ?? "the base that Deno has fetched"
-    } is not the denort of Deno ${Deno.version.deno} for this host. Set DENORT_BIN to that one.`,
+    `What was compiled for ${config} was removed, as it says of itself: ${
+      told.split("\n")[0] || "nothing"
+    }. ` +
+      `${
+        base ?? "The base that Deno has fetched"
+      } is not the denort of Deno ${deno} for this host. Set ` +
+      "DENORT_BIN to that one.",
   );
+}
+
+function versionOf(executable: string): string {
+  try {
+    const command = new Deno.Command(executable, {
+      args: ["version"],
+      stdin: "null",
+      stderr: "null",
+    });
+    return new TextDecoder().decode(command.outputSync().stdout);
+  } catch (error) {
+    // For another kind of machine.
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 if (import.meta.main) BuildError.explained(main);

@@ -8,12 +8,12 @@
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { gzipSync } from "node:zlib";
-import { VERSION } from "../src/version.ts";
+import { TESTED_DENO, VERSION } from "../src/version.ts";
 import { COMMANDS } from "../src/cli/cli.ts";
 import { BUNDLE } from "./bundle.ts";
 import { bashCompletion } from "./completion.ts";
 import { manPage } from "./man.ts";
-import { BuildError, checksum, say, sha256, sourceDate } from "./dist.ts";
+import { BuildError, checksum, git, say, sha256, sourceDate } from "./dist.ts";
 
 /** Debian's name of this architecture. */
 const ARCHITECTURE = { x86_64: "amd64", aarch64: "arm64" }[Deno.build.arch as string];
@@ -59,7 +59,7 @@ function controlOf(installedKiB: number): string {
   return `Package: aphlict
 Version: ${VERSION}
 Architecture: ${ARCHITECTURE}
-Maintainer: Aphlict on Deno <aphlict@localhost>
+Maintainer: ${git("log", "-1", "--format=%an <%ae>") ?? "Aphlict on Deno <root@localhost>"}
 Installed-Size: ${installedKiB}
 Depends: libc6 (>= 2.27), libgcc-s1, adduser
 Recommends: systemd
@@ -89,9 +89,17 @@ interface Entry {
 /** Where the documents are, as the repository has them, so that their links lead somewhere. */
 const DOCUMENTS = "usr/share/doc/aphlict";
 
+/** The documents, and what they lead to. */
+export function documents(): string[] {
+  return [
+    ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Dockerfile", "bench/README.md"],
+    ...filesIn("docs"),
+    ...filesIn("conf"),
+  ];
+}
+
 /** All but what dpkg reads. */
 function entries(): Entry[] {
-  const documents = ["README.md", "CHANGELOG.md", ...filesIn("docs"), ...filesIn("conf/examples")];
   return [
     { path: CONFIGURATION, content: Deno.readFileSync("conf/examples/aphlict.json") },
     {
@@ -115,7 +123,7 @@ function entries(): Entry[] {
       content: bashCompletion(COMMANDS),
     },
     { path: `${DOCUMENTS}/copyright`, content: copyright() },
-    ...documents.map((path) => ({
+    ...documents().map((path) => ({
       path: `${DOCUMENTS}/${path}`,
       content: Deno.readFileSync(path),
     })),
@@ -131,10 +139,9 @@ function filesIn(folder: string): string[] {
 function copyright(): string {
   return `Aphlict on Deno: Apache License 2.0, /usr/share/common-licenses/Apache-2.0
 
-/usr/lib/aphlict/deno is Deno ${Deno.version.deno} as npm's package "deno" has it. Copyright 2018-2026 the Deno
-authors, MIT License, whose text is below at deno-std. It contains V8 and other works under licences of
-their own: https://github.com/denoland/deno
+/usr/lib/aphlict/deno is Deno ${Deno.version.deno}, as its authors publish it.
 
+${Deno.readTextFileSync("packaging/deno.txt")}
 /usr/lib/aphlict/aphlict.js:
 
 ${Deno.readTextFileSync(`${BUNDLE}.licenses.txt`)}`;
@@ -150,7 +157,7 @@ function controlEntries(content: readonly Entry[]): Entry[] {
     { path: "DEBIAN/control", content: controlOf(sizes.reduce((sum, size) => sum + size, 0)) },
     { path: "DEBIAN/conffiles", content: `/${CONFIGURATION}\n` },
     { path: "DEBIAN/md5sums", content: sums.join("") },
-    ...["postinst", "prerm", "postrm"].map((name) => ({
+    ...["preinst", "postinst", "prerm", "postrm"].map((name) => ({
       path: `DEBIAN/${name}`,
       content: Deno.readFileSync(`packaging/debian/${name}`),
       mode: 0o755,
@@ -172,22 +179,25 @@ function put({ path, content, mode = 0o644 }: Entry): void {
 
 /** Of the files of the package, in seconds since 1970: that of the commit, so that it is always the same. */
 function time(): string {
-  const given = sourceDate(Deno.env.get("SOURCE_DATE_EPOCH"));
-  if (given !== undefined) return String(given);
-  const { success, stdout } = call("git", ["log", "-1", "--format=%ct"]);
-  return success ? new TextDecoder().decode(stdout).trim() : "0";
+  return String(
+    sourceDate(Deno.env.get("SOURCE_DATE_EPOCH")) ?? git("log", "-1", "--format=%ct") ?? 0,
+  );
 }
 
-function call(
-  command: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Deno.CommandOutput {
+/** Has dpkg-deb make a package of a tree. */
+function pack(tree: string, path: string): void {
+  // Every Debian's dpkg reads xz; its first level makes 35 MB in 4 s, its sixth 31 MB in 30 s.
+  const args = ["-Zxz", "-z1", "--root-owner-group", "--build", tree, path];
+  let outcome: Deno.CommandOutput;
   try {
-    return new Deno.Command(command, { args: [...args], env }).outputSync();
+    outcome = new Deno.Command("dpkg-deb", { args, env: { SOURCE_DATE_EPOCH: time() } })
+      .outputSync();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new BuildError(`Cannot make a package: ${command} is missing. apt install dpkg git`);
+    throw new BuildError(`Cannot make ${path}: dpkg-deb is missing. apt install dpkg`);
+  }
+  if (!outcome.success) {
+    throw new BuildError(`Cannot make ${path}: ${new TextDecoder().decode(outcome.stderr).trim()}`);
   }
 }
 
@@ -195,15 +205,16 @@ function main(): void {
   if (ARCHITECTURE === undefined) {
     throw new BuildError(`Cannot make a package for ${Deno.build.arch}: Deno has no build for it.`);
   }
+  if (Deno.version.deno !== TESTED_DENO) {
+    throw new BuildError(
+      `This is Deno ${Deno.version.deno}, and would be in the package. Make it with ${TESTED_DENO}, the one that ` +
+        "is tested.",
+    );
+  }
   const content = entries();
   try {
     for (const entry of [...content, ...controlEntries(content)]) put(entry);
-    // Every Debian's dpkg reads xz; its first level makes 35 MB in 4 s, its sixth 31 MB in 30 s.
-    const args = ["-Zxz", "-z1", "--root-owner-group", "--build", TREE, PACKAGE];
-    const { success, stderr } = call("dpkg-deb", args, { SOURCE_DATE_EPOCH: time() });
-    if (!success) {
-      throw new BuildError(`Cannot make ${PACKAGE}: ${new TextDecoder().decode(stderr).trim()}`);
-    }
+    pack(TREE, PACKAGE);
   } finally {
     Deno.removeSync(TREE, { recursive: true });
   }

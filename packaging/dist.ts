@@ -11,7 +11,7 @@ import { complain, print } from "../src/cli/output.ts";
 
 /** A build that cannot be; the message says why and what to do. */
 export class BuildError extends Error {
-  override readonly name = "BuildError";
+  override readonly name: string = "BuildError";
 
   /** Runs a build; what is wrong is printed, and the exit code is 1. */
   static async explained(build: () => void | Promise<void>): Promise<void> {
@@ -57,6 +57,18 @@ export function sourceDate(text: string | undefined): number | undefined {
     throw new BuildError(`SOURCE_DATE_EPOCH=${text} is not a number of seconds since 1970.`);
   }
   return Number(text);
+}
+
+/** What git answers in this folder; `undefined` where it fails, or is not there. */
+export function git(...args: readonly string[]): string | undefined {
+  try {
+    const { success, stdout } = new Deno.Command("git", { args: [...args], stderr: "null" })
+      .outputSync();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 /** Tells who builds. */

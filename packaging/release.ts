@@ -6,11 +6,12 @@
 
 import { parseOptions } from "../src/cli/args.ts";
 import { COMMANDS } from "../src/cli/cli.ts";
-import { VERSION } from "../src/version.ts";
+import { SYSTEM_CONFIG } from "../src/config/program.ts";
+import { TESTED_DENO, VERSION } from "../src/version.ts";
 import { BUNDLE, containedIn } from "./bundle.ts";
-import { EXECUTABLE } from "./compile.ts";
+import { compile, configFor, EXECUTABLE, NoBase } from "./compile.ts";
 import { bashCompletion, COMPLETION } from "./completion.ts";
-import { BuildError, say, sha256, sourceDate } from "./dist.ts";
+import { BuildError, git, say, sha256, sourceDate } from "./dist.ts";
 import { MAN_PAGE, manPage } from "./man.ts";
 import { billOf, type Lock, SBOM } from "./sbom.ts";
 
@@ -22,6 +23,8 @@ const SUMS = "SHA256SUMS";
 export interface Claims {
   /** Of deno.json. */
   readonly version: string;
+  /** Of the Deno that makes it. */
+  readonly deno: string;
   /** The text of CHANGELOG.md. */
   readonly changelog: string;
   /** What `git describe` calls the commit, with `-dirty` when files differ; none when it has no tag. */
@@ -34,7 +37,7 @@ export interface Claims {
  *
  * @throws {BuildError} If the commit is tagged as a release, and something says otherwise.
  */
-export function trial({ version, changelog, tag }: Claims): string | undefined {
+export function trial({ version, deno, changelog, tag }: Claims): string | undefined {
   if (tag === undefined) return `git knows of no tag v${version} for this commit.`;
   const name = tag.replace(/-dirty$/, "");
   if (name !== tag) return `Files differ from those of the tag ${name}.`;
@@ -42,6 +45,12 @@ export function trial({ version, changelog, tag }: Claims): string | undefined {
     throw new BuildError(
       `The commit is tagged ${name}, and the version in deno.json is ${version}. CHANGELOG.md says how ` +
         "a release is cut.",
+    );
+  }
+  if (deno !== TESTED_DENO) {
+    throw new BuildError(
+      `The commit is tagged ${name}, and this is Deno ${deno}. A release is made with ${TESTED_DENO}, the one ` +
+        "that is tested.",
     );
   }
   if (!changelog.split("\n").some((line) => isHeading(line, version))) {
@@ -68,7 +77,8 @@ export function checksums(files: ReadonlyMap<string, Uint8Array>): string {
 function main(): void {
   parseOptions(Deno.args, []);
   const changelog = Deno.readTextFileSync("CHANGELOG.md");
-  const reason = trial({ version: VERSION, changelog, tag: tagOfCommit() });
+  const tag = git("describe", "--tags", "--exact-match", "--dirty", "--match", "v[0-9]*");
+  const reason = trial({ version: VERSION, deno: Deno.version.deno, changelog, tag });
   const time = sourceDate(Deno.env.get("SOURCE_DATE_EPOCH"));
   const bill = billOf({
     version: VERSION,
@@ -81,13 +91,13 @@ function main(): void {
   Deno.writeTextFileSync(SBOM, `${JSON.stringify(bill, null, 2)}\n`);
   Deno.writeTextFileSync(MAN_PAGE, manPage(COMMANDS, VERSION));
   Deno.writeTextFileSync(COMPLETION, bashCompletion(COMMANDS));
+  Deno.copyFileSync("LICENSE", `${DIST}/LICENSE`);
+  const lacking = compileOne();
   const files = readFiles(DIST);
   const sums = checksums(files);
   Deno.writeTextFileSync(`${DIST}/${SUMS}`, sums);
   say(`${DIST}/${SUMS}\n${sums}`);
-  if (!files.has(EXECUTABLE.slice(`${DIST}/`.length))) {
-    say(`${EXECUTABLE} IS MISSING: it could not be compiled, for the reason above.`);
-  }
+  if (lacking !== undefined) say(`${EXECUTABLE} IS MISSING. ${lacking}\n`);
   say(
     reason === undefined
       ? `This is the release ${VERSION}.`
@@ -95,15 +105,13 @@ function main(): void {
   );
 }
 
-function tagOfCommit(): string | undefined {
+/** The executable for the example configuration; or why there is none, where only denort is missing. */
+function compileOne(): string | undefined {
   try {
-    const { success, stdout } = new Deno.Command("git", {
-      args: ["describe", "--tags", "--exact-match", "--dirty", "--match", "v[0-9]*"],
-      stderr: "null",
-    }).outputSync();
-    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+    compile(configFor("conf/examples/aphlict.json", SYSTEM_CONFIG));
+    return undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof NoBase) return error.message;
     throw error;
   }
 }

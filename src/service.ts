@@ -19,6 +19,7 @@ import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
 import { LagMeter } from "./metrics/lag.ts";
 import { Server, StartError } from "./server.ts";
+import { telemetryEnvironment } from "./config/telemetry.ts";
 import { exportMetrics } from "./telemetry.ts";
 import { type Host, Sight, type Watched } from "./sight.ts";
 
@@ -148,7 +149,13 @@ export async function startService(
   }
   cluster.start();
   certificates.warn(Date.now());
-  if (config.telemetry !== null) exportMetrics(() => sight.snapshot());
+  if (config.telemetry !== null && !exportMetrics(() => sight.snapshot())) {
+    log.warning(
+      '"telemetry" is set, and nothing is exported: this process was started without {variables} in its ' +
+        "environment, which bin/aphlict sets.",
+      { variables: Object.keys(telemetryEnvironment(config)).join(", ") },
+    );
+  }
   return new RunningService(
     { hub, cluster, servers, certificates, lag, stopping, state, console: surroundings.console },
     certificateIntervalMs,

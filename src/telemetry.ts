@@ -31,10 +31,18 @@ interface Meter {
 
 /**
  * Has the runtime export all metrics, under the names that they have on the metrics page; of a histogram
- * its count and its sum. Does nothing in a process that was not started for it.
+ * its count and its sum.
+ *
+ * @returns Whether it does: the runtime reads before any code of ours whether it shall.
  */
-export function exportMetrics(snapshot: () => Snapshot): void {
-  const meter: Meter = Deno.telemetry.meterProvider.getMeter("aphlict");
+export function exportMetrics(snapshot: () => Snapshot): boolean {
+  let meter: Meter;
+  try {
+    meter = Deno.telemetry.meterProvider.getMeter("aphlict");
+  } catch {
+    // There is no other way to ask.
+    return false;
+  }
   const made = new Map(
     instrumentsOf(snapshot()).map(({ name, help, type }) => {
       const options = { description: help };
@@ -53,6 +61,7 @@ export function exportMetrics(snapshot: () => Snapshot): void {
       for (const [labels, value] of samples) result.observe(instrument, value, labels);
     }
   }, [...made.values()]);
+  return true;
 }
 
 function instrumentsOf(snapshot: Snapshot): Instrument[] {

@@ -27,10 +27,13 @@ import {
 } from "../config/tls.ts";
 import type { Program } from "../config/program.ts";
 import { readToken, TokenError } from "../config/token.ts";
+import { portOf } from "../reach/place.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import { NobodyAnswers } from "./admin.ts";
+import { askConsole, listeningIn } from "./console.ts";
 import { requireCovered, resolverOf } from "./compiled.ts";
 import { complain, print } from "./output.ts";
 import { warnIfRoot } from "./root.ts";
@@ -54,7 +57,8 @@ export const check: Command = {
     const config = loadConfig(configPath(invocation));
     requireCovered(program, config);
     warnIfRoot();
-    const { problems, warnings } = inspect(config, program, options.has("as-it-is"));
+    const isHeld = await portHolder(config, program);
+    const { problems, warnings } = inspect(config, program, isHeld, options.has("as-it-is"));
     if (problems.length > 0) throw new ConfigError(config.path, problems);
     warn(warnings);
     const memory = memoryWarning(config);
@@ -77,12 +81,17 @@ export interface Findings {
  * Everything that would keep the service from starting, or from starting again in place of one, and what
  * soon will.
  *
+ * @param isHeld Whether this very Aphlict has a port already.
  * @param asItIs Whether nobody will make missing folders.
  */
-export function inspect(config: Config, program: Program, asItIs: boolean = false): Findings {
+export function inspect(
+  config: Config,
+  program: Program,
+  isHeld: (port: number) => boolean,
+  asItIs: boolean = false,
+): Findings {
   // A compiled executable has no overseer, and may look at no folder.
   const isCompiled = program.kind === "compiled";
-  const isHeld = isCompiled ? () => false : portHolder(config);
   const place: Look = isCompiled ? checkNew : (path, key) => checkFolder(path, key, asItIs);
   const warnings = new Set<string>();
   const problems = [
@@ -115,13 +124,27 @@ export function warn(warnings: readonly string[]): void {
 }
 
 /** Whether a port is taken by the very service that is to be started again, or may be. */
-function portHolder({ pidfile }: Config): (port: number) => boolean {
-  if (holderOf(pidfile) === null) return () => false;
-  const state = readState(pidfile);
+export async function portHolder(
+  config: Config,
+  program: Program,
+): Promise<(port: number) => boolean> {
+  const { pidfile } = config;
+  const isOverseen = program.kind !== "compiled" && holderOf(pidfile) !== null;
+  const urls = isOverseen ? readState(pidfile)?.service?.urls : await urlsOfService(config);
   // Nobody knows then: what cannot be bound says so at the start.
-  if (!state?.service) return () => true;
-  const ports = new Set(state.service.urls.map((url) => Number(/:(\d+)\/$/.exec(url)?.[1])));
+  if (urls === undefined) return () => true;
+  const ports = new Set(urls.map((url) => portOf(new URL(url))));
   return (port) => ports.has(port);
+}
+
+/** Where a service without an overseer listens; nowhere when none answers. */
+async function urlsOfService(config: Config): Promise<readonly string[]> {
+  try {
+    return listeningIn(await askConsole(config));
+  } catch (error) {
+    if (error instanceof NobodyAnswers) return [];
+    throw error;
+  }
 }
 
 /** What the server speaks TLS with, `null` for plain text, or what is wrong with its files. */

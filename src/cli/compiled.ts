@@ -11,7 +11,7 @@ import { servicePermissions, shellQuote } from "../config/permissions.ts";
 import type { Compiled, Program, Script } from "../config/program.ts";
 import { CONFIG_OPTION, type Invocation } from "./command.ts";
 import { portOf } from "../reach/place.ts";
-import { URL_OPTION } from "./public.ts";
+import { CA_OPTION, URL_OPTION } from "./public.ts";
 import { resolveName } from "./resolve.ts";
 
 /** Something was asked for that its permissions do not cover; the message says what to do. */
@@ -29,11 +29,15 @@ const INSTEAD: ReadonlyMap<string, string> = new Map([
   ["restart", "systemctl restart aphlict"],
   ["reload", "systemctl reload aphlict"],
   ["run", "aphlict serve"],
+  ...["launch", "overseer", "service"].map((verb) => [verb, "aphlict serve"] as const),
 ]);
 
 /** How to make an executable for a configuration. */
-export function howToCompile(config: string): string {
-  return `deno task compile ${shellQuote(["--config", config])}`;
+function howToCompile(config: string): string {
+  return `in a clone of the repository, deno task compile ${
+    shellQuote(["--config", config])
+  } (with ` +
+    "--installed-as where the file is not the one of the host that runs it)";
 }
 
 /** What deno runs, of a program that it runs. */
@@ -67,11 +71,18 @@ export function refuseUncovered(
         `go to ${url}, use the bundle, aphlict.js, which deno runs.`,
     );
   }
+  const authority = options.get(CA_OPTION.name);
+  if (authority !== undefined && lacks({ name: "read", path: authority })) {
+    throw new CompiledError(
+      `This executable was compiled for ${config}, and may read no file that is not named there. To trust ` +
+        `${authority}, use the bundle, aphlict.js, which deno runs.`,
+    );
+  }
   const other = options.get(CONFIG_OPTION.name);
   if (other !== undefined && other !== config) {
     throw new CompiledError(
-      `This executable was compiled for ${config} and may read no other configuration. Compile one ` +
-        `for ${other}: ${howToCompile(other)}`,
+      `This executable was compiled for ${config}, under this name, and may read no other configuration. ` +
+        `To compile one for ${other}: ${howToCompile(other)}`,
     );
   }
 }
@@ -110,7 +121,7 @@ export function requireCovered(program: Program, config: Config): void {
     const more = lacking.length > SHOWN ? ` and ${lacking.length - SHOWN} more` : "";
     throw new CompiledError(
       `${config.path} has changed since this executable was compiled for it, which may not ` +
-        `${lacking.slice(0, SHOWN).join(", ")}${more}. Compile it again: ${
+        `${lacking.slice(0, SHOWN).join(", ")}${more}. To compile it again: ${
           howToCompile(config.path)
         }`,
     );

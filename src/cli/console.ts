@@ -22,6 +22,11 @@ export async function askConsole(config: Config): Promise<ConsoleData> {
   return await firstAnswer(config.pidfile, adminsOf(config), dataOf);
 }
 
+/** The addresses that a service has bound. */
+export function listeningIn({ now }: ConsoleData): string[] {
+  return now.servers.filter(({ listening }) => listening).map(({ url }) => url);
+}
+
 async function dataOf(place: Place): Promise<ConsoleData> {
   const answer = await ask(place, {
     path: "/console/data/",

@@ -89,6 +89,6 @@ async function examine(
   if (way === null) skipUrl(findings);
   else await examineUrl(findings, way, { ...errand, publisher }, whyDown);
   await examinePeers(findings, config.cluster, patient);
-  await examineTelemetry(findings, config.telemetry);
+  await examineTelemetry(findings, program, config.telemetry);
   examineOpenFiles(findings, patient);
 }

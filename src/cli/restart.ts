@@ -8,7 +8,7 @@ import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
-import { inspect, warn } from "./check.ts";
+import { inspect, portHolder, warn } from "./check.ts";
 import {
   AS_ROOT_OPTION,
   type Command,
@@ -33,6 +33,7 @@ export const restart: Command = {
   options: [CONFIG_OPTION, AS_ROOT_OPTION, OPEN_FILES_OPTION],
   async run(invocation) {
     if (refusesRoot(invocation)) return EXIT.failed;
+    const { program } = invocation;
     const config = loadConfig(configPath(invocation));
     const pid = holderOf(config.pidfile);
     if (pid !== null) {
@@ -44,7 +45,7 @@ export const restart: Command = {
         );
         return EXIT.failed;
       }
-      const { problems, warnings } = inspect(config, invocation.program);
+      const { problems, warnings } = inspect(config, program, await portHolder(config, program));
       if (problems.length > 0) {
         complain(
           `${

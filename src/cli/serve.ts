@@ -31,7 +31,7 @@ import {
   type ReloadOutcome,
   type Report,
 } from "../supervisor/channel.ts";
-import { TESTED_DENO, VERSION } from "../version.ts";
+import { denoWarning, VERSION } from "../version.ts";
 import { within } from "../within.ts";
 import {
   type Command,
@@ -276,16 +276,8 @@ function announce(config: Config, service: Service, host: Host): void {
   log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
   const flags = serviceFlags(config);
   log.info("Permissions: {flags}", { flags: new Whole(shellQuote(flags)) });
-  const { deno } = Deno.version;
-  if (!deno.startsWith(TESTED_DENO.replace(/\d+$/, ""))) {
-    log.warning(
-      "This is Deno {deno}, and Aphlict is made for and tested with {tested}: use that one.",
-      {
-        deno,
-        tested: TESTED_DENO,
-      },
-    );
-  }
+  const other = denoWarning(Deno.version.deno);
+  if (other !== null) log.warning("{other}.", { other });
   const excess = excessPermissions();
   if (excess.length > 0) {
     log.warning(

@@ -8,11 +8,11 @@ import { formatTime, formatValue } from "../log/format.ts";
 import { readState, type State } from "../supervisor/state.ts";
 import { ask } from "../reach/ask.ts";
 import { objectOf } from "../json.ts";
-import type { Snapshot } from "../admin/snapshot.ts";
+import type { ConsoleData } from "../admin/console.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
-import { askConsole } from "./console.ts";
+import { askConsole, listeningIn } from "./console.ts";
 import { ReachError } from "../reach/dial.ts";
 import { formatDuration } from "./figures.ts";
 import { complain, print } from "./output.ts";
@@ -77,21 +77,21 @@ async function findReport(invocation: Invocation): Promise<StatusReport | null> 
 
 /** Of a service without an overseer; `null` when none answers. */
 async function reportAlone(config: Config): Promise<StatusReport | null> {
-  let now: Snapshot;
+  let told: ConsoleData;
   try {
-    ({ now } = await askConsole(config));
+    told = await askConsole(config);
   } catch (error) {
     if (error instanceof NobodyAnswers) return null;
     throw error;
   }
-  const listening = now.servers.filter(({ listening }) => listening).map(({ url }) => url);
+  const listening = listeningIn(told);
   return {
     running: true,
     overseer: null,
     service: null,
     config: config.path,
     pidfile: config.pidfile,
-    uptime: { overseer: null, service: Math.round(now.uptimeMs / 1000) },
+    uptime: { overseer: null, service: Math.round(told.now.uptimeMs / 1000) },
     restarts: null,
     lastEnd: null,
     lastReload: null,

@@ -33,6 +33,9 @@ class Executable implements AsyncDisposable {
   readonly folder = new Folder();
   readonly written: Written;
   readonly #way: Way;
+  /** What the executable is called. */
+  readonly name = `executable-${crypto.randomUUID()}`;
+  #made = 0;
   #command: readonly string[] = [];
 
   /** @param change Keys of the configuration to change. */
@@ -49,7 +52,7 @@ class Executable implements AsyncDisposable {
 
   /** The command that runs a script with what the compiler is told to put into an executable. */
   async #make(script: string): Promise<readonly string[]> {
-    const path = `${this.folder.path}/aphlict-${script.length}`;
+    const path = `${this.folder.path}/${this.name}-${this.#made++}`;
     const args = compileArguments(loadConfig(this.written.path), script, path);
     if (this.#way === "compiled") {
       await using compiler = new Process(Deno.execPath(), args);
@@ -95,8 +98,10 @@ for (const way of WAYS) {
     const { output } = await executable.run("serve", "--config", "/etc/other.json");
     assertEquals(
       output,
-      `This executable was compiled for ${executable.written.path} and may read no other ` +
-        "configuration. Compile one for /etc/other.json: deno task compile --config /etc/other.json",
+      `This executable was compiled for ${executable.written.path}, under this name, and may read no ` +
+        "other configuration. To compile one for /etc/other.json: in a clone of the repository, deno " +
+        "task compile --config /etc/other.json (with --installed-as where the file is not the one of " +
+        "the host that runs it)",
     );
   });
 
@@ -124,6 +129,9 @@ for (const way of WAYS) {
     const { running, overseer } = JSON.parse((await executable.run("status", "--json")).output);
     assertEquals([running, overseer], [true, null]);
 
+    const again = await executable.run("check");
+    assertEquals(again.code, 0, `beside the service: ${again.output}`);
+
     await using listener = executable.launch("listen", "B");
     await listener.line(/listening/i);
     const sent = await executable.run("send", "--to", "B", '{"type":"hello"}');
@@ -146,6 +154,7 @@ for (const way of WAYS) {
       ["restart", "systemctl restart aphlict"],
       ["reload", "systemctl reload aphlict"],
       ["run", "aphlict serve"],
+      ["overseer", "aphlict serve"],
     ] as const
   ) {
     test(`says what does the work of ${verb}, which it may not`, async () => {
@@ -173,7 +182,7 @@ for (const way of WAYS) {
       assertStringIncludes(
         output,
         `may not bind or reach 127.0.0.1:${other}, write /var/log/other.log. ` +
-          `Compile it again: deno task compile --config ${path}`,
+          `To compile it again: in a clone of the repository, deno task compile --config ${path} `,
       );
       assertEquals(output.includes(`:${client}`), false);
     }
@@ -190,6 +199,42 @@ for (const way of WAYS) {
       assertEquals(code, 1);
       assertMatch(output, /may reach no address that is not named there.*aphlict\.js/);
     }
+  });
+
+  test("names the bundle for an authority that its configuration does not name", async () => {
+    await using executable = await Executable.make(way);
+    const url = `ws://127.0.0.1:${executable.written.client}/`;
+    const { code, output } = await executable.run(
+      "listen",
+      "A",
+      "--url",
+      url,
+      "--ca",
+      "/etc/ca.pem",
+    );
+    assertEquals(code, 1);
+    assertMatch(
+      output,
+      /may read no file that is not named there\. To trust \/etc\/ca\.pem, use the/,
+    );
+  });
+
+  test("serves with telemetry set, and says that nothing is exported without its environment", async () => {
+    await using executable = await Executable.make(way, { telemetry: "http://127.0.0.1:4318" });
+    await using service = executable.launch("serve");
+    await service.line(/WARNING "telemetry" is set, and nothing is exported: .*OTEL_DENO/);
+    await service.line(/Permissions: /);
+    assertEquals((await executable.run("health")).code, 0);
+  });
+
+  test("leaves nothing where everybody may write, under a name that everybody can guess", async () => {
+    await using executable = await Executable.make(way);
+    await using service = executable.launch("serve");
+    await service.line(/Permissions: /);
+    service.kill("SIGTERM");
+    await service.ended();
+    const left = [...Deno.readDirSync("/tmp")].filter(({ name }) => name.includes(executable.name));
+    assertEquals(left.map(({ name }) => name), []);
   });
 
   test("takes up a renewed configuration by SIGHUP, as far as its permissions go", async () => {

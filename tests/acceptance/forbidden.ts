@@ -29,6 +29,7 @@ export const FORBIDDEN: Readonly<Record<string, (values: Values) => string>> = {
     `Deno.listen({ hostname: "127.0.0.1", port: ${other} });`,
   "listen on another address": ({ client }) =>
     `Deno.listen({ hostname: "127.0.0.3", port: ${client} });`,
+  "listen on every address": ({ admin }) => `Deno.listen({ hostname: "::", port: ${admin} });`,
   "connect elsewhere": ({ other }) =>
     `await Deno.connect({ hostname: "127.0.0.1", port: ${other} });`,
   "connect to another address on the port of a peer": ({ peer }) =>
@@ -41,6 +42,7 @@ export const FORBIDDEN: Readonly<Record<string, (values: Values) => string>> = {
   "write a seventh log file": ({ log }) => `Deno.writeTextFileSync("${log}.6", "");`,
   "write the configuration": ({ config }) => `Deno.writeTextFileSync("${config}", "");`,
   "write the pidfile": ({ pidfile }) => `Deno.writeTextFileSync("${pidfile}", "");`,
+  "write its own program": () => `Deno.writeTextFileSync(new URL(Deno.mainModule), "");`,
   "run a program": () => `new Deno.Command("true").outputSync();`,
   "read an environment variable": () => `Deno.env.get("SECRET");`,
   "ask who it runs as": () => `Deno.uid();`,

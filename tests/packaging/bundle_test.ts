@@ -1,13 +1,11 @@
-import {
-  assert,
-  assertEquals,
-  assertMatch,
-  assertStringIncludes,
-  assertThrows,
-} from "../assert.ts";
-import { assemble, importsOf } from "../../packaging/bundle.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../assert.ts";
+import { assemble, importsOf, withoutSettings } from "../../packaging/bundle.ts";
 import { BuildError, sha256 } from "../../packaging/dist.ts";
+import { VERSION } from "../../src/version.ts";
 import { ROOT } from "../acceptance/program.ts";
+import { writeConfig } from "../acceptance/server.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { serviceFlags, shellQuote } from "../../src/config/permissions.ts";
 import { Process } from "../acceptance/process.ts";
 import { Folder } from "../folder.ts";
 
@@ -35,6 +33,15 @@ Deno.test("a launcher or a notice that would end its comment makes no bundle", (
   assertThrows(() => assemble(LAUNCHER, "", "/* */"), BuildError, '"*/" in a licence');
 });
 
+Deno.test("of deno.json the bundle has the version alone", () => {
+  const settings = 'var deno_default = {\n  version: "1",\n  tasks: {\n    a: "b"\n  }\n};\n';
+  assertEquals(
+    withoutSettings(`// deno.json\n${settings}done();\n`),
+    `// deno.json\nvar deno_default = { version: "${VERSION}" };\ndone();\n`,
+  );
+  assertThrows(() => withoutSettings("done();\n"), BuildError, "does not have deno.json");
+});
+
 Deno.test("what a script imports is found, however it is written", () => {
   const script = `import a from "node:a";
 import { b as c,
@@ -44,7 +51,12 @@ export * from "d";
 const e = await import("https://jsr.io/e.ts");
 const text = 'import x from "not"';
 `;
-  assertEquals(importsOf(script), ["./c.js", "d", "https://jsr.io/e.ts", "node:a", "npm:b"]);
+  const all = ["./c.js", "d", "https://jsr.io/e.ts", "node:a", "npm:b"];
+  assertEquals(importsOf(script), all);
+  assertEquals(
+    importsOf(`${script}await import(\`npm:${"${x}"}\`);\n`),
+    [...all, "import(...)"].sort(),
+  );
 });
 
 Deno.test("the bundle imports nothing but what is built into the runtime", () => {
@@ -85,20 +97,22 @@ Deno.test("the bundle is the same, byte for byte, from another folder with anoth
   );
 });
 
-Deno.test("with a configuration, building shows the command line of its service", async () => {
+Deno.test("with a configuration, wherever it is, building shows the command line of its service", async () => {
   using folder = new Folder();
-  Deno.mkdirSync(`${folder.path}/dist`);
-  for (const name of ["bin", "packaging", "src", "deno.json", "deno.lock", "conf"]) {
-    Deno.symlinkSync(`${ROOT}${name}`, `${folder.path}/${name}`);
-  }
-  folder.write("dist/joined.js", "");
-  await using build = new Process(Deno.execPath(), [
-    ...["run", "--allow-read", "--allow-write=dist", `${ROOT}packaging/bundle.ts`],
-    ...["--config", "conf/examples/aphlict.json"],
-  ], { cwd: folder.path });
+  const { path, client } = writeConfig(folder);
+  await using copy = new Process("cp", [
+    "-r",
+    ...["bin", "src", "packaging", "main.ts", "deno.json", "deno.lock"].map((name) => ROOT + name),
+    folder.path,
+  ]);
+  assertEquals((await copy.ended()).code, 0, copy.output);
+  const args = ["task", "bundle", "--config", path];
+  await using build = new Process(Deno.execPath(), args, { cwd: folder.path });
   assertEquals((await build.ended()).code, 0, build.output);
-  assertMatch(
+  const flags = shellQuote(serviceFlags(loadConfig(path)));
+  assertStringIncludes(flags, `--allow-net=127.0.0.1:${client}`);
+  assertStringIncludes(
     build.output,
-    /\n {2}deno run --no-config --no-remote --no-npm --no-prompt --cached-only --deny-import .*--allow-net=127\.0\.0\.1:22280.* dist\/aphlict\.js serve --config conf\/examples\/aphlict\.json$/,
+    `\n  deno run --no-config --no-remote --no-npm ${flags} dist/aphlict.js serve --config ${path}`,
   );
 });

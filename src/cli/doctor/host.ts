@@ -20,7 +20,7 @@ import { ask } from "../../reach/ask.ts";
 import { type Findings as Inspection, inspect } from "../check.ts";
 import { NobodyAnswers, SILENCE_HINT } from "../admin.ts";
 import { CompiledError, requireCovered, resolverOf } from "../compiled.ts";
-import { askConsole } from "../console.ts";
+import { askConsole, listeningIn } from "../console.ts";
 import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
 import { formatDuration, number, some } from "../figures.ts";
 import type { Findings } from "./findings.ts";
@@ -63,7 +63,10 @@ export async function examineHost(
   let inspection: Inspection;
   try {
     patient = await lookAt(config, program);
-    inspection = inspect(config, program);
+    const held = heldPorts(patient);
+    // Of an overseer that tells nothing nobody knows.
+    const isUnknown = patient.overseer !== null && !patient.state?.service;
+    inspection = inspect(config, program, (port) => isUnknown || held.has(port));
   } catch (error) {
     if (!(error instanceof PidfileError)) throw error;
     findings.fail(
@@ -187,23 +190,25 @@ function serverOf(path: string): number | null {
   return index === undefined ? null : Number(index);
 }
 
+/** The ports that this Aphlict has. */
+function heldPorts({ state, told }: Patient): ReadonlySet<number> {
+  // A service without an overseer has no state.
+  const urls = [...state?.service?.urls ?? [], ...told === null ? [] : listeningIn(told)];
+  return new Set(urls.flatMap((text) => URL.parse(text) ?? []).map(portOf));
+}
+
 async function examineAddresses(
   findings: Findings,
-  { config, state, told, isSilent }: Patient,
+  patient: Patient,
   { problems }: Inspection,
 ): Promise<void> {
+  const { config, isSilent } = patient;
   const step = "addresses";
-  const held = new Set(
-    [
-      ...state?.service?.urls ?? [],
-      // A service without an overseer has no state.
-      ...told?.now.servers.filter(({ listening }) => listening).map(({ url }) => url) ?? [],
-    ].flatMap((text) => URL.parse(text) ?? []).map(portOf),
-  );
+  const held = heldPorts(patient);
   let isWell = true;
   for (const { path, message } of problems) {
     const server = config.servers[serverOf(path) ?? -1];
-    if (server === undefined || held.has(server.port)) continue;
+    if (server === undefined) continue;
     isWell = false;
     const isTaken = message.includes("already in use");
     findings.fail(step, message, isTaken ? await whoHas(server, isSilent) : "");

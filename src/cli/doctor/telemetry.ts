@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Program } from "../../config/program.ts";
 import { ask } from "../../reach/ask.ts";
 import { ReachError } from "../../reach/dial.ts";
 import type { Place } from "../../reach/place.ts";
@@ -32,9 +33,13 @@ const HINTS: ReadonlyMap<number, string> = new Map([
 /** Sends a collector an empty export. The service works without one, so nothing here is a failure. */
 export async function examineTelemetry(
   findings: Findings,
+  program: Program,
   collector: string | null,
 ): Promise<void> {
   if (collector === null) return findings.skip(STEP, '"telemetry" is not set.');
+  if (program.kind === "compiled") {
+    return findings.skip(STEP, "A compiled executable may not ask the collector.");
+  }
   const place: Place = {
     url: new URL(`${collector.replace(/\/+$/, "")}/v1/metrics`),
     trust: { by: "authorities", more: [], named: "OTEL_EXPORTER_OTLP_CERTIFICATE" },
