@@ -55,6 +55,23 @@ export class Root implements Disposable {
   }
 }
 
+/** Runs a shell script as root on the files of a machine that has not booted: there is no systemd. */
+export async function withoutSystemd(root: Root, script: string): Promise<Outcome> {
+  await using process = new Process("systemd-nspawn", [
+    ...nspawnOptions(root),
+    ...["sh", "-e", "-c", script],
+  ]);
+  const { code } = await process.ended();
+  return { code, output: process.output };
+}
+
+function nspawnOptions({ path }: Root): string[] {
+  return [
+    ...["--quiet", "--private-network", "--volatile=overlay", `--directory=${path}`, "--pipe"],
+    ...["--register=no", "--keep-unit"],
+  ];
+}
+
 /** A machine that has booted. Dispose of it: it is shut down, and nothing of it is left. */
 export class Machine implements AsyncDisposable {
   readonly #nspawn: Process;
@@ -66,16 +83,7 @@ export class Machine implements AsyncDisposable {
   }
 
   static async boot(root: Root): Promise<Machine> {
-    const nspawn = new Process("systemd-nspawn", [
-      ...[
-        "--quiet",
-        "--boot",
-        "--private-network",
-        "--volatile=overlay",
-        `--directory=${root.path}`,
-      ],
-      ...["--pipe", "--register=no", "--keep-unit"],
-    ]);
+    const nspawn = new Process("systemd-nspawn", [...nspawnOptions(root), "--boot"]);
     try {
       let first = 0;
       await until(() => {

@@ -14,7 +14,7 @@ import { PACKAGE } from "../../packaging/deb.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { shellQuote } from "../../src/config/permissions.ts";
 import { example } from "./site.ts";
-import { Machine, Root } from "./machine.ts";
+import { Machine, Root, withoutSystemd } from "./machine.ts";
 
 const CONFIG = "/etc/aphlict/aphlict.json";
 
@@ -186,6 +186,55 @@ Deno.test("an upgrade leaves stopped what the administrator has stopped", async 
   await machine.call("systemctl", "stop", "aphlict");
   await machine.call("dpkg", "--install", "/root/later.deb");
   assertEquals((await machine.run("systemctl", "is-active", "aphlict")).output, "inactive");
+});
+
+Deno.test("one that was removed and is installed again is started", async () => {
+  await using machine = await installed();
+  await machine.call("dpkg", "--remove", "aphlict");
+  await machine.call("dpkg", "--install", "/root/aphlict.deb");
+  await machine.call("aphlict", "health");
+  assertEquals(await machine.call("systemctl", "is-active", "aphlict"), "active");
+});
+
+Deno.test("where a policy forbids to start services it is installed in silence", async () => {
+  await using machine = await Machine.boot(root);
+  await machine.call("sh", "-c", "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d");
+  await machine.call("chmod", "755", "/usr/sbin/policy-rc.d");
+  const output = await machine.call("dpkg", "--install", "/root/aphlict.deb");
+  assertEquals(output.includes("does not serve"), false, output);
+  assertEquals((await machine.run("systemctl", "is-active", "aphlict")).output, "inactive");
+});
+
+Deno.test("removing it ends one that root has started by hand", async () => {
+  await using machine = await installed();
+  await machine.call("systemctl", "stop", "aphlict");
+  await machine.call("aphlict", "start");
+  const { overseer } = await processes(machine);
+  await machine.call("dpkg", "--remove", "aphlict");
+  assertEquals((await machine.run("test", "-e", `/proc/${overseer}`)).code, 1);
+});
+
+Deno.test("without systemd it is started by hand, goes on with the next version, and is stopped by its removal", async () => {
+  const { code, output } = await withoutSystemd(
+    root,
+    `dpkg --install /root/aphlict.deb
+    aphlict status && exit 9
+    aphlict start
+    aphlict send --to A
+    first=$(cat /run/aphlict/aphlict.pid)
+    dpkg --install /root/later.deb
+    aphlict health
+    second=$(cat /run/aphlict/aphlict.pid)
+    [ "$first" != "$second" ]
+    dpkg --remove aphlict
+    [ ! -e "/proc/$second" ]
+    dpkg --purge aphlict
+    [ ! -e /etc/aphlict ] && [ ! -e /var/log/aphlict ]
+    echo all done`,
+  );
+  assertEquals(code, 0, output);
+  assertMatch(output, /^Sent to A: /m);
+  assertMatch(output, /^all done$/m);
 });
 
 Deno.test("one that cannot start is installed all the same, and says how to find out why", async () => {
