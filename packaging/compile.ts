@@ -8,6 +8,8 @@
 import { isAbsolute, resolve } from "node:path";
 import { type OptionSpec, parseOptions } from "../src/cli/args.ts";
 import { CONFIG_OPTION } from "../src/cli/command.ts";
+import { quote } from "../src/config/error.ts";
+import { pathFault } from "../src/config/files.ts";
 import { defaultConfigPath, loadConfig } from "../src/config/load.ts";
 import type { Config } from "../src/config/config.ts";
 import { serviceFlags, servicePermissions, shellQuote } from "../src/config/permissions.ts";
@@ -69,7 +71,7 @@ export function compileArguments(config: Config, bundle: string, executable: str
 export function compile(config: Config): void {
   const args = compileArguments(config, BUNDLE, EXECUTABLE);
   for (const former of [EXECUTABLE, `${EXECUTABLE}.sha256`]) remove(former);
-  const base = Deno.env.get("DENORT_BIN");
+  const base = Deno.env.get("DENORT_BIN") || undefined;
   run(args, base);
   prove(config.path, base);
   const content = Deno.readFileSync(EXECUTABLE);
@@ -85,6 +87,13 @@ export function compile(config: Config): void {
 
 /** A configuration, under the name that it has on the host that runs what is compiled for it. */
 export function configFor(path: string, installedAs: string): Config {
+  const fault = pathFault(installedAs);
+  if (fault !== null || !isAbsolute(installedAs)) {
+    throw new BuildError(
+      `${quote(installedAs)} is no absolute path, which --installed-as takes. ${fault ?? ""}`
+        .trimEnd(),
+    );
+  }
   return { ...loadConfig(path), path: installedAs };
 }
 

@@ -104,7 +104,7 @@ function entries(): Entry[] {
     { path: CONFIGURATION, content: Deno.readFileSync("conf/examples/aphlict.json") },
     {
       path: "usr/bin/aphlict",
-      content: '#!/bin/sh\nexec /usr/lib/aphlict/aphlict.js "$@"\n',
+      content: Deno.readFileSync("packaging/debian/aphlict"),
       mode: 0o755,
     },
     { path: "usr/lib/aphlict/aphlict.js", content: Deno.readFileSync(BUNDLE), mode: 0o755 },

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { formatAddress, type ServerConfig, type ServerType } from "./config/config.ts";
+import { formatAddress, type ServerConfig, type ServerType, urlOf } from "./config/config.ts";
 import type { TlsMaterial } from "./config/tls.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
@@ -65,8 +65,7 @@ export class Server {
     this.#options = options;
     this.#tls = tls;
     this.type = config.type;
-    this.url = `${SCHEMES[config.type]}${config.tls ? "s" : ""}://` +
-      `${formatAddress(config.listen, config.port)}/`;
+    this.url = urlOf(config);
   }
 
   /** Whether it accepts connections. */
@@ -189,8 +188,6 @@ export class Server {
     }
   }
 }
-
-const SCHEMES: Readonly<Record<ServerType, string>> = { admin: "http", client: "ws" };
 
 /** Resolves after `ms`, or at once when `stop` is aborted. */
 function pause(ms: number, stop: AbortSignal): Promise<void> {

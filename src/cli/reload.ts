@@ -9,6 +9,7 @@ import { readState } from "../supervisor/state.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { makeFolders } from "./folders.ts";
+import { requireOwn } from "./owner.ts";
 import { complain, print } from "./output.ts";
 import { isRoot } from "./root.ts";
 import { findRunning } from "./running.ts";
@@ -43,6 +44,7 @@ export const reload: Command = {
     // The overseer may not make them itself.
     if (config !== null && !(isRoot() && config.user !== null)) makeFolders(config);
     const begun = readState(pidfile)?.reloadBegun ?? null;
+    requireOwn(pid, pidfile);
     signal(pid, "SIGHUP");
     const outcome = await nextReload(pidfile, pid, begun === null ? null : begun + 1);
     if (outcome === null) {

@@ -24,6 +24,7 @@ import {
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
+import { requireOwn } from "./owner.ts";
 import { complain, print } from "./output.ts";
 import { refusesRoot } from "./root.ts";
 
@@ -48,7 +49,10 @@ export async function startWith(named: Config, { program, options }: Invocation)
   // What stays running may be looked at from anywhere.
   const config = { ...named, path: resolve(named.path) };
   const pid = holderOf(config.pidfile);
-  if (pid !== null) return fail([alreadyRunning(config, pid)]);
+  if (pid !== null) {
+    requireOwn(pid, config.pidfile);
+    return fail([alreadyRunning(config, pid)]);
+  }
   makeFolders(config);
   // A killed overseer has left it.
   const former = readState(config.pidfile)?.service?.pid;

@@ -10,6 +10,7 @@ import { ask } from "../reach/ask.ts";
 import { objectOf } from "../json.ts";
 import type { ConsoleData } from "../admin/console.ts";
 import type { Config } from "../config/config.ts";
+import { printable } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
 import { askConsole, listeningIn } from "./console.ts";
@@ -163,7 +164,8 @@ function textOf(report: StatusReport): string {
       ...peerLines(counters["cluster"]),
     );
   }
-  return lines.join("\n");
+  // What a service tells may be anything.
+  return lines.map(printable).join("\n");
 }
 
 /** A line a peer, and a second one about what went wrong. */

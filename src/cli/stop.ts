@@ -9,6 +9,7 @@ import { readState } from "../supervisor/state.ts";
 import { released, removeStale } from "../supervisor/pidfile.ts";
 import { within } from "../within.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
+import { isGone, requireOwn } from "./owner.ts";
 import { complain, print } from "./output.ts";
 import { findRunning } from "./running.ts";
 import { signal } from "./signal.ts";
@@ -42,6 +43,7 @@ export const stop: Command = {
 /** Stops an overseer and its service, and returns the exit code. */
 export async function stopRunning(pidfile: string, pid: number): Promise<number> {
   const { drain, ownGroup } = readState(pidfile) ?? { drain: DEFAULT_DRAIN, ownGroup: false };
+  requireOwn(pid, pidfile);
   // Asked before the signal, while the pidfile is surely there.
   const end = released(pidfile);
   print(`Stopping Aphlict (overseer ${pid})...`);
@@ -50,6 +52,13 @@ export async function stopRunning(pidfile: string, pid: number): Promise<number>
   if (await within(limitMs, end)) {
     print("Stopped.");
     return EXIT.done;
+  }
+  if (isGone(pid)) {
+    complain(
+      `Stopped. Somebody else keeps pidfile ${pidfile} locked (fuser ${pidfile}), which keeps Aphlict from ` +
+        "being started.",
+    );
+    return EXIT.failed;
   }
   complain(`It did not stop within ${limitMs / 1000} s: sending SIGKILL.`);
   // The group first: a service that is stuck, too, would not notice that its overseer is gone.

@@ -128,3 +128,9 @@ export const DEFAULT_DRAIN = 2;
 export function formatAddress(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/** Where a server of the configuration listens, such as `wss://0.0.0.0:22280/`. */
+export function urlOf({ type, listen, port, tls }: ServerConfig): string {
+  const scheme = type === "client" ? "ws" : "http";
+  return `${scheme}${tls === null ? "" : "s"}://${formatAddress(listen, port)}/`;
+}

@@ -5,12 +5,7 @@
  * @module
  */
 
-import {
-  type Config,
-  formatAddress,
-  type ServerConfig,
-  type ServerType,
-} from "../config/config.ts";
+import { type Config, type ServerConfig, type ServerType, urlOf } from "../config/config.ts";
 
 /** A server, and how it shows that it is the right one. */
 export interface Place {
@@ -32,10 +27,10 @@ export type Trust =
   | { readonly by: "authorities"; readonly more: readonly string[]; readonly named: string };
 
 /** Where a server of the configuration is reached from its own host. */
-export function placeOf({ type, listen, port, tls }: ServerConfig): Place {
-  const scheme = `${type === "client" ? "ws" : "http"}${tls === null ? "" : "s"}`;
+export function placeOf(server: ServerConfig): Place {
+  const { tls } = server;
   return {
-    url: connectable(new URL(`${scheme}://${formatAddress(listen, port)}/`)),
+    url: connectable(new URL(urlOf(server))),
     trust: tls === null ? { by: "nobody" } : { by: "file", path: tls.cert },
   };
 }

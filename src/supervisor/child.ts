@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Config } from "../config/config.ts";
+import { type Config, urlOf } from "../config/config.ts";
+import { printable } from "../config/error.ts";
 import { encode, linesOf, parseReport, type ReloadOutcome, type Report } from "./channel.ts";
 
 /** How long a service may take until it listens, in ms. */
@@ -32,6 +33,7 @@ export class Child {
   readonly ended: Promise<string>;
   readonly #process: Deno.ChildProcess;
   readonly #commands: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #urls: readonly string[];
   readonly #started = Promise.withResolvers<Start>();
   readonly #lastWords: string[] = [];
   readonly #since = performance.now();
@@ -58,6 +60,7 @@ export class Child {
       stderr: "piped",
     }).spawn();
     this.pid = this.#process.pid;
+    this.#urls = config.servers.map(urlOf);
     this.#commands = this.#process.stdin.getWriter();
     // That nobody reads it is known by the end of the process, too.
     this.#commands.closed.catch(() => {});
@@ -151,15 +154,29 @@ export class Child {
     for await (const line of linesOf(this.#process.stdout)) {
       const report = parseReport(line);
       if (report === null) continue;
-      if (report.type === "reloaded") this.#reloaded?.resolve(report.outcome);
-      else this.#started.resolve(report);
+      // Who has taken the service over may say anything: what it says of itself is known better, and its
+      // words may be shown on a terminal.
+      switch (report.type) {
+        case "listening":
+          this.#started.resolve({ type: "listening", pid: this.pid, urls: this.#urls });
+          break;
+        case "failed":
+          this.#started.resolve({ type: "failed", problems: report.problems.map(printable) });
+          break;
+        case "reloaded": {
+          const { ok, lines } = report.outcome;
+          this.#reloaded?.resolve({ ok, lines: lines.map(printable) });
+        }
+      }
     }
   }
 
   async #readErrors(show: (line: string) => void): Promise<void> {
-    for await (const line of linesOf(this.#process.stderr)) {
+    for await (const text of linesOf(this.#process.stderr)) {
+      // It may be shown on a terminal.
+      const line = printable(text);
       show(line);
-      if (NOISE.test(line)) continue;
+      if (NOISE.test(text)) continue;
       this.#lastWords.push(line.slice(0, LAST_WORDS_WIDTH));
       if (this.#lastWords.length > LAST_WORDS) this.#lastWords.shift();
     }

@@ -10,6 +10,7 @@ import { peersOf, story } from "./cluster.ts";
 import { Daemon } from "./daemon.ts";
 import { APHLICT, PROGRAM } from "./program.ts";
 import { Process } from "./process.ts";
+import { until } from "./until.ts";
 import { Folder } from "../folder.ts";
 import { publish, status } from "./server.ts";
 
@@ -645,5 +646,36 @@ Deno.test("run ends with 1 and says why when the service cannot start at first",
   const { code, output } = await daemon.run("run");
   assertEquals(code, 1);
   assertStringIncludes(output, `Cannot bind client server 127.0.0.1:${daemon.written.client}`);
+  assertEquals(daemon.members(), []);
+});
+
+Deno.test("stop ends no process of somebody else, whatever the pidfile says", async () => {
+  await using daemon = new Daemon();
+  Deno.mkdirSync(`${daemon.folder.path}/pid`);
+  // Who may write the file, and has it locked, names another's process.
+  const script = 'exec 9<>"$1"; flock 9; echo "$2" >&9; echo locked; exec sleep 60';
+  await using holder = new Process("sh", ["-c", script, "sh", daemon.pidfile, "999999"]);
+  await holder.line(/^locked$/);
+  for (const verb of ["stop", "reload", "start"]) {
+    const { code, output } = await daemon.run(verb);
+    assertEquals(code, 1);
+    assertMatch(output, /is locked, and process 999999, which it names, is gone\. .*fuser /);
+  }
+  if (Deno.uid() !== 0) return;
+  Deno.writeTextFileSync(daemon.pidfile, String(Deno.pid));
+  Deno.chownSync(daemon.pidfile, 65534, 65534);
+  assertMatch((await daemon.run("stop")).output, /belongs to somebody else than the file/);
+});
+
+Deno.test("stop tells who keeps the pidfile locked after the end, and kills nobody for it", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  // It waits for the overseer's lock, and has it before anybody who asks for it later.
+  await using waiter = new Process("flock", ["--no-fork", daemon.pidfile, "sleep", "60"]);
+  await until(() => Deno.readTextFileSync("/proc/locks").includes(` WRITE ${waiter.pid} `));
+  const { code, output } = await daemon.run("stop");
+  assertEquals(code, 1);
+  assertMatch(output, /Stopped\. Somebody else keeps pidfile .* locked \(fuser /);
+  assertEquals(output.includes("SIGKILL"), false);
   assertEquals(daemon.members(), []);
 });

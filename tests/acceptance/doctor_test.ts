@@ -129,7 +129,10 @@ Deno.test("a service that does not run is told with how to start it, and what de
   const report = await doctor(writeConfig(folder));
   assertEquals(report.code, 1);
   assertEquals(steps(report, "failed"), ["service"]);
-  assertEquals(fault(report, "service"), "Aphlict does not run. aphlict start");
+  assertEquals(
+    fault(report, "service"),
+    "Aphlict does not run. aphlict start; under systemd: systemctl start aphlict",
+  );
   for (const step of ["admin server", "client server", "WebSocket", "message"]) {
     assert(steps(report, "skipped").includes(step), step);
   }

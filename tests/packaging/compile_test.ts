@@ -67,3 +67,11 @@ Deno.test("where denort is missing, it is said how to get it", async () => {
     /^Cannot compile: "deno compile" needs denort, .*DENORT_BIN names \/nonexistent\/denort, .*\/v\d+\.\d+\.\d+\/denort-.*\.zip /,
   );
 });
+
+Deno.test("the path on the other host is an absolute one that a permission can name", async () => {
+  for (const path of ["/etc/x,/", "/etc/a\nb", "a.json"]) {
+    const { code, output } = await compile("--dry-run", "--installed-as", path);
+    assertEquals(code, 1);
+    assertMatch(output, /is no absolute path, which --installed-as takes\./);
+  }
+});

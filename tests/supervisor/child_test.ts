@@ -56,3 +56,24 @@ Deno.test("of what a service said last ten lines are kept, of 300 characters eac
     [3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map((n) => `${n} ${long}`.slice(0, 300)),
   );
 });
+
+Deno.test("where a service listens, and as which process, is not taken from its word", async () => {
+  const lie = '{"type":"listening","pid":1,"urls":["http://127.0.0.1:9/secret/"]}';
+  const child = childOf(`read -r config; echo '${lie}'; read -r line`);
+  assertEquals(await child.start, {
+    type: "listening",
+    pid: child.pid,
+    urls: ["ws://0.0.0.0:22280/", "http://127.0.0.1:22281/"],
+  });
+  await child.stop(30_000);
+});
+
+Deno.test("what a service says steers no terminal", async () => {
+  const shown: string[] = [];
+  const script = `printf '\\033]0;owned\\007\\n' >&2; read -r config
+    echo '{"type":"failed","problems":["\\u001b[2J"]}'`;
+  const child = new Child("sh", ["-c", script], CONFIG, {}, (line) => shown.push(line));
+  assertEquals(await child.start, { type: "failed", problems: ["\\u{1b}[2J"] });
+  await child.ended;
+  assertEquals(shown, ["\\u{1b}]0;owned\\u{7}"]);
+});

@@ -152,7 +152,10 @@ Deno.test("restart leaves to systemd what systemd has started", async () => {
   const before = await processes(machine);
   const { code, output } = await machine.run("aphlict", "restart");
   assertEquals(code, 1);
-  assertMatch(output, /Restart it there: systemctl restart aphlict\./);
+  assertEquals(output, "aphlict: systemd runs it here: systemctl restart aphlict");
+  const other = await machine.run("aphlict", "restart", "--config", CONFIG);
+  assertEquals(other.code, 1);
+  assertMatch(other.output, /Restart it there: systemctl restart aphlict\./);
   assertEquals(await processes(machine), before);
 });
 
@@ -208,7 +211,12 @@ Deno.test("where a policy forbids to start services it is installed in silence",
 Deno.test("removing it ends one that root has started by hand", async () => {
   await using machine = await installed();
   await machine.call("systemctl", "stop", "aphlict");
-  await machine.call("aphlict", "start");
+  const refused = await machine.run("aphlict", "start");
+  assertEquals(refused, {
+    code: 1,
+    output: "aphlict: systemd runs it here: systemctl start aphlict",
+  });
+  await machine.call("aphlict", "start", "--config", CONFIG);
   const { overseer } = await processes(machine);
   await machine.call("dpkg", "--remove", "aphlict");
   assertEquals((await machine.run("test", "-e", `/proc/${overseer}`)).code, 1);

@@ -30,6 +30,8 @@ import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
 /** An end of the service is mentioned for this long, in ms. */
 const RECENT_MS = 3_600_000;
 
+const START_HINT = "aphlict start; under systemd: systemctl start aphlict";
+
 const MUTE = `takes connections, and does not answer within ${PATIENCE_MS / 1000} s`;
 
 /** How {@linkcode inspect} says that a file is there, and not for the user that looks at it. */
@@ -257,7 +259,7 @@ function examineService(
     if (isSilent) {
       return findings.fail(step, `No overseer runs, and what has the port ${MUTE}.`, SILENCE_HINT);
     }
-    if (told === null) return findings.fail(step, "Aphlict does not run.", "aphlict start");
+    if (told === null) return findings.fail(step, "Aphlict does not run.", START_HINT);
     const up = formatDuration(Math.round(told.now.uptimeMs / 1000));
     findings.ok(step, `It runs without an overseer (aphlict serve), up ${up}.`);
   } else if (state === null) {
