@@ -13,11 +13,13 @@ export class SignalError extends Error {
  * Sends a signal to a process, or to a group by its negative number. One that has ended meanwhile is as
  * good as told.
  *
+ * @returns Whether there was such a process.
  * @throws {SignalError} If this user may not.
  */
-export function signal(target: number, name: Deno.Signal): void {
+export function signal(target: number, name: Deno.Signal): boolean {
   try {
     Deno.kill(target, name);
+    return true;
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied) {
       throw new SignalError(
@@ -28,5 +30,6 @@ export function signal(target: number, name: Deno.Signal): void {
       );
     }
     if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return false;
   }
 }

@@ -24,7 +24,6 @@ import {
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
-import { requireOwn } from "./owner.ts";
 import { complain, print } from "./output.ts";
 import { refusesRoot } from "./root.ts";
 
@@ -49,10 +48,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
   // What stays running may be looked at from anywhere.
   const config = { ...named, path: resolve(named.path) };
   const pid = holderOf(config.pidfile);
-  if (pid !== null) {
-    requireOwn(pid, config.pidfile);
-    return fail([alreadyRunning(config, pid)]);
-  }
+  if (pid !== null) return fail([alreadyRunning(config, pid)]);
   makeFolders(config);
   // A killed overseer has left it.
   const former = readState(config.pidfile)?.service?.pid;
@@ -116,7 +112,8 @@ export async function startWith(named: Config, { program, options }: Invocation)
 export function alreadyRunning({ pidfile }: Config, pid: number | null): string {
   const who = pid === null ? "" : ` (overseer ${pid})`;
   return `Aphlict is already running${who}, as pidfile ${pidfile} tells. ` +
-    "Use `aphlict restart` to restart it, or `aphlict reload` for a changed configuration.";
+    "Use `aphlict restart` to restart it, or `aphlict reload` for a changed configuration. If it does not " +
+    `run, somebody else has the file locked: fuser ${pidfile}`;
 }
 
 async function firstReport(

@@ -9,7 +9,7 @@ import { readState } from "../supervisor/state.ts";
 import { released, removeStale } from "../supervisor/pidfile.ts";
 import { within } from "../within.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
-import { isGone, requireOwn } from "./owner.ts";
+import { requireOwn } from "./owner.ts";
 import { complain, print } from "./output.ts";
 import { findRunning } from "./running.ts";
 import { signal } from "./signal.ts";
@@ -53,16 +53,16 @@ export async function stopRunning(pidfile: string, pid: number): Promise<number>
     print("Stopped.");
     return EXIT.done;
   }
-  if (isGone(pid)) {
+  // The group first: a service that is stuck, too, would not notice that its overseer is gone.
+  const targets = ownGroup && pid > 1 ? [-pid, pid] : [pid];
+  if (!targets.map((target) => signal(target, "SIGKILL")).includes(true)) {
     complain(
       `Stopped. Somebody else keeps pidfile ${pidfile} locked (fuser ${pidfile}), which keeps Aphlict from ` +
         "being started.",
     );
     return EXIT.failed;
   }
-  complain(`It did not stop within ${limitMs / 1000} s: sending SIGKILL.`);
-  // The group first: a service that is stuck, too, would not notice that its overseer is gone.
-  for (const target of ownGroup && pid > 1 ? [-pid, pid] : [pid]) signal(target, "SIGKILL");
+  complain(`It did not stop within ${limitMs / 1000} s: sent SIGKILL.`);
   if (await within(KILL_LIMIT_MS, end)) {
     print(ownGroup ? "Killed." : "Killed. Its service, if there is one, ends by itself.");
     return EXIT.done;

@@ -6,7 +6,7 @@ import { DENIED, FORBIDDEN, type Values, valuesOf } from "./forbidden.ts";
 import { Process } from "./process.ts";
 import { freePorts } from "./ports.ts";
 import { writeConfig } from "./server.ts";
-import { programArguments, ROOT } from "./program.ts";
+import { APHLICT, PROGRAM, programArguments, ROOT } from "./program.ts";
 
 /**
  * Runs code in the program's own process, before the program itself, under the flags derived from a
@@ -37,6 +37,32 @@ async function underDerivedFlags(code: (values: Values) => string): Promise<stri
 for (const [deed, code] of Object.entries(FORBIDDEN)) {
   Deno.test(`under its derived flags the service cannot ${deed}`, async () => {
     assertMatch(await underDerivedFlags(code), DENIED);
+  });
+}
+
+if (PROGRAM.kind === "bundle") {
+  Deno.test("a bundle's service finds no place in which the runtime keeps what needs no permission", async () => {
+    using folder = new Folder();
+    const { path } = writeConfig(folder);
+    await using service = new Process(APHLICT, ["serve", "--config", path], {
+      env: { DENO: Deno.execPath(), DENO_V8_FLAGS: "--prof" },
+    });
+    await service.line(/Permissions: /);
+    const environment = Deno.readTextFileSync(`/proc/${service.pid}/environ`).split("\0");
+    assertEquals(environment.filter((pair) => pair.startsWith("DENO_V8_FLAGS=")), []);
+    const [kept = ""] = environment.filter((pair) => pair.startsWith("DENO_DIR="));
+    const probe = folder.write(
+      "probe.js",
+      `const cache = await caches.open("x");
+      await cache.put("http://127.0.0.1/", new Response("kept"));`,
+    );
+    await using storing = new Process(
+      Deno.execPath(),
+      programArguments([...serviceFlags(loadConfig(path)), `--preload=${probe}`], "version", path),
+      { env: { DENO_DIR: kept.replace("DENO_DIR=", "") } },
+    );
+    await storing.ended();
+    assertMatch(storing.output, /Failed to create cache storage directory/);
   });
 }
 
