@@ -89,12 +89,13 @@ interface Entry {
 /** Where the documents are, as the repository has them, so that their links lead somewhere. */
 const DOCUMENTS = "usr/share/doc/aphlict";
 
-/** The documents, and what they lead to. */
+/** The documents, and what they lead to; what else lies in `conf` is the builder's own. */
 export function documents(): string[] {
   return [
     ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Dockerfile", "bench/README.md"],
+    ...["conf/aphlict.default.json", "conf/aphlict.local.json"],
     ...filesIn("docs"),
-    ...filesIn("conf"),
+    ...filesIn("conf/examples"),
   ];
 }
 

@@ -92,6 +92,8 @@ function main(): void {
   Deno.writeTextFileSync(MAN_PAGE, manPage(COMMANDS, VERSION));
   Deno.writeTextFileSync(COMPLETION, bashCompletion(COMMANDS));
   Deno.copyFileSync("LICENSE", `${DIST}/LICENSE`);
+  // Of what an executable contains.
+  Deno.copyFileSync("packaging/deno.txt", `${DIST}/deno.licenses.txt`);
   const lacking = compileOne();
   const files = readFiles(DIST);
   const sums = checksums(files);
