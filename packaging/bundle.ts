@@ -137,7 +137,8 @@ function main(): void {
   const loaded = loadConfig(config);
   const variables = Object.entries(telemetryEnvironment(loaded)).map((pair) => pair.join("="));
   const command = shellQuote([
-    ...variables.length > 0 ? ["env", ...variables] : [],
+    // The launcher sets these.
+    ...["env", "DENO_DIR=/dev/null/none", ...variables],
     "deno",
     ...denoArguments(program, serviceFlags(loaded), ["serve", "--config", config]),
   ]);

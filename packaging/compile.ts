@@ -88,11 +88,11 @@ export function compile(config: Config): void {
 /** A configuration, under the name that it has on the host that runs what is compiled for it. */
 export function configFor(path: string, installedAs: string): Config {
   const fault = pathFault(installedAs);
-  if (fault !== null || !isAbsolute(installedAs)) {
-    throw new BuildError(
-      `${quote(installedAs)} is no absolute path, which --installed-as takes. ${fault ?? ""}`
-        .trimEnd(),
-    );
+  if (fault !== null) {
+    throw new BuildError(`${quote(installedAs)} is not a path. ${fault}`.trimEnd());
+  }
+  if (!isAbsolute(installedAs)) {
+    throw new BuildError(`${quote(installedAs)} is no absolute path, which --installed-as takes.`);
   }
   return { ...loadConfig(path), path: installedAs };
 }

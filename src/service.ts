@@ -152,8 +152,11 @@ export async function startService(
   if (config.telemetry !== null && !exportMetrics(() => sight.snapshot())) {
     log.warning(
       '"telemetry" is set, and nothing is exported: this process was started without {variables} in its ' +
-        "environment, which bin/aphlict sets.",
-      { variables: Object.keys(telemetryEnvironment(config)).join(", ") },
+        "environment. bin/aphlict sets them; for an executable its unit does.",
+      {
+        variables: Object.entries(telemetryEnvironment(config)).map((pair) => pair.join("="))
+          .join(" "),
+      },
     );
   }
   return new RunningService(

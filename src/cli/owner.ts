@@ -18,12 +18,23 @@ const ASK = '[ /proc/self -ef "/proc/$$" ] && exec stat -c %u "/proc/$1"';
  */
 export function requireOwn(pid: number, pidfile: string): void {
   if (!isRoot()) return;
+  const mine = ownerOfFile(pidfile);
   const owner = ownerOf(pid);
-  if (owner === null || owner === Deno.statSync(pidfile).uid) return;
+  if (mine === null || owner === null || owner === mine) return;
   throw new PidfileError(
     `Pidfile ${pidfile} names process ${pid}, which belongs to somebody else than the file: it was not ` +
       `touched. Find out who has the file locked (fuser ${pidfile}), and end that.`,
   );
+}
+
+/** The user id of a file; `null` when it is gone meanwhile. */
+function ownerOfFile(path: string): number | null {
+  try {
+    return Deno.statSync(path).uid;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
 }
 
 /** The user id of a process; `null` when there is no telling. The runtime itself may not look into `/proc`. */

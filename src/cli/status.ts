@@ -20,7 +20,8 @@ import { complain, print } from "./output.ts";
 import { connectable, type Place } from "../reach/place.ts";
 import { explainDenial } from "../reach/refusal.ts";
 import { firstAnswer, NobodyAnswers } from "./admin.ts";
-import { findRunning } from "./running.ts";
+import { PidfileError } from "../supervisor/pidfile.ts";
+import { findRunning, type Running } from "./running.ts";
 
 /** Tells whether Aphlict runs, and how it is. */
 export const status: Command = {
@@ -70,13 +71,23 @@ async function findReport(invocation: Invocation): Promise<StatusReport | null> 
   if (invocation.program.kind === "compiled") {
     return await reportAlone(loadConfig(configPath(invocation)));
   }
-  const { pid, pidfile, config } = findRunning(invocation);
+  let running: Running;
+  try {
+    running = findRunning(invocation);
+  } catch (error) {
+    if (!(error instanceof PidfileError)) throw error;
+    // Its folder may be closed to this user. The admin server tells everybody.
+    const report = await reportAlone(loadConfig(configPath(invocation)));
+    if (report === null) throw error;
+    return report;
+  }
+  const { pid, pidfile, config } = running;
   if (pid === null) return config && await reportAlone(config);
   const state = readState(pidfile);
   return reportOf(pid, pidfile, state, await askAdmin(pidfile, state?.service?.urls ?? []));
 }
 
-/** Of a service without an overseer; `null` when none answers. */
+/** Of a service whose overseer is not known; `null` when none answers. */
 async function reportAlone(config: Config): Promise<StatusReport | null> {
   let told: ConsoleData;
   try {
@@ -135,7 +146,7 @@ function textOf(report: StatusReport): string {
   }
   const lines = overseer === null
     ? [
-      "Aphlict is running, without an overseer.",
+      "Aphlict is running. There is no overseer, or it is not to be seen.",
       `service     up ${formatDuration(uptime.service)}`,
     ]
     : [

@@ -17,6 +17,9 @@ import { signal } from "./signal.ts";
 /** How long the overseer may take to stop, beyond the drain, in ms: 10 s with the default drain. */
 const LIMIT_MS = 8000;
 
+/** How long it takes at most to see the end of a process that has ended, in ms. */
+const SHORT_MS = 500;
+
 /** How long the end of a killed process may take, in ms: it has work in the kernel, at most. */
 const KILL_LIMIT_MS = 10_000;
 
@@ -47,22 +50,22 @@ export async function stopRunning(pidfile: string, pid: number): Promise<number>
   // Asked before the signal, while the pidfile is surely there.
   const end = released(pidfile);
   print(`Stopping Aphlict (overseer ${pid})...`);
-  signal(pid, "SIGTERM");
   const limitMs = drain * 1000 + LIMIT_MS;
-  if (await within(limitMs, end)) {
+  if (await within(signal(pid, "SIGTERM") ? limitMs : SHORT_MS, end)) {
     print("Stopped.");
     return EXIT.done;
   }
   // The group first: a service that is stuck, too, would not notice that its overseer is gone.
   const targets = ownGroup && pid > 1 ? [-pid, pid] : [pid];
-  if (!targets.map((target) => signal(target, "SIGKILL")).includes(true)) {
+  const isThere = targets.map((target) => signal(target, "SIGKILL")).includes(true);
+  if (isThere) complain(`It did not stop within ${limitMs / 1000} s: sent SIGKILL.`);
+  else if (!await within(SHORT_MS, end)) {
     complain(
-      `Stopped. Somebody else keeps pidfile ${pidfile} locked (fuser ${pidfile}), which keeps Aphlict from ` +
-        "being started.",
+      `There is no process ${pid} here (any more), and somebody has pidfile ${pidfile} locked: another ` +
+        `container, or this tells who: fuser ${pidfile}`,
     );
     return EXIT.failed;
   }
-  complain(`It did not stop within ${limitMs / 1000} s: sent SIGKILL.`);
   if (await within(KILL_LIMIT_MS, end)) {
     print(ownGroup ? "Killed." : "Killed. Its service, if there is one, ends by itself.");
     return EXIT.done;

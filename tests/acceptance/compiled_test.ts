@@ -124,7 +124,7 @@ for (const way of WAYS) {
     assertEquals(await executable.run("health"), { code: 0, output: "ready" });
     const status = await executable.run("status");
     assertEquals(status.code, 0);
-    assertMatch(status.output, /^Aphlict is running, without an overseer\.\nservice +up /);
+    assertMatch(status.output, /^Aphlict is running\. There is no overseer.*\nservice +up /);
     assertStringIncludes(status.output, "\nbrowsers    1 connected, 1 in all\n");
     const { running, overseer } = JSON.parse((await executable.run("status", "--json")).output);
     assertEquals([running, overseer], [true, null]);

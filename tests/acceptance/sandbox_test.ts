@@ -40,16 +40,35 @@ for (const [deed, code] of Object.entries(FORBIDDEN)) {
   });
 }
 
+Deno.test("nothing in the environment of a start brings code or a debugger into the service", async () => {
+  using folder = new Folder();
+  const { path } = writeConfig(folder);
+  const foreign = folder.write("foreign.cjs", 'console.log("FOREIGN CODE");');
+  const [port = 0] = freePorts(1);
+  await using service = new Process(APHLICT, ["serve", "--config", path], {
+    env: {
+      DENO: Deno.execPath(),
+      DENO_V8_FLAGS: "--prof",
+      DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}`,
+      NODE_OPTIONS: `--require ${foreign} --inspect=127.0.0.1:${port}`,
+    },
+  });
+  await service.line(/Permissions: /);
+  assertEquals(/FOREIGN CODE/.test(service.output), false);
+  Deno.listen({ hostname: "127.0.0.1", port }).close();
+  const environment = Deno.readTextFileSync(`/proc/${service.pid}/environ`);
+  assertEquals(/(NODE_OPTIONS|DENO_V8_FLAGS|DENO_SERVE_ADDRESS)=/.test(environment), false);
+});
+
 if (PROGRAM.kind === "bundle") {
   Deno.test("a bundle's service finds no place in which the runtime keeps what needs no permission", async () => {
     using folder = new Folder();
     const { path } = writeConfig(folder);
     await using service = new Process(APHLICT, ["serve", "--config", path], {
-      env: { DENO: Deno.execPath(), DENO_V8_FLAGS: "--prof" },
+      env: { DENO: Deno.execPath() },
     });
     await service.line(/Permissions: /);
     const environment = Deno.readTextFileSync(`/proc/${service.pid}/environ`).split("\0");
-    assertEquals(environment.filter((pair) => pair.startsWith("DENO_V8_FLAGS=")), []);
     const [kept = ""] = environment.filter((pair) => pair.startsWith("DENO_DIR="));
     const probe = folder.write(
       "probe.js",

@@ -288,7 +288,7 @@ Deno.test("a compiled executable takes its place with the example for systemd", 
   await untilReady(machine);
   assertMatch(
     await machine.call("aphlict", "status"),
-    /^Aphlict is running, without an overseer\./,
+    /^Aphlict is running\. There is no overseer/,
   );
   await machine.call("systemctl", "reload", "aphlict");
   await until(async () =>
