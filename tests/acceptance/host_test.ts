@@ -140,6 +140,11 @@ if (Deno.uid() === 0) {
     }
     assertEquals((await run("status")).code, 0);
     assertEquals(daemon.members(), before);
+    // The admin server tells who may not look at the pidfile.
+    Deno.chmodSync(`${daemon.folder.path}/pid`, 0o700);
+    const { code, output } = await run("status");
+    assertEquals(code, 0, output);
+    assertMatch(output, /^Aphlict is running\. There is no overseer, or it is not to be seen\./);
   });
 
   Deno.test("another user's doctor says whose files it cannot look at, and calls nothing broken", async () => {
