@@ -133,7 +133,7 @@ export async function portHolder(
   const urls = isOverseen ? readState(pidfile)?.service?.urls : await urlsOfService(config);
   // Nobody knows then: what cannot be bound says so at the start.
   if (urls === undefined) return () => true;
-  const ports = new Set(urls.map((url) => portOf(new URL(url))));
+  const ports = new Set(urls.flatMap((url) => URL.parse(url) ?? []).map(portOf));
   return (port) => ports.has(port);
 }
 

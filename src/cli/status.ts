@@ -9,7 +9,7 @@ import { readState, type State } from "../supervisor/state.ts";
 import { ask } from "../reach/ask.ts";
 import { objectOf } from "../json.ts";
 import type { ConsoleData } from "../admin/console.ts";
-import type { Config } from "../config/config.ts";
+import { type Config, urlOf } from "../config/config.ts";
 import { printable } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
@@ -109,7 +109,8 @@ async function reportAlone(config: Config): Promise<StatusReport | null> {
     lastReload: null,
     complaint: null,
     listening,
-    counters: await askAdmin(config.pidfile, listening),
+    // Where the configuration says, and not where a service says that has been taken over.
+    counters: await askAdmin(config.pidfile, config.servers.map(urlOf)),
   };
 }
 

@@ -482,3 +482,30 @@ for (
     assertMatch(output, answer);
   });
 }
+
+Deno.test("status and check go where the configuration says, whatever a service says of itself", async () => {
+  using folder = new Folder();
+  const { path, admin } = writeFresh(folder);
+  const [elsewhere = 0] = freePorts(1);
+  const asked: string[] = [];
+  const serve = (port: number) =>
+    Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, (request) => {
+      const { pathname } = new URL(request.url);
+      asked.push(`${port}${pathname}`);
+      const servers = [`http://127.0.0.1:${elsewhere}/secret/`, "\u001b[2J"]
+        .map((url) => ({ listening: true, url }));
+      const now = { uptimeMs: 1, servers, peers: [], hub: {}, process: {}, log: {} };
+      return Response.json(
+        pathname === "/status/"
+          ? { version: 7 }
+          : { now, samples: [], messages: [], configuration: {} },
+      );
+    });
+  await using _service = serve(admin);
+  await using _elsewhere = serve(elsewhere);
+  const status = await aphlict("status", "--config", path);
+  assertMatch(status.output, /^Aphlict is running\. There is no overseer/);
+  assertStringIncludes(status.output, "listening   \\u{1b}[2J");
+  await aphlict("check", "--config", path);
+  assertEquals([...new Set(asked)].sort(), [`${admin}/console/data/`, `${admin}/status/`].sort());
+});
