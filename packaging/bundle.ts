@@ -10,7 +10,7 @@ import { CONFIG_OPTION } from "../src/cli/command.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { serviceFlags, shellQuote } from "../src/config/permissions.ts";
 import { denoArguments } from "../src/config/program.ts";
-import { telemetryEnvironment } from "../src/config/telemetry.ts";
+import { telemetryVariables } from "../src/config/telemetry.ts";
 import { VERSION } from "../src/version.ts";
 import { BuildError, say, sha256, write } from "./dist.ts";
 
@@ -135,10 +135,9 @@ function main(): void {
   if (config === undefined) return;
   const program = { kind: "bundle", path: BUNDLE } as const;
   const loaded = loadConfig(config);
-  const variables = Object.entries(telemetryEnvironment(loaded)).map((pair) => pair.join("="));
   const command = shellQuote([
     // The launcher sets these.
-    ...["env", "DENO_DIR=/dev/null/none", ...variables],
+    ...["env", "DENO_DIR=/dev/null/none", ...telemetryVariables(loaded)],
     "deno",
     ...denoArguments(program, serviceFlags(loaded), ["serve", "--config", config]),
   ]);

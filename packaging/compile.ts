@@ -13,8 +13,8 @@ import { pathFault } from "../src/config/files.ts";
 import { defaultConfigPath, loadConfig } from "../src/config/load.ts";
 import type { Config } from "../src/config/config.ts";
 import { serviceFlags, servicePermissions, shellQuote } from "../src/config/permissions.ts";
-import { telemetryEnvironment } from "../src/config/telemetry.ts";
-import { builtFor } from "../src/config/program.ts";
+import { telemetryVariables } from "../src/config/telemetry.ts";
+import { ALONE, builtFor } from "../src/config/program.ts";
 import { VERSION } from "../src/version.ts";
 import { BUNDLE } from "./bundle.ts";
 import { BuildError, checksum, say, sha256 } from "./dist.ts";
@@ -52,7 +52,7 @@ export function compileArguments(config: Config, bundle: string, executable: str
   }
   return [
     "compile",
-    ...["--quiet", "--no-check", "--no-config", "--no-remote", "--no-npm"],
+    ...["--quiet", "--no-check", ...ALONE],
     // Which it would keep in /tmp under a name that anybody can guess, and write for it.
     "--no-code-cache",
     ...serviceFlags(config),
@@ -77,7 +77,7 @@ export function compile(config: Config): void {
   const content = Deno.readFileSync(EXECUTABLE);
   checksum(EXECUTABLE, content);
   say(`${EXECUTABLE}  for ${config.path}, sha256 ${sha256(content)}`);
-  const variables = Object.entries(telemetryEnvironment(config)).map((pair) => pair.join("="));
+  const variables = telemetryVariables(config);
   if (variables.length > 0) {
     say(
       `Its "telemetry" takes this in its environment, which it may not set: ${variables.join(" ")}`,

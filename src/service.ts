@@ -19,7 +19,7 @@ import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
 import { LagMeter } from "./metrics/lag.ts";
 import { Server, StartError } from "./server.ts";
-import { telemetryEnvironment } from "./config/telemetry.ts";
+import { telemetryVariables } from "./config/telemetry.ts";
 import { exportMetrics } from "./telemetry.ts";
 import { type Host, Sight, type Watched } from "./sight.ts";
 
@@ -153,10 +153,7 @@ export async function startService(
     log.warning(
       '"telemetry" is set, and nothing is exported: this process was started without {variables} in its ' +
         "environment. bin/aphlict sets them; for an executable its unit does.",
-      {
-        variables: Object.entries(telemetryEnvironment(config)).map((pair) => pair.join("="))
-          .join(" "),
-      },
+      { variables: telemetryVariables(config).join(" ") },
     );
   }
   return new RunningService(

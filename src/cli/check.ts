@@ -27,7 +27,7 @@ import {
 } from "../config/tls.ts";
 import type { Program } from "../config/program.ts";
 import { readToken, TokenError } from "../config/token.ts";
-import { portOf } from "../reach/place.ts";
+import { portsOf } from "../reach/place.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
@@ -133,7 +133,7 @@ export async function portHolder(
   const urls = isOverseen ? readState(pidfile)?.service?.urls : await urlsOfService(config);
   // Nobody knows then: what cannot be bound says so at the start.
   if (urls === undefined) return () => true;
-  const ports = new Set(urls.flatMap((url) => URL.parse(url) ?? []).map(portOf));
+  const ports = portsOf(urls);
   return (port) => ports.has(port);
 }
 

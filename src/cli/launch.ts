@@ -8,7 +8,7 @@ import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { overseerFlags, serviceFlags, shellQuote } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
-import { telemetryEnvironment } from "../config/telemetry.ts";
+import { telemetryVariables } from "../config/telemetry.ts";
 import { UsageError } from "./args.ts";
 import {
   AS_ROOT_OPTION,
@@ -74,10 +74,8 @@ function becomeDeno(
   const chosen = options.has(CONFIG_OPTION.name) ? "" : ` --config ${shellQuote([config.path])}`;
   const folders = foldersOf(config);
   // The overseer tells its service.
-  const variables = verb === "run" ? [] : Object.entries(telemetryEnvironment(config));
-  const environment = variables.length === 0
-    ? ""
-    : `env ${shellQuote(variables.map((pair) => pair.join("=")))} `;
+  const variables = verb === "run" ? [] : telemetryVariables(config);
+  const environment = variables.length === 0 ? "" : `env ${shellQuote(variables)} `;
   return `mkdir -p -- ${shellQuote(folders)} && exec ${environment}${command} ` +
     `--${OPEN_FILES_OPTION.name} "$(ulimit -Hn)" "$@"${chosen}`;
 }

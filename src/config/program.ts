@@ -27,6 +27,9 @@ export interface Compiled {
 /** Where a program that is no clone of the repository has its configuration. */
 export const SYSTEM_CONFIG = "/etc/aphlict/aphlict.json";
 
+/** Flags of deno for what needs nothing around it: no settings, no registry. */
+export const ALONE = ["--no-config", "--no-remote", "--no-npm"];
+
 /** Begins the argument that the compiler puts before those of who runs the executable. */
 const BUILT_FOR = "--built-for=";
 
@@ -62,9 +65,7 @@ export function denoArguments(
 ): string[] {
   return [
     "run",
-    ...program.kind === "bundle"
-      ? ["--no-config", "--no-remote", "--no-npm"]
-      : [`--config=${join(dirname(program.path), "deno.json")}`],
+    ...program.kind === "bundle" ? ALONE : [`--config=${join(dirname(program.path), "deno.json")}`],
     ...flags,
     program.path,
     ...command,

@@ -26,3 +26,8 @@ export function telemetryEnvironment({ telemetry }: Config): Readonly<Record<str
     OTEL_EXPORTER_OTLP_TIMEOUT: `${EXPORT_LIMIT_MS}`,
   };
 }
+
+/** The same as a shell, `env` and systemd take it: `NAME=value`. */
+export function telemetryVariables(config: Config): string[] {
+  return Object.entries(telemetryEnvironment(config)).map((pair) => pair.join("="));
+}

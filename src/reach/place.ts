@@ -70,6 +70,11 @@ export function portOf({ port, protocol }: URL): number {
   return port !== "" ? Number(port) : /^(https|wss):$/.test(protocol) ? 443 : 80;
 }
 
+/** The ports of URLs; what is none has none. */
+export function portsOf(urls: readonly string[]): ReadonlySet<number> {
+  return new Set(urls.flatMap((url) => URL.parse(url) ?? []).map(portOf));
+}
+
 /** The host of a URL as it is connected to: IPv6 without brackets. */
 export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, "$1");

@@ -29,7 +29,7 @@ const WAYS: readonly Way[] = [
 ];
 
 /** An executable, its configuration and their folder. Dispose of it. */
-class Executable implements AsyncDisposable {
+class Executable implements Disposable {
   readonly folder = new Folder();
   readonly written: Written;
   readonly #way: Way;
@@ -82,8 +82,7 @@ class Executable implements AsyncDisposable {
     return process.output;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.resolve();
+  [Symbol.dispose](): void {
     this.folder[Symbol.dispose]();
   }
 }
@@ -93,7 +92,7 @@ for (const way of WAYS) {
     Deno.test(`an executable (${way}) ${name}`, body);
 
   test("says that it is compiled, and for what", async () => {
-    await using executable = await Executable.make(way);
+    using executable = await Executable.make(way);
     assertMatch((await executable.run("version")).output, /^aphlict \S+ \(compiled, deno /);
     const { output } = await executable.run("serve", "--config", "/etc/other.json");
     assertEquals(
@@ -106,7 +105,7 @@ for (const way of WAYS) {
   });
 
   test("serves, and answers every question about it without an overseer", async () => {
-    await using executable = await Executable.make(way);
+    using executable = await Executable.make(way);
     const { client, admin, path } = executable.written;
     assertEquals((await executable.run("status")).output, "Aphlict is not running.");
     assertMatch((await executable.run("health")).output, /^Not ready: .* nothing listens there\./);
@@ -158,7 +157,7 @@ for (const way of WAYS) {
     ] as const
   ) {
     test(`says what does the work of ${verb}, which it may not`, async () => {
-      await using executable = await Executable.make(way);
+      using executable = await Executable.make(way);
       const { code, output } = await executable.run(verb);
       assertEquals(code, 1);
       assertMatch(
@@ -169,7 +168,7 @@ for (const way of WAYS) {
   }
 
   test("says what it may not do for a configuration that has changed since", async () => {
-    await using executable = await Executable.make(way);
+    using executable = await Executable.make(way);
     const { path, client } = executable.written;
     const [other = 0] = freePorts(1);
     const config = JSON.parse(Deno.readTextFileSync(path));
@@ -189,7 +188,7 @@ for (const way of WAYS) {
   });
 
   test("names the bundle for an address that its configuration does not name", async () => {
-    await using executable = await Executable.make(way);
+    using executable = await Executable.make(way);
     for (const verb of [["doctor"], ["listen", "A"]]) {
       const { code, output } = await executable.run(
         ...verb,
@@ -202,7 +201,7 @@ for (const way of WAYS) {
   });
 
   test("names the bundle for an authority that its configuration does not name", async () => {
-    await using executable = await Executable.make(way);
+    using executable = await Executable.make(way);
     const url = `ws://127.0.0.1:${executable.written.client}/`;
     const { code, output } = await executable.run(
       "listen",
@@ -220,7 +219,7 @@ for (const way of WAYS) {
   });
 
   test("serves with telemetry set, and says that nothing is exported without its environment", async () => {
-    await using executable = await Executable.make(way, { telemetry: "http://127.0.0.1:4318" });
+    using executable = await Executable.make(way, { telemetry: "http://127.0.0.1:4318" });
     await using service = executable.launch("serve");
     await service.line(/WARNING "telemetry" is set, and nothing is exported: .*OTEL_DENO/);
     await service.line(/Permissions: /);
@@ -228,7 +227,7 @@ for (const way of WAYS) {
   });
 
   test("leaves nothing where everybody may write, under a name that everybody can guess", async () => {
-    await using executable = await Executable.make(way);
+    using executable = await Executable.make(way);
     await using service = executable.launch("serve");
     await service.line(/Permissions: /);
     service.kill("SIGTERM");
@@ -238,7 +237,7 @@ for (const way of WAYS) {
   });
 
   test("takes up a renewed configuration by SIGHUP, as far as its permissions go", async () => {
-    await using executable = await Executable.make(way);
+    using executable = await Executable.make(way);
     const { path } = executable.written;
     await using service = executable.launch("serve");
     await service.line(/Permissions: /);
@@ -251,7 +250,7 @@ for (const way of WAYS) {
   for (const [deed, code] of Object.entries(FORBIDDEN)) {
     test(`cannot ${deed}`, async () => {
       const [peer = 0, other = 0] = freePorts(2);
-      await using executable = await Executable.make(way, {
+      using executable = await Executable.make(way, {
         cluster: [{ host: "127.0.0.1", port: peer, protocol: "http" }],
       });
       const values = valuesOf(executable.written, { peer, other });

@@ -252,15 +252,27 @@ Deno.test("a public address that leads nowhere is told: its name, its port, its 
   }
 });
 
-Deno.test("a proxy that never answers is given up on", async () => {
-  using folder = new Folder();
-  const written = writeConfig(folder);
-  await using _service = await serve(written);
-  // The system takes connections for it, which nobody ever reads.
-  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const report = await doctor(written, "--url", `ws://127.0.0.1:${silent.addr.port}/`);
-  assertMatch(fault(report, "public WebSocket"), /does not answer within 5 s/);
-});
+for (
+  const [what, scheme, step, told] of [
+    ["a proxy that never answers", "ws", "public WebSocket", /does not answer within 5 s/],
+    [
+      "a public address that takes connections and speaks no TLS",
+      "wss",
+      "public certificate",
+      /does not speak TLS within 5 s\. Look what/,
+    ],
+  ] as const
+) {
+  Deno.test(`${what} is given up on, and told as that`, async () => {
+    using folder = new Folder();
+    const written = writeConfig(folder);
+    await using _service = await serve(written);
+    // The system takes connections for it, which nobody ever reads.
+    using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const report = await doctor(written, "--url", `${scheme}://127.0.0.1:${silent.addr.port}/`);
+    assertMatch(fault(report, step), told);
+  });
+}
 
 Deno.test("a certificate that browsers refuse is told with the reason", async () => {
   const authority = makeAuthority("Test");
@@ -553,15 +565,6 @@ Deno.test("a collector that takes nothing is a warning with the reason, and one 
   assertEquals(asked[0], 'POST /200/v1/metrics {"resourceMetrics":[]}');
   const { findings } = await doctor(writeConfig(folder));
   assertEquals(findings.find(({ step }) => step === "telemetry")?.outcome, "skipped");
-});
-
-Deno.test("a public address that takes connections and speaks no TLS is told as that", async () => {
-  using folder = new Folder();
-  const written = writeConfig(folder);
-  await using _service = await serve(written);
-  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const report = await doctor(written, "--url", `wss://127.0.0.1:${silent.addr.port}/`);
-  assertMatch(fault(report, "public certificate"), /does not speak TLS within 5 s\. Look what/);
 });
 
 Deno.test("a configuration that has changed since the start is told", async () => {

@@ -7,7 +7,7 @@ import { Folder } from "../folder.ts";
 import { makeSelfSigned } from "./certificate.ts";
 import { Daemon } from "./daemon.ts";
 import { APHLICT, PROGRAM, ROOT, testOfSource } from "./program.ts";
-import { Process } from "./process.ts";
+import { must, Process } from "./process.ts";
 import { freePorts } from "./ports.ts";
 import { publish, writeConfig } from "./server.ts";
 
@@ -20,12 +20,6 @@ async function execute(
   await using process = new Process(command, args, { env: { DENO: Deno.execPath(), ...env } });
   const { code } = await process.ended();
   return { code, output: process.output };
-}
-
-/** Runs something that has to succeed. */
-function must(command: string, args: string[]): void {
-  const { success, stderr } = new Deno.Command(command, { args }).outputSync();
-  assert(success, new TextDecoder().decode(stderr));
 }
 
 testOfSource(

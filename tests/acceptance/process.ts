@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assert } from "../assert.ts";
 import * as streams from "@std/streams";
 
 // npm serves it without types.
@@ -105,4 +106,10 @@ export class Process implements AsyncDisposable {
       this.#changed = Promise.withResolvers();
     }
   }
+}
+
+/** Runs a program to its end, which has to be a good one. */
+export function must(command: string, args: string[]): void {
+  const { success, stderr } = new Deno.Command(command, { args }).outputSync();
+  assert(success, new TextDecoder().decode(stderr));
 }

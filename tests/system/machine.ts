@@ -7,19 +7,13 @@
  * @module
  */
 
+import type { Outcome } from "../acceptance/daemon.ts";
 import { Process } from "../acceptance/process.ts";
 import { until } from "../acceptance/until.ts";
 import { Folder } from "../folder.ts";
 
 /** What a package that is started by systemd expects to be there. */
 const PACKAGES = ["adduser", "systemd-sysv"];
-
-/** What a command came to. */
-export interface Outcome {
-  readonly code: number;
-  /** Everything it wrote. */
-  readonly output: string;
-}
 
 /** The files that machines start with. Dispose of it. */
 export class Root implements Disposable {

@@ -4,6 +4,7 @@
  */
 
 import { DENIED, FORBIDDEN } from "../acceptance/forbidden.ts";
+import { must } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { until } from "../acceptance/until.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
@@ -32,17 +33,12 @@ Deno.test.afterAll(() => root[Symbol.dispose]());
 function laterVersion(): Uint8Array {
   using folder = new Folder();
   const [tree, later] = [`${folder.path}/tree`, `${folder.path}/later.deb`];
-  call("dpkg-deb", "--raw-extract", `${ROOT}${PACKAGE}`, tree);
+  must("dpkg-deb", ["--raw-extract", `${ROOT}${PACKAGE}`, tree]);
   const control = `${tree}/DEBIAN/control`;
   const text = Deno.readTextFileSync(control);
   Deno.writeTextFileSync(control, text.replace(`Version: ${VERSION}\n`, "Version: 99\n"));
-  call("dpkg-deb", "-Zgzip", "-z1", "--root-owner-group", "--build", tree, later);
+  must("dpkg-deb", ["-Zgzip", "-z1", "--root-owner-group", "--build", tree, later]);
   return Deno.readFileSync(later);
-}
-
-function call(command: string, ...args: string[]): void {
-  const { success, stderr } = new Deno.Command(command, { args }).outputSync();
-  assert(success, new TextDecoder().decode(stderr));
 }
 
 /** A machine on which it is installed and listens. */

@@ -24,7 +24,7 @@ import { askConsole, listeningIn } from "../console.ts";
 import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
 import { formatDuration, number, some } from "../figures.ts";
 import type { Findings } from "./findings.ts";
-import { placeOf, portOf } from "../../reach/place.ts";
+import { placeOf, portsOf } from "../../reach/place.ts";
 import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
 
 /** An end of the service is mentioned for this long, in ms. */
@@ -195,8 +195,7 @@ function serverOf(path: string): number | null {
 /** The ports that this Aphlict has. */
 function heldPorts({ state, told }: Patient): ReadonlySet<number> {
   // A service without an overseer has no state.
-  const urls = [...state?.service?.urls ?? [], ...told === null ? [] : listeningIn(told)];
-  return new Set(urls.flatMap((text) => URL.parse(text) ?? []).map(portOf));
+  return portsOf([...state?.service?.urls ?? [], ...told === null ? [] : listeningIn(told)]);
 }
 
 async function examineAddresses(
