@@ -1,0 +1,295 @@
+/**
+ * The account of memory: what outsiders can make the process hold, charged at its real cost, has one bound.
+ *
+ * A limit for each connection times the number of connections is no bound. So everything that grows by what
+ * outsiders do is charged to an {@linkcode Account}. Each account has a floor that no other can take; what is
+ * left of the budget is a pool for all. When that is used up, whoever holds the most is ended for somebody
+ * who holds less, and a newcomer is refused when nobody holds more than it would.
+ * See docs/decisions/0013-memory-budget.md.
+ *
+ * Charging costs the same however many hold something. Pure.
+ *
+ * @module
+ */
+
+/** What is charged, and its floor as a share of the budget; what is missing to 1 is the pool. */
+export const ACCOUNTS = {
+  // Connections whose request has not been read, or has been answered.
+  requests: 1 / 16,
+  // WebSockets, without what else they hold.
+  connections: 1 / 4,
+  // Messages of browsers that have not come whole.
+  messages: 1 / 32,
+  // Frames that wait for browsers to read.
+  frames: 1 / 16,
+  // Topics, and the instances that connections name.
+  subscriptions: 1 / 16,
+  // What was published lately. It has no more than its floor.
+  history: 1 / 16,
+  // Bodies that are being received by admin servers.
+  bodies: 1 / 32,
+} as const;
+export type AccountName = keyof typeof ACCOUNTS;
+
+/** Somebody who may be ended. */
+export interface Holder {
+  /** Ends it, as it holds the most of an account. All its holdings of that account are closed before this returns. */
+  evict(account: AccountName): void;
+}
+
+/** How an account stands. */
+export interface AccountStatus {
+  readonly bytes: number;
+  /** Charges that were refused. */
+  readonly refused: number;
+  /** Holders that were ended for what they held. */
+  readonly evicted: number;
+}
+
+/** Told when memory is short. */
+export type OnShort = (account: AccountName, what: "refused" | "evicted") => void;
+
+/** Holders that are ended for one charge at most: it needs room for itself, not for all. */
+const EVICTIONS = 32;
+
+/** See the module. */
+export class Budget {
+  #limit: number;
+  readonly #accounts: readonly Account[];
+
+  /**
+   * @param limit Bytes.
+   * @param onShort Is told of each charge that was refused, and of each holder that was ended.
+   */
+  constructor(limit: number, onShort: OnShort = () => {}) {
+    this.#limit = limit;
+    const names = Object.keys(ACCOUNTS) as AccountName[];
+    this.#accounts = names.map((name) => new Account(name, this, onShort));
+  }
+
+  /** Bytes that all accounts may hold together. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Sets another limit. What is held stays; what comes has to fit. */
+  set limit(bytes: number) {
+    this.#limit = bytes;
+  }
+
+  /** Bytes that all accounts hold. */
+  get bytes(): number {
+    return this.#accounts.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** The account of this name. */
+  account(name: AccountName): Account {
+    const account = this.#accounts.find((each) => each.name === name);
+    if (account === undefined) throw new RangeError(`There is no account ${name}`);
+    return account;
+  }
+
+  /** How each account stands. */
+  status(): Record<AccountName, AccountStatus> {
+    return Object.fromEntries(
+      this.#accounts.map(({ name, bytes, refused, evicted }) => [
+        name,
+        { bytes, refused, evicted },
+      ]),
+      // It has been made with all of them.
+    ) as Record<AccountName, AccountStatus>;
+  }
+
+  /** @internal Bytes of the pool that are free; negative when the limit was lowered. */
+  get free(): number {
+    let pool = this.#limit;
+    for (const account of this.#accounts) pool -= Math.max(account.floor, account.bytes);
+    return pool;
+  }
+
+  /** @internal The one that holds the most, among those who hold `atLeast`, of the account that is farthest above its floor. */
+  largest(atLeast: number): Holding | null {
+    let found: Holding | null = null;
+    let farthest = 0;
+    for (const account of this.#accounts) {
+      const excess = account.bytes - account.floor;
+      if (excess <= farthest) continue;
+      const holding = account.largest;
+      if (holding === null || holding.bytes < atLeast) continue;
+      found = holding;
+      farthest = excess;
+    }
+    return found;
+  }
+}
+
+/** What of one kind is held. */
+export class Account {
+  readonly name: AccountName;
+  readonly #budget: Budget;
+  readonly #onShort: OnShort;
+  /** Holdings by the number of bits of their size, the oldest of each first: their heads and tails. */
+  readonly #heads: (Holding | null)[] = new Array(SIZES).fill(null);
+  readonly #tails: (Holding | null)[] = new Array(SIZES).fill(null);
+  #bytes = 0;
+  #refused = 0;
+  #evicted = 0;
+
+  constructor(name: AccountName, budget: Budget, onShort: OnShort) {
+    this.name = name;
+    this.#budget = budget;
+    this.#onShort = onShort;
+  }
+
+  /** Bytes that are held. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Bytes that no other account can take. */
+  get floor(): number {
+    return this.#budget.limit * ACCOUNTS[this.name];
+  }
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  get evicted(): number {
+    return this.#evicted;
+  }
+
+  /** A holding of nothing. */
+  open(holder: Holder): Holding {
+    return new Holding(this, holder);
+  }
+
+  /** Charges bytes for which nobody can be ended. `false`: they were refused, and nothing is charged. */
+  hold(bytes: number): boolean {
+    if (!this.makeRoom(bytes, bytes, null)) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** Charges or gives back bytes that are bounded elsewhere. */
+  adjust(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  /**
+   * @internal Makes room for `bytes` more, for a holder that then has `total`.
+   *
+   * Whoever holds as much is ended, the newcomer is not: else those who came first could keep all others
+   * out by doing nothing.
+   */
+  makeRoom(bytes: number, total: number, holder: Holder | null): boolean {
+    for (let ended = 0; !this.#fits(bytes); ended++) {
+      const largest = ended < EVICTIONS ? this.#budget.largest(total) : null;
+      if (largest === null || largest.holder === holder) {
+        this.#refused++;
+        this.#onShort(this.name, "refused");
+        return false;
+      }
+      largest.evict();
+    }
+    return true;
+  }
+
+  #fits(bytes: number): boolean {
+    const own = Math.max(0, this.floor - this.#bytes);
+    return bytes <= own || bytes - own <= this.#budget.free;
+  }
+
+  /** @internal One of the largest: no other is twice as large. */
+  get largest(): Holding | null {
+    for (let size = SIZES - 1; size > 0; size--) {
+      const head = this.#heads[size];
+      if (head) return head;
+    }
+    return null;
+  }
+
+  /** @internal Counts an end. */
+  countEviction(): void {
+    this.#evicted++;
+    this.#onShort(this.name, "evicted");
+  }
+
+  /** @internal */
+  link(holding: Holding): void {
+    const size = sizeOf(holding.bytes);
+    const tail = this.#tails[size] ?? null;
+    holding.before = tail;
+    holding.behind = null;
+    if (tail) tail.behind = holding;
+    else this.#heads[size] = holding;
+    this.#tails[size] = holding;
+  }
+
+  /** @internal */
+  unlink(holding: Holding): void {
+    const size = sizeOf(holding.bytes);
+    if (holding.before) holding.before.behind = holding.behind;
+    else this.#heads[size] = holding.behind;
+    if (holding.behind) holding.behind.before = holding.before;
+    else this.#tails[size] = holding.before;
+  }
+}
+
+/** What one holder has of one account. */
+export class Holding {
+  readonly #account: Account;
+  /** @internal */
+  readonly holder: Holder;
+  #bytes = 0;
+  /** @internal Its neighbours among those of its size. */
+  before: Holding | null = null;
+  /** @internal */
+  behind: Holding | null = null;
+
+  constructor(account: Account, holder: Holder) {
+    this.#account = account;
+    this.holder = holder;
+  }
+
+  /** Bytes that it has. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Says how many bytes are held now. `false`: there is no room for what it is more than before. Nothing is
+   * changed then, and the caller gives back what it has taken.
+   */
+  set(bytes: number): boolean {
+    const more = bytes - this.#bytes;
+    if (more === 0) return true;
+    if (more > 0 && !this.#account.makeRoom(more, bytes, this.holder)) return false;
+    this.#account.adjust(more);
+    const moves = sizeOf(bytes) !== sizeOf(this.#bytes);
+    if (moves && this.#bytes > 0) this.#account.unlink(this);
+    this.#bytes = bytes;
+    if (moves && bytes > 0) this.#account.link(this);
+    return true;
+  }
+
+  /** Gives everything back. */
+  close(): void {
+    this.set(0);
+  }
+
+  /** @internal Ends its holder. */
+  evict(): void {
+    this.#account.countEviction();
+    this.holder.evict(this.#account.name);
+    // Whatever the holder does: it must not be found again.
+    this.close();
+  }
+}
+
+/** Holdings are sorted by the number of bits of their size, up to 2^53. */
+const SIZES = 54;
+
+function sizeOf(bytes: number): number {
+  return bytes === 0 ? 0 : Math.floor(Math.log2(bytes)) + 1;
+}

@@ -1,0 +1,133 @@
+import fc from "fast-check";
+import { type AccountName, ACCOUNTS, Budget, type Holder, type Holding } from "../src/budget.ts";
+import { assert, assertEquals } from "./assert.ts";
+
+/** Somebody who gives back what it holds when it is ended. */
+class Somebody implements Holder {
+  readonly holdings: Holding[] = [];
+  endedFor: AccountName | null = null;
+
+  constructor(budget: Budget, ...names: AccountName[]) {
+    for (const name of names) this.holdings.push(budget.account(name).open(this));
+  }
+
+  get bytes(): number {
+    return this.holdings.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Says what it holds of its first account. */
+  set(bytes: number): boolean {
+    return this.holdings[0]?.set(bytes) ?? false;
+  }
+
+  evict(account: AccountName): void {
+    this.endedFor = account;
+    for (const holding of this.holdings) holding.close();
+  }
+}
+
+Deno.test("the floors leave a pool for all", () => {
+  const floors = Object.values(ACCOUNTS).reduce((sum, share) => sum + share, 0);
+  assert(floors < 0.75, `${floors}`);
+});
+
+Deno.test("an account has its floor, whatever the others hold", () => {
+  const budget = new Budget(1600);
+  const hog = new Somebody(budget, "frames");
+  let bytes = 0;
+  while (hog.set(bytes + 1)) bytes++;
+  assert(bytes > 100, "its floor and the pool");
+  const other = new Somebody(budget, "subscriptions");
+  assertEquals(other.set(100), true);
+  assertEquals(hog.endedFor, null, "there was room");
+});
+
+Deno.test("beyond the pool the largest is ended for somebody who holds less", () => {
+  const told: unknown[] = [];
+  const budget = new Budget(1600, (account, what) => told.push(`${account} ${what}`));
+  const large = new Somebody(budget, "frames");
+  const larger = new Somebody(budget, "frames");
+  large.set(200);
+  let bytes = 200;
+  while (larger.set(bytes + 1)) bytes++;
+  assertEquals(told, ["frames refused"], "nobody holds more than it, so it gets no more");
+  const newcomer = new Somebody(budget, "subscriptions");
+  assertEquals(newcomer.set(150), true);
+  assertEquals([larger.endedFor, large.endedFor, newcomer.endedFor], ["frames", null, null]);
+  assertEquals(told, ["frames refused", "frames evicted"]);
+  assertEquals(budget.status().frames, { bytes: 200, refused: 1, evicted: 1 });
+});
+
+Deno.test("somebody who asks for more is not ended for it, but refused", () => {
+  const budget = new Budget(1600);
+  const hog = new Somebody(budget, "frames", "subscriptions");
+  let bytes = 0;
+  while (hog.set(bytes + 1)) bytes++;
+  assertEquals(hog.holdings[1]?.set(90), true);
+  assertEquals(hog.holdings[1]?.set(110), false);
+  assertEquals([hog.endedFor, hog.holdings[1]?.bytes], [null, 90]);
+});
+
+Deno.test("those who came first cannot keep others out by holding as much each", () => {
+  const budget = new Budget(1600);
+  const first: Somebody[] = [];
+  for (;;) {
+    const next = new Somebody(budget, "requests");
+    assertEquals(next.set(50), true);
+    first.push(next);
+    if (first.some(({ endedFor }) => endedFor !== null)) break;
+  }
+  assertEquals(first.findIndex(({ endedFor }) => endedFor !== null), 0, "the oldest is ended");
+});
+
+Deno.test("a charge without a holder is refused, or others are ended for it", () => {
+  const budget = new Budget(1600);
+  const connections = budget.account("connections");
+  let held = 0;
+  while (connections.hold(10)) held += 10;
+  assert(held > 400 && held <= 1600, `${held}`);
+  assertEquals(connections.refused, 1);
+  connections.adjust(-10);
+  assertEquals(connections.hold(10), true);
+});
+
+Deno.test("a limit that is lowered ends nobody, and lets in what has room", () => {
+  const budget = new Budget(16_000);
+  const large = new Somebody(budget, "frames");
+  assertEquals(large.set(6000), true);
+  budget.limit = 1600;
+  assertEquals(large.endedFor, null);
+  assertEquals(new Somebody(budget, "subscriptions").set(100), true, "its floor");
+  assertEquals(large.endedFor, null);
+  assertEquals(new Somebody(budget, "subscriptions").set(101), true);
+  assertEquals(large.endedFor, "frames");
+});
+
+const NAMES = ["requests", "messages", "frames", "subscriptions"] as const;
+const step = fc.record({ who: fc.nat(11), which: fc.nat(3), bytes: fc.nat(700) });
+
+Deno.test("whatever is asked for, the sum is within the limit and everything is given back", () => {
+  fc.assert(fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+    const budget = new Budget(3200);
+    const everybody = Array.from({ length: 12 }, () => new Somebody(budget, ...NAMES));
+    for (const { who, which, bytes } of steps) {
+      const holding = everybody[who]?.holdings[which];
+      const before = holding?.bytes ?? 0;
+      const ended = everybody.filter(({ endedFor }) => endedFor !== null).length;
+      const isTaken = holding?.set(bytes);
+      if (isTaken) assertEquals(holding?.bytes, bytes);
+      else if (everybody.filter(({ endedFor }) => endedFor !== null).length === ended) {
+        assertEquals(holding?.bytes, before);
+      }
+      assert(budget.bytes <= budget.limit, `${budget.bytes}`);
+      assertEquals(budget.bytes, everybody.reduce((sum, each) => sum + each.bytes, 0));
+      for (const name of NAMES) {
+        const all = everybody.map(({ holdings }) => holdings[NAMES.indexOf(name)]?.bytes ?? 0);
+        const largest = budget.account(name).largest?.bytes ?? 0;
+        assert(largest * 2 >= Math.max(...all), "one of the largest is found");
+      }
+    }
+    for (const { holdings } of everybody) for (const holding of holdings) holding.close();
+    assertEquals(budget.bytes, 0);
+  }));
+});
