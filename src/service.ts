@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type AccountName, ACCOUNTS, Budget, type OnShort } from "./budget.ts";
 import { Console, SAMPLE_INTERVAL_MS } from "./admin/console.ts";
 import { REFUSALS } from "./admin/desk.ts";
 import { AdminFront, readRules, type Rules } from "./admin/front.ts";
@@ -12,6 +13,7 @@ import { ClientFront, ClientLog } from "./client/front.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import type { AdminServerConfig, ClientServerConfig, Config, ServerType } from "./config/config.ts";
 import { TokenError } from "./config/token.ts";
+import { hostMemory, memoryBudget } from "./config/memory.ts";
 import { generateFingerprint } from "./hub/fingerprint.ts";
 import { Hub } from "./hub/hub.ts";
 import { Allowances } from "./log/allowance.ts";
@@ -97,7 +99,15 @@ export async function startService(
   const { found, problems } = certificates.read();
   const prepared = prepare(config, problems);
   certificates.use(found);
-  const hub = new Hub({ fingerprint: generateFingerprint(), now: () => performance.now() });
+  const budget = new Budget(
+    memoryBudget(config, hostMemory(config, host.memory)),
+    shortageLog(),
+  );
+  const hub = new Hub({
+    fingerprint: generateFingerprint(),
+    now: () => performance.now(),
+    budget,
+  });
   const stopping = new AbortController();
   const cluster = new Cluster(config.cluster, hub);
   const servers: Watched[] = [];
@@ -105,6 +115,7 @@ export async function startService(
   const lag = new LagMeter();
   const sight = new Sight({
     hub,
+    budget,
     cluster,
     servers,
     certificates,
@@ -115,6 +126,7 @@ export async function startService(
   });
   const surroundings = {
     hub,
+    budget,
     relay: cluster,
     console: new Console(sight),
     view: sight,
@@ -130,7 +142,7 @@ export async function startService(
   const clientLog = new ClientLog();
   for (const [index, each] of prepared.entries()) {
     const front = each.type === "client"
-      ? new ClientFront(each.config, hub, clientLog)
+      ? new ClientFront(each.config, { hub, budget, log: clientLog })
       : new AdminFront(each.rules, surroundings);
     const tls = found.find((each) => each.index === index)?.tls ?? null;
     servers.push({
@@ -157,13 +169,43 @@ export async function startService(
     );
   }
   return new RunningService(
-    { hub, cluster, servers, certificates, lag, stopping, state, console: surroundings.console },
+    { ...surroundings, cluster, servers, certificates, lag, stopping, state, host },
     certificateIntervalMs,
   );
 }
 
 /** Nothing is known of the host. */
-const UNKNOWN: Host = { restarts: null, openFiles: null };
+const UNKNOWN: Host = { restarts: null, openFiles: null, memory: null };
+
+/** What the log calls the accounts. */
+const ACCOUNT_NAMES: Readonly<Record<AccountName, string>> = {
+  requests: "connections that have sent no request",
+  connections: "WebSockets",
+  messages: "unfinished messages of browsers",
+  frames: "messages that wait for browsers to read",
+  subscriptions: "subscriptions",
+  history: "the history",
+  bodies: "messages that are being received",
+};
+
+/** Logs that memory is short, at a bounded rate: what it was for, and what became of it. */
+function shortageLog(): OnShort {
+  const limited = new Allowances(Object.keys(ACCOUNTS) as AccountName[], () => {}, {
+    lines: 1,
+    periodMs: 60_000,
+  });
+  return (account, what) => {
+    if (!limited.take(account)) return;
+    log.warning(
+      "Memory is short for {account}: {what}. {remedy}.",
+      {
+        account: ACCOUNT_NAMES[account],
+        what: what === "refused" ? "more was refused" : "whoever held the most was ended",
+        remedy: 'This is an attack, or "limit.memory" is too small',
+      },
+    );
+  };
+}
 
 /** An entry of `servers`, and what its files hold now beside certificates. */
 type Prepared =
@@ -195,6 +237,8 @@ function prepare({ servers }: Config, problems: readonly string[]): readonly Pre
 /** What a running service is made of. */
 interface Made {
   readonly hub: Hub;
+  readonly budget: Budget;
+  readonly host: Host;
   readonly cluster: Cluster;
   readonly servers: readonly Watched[];
   readonly certificates: Certificates;
@@ -235,6 +279,7 @@ class RunningService implements Service {
     const prepared = prepare(config, problems);
     return () => {
       this.#made.state.config = config;
+      this.#made.budget.limit = memoryBudget(config, hostMemory(config, this.#made.host.memory));
       for (const [index, { front }] of this.#made.servers.entries()) {
         const next = prepared[index];
         if (front instanceof AdminFront) { if (next?.type === "admin") front.adopt(next.rules); }

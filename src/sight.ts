@@ -5,6 +5,7 @@
  */
 
 import { getHeapStatistics } from "node:v8";
+import type { Budget } from "./budget.ts";
 import type { Settings, View } from "./admin/console.ts";
 import type { AdminFront } from "./admin/front.ts";
 import type { Snapshot } from "./admin/snapshot.ts";
@@ -26,6 +27,8 @@ export interface Host {
   readonly restarts: number | null;
   /** Files that it may have open; `null` when that is not known. */
   readonly openFiles: number | null;
+  /** Bytes of memory that the host or the container grants; `null` when that is not known. */
+  readonly memory: number | null;
 }
 
 /** A server and what it does. */
@@ -37,6 +40,7 @@ export interface Watched {
 /** What is looked at. */
 export interface Parts {
   readonly hub: Hub;
+  readonly budget: Budget;
   readonly cluster: Cluster;
   /** In the order of the configuration. */
   readonly servers: readonly Watched[];
@@ -63,7 +67,7 @@ export class Sight implements View {
 
   /** Everything. Costs a look at each connection and each instance. */
   snapshot(): Snapshot {
-    const { hub, cluster, servers, certificates, lag, host } = this.#parts;
+    const { hub, budget, cluster, servers, certificates, lag, host } = this.#parts;
     const { heapUsed, external, rss } = Deno.memoryUsage();
     return {
       version: VERSION,
@@ -81,6 +85,7 @@ export class Sight implements View {
       })),
       hub: hub.overview(),
       peers: cluster.status(),
+      memory: { limit: budget.limit, granted: host.memory, accounts: budget.status() },
       process: {
         heapBytes: heapUsed,
         // What it was started with: a configuration that was taken over since may need less.

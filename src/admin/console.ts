@@ -6,6 +6,7 @@
 
 import type { Publication } from "../hub/hub.ts";
 import type { Encoded, Message } from "../hub/message.ts";
+import { flatCopy } from "../text.ts";
 import { between, type Distribution, quantile, SECONDS, together } from "../metrics/histogram.ts";
 import type { ClientServerSnapshot, Snapshot } from "./snapshot.ts";
 
@@ -125,8 +126,9 @@ export class Console {
     const note: MessageNote = {
       id: this.#nextId++,
       at: Date.now(),
-      instance: instance.slice(0, NAME_WIDTH),
-      type: typeof message["type"] === "string" ? message["type"].slice(0, NAME_WIDTH) : "",
+      // Cut out of a request, or out of a message of up to 1 MiB, which they would keep alive.
+      instance: flatCopy(instance.slice(0, NAME_WIDTH)),
+      type: flatCopy(message.type.slice(0, NAME_WIDTH)),
       subscribers: message.subscribers.length,
       receivers,
       outcome,

@@ -8,7 +8,7 @@ import { isAddressInUrl } from "../config/host.ts";
 import type { AdminLimits } from "../config/limits.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
 import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
-import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
+import { DEFAULT_INSTANCE, type Hub, INSTANCE_LIMIT, type Publication } from "../hub/hub.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import type { Allowances } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
@@ -20,9 +20,6 @@ import { type Denial, denyAddress, denyToken, type Gate } from "./gate.ts";
 import { exposition } from "./metrics.ts";
 import { page } from "./page.ts";
 import { statusOf } from "./status.ts";
-
-/** Characters of an instance's name; more is answered with 400. */
-export const INSTANCE_LIMIT = 256;
 
 const STOPPING = "The server stops";
 const RENEWING = "The server changes its certificate: send the message again";
@@ -218,7 +215,7 @@ export class Desk {
       // Some listeners have been told to go, or are about to be.
       if (port.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
       counters.bytesIn += body.bytes;
-      const message = parseMessage(JSON.parse(body.text));
+      const message = parseMessage(body.text);
       const tracing = log.isEnabledFor("trace");
       if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
       const from = asFingerprint(request.headers.get(FINGERPRINT_HEADER));

@@ -9,7 +9,12 @@ import { type Family, format, type Labels } from "../metrics/exposition.ts";
 import type { Distribution } from "../metrics/histogram.ts";
 import { PEER_STATES, type PeerStatus } from "../metrics/peer.ts";
 import type { Counts } from "../metrics/servers.ts";
-import type { AdminServerSnapshot, ClientServerSnapshot, Snapshot } from "./snapshot.ts";
+import type {
+  AdminServerSnapshot,
+  ClientServerSnapshot,
+  MemorySnapshot,
+  Snapshot,
+} from "./snapshot.ts";
 
 type Samples<T> = readonly (readonly [Labels, T])[];
 
@@ -20,7 +25,7 @@ export function exposition(snapshot: Snapshot): string {
 
 /** Everything that is measured. */
 export function familiesOf(snapshot: Snapshot): Family[] {
-  const { servers, hub, peers, process, log } = snapshot;
+  const { servers, hub, peers, memory, process, log } = snapshot;
   const clients = servers.filter((each) => each.type === "client");
   const admins = servers.filter((each) => each.type === "admin");
   const listed = hub.named.reduce((sum, { listeners }) => sum + listeners, 0);
@@ -179,6 +184,26 @@ export function familiesOf(snapshot: Snapshot): Family[] {
         [{}, process.lagMs / 1000],
       ],
     ),
+    gauge(
+      "aphlict_memory_limit_bytes",
+      "Memory that browsers and Phorge can make the service hold.",
+      [[{}, memory.limit]],
+    ),
+    gauge(
+      "aphlict_memory_bytes",
+      "Memory that they do make it hold, by what for.",
+      ofAccounts(memory, "bytes"),
+    ),
+    counter(
+      "aphlict_memory_refused_total",
+      "What was refused as memory was short, by what for.",
+      ofAccounts(memory, "refused"),
+    ),
+    counter(
+      "aphlict_memory_evicted_total",
+      "Connections that were ended as they held the most when memory was short, by what of.",
+      ofAccounts(memory, "evicted"),
+    ),
     gauge("aphlict_heap_bytes", "V8 heap in use.", [[{}, process.heapBytes]]),
     gauge("aphlict_heap_limit_bytes", "V8 heap at most.", [[{}, process.heapLimitBytes]]),
     gauge("aphlict_external_bytes", "Memory that V8 knows of outside of its heap.", [
@@ -224,6 +249,13 @@ function byReason<S extends Server>(
       [{ ...labelsOf(each), reason }, count] as const
     )
   );
+}
+
+function ofAccounts(
+  { accounts }: MemorySnapshot,
+  value: "bytes" | "refused" | "evicted",
+): Samples<number> {
+  return Object.entries(accounts).map(([account, each]) => [{ account }, each[value]] as const);
 }
 
 function ofPeers(

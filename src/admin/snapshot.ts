@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { AccountStatus } from "../budget.ts";
 import type { Overview } from "../hub/hub.ts";
 import type { PeerStatus } from "../metrics/peer.ts";
 import type { AdminFigures, ClientFigures } from "../metrics/servers.ts";
@@ -26,6 +27,7 @@ export interface Snapshot {
   readonly hub: Overview;
   /** In the order of the configuration. */
   readonly peers: readonly PeerStatus[];
+  readonly memory: MemorySnapshot;
   readonly process: ProcessSnapshot;
   readonly log: LogSnapshot;
 }
@@ -49,6 +51,16 @@ export interface CertificateSnapshot {
   readonly file: string;
   /** Since the epoch, in ms. */
   readonly expires: number;
+}
+
+/** Memory that outsiders make the service hold. */
+export interface MemorySnapshot {
+  /** Bytes at most, of all accounts together. */
+  readonly limit: number;
+  /** Bytes that the host or the container grants; `null` when that is not known. */
+  readonly granted: number | null;
+  /** By account: bytes, charges that were refused, and holders that were ended. */
+  readonly accounts: Readonly<Record<string, AccountStatus>>;
 }
 
 /** How the process is. */

@@ -16,7 +16,7 @@ import {
 import { ConfigError, type Problem } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
-import { heapLimit, memoryWarning } from "../config/memory.ts";
+import { hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
 import {
   daysUntil,
   EXPIRY_WARNING_DAYS,
@@ -31,7 +31,14 @@ import { portsOf } from "../reach/place.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import {
+  type Command,
+  CONFIG_OPTION,
+  configPath,
+  EXIT,
+  hostNumber,
+  MEMORY_OPTION,
+} from "./command.ts";
 import { NobodyAnswers } from "./admin.ts";
 import { askConsole, listeningIn } from "./console.ts";
 import { requireCovered, resolverOf } from "./compiled.ts";
@@ -51,7 +58,7 @@ export const check: Command = {
   options: [CONFIG_OPTION, {
     name: "as-it-is",
     help: "A missing folder is a problem, as for a reload, which cannot make it.",
-  }],
+  }, MEMORY_OPTION],
   async run(invocation) {
     const { program, options } = invocation;
     const config = loadConfig(configPath(invocation));
@@ -61,11 +68,12 @@ export const check: Command = {
     const { problems, warnings } = inspect(config, program, isHeld, options.has("as-it-is"));
     if (problems.length > 0) throw new ConfigError(config.path, problems);
     warn(warnings);
-    const memory = memoryWarning(config);
+    const host = hostMemory(config, hostNumber(invocation, MEMORY_OPTION));
+    const memory = memoryWarning(config, host);
     if (memory !== null) warn([`${memory}.`]);
     const doubts = await clusterWarnings(config, resolverOf(program));
     warn(doubts.map(({ path, message }) => `${path}: ${message}`));
-    print(summary(config));
+    print(summary(config, memoryBudget(config, host)));
     return EXIT.done;
   },
 };
@@ -305,7 +313,7 @@ function unwritable(path: string, error: unknown, folder?: string): string {
   return `Cannot write ${where}: ${reason}. Change the path, or let this user write there.`;
 }
 
-function summary(config: Config): string {
+function summary(config: Config, budget: number): string {
   return [
     `OK: ${config.path}`,
     ...config.servers.map((server) =>
@@ -319,7 +327,7 @@ function summary(config: Config): string {
     ),
     ...config.logs.map((log) => `  log ${log.path}, ${rotation(log)}`),
     `  pidfile ${config.pidfile}`,
-    `  heap of ${heapLimit(config)} MB at most`,
+    `  ${Math.round(budget / 1024 ** 2)} MiB of memory for browsers and what they do`,
   ].join("\n");
 }
 

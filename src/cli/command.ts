@@ -65,6 +65,34 @@ export const OPEN_FILES_OPTION: OptionSpec = {
   internal: true,
 };
 
+/** The same for memory. */
+export const MEMORY_OPTION: OptionSpec = {
+  name: "memory",
+  value: "BYTES",
+  help: "How much memory the host or the container grants.",
+  internal: true,
+};
+
+/** The options of every command that runs the service, or has it run. */
+export const HOST_OPTIONS: readonly OptionSpec[] = [OPEN_FILES_OPTION, MEMORY_OPTION];
+
+/** Those of {@linkcode HOST_OPTIONS} that a command was given, as arguments for another one. */
+export function hostArguments({ options }: Pick<Invocation, "options">): string[] {
+  return HOST_OPTIONS.flatMap(({ name }) => {
+    const value = options.get(name);
+    return value === undefined ? [] : [`--${name}`, value];
+  });
+}
+
+/** What one of {@linkcode HOST_OPTIONS} says; `null` when that is not known, or has no limit. */
+export function hostNumber(
+  { options }: Pick<Invocation, "options">,
+  { name }: OptionSpec,
+): number | null {
+  const value = options.get(name) ?? "";
+  return /^\d+$/.test(value) ? Number(value) : null;
+}
+
 /** The configuration file that was asked for, or the default one. */
 export function configPath({ program, options }: Invocation): string {
   return options.get(CONFIG_OPTION.name) ?? defaultConfigPath(program);

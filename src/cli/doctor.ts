@@ -6,7 +6,14 @@
 
 import type { AdminServerConfig } from "../config/config.ts";
 import type { Program } from "../config/program.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import {
+  type Command,
+  CONFIG_OPTION,
+  configPath,
+  EXIT,
+  hostNumber,
+  MEMORY_OPTION,
+} from "./command.ts";
 import { examineHost, examineOpenFiles } from "./doctor/host.ts";
 import { examinePeers } from "./doctor/peers.ts";
 import { examineServers } from "./doctor/servers.ts";
@@ -35,7 +42,7 @@ export const doctor: Command = {
     "(✓ works, ! should be looked at, ✗ is broken, - was skipped), and what is broken a reason and what " +
     "to do. The message is for a random topic, so nobody else gets it. Exit code 1 when anything is " +
     "broken.",
-  options: [CONFIG_OPTION, URL_OPTION, ORIGIN_OPTION, CA_OPTION, INSTANCE_OPTION, {
+  options: [CONFIG_OPTION, URL_OPTION, ORIGIN_OPTION, CA_OPTION, INSTANCE_OPTION, MEMORY_OPTION, {
     name: "json",
     help: "Print a list of objects with step, outcome, detail and hint instead.",
   }],
@@ -54,6 +61,7 @@ export const doctor: Command = {
       way,
       instance,
       origin: originIn(options),
+      granted: hostNumber(invocation, MEMORY_OPTION),
     });
     print(isJson ? JSON.stringify(findings.all, null, 2) : `\n${verdict(findings.all)}`);
     return findings.all.some(({ outcome }) => outcome === "failed") ? EXIT.failed : EXIT.done;
@@ -68,13 +76,15 @@ interface Examination {
   readonly way: PublicPlace | null;
   readonly instance: string | undefined;
   readonly origin: string | undefined;
+  /** Bytes of memory that the host grants; `null` when that is not known. */
+  readonly granted: number | null;
 }
 
 async function examine(
   findings: Findings,
-  { program, path, way, instance, origin }: Examination,
+  { program, path, way, instance, origin, granted }: Examination,
 ): Promise<void> {
-  const patient = await examineHost(findings, path, program);
+  const patient = await examineHost(findings, path, program, granted);
   if (patient === null) return findings.skip("the rest", "There is nothing to go by.");
   const { config, whyDown } = patient;
   // With --url it is the Origin there: servers of other pages may stand beside that one.

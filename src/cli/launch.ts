@@ -17,6 +17,7 @@ import {
   configPath,
   EXIT,
   type Invocation,
+  MEMORY_OPTION,
   OPEN_FILES_OPTION,
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
@@ -77,7 +78,7 @@ function becomeDeno(
   const variables = verb === "run" ? [] : telemetryVariables(config);
   const environment = variables.length === 0 ? "" : `env ${shellQuote(variables)} `;
   return `mkdir -p -- ${shellQuote(folders)} && exec ${environment}${command} ` +
-    `--${OPEN_FILES_OPTION.name} "$(ulimit -Hn)" "$@"${chosen}`;
+    `--${OPEN_FILES_OPTION.name} "$(ulimit -Hn)" --${MEMORY_OPTION.name} "$(memory)" "$@"${chosen}`;
 }
 
 /** Replaces the shell by bin/aphlict itself, run by another user, who owns the folders made for it. */

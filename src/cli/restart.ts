@@ -15,7 +15,7 @@ import {
   CONFIG_OPTION,
   configPath,
   EXIT,
-  OPEN_FILES_OPTION,
+  HOST_OPTIONS,
 } from "./command.ts";
 import { complain } from "./output.ts";
 import { refusesRoot } from "./root.ts";
@@ -30,7 +30,7 @@ export const restart: Command = {
     "Checks the configuration first, as `aphlict check` does. If it finds a problem, nothing is " +
     "stopped and the exit code is 1. When nothing runs, it only starts. What systemd or the like has " +
     "started with `aphlict run` is restarted there.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION, OPEN_FILES_OPTION],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, ...HOST_OPTIONS],
   async run(invocation) {
     if (refusesRoot(invocation)) return EXIT.failed;
     const { program } = invocation;

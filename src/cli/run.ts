@@ -25,8 +25,9 @@ import {
   CONFIG_OPTION,
   configPath,
   EXIT,
+  HOST_OPTIONS,
+  hostArguments,
   type Invocation,
-  OPEN_FILES_OPTION,
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { complain } from "./output.ts";
@@ -44,7 +45,7 @@ export const run: Command = {
     "The overseer and its service, with the log on standard error. SIGTERM and SIGINT stop it " +
     "(exit code 0), SIGHUP reloads. When the service cannot start at first, the reason is printed and " +
     "the exit code is 1; when it ends later, it is started again.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION, OPEN_FILES_OPTION],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, ...HOST_OPTIONS],
   run: (invocation) => oversee(invocation, false),
 };
 
@@ -53,7 +54,7 @@ export const overseer: Command = {
   verb: "overseer",
   synopsis: "The overseer as `aphlict start` runs it.",
   details: "It says on standard output how the start went, and nothing after that.",
-  options: [CONFIG_OPTION, OPEN_FILES_OPTION],
+  options: [CONFIG_OPTION, ...HOST_OPTIONS],
   internal: true,
   run: (invocation) => oversee(invocation, true),
 };
@@ -69,7 +70,7 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
     deno: Deno.execPath(),
     program: scriptOf(invocation.program),
     detached,
-    openFiles: invocation.options.get(OPEN_FILES_OPTION.name) ?? null,
+    hostOptions: hostArguments(invocation),
     log,
     show: showTrouble,
     announce,

@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import { loadConfig } from "../config/load.ts";
 import { readToken } from "../config/token.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
-import { InvalidMessage, type Message, parseMessage } from "../hub/message.ts";
+import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import type { AdminServerConfig } from "../config/config.ts";
 import { UsageError } from "./args.ts";
 import { ask } from "../reach/ask.ts";
@@ -58,6 +58,12 @@ export const send: Command = {
   },
 };
 
+/** A message to be posted. */
+export interface Outgoing {
+  readonly subscribers: readonly string[];
+  readonly [key: string]: unknown;
+}
+
 /**
  * Posts a message to an admin server, and returns its fingerprint.
  *
@@ -67,7 +73,7 @@ export const send: Command = {
 export async function post(
   server: AdminServerConfig,
   instance: string | undefined,
-  message: Message,
+  message: Outgoing,
 ): Promise<string> {
   const place = placeOf(server);
   const query = instance === undefined ? "" : `?instance=${encodeURIComponent(instance)}`;
@@ -94,19 +100,18 @@ export async function post(
  * @param json What it says; `undefined` for a test.
  * @throws {UsageError} If it is none.
  */
-export function compose(json: string | undefined, topics: readonly string[]): Message {
+export function compose(json: string | undefined, topics: readonly string[]): Outgoing {
   const value = json === undefined ? { type: "test" } : parse(json);
   const { subscribers = [], ...rest } = value as Readonly<Record<string, unknown>>;
   try {
-    const { subscribers: named } = parseMessage({ subscribers });
+    const { subscribers: named } = parseMessage(JSON.stringify({ subscribers }));
     const all = [...new Set([...named, ...topics])];
     if (all.length === 0) throw new UsageError('"send" needs somebody to send to: --to TOPIC.');
-    return parseMessage({
-      ...rest,
-      // As many characters as Phorge's have.
-      uniqueID: rest["uniqueID"] ?? randomBytes(16).toString("hex"),
-      subscribers: all,
-    });
+    // As many characters as Phorge's have.
+    const uniqueID = rest["uniqueID"] ?? randomBytes(16).toString("hex");
+    const message = { ...rest, uniqueID, subscribers: all };
+    parseMessage(JSON.stringify(message));
+    return message;
   } catch (error) {
     if (error instanceof InvalidMessage) throw new UsageError(`${error.message}.`);
     throw error;

@@ -9,7 +9,7 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { knownAddresses } from "../config/host.ts";
 import { loadConfig } from "../config/load.ts";
-import { connectionLimit, heapLimit, memoryWarning } from "../config/memory.ts";
+import { connectionLimit, hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
 import { connectionsIn } from "../config/open_files.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
 import { Whole } from "../log/format.ts";
@@ -38,7 +38,10 @@ import {
   CONFIG_OPTION,
   configPath,
   EXIT,
+  HOST_OPTIONS,
+  hostNumber,
   type Invocation,
+  MEMORY_OPTION,
   OPEN_FILES_OPTION,
 } from "./command.ts";
 import { requireCovered } from "./compiled.ts";
@@ -57,7 +60,7 @@ export const serve: Command = {
   details: "Binds every server of the configuration, or none, and logs to the console and to the " +
     "configured files. SIGINT and SIGTERM stop it: browsers are told to go away (code 1001), and " +
     "the exit code is 0. SIGHUP reloads what can be changed in place.",
-  options: [CONFIG_OPTION, OPEN_FILES_OPTION],
+  options: [CONFIG_OPTION, ...HOST_OPTIONS],
   run: (invocation) => serveAlone(invocation, "info"),
 };
 
@@ -68,7 +71,7 @@ export const debug: Command = {
   details:
     "For finding out why a notification does not arrive. It writes a lot, with the content " +
     "of every message: use start for every day.",
-  options: [CONFIG_OPTION, OPEN_FILES_OPTION],
+  options: [CONFIG_OPTION, ...HOST_OPTIONS],
   run: (invocation) => serveAlone(invocation, "trace"),
 };
 
@@ -93,7 +96,7 @@ export const service: Command = {
       help: "Where the log is shown.",
     },
     { name: "restarts", value: "N", help: "How often the overseer has started it again." },
-    OPEN_FILES_OPTION,
+    ...HOST_OPTIONS,
   ],
   internal: true,
   async run({ options }) {
@@ -106,7 +109,7 @@ export const service: Command = {
     if (config === null) return EXIT.failed;
     return await runService(config, {
       level: "info",
-      host: { restarts: Number(options.get("restarts")), openFiles: openFiles(options) },
+      host: hostOf({ options }, Number(options.get("restarts"))),
       console: options.get("console") === "stderr" ? "stderr" : "none",
       onTrouble: options.get("attempt") === "again" ? "go on" : "throw",
       report: say,
@@ -126,7 +129,7 @@ function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<nu
   requireCovered(invocation.program, config);
   return runService(config, {
     level,
-    host: { restarts: null, openFiles: openFiles(invocation.options) },
+    host: hostOf(invocation, null),
     console: "split",
     onTrouble: "throw",
     report(report) {
@@ -145,10 +148,12 @@ function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<nu
   });
 }
 
-/** Files that this process may have open; `null` when that is not known, or any number. */
-function openFiles(options: Invocation["options"]): number | null {
-  const files = options.get(OPEN_FILES_OPTION.name) ?? "";
-  return /^\d+$/.test(files) ? Number(files) : null;
+function hostOf(invocation: Pick<Invocation, "options">, restarts: number | null): Host {
+  return {
+    restarts,
+    openFiles: hostNumber(invocation, OPEN_FILES_OPTION),
+    memory: hostNumber(invocation, MEMORY_OPTION),
+  };
 }
 
 /** Reads a configuration file, and takes it over if it can be used. */
@@ -184,7 +189,6 @@ async function runService(
     Deno.addSignalListener(signal, () => stopped.resolve(signal));
   }
   let current = config;
-  const heapMiB = heapLimit(config);
   let service: Service | null = null;
   const fail = (problems: readonly string[]) => {
     report({ type: "failed", problems });
@@ -192,9 +196,9 @@ async function runService(
   };
   follow(async (next) => {
     if (service === null) return { ok: false, lines: ["The service is still starting."] };
-    const outcome = await reload(service, current, next, { ...logging, heapMiB });
+    const outcome = await reload(service, current, next, logging);
     if (outcome.ok) {
-      if (connectionLimit(next) !== connectionLimit(current)) tellRoom(next, host);
+      if (hasOtherRoom(current, next, host)) tellRoom(next, host);
       current = next;
     }
     return outcome;
@@ -233,9 +237,9 @@ async function reload(
   service: Service,
   from: Config,
   to: Config,
-  { heapMiB, ...logging }: Pick<LogOptions, "level" | "console"> & { readonly heapMiB: number },
+  logging: Pick<LogOptions, "level" | "console">,
 ): Promise<ReloadOutcome> {
-  const reasons = restartReasons(from, to, heapMiB);
+  const reasons = restartReasons(from, to);
   if (reasons.length > 0) {
     return {
       ok: false,
@@ -288,10 +292,32 @@ function announce(config: Config, service: Service, host: Host): void {
   }
 }
 
-/** Says how many connections there is room for, in files and in the heap. */
-function tellRoom(config: Config, { openFiles }: Host): void {
-  const warning = memoryWarning(config);
-  if (warning !== null) log.warning("{warning}.", { warning });
+/** Whether there is room for other numbers of connections than before. */
+function hasOtherRoom(from: Config, to: Config, host: Host): boolean {
+  const roomOf = (config: Config) => [
+    connectionLimit(config),
+    memoryBudget(config, hostMemory(config, host.memory)),
+  ];
+  return roomOf(from).join() !== roomOf(to).join();
+}
+
+/** Logs how many connections there is room for, in memory and in open files. */
+function tellRoom(config: Config, { openFiles, memory }: Host): void {
+  const host = hostMemory(config, memory);
+  log.info(
+    "Browsers and Phorge can make it hold {budget} MiB: V8's heap may have {heap} MiB, and {granted}.",
+    {
+      budget: inMebibytes(memoryBudget(config, host)),
+      heap: inMebibytes(host.heap),
+      granted: new Whole(
+        host.granted === null
+          ? "it was not told how much memory there is"
+          : `there are ${inMebibytes(host.granted)} MiB of memory`,
+      ),
+    },
+  );
+  const warning = memoryWarning(config, host);
+  if (warning !== null) log.warning("{warning}.", { warning: new Whole(warning) });
   if (openFiles === null) return;
   const values = { openFiles, held: connectionsIn(openFiles), limit: connectionLimit(config) };
   if (values.held >= values.limit) {
@@ -304,6 +330,10 @@ function tellRoom(config: Config, { openFiles }: Host): void {
       values,
     );
   }
+}
+
+function inMebibytes(bytes: number): number {
+  return Math.round(bytes / 1024 ** 2);
 }
 
 function showFirstMessage(urls: readonly string[]): void {

@@ -19,8 +19,9 @@ import {
   CONFIG_OPTION,
   configPath,
   EXIT,
+  HOST_OPTIONS,
+  hostArguments,
   type Invocation,
-  OPEN_FILES_OPTION,
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
@@ -36,7 +37,7 @@ export const start: Command = {
     "which starts the service and starts it again should it ever end, and returns when the service " +
     "listens. When it cannot, the reason is printed, nothing is left running, and the exit code is 1. " +
     "Root is refused, unless the configuration names a user to become.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION, OPEN_FILES_OPTION],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, ...HOST_OPTIONS],
   run(invocation) {
     if (refusesRoot(invocation)) return EXIT.failed;
     return startWith(loadConfig(configPath(invocation)), invocation);
@@ -66,12 +67,11 @@ export async function startWith(named: Config, { program, options }: Invocation)
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, interrupt);
   }
-  const files = options.get(OPEN_FILES_OPTION.name);
   const overseer = new Deno.Command(deno, {
     args: denoArguments(script, overseerFlags(config, deno), [
       "overseer",
       ...["--config", config.path],
-      ...files === undefined ? [] : [`--${OPEN_FILES_OPTION.name}`, files],
+      ...hostArguments({ options }),
     ]),
     // It would keep the folder that it was started from from being removed or unmounted.
     ...isRooted(config) ? { cwd: "/" } : {},

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { isStringList } from "../hub/message.ts";
+import {
+  JsonError,
+  type Member,
+  type MemberLimits,
+  memberOf,
+  readMembers,
+  stringOf,
+  stringsOf,
+} from "../json_members.ts";
 
 /** A command that makes sense. */
 export type Command =
@@ -20,50 +28,62 @@ export class InvalidCommand extends Error {
   override readonly name = "InvalidCommand";
 }
 
+/** A command has two keys, and a replay's data has one. */
+const LIMITS: MemberLimits = { members: 16, depth: 16 };
+
 /**
  * Reads one message of a browser.
  *
  * @throws {InvalidCommand} If it is not JSON, or no command with the data that the command takes.
  */
 export function parseCommand(text: string): Command {
-  const { command, data } = parseObject(text);
+  const members = membersOf(text, "It is not an object");
+  const name = memberOf(members, "command");
+  const data = memberOf(members, "data");
+  const command = stringOf(text, name);
   switch (command) {
     case "subscribe":
-    case "unsubscribe":
-      if (!isStringList(data)) {
+    case "unsubscribe": {
+      const topics = stringsOf(text, data);
+      if (topics === undefined) {
         throw new InvalidCommand(`"data" of "${command}" is not a list of strings`);
       }
-      return { command, topics: data };
+      return { command, topics };
+    }
     case "replay":
-      return { command, ageMs: parseAge(data) };
+      return { command, ageMs: ageOf(data === undefined ? "" : text.slice(data.start, data.end)) };
     case "ping":
       return { command };
-    case undefined:
-      throw new InvalidCommand('It has no "command"');
     default:
-      throw new InvalidCommand("Its command is unknown");
+      throw new InvalidCommand(
+        name === undefined ? 'It has no "command"' : "Its command is unknown",
+      );
   }
 }
 
-function parseObject(text: string): { readonly command?: unknown; readonly data?: unknown } {
-  let value: unknown;
+function membersOf(text: string, otherwise: string): readonly Member[] {
+  let members: readonly Member[] | null;
   try {
-    value = JSON.parse(text);
+    members = readMembers(text, LIMITS);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new InvalidCommand("It is not JSON");
-    throw error;
+    if (!(error instanceof JsonError)) throw error;
+    throw new InvalidCommand(`It is not JSON: ${error.message}`);
   }
-  if (typeof value !== "object" || value === null) throw new InvalidCommand("It is not an object");
-  return value;
+  if (members === null) throw new InvalidCommand(otherwise);
+  return members;
 }
 
-function parseAge(data: unknown): number {
-  if (typeof data !== "object" || data === null) {
-    throw new InvalidCommand('"data" of "replay" is not an object');
+/** @param data The JSON of a replay's data, or nothing. */
+function ageOf(data: string): number {
+  const noObject = '"data" of "replay" is not an object';
+  if (data === "") throw new InvalidCommand(noObject);
+  const age = memberOf(membersOf(data, noObject), "age");
+  const value = age === undefined ? "null" : data.slice(age.start, age.end);
+  if (value === "null") return DEFAULT_REPLAY_AGE_MS;
+  const ageMs = Number(value);
+  if (Number.isNaN(ageMs) || value === "") {
+    throw new InvalidCommand('"age" of "replay" is not a number');
   }
-  const age = "age" in data ? data.age : undefined;
   // As in the original, 0 means the default too.
-  if (age === undefined || age === null || age === 0) return DEFAULT_REPLAY_AGE_MS;
-  if (typeof age !== "number") throw new InvalidCommand('"age" of "replay" is not a number');
-  return age;
+  return ageMs === 0 ? DEFAULT_REPLAY_AGE_MS : ageMs;
 }

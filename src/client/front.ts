@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Budget } from "../budget.ts";
 import type { ClientServerConfig, Engine } from "../config/config.ts";
 import type { ClientLimits } from "../config/limits.ts";
 import { Networks } from "../config/network.ts";
@@ -31,6 +32,9 @@ const NOT_A_WEBSOCKET = { status: 501, body: "HTTP/501 Use Websockets\n" } as co
 
 /** How long a silent listener has to answer a ping, in ms. */
 const ANSWER_MS = 30_000;
+
+/** From a message's first byte to its last, in ms. Browsers send one in one go. */
+const MESSAGE_MS = 30_000;
 
 /** How long a connection that is being closed may take before it is dropped, in ms. */
 const CLOSE_MS = 3000;
@@ -77,10 +81,16 @@ export class ClientLog {
   }
 }
 
-/** See the module. */
+/** What all client servers have in common. */
+export interface ClientSurroundings {
+  readonly hub: Hub;
+  readonly budget: Budget;
+  readonly log: ClientLog;
+}
+
+/** A client server of the configuration. */
 export class ClientFront {
-  readonly #hub: Hub;
-  readonly #log: ClientLog;
+  readonly #surroundings: ClientSurroundings;
   readonly #sockets = new SocketCounters();
   readonly #clients = new ClientCounters();
   readonly #refused = new Tally(REFUSALS);
@@ -90,9 +100,8 @@ export class ClientFront {
   #limits: ClientLimits;
   #rules: SocketRules;
 
-  constructor(config: ClientServerConfig, hub: Hub, log: ClientLog) {
-    this.#hub = hub;
-    this.#log = log;
+  constructor(config: ClientServerConfig, surroundings: ClientSurroundings) {
+    this.#surroundings = surroundings;
     this.#engine = config.engine;
     this.#limits = config.limits;
     this.#rules = rulesOf(config);
@@ -108,22 +117,24 @@ export class ClientFront {
   async listen(
     address: Pick<SocketServerOptions, "hostname" | "port" | "tls">,
   ): Promise<SocketServer> {
-    const { complaints } = this.#log;
+    const { hub, budget, log: clientLog } = this.#surroundings;
+    const { complaints } = clientLog;
     const server = await ENGINES[this.#engine]({
       ...address,
       rules: () => this.#rules,
       admission: this.#admission,
       counters: this.#sockets,
       otherwise: NOT_A_WEBSOCKET,
-      accept: acceptClients(this.#hub, {
+      budget,
+      accept: acceptClients(hub, {
         limits: () => this.#limits,
         counters: this.#clients,
         complaints,
       }),
-      trouble: (message) => this.#log.trouble(message),
+      trouble: (message) => clientLog.trouble(message),
       refused: (remoteAddress, kind, reason) => {
         this.#refused.add(kind);
-        this.#log.refused(remoteAddress, kind, reason);
+        clientLog.refused(remoteAddress, kind, reason);
       },
     });
     // Connections of former ones go on.
@@ -165,6 +176,7 @@ function rulesOf({ origins, proxies, limits }: ClientServerConfig): SocketRules 
       address: limits.address,
       handshakes: HANDSHAKES,
       handshakeMs: limits.handshake * 1000,
+      messageMs: MESSAGE_MS,
       silenceMs: limits.idle * 1000,
       answerMs: ANSWER_MS,
       closeMs: CLOSE_MS,

@@ -5,8 +5,8 @@
  */
 
 import { BURST, type ClientLimits } from "../config/limits.ts";
-import type { Hub } from "../hub/hub.ts";
-import type { Listener } from "../hub/listener.ts";
+import { type Hub, INSTANCE_LIMIT } from "../hub/hub.ts";
+import type { Listener, ReplayResult, ReplayState, Sink } from "../hub/listener.ts";
 import type { Encoded } from "../hub/message.ts";
 import type { Allowances } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
@@ -32,16 +32,25 @@ const log = logger("client");
 /** Why a listener is gone: its socket has ended, or this server has ended it for what it did. */
 export type ListenerEnd = typeof LISTENER_ENDS[number];
 
-/** What of a browser's commands was refused, while it stayed. */
-const IGNORED = ["invalid", "subscriptions", "replay"] as const;
+/** Reasons to refuse a browser's command, in whole or in part, while it stays. */
+const IGNORED = ["invalid", "subscriptions", "memory", "replay"] as const;
 
-/** Codes and reasons of the connections that are ended here: too many commands, too much that waits. */
+/** Codes and reasons of the connections that are ended here. */
 const CODES = {
+  // It gave too many commands.
   commands: [1008, "Too many commands"],
+  // Too much waits for it.
   backlog: [1013, "Too slow"],
+  // It held the most when memory was short, or there was none for it.
+  memory: [1013, "Out of memory"],
+  // The name of its instance is too long.
+  instance: [1008, "The instance has too long a name"],
 } as const;
 
-const LISTENER_ENDS = [...ENDS, "commands", "backlog"] as const;
+const LISTENER_ENDS = [...ENDS, "commands", "backlog", "instance"] as const;
+
+/** Bytes that a replay keeps queued: it goes on as they are read. */
+const REPLAY_AHEAD = 64 * 1024;
 
 /** What lines about browsers are about. */
 export const COMPLAINTS = [...LISTENER_ENDS, ...IGNORED] as const;
@@ -64,43 +73,69 @@ export interface ClientOptions {
   readonly complaints: Allowances<typeof COMPLAINTS[number]>;
 }
 
-/** What takes over each new connection of a browser. */
+/** Returns a function that takes over each new connection of a browser. */
 export function acceptClients(
   hub: Hub,
   options: ClientOptions,
-): (socket: Socket) => SocketHandlers {
-  return (socket) => new Client(hub, socket, options);
+): (socket: Socket, path: string) => SocketHandlers {
+  return (socket, path) => new Client(hub, socket, path, options);
 }
 
-class Client implements SocketHandlers {
+class Client implements SocketHandlers, Sink {
   readonly #socket: Socket;
-  readonly #listener: Listener;
+  /** `null`: there was no room for one more. */
+  readonly #listener: Listener | null;
   readonly #options: ClientOptions;
-  #replaying = false;
+  /** Calls for the rest of a replay that others have interrupted. */
+  #rest: ReturnType<typeof setTimeout> | undefined;
   /** What of the budget was spent, and when. */
   #spent = 0;
   #spentAt = 0;
-  /** Allowed on top of the backlog's limit, until the backlog has been below it. */
-  #replayedBytes = 0;
   #refusals = 0;
   /** Why this server has ended it. */
   #endedFor: keyof typeof CODES | null = null;
   // Asked once, because deliveries are what this program does most.
   readonly #tracing = log.isEnabledFor("trace");
 
-  constructor(hub: Hub, socket: Socket, options: ClientOptions) {
+  constructor(hub: Hub, socket: Socket, path: string, options: ClientOptions) {
     this.#socket = socket;
     this.#options = options;
     options.counters.opened++;
-    this.#listener = hub.join(instanceOf(socket.path), this);
+    const instance = instanceOf(path);
+    this.#listener = instance === null ? null : hub.join(instance, this);
+    if (instance === null) {
+      const limit = INSTANCE_LIMIT;
+      this.#end("instance", "its instance's name has more than {limit} characters", { limit });
+    } else if (this.#listener === null) this.evict();
     this.#trace("Connected from {remote}.", { remote: socket.remoteAddress });
   }
 
   /** See `Sink`. */
   deliver(message: Encoded): boolean {
-    if (!this.#send(message)) return false;
+    if (this.#endedFor !== null || !this.#send(message)) return false;
     if (this.#tracing) this.#trace("Wrote message: {message}", { message: message.text });
     return true;
+  }
+
+  /** See `Sink`. */
+  hasRoom(): boolean {
+    return this.#socket.queuedBytes < REPLAY_AHEAD;
+  }
+
+  /** See `Holder`: its subscriptions are the most that a listener has. */
+  evict(): void {
+    if (this.#endedFor !== null) return;
+    this.#end("memory", "memory is short, and it has {subscriptions} subscriptions", {
+      subscriptions: this.#listener?.subscriptions ?? 0,
+    });
+  }
+
+  frame(): void {
+    if (this.#endedFor === null) this.#spend(1);
+  }
+
+  drained(): void {
+    this.#resume();
   }
 
   message(text: string): void {
@@ -119,12 +154,12 @@ class Client implements SocketHandlers {
       this.#spend(1);
       return;
     }
-    if (this.#spend(costOf(command, this.#options.limits()))) this.#obey(command);
+    if (this.#spend(costOf(command, this.#options.limits()))) this.#carryOut(command);
   }
 
   close(kind: EndKind, fault: string | null): void {
     this.#options.counters.ended.add(this.#endedFor ?? kind);
-    this.#listener.leave();
+    this.#leave();
     if (fault !== null) this.#info(kind, "Ended its connection: {fault}.", { fault });
     this.#trace("Disconnected.", {});
     if (this.#refusals > REFUSAL_LOG_LIMIT) {
@@ -134,25 +169,18 @@ class Client implements SocketHandlers {
     }
   }
 
-  #obey(command: Command): void {
+  #carryOut(command: Command): void {
     switch (command.command) {
       case "subscribe": {
-        const refused = this.#listener.subscribe(command.topics, this.#options.limits());
+        const limits = this.#options.limits();
+        const refused = this.#listener?.subscribe(command.topics, limits);
         this.#trace("Subscribed to: {topics}", { topics: command.topics });
-        if (refused > 0) {
-          this.#refuse(
-            "subscriptions",
-            "Refused {refused} of {count} subscriptions: over the limit.",
-            {
-              refused,
-              count: command.topics.length,
-            },
-          );
-        }
+        this.#refuseTopics("subscriptions", "over the limit", refused?.limit ?? 0, command);
+        this.#refuseTopics("memory", "memory is short", refused?.memory ?? 0, command);
         break;
       }
       case "unsubscribe":
-        this.#listener.unsubscribe(command.topics);
+        this.#listener?.unsubscribe(command.topics);
         this.#trace("Unsubscribed from: {topics}", { topics: command.topics });
         break;
       case "replay":
@@ -164,34 +192,53 @@ class Client implements SocketHandlers {
     }
   }
 
+  #refuseTopics(
+    kind: "subscriptions" | "memory",
+    why: string,
+    refused: number,
+    { topics }: { readonly topics: readonly string[] },
+  ): void {
+    if (refused === 0) return;
+    this.#refuse(kind, "Refused {refused} of {count} subscriptions: {why}.", {
+      refused,
+      count: topics.length,
+      why,
+    });
+  }
+
   #send(message: TextMessage): boolean {
     const bytes = this.#socket.queuedBytes;
-    const { backlog } = this.#options.limits();
-    if (bytes <= backlog) this.#replayedBytes = 0;
-    const limit = backlog + this.#replayedBytes;
-    if (bytes > limit && !this.#replaying) {
+    const { backlog: limit } = this.#options.limits();
+    if (bytes > limit) {
       this.#end("backlog", "{bytes} bytes wait for it, more than {limit}", { bytes, limit });
       return false;
     }
     return this.#socket.send(message);
   }
 
-  /**
-   * What a replay queues at once is no sign of slowness, and ending the connection for it would
-   * only bring the browser back for another replay. So the replay's own bytes are allowed on top
-   * of the limit; they are bounded by the history's.
-   */
   #replay(ageMs: number): void {
-    const bytes = this.#socket.queuedBytes;
-    if (bytes > this.#options.limits().backlog) {
-      this.#refuse("replay", "Refused to replay: {bytes} bytes wait for it already.", { bytes });
-      return;
-    }
-    this.#replaying = true;
-    const delivered = this.#listener.replay(ageMs);
-    this.#replaying = false;
-    this.#replayedBytes = this.#socket.queuedBytes - bytes;
-    this.#trace("Replayed {delivered} messages of the last {ageMs} ms.", { delivered, ageMs });
+    this.#goOn(this.#listener?.replay(ageMs, (result) => this.#replayed(result)));
+  }
+
+  #resume(): void {
+    clearTimeout(this.#rest);
+    this.#goOn(this.#listener?.resume((result) => this.#replayed(result)));
+  }
+
+  #goOn(state: ReplayState = "done"): void {
+    if (state === "busy") this.#rest = setTimeout(() => this.#resume(), 0);
+  }
+
+  #replayed({ delivered, missed }: ReplayResult): void {
+    this.#trace("Replayed {delivered} messages.", { delivered });
+    if (missed === 0) return;
+    const text = "{missed} messages were forgotten before it had read those before them.";
+    this.#refuse("replay", `Its replay has gaps: ${text}`, { missed });
+  }
+
+  #leave(): void {
+    clearTimeout(this.#rest);
+    this.#listener?.leave();
   }
 
   /** Whether `limit.commands` allows for one more command; if not, the connection is ended. */
@@ -210,7 +257,7 @@ class Client implements SocketHandlers {
   #end(kind: keyof typeof CODES, why: string, values: Record<string, unknown>): void {
     this.#endedFor = kind;
     this.#info(kind, `Ended its connection: ${why}.`, values);
-    this.#listener.leave();
+    this.#leave();
     const [code, reason] = CODES[kind];
     this.#socket.abort(code, reason);
   }
@@ -224,7 +271,7 @@ class Client implements SocketHandlers {
     this.#refusals++;
     if (this.#refusals <= REFUSAL_LOG_LIMIT) this.#info(kind, text, values);
     if (this.#refusals === REFUSAL_LOG_LIMIT) {
-      this.#info(kind, "What more it gets wrong is counted, not logged.", {});
+      this.#info(kind, "Its further mistakes are counted, and not logged.", {});
     }
   }
 
@@ -235,15 +282,19 @@ class Client implements SocketHandlers {
   ): void {
     if (!this.#options.complaints.take(kind)) return;
     log.info(`<{listener} {remote}> ${text}`, {
-      listener: `${this.#listener}`,
+      listener: this.#name,
       remote: this.#socket.remoteAddress,
       ...values,
     });
   }
 
+  get #name(): string {
+    return `${this.#listener ?? "Listener"}`;
+  }
+
   #trace(text: string, values: Record<string, unknown>): void {
     if (!this.#tracing) return;
-    log.trace(`<{listener}> ${text}`, { listener: `${this.#listener}`, ...values });
+    log.trace(`<{listener}> ${text}`, { listener: this.#name, ...values });
   }
 }
 

@@ -11,7 +11,7 @@
 
 import type { PeerConfig } from "../config/config.ts";
 import type { Hub, Publication } from "../hub/hub.ts";
-import type { Message } from "../hub/message.ts";
+import { parseMessage } from "../hub/message.ts";
 import type { PeerStatus } from "../metrics/peer.ts";
 import { within } from "../within.ts";
 import { PATIENCE_MS } from "./connection.ts";
@@ -101,12 +101,13 @@ export class Cluster {
 
   /** The peers without the message. Of several entries for a server, the one that is used. */
   #lacking(touched: readonly string[]): Peer[] {
-    const having = new Set(touched);
+    const having = [...touched];
     return this.#ranked().filter((peer) => {
       if (peer.isSelf) return false;
       if (peer.fingerprint === null) return true;
-      if (having.has(peer.fingerprint)) return false;
-      having.add(peer.fingerprint);
+      // There are few peers, and what a message names is no key of a table.
+      if (having.includes(peer.fingerprint)) return false;
+      having.push(peer.fingerprint);
       return true;
     });
   }
@@ -168,8 +169,8 @@ export class Cluster {
     );
     // No more than a peer has room for.
     for (const { instance, encoded } of legacy.slice(-DEFAULT_QUEUE_LIMITS.messages)) {
-      const { uniqueID, touched = [] }: Message = JSON.parse(encoded.text);
-      if (typeof uniqueID !== "string") continue;
+      const { uniqueID, touched } = parseMessage(encoded.text);
+      if (uniqueID === null) continue;
       for (const { peer, own } of heirs) {
         if (!touched.includes(own)) continue;
         peer.push({

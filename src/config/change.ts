@@ -7,26 +7,15 @@
 import { isAbsolute } from "node:path";
 import type { Config, ServerConfig } from "./config.ts";
 import { logFiles } from "./logs.ts";
-import { heapLimit } from "./memory.ts";
 import { servicePermissions } from "./permissions.ts";
 
 /**
  * The keys whose change needs a service with other permissions, or another socket; without any, the
  * running service can take the new configuration over, and nobody is disconnected.
- *
- * @param heapMiB The heap that the service was started with.
  */
-export function restartReasons(
-  from: Config,
-  to: Config,
-  heapMiB: number = heapLimit(from),
-): string[] {
-  const reasons = KEYS.filter(([, part]) => JSON.stringify(part(from)) !== JSON.stringify(part(to)))
+export function restartReasons(from: Config, to: Config): string[] {
+  return KEYS.filter(([, part]) => JSON.stringify(part(from)) !== JSON.stringify(part(to)))
     .map(([key]) => key);
-  // A process cannot enlarge its heap; one that is too large does no harm.
-  return reasons.length === 0 && heapMiB < heapLimit(to)
-    ? ["limit.connections or limit.message"]
-    : reasons;
 }
 
 /** Whether no path starts at the working directory. */

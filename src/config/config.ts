@@ -105,6 +105,8 @@ export interface Config {
   readonly cluster: readonly PeerConfig[];
   /** Path of the overseer's pidfile, relative to the working directory. */
   readonly pidfile: string;
+  /** `limit.memory`: bytes that outsiders can make the service hold; `null`: what the host has room for. */
+  readonly memoryLimit: number | null;
   /** `memory.hint`: limit for the service's V8 heap in MB; `null` when absent. */
   readonly memoryHint: number | null;
   /** `user`: whom to become when started by root, a name or a number; `null` when absent. */

@@ -39,7 +39,7 @@ export interface AdminLimits {
 export const CLIENT_LIMITS: ClientLimits = {
   connections: 50_000,
   address: 0,
-  subscriptions: 4096,
+  subscriptions: 512,
   topic: 256,
   message: 64 * 1024,
   commands: 100,

@@ -1,72 +1,94 @@
 /**
- * How much V8 heap the service needs for as many connections as it accepts: from this comes the limit
- * when `memory.hint` is absent, and the warning when it is too small. Measured; the figures and how
- * they came about are in docs/decisions/0009-heap.md.
+ * How much memory the service may take for what outsiders make it hold, and how many connections that is
+ * enough for. The figures and how they came about are in docs/decisions/0013-memory-budget.md.
  *
  * @module
  */
 
+import { getHeapStatistics } from "node:v8";
+import { ACCOUNTS } from "../budget.ts";
 import type { ClientServerConfig, Config } from "./config.ts";
 
 /** In MiB: with 8 the service does not get as far as listening. */
 export const HINT_MIN = 32;
 
-/** The service without connections, in bytes. */
-const BASE = 7e6;
+/** Bytes of memory that a connection takes, at most, without what waits for it and what it is subscribed to. */
+export const CONNECTION_BYTES = { plain: 8 * 1024, tls: 40 * 1024 } as const;
 
-/** A full history whose messages have a hundred subscribers each, in bytes; their text is no heap. */
-const HISTORY = 25e6;
-
-/** A connection with five subscriptions, in bytes. */
-const PLAIN_CONNECTION = 3200;
-const TLS_CONNECTION = 8000;
-
-/** What a burst adds for each connection, when all wait for their peers to read, in bytes. */
-const BURST = 900;
-
-/** What a byte of a message comes to while it is read and written, at the worst: many empty objects. */
-const MESSAGE_BYTE = 24;
-
-/** Messages of this many bytes are part of what was measured. */
-const MESSAGE_MEASURED = 1024 * 1024;
-
-/** What V8 needs on top to get by: it gave up at 1.02, and went through everything at 1.13. */
-const HEADROOM = 1.25;
-
-/** The unit of `memory.hint` and of V8's own limit, in bytes. */
 const MEBIBYTE = 1024 * 1024;
 
-/** The default is a multiple of this many MiB. */
-const STEP_MIB = 64;
+/** A default budget is no less than this, where the host allows it: so few connections may hold much else. */
+const LEAST = 256 * MEBIBYTE;
 
-/** The limit of the service's heap in MiB: `memory.hint`, or what all connections need. */
-export function heapLimit(config: Config): number {
-  const needed = heapNeeded(config, 1) / MEBIBYTE;
-  return config.memoryHint ?? Math.ceil(needed / STEP_MIB) * STEP_MIB;
+/** The default budget is a multiple of this many bytes. */
+const STEP = MEBIBYTE;
+
+/** What all accounts together may take of V8's heap: the rest is for garbage that is not collected yet. */
+const SHARE_OF_HEAP = 1 / 2;
+
+/** What all accounts together may take of the memory that the host or the container grants. */
+const SHARE_OF_HOST = 1 / 4;
+
+/** What a connection can have of the budget: the floor of its account, and the pool. */
+const SHARE_OF_CONNECTIONS = 1 + ACCOUNTS.connections -
+  Object.values(ACCOUNTS).reduce((sum, share) => sum + share, 0);
+
+/** Memory that a process may use. */
+export interface HostMemory {
+  /** Bytes that V8's heap may have. */
+  readonly heap: number;
+  /** Bytes that the host or the container grants; `null` when that is not known. */
+  readonly granted: number | null;
 }
 
 /**
- * How many connections the heap holds, when all client servers have the same share of their limit;
- * `null` when it holds all that are accepted.
+ * The memory that a service of this configuration has.
+ *
+ * @param granted See {@linkcode HostMemory}.
  */
-export function connectionsHeld(config: Config): number | null {
-  const bytes = heapLimit(config) * MEBIBYTE;
-  if (bytes >= heapNeeded(config, 1)) return null;
-  const [none, all] = [heapNeeded(config, 0), heapNeeded(config, 1)];
-  const share = Math.max(0, (bytes - none) / (all - none));
-  const limit = connectionLimit(config);
-  return Math.floor(share * limit / 100) * 100;
+export function hostMemory({ memoryHint }: Config, granted: number | null): HostMemory {
+  // Without a hint V8 gives every process of the host the same.
+  const heap = memoryHint === null ? getHeapStatistics().heap_size_limit : memoryHint * MEBIBYTE;
+  return { heap, granted };
 }
 
-/** What to tell about a hint that is too small; `null` when it is not. */
-export function memoryWarning(config: Config): string | null {
-  const held = connectionsHeld(config);
+/**
+ * The bytes that outsiders can make the service hold: `limit.memory`; or what all connections need, as far as
+ * the host has it.
+ */
+export function memoryBudget(config: Config, host: HostMemory): number {
+  return config.memoryLimit ?? Math.min(room(host), Math.max(LEAST, needed(config)));
+}
+
+/** How many connections a budget holds, when all client servers have the same share of their limit; `null`: all. */
+export function connectionsHeld(config: Config, budget: number): number | null {
+  const share = budget * SHARE_OF_CONNECTIONS / bytesOfConnections(config);
+  return share >= 1 ? null : Math.floor(share * connectionLimit(config) / 100) * 100;
+}
+
+/** Sentences about a budget that is too small, or too large; `null` when it is neither. */
+export function memoryWarning(config: Config, host: HostMemory): string | null {
+  const { memoryLimit } = config;
+  if (memoryLimit !== null && memoryLimit > room(host)) {
+    return `"limit.memory" of ${mebibytes(memoryLimit)} is more than ${
+      mebibytes(room(host))
+    }, half of ` +
+      'V8\'s heap or a quarter of the memory there is: the service may be ended when it is used up. Lower "limit.memory"' +
+      (config.memoryHint === null ? "" : ', or raise "memory.hint"');
+  }
+  const budget = memoryBudget(config, host);
+  const held = connectionsHeld(config, budget);
   if (held === null) return null;
-  return `"memory.hint" of ${config.memoryHint} MB holds about ${held} connections, fewer than are ` +
-    `accepted. Raise it to ${
-      heapLimit({ ...config, memoryHint: null })
-    }, or remove it, which comes ` +
-    "to the same";
+  const wanted = Math.min(room(host), needed(config));
+  const remedy = wanted > budget
+    ? `Raise "limit.memory" to ${mebibytes(wanted)}`
+    : config.memoryHint !== null
+    ? 'Raise "memory.hint"'
+    : "Give the host or the container more memory";
+  return `The service may hold ${
+    mebibytes(budget)
+  } for its connections, enough for about ${held} of the ` +
+    `${connectionLimit(config)} that are accepted. ${remedy}, or lower "limit.connections"`;
 }
 
 /** The connections that all client servers accept. */
@@ -78,16 +100,28 @@ function clientServers({ servers }: Config): ClientServerConfig[] {
   return servers.filter((each) => each.type === "client");
 }
 
-/** In bytes, for this share of the connections that are accepted. */
-function heapNeeded(config: Config, share: number): number {
-  const all = clientServers(config).reduce((sum, each) => sum + heapOfConnections(each), 0);
-  const longest = Math.max(...config.servers.map(({ limits }) => limits.message));
-  const message = MESSAGE_BYTE * Math.max(0, longest - MESSAGE_MEASURED);
-  return HEADROOM * (BASE + HISTORY + message + share * all);
+/** What a host has room for. */
+function room({ heap, granted }: HostMemory): number {
+  return stepDown(Math.min(heap * SHARE_OF_HEAP, (granted ?? Infinity) * SHARE_OF_HOST));
+}
+
+/** The budget that holds all connections. */
+function needed(config: Config): number {
+  return STEP * Math.ceil(bytesOfConnections(config) / SHARE_OF_CONNECTIONS / STEP);
 }
 
 /** The engine `serve` was not measured, and is taken for the dearer one. */
-function heapOfConnections({ tls, engine, limits }: ClientServerConfig): number {
-  const connection = tls === null && engine === "socket" ? PLAIN_CONNECTION : TLS_CONNECTION;
-  return limits.connections * (connection + BURST);
+function bytesOfConnections(config: Config): number {
+  return clientServers(config).reduce((sum, { tls, engine, limits }) => {
+    const kind = tls === null && engine === "socket" ? "plain" : "tls";
+    return sum + limits.connections * CONNECTION_BYTES[kind];
+  }, 0);
+}
+
+function stepDown(bytes: number): number {
+  return STEP * Math.floor(bytes / STEP);
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / MEBIBYTE)} MiB`;
 }

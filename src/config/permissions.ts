@@ -8,7 +8,6 @@
 import { knownAddresses } from "./host.ts";
 import { type Config, formatAddress } from "./config.ts";
 import { logFiles } from "./logs.ts";
-import { heapLimit } from "./memory.ts";
 import { filesBeside } from "./pidfile.ts";
 
 /**
@@ -79,11 +78,16 @@ export function serviceFlags(config: Config): string[] {
   const { net, read, write } = servicePermissions(config);
   return [
     ...SEALED,
-    `--v8-flags=${[...V8_FLAGS, `--max-old-space-size=${heapLimit(config)}`].join(",")}`,
+    `--v8-flags=${[...V8_FLAGS, ...heapFlags(config)].join(",")}`,
     ...allow("net", net),
     ...allow("read", read),
     ...allow("write", write),
   ];
+}
+
+/** V8's own limit of the heap is larger than any budget that is derived from it, so it is as good as another. */
+function heapFlags({ memoryHint }: Config): string[] {
+  return memoryHint === null ? [] : [`--max-old-space-size=${memoryHint}`];
 }
 
 /**

@@ -47,6 +47,12 @@ const megabytes = wholeNumber(
   Number.MAX_SAFE_INTEGER,
 );
 
+const memory = byteCount(
+  "a number of bytes from 16 MiB on",
+  'bytes, or a text such as "512MiB"',
+  16 * 1024 * 1024,
+);
+
 const log = object('an object such as {"path": "/var/log/aphlict.log"}', {
   "path": required(file),
   "rotate.size": optional(bytes, LOG_DEFAULTS.rotateSize, [null]),
@@ -80,6 +86,7 @@ const root = object("an object with the keys servers and pidfile", {
   "logs": optional(list("a list of objects, one for each log file", log), []),
   "cluster": optional(list("a list of objects, one for each peer", peer), []),
   "pidfile": required(file),
+  "limit.memory": optional(memory, null, [null]),
   "memory.hint": optional(megabytes, null, [0]),
   "user": optional(user, null, NONE),
   "drain": optional(seconds, DEFAULT_DRAIN, [null]),
@@ -124,6 +131,7 @@ export function validate(path: string, value: unknown): Config {
       token: each["token.file"],
     })),
     pidfile: draft.pidfile,
+    memoryLimit: draft["limit.memory"],
     memoryHint: draft["memory.hint"],
     user: draft.user,
     drain: draft.drain,

@@ -1,5 +1,5 @@
 /**
- * What was published lately, to be replayed to browsers that reconnect.
+ * The messages that were published lately, to be replayed to browsers that reconnect.
  *
  * Each instance has a {@linkcode History} of its own, so that a replay never shows another
  * instance's messages. Together they share one {@linkcode HistoryStore}, which bounds what all of
@@ -8,7 +8,8 @@
  * @module
  */
 
-import type { Encoded, Message } from "./message.ts";
+import type { Account } from "../budget.ts";
+import type { Encoded } from "./message.ts";
 
 /** How much is remembered. */
 export interface HistoryLimits {
@@ -23,8 +24,7 @@ export interface HistoryLimits {
    */
   readonly ageMs: number;
   /**
-   * UTF-8 bytes of encoded messages and {@linkcode ENTRY_OVERHEAD} for each, over all instances
-   * together.
+   * Bytes that all of it takes, over all instances together: see {@linkcode entryBytes}.
    * @default {16777216}
    */
   readonly bytes: number;
@@ -37,18 +37,27 @@ export const DEFAULT_HISTORY_LIMITS: HistoryLimits = {
   bytes: 16 * 1024 * 1024,
 };
 
-/** Bytes that a remembered message counts for beside its text: bookkeeping, an instance's share. */
+/** Bytes that a remembered message takes beside its text and its topics, at most. */
 export const ENTRY_OVERHEAD = 512;
+
+/** Bytes that a remembered message takes for each of its topics: a hash. */
+const TOPIC_BYTES = 8;
 
 /** One remembered message: what a replay needs of it, as the parsed whole may be far larger. */
 export interface Remembered {
   readonly instance: string;
-  readonly subscribers: readonly string[];
   readonly encoded: Encoded;
+  /** The hashes of its topics, lower and upper half by turns. */
+  readonly topics: Int32Array;
   /** When it was published, on the hub's clock, in ms. */
   readonly at: number;
   /** Fingerprint of the server that passed it on to us; `null`: it was posted here, or it is not known. */
   readonly from: string | null;
+}
+
+/** Bytes of memory that a remembered message takes. */
+export function entryBytes({ encoded, topics }: Pick<Remembered, "encoded" | "topics">): number {
+  return encoded.bytes.length + TOPIC_BYTES * topics.length / 2 + ENTRY_OVERHEAD;
 }
 
 interface Entry extends Remembered {
@@ -60,13 +69,16 @@ interface Entry extends Remembered {
 /** The bounds and the order of all instances' histories. */
 export class HistoryStore {
   readonly limits: HistoryLimits;
+  readonly #account: Account | null;
   #oldest: Entry | null = null;
   #newest: Entry | null = null;
   #bytes = 0;
   #size = 0;
 
-  constructor(limits: HistoryLimits = DEFAULT_HISTORY_LIMITS) {
+  /** @param account What is remembered is charged to it; it has no more than its floor. */
+  constructor(limits: HistoryLimits = DEFAULT_HISTORY_LIMITS, account: Account | null = null) {
     this.limits = limits;
+    this.#account = account;
   }
 
   /** Messages that are remembered. */
@@ -101,9 +113,10 @@ export class HistoryStore {
     else this.#oldest = entry;
     this.#newest = entry;
     this.#size++;
-    this.#bytes += entry.encoded.bytes.length + ENTRY_OVERHEAD;
+    this.#charge(entryBytes(entry));
     // The oldest of all is also the oldest of its own instance, as both are in order of time.
-    while (this.#oldest && this.#bytes > this.limits.bytes) this.#oldest.history.forgetOldest();
+    const limit = Math.min(this.limits.bytes, this.#account?.floor ?? Infinity);
+    while (this.#oldest && this.#bytes > limit) this.#oldest.history.forgetOldest();
   }
 
   /** Called by {@linkcode History} alone. */
@@ -113,20 +126,26 @@ export class HistoryStore {
     if (entry.newer) entry.newer.older = entry.older;
     else this.#newest = entry.older;
     this.#size--;
-    this.#bytes -= entry.encoded.bytes.length + ENTRY_OVERHEAD;
+    this.#charge(-entryBytes(entry));
+  }
+
+  #charge(bytes: number): void {
+    this.#bytes += bytes;
+    this.#account?.adjust(bytes);
   }
 }
 
-/** What one instance remembers, oldest first. */
+/** What one instance remembers, numbered in the order of time. */
 export class History {
   /** The instance it belongs to. */
   readonly instance: string;
   readonly #store: HistoryStore;
   readonly #onEmpty: () => void;
   /** A ring that grows up to `limits.messages`; the oldest is at `#start`. */
-  #ring: (Entry | undefined)[] = new Array(1);
+  #ring: (Entry | undefined)[] = [];
   #start = 0;
   #size = 0;
+  #forgotten = 0;
 
   /** @param onEmpty Called when the last message has been forgotten. */
   constructor(instance: string, store: HistoryStore, onEmpty: () => void = () => {}) {
@@ -145,25 +164,37 @@ export class History {
     return this.#ring[this.#start];
   }
 
-  /** Remembers a message published at `now` and passed on by `from`, and forgets what that leaves no room for. */
-  add(message: Message, encoded: Encoded, now: number, from: string | null = null): void {
+  /** The number of the oldest message; that of the next one, when nothing is remembered. */
+  get first(): number {
+    return this.#forgotten;
+  }
+
+  /** The number that the next message gets. */
+  get next(): number {
+    return this.#forgotten + this.#size;
+  }
+
+  /** Remembers a message, and forgets what that leaves no room for. */
+  add(message: Omit<Remembered, "instance">): void {
     if (this.#size === this.#ring.length) this.#grow();
-    const { subscribers } = message;
-    const links = { history: this, older: null, newer: null };
-    const entry: Entry = { instance: this.instance, subscribers, encoded, at: now, from, ...links };
+    const links = { instance: this.instance, history: this, older: null, newer: null };
+    const entry: Entry = { ...message, ...links };
     this.#ring[(this.#start + this.#size) % this.#ring.length] = entry;
     this.#size++;
     this.#store.link(entry);
     while (this.#size > this.#store.limits.messages) this.forgetOldest();
   }
 
-  /** The messages that are not older than `ageMs` at `now`, nor than the limit, oldest first. */
-  *recent(ageMs: number, now: number): Generator<Remembered> {
-    const time = now - Math.min(ageMs, this.#store.limits.ageMs);
-    for (let index = 0; index < this.#size; index++) {
-      const entry = this.#ring[(this.#start + index) % this.#ring.length];
-      if (entry && entry.at >= time) yield entry;
-    }
+  /** The message of a number; `undefined` when it is not remembered. */
+  at(number: number): Remembered | undefined {
+    const index = number - this.#forgotten;
+    if (index < 0 || index >= this.#size) return undefined;
+    return this.#ring[(this.#start + index) % this.#ring.length];
+  }
+
+  /** The age in ms beyond which nothing is remembered. */
+  get ageMs(): number {
+    return this.#store.limits.ageMs;
   }
 
   /** Forgets the oldest message; nothing happens when there is none. */
@@ -173,13 +204,14 @@ export class History {
     this.#ring[this.#start] = undefined;
     this.#start = (this.#start + 1) % this.#ring.length;
     this.#size--;
+    this.#forgotten++;
     this.#store.unlink(entry);
     if (this.#size === 0) this.#onEmpty();
   }
 
   #grow(): void {
     const entries = [...this.#ring.slice(this.#start), ...this.#ring.slice(0, this.#start)];
-    entries.length *= 2;
+    entries.length = Math.max(1, 2 * entries.length);
     this.#ring = entries;
     this.#start = 0;
   }

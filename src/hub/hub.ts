@@ -8,6 +8,10 @@
  * @module
  */
 
+import { type Account, Budget } from "../budget.ts";
+import { drawKey, KeyedHash } from "../keyed_hash.ts";
+import { KeyedMap } from "../keyed_map.ts";
+import { flatCopy } from "../text.ts";
 import { type Distribution, Histogram, RECEIVERS } from "../metrics/histogram.ts";
 import { Tally } from "../metrics/tally.ts";
 import {
@@ -20,10 +24,13 @@ import {
 import { type Home, Listener, type Sink } from "./listener.ts";
 import { Encoded, type Message } from "./message.ts";
 import { Seen } from "./seen.ts";
-import { TopicIndex } from "./topics.ts";
+import { type Topic, TopicIndex } from "./topics.ts";
 
 /** The instance of those who name none. */
 export const DEFAULT_INSTANCE = "default";
+
+/** Characters of an instance's name at most, on the client port as on the admin port. */
+export const INSTANCE_LIMIT = 256;
 
 /** What a hub is made with. */
 export interface HubOptions {
@@ -33,6 +40,10 @@ export interface HubOptions {
   readonly now: () => number;
   /** @default {DEFAULT_HISTORY_LIMITS} */
   readonly history?: HistoryLimits;
+  /** What browsers and Phorge can make it hold is charged to it. @default {} Without a bound. */
+  readonly budget?: Budget;
+  /** Told of an error that a listener's sink has thrown: the others get the message all the same. */
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** What became of a published message. */
@@ -102,10 +113,14 @@ export interface Overview {
  */
 const NAMED_LIMIT = 100;
 
+/** Bytes of memory that an instance takes beside its name, its topics and its history, at most. */
+export const INSTANCE_BYTES = 1024;
+
 class Instance implements Home {
   readonly name: string;
-  readonly topics = new TopicIndex<Listener>();
+  readonly topics: TopicIndex<Listener>;
   readonly history: History;
+  readonly account: Account;
   readonly now: () => number;
   readonly #onEmpty: (instance: Instance) => void;
   active = 0;
@@ -113,11 +128,17 @@ class Instance implements Home {
 
   constructor(
     name: string,
-    store: HistoryStore,
-    now: () => number,
-    onEmpty: (instance: Instance) => void,
+    { hash, store, account, now, onEmpty }: {
+      readonly hash: KeyedHash;
+      readonly store: HistoryStore;
+      readonly account: Account;
+      readonly now: () => number;
+      readonly onEmpty: (instance: Instance) => void;
+    },
   ) {
     this.name = name;
+    this.topics = new TopicIndex(hash);
+    this.account = account;
     this.now = now;
     this.#onEmpty = onEmpty;
     this.history = new History(name, store, () => this.#check());
@@ -133,16 +154,21 @@ class Instance implements Home {
   }
 }
 
-/** See the module. */
+/** The hub itself. */
 export class Hub {
   readonly fingerprint: string;
   readonly #now: () => number;
   readonly #started: number;
+  readonly #hash = new KeyedHash(drawKey());
   readonly #store: HistoryStore;
-  readonly #seen = new Seen();
-  readonly #instances = new Map<string, Instance>();
+  readonly #seen = new Seen(this.#hash);
+  readonly #instances = new KeyedMap<Instance>(this.#hash);
+  readonly #named = new KeyedMap<string>(this.#hash);
+  /** What listeners are subscribed to, and the instances that they name, are charged to it. */
+  readonly #account: Account;
+  readonly #onFault: (error: unknown) => void;
   #nextId = 1;
-  readonly #named = new Set([DEFAULT_INSTANCE]);
+  #publications = 0;
   readonly #published = new Tally<Publication["outcome"]>(["published", "touched", "duplicate"]);
   readonly #fanOut = new Histogram(RECEIVERS);
   #messagesOut = 0;
@@ -151,7 +177,14 @@ export class Hub {
     this.fingerprint = options.fingerprint;
     this.#now = options.now;
     this.#started = options.now();
-    this.#store = new HistoryStore(options.history ?? DEFAULT_HISTORY_LIMITS);
+    const budget = options.budget ?? new Budget(Number.MAX_SAFE_INTEGER);
+    this.#account = budget.account("subscriptions");
+    this.#store = new HistoryStore(
+      options.history ?? DEFAULT_HISTORY_LIMITS,
+      budget.account("history"),
+    );
+    this.#onFault = options.onFault ?? reportError;
+    this.#named.set(DEFAULT_INSTANCE, DEFAULT_INSTANCE);
   }
 
   /** Number of instances that have listeners or history, or are the default one. */
@@ -159,9 +192,10 @@ export class Hub {
     return this.#instances.size;
   }
 
-  /** Adds a listener to an instance, which is made if it does not exist. */
-  join(name: string, sink: Sink): Listener {
-    const instance = this.#instance(name);
+  /** Adds a listener to an instance, which is made if it does not exist. `null`: there is no room for one more. */
+  join(name: string, sink: Sink): Listener | null {
+    const instance = this.#instances.get(name) ?? this.#make(name);
+    if (instance === null) return null;
     instance.active++;
     instance.total++;
     return new Listener(this.#nextId++, instance, sink);
@@ -171,31 +205,36 @@ export class Hub {
    * Delivers a message to each listener of the instance that wants it, and remembers it.
    *
    * @param from Fingerprint of the server that passes it on; `null`: it was posted here, or it is not known.
-   * @throws {InvalidMessage} If it cannot be encoded; nothing has happened then.
    */
   publish(name: string, message: Message, from: string | null = null): Publication {
     this.expire();
-    const former = message.touched ?? [];
-    const isTouched = former.includes(this.fingerprint);
-    const touched = isTouched ? former : [...former, this.fingerprint];
-    // Before anything is changed, as it may throw.
-    const encoded = new Encoded({ ...message, touched });
+    const { subscribers, uniqueID } = message;
+    const isTouched = message.touched.includes(this.fingerprint);
+    const touched = isTouched ? message.touched : [...message.touched, this.fingerprint];
+    const encoded = new Encoded(message.members, touched);
     const outcome = isTouched
       ? "touched"
-      : this.#seen.has(name, message.uniqueID)
+      : this.#seen.has(name, uniqueID)
       ? "duplicate"
       : "published";
     this.#published.add(outcome);
     if (outcome !== "published") return { outcome, touched, encoded, receivers: 0 };
-    if (this.#named.size < NAMED_LIMIT) this.#named.add(name);
-    const now = this.#now();
-    this.#seen.add(name, message.uniqueID, now);
-    const instance = this.#instance(name);
-    instance.history.add(message, encoded, now, from);
-    let receivers = 0;
-    for (const listener of instance.topics.receivers(message.subscribers)) {
-      if (listener.sink.deliver(encoded)) receivers++;
+    if (this.#named.size < NAMED_LIMIT) this.#named.add(name, name);
+    const at = this.#now();
+    this.#seen.add(name, uniqueID, at);
+    const { topics, history } = this.#instances.get(name) ?? this.#make(name, true);
+    const hashes = new Int32Array(2 * subscribers.length);
+    const wanted: Topic<Listener>[] = [];
+    for (const [index, subscriber] of subscribers.entries()) {
+      this.#hash.digest(subscriber);
+      const { low, high } = this.#hash;
+      hashes[2 * index] = low;
+      hashes[2 * index + 1] = high;
+      const topic = topics.findByHash(low, high, subscriber);
+      if (topic !== undefined) wanted.push(topic);
     }
+    history.add({ encoded, topics: hashes, at, from });
+    const receivers = this.#deliver(encoded, wanted);
     this.#messagesOut += receivers;
     this.#fanOut.observe(receivers);
     return { outcome, touched, encoded, receivers };
@@ -237,7 +276,7 @@ export class Hub {
       listeners,
       subscriptions,
       instances: this.#instances.size,
-      named: [...this.#named].map((name) => ({
+      named: [...this.#named.values()].map((name) => ({
         name,
         listeners: this.#instances.get(name)?.active ?? 0,
       })),
@@ -259,16 +298,47 @@ export class Hub {
     this.#seen.expire(this.#now());
   }
 
-  #instance(name: string): Instance {
-    let instance = this.#instances.get(name);
-    if (!instance) {
-      instance = new Instance(name, this.#store, this.#now, (empty) => {
+  /** Hands a message to each listener of the topics, once. */
+  #deliver(message: Encoded, topics: readonly Topic<Listener>[]): number {
+    const publication = ++this.#publications;
+    let receivers = 0;
+    const hand = (listener: Listener) => {
+      if (listener.handed === publication) return;
+      listener.handed = publication;
+      try {
+        if (listener.sink.deliver(message)) receivers++;
+      } catch (error) {
+        this.#onFault(error);
+      }
+    };
+    for (const { value } of topics) {
+      if (!(value instanceof Set)) hand(value);
+      else for (const listener of value) hand(listener);
+    }
+    return receivers;
+  }
+
+  #make(name: string, isPosted: true): Instance;
+  #make(name: string): Instance | null;
+  #make(name: string, isPosted = false): Instance | null {
+    const bytes = INSTANCE_BYTES + 2 * name.length;
+    // Phorge's own messages are not refused: it names few.
+    if (isPosted) this.#account.adjust(bytes);
+    else if (!this.#account.hold(bytes)) return null;
+    const instance = new Instance(flatCopy(name), {
+      hash: this.#hash,
+      store: this.#store,
+      account: this.#account,
+      now: this.#now,
+      onEmpty: (empty) => {
         // Anybody can make up instance names, so an empty one must leave nothing behind. The
         // default one is kept, being one only, so that its counters stand.
-        if (empty.name !== DEFAULT_INSTANCE) this.#instances.delete(empty.name);
-      });
-      this.#instances.set(name, instance);
-    }
+        if (empty.name === DEFAULT_INSTANCE) return;
+        this.#instances.delete(empty.name);
+        this.#account.adjust(-bytes);
+      },
+    });
+    this.#instances.set(name, instance);
     return instance;
   }
 }

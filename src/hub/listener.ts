@@ -4,9 +4,10 @@
  * @module
  */
 
+import type { Account, Holder, Holding } from "../budget.ts";
 import type { History } from "./history.ts";
 import type { Encoded } from "./message.ts";
-import type { TopicIndex } from "./topics.ts";
+import { isSubscribed, type Topic, type TopicIndex } from "./topics.ts";
 
 /** What a listener may be subscribed to. */
 export interface SubscriptionLimits {
@@ -17,9 +18,11 @@ export interface SubscriptionLimits {
 }
 
 /** Where a listener's messages go. */
-export interface Sink {
+export interface Sink extends Holder {
   /** Queues a message; `false` when it cannot be (the connection is closing or too slow). */
   deliver(message: Encoded): boolean;
+  /** Whether a replay may queue one more message. */
+  hasRoom(): boolean;
 }
 
 /** What a listener needs of the instance it belongs to. */
@@ -27,24 +30,72 @@ export interface Home {
   readonly name: string;
   readonly topics: TopicIndex<Listener>;
   readonly history: History;
+  readonly account: Account;
   /** The hub's clock, in ms. */
   now(): number;
   left(listener: Listener): void;
 }
+
+/** Why topics were not subscribed to. */
+export interface RefusedTopics {
+  /** Too long, or too many for one listener. */
+  readonly limit: number;
+  /** All listeners together hold as much as they may. */
+  readonly memory: number;
+}
+
+/**
+ * How a replay stands:
+ *
+ * - `done`: there is none, or no more of it.
+ * - `full`: the sink has no room, {@linkcode Listener.resume} goes on when it has.
+ * - `busy`: it has looked at much, and others are to have their turn before {@linkcode Listener.resume}.
+ */
+export type ReplayState = "done" | "full" | "busy";
+
+/** Bytes of memory that a subscription takes beside the topic's name, at most. */
+export const SUBSCRIPTION_BYTES = 192;
+
+/** Topics from which on a listener has them in a set; a list of few takes a quarter of the memory. */
+const MANY = 16;
+
+/** Topics of remembered messages that a replay looks at before others have their turn: about a millisecond. */
+const SLICE = 16_384;
+
+/** What a replay has still to look at. */
+interface Replay {
+  /** The number of the next message. */
+  next: number;
+  /** The number behind the last one. What is published later comes by itself. */
+  readonly end: number;
+  delivered: number;
+  /** Messages that were forgotten before their turn. */
+  missed: number;
+}
+
+/** What a replay has come to. */
+export type ReplayResult = Readonly<Pick<Replay, "delivered" | "missed">>;
 
 /** Made by `Hub.join`. After {@linkcode leave} every call on it does nothing. */
 export class Listener {
   /** Unique among all listeners of the process; grows. */
   readonly id: number;
   readonly sink: Sink;
+  /** @internal Of the last message that it was handed; see `Hub.publish`. */
+  handed = 0;
   readonly #home: Home;
-  readonly #subscriptions = new Set<string>();
+  readonly #holding: Holding;
+  #topics: readonly Topic<Listener>[] | Set<Topic<Listener>> = [];
   #here = true;
+  #replay: Replay | null = null;
+  /** The age of a replay that was asked for during another one. */
+  #nextAgeMs: number | null = null;
 
   constructor(id: number, home: Home, sink: Sink) {
     this.id = id;
     this.sink = sink;
     this.#home = home;
+    this.#holding = home.account.open(sink);
   }
 
   /** The instance it belongs to. */
@@ -57,56 +108,127 @@ export class Listener {
     return `Listener/${this.id}/${this.instance}`;
   }
 
-  /**
-   * Subscribes to topics. Repetitions are harmless.
-   *
-   * @returns How many topics were refused, being too long or too many.
-   */
-  subscribe(topics: readonly string[], limits: SubscriptionLimits): number {
-    if (!this.#here) return 0;
-    let refused = 0;
-    for (const topic of topics) {
-      if (this.#subscriptions.has(topic)) continue;
-      if (topic.length > limits.topic || this.#subscriptions.size >= limits.subscriptions) {
-        refused++;
+  /** Topics that it is subscribed to. */
+  get subscriptions(): number {
+    return this.#topics instanceof Set ? this.#topics.size : this.#topics.length;
+  }
+
+  /** Subscribes to topics. Repetitions are harmless. */
+  subscribe(topics: readonly string[], limits: SubscriptionLimits): RefusedTopics {
+    const refused = { limit: 0, memory: 0 };
+    for (const name of topics) {
+      // Making room for it may end this very listener.
+      if (!this.#here) break;
+      if (name.length > limits.topic) {
+        refused.limit++;
         continue;
       }
-      this.#subscriptions.add(topic);
-      this.#home.topics.add(topic, this);
+      const topic = this.#home.topics.find(name);
+      if (topic !== undefined && isSubscribed(topic, this)) continue;
+      if (this.subscriptions >= limits.subscriptions) refused.limit++;
+      else if (!this.#holding.set(this.#holding.bytes + bytesOf(name))) refused.memory++;
+      else this.#add(this.#home.topics.add(name, this));
     }
     return refused;
   }
 
   /** Unsubscribes from topics. Unknown ones are harmless. */
   unsubscribe(topics: readonly string[]): void {
-    for (const topic of topics) {
-      if (this.#subscriptions.delete(topic)) this.#home.topics.remove(topic, this);
+    for (const name of topics) {
+      const topic = this.#home.topics.find(name);
+      if (topic === undefined || !isSubscribed(topic, this)) continue;
+      this.#home.topics.remove(topic, this);
+      this.#holding.set(this.#holding.bytes - bytesOf(name));
+      if (this.#topics instanceof Set) this.#topics.delete(topic);
+      else this.#topics = this.#topics.filter((each) => each !== topic);
     }
   }
 
   /**
-   * Delivers what the instance remembers of the last `ageMs` ms and this listener is subscribed to,
-   * oldest first. Stops when the sink takes no more.
+   * Replays what the instance remembers of the last `ageMs` ms and this listener is subscribed to, oldest
+   * first, as far as the sink has room. While one goes on, a second one waits for its end; of several that
+   * wait, the longest counts.
    *
-   * @returns How many messages were delivered.
+   * @param onEnd Is told when it has come to its end.
    */
-  replay(ageMs: number): number {
-    if (!this.#here || this.#subscriptions.size === 0) return 0;
-    let delivered = 0;
-    for (const { subscribers, encoded } of this.#home.history.recent(ageMs, this.#home.now())) {
-      if (!subscribers.some((topic) => this.#subscriptions.has(topic))) continue;
-      if (!this.sink.deliver(encoded)) break;
-      delivered++;
+  replay(ageMs: number, onEnd: (result: ReplayResult) => void): ReplayState {
+    if (!this.#here) return "done";
+    if (this.#replay !== null) {
+      this.#nextAgeMs = Math.max(this.#nextAgeMs ?? 0, ageMs);
+      return "full";
     }
-    return delivered;
+    this.#begin(ageMs);
+    return this.resume(onEnd);
+  }
+
+  /** Goes on with a replay, see {@linkcode ReplayState}. */
+  resume(onEnd: (result: ReplayResult) => void): ReplayState {
+    let left = SLICE;
+    while (this.#here && this.#replay !== null) {
+      const replay = this.#replay;
+      if (replay.next < this.#home.history.first) {
+        replay.missed += this.#home.history.first - replay.next;
+        replay.next = this.#home.history.first;
+      }
+      const message = replay.next < replay.end ? this.#home.history.at(replay.next) : undefined;
+      if (message === undefined) {
+        this.#replay = null;
+        onEnd(replay);
+        if (this.#nextAgeMs !== null) this.#begin(this.#nextAgeMs);
+        this.#nextAgeMs = null;
+        continue;
+      }
+      if (!this.sink.hasRoom()) return "full";
+      if (left <= 0) return "busy";
+      left -= 1 + message.topics.length / 2;
+      replay.next++;
+      if (!this.#wants(message.topics)) continue;
+      if (this.sink.deliver(message.encoded)) replay.delivered++;
+      else this.#replay = null;
+    }
+    return "done";
   }
 
   /** Ends the membership: nothing is delivered any more. */
   leave(): void {
     if (!this.#here) return;
     this.#here = false;
-    for (const topic of this.#subscriptions) this.#home.topics.remove(topic, this);
-    this.#subscriptions.clear();
+    this.#replay = null;
+    for (const topic of this.#topics) this.#home.topics.remove(topic, this);
+    this.#topics = [];
+    this.#holding.close();
     this.#home.left(this);
   }
+
+  #add(topic: Topic<Listener>): void {
+    if (this.#topics instanceof Set) this.#topics.add(topic);
+    // A list that grows by itself has room for 17.
+    else if (this.#topics.length < MANY) this.#topics = [...this.#topics, topic];
+    else this.#topics = new Set([...this.#topics, topic]);
+  }
+
+  #begin(ageMs: number): void {
+    const { history } = this.#home;
+    const since = this.#home.now() - Math.min(ageMs, history.ageMs);
+    // Times grow with the numbers, so the first one that is young enough is found by halving.
+    let [first, end] = [history.first, history.next];
+    while (first < end) {
+      const middle = Math.floor((first + end) / 2);
+      if ((history.at(middle)?.at ?? 0) < since) first = middle + 1;
+      else end = middle;
+    }
+    this.#replay = { next: first, end: history.next, delivered: 0, missed: 0 };
+  }
+
+  #wants(hashes: Int32Array): boolean {
+    for (let index = 0; index < hashes.length; index += 2) {
+      const topic = this.#home.topics.findByHash(hashes[index] ?? 0, hashes[index + 1] ?? 0, null);
+      if (topic !== undefined && isSubscribed(topic, this)) return true;
+    }
+    return false;
+  }
+}
+
+function bytesOf(topic: string): number {
+  return SUBSCRIPTION_BYTES + 2 * topic.length;
 }

@@ -4,18 +4,31 @@
  * @module
  */
 
+import {
+  JsonError,
+  type Member,
+  type MemberLimits,
+  memberOf,
+  readMembers,
+  stringOf,
+  stringsOf,
+} from "../json_members.ts";
+
 /**
- * A JSON object with the topics it is for. Everything else in it (`type`, `key`, `threadPHID`, ...)
- * passes through untouched.
+ * A JSON object with the topics it is for. Everything else in it (`key`, `threadPHID`, ...) passes
+ * through as it was written.
  */
 export interface Message {
   /** Topics (PHIDs): every listener subscribed to one of them receives the message. */
   readonly subscribers: readonly string[];
   /** Fingerprints of the servers that have handled the message, or get it from one that has. */
-  readonly touched?: readonly string[];
-  /** Phorge gives each message one, and repeats it when it tries another server. */
-  readonly uniqueID?: unknown;
-  readonly [key: string]: unknown;
+  readonly touched: readonly string[];
+  /** Phorge gives each message one, and repeats it when it tries another server; `null`: it has none. */
+  readonly uniqueID: string | null;
+  /** What kind of message it is, or `""`. */
+  readonly type: string;
+  /** The members of its JSON, without `touched` and the braces. */
+  readonly members: string;
 }
 
 /**
@@ -27,18 +40,16 @@ export class Encoded {
   readonly bytes: Uint8Array;
   /** Of `bytes`, those before `touched`. */
   readonly #untouched: number;
-  #text: string | null = null;
 
-  /** @throws {InvalidMessage} If the message is nested too deeply. */
-  constructor({ touched, ...rest }: Message) {
-    const untouched = encode(rest).slice(0, -1);
-    this.bytes = encoder.encode(untouched + closing(touched));
-    this.#untouched = this.bytes.length - encoder.encode(closing(touched)).length;
+  constructor(members: string, touched: readonly string[]) {
+    const end = closing(touched);
+    this.bytes = encoder.encode(`{${members}${end}`);
+    this.#untouched = this.bytes.length - encoder.encode(end).length;
   }
 
-  /** The message as JSON, decoded when it is first asked for. */
+  /** The message as JSON, decoded each time that it is asked for. */
   get text(): string {
-    return this.#text ??= decoder.decode(this.bytes);
+    return decoder.decode(this.bytes);
   }
 
   /** The same message as JSON in UTF-8 with another list of servers. */
@@ -52,57 +63,67 @@ export class Encoded {
 }
 
 /** The end of a message's JSON; there is always a key before it. */
-function closing(touched: Message["touched"]): string {
-  return touched === undefined ? "}" : `,"touched":${JSON.stringify(touched)}}`;
+function closing(touched: readonly string[]): string {
+  return `,"touched":${JSON.stringify(touched)}}`;
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The JSON value is no {@linkcode Message}; the text says why. */
+/** The text is no {@linkcode Message}; it says why. */
 export class InvalidMessage extends Error {
   override readonly name = "InvalidMessage";
-}
-
-function encode(message: Omit<Message, "touched">): string {
-  try {
-    return JSON.stringify(message);
-  } catch (error) {
-    // V8 reads some values that are nested deeper than it can write.
-    if (error instanceof RangeError) throw new InvalidMessage("The message is nested too deeply");
-    throw error;
-  }
 }
 
 /** Servers that a message may have been handled by; it is written anew for each peer. */
 const TOUCHED_LIMIT = 1024;
 
+/** Phorge's messages have five keys, and nothing within each other but lists of PHIDs. */
+const LIMITS: MemberLimits = { members: 1000, depth: 500 };
+
 /**
- * Takes a parsed JSON value for a message.
+ * Reads a message.
  *
- * `touched` may be missing or `null`, as with the original.
+ * `touched` may be missing or `null`, as with the original. A `uniqueID` that is no text is none.
  *
- * @throws {InvalidMessage} If it is not an object, or a list in it is not a list of strings, or `touched` is too long.
+ * @throws {InvalidMessage} If it is no JSON object, or a list in it is not a list of strings, or `touched` is too long.
  */
-export function parseMessage(value: unknown): Message {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new InvalidMessage("A message is a JSON object");
-  }
-  if (!("subscribers" in value && isStringList(value.subscribers))) {
+export function parseMessage(text: string): Message {
+  const members = membersOf(text);
+  const subscribers = stringsOf(text, memberOf(members, "subscribers"));
+  if (subscribers === undefined) {
     throw new InvalidMessage('"subscribers" of a message is a list of strings');
   }
-  if ("touched" in value && value.touched !== null) {
-    if (!isStringList(value.touched)) {
-      throw new InvalidMessage('"touched" of a message is a list of strings');
-    }
-    if (value.touched.length > TOUCHED_LIMIT) {
-      throw new InvalidMessage(`"touched" of a message has at most ${TOUCHED_LIMIT} fingerprints`);
-    }
-  }
-  return value as Message;
+  return {
+    subscribers,
+    touched: touchedOf(text, memberOf(members, "touched")),
+    uniqueID: stringOf(text, memberOf(members, "uniqueID")) ?? null,
+    type: stringOf(text, memberOf(members, "type")) ?? "",
+    members: members.filter(({ name }) => name !== "touched")
+      .map(({ nameStart, end }) => text.slice(nameStart, end)).join(","),
+  };
 }
 
-/** Whether a JSON value is a list that holds nothing but strings. */
-export function isStringList(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
+function membersOf(text: string): readonly Member[] {
+  let members: readonly Member[] | null;
+  try {
+    members = readMembers(text, LIMITS);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new InvalidMessage(`The body is not JSON: ${error.message}`);
+  }
+  if (members === null) throw new InvalidMessage("A message is a JSON object");
+  return members;
+}
+
+function touchedOf(text: string, member: Member | undefined): readonly string[] {
+  if (member === undefined || text.startsWith("null", member.start)) return [];
+  const touched = stringsOf(text, member);
+  if (touched === undefined) {
+    throw new InvalidMessage('"touched" of a message is a list of strings');
+  }
+  if (touched.length > TOUCHED_LIMIT) {
+    throw new InvalidMessage(`"touched" of a message has at most ${TOUCHED_LIMIT} fingerprints`);
+  }
+  return touched;
 }

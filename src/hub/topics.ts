@@ -1,55 +1,73 @@
 /**
- * The inverted index: which listeners want a topic. It makes publishing cost the number of
+ * The inverted index: which listeners are subscribed to a topic. It makes publishing cost the number of
  * receivers, not the number of connected listeners.
  *
  * @module
  */
 
-/** Listeners by topic. A topic that nobody wants takes no memory. */
-export class TopicIndex<Listener> {
-  readonly #listeners = new Map<string, Set<Listener>>();
+import type { KeyedHash } from "../keyed_hash.ts";
+import { type Entry, KeyedMap } from "../keyed_map.ts";
+
+/** A topic that somebody is subscribed to, with its one listener or all of its listeners. */
+export type Topic<Listener> = Entry<Listener | Set<Listener>>;
+
+/** Listeners by topic. A topic without listeners takes no memory. */
+export class TopicIndex<Listener extends object> {
+  readonly #topics: KeyedMap<Listener | Set<Listener>>;
   #subscriptions = 0;
 
-  /** Number of topics that somebody wants. */
-  get size(): number {
-    return this.#listeners.size;
+  constructor(hash: KeyedHash) {
+    this.#topics = new KeyedMap(hash);
   }
 
-  /** Number of wishes: a listener that wants two topics counts twice. */
+  /** Number of topics that somebody is subscribed to. */
+  get size(): number {
+    return this.#topics.size;
+  }
+
+  /** Number of subscriptions: a listener with two topics counts twice. */
   get subscriptions(): number {
     return this.#subscriptions;
   }
 
-  /** From now on `listener` wants `topic`. A repetition changes nothing. */
-  add(topic: string, listener: Listener): void {
-    const listeners = this.#listeners.get(topic);
-    if (listeners?.has(listener)) return;
+  /** The topic of this name, if somebody is subscribed to it. */
+  find(name: string): Topic<Listener> | undefined {
+    return this.#topics.find(name);
+  }
+
+  /** The topic with this hash, see {@linkcode KeyedMap.findByHash}. */
+  findByHash(low: number, high: number, name: string | null): Topic<Listener> | undefined {
+    return this.#topics.findByHash(low, high, name);
+  }
+
+  /** Subscribes a listener that is not subscribed to this topic. */
+  add(name: string, listener: Listener): Topic<Listener> {
+    const { size } = this.#topics;
+    const topic = this.#topics.add(name, listener);
+    if (this.#topics.size === size) {
+      // Most topics have one listener, for which a set would take four times the memory.
+      if (topic.value instanceof Set) topic.value.add(listener);
+      else topic.value = new Set([topic.value, listener]);
+    }
     this.#subscriptions++;
-    if (listeners) listeners.add(listener);
-    else this.#listeners.set(topic, new Set([listener]));
+    return topic;
   }
 
-  /** `listener` no longer wants `topic`; one that never did changes nothing. */
-  remove(topic: string, listener: Listener): void {
-    const listeners = this.#listeners.get(topic);
-    if (!listeners?.delete(listener)) return;
+  /** Unsubscribes a listener that is subscribed to this topic. */
+  remove(topic: Topic<Listener>, listener: Listener): void {
     this.#subscriptions--;
-    if (listeners.size === 0) this.#listeners.delete(topic);
+    if (topic.value instanceof Set) {
+      topic.value.delete(listener);
+      if (topic.value.size > 0) return;
+    }
+    this.#topics.delete(topic.text);
   }
+}
 
-  /** Each listener that wants one or more of `topics`, once. */
-  receivers(topics: readonly string[]): ReadonlySet<Listener> {
-    const wanted = new Set<Set<Listener>>();
-    for (const topic of topics) {
-      const listeners = this.#listeners.get(topic);
-      if (listeners) wanted.add(listeners);
-    }
-    const [first = new Set<Listener>()] = wanted;
-    if (wanted.size <= 1) return first;
-    const union = new Set<Listener>();
-    for (const listeners of wanted) {
-      for (const listener of listeners) union.add(listener);
-    }
-    return union;
-  }
+/** Whether a listener is subscribed to a topic. */
+export function isSubscribed<Listener extends object>(
+  { value }: Topic<Listener>,
+  listener: Listener,
+): boolean {
+  return value instanceof Set ? value.has(listener) : value === listener;
 }

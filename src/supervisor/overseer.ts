@@ -10,7 +10,6 @@ import { isRooted, restartReasons } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
-import { heapLimit } from "../config/memory.ts";
 import { SEALED, serviceFlags } from "../config/permissions.ts";
 import { denoArguments, type Script } from "../config/program.ts";
 import { telemetryEnvironment } from "../config/telemetry.ts";
@@ -36,8 +35,8 @@ export interface OverseerOptions {
   readonly program: Script;
   /** Whether it runs in a session of its own, without a console; else the service shows its log. */
   readonly detached: boolean;
-  /** How many files the service may have open, a number or `unlimited`; `null` when it is not known. */
-  readonly openFiles: string | null;
+  /** Arguments of the service that tell it about the host, as its sandbox does not let it look. */
+  readonly hostOptions: readonly string[];
   /** Where its own few lines go. */
   readonly log: OverseerLog;
   /** Gets each line that the service writes to standard error, unless it is detached. */
@@ -78,7 +77,6 @@ export class Overseer {
   #interrupt = () => {};
   #config: Config;
   /** The heap that the service was started with, in MiB. */
-  #heapMiB = 0;
   readonly #known: StateFile;
   #child: Child | null = null;
   /** When it began to listen, by the clock that nobody sets. */
@@ -179,8 +177,7 @@ export class Overseer {
   /** @param restarts How often the service has been started again, this time included. */
   async #start(attempt: "first" | "again", restarts: number): Promise<Start> {
     if (this.#isStopping) return { type: "failed", problems: ["It is being stopped."] };
-    const { deno, program, detached, openFiles, show } = this.#options;
-    const heapMiB = heapLimit(this.#config);
+    const { deno, program, detached, hostOptions, show } = this.#options;
     let child: Child;
     try {
       child = new Child(
@@ -192,7 +189,7 @@ export class Overseer {
           ...["--attempt", attempt],
           ...["--console", detached ? "none" : "stderr"],
           ...["--restarts", `${restarts}`],
-          ...openFiles === null ? [] : ["--open-files", openFiles],
+          ...hostOptions,
         ]),
         this.#config,
         telemetryEnvironment(this.#config),
@@ -211,7 +208,6 @@ export class Overseer {
       return start;
     }
     this.#child = child;
-    this.#heapMiB = heapMiB;
     this.#listens = performance.now();
     this.#known.change({ service: { pid: child.pid, since: Date.now(), urls: start.urls } });
     void child.ended.then((how) => this.#events.put({ kind: "ended", child, how }));
@@ -242,8 +238,11 @@ export class Overseer {
       seconds: child.ageSeconds,
     });
     if (child.lastWords.some((line) => line.includes("JavaScript out of memory"))) {
-      log.error('It had used up its heap of {limit} MB. Raise "memory.hint".', {
-        limit: this.#heapMiB,
+      const { memoryHint } = this.#config;
+      log.error("It had used up its heap. {remedy}.", {
+        remedy: memoryHint === null
+          ? 'Lower "limit.memory"'
+          : `Raise "memory.hint", which is ${memoryHint}, or lower "limit.memory"`,
       });
     }
     if (this.#options.detached) {
@@ -340,7 +339,7 @@ export class Overseer {
         ? outcomeOf(start)
         : wentBack("The service could not start:", givenUp, start);
     }
-    const reasons = restartReasons(this.#config, next, this.#heapMiB);
+    const reasons = restartReasons(this.#config, next);
     if (reasons.length === 0) {
       const { ok, lines } = await this.#child.reload(next);
       if (!ok) return { ok, lines };

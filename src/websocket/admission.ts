@@ -6,6 +6,8 @@
  */
 
 import { isIPv6 } from "node:net";
+import { drawKey, KeyedHash } from "../keyed_hash.ts";
+import { type Entry, KeyedMap } from "../keyed_map.ts";
 import { canonicalAddress } from "../config/network.ts";
 import { clientAddress } from "./forwarded.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
@@ -25,14 +27,14 @@ export interface Refusal {
 export interface Admitted {
   /** The client's address; its connection may come from a proxy. */
   readonly address: string;
-  /** What it is counted under; `null` when addresses are not limited. */
-  readonly network: string | null;
+  /** The count that it is a part of; `null` when addresses are not limited. */
+  readonly network: Entry<number> | null;
 }
 
 /** Counts the WebSockets of one server. */
 export class Admission {
   readonly #rules: () => SocketRules;
-  readonly #byNetwork = new Map<string, number>();
+  readonly #byNetwork = new KeyedMap<number>(new KeyedHash(drawKey()));
   #open = 0;
 
   /** @param rules Asked for each request, as they may change. */
@@ -65,14 +67,14 @@ export class Admission {
       return { kind: "connections", address, status: 503, reason };
     }
     // Those that came while there was no limit are not counted.
-    const network = limits.address === 0 ? null : networkOf(address);
+    const network = limits.address === 0 ? null : this.#byNetwork.add(networkOf(address), 0);
     if (network !== null) {
-      const already = this.#byNetwork.get(network) ?? 0;
-      if (already >= limits.address) {
-        const reason = `${network} has ${already} connections, as many as one address may have`;
+      if (network.value >= limits.address) {
+        const reason =
+          `${network.text} has ${network.value} connections, as many as one address may have`;
         return { kind: "address", address, status: 429, reason };
       }
-      this.#byNetwork.set(network, already + 1);
+      network.value++;
     }
     this.#open++;
     return { address, network };
@@ -82,9 +84,8 @@ export class Admission {
   leave(network: Admitted["network"]): void {
     this.#open--;
     if (network === null) return;
-    const left = (this.#byNetwork.get(network) ?? 1) - 1;
-    if (left > 0) this.#byNetwork.set(network, left);
-    else this.#byNetwork.delete(network);
+    network.value--;
+    if (network.value === 0) this.#byNetwork.delete(network.text);
   }
 }
 

@@ -3,16 +3,20 @@
  * the decoder's; here is what to do about them, and when to give up.
  *
  * A connection costs this object, its reader and the runtime's stream, and shares all else: event
- * handlers, the clock, the outbox.
+ * handlers, the clock, the outbox. All of it is charged to the accounts of memory, as it is taken.
  *
  * @module
  */
 
 import type { Socket as Stream } from "node:net";
+import type { Account, AccountName, Holder, Holding } from "../budget.ts";
 import { formatAddress } from "../config/config.ts";
-import type { Batch } from "./batch.ts";
+import { CONNECTION_BYTES } from "../config/memory.ts";
+import { Batch } from "./batch.ts";
 import { Decoder, type Incoming, ProtocolError } from "./decoder.ts";
+import { flatCopy } from "../text.ts";
 import { closePayload, OPCODE } from "./frame.ts";
+import { FrameQueue } from "./frame_queue.ts";
 import { type Admitted, behind, hostIn, type Refusal } from "./admission.ts";
 import { type Handshake, HandshakeReader, refused, timedOut } from "./handshake.ts";
 import type { Outbox, Writer } from "./outbox.ts";
@@ -32,9 +36,10 @@ export interface Home {
   readonly otherwise: PlainAnswer;
   readonly outbox: Outbox;
   readonly counters: SocketCounters;
+  readonly accounts: Accounts;
   /** A clock in ms. */
   readonly now: number;
-  accept(socket: Socket): SocketHandlers;
+  accept(socket: Socket, path: string): SocketHandlers;
   refused(remoteAddress: string, kind: RefusalKind, reason: string): void;
   /** The request has had its answer, and is no WebSocket. */
   answered(connection: Connection): void;
@@ -48,6 +53,11 @@ export interface Home {
   left(connection: Connection, network: Admitted["network"] | undefined): void;
 }
 
+/** What connections are charged to. */
+export type Accounts = Readonly<
+  Record<"requests" | "connections" | "messages" | "frames", Account>
+>;
+
 /**
  * - `handshake`: the request is awaited.
  * - `open`: messages go both ways.
@@ -57,7 +67,7 @@ export interface Home {
  */
 type Phase = "handshake" | "open" | "closing" | "ending";
 
-/** A batch that has grown to this many bytes is written without waiting for the turn to end. */
+/** Bytes that are written at a time: a batch that has grown to as many does not wait for the turn to end. */
 const WRITE_SIZE = 64 * 1024;
 
 /** What the codes of a {@linkcode ProtocolError} mean. */
@@ -79,24 +89,38 @@ export class Connection implements Socket, Writer {
   readonly #stream: Stream;
   readonly #raw: Stream;
   remoteAddress: string;
-  path = "";
   #network: Admitted["network"] | undefined = undefined;
   #phase: Phase = "handshake";
   /** When the phase began or, when it is `open`, when the peer was last heard. */
   #since: number;
   #reader: HandshakeReader | Decoder;
   #handlers: SocketHandlers | null = null;
-  #pending: Batch | null = null;
+  /** What was queued in this turn; shared with the sockets that are sent the same. */
+  #batch: Batch | null = null;
+  /** What is queued while the stream takes no more; made when that happens first. */
+  #waiting: FrameQueue | null = null;
+  /** The payload of the last ping that is not answered: the others need no answer (section 5.5.3). */
+  #pong: Uint8Array | null = null;
+  /** The payload of our close frame, until it is written: the last of all frames. */
+  #farewell: Uint8Array | null = null;
   /** Whether the TLS handshake is done. */
   #isSecured = false;
   /** Whether the outbox will call. */
   #expected = false;
   /** Whether the stream takes no more until it has drained. */
   #blocked = false;
+  /** Whether the stream is to be closed once all is written, without waiting for the peer. */
+  #isHangingUp = false;
   /** Bytes read since the last tick. */
   #received = 0;
   /** Whether a ping is out that nothing has come after. */
   #pinged = false;
+  /** When the message began that has not come whole; `null` between messages. */
+  #messageSince: number | null = null;
+  /** What it has of each account; `null` before it had anything of it. */
+  #request: Holding | null;
+  #message: Holding | null = null;
+  #frames: Holding | null = null;
 
   /** Takes over a stream; `raw` is what lies below its TLS, or the stream itself. */
   constructor(home: Home, stream: Stream, raw: Stream) {
@@ -107,11 +131,18 @@ export class Connection implements Socket, Writer {
     this.remoteAddress = formatAddress(stream.remoteAddress ?? "unknown", stream.remotePort ?? 0);
     this.#since = this.#home.now;
     this.#reader = new HandshakeReader(home.otherwise);
+    this.#request = home.accounts.requests.open(this);
     const owned: Owned = stream;
     owned[CONNECTION] = this;
     stream.on("data", onData).on("drain", onDrain).on("end", onEnd).on("error", onError)
       .on("close", onClose);
     if (raw !== stream) stream.on("secure", onSecure);
+  }
+
+  /** Takes the memory that it needs, or answers that there is none. Called once, when it has been made. */
+  begin(): void {
+    if (this.#chargeRequest(0)) return;
+    this.#refuseForMemory();
   }
 
   /** The address of the connection's other end. */
@@ -121,26 +152,47 @@ export class Connection implements Socket, Writer {
 
   get queuedBytes(): number {
     // Asked for each delivery. A stream that is not blocked holds little, if anything.
-    return (this.#pending?.size ?? 0) + (this.#blocked ? this.#stream.writableLength : 0);
+    if (!this.#blocked) return this.#batch?.size ?? 0;
+    return (this.#waiting?.bytes ?? 0) + this.#stream.writableLength;
   }
 
   send(message: TextMessage): boolean {
     if (this.#phase !== "open") return false;
-    this.#push(OPCODE.text, message.bytes);
-    return true;
+    if (!this.#blocked) {
+      this.#batch = this.#batch?.with(OPCODE.text, message.bytes) ??
+        this.#home.outbox.first(OPCODE.text, message.bytes);
+      if (this.#batch.size >= WRITE_SIZE) this.#flush();
+      else this.#schedule();
+      return true;
+    }
+    this.#waiting ??= new FrameQueue();
+    this.#waiting.push(message.bytes);
+    if (this.#chargeFrames()) return true;
+    this.#endForMemory();
+    return false;
   }
 
   close(code: number, reason: string): void {
     if (this.#phase !== "open") return;
-    this.#push(OPCODE.close, closePayload(code, reason));
+    this.#farewell = closePayload(code, reason);
     this.#enter("closing");
+    this.#schedule();
   }
 
   abort(code: number, reason: string): void {
     if (this.#phase !== "open") return;
-    this.#pending = null;
-    this.#push(OPCODE.close, closePayload(code, reason));
+    this.#forgetQueued();
+    this.#farewell = closePayload(code, reason);
     this.#end("server", null);
+  }
+
+  /** See {@linkcode Holder}: it holds the most of an account. */
+  evict(account: AccountName): void {
+    if (account !== "requests") return this.#endForMemory();
+    if (this.#phase === "handshake") {
+      this.#home.refused(this.remoteAddress, "memory", "It was the largest when memory was short");
+    }
+    this.drop();
   }
 
   /** Gives up on the connection at once. */
@@ -167,9 +219,17 @@ export class Connection implements Socket, Writer {
         if (this.#reader instanceof HandshakeReader && this.#reader.isEmpty) return this.drop();
         return this.#finish(timedOut());
       case "open":
+        // What is on its way in the stream is looked at here, as it is not worth it for each write.
+        if (!this.#chargeFrames()) return this.#endForMemory();
+        if (this.#messageSince !== null && now - this.#messageSince >= limits.messageMs) {
+          const fault = `it did not finish a message in ${limits.messageMs} ms`;
+          return this.#fail("unfinished", 1008, fault);
+        }
         if (passed >= limits.silenceMs && !this.#pinged) {
           this.#pinged = true;
-          this.#push(OPCODE.ping, NO_PAYLOAD);
+          this.#batch = this.#batch?.with(OPCODE.ping, NO_PAYLOAD) ??
+            this.#home.outbox.first(OPCODE.ping, NO_PAYLOAD);
+          this.#schedule();
         } else if (passed >= limits.silenceMs + limits.answerMs) {
           this.#over(
             "silent",
@@ -210,6 +270,7 @@ export class Connection implements Socket, Writer {
       if (this.#phase !== "handshake") return;
       const handshake = this.#reader.read(chunk);
       if (handshake !== null) this.#answer(handshake);
+      else if (!this.#chargeRequest(this.#reader.heldBytes)) this.#refuseForMemory();
       return;
     }
     if (this.#phase === "open") {
@@ -218,9 +279,10 @@ export class Connection implements Socket, Writer {
     }
     try {
       for (const incoming of this.#reader.decode(chunk)) {
-        if (this.#phase === "ending") return;
         this.#take(incoming);
+        if (this.#phase === "ending") return;
       }
+      this.#watchMessage(this.#reader);
     } catch (error) {
       if (error instanceof ProtocolError) {
         return this.#fail(KINDS[error.code], error.code, error.message);
@@ -240,6 +302,9 @@ export class Connection implements Socket, Writer {
   drained(): void {
     this.#blocked = false;
     this.#flush();
+    // What has gone is given back; more it cannot be.
+    this.#chargeFrames();
+    if (!this.#blocked) this.#handlers?.drained();
   }
 
   /** @internal The peer will send no more. */
@@ -259,6 +324,10 @@ export class Connection implements Socket, Writer {
     this.#vanished("it was broken off");
     this.#over(this.#phase === "closing" ? "server" : "lost", null);
     this.#enter("ending");
+    this.#forgetQueued();
+    this.#farewell = null;
+    for (const holding of [this.#request, this.#message, this.#frames]) holding?.close();
+    if (this.#network !== undefined) this.#home.accounts.connections.adjust(-this.#ownBytes);
     this.#home.left(this, this.#network);
   }
 
@@ -279,17 +348,24 @@ export class Connection implements Socket, Writer {
       return this.#finish(handshake.response);
     }
     const admission = this.#home.admit(this, handshake.header);
-    this.remoteAddress = behind(admission.address, this.remoteAddress);
+    // The address may have been cut out of the request, and would keep it.
+    this.remoteAddress = flatCopy(behind(admission.address, this.remoteAddress));
     if ("kind" in admission) {
       this.#home.refused(this.remoteAddress, admission.kind, admission.reason);
       return this.#finish(refused(admission.status));
     }
     this.#network = admission.network;
-    this.path = handshake.path;
+    // What it took as a request it takes as a WebSocket.
+    this.#request?.close();
+    this.#request = null;
+    if (!this.#home.accounts.connections.hold(this.#ownBytes)) {
+      this.#home.accounts.connections.adjust(this.#ownBytes);
+      return this.#refuseForMemory();
+    }
     this.#reader = new Decoder(() => this.#home.limits.messageBytes);
     this.#enter("open");
     if (!this.#stream.write(handshake.response)) this.#blocked = true;
-    this.#handlers = this.#home.accept(this);
+    this.#handlers = this.#home.accept(this, handshake.path);
     if (handshake.rest.length > 0) this.#hear(handshake.rest);
   }
 
@@ -301,65 +377,150 @@ export class Connection implements Socket, Writer {
 
   /** Fails the connection (section 7.1.7). */
   #fail(kind: EndKind, code: number, fault: string): void {
-    if (this.#phase === "open") this.#push(OPCODE.close, closePayload(code, ""));
+    if (this.#phase === "open") this.#farewell = closePayload(code, "");
     this.#end(kind, `${fault} (${code})`);
+  }
+
+  /** There is no memory for it. */
+  #refuseForMemory(): void {
+    this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");
+    // TLS may not be there yet, and would take more.
+    if (this.#raw !== this.#stream && !this.#isSecured) this.drop();
+    else this.#finish(refused(503));
+  }
+
+  #endForMemory(): void {
+    if (this.#phase === "ending") {
+      this.#stream.destroy();
+      return;
+    }
+    const held = (this.#frames?.bytes ?? 0) + (this.#message?.bytes ?? 0);
+    const fault = `memory is short, and it holds ${held} bytes`;
+    this.#forgetQueued();
+    if (!this.#blocked) return this.#fail("memory", 1013, fault);
+    // It does not read, so it cannot be told, and what the stream has for it is to be freed.
+    this.#over("memory", `${fault} (1013)`);
+    this.#enter("ending");
+    this.#stream.destroy();
   }
 
   #take(incoming: Incoming): void {
     switch (incoming.type) {
       case "message":
+        this.#messageSince = null;
         if (this.#phase === "open") this.#handlers?.message(incoming.text);
         return;
       case "ping":
-        if (this.#phase === "open") this.#pong(incoming.payload);
-        return;
+        if (this.#phase === "open") {
+          this.#pong = new Uint8Array(incoming.payload);
+          this.#schedule();
+        }
+        return this.#handlers?.frame();
+      case "pong":
+      case "fragment":
+        return this.#handlers?.frame();
       case "close": {
         const kind = this.#phase === "open" ? "client" : "server";
         if (this.#phase === "open") {
-          const payload = incoming.code === null ? NO_PAYLOAD : closePayload(incoming.code, "");
-          this.#push(OPCODE.close, payload);
+          this.#farewell = incoming.code === null ? NO_PAYLOAD : closePayload(incoming.code, "");
         }
         this.#hangUp(kind);
       }
     }
   }
 
-  /** To a peer that does not read, pings are not answered: nothing may pile up (section 5.5.3). */
-  #pong(payload: Uint8Array): void {
-    if (!this.#blocked) this.#push(OPCODE.pong, payload.slice());
-  }
-
-  #push(opcode: number, payload: Uint8Array): void {
-    this.#pending = this.#pending?.with(opcode, payload) ??
-      this.#home.outbox.first(opcode, payload);
-    if (this.#blocked) return;
-    if (this.#pending.size >= WRITE_SIZE) {
-      this.#flush();
-    } else if (!this.#expected) {
-      this.#expected = true;
-      this.#home.outbox.add(this);
+  /** Charges a message that has not come whole, and notes since when. */
+  #watchMessage(decoder: Decoder): void {
+    if (!decoder.isUnfinished) {
+      this.#messageSince = null;
+      this.#message?.close();
+      return;
     }
+    this.#messageSince ??= this.#home.now;
+    const bytes = decoder.heldBytes;
+    if (bytes === 0) return;
+    this.#message ??= this.#home.accounts.messages.open(this);
+    if (!this.#message.set(bytes)) this.#endForMemory();
   }
 
+  /** @returns Whether there is memory for it. */
+  #chargeRequest(head: number): boolean {
+    return this.#request?.set(this.#ownBytes + head) ?? true;
+  }
+
+  /** @returns Whether there is memory for what waits to be written. */
+  #chargeFrames(): boolean {
+    const bytes = (this.#waiting?.bytes ?? 0) + this.#stream.writableLength;
+    if (bytes === 0 && this.#frames === null) return true;
+    this.#frames ??= this.#home.accounts.frames.open(this);
+    return this.#frames.set(bytes);
+  }
+
+  get #ownBytes(): number {
+    return this.#raw === this.#stream ? CONNECTION_BYTES.plain : CONNECTION_BYTES.tls;
+  }
+
+  #schedule(): void {
+    if (this.#blocked || this.#expected) return;
+    this.#expected = true;
+    this.#home.outbox.add(this);
+  }
+
+  /** Writes what is queued, as far as the stream takes it. */
   #flush(): void {
-    if (this.#pending === null || this.#blocked) return;
-    const { bytes } = this.#pending;
-    this.#pending = null;
-    this.#home.counters.bytesOut += bytes.length;
-    this.#blocked = !this.#stream.write(bytes);
+    while (!this.#blocked) {
+      const bytes = this.#next();
+      if (bytes === null) break;
+      this.#home.counters.bytesOut += bytes.length;
+      this.#blocked = !this.#stream.write(bytes);
+    }
+    if (this.#phase === "ending" && !this.#hasQueued) this.#finishWriting();
+  }
+
+  /** What is to be written next: what has waited, then what was queued in this turn, with all control frames. */
+  #next(): Uint8Array | null {
+    if (this.#waiting !== null) {
+      const bytes = this.#waiting.take(WRITE_SIZE);
+      if (bytes !== null) return bytes;
+      this.#waiting = null;
+    }
+    let batch = this.#batch;
+    for (
+      const [opcode, payload] of [
+        [OPCODE.pong, this.#pong],
+        [OPCODE.close, this.#farewell],
+      ] as const
+    ) {
+      if (payload !== null) batch = new Batch(opcode, payload, batch);
+    }
+    this.#batch = null;
+    this.#pong = null;
+    this.#farewell = null;
+    return batch?.bytes ?? null;
+  }
+
+  get #hasQueued(): boolean {
+    return this.#batch !== null || this.#waiting !== null || this.#farewell !== null;
+  }
+
+  /** Drops what is queued, but for the rest of a frame that has begun. */
+  #forgetQueued(): void {
+    this.#batch = null;
+    this.#pong = null;
+    this.#waiting?.clear();
+    if (this.#waiting?.isEmpty) this.#waiting = null;
   }
 
   /** Says the last that there is to say, and waits for the peer to hang up. */
   #end(kind: EndKind, fault: string | null): void {
-    const last = this.#pending;
-    this.#pending = null;
-    this.#enter("ending");
-    if (last === null) this.#stream.end();
-    else {
-      this.#home.counters.bytesOut += last.size;
-      this.#stream.end(last.bytes);
-    }
+    if (this.#phase !== "ending") this.#enter("ending");
+    this.#flush();
     this.#over(kind, fault);
+  }
+
+  #finishWriting(): void {
+    if (this.#isHangingUp) this.#stream.destroySoon();
+    else this.#stream.end();
   }
 
   /** Ends a connection on which both sides have said goodbye: nothing is left to be said. */
@@ -367,13 +528,13 @@ export class Connection implements Socket, Writer {
     this.#flush();
     // TLS has a goodbye of its own, which `end` says.
     const isPlain = this.#raw === this.#stream;
-    if (isPlain && this.#pending === null && this.#stream.writableLength === 0) {
+    if (isPlain && !this.#hasQueued && this.#stream.writableLength === 0) {
       this.#enter("ending");
       this.#over(kind, null);
       this.#stream.destroy();
     } else {
+      this.#isHangingUp = true;
       this.#end(kind, null);
-      this.#stream.destroySoon();
     }
   }
 

@@ -1,9 +1,9 @@
 /**
- * What a client's bytes say: RFC 6455, sections 5 to 8, as a server must read them. Pure: bytes in,
+ * The reading of a client's bytes: RFC 6455, sections 5 to 8, as a server must read them. Pure: bytes in,
  * messages out, however the network has cut them.
  *
  * What it holds is bounded: the bytes of one message up to the limit, and less than 140 bytes of an
- * unfinished header or control frame.
+ * unfinished header or control frame. All of it is copied, so that it keeps no chunk of the network alive.
  *
  * @module
  */
@@ -17,6 +17,8 @@ export type Incoming =
   /** The payload is a part of the chunk that was decoded. */
   | { readonly type: "ping"; readonly payload: Uint8Array }
   | { readonly type: "pong" }
+  /** A frame of a message that has further ones. */
+  | { readonly type: "fragment" }
   /** The peer closes; `code` is `null` when it gives none. Nothing is read after it. */
   | { readonly type: "close"; readonly code: number | null; readonly reason: string };
 
@@ -44,6 +46,9 @@ interface Header {
 
 const NOTHING = new Uint8Array(0);
 
+/** Bytes of memory that a message which has not come whole takes beside its own, at most: a text is looked at piece by piece. */
+export const UNFINISHED_BYTES = 1024;
+
 // A byte order mark is kept: before JSON it makes the message invalid, as with the original.
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -70,6 +75,16 @@ export class Decoder {
     this.#limit = limit;
   }
 
+  /** Bytes of memory that a message takes which has not come whole; 0 between messages. */
+  get heldBytes(): number {
+    return this.#message === null ? 0 : this.#message.room + UNFINISHED_BYTES;
+  }
+
+  /** Whether a message, a frame or a header has begun and has not come whole. */
+  get isUnfinished(): boolean {
+    return this.#message !== null || this.#missing > 0 || this.#start.length > 0;
+  }
+
   /**
    * Reads what the network has brought, which may begin and end anywhere. After a close frame, an
    * error, or when the caller stops early, everything is ignored.
@@ -93,7 +108,8 @@ export class Decoder {
           ? Infinity
           : header.end + (isControl(header) ? header.length : 0);
         if (header === null || bytes.length < needed) {
-          this.#start = bytes.slice(offset);
+          // Of a `Buffer`, `slice` would be a view.
+          this.#start = new Uint8Array(bytes.subarray(offset));
           break;
         }
         this.#mask = int32(bytes, header.end - 4);
@@ -115,6 +131,7 @@ export class Decoder {
       this.#missing -= part.length;
       const text = this.#take(part);
       if (text !== null) yield { type: "message", text };
+      else if (this.#missing === 0) yield { type: "fragment" };
     }
     this.#done = false;
   }
@@ -162,6 +179,12 @@ export class Decoder {
 class UnfinishedMessage {
   /** Bytes that have come. */
   size = 0;
+
+  /** Bytes that are set aside for it. */
+  get room(): number {
+    return this.#bytes.length;
+  }
+
   #bytes = NOTHING;
   /** Looks at each piece of a text as it comes, so that bad text ends the connection early. */
   readonly #validator: TextDecoder | null;

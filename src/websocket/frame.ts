@@ -27,6 +27,13 @@ function headerSize(length: number): number {
   return length < 126 ? 2 : length < 0x1_0000 ? 4 : 10;
 }
 
+/** The header of an unmasked, unfragmented frame with `length` bytes of payload. */
+export function writeHeader(opcode: number, length: number): Uint8Array {
+  const header = new Uint8Array(headerSize(length));
+  putHeader(header, 0, opcode, length);
+  return header;
+}
+
 /**
  * Writes an unmasked, unfragmented frame into `target` at `offset`.
  *
@@ -38,7 +45,12 @@ export function writeFrame(
   opcode: number,
   payload: Uint8Array,
 ): number {
-  const { length } = payload;
+  const start = putHeader(target, offset, opcode, payload.length);
+  target.set(payload, start);
+  return start + payload.length;
+}
+
+function putHeader(target: Uint8Array, offset: number, opcode: number, length: number): number {
   const size = headerSize(length);
   const view = new DataView(target.buffer, target.byteOffset + offset, size);
   view.setUint8(0, 0x80 | opcode);
@@ -51,8 +63,7 @@ export function writeFrame(
     view.setUint8(1, 127);
     view.setBigUint64(2, BigInt(length));
   }
-  target.set(payload, offset + size);
-  return offset + size + length;
+  return offset + size;
 }
 
 /**

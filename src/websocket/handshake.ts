@@ -50,6 +50,11 @@ export class HandshakeReader {
     return this.#head.length === 0;
   }
 
+  /** Bytes of memory that it holds. */
+  get heldBytes(): number {
+    return this.#head.length;
+  }
+
   /** Takes what the network has brought. `null` until the head is whole. */
   read(chunk: Uint8Array): Handshake | null {
     const seen = this.#head.length;

@@ -8,7 +8,7 @@ import { createServer, type Server, type Socket as Stream } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { formatAddress } from "../config/config.ts";
 import type { Admitted, Refusal } from "./admission.ts";
-import { Connection, type Home } from "./connection.ts";
+import { type Accounts, Connection, type Home } from "./connection.ts";
 import { drain } from "./drain.ts";
 import { Outbox } from "./outbox.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -47,6 +47,7 @@ class NetServer implements SocketServer, Home {
   readonly otherwise: PlainAnswer;
   readonly counters: SocketCounters;
   readonly outbox: Outbox;
+  readonly accounts: Accounts;
   readonly finished: Promise<void>;
   #ticked = performance.now();
   readonly #options: SocketServerOptions;
@@ -66,6 +67,12 @@ class NetServer implements SocketServer, Home {
     this.otherwise = options.otherwise;
     this.counters = options.counters;
     this.outbox = new Outbox(options.counters.writing);
+    this.accounts = {
+      requests: options.budget.account("requests"),
+      connections: options.budget.account("connections"),
+      messages: options.budget.account("messages"),
+      frames: options.budget.account("frames"),
+    };
     this.#secure = options.tls && createSecureContext(options.tls);
     this.#server = createServer({ noDelay: true }, (stream) => this.#connected(stream));
     this.#watchdog = new Watchdog(
@@ -120,8 +127,8 @@ class NetServer implements SocketServer, Home {
     return performance.now();
   }
 
-  accept(socket: Socket): SocketHandlers {
-    return this.#options.accept(socket);
+  accept(socket: Socket, path: string): SocketHandlers {
+    return this.#options.accept(socket, path);
   }
 
   refused(remoteAddress: string, kind: RefusalKind, reason: string): void {
@@ -182,7 +189,9 @@ class NetServer implements SocketServer, Home {
     const secured = this.#secure === null
       ? stream
       : new TLSSocket(stream, { isServer: true, secureContext: this.#secure });
-    this.#handshakes.add(new Connection(this, secured, stream));
+    const connection = new Connection(this, secured, stream);
+    this.#handshakes.add(connection);
+    connection.begin();
     if (this.#handshakes.size <= this.limits.handshakes) return;
     const oldest = first(this.#handshakes);
     if (oldest === undefined) return;

@@ -21,6 +21,8 @@ export interface SocketLimits {
   readonly handshakes: number;
   /** From connecting to the end of the request, TLS included; then it is answered with 408. */
   readonly handshakeMs: number;
+  /** From a message's first byte to its last. */
+  readonly messageMs: number;
   /** After this long without a byte from it a client is sent a ping. */
   readonly silenceMs: number;
   /** A client that has been sent a ping and is silent for this much longer is dropped. */
@@ -46,6 +48,8 @@ export const REFUSALS = [
   "address",
   // There are as many as there may be.
   "connections",
+  // There is no memory for one more, or it was the largest of those that had sent no request.
+  "memory",
   // It was the slowest of too many that had sent no request.
   "handshakes",
   // It sent no whole request in time.

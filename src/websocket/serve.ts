@@ -5,7 +5,10 @@
  * @module
  */
 
+import type { Account, Holder, Holding } from "../budget.ts";
 import { formatAddress } from "../config/config.ts";
+import { CONNECTION_BYTES } from "../config/memory.ts";
+import { flatCopy } from "../text.ts";
 import { behind } from "./admission.ts";
 import { drain } from "./drain.ts";
 import { isKey, pathOf } from "./handshake.ts";
@@ -34,6 +37,8 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
   const otherwise = encoder.encode(options.otherwise.body);
   const sockets = new Set<ServeSocket>();
   const { admission } = options;
+  const connections = options.budget.account("connections");
+  const frames = options.budget.account("frames");
   let refusing = false;
   let allGone = () => {};
   const server = Deno.serve(
@@ -63,7 +68,7 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
         return new Response(null, { status, headers });
       };
       // Read before the upgrade: the request is gone after it.
-      const path = pathOf(request.url);
+      const path = flatCopy(pathOf(request.url));
       const fault = handshakeFault(request);
       if (fault !== null) return refuse("malformed", 400, fault);
       if (request.headers.get("sec-websocket-version") !== "13") {
@@ -79,17 +84,31 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
         const { kind, status, reason } = admitted;
         return refuse(kind, status, reason, status === 403 ? {} : { "retry-after": "10" });
       }
+      if (!connections.hold(CONNECTION_BYTES.tls)) {
+        admission.leave(admitted.network);
+        const headers = { "retry-after": "10" };
+        return refuse("memory", 503, "There is no memory for it", headers);
+      }
+      const giveBack = () => {
+        admission.leave(admitted.network);
+        connections.adjust(-CONNECTION_BYTES.tls);
+      };
       let upgrade: Deno.WebSocketUpgrade;
       try {
         const { silenceMs, answerMs } = options.rules().limits;
         const idleTimeout = Math.round((silenceMs + answerMs) / 1000);
         upgrade = Deno.upgradeWebSocket(request, { idleTimeout });
       } catch (error) {
-        admission.leave(admitted.network);
+        giveBack();
         const reason = error instanceof Error ? error.message : String(error);
         return refuse("malformed", 400, reason);
       }
-      const socket = new ServeSocket(upgrade.socket, remoteAddress, path, options.counters);
+      const socket = new ServeSocket(
+        upgrade.socket,
+        flatCopy(remoteAddress),
+        options.counters,
+        frames,
+      );
       upgrade.socket.binaryType = "arraybuffer";
       let handlers: SocketHandlers | null = null;
       let isGone = false;
@@ -97,7 +116,8 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
       const leave = () => {
         if (isGone) return;
         isGone = true;
-        admission.leave(admitted.network);
+        giveBack();
+        socket.leave();
       };
       // Of a client that is gone before its answer the runtime tells nothing.
       const vanished = setTimeout(leave, options.rules().limits.handshakeMs);
@@ -107,8 +127,9 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
         // Its request came before the stop; the shutdown waits for it. Or its place was given up.
         if (refusing || isGone) return socket.close(1001, "");
         sockets.add(socket);
-        const owner = options.accept(socket);
+        const owner = options.accept(socket, path);
         handlers = owner;
+        socket.onDrained = () => owner.drained();
         upgrade.socket.onmessage = ({ data }) =>
           receive(data, owner, socket, options.rules().limits.messageBytes);
       };
@@ -177,25 +198,36 @@ function handshakeFault({ method, headers }: Request): string | null {
     : "It does not have one key of 16 bytes";
 }
 
-class ServeSocket implements Socket {
+/** Bytes that wait for a peer from which on it is looked whether they have gone: the runtime does not tell. */
+const WATCHED_BYTES = 16 * 1024;
+
+/** How often it is looked, in ms. */
+const WATCH_MS = 50;
+
+class ServeSocket implements Socket, Holder {
   readonly remoteAddress: string;
-  readonly path: string;
   readonly #socket: WebSocket;
   readonly counters: SocketCounters;
   /** What the peer did wrong, once it has. */
   fault: string | null = null;
+  /** Called when little waits for the peer, after much has. */
+  onDrained = () => {};
+  readonly #holding: Holding;
   #isClosing = false;
+  /** Whether it was ended as memory was short. */
+  #isShort = false;
+  #watch: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     socket: WebSocket,
     remoteAddress: string,
-    path: string,
     counters: SocketCounters,
+    frames: Account,
   ) {
+    this.#holding = frames.open(this);
     this.#socket = socket;
     this.counters = counters;
     this.remoteAddress = remoteAddress;
-    this.path = path;
   }
 
   get queuedBytes(): number {
@@ -206,7 +238,31 @@ class ServeSocket implements Socket {
     if (this.#socket.readyState !== WebSocket.OPEN) return false;
     this.counters.bytesOut += message.bytes.length;
     this.#socket.send(message.text);
+    if (this.queuedBytes >= WATCHED_BYTES) {
+      // What the runtime has taken it keeps. It is charged all the same, so that it takes no more.
+      if (!this.#holding.set(this.queuedBytes)) this.evict();
+      this.#watch ??= setTimeout(() => this.#look(), WATCH_MS);
+    }
     return true;
+  }
+
+  evict(): void {
+    this.#isShort = true;
+    this.fault ??= `memory is short, and ${this.queuedBytes} bytes wait for it (1013)`;
+    this.close(1013, "");
+  }
+
+  /** The connection is gone. */
+  leave(): void {
+    clearTimeout(this.#watch);
+    this.#holding.close();
+  }
+
+  #look(): void {
+    this.#watch = undefined;
+    this.#holding.set(this.queuedBytes);
+    if (this.queuedBytes < WATCHED_BYTES) this.onDrained();
+    else this.#watch = setTimeout(() => this.#look(), WATCH_MS);
   }
 
   close(code: number, reason: string): void {
@@ -217,6 +273,7 @@ class ServeSocket implements Socket {
 
   /** Why it has ended, as far as the runtime tells. */
   endKind(wasClean: boolean, trouble: string): EndKind {
+    if (this.#isShort) return "memory";
     if (this.fault !== null) return "size";
     if (this.#isClosing) return "server";
     if (wasClean) return "client";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Budget } from "../budget.ts";
 import type { Admission } from "./admission.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
@@ -15,9 +16,7 @@ export interface Socket {
    * the client's address, such as `192.0.2.7 via 127.0.0.1:50122`.
    */
   readonly remoteAddress: string;
-  /** The path of the request that opened it, as it was sent, without the query. */
-  readonly path: string;
-  /** Bytes handed to {@linkcode send} that have not gone to the kernel yet. */
+  /** Bytes of memory that the messages take which were handed to {@linkcode send} and have not gone to the kernel yet. */
   readonly queuedBytes: number;
   /** Queues one text message; `false` when the socket is not open. */
   send(message: TextMessage): boolean;
@@ -57,6 +56,10 @@ export const ENDS = [
   "size",
   // It sent too many bytes in a second (1008).
   "rate",
+  // It did not finish a message in time (1008).
+  "unfinished",
+  // It held the most when memory was short (1013).
+  "memory",
   // A mistake of ours (1011).
   "failed",
 ] as const;
@@ -66,6 +69,10 @@ export type EndKind = typeof ENDS[number];
 export interface SocketHandlers {
   /** A whole message. A binary one is taken for UTF-8 text. */
   message(text: string): void;
+  /** A frame that is no whole message: a ping, a pong, a fragment. */
+  frame(): void;
+  /** What was queued has gone to the kernel, after some of it had to wait. */
+  drained(): void;
   /**
    * The connection is over. Called once; nothing follows.
    *
@@ -103,11 +110,18 @@ export interface SocketServerOptions {
   readonly tls: TlsPair | null;
   /** Asked whenever it matters, as they may change. */
   rules(): SocketRules;
+  /** What connections make the process hold is charged to it. */
+  readonly budget: Budget;
   /** Who has a WebSocket: of all that were bound in the place of this one, as their sockets go on. */
   readonly admission: Admission;
   readonly counters: SocketCounters;
-  /** Takes over a new connection. */
-  accept(socket: Socket): SocketHandlers;
+  /**
+   * Takes over a new connection.
+   *
+   * @param path Of the request that opened it, as it was sent, without the query. It is not to be kept: it may
+   * keep the whole request alive.
+   */
+  accept(socket: Socket, path: string): SocketHandlers;
   /** Told of a connection that wanted to be a WebSocket and could not. */
   refused(remoteAddress: string, kind: RefusalKind, reason: string): void;
   /** Told what an administrator can put right: a sentence. */

@@ -1,7 +1,7 @@
 import { CLIENT_LIMITS } from "../../src/config/limits.ts";
-import { Hub, type HubOptions } from "../../src/hub/hub.ts";
-import type { Listener } from "../../src/hub/listener.ts";
-import type { Message } from "../../src/hub/message.ts";
+import { Hub, type HubOptions, type Publication } from "../../src/hub/hub.ts";
+import type { Listener, ReplayResult, Sink } from "../../src/hub/listener.ts";
+import { Encoded, parseMessage } from "../../src/hub/message.ts";
 
 /** A clock that stands until it is told to move. */
 export class Clock {
@@ -14,10 +14,13 @@ export class Clock {
   }
 }
 
+/** A message as it is posted, or as a listener has received it. */
+export type Json = Readonly<Record<string, unknown>>;
+
 /** A listener and what it received, as parsed JSON. */
 export interface Ear {
   readonly listener: Listener;
-  readonly heard: Message[];
+  readonly heard: Json[];
 }
 
 /** A hub with a fixed fingerprint and a clock of its own. */
@@ -26,15 +29,47 @@ export function makeHub(options: Partial<HubOptions> = {}): { hub: Hub; clock: C
   return { hub: new Hub({ fingerprint: "OURS", now: clock.now, ...options }), clock };
 }
 
+/** A sink that takes everything, but for what is given. */
+export function makeSink(sink: Partial<Sink> = {}): Sink {
+  return { deliver: () => true, hasRoom: () => true, evict() {}, ...sink };
+}
+
+/** Joins an instance that has room. */
+export function join(hub: Hub, sink: Sink, instance = "default"): Listener {
+  const listener = hub.join(instance, sink);
+  if (listener === null) throw new Error("There is no room");
+  return listener;
+}
+
 /** Joins an instance and subscribes to topics. */
 export function listen(hub: Hub, topics: readonly string[], instance = "default"): Ear {
-  const heard: Message[] = [];
-  const listener = hub.join(instance, {
-    deliver({ text }) {
-      heard.push(JSON.parse(text));
-      return true;
-    },
-  });
+  const heard: Json[] = [];
+  const deliver = ({ text }: Encoded) => heard.push(JSON.parse(text)) > 0;
+  const listener = join(hub, makeSink({ deliver }), instance);
   listener.subscribe(topics, CLIENT_LIMITS);
   return { listener, heard };
+}
+
+/** Publishes a message, as JSON or as what is to become JSON. */
+export function post(
+  hub: Hub,
+  instance: string,
+  message: Json | string,
+  from: string | null = null,
+): Publication {
+  const text = typeof message === "string" ? message : JSON.stringify(message);
+  return hub.publish(instance, parseMessage(text), from);
+}
+
+/** A message as it goes over the wire. */
+export function encode(message: Json): Encoded {
+  const { members, touched } = parseMessage(JSON.stringify(message));
+  return new Encoded(members, touched);
+}
+
+/** Replays, and returns how many messages came at once. */
+export function replay(listener: Listener, ageMs: number): number {
+  let result: ReplayResult = { delivered: 0, missed: 0 };
+  listener.replay(ageMs, (end) => result = end);
+  return result.delivered;
 }

@@ -1,19 +1,22 @@
 import fc from "fast-check";
-import {
-  ENTRY_OVERHEAD,
-  History,
-  type HistoryLimits,
-  HistoryStore,
-} from "../../src/hub/history.ts";
-import { Encoded, type Message } from "../../src/hub/message.ts";
-import { assertEquals } from "../assert.ts";
+import { Budget } from "../../src/budget.ts";
+import { entryBytes, History, type HistoryLimits, HistoryStore } from "../../src/hub/history.ts";
+import { assert, assertEquals } from "../assert.ts";
+import { encode, type Json } from "./fixtures.ts";
 
-function add(history: History, message: Message, now: number): void {
-  history.add(message, new Encoded(message), now);
+/** Remembers a message without topics. */
+function add(history: History, message: Json, at: number): number {
+  const entry = { encoded: encode(message), topics: new Int32Array(0), at, from: null };
+  history.add(entry);
+  return entryBytes(entry);
 }
 
-function numbers(history: History, ageMs: number, now: number): unknown[] {
-  return [...history.recent(ageMs, now)].map(({ encoded }) => JSON.parse(encoded.text).n);
+function numbers(history: History): unknown[] {
+  const found: unknown[] = [];
+  for (let number = history.first; number < history.next; number++) {
+    found.push(JSON.parse(history.at(number)?.encoded.text ?? "").n);
+  }
+  return found;
 }
 
 Deno.test("a history forgets its oldest message beyond the limit of messages", () => {
@@ -22,25 +25,25 @@ Deno.test("a history forgets its oldest message beyond the limit of messages", (
     new HistoryStore({ messages: 3, ageMs: 1000, bytes: 1e6 }),
   );
   for (let n = 0; n < 5; n++) add(history, { subscribers: [], n }, 0);
-  assertEquals(numbers(history, 1000, 0), [2, 3, 4]);
+  assertEquals(numbers(history), [2, 3, 4]);
 });
 
 Deno.test("all histories together forget the oldest message beyond the limit of bytes", () => {
-  const bytes = new Encoded({ subscribers: [], n: 0 }).bytes.length + ENTRY_OVERHEAD;
+  const bytes = add(new History("default", new HistoryStore()), { subscribers: [], n: 0 }, 0);
   const store = new HistoryStore({ messages: 100, ageMs: 1000, bytes: 3 * bytes });
   const [a, b] = [new History("a", store), new History("b", store)];
   add(a, { subscribers: [], n: 0 }, 0);
   add(b, { subscribers: [], n: 1 }, 1);
   add(a, { subscribers: [], n: 2 }, 2);
   add(b, { subscribers: [], n: 3 }, 3);
-  assertEquals([numbers(a, 1000, 3), numbers(b, 1000, 3)], [[2], [1, 3]]);
+  assertEquals([numbers(a), numbers(b)], [[2], [1, 3]]);
   assertEquals(store.bytes, 3 * bytes);
 });
 
 Deno.test("bytes are counted in UTF-8", () => {
   assertEquals(
-    new Encoded({ subscribers: ["é😀"] }).bytes.length,
-    '{"subscribers":["é😀"]}'.length + 3,
+    encode({ subscribers: ["é😀"] }).bytes.length,
+    '{"subscribers":["é😀"],"touched":[]}'.length + 3,
   );
 });
 
@@ -65,7 +68,7 @@ Deno.test("a history tells when it has become empty", () => {
 
 interface Naive {
   readonly owner: number;
-  readonly message: Message;
+  readonly message: Json;
   readonly at: number;
   readonly bytes: number;
 }
@@ -104,14 +107,14 @@ Deno.test("for any sequence of messages, the histories are those of the naive de
         now += wait;
         store.expire(now);
         const message = { subscribers: ["x".repeat(size)], n };
-        const encoded = new Encoded(message);
-        histories[owner]?.add(message, encoded, now);
-        all.push({ owner, message, at: now, bytes: encoded.bytes.length + ENTRY_OVERHEAD });
+        const history = histories[owner];
+        assert(history !== undefined);
+        all.push({ owner, message, at: now, bytes: add(history, message, now) });
         const expected = naive(all, limits, now);
         assertEquals(store.bytes, expected.reduce((sum, { bytes }) => sum + bytes, 0));
         for (const [index, history] of histories.entries()) {
           const own = expected.filter((entry) => entry.owner === index);
-          assertEquals(numbers(history, Infinity, now), own.map((entry) => entry.message["n"]));
+          assertEquals(numbers(history), own.map((entry) => entry.message["n"]));
           assertEquals(history.size, own.length);
         }
         assertEquals(
@@ -121,4 +124,24 @@ Deno.test("for any sequence of messages, the histories are those of the naive de
       }
     }),
   );
+});
+
+Deno.test("a history has no more than the floor of its account", () => {
+  const account = new Budget(16 * 4000).account("history");
+  const store = new HistoryStore({ messages: 100, ageMs: 1000, bytes: 1e6 }, account);
+  const history = new History("default", store);
+  for (let n = 0; n < 50; n++) {
+    add(history, { subscribers: [], n }, 0);
+    assertEquals(account.bytes, store.bytes);
+    assert(account.bytes <= 4000, `${account.bytes}`);
+  }
+  assert(history.size > 1 && history.size < 50);
+  store.expire(2000);
+  assertEquals(account.bytes, 0);
+});
+
+Deno.test("a topic of a message costs 8 bytes more", () => {
+  const encoded = encode({ subscribers: [] });
+  const bytes = (topics: number) => entryBytes({ encoded, topics: new Int32Array(2 * topics) });
+  assertEquals(bytes(1000) - bytes(0), 8000);
 });

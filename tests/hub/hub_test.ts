@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { CLIENT_LIMITS } from "../../src/config/limits.ts";
-import { Hub } from "../../src/hub/hub.ts";
-import { InvalidMessage, type Message } from "../../src/hub/message.ts";
-import { assertEquals, assertStrictEquals, assertThrows } from "../assert.ts";
-import { listen, makeHub } from "./fixtures.ts";
+import { Budget } from "../../src/budget.ts";
+import { Hub, INSTANCE_BYTES } from "../../src/hub/hub.ts";
+import { assert, assertEquals, assertStrictEquals } from "../assert.ts";
+import { join, type Json, listen, makeHub, makeSink, post } from "./fixtures.ts";
 
 Deno.test("publish() delivers a message to the listeners subscribed to one of its topics", () => {
   const { hub } = makeHub();
   const a = listen(hub, ["PHID-A"]);
   const b = listen(hub, ["PHID-B"]);
-  const publication = hub.publish("default", { subscribers: ["PHID-A", "PHID-C"], type: "x" });
+  const publication = post(hub, "default", { subscribers: ["PHID-A", "PHID-C"], type: "x" });
   assertEquals(a.heard, [{ subscribers: ["PHID-A", "PHID-C"], type: "x", touched: ["OURS"] }]);
   assertEquals(b.heard, []);
   assertEquals(publication.outcome, "published");
@@ -19,7 +19,7 @@ Deno.test("publish() delivers a message to the listeners subscribed to one of it
 Deno.test("publish() delivers once to a listener with several matching topics", () => {
   const { hub } = makeHub();
   const ear = listen(hub, ["A", "B", "C"]);
-  hub.publish("default", { subscribers: ["A", "B", "C", "A"] });
+  post(hub, "default", { subscribers: ["A", "B", "C", "A"] });
   assertEquals(ear.heard.length, 1);
 });
 
@@ -27,24 +27,24 @@ Deno.test("publish() hands the same encoded message to every listener", () => {
   const { hub } = makeHub();
   const received: unknown[] = [];
   for (let index = 0; index < 3; index++) {
-    hub.join("default", { deliver: (encoded) => received.push(encoded) > 0 }).subscribe(
+    join(hub, makeSink({ deliver: (encoded) => received.push(encoded) > 0 })).subscribe(
       ["A"],
       CLIENT_LIMITS,
     );
   }
-  hub.publish("default", { subscribers: ["A"] });
+  post(hub, "default", { subscribers: ["A"] });
   assertEquals(new Set(received).size, 1);
 });
 
 Deno.test("publish() keeps every key of the message and the order of the keys, but for touched", () => {
   const { hub } = makeHub();
   const texts: string[] = [];
-  hub.join("default", { deliver: ({ text }) => texts.push(text) > 0 }).subscribe(
+  join(hub, makeSink({ deliver: ({ text }) => texts.push(text) > 0 })).subscribe(
     ["A"],
     CLIENT_LIMITS,
   );
   const keys = '"__proto__":{"x":1},"subscribers":["A"],"n":null,"é":"😀"';
-  hub.publish("default", JSON.parse(`{"touched":["THEIRS"],${keys}}`));
+  post(hub, "default", `{"touched":["THEIRS"],${keys}}`);
   assertEquals(texts, [`{${keys},"touched":["THEIRS","OURS"]}`]);
 });
 
@@ -52,7 +52,7 @@ Deno.test("publish() stops a message that this server has touched", () => {
   const { hub } = makeHub();
   const ear = listen(hub, ["A"]);
   const message = { subscribers: ["A"], touched: ["THEIRS", "OURS"] };
-  const { outcome, touched, receivers } = hub.publish("default", message);
+  const { outcome, touched, receivers } = post(hub, "default", message);
   assertEquals([outcome, touched, receivers], ["touched", message.touched, 0]);
   assertEquals(ear.heard, []);
   assertEquals(hub.status("default").historySize, 0);
@@ -62,7 +62,7 @@ Deno.test("publish() delivers and remembers a message with a known uniqueID once
   const { hub } = makeHub();
   const ear = listen(hub, ["A"]);
   const outcomes = ["THEIRS", "OTHER"].map((peer) =>
-    hub.publish("default", { subscribers: ["A"], uniqueID: "u1", touched: [peer] }).outcome
+    post(hub, "default", { subscribers: ["A"], uniqueID: "u1", touched: [peer] }).outcome
   );
   assertEquals(outcomes, ["published", "duplicate"]);
   assertEquals(ear.heard.length, 1);
@@ -73,8 +73,8 @@ Deno.test("publish() tells the same uniqueID apart in two instances", () => {
   const { hub } = makeHub();
   const a = listen(hub, ["A"], "a");
   const b = listen(hub, ["A"], "b");
-  hub.publish("a", { subscribers: ["A"], uniqueID: "u1" });
-  hub.publish("b", { subscribers: ["A"], uniqueID: "u1" });
+  post(hub, "a", { subscribers: ["A"], uniqueID: "u1" });
+  post(hub, "b", { subscribers: ["A"], uniqueID: "u1" });
   assertEquals([a.heard.length, b.heard.length], [1, 1]);
 });
 
@@ -82,8 +82,8 @@ Deno.test("publish() delivers messages without a uniqueID, or with one that is n
   const { hub } = makeHub();
   const ear = listen(hub, ["A"]);
   for (const uniqueID of [undefined, null, 7, ["u"]]) {
-    hub.publish("default", { subscribers: ["A"], uniqueID });
-    hub.publish("default", { subscribers: ["A"], uniqueID });
+    post(hub, "default", { subscribers: ["A"], uniqueID });
+    post(hub, "default", { subscribers: ["A"], uniqueID });
   }
   assertEquals(ear.heard.length, 8);
 });
@@ -91,22 +91,22 @@ Deno.test("publish() delivers messages without a uniqueID, or with one that is n
 Deno.test("publish() delivers a uniqueID again after two minutes", () => {
   const { hub, clock } = makeHub();
   const ear = listen(hub, ["A"]);
-  hub.publish("default", { subscribers: ["A"], uniqueID: "u1" });
+  post(hub, "default", { subscribers: ["A"], uniqueID: "u1" });
   clock.advance(120_000);
-  hub.publish("default", { subscribers: ["A"], uniqueID: "u1" });
+  post(hub, "default", { subscribers: ["A"], uniqueID: "u1" });
   assertEquals(ear.heard.length, 1);
   clock.advance(1);
-  hub.publish("default", { subscribers: ["A"], uniqueID: "u1" });
+  post(hub, "default", { subscribers: ["A"], uniqueID: "u1" });
   assertEquals(ear.heard.length, 2);
 });
 
 Deno.test("recent() tells what all instances have published lately, oldest first", () => {
   const { hub, clock } = makeHub();
-  hub.publish("a", { subscribers: [], n: 1 });
+  post(hub, "a", { subscribers: [], n: 1 });
   clock.advance(100);
-  hub.publish("b", { subscribers: [], n: 2 });
+  post(hub, "b", { subscribers: [], n: 2 });
   clock.advance(100);
-  hub.publish("a", { subscribers: [], n: 3 });
+  post(hub, "a", { subscribers: [], n: 3 });
   const found = hub.recent(100).map(({ instance, encoded }) => [
     instance,
     JSON.parse(encoded.text).n,
@@ -120,8 +120,8 @@ Deno.test("publish() takes the names of Object.prototype for topics and instance
   const bystander = listen(hub, ["A"]);
   for (const name of names) {
     const ear = listen(hub, [name], name);
-    hub.publish(name, { subscribers: names });
-    hub.publish("default", { subscribers: names });
+    post(hub, name, { subscribers: names });
+    post(hub, "default", { subscribers: names });
     assertEquals(ear.heard.length, 1, name);
     assertEquals(hub.status(name).active, 1, name);
   }
@@ -130,34 +130,53 @@ Deno.test("publish() takes the names of Object.prototype for topics and instance
 
 Deno.test("publish() does not count what a sink refuses", () => {
   const { hub } = makeHub();
-  hub.join("default", { deliver: () => false }).subscribe(["A"], CLIENT_LIMITS);
-  assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 0);
+  join(hub, makeSink({ deliver: () => false })).subscribe(["A"], CLIENT_LIMITS);
+  assertEquals(post(hub, "default", { subscribers: ["A"] }).receivers, 0);
   assertEquals(hub.status("default").messagesOut, 0);
 });
 
 Deno.test("publish() survives a sink that leaves while it is being delivered to", () => {
   const { hub } = makeHub();
-  const listener = hub.join("default", {
-    deliver() {
-      listener.leave();
-      return false;
-    },
-  });
+  const listener = join(
+    hub,
+    makeSink({
+      deliver() {
+        listener.leave();
+        return false;
+      },
+    }),
+  );
   listener.subscribe(["A", "B"], CLIENT_LIMITS);
   const ear = listen(hub, ["A", "B"]);
-  hub.publish("default", { subscribers: ["B", "A"] });
+  post(hub, "default", { subscribers: ["B", "A"] });
   assertEquals(ear.heard.length, 1);
   assertEquals(hub.status("default").active, 1);
 });
 
-Deno.test("publish() of what cannot be encoded changes nothing and leaves no instance", () => {
-  const { hub } = makeHub();
-  const depth = 20_000;
-  const deep = JSON.parse(
-    `{"subscribers":[],"a":${'{"1":'.repeat(depth)}1${"}".repeat(depth)}}`,
-  );
-  assertThrows(() => hub.publish("made-up", deep), InvalidMessage);
-  assertEquals([hub.instances, hub.status("made-up").messagesIn], [0, 0]);
+Deno.test("a sink that throws does not keep the message from those behind it", () => {
+  const faults: unknown[] = [];
+  const { hub } = makeHub({ onFault: (error) => faults.push(error) });
+  const before = listen(hub, ["A"]);
+  const mistake = new Error("a mistake of ours");
+  const deliver = () => {
+    throw mistake;
+  };
+  join(hub, makeSink({ deliver })).subscribe(["A"], CLIENT_LIMITS);
+  const behind = listen(hub, ["A"]);
+  const { receivers, outcome } = post(hub, "default", { subscribers: ["A"], uniqueID: "x" });
+  assertEquals([before.heard.length, behind.heard.length], [1, 1]);
+  assertEquals([receivers, outcome, faults], [2, "published", [mistake]]);
+});
+
+Deno.test("a budget without room for one more instance refuses listeners, and never Phorge", () => {
+  const budget = new Budget(32 * INSTANCE_BYTES);
+  const { hub } = makeHub({ budget });
+  let joined = 0;
+  while (joined < 1000 && hub.join(`made-up-${joined}`, makeSink()) !== null) joined++;
+  assert(joined > 0 && joined < 32, `${joined} of its own joined`);
+  assertEquals(hub.instances, joined);
+  post(hub, "acme", { subscribers: [] });
+  assertEquals(hub.instances, joined + 1);
 });
 
 Deno.test("status() counts listeners and history by instance, messages over all", () => {
@@ -165,10 +184,10 @@ Deno.test("status() counts listeners and history by instance, messages over all"
   const gone = listen(hub, ["A"], "a");
   listen(hub, ["A"], "a");
   listen(hub, ["A"], "b");
-  hub.publish("a", { subscribers: ["A"] });
+  post(hub, "a", { subscribers: ["A"] });
   clock.advance(500);
   gone.listener.leave();
-  hub.publish("b", { subscribers: ["A", "B"] });
+  post(hub, "b", { subscribers: ["A", "B"] });
   assertEquals(hub.status("a"), {
     fingerprint: "OURS",
     instance: "a",
@@ -194,7 +213,7 @@ Deno.test("an instance is dropped when it has neither listeners nor history", ()
   for (let index = 0; index < 100; index++) listen(hub, ["A"], `made-up-${index}`).listener.leave();
   assertEquals(hub.instances, 0);
   const ear = listen(hub, ["A"], "acme");
-  hub.publish("acme", { subscribers: ["A"] });
+  post(hub, "acme", { subscribers: ["A"] });
   ear.listener.leave();
   assertEquals(hub.instances, 1, "its history is still there");
   clock.advance(60_001);
@@ -210,8 +229,8 @@ Deno.test("the default instance keeps its counters when it is empty", () => {
 
 Deno.test("an instance whose history is cut while a message is added stays reachable", () => {
   const { hub } = makeHub({ history: { messages: 1, ageMs: 60_000, bytes: 1_000_000 } });
-  hub.publish("acme", { subscribers: ["A"], n: 1 });
-  hub.publish("acme", { subscribers: ["A"], n: 2 });
+  post(hub, "acme", { subscribers: ["A"], n: 1 });
+  post(hub, "acme", { subscribers: ["A"], n: 2 });
   assertEquals(hub.status("acme").historySize, 1);
   assertEquals(hub.instances, 1);
 });
@@ -241,10 +260,10 @@ Deno.test("for any sequence of steps, the receivers are those of the naive defin
       const instance = who % 2 === 0 ? "x" : "y";
       return { ...listen(hub, [], instance), instance, wants: new Set<string>(), here: true };
     });
-    const expected: Message[][] = everybody.map(() => []);
+    const expected: Json[][] = everybody.map(() => []);
     for (const [n, step] of steps.entries()) {
       if (step.kind === "publish") {
-        hub.publish(step.instance, { subscribers: step.topics, n });
+        post(hub, step.instance, { subscribers: step.topics, n });
         for (const [who, { instance, wants, here }] of everybody.entries()) {
           if (here && instance === step.instance && step.topics.some((each) => wants.has(each))) {
             expected[who]?.push({ subscribers: step.topics, n, touched: ["OURS"] });

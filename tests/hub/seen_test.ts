@@ -1,25 +1,29 @@
 import fc from "fast-check";
+import { KeyedHash } from "../../src/keyed_hash.ts";
 import { Seen } from "../../src/hub/seen.ts";
-import { assertEquals } from "../assert.ts";
+import { assertEquals, assertThrows } from "../assert.ts";
 
-Deno.test("only strings identify a message", () => {
-  const seen = new Seen();
-  for (const id of [undefined, null, 7, ["u"], { u: 1 }]) {
-    seen.add("default", id, 0);
-    assertEquals(seen.has("default", id), false);
-  }
-  assertEquals(seen.size, 0);
+const hash = new KeyedHash([1, 2]);
+
+Deno.test("a message without an identifier is not remembered", () => {
+  const seen = new Seen(hash);
+  seen.add("default", null, 0);
+  assertEquals([seen.has("default", null), seen.size], [false, 0]);
+});
+
+Deno.test("the number of messages is a power of two", () => {
+  assertThrows(() => new Seen(hash, { ageMs: 1, messages: 5 }), RangeError, "power of two");
 });
 
 Deno.test("the names of Object.prototype are identifiers like any other", () => {
-  const seen = new Seen();
+  const seen = new Seen(hash);
   assertEquals(seen.has("__proto__", "constructor"), false);
   seen.add("__proto__", "constructor", 0);
   assertEquals(seen.has("__proto__", "constructor"), true);
 });
 
 Deno.test("an instance and an identifier are not taken for two others that read the same together", () => {
-  const seen = new Seen();
+  const seen = new Seen(hash);
   seen.add("a", "bc", 0);
   assertEquals([seen.has("ab", "c"), seen.has("", "abc"), seen.has("a", "bc")], [
     false,
@@ -28,21 +32,12 @@ Deno.test("an instance and an identifier are not taken for two others that read 
   ]);
 });
 
-Deno.test("beyond its limit of characters the oldest are forgotten", () => {
-  const seen = new Seen({ ageMs: 1000, messages: 100, characters: 30 });
-  seen.add("i", "x".repeat(10), 0);
-  seen.add("i", "y".repeat(10), 0);
-  assertEquals(seen.size, 2);
-  seen.add("i", "z".repeat(10), 0);
-  assertEquals([seen.size, seen.has("i", "x".repeat(10))], [2, false]);
-});
-
 Deno.test("for any sequence of messages, the newest within age and number are remembered", () => {
-  const limits = { ageMs: 100, messages: 5, characters: 1e6 };
+  const limits = { ageMs: 100, messages: 4 };
   const message = fc.record({ instance: fc.nat(2), id: fc.nat(12), wait: fc.nat(40) });
   fc.assert(
     fc.property(fc.array(message, { maxLength: 80 }), (messages) => {
-      const seen = new Seen(limits);
+      const seen = new Seen(hash, limits);
       let expected: { key: string; at: number }[] = [];
       let now = 0;
       for (const { instance, id, wait } of messages) {

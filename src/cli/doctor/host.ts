@@ -9,7 +9,7 @@ import { clusterWarnings } from "../../config/cluster.ts";
 import { type Config, formatAddress, type ServerConfig } from "../../config/config.ts";
 import { ConfigError } from "../../config/error.ts";
 import { loadConfig } from "../../config/load.ts";
-import { connectionLimit, memoryWarning } from "../../config/memory.ts";
+import { connectionLimit, hostMemory, memoryWarning } from "../../config/memory.ts";
 import type { Program } from "../../config/program.ts";
 import { OTHER_FILES } from "../../config/open_files.ts";
 import { formatTime, formatValue } from "../../log/format.ts";
@@ -53,13 +53,18 @@ export interface Patient {
   readonly isOfOther: boolean;
 }
 
-/** Reads the configuration, and looks at what it names. `null` when there is nothing to go by. */
+/**
+ * Reads the configuration, and looks at what it names. `null` when there is nothing to go by.
+ *
+ * @param granted Bytes of memory that the host grants; `null` when that is not known.
+ */
 export async function examineHost(
   findings: Findings,
   path: string,
   program: Program,
+  granted: number | null,
 ): Promise<Patient | null> {
-  const config = await examineConfiguration(findings, path, program);
+  const config = await examineConfiguration(findings, path, program, granted);
   if (config === null) return null;
   let patient: Patient;
   let inspection: Inspection;
@@ -88,6 +93,7 @@ async function examineConfiguration(
   findings: Findings,
   path: string,
   program: Program,
+  granted: number | null,
 ): Promise<Config | null> {
   const step = "configuration";
   let config: Config;
@@ -105,7 +111,7 @@ async function examineConfiguration(
     }
     return null;
   }
-  const memory = memoryWarning(config);
+  const memory = memoryWarning(config, hostMemory(config, granted));
   const doubts = await clusterWarnings(config, resolverOf(program));
   const warnings = [
     ...memory === null ? [] : [`${memory}.`],
