@@ -10,15 +10,28 @@ type Imports = ReadonlyMap<string, readonly string[]>;
 
 /** What each room may import besides itself. A room is a folder of `src`, or a file beside them. */
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
-  ["config", []],
+  ["budget.ts", []],
+  ["text.ts", []],
+  ["keyed_hash.ts", []],
+  ["keyed_map.ts", ["keyed_hash.ts", "text.ts"]],
+  ["json_members.ts", []],
+  // The shares of the accounts: how many connections a budget holds depends on them.
+  ["config", ["budget.ts"]],
   ["metrics", []],
-  ["hub", ["config", "metrics"]],
-  ["websocket", ["config", "metrics"]],
+  ["hub", [
+    "metrics",
+    "budget.ts",
+    "keyed_hash.ts",
+    "keyed_map.ts",
+    "json_members.ts",
+    "text.ts",
+  ]],
+  ["websocket", ["config", "metrics", "budget.ts", "keyed_hash.ts", "keyed_map.ts", "text.ts"]],
   ["log", ["config"]],
-  ["client", ["config", "hub", "websocket", "log", "metrics"]],
+  ["client", ["config", "hub", "websocket", "log", "metrics", "budget.ts", "json_members.ts"]],
   ["within.ts", []],
   ["json.ts", []],
-  ["admin", ["config", "hub", "websocket", "log", "metrics", "within.ts"]],
+  ["admin", ["config", "hub", "websocket", "log", "metrics", "within.ts", "budget.ts", "text.ts"]],
   ["cluster", ["config", "hub", "log", "metrics", "within.ts", "json.ts"]],
   // What a client server's client writes and reads.
   ["reach", ["config", "log", "websocket", "within.ts", "json.ts"]],
@@ -36,6 +49,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "certificates.ts",
     "server.ts",
     "version.ts",
+    "budget.ts",
   ]],
   ["telemetry.ts", ["metrics", "admin"]],
   ["service.ts", [
@@ -50,6 +64,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "server.ts",
     "sight.ts",
     "telemetry.ts",
+    "budget.ts",
   ]],
   ["supervisor", ["config", "json.ts"]],
   ["cli", [
@@ -70,8 +85,11 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["main.ts", ["cli"]],
 ]);
 
+/** The ground floor: files that know nothing of Aphlict, for every room to be built on. */
+const GROUND = ["budget.ts", "text.ts", "keyed_hash.ts", "keyed_map.ts", "json_members.ts"];
+
 /** Rooms that know nothing of the runtime they are in. */
-const PURE = ["hub", "metrics"];
+const PURE = ["hub", "metrics", ...GROUND];
 
 /**
  * What else may be imported, and by whom: a package that has no types in one typed place, LogTape by
@@ -186,7 +204,9 @@ function specifiersOf({ modules }: Info): Imports {
   );
 }
 
+/** The source files of a folder, or a file. */
 function sources(folder: string): string[] {
+  if (folder.endsWith(".ts")) return [folder];
   return [...Deno.readDirSync(`${ROOT}${folder}`)].flatMap(({ name, isDirectory }) =>
     isDirectory ? sources(`${folder}/${name}`) : [`${folder}/${name}`]
   );
@@ -196,6 +216,28 @@ Deno.test("imports go down the floors, and never in a circle", async () => {
   const imports = importsOf(await inspect());
   assertEquals(forbidden(imports), []);
   assertEquals(circle(imports), null);
+});
+
+Deno.test("the ground floor imports nothing but what is on it, and each file of it is in use", async () => {
+  const imports = importsOf(await inspect());
+  for (const name of GROUND) {
+    const imported = imports.get(`src/${name}`);
+    assertEquals(imported?.filter((other) => !GROUND.includes(roomOf(other))), [], name);
+    const used = [...imports].filter(([module, others]) =>
+      !GROUND.includes(roomOf(module)) && others.includes(`src/${name}`)
+    );
+    assertEquals(used.length > 0, true, name);
+  }
+});
+
+Deno.test("the plan allows no import that there is not", async () => {
+  const imports = importsOf(await inspect());
+  const unused = [...MAY_IMPORT].flatMap(([room, allowed]) => {
+    const own = [...imports].filter(([module]) => roomOf(module) === room);
+    const used = new Set(own.flatMap(([, others]) => others.map(roomOf)));
+    return allowed.filter((other) => !used.has(other)).map((other) => `${room} -> ${other}`);
+  });
+  assertEquals(unused, []);
 });
 
 Deno.test("every source file is part of the program", async () => {
@@ -223,10 +265,12 @@ Deno.test("the check finds an import that goes up, aside, or into an unknown roo
   assertEquals(
     forbidden(
       new Map([
-        ["src/hub/hub.ts", ["src/client/server.ts", "src/hub/topics.ts", "src/config/config.ts"]],
+        ["src/hub/hub.ts", ["src/client/server.ts", "src/hub/topics.ts", "src/metrics/tally.ts"]],
         ["src/client/server.ts", ["src/admin/server.ts", "src/hub/hub.ts"]],
         ["src/config/load.ts", ["main.ts"]],
         ["src/attic/x.ts", []],
+        ["src/keyed_map.ts", ["src/text.ts", "src/keyed_hash.ts", "src/budget.ts"]],
+        ["src/budget.ts", ["src/config/memory.ts", "src/hub/hub.ts"]],
       ]),
     ),
     [
@@ -234,6 +278,9 @@ Deno.test("the check finds an import that goes up, aside, or into an unknown roo
       "src/client/server.ts -> src/admin/server.ts",
       "src/config/load.ts -> main.ts",
       "src/attic/x.ts: unknown room attic",
+      "src/keyed_map.ts -> src/budget.ts",
+      "src/budget.ts -> src/config/memory.ts",
+      "src/budget.ts -> src/hub/hub.ts",
     ],
   );
 });

@@ -1,4 +1,7 @@
 import type { AdminServerConfig, Config, ServerConfig } from "../src/config/config.ts";
+import { ACCOUNTS } from "../src/budget.ts";
+import type { MemorySnapshot } from "../src/admin/snapshot.ts";
+import { hostMemory, memoryBudget } from "../src/config/memory.ts";
 import { explainBindError, type Service, StartError, startService } from "../src/service.ts";
 import { assertEquals, assertRejects, assertThrows } from "./assert.ts";
 import { ADMIN, CLIENT, configOf } from "./entries.ts";
@@ -224,4 +227,79 @@ Deno.test("what an administrator sees has everything but the token", async () =>
   assertEquals([now.hub.messages, messages.length], [1, 1]);
   assertEquals(configuration.settings, JSON.parse(JSON.stringify(guarded.config)));
   assertEquals(configuration.flags.includes(`${guarded.folder.path}/token`), true);
+});
+
+/** A service on a host with so many bytes of memory, and what it says of memory. */
+class Measured implements AsyncDisposable {
+  readonly config: Config;
+  service!: Service;
+
+  private constructor(ports: readonly number[], change: Partial<Config>) {
+    const [client = 0, admin = 0] = ports;
+    this.config = configOf({
+      servers: [server("client", client), server("admin", admin)],
+      ...change,
+    });
+  }
+
+  static async start(granted: number | null, change: Partial<Config> = {}): Promise<Measured> {
+    const measured = new Measured(freePorts(2), change);
+    const host = { restarts: null, openFiles: null, memory: granted };
+    measured.service = await startService(measured.config, { host });
+    return measured;
+  }
+
+  async memory(): Promise<MemorySnapshot> {
+    const response = await fetch(`${this.service.listening[1]?.url}console/data/`);
+    return (await response.json()).now.memory;
+  }
+
+  async adopt(change: Partial<Config>): Promise<void> {
+    await this.service.read({ ...this.config, ...change })();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.service.stop(0);
+  }
+}
+
+const MEBIBYTE = 1024 * 1024;
+
+Deno.test("outsiders can make a service hold a quarter of the memory that it was told of", async () => {
+  await using measured = await Measured.start(400 * MEBIBYTE);
+  const { limit, granted, accounts } = await measured.memory();
+  assertEquals([limit, granted], [100 * MEBIBYTE, 400 * MEBIBYTE]);
+  assertEquals(Object.keys(accounts), Object.keys(ACCOUNTS));
+});
+
+Deno.test("a service that was told of no memory goes by what V8 gives it", async () => {
+  await using measured = await Measured.start(null);
+  const { limit, granted } = await measured.memory();
+  const host = hostMemory(measured.config, null);
+  assertEquals([limit, granted], [memoryBudget(measured.config, host), null]);
+});
+
+Deno.test("how much outsiders can make a service hold changes in place, with limit.memory and connections", async () => {
+  await using measured = await Measured.start(400 * MEBIBYTE, { memoryLimit: 50 * MEBIBYTE });
+  assertEquals((await measured.memory()).limit, 50 * MEBIBYTE);
+  await measured.adopt({ memoryLimit: 16 * MEBIBYTE });
+  assertEquals((await measured.memory()).limit, 16 * MEBIBYTE);
+  await measured.adopt({ memoryLimit: null });
+  assertEquals((await measured.memory()).limit, 100 * MEBIBYTE, "what the host has room for");
+});
+
+Deno.test("a WebSocket that a service has no memory for is refused, and the metrics tell of it", async () => {
+  // A quarter of it is for connections alone, the pool is more, and one takes 8 KiB.
+  await using measured = await Measured.start(null, { memoryLimit: 8 * 1024 });
+  const [client, admin] = measured.service.listening;
+  const refused = Promise.withResolvers<void>();
+  const socket = new WebSocket(client?.url ?? "");
+  socket.onerror = () => refused.resolve();
+  await refused.promise;
+  const text = await (await fetch(`${admin?.url}metrics/`)).text();
+  const counted = text.split("\n").filter((line) =>
+    /^aphlict_refused_connections_total\{.*reason="memory"\} [1-9]/.test(line) ||
+    /^aphlict_memory_refused_total\{account="(requests|connections)"\} [1-9]/.test(line)
+  );
+  assertEquals(counted.length, 2);
 });

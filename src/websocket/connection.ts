@@ -84,7 +84,7 @@ const CONNECTION = Symbol("connection");
 type Owned = Stream & { [CONNECTION]?: Connection };
 
 /** See the module. */
-export class Connection implements Socket, Writer {
+export class Connection implements Socket, Writer, Holder {
   readonly #home: Home;
   readonly #stream: Stream;
   readonly #raw: Stream;

@@ -7,7 +7,7 @@
 import { frameSize, OPCODE, writeFrame, writeHeader } from "./frame.ts";
 
 /** Bytes of memory that a message which waits takes beside its frame, at most. */
-export const WAITING_BYTES = 32;
+export const WAITING_BYTES = 224;
 
 /** Messages that have been taken before the others are moved to the front of the list. */
 const GONE = 1024;

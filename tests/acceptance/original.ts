@@ -42,7 +42,7 @@ function listen(request: Request): Response {
     return new Response("HTTP/501 Use Websockets\n", { status: 501 });
   }
   const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
-  const instance = instanceOf(new URL(request.url).pathname);
+  const instance = instanceOf(new URL(request.url).pathname) ?? "";
   const listener: Listener = { socket, instance, topics: new Set() };
   socket.onopen = () => listeners.add(listener);
   socket.onclose = () => listeners.delete(listener);

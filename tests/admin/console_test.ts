@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { Console, LATENCY_MAX_MS, type View } from "../../src/admin/console.ts";
 import type { ClientServerSnapshot, Snapshot } from "../../src/admin/snapshot.ts";
-import type { Message } from "../../src/hub/message.ts";
+import { parseMessage } from "../../src/hub/message.ts";
 import { Histogram, SECONDS } from "../../src/metrics/histogram.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { listen } from "../hub/fixtures.ts";
+import { type Json, listen, post } from "../hub/fixtures.ts";
 import { adminSnapshot, clientSnapshot, Office } from "./fixtures.ts";
 
 /** A console that looks at what a test says. */
@@ -38,7 +38,8 @@ class Looking {
   }
 
   /** Publishes a message as a desk does. */
-  publish(message: Message, instance = "default"): void {
+  publish(json: Json, instance = "default"): void {
+    const message = parseMessage(JSON.stringify(json));
     this.console.note(instance, message, this.office.hub.publish(instance, message));
   }
 }
@@ -52,10 +53,10 @@ Deno.test("a first look is no sample, as nothing can be said of the time before"
 Deno.test("a sample has the rates since the one before, and how it is now", () => {
   const it = new Looking();
   const { hub } = it.office;
-  for (let index = 0; index < 7; index++) hub.publish("default", { subscribers: ["A"] });
+  for (let index = 0; index < 7; index++) post(hub, "default", { subscribers: ["A"] });
   it.sample(1000);
   for (const _ of "xx") listen(hub, ["A"]);
-  for (let index = 0; index < 10; index++) hub.publish("default", { subscribers: ["A"] });
+  for (let index = 0; index < 10; index++) post(hub, "default", { subscribers: ["A"] });
   it.writing[0]?.observe(0.001);
   for (let index = 0; index < 99; index++) it.writing[1]?.observe(0.0001);
   it.servers = [{ backlogBytes: 100 }, { backlogBytes: 20 }];

@@ -1,3 +1,4 @@
+import { Budget } from "../../src/budget.ts";
 import { Console } from "../../src/admin/console.ts";
 import {
   AdminCounters,
@@ -25,7 +26,7 @@ export function clientSnapshot(
   change: Partial<ClientServerSnapshot> = {},
 ): ClientServerSnapshot {
   return {
-    ...new ClientFront(CLIENT, hub, new ClientLog()).figures(),
+    ...new ClientFront(CLIENT, { hub, budget: new Budget(0), log: new ClientLog() }).figures(),
     url: "ws://0.0.0.0:22280/",
     listening: true,
     certificate: null,
@@ -66,7 +67,8 @@ export const UNKNOWN_PEER: PeerStatus = {
 
 /** An admin server's desk, without a server around it. */
 export class Office implements DeskOptions {
-  readonly hub: Hub = makeHub().hub;
+  readonly budget = new Budget(256 * 1024 * 1024);
+  readonly hub: Hub = makeHub({ budget: this.budget }).hub;
   /** What is said of the service; it may be changed. */
   change: Partial<Snapshot> = {};
   ready = true;
@@ -144,6 +146,7 @@ export class Office implements DeskOptions {
       servers: [clientSnapshot(this.hub), adminSnapshot(this)],
       hub: this.hub.overview(),
       peers: [],
+      memory: { limit: this.budget.limit, granted: null, accounts: this.budget.status() },
       process: {
         heapBytes: 20e6,
         heapLimitBytes: 320 * 1024 * 1024,

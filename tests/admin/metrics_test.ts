@@ -1,10 +1,14 @@
+import { ACCOUNTS } from "../../src/budget.ts";
 import { exposition, familiesOf } from "../../src/admin/metrics.ts";
 import type { Snapshot } from "../../src/admin/snapshot.ts";
 import type { PeerStatus } from "../../src/metrics/peer.ts";
+import { ROOT } from "../acceptance/program.ts";
 import { assertEquals } from "../assert.ts";
-import { listen } from "../hub/fixtures.ts";
+import { listen, post } from "../hub/fixtures.ts";
 import { read, type ReadFamily, type Sample } from "../metrics/prometheus.ts";
 import { adminSnapshot, clientSnapshot, Office, UNKNOWN_PEER } from "./fixtures.ts";
+
+const GUIDE = Deno.readTextFileSync(`${ROOT}docs/monitoring.md`);
 
 /** A service that has one of everything. */
 function full(office: Office): Snapshot {
@@ -52,7 +56,7 @@ function valuesOf(families: readonly ReadFamily[], name: string): Record<string,
 Deno.test("every family is one that Prometheus reads, with a name that says its unit", () => {
   const office = new Office();
   listen(office.hub, ["A"]);
-  office.hub.publish("default", { subscribers: ["A"] });
+  post(office.hub, "default", { subscribers: ["A"] });
   const snapshot = full(office);
   const families = read(exposition(snapshot));
   assertEquals(families.map(({ name }) => name), familiesOf(snapshot).map(({ name }) => name));
@@ -61,7 +65,16 @@ Deno.test("every family is one that Prometheus reads, with a name that says its 
     assertEquals(name.endsWith("_total"), type === "counter", name);
     assertEquals(/^[A-Z1].*\.$/.test(help), true, help);
     for (const { labels, value } of samples) {
-      const allowed = ["server", "phorge_instance", "reason", "outcome", "peer", "state", "le"];
+      const allowed = [
+        "server",
+        "phorge_instance",
+        "reason",
+        "outcome",
+        "peer",
+        "state",
+        "account",
+        "le",
+      ];
       if (name !== "aphlict_build_info") {
         assertEquals(Object.keys(labels).filter((each) => !allowed.includes(each)), [], name);
       }
@@ -117,6 +130,80 @@ Deno.test("each refusal is counted under its reason, and reasons that have not b
   assertEquals(counted[`${server},reason=busy`], 0);
 });
 
+/** What one thing is that has not happened, by account. */
+const NOTHING = Object.fromEntries(Object.keys(ACCOUNTS).map((name) => [`account=${name}`, 0]));
+
+Deno.test("memory is told by account, and its limit", () => {
+  const office = new Office();
+  const look = (name: string) => valuesOf(read(exposition(office.snapshot())), name);
+  assertEquals(look("aphlict_memory_limit_bytes"), { "": 256 * 1024 * 1024 });
+  assertEquals(look("aphlict_memory_bytes"), NOTHING);
+  const { listener } = listen(office.hub, ["A"], "acme");
+  // 1024 for the instance, 192 for the subscription, and their names.
+  const subscriptions = 1024 + 8 + 192 + 2;
+  assertEquals(look("aphlict_memory_bytes"), {
+    ...NOTHING,
+    "account=subscriptions": subscriptions,
+  });
+  office.budget.account("bodies").hold(5);
+  post(office.hub, "acme", { subscribers: ["A"] });
+  const { "account=history": history = 0, ...others } = look("aphlict_memory_bytes");
+  assertEquals(history > 0, true);
+  assertEquals({ ...others, "account=history": 0 }, {
+    ...NOTHING,
+    "account=subscriptions": subscriptions,
+    "account=bodies": 5,
+  });
+  listener.leave();
+  office.budget.limit = 7;
+  assertEquals(look("aphlict_memory_limit_bytes"), { "": 7 });
+});
+
+Deno.test("what memory was refused to, and who was ended for it, is told by account", () => {
+  const office = new Office();
+  const look = (name: string) => valuesOf(read(exposition(office.snapshot())), name);
+  for (const name of ["aphlict_memory_refused_total", "aphlict_memory_evicted_total"]) {
+    assertEquals(look(name), NOTHING);
+  }
+  const frames = office.budget.account("frames");
+  const [half, all] = [office.budget.limit / 2, office.budget.limit];
+  assertEquals(frames.open({ evict() {} }).set(half), true);
+  assertEquals(frames.open({ evict() {} }).set(half), true, "the first one is ended for it");
+  assertEquals(office.budget.account("bodies").hold(all), false);
+  assertEquals(office.budget.account("bodies").hold(all), false);
+  assertEquals(look("aphlict_memory_evicted_total"), { ...NOTHING, "account=frames": 1 });
+  assertEquals(look("aphlict_memory_refused_total"), { ...NOTHING, "account=bodies": 2 });
+});
+
+/** The reasons that the documentation lists for a metric. */
+function documented(metric: string): string[] {
+  const row = GUIDE.split("\n").find((line) => line.startsWith("|") && line.includes(`${metric}{`));
+  return [...(row?.split("|")[2] ?? "").matchAll(/`(\w+)`/g)].map(([, reason = ""]) => reason);
+}
+
+for (
+  const metric of [
+    "aphlict_disconnects_total",
+    "aphlict_refused_connections_total",
+    "aphlict_ignored_commands_total",
+    "aphlict_refused_requests_total",
+    "aphlict_memory_bytes",
+  ]
+) {
+  Deno.test(`the documentation lists what ${metric} tells apart, and nothing else`, () => {
+    const samples = samplesOf(read(exposition(new Office().snapshot())), metric);
+    const told = new Set(
+      samples.map(({ labels: { reason, account } }) => reason ?? account ?? ""),
+    );
+    assertEquals(documented(metric).sort(), [...told].sort());
+  });
+}
+
+Deno.test("the documentation lists every metric", () => {
+  const families = familiesOf(full(new Office()));
+  assertEquals(families.map(({ name }) => name).filter((name) => !GUIDE.includes(`\`${name}`)), []);
+});
+
 Deno.test("listeners of an instance are told by its name once something was posted for it", () => {
   const office = new Office();
   const { hub } = office;
@@ -125,7 +212,7 @@ Deno.test("listeners of an instance are told by its name once something was post
   listen(hub, ["A"]);
   const look = () => valuesOf(read(exposition(office.snapshot())), "aphlict_listeners");
   assertEquals(look(), { "phorge_instance=default": 1, "phorge_instance=": 2 });
-  hub.publish("acme", { subscribers: ["A"] });
+  post(hub, "acme", { subscribers: ["A"] });
   assertEquals(look(), {
     "phorge_instance=default": 1,
     "phorge_instance=acme": 1,
@@ -156,7 +243,7 @@ Deno.test("not even Phorge makes more labels than there may be", () => {
   const office = new Office();
   for (let index = 0; index < 1000; index++) {
     listen(office.hub, ["A"], `acme ${index}`);
-    office.hub.publish(`acme ${index}`, { subscribers: ["A"] });
+    post(office.hub, `acme ${index}`, { subscribers: ["A"] });
   }
   const samples = samplesOf(read(exposition(office.snapshot())), "aphlict_listeners");
   assertEquals(samples.length, 101);
@@ -172,7 +259,7 @@ Deno.test("an instance's name may hold anything", () => {
   const office = new Office();
   const name = 'a"b\\c\nd{}#,=é🦕';
   listen(office.hub, ["A"], name);
-  office.hub.publish(name, { subscribers: ["A"] });
+  post(office.hub, name, { subscribers: ["A"] });
   const samples = samplesOf(read(exposition(office.snapshot())), "aphlict_listeners");
   assertEquals(samples.map(({ labels }) => labels["phorge_instance"]), ["default", name, ""]);
 });

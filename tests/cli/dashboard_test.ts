@@ -73,6 +73,7 @@ const DATA: ConsoleData = {
       "last.failure": 1,
       "last.contact": null,
     }],
+    memory: { limit: 256 * 1024 * 1024, granted: null, accounts: {} },
     process: {
       heapBytes: 1024 * 1024,
       heapLimitBytes: 320 * 1024 * 1024,

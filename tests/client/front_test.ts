@@ -1,3 +1,4 @@
+import { Budget } from "../../src/budget.ts";
 import { ClientFront, ClientLog } from "../../src/client/front.ts";
 import type { ClientServerConfig, Engine } from "../../src/config/config.ts";
 import type { Hub } from "../../src/hub/hub.ts";
@@ -8,12 +9,16 @@ import { until } from "../acceptance/until.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assertEquals } from "../assert.ts";
 import { CLIENT } from "../entries.ts";
-import { makeHub } from "../hub/fixtures.ts";
+import { makeHub, post } from "../hub/fixtures.ts";
 import { frame, hex } from "../websocket/bytes.ts";
+
+/** More than all that is done here takes. */
+const BUDGET = 64 * 1024 * 1024;
 
 /** A client server that is bound. */
 class Bound implements AsyncDisposable {
   readonly hub: Hub = makeHub().hub;
+  readonly budget = new Budget(BUDGET);
   readonly port: number;
   readonly front: ClientFront;
   readonly #config: ClientServerConfig;
@@ -22,7 +27,11 @@ class Bound implements AsyncDisposable {
   private constructor(config: ClientServerConfig) {
     this.port = config.port;
     this.#config = config;
-    this.front = new ClientFront(config, this.hub, new ClientLog());
+    this.front = new ClientFront(config, {
+      hub: this.hub,
+      budget: this.budget,
+      log: new ClientLog(),
+    });
   }
 
   static async open(engine: Engine, change: Partial<ClientServerConfig> = {}): Promise<Bound> {
@@ -61,11 +70,11 @@ for (const engine of ENGINES) {
       using wire = await Wire.open(bound.port, ["A"]);
       await wire.send(frame("no command"));
       await until(() => front.figures().messages === 2);
-      hub.publish("default", { subscribers: ["A"] });
+      post(hub, "default", { subscribers: ["A"] });
       await wire.text();
       const figures = front.figures();
       assertEquals([figures.connections, figures.opened, figures.connectionLimit], [1, 1, 50_000]);
-      assertEquals(figures.ignored, { invalid: 1, subscriptions: 0, replay: 0 });
+      assertEquals(figures.ignored, { invalid: 1, subscriptions: 0, memory: 0, replay: 0 });
       assertEquals(figures.bytesIn > 20 && figures.bytesOut > 20, true);
       await wire.send(frame(hex("03 e8"), { opcode: 8 }));
       await until(() => front.figures().connections === 0);
@@ -129,5 +138,45 @@ for (const engine of ENGINES) {
     await second.send(REQUEST);
     assertEquals((await second.head()).slice(0, 13), "HTTP/1.1 503 ");
     assertEquals(bound.front.figures().connections, 1);
+  });
+}
+
+for (const engine of ENGINES) {
+  Deno.test(`a WebSocket is charged to the budget until it is gone (${engine} engine)`, async () => {
+    await using bound = await Bound.open(engine);
+    const { budget, front } = bound;
+    const charged = () => budget.account("connections").bytes;
+    {
+      using wire = await Wire.open(bound.port, []);
+      assertEquals(charged() >= 8 * 1024, true);
+      await wire.send(frame(hex("03 e8"), { opcode: 8 }));
+      await until(() => front.figures().connections === 0);
+    }
+    await until(() => budget.bytes === 0);
+    assertEquals(Object.values(budget.status()).every(({ bytes }) => bytes === 0), true);
+  });
+
+  Deno.test(`a WebSocket that there is no memory for is refused with 503 (${engine} engine)`, async () => {
+    await using bound = await Bound.open(engine);
+    bound.budget.limit = 1024;
+    using wire = await Wire.connect(bound.port);
+    await wire.send(REQUEST);
+    assertEquals((await wire.head()).slice(0, 13), "HTTP/1.1 503 ");
+    const { connections, opened, refused } = bound.front.figures();
+    assertEquals([connections, opened, refused.memory], [0, 0, 1]);
+    bound.budget.limit = BUDGET;
+    using _open = await Wire.open(bound.port, []);
+    assertEquals(bound.front.figures().opened, 1);
+  });
+
+  Deno.test(`an instance with too long a name ends its WebSocket with 1008 (${engine} engine)`, async () => {
+    await using bound = await Bound.open(engine);
+    using wire = await Wire.connect(bound.port);
+    await wire.send(REQUEST.replace("GET / ", `GET /~${"x".repeat(257)}/ `));
+    assertEquals((await wire.head()).slice(0, 13), "HTTP/1.1 101 ");
+    assertEquals(await wire.farewell(), 1008);
+    await wire.send(frame(hex("03 f0"), { opcode: 8 }));
+    await until(() => bound.front.figures().ended.instance === 1);
+    assertEquals(bound.hub.instances, 0);
   });
 }

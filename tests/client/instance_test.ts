@@ -26,6 +26,12 @@ for (
   });
 }
 
+Deno.test("an instance's name has at most 256 characters, slashes not counted", () => {
+  assertEquals(instanceOf(`/~${"x/".repeat(256)}/`), "x".repeat(256));
+  assertEquals(instanceOf(`/~${"x/".repeat(257)}/`), null);
+  assertEquals(instanceOf(`/${"x".repeat(10_000)}~a~${"x".repeat(10_000)}`), "a");
+});
+
 Deno.test("for any path, the instance is what the original makes of it", () => {
   const path = fc.array(fc.constantFrom("~", "/", "a", "b", ".", "%7E")).map((all) => all.join(""));
   fc.assert(fc.property(path, (path) => {

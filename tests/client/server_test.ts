@@ -6,26 +6,25 @@ import {
   REFUSAL_LOG_LIMIT,
 } from "../../src/client/server.ts";
 import { CLIENT_LIMITS, type ClientLimits } from "../../src/config/limits.ts";
+import { Budget } from "../../src/budget.ts";
 import { Allowances } from "../../src/log/allowance.ts";
 import type { Hub } from "../../src/hub/hub.ts";
+import { DEFAULT_HISTORY_LIMITS } from "../../src/hub/history.ts";
 import { closeLog } from "../../src/log/log.ts";
 import { openLogFile } from "../log/open.ts";
 import type { Socket, SocketHandlers, TextMessage } from "../../src/websocket/socket.ts";
 import { assertEquals } from "../assert.ts";
 import { Folder } from "../folder.ts";
-import { makeHub } from "../hub/fixtures.ts";
+import { makeHub, post } from "../hub/fixtures.ts";
 
 /** A socket that keeps what it is told to do. */
 class FakeSocket implements Socket {
   readonly remoteAddress = "127.0.0.1:1234";
-  readonly path: string;
   queuedBytes = 0;
   readonly sent: string[] = [];
   readonly closed: number[] = [];
-
-  constructor(path: string) {
-    this.path = path;
-  }
+  /** The reasons that go with the codes. */
+  readonly reasons: string[] = [];
 
   send(message: TextMessage): boolean {
     this.sent.push(message.text);
@@ -37,8 +36,9 @@ class FakeSocket implements Socket {
     throw new Error("A client is told to go by the server's shutdown, or aborted");
   }
 
-  abort(code: number): void {
+  abort(code: number, reason: string): void {
     this.closed.push(code);
+    this.reasons.push(reason);
   }
 
   bytesPerMessage = 0;
@@ -67,11 +67,10 @@ interface Connected {
 }
 
 /** A client that is subscribed to "A". */
-function connect(path: string = "/"): Connected {
-  const { hub } = makeHub();
-  const socket = new FakeSocket(path);
+function connect(path: string = "/", { hub }: Pick<Connected, "hub"> = makeHub()): Connected {
+  const socket = new FakeSocket();
   const options = new Options();
-  const client = acceptClients(hub, options)(socket);
+  const client = acceptClients(hub, options)(socket, path);
   client.message('{"command":"subscribe","data":["A"]}');
   return { hub, socket, client, options };
 }
@@ -93,15 +92,15 @@ class StoppedClock implements Disposable {
 Deno.test("a listener whose backlog is at the limit still gets its messages", () => {
   const { hub, socket } = connect();
   socket.queuedBytes = CLIENT_LIMITS.backlog;
-  assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 1);
+  assertEquals(post(hub, "default", { subscribers: ["A"] }).receivers, 1);
   assertEquals(socket.closed, []);
 });
 
 Deno.test("a listener whose backlog is above the limit is ended with 1013 and leaves the hub", () => {
   const { hub, socket, client } = connect();
   socket.queuedBytes = CLIENT_LIMITS.backlog + 1;
-  assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 0);
-  hub.publish("default", { subscribers: ["A"] });
+  assertEquals(post(hub, "default", { subscribers: ["A"] }).receivers, 0);
+  post(hub, "default", { subscribers: ["A"] });
   assertEquals([socket.sent, socket.closed], [[], [1013]]);
   assertEquals(hub.status("default").messagesOut, 0);
   assertEquals(hub.status("default").active, 0);
@@ -172,19 +171,22 @@ Deno.test("as many topics as there may be can be subscribed to at once, and repl
 Deno.test("limits that change hold for those who are connected already", () => {
   using clock = new StoppedClock();
   const { hub, socket, client, options } = connect();
-  options.change({ subscriptions: 2, topic: 3, commands: 10, backlog: 100 });
+  options.change({ subscriptions: 2, topic: 3, commands: 10, backlog: 64 * 1024 });
   clock.ms += 60_000;
   client.message('{"command":"subscribe","data":["BBBB","BBB","C"]}');
   assertEquals(hub.overview().subscriptions, 2);
   assertEquals(options.counters.ignored.counts.subscriptions, 1);
-  socket.queuedBytes = 101;
-  client.message('{"command":"replay","data":{}}');
-  assertEquals(options.counters.ignored.counts.replay, 1);
-  socket.queuedBytes = 0;
-  for (let index = 0; index < 8; index++) client.message('{"command":"ping"}');
+  for (let index = 0; index < 18; index++) client.message('{"command":"ping"}');
   assertEquals(socket.closed, []);
   client.message('{"command":"ping"}');
   assertEquals(socket.closed, [1008]);
+  const slow = connect();
+  slow.options.change({ backlog: 64 * 1024 });
+  slow.socket.queuedBytes = 64 * 1024;
+  assertEquals(post(slow.hub, "default", { subscribers: ["A"] }).receivers, 1);
+  slow.socket.queuedBytes++;
+  assertEquals(post(slow.hub, "default", { subscribers: ["A"] }).receivers, 0);
+  assertEquals(slow.socket.closed, [1013]);
 });
 
 Deno.test("what a client does is counted, by why it went", () => {
@@ -197,67 +199,280 @@ Deno.test("what a client does is counted, by why it went", () => {
   assertEquals([counters.ended.counts.lost, counters.ended.total], [1, 1]);
   const slow = connect();
   slow.socket.queuedBytes = CLIENT_LIMITS.backlog + 1;
-  slow.hub.publish("default", { subscribers: ["A"] });
+  post(slow.hub, "default", { subscribers: ["A"] });
   slow.client.close("server", null);
   assertEquals(slow.options.counters.ended.counts.backlog, 1);
   assertEquals(slow.options.counters.ended.total, 1);
   assertEquals(socket.closed, []);
 });
 
-Deno.test("a replay that queues more than the limit does not end the connection", () => {
+/** Bytes that a replay keeps queued. */
+const AHEAD = 64 * 1024;
+
+/** What has come, by the number that each message has. */
+function numbers({ sent }: FakeSocket): unknown[] {
+  return sent.map((text) => JSON.parse(text).n);
+}
+
+Deno.test("a replay queues 64 KiB and what is left of a message, and goes on when that was read", () => {
   const { hub, socket, client } = connect();
-  for (let index = 0; index < 10; index++) hub.publish("default", { subscribers: ["A"] });
+  socket.queuedBytes = 0;
+  for (let n = 0; n < 10; n++) post(hub, "default", { subscribers: ["A"], n });
   socket.sent.length = 0;
-  socket.bytesPerMessage = CLIENT_LIMITS.backlog;
+  socket.bytesPerMessage = AHEAD / 2 - 1;
   client.message('{"command":"replay","data":{}}');
-  assertEquals(socket.sent.length, 10);
-  socket.bytesPerMessage = 1;
-  assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 1);
+  assertEquals(numbers(socket), [0, 1, 2]);
+  assertEquals(socket.queuedBytes, 3 * socket.bytesPerMessage);
+  client.drained();
+  assertEquals(numbers(socket), [0, 1, 2], "what waits is still too much");
+  for (const come of [6, 9, 10, 10]) {
+    socket.queuedBytes = 0;
+    client.drained();
+    assertEquals(numbers(socket), Array.from({ length: come }, (_, n) => n));
+  }
   assertEquals(socket.closed, []);
-  client.message('{"command":"replay","data":{}}');
-  assertEquals(socket.sent.length, 11, "another replay has to wait until the first has been read");
-  socket.queuedBytes += CLIENT_LIMITS.backlog;
-  assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 0);
-  assertEquals(socket.closed, [1013]);
 });
 
-Deno.test("a replay of nothing allows no bytes on top of the limit", () => {
+Deno.test("a replay begins when there is room, however much waits", () => {
   const { hub, socket, client } = connect();
-  socket.queuedBytes = CLIENT_LIMITS.backlog;
+  post(hub, "default", { subscribers: ["A"], n: 1 });
+  socket.sent.length = 0;
+  socket.queuedBytes = AHEAD;
+  client.message('{"command":"replay","data":{}}');
+  assertEquals(socket.sent, []);
+  socket.queuedBytes = AHEAD - 1;
+  client.drained();
+  assertEquals([numbers(socket), socket.closed], [[1], []]);
+});
+
+Deno.test("what is published during a replay comes at once, and only once", () => {
+  const { hub, socket, client } = connect();
+  for (let n = 0; n < 3; n++) post(hub, "default", { subscribers: ["A"], n });
+  socket.sent.length = 0;
+  socket.bytesPerMessage = AHEAD;
+  client.message('{"command":"replay","data":{}}');
+  assertEquals(post(hub, "default", { subscribers: ["A"], n: 3 }).receivers, 1);
+  assertEquals(numbers(socket), [0, 3]);
+  for (let turn = 0; turn < 5; turn++) {
+    socket.queuedBytes = 0;
+    client.drained();
+  }
+  assertEquals(numbers(socket), [0, 3, 1, 2]);
+});
+
+Deno.test("a replay that is asked for during another one begins when that has ended", () => {
+  const { hub, socket, client, options } = connect();
+  for (let n = 0; n < 2; n++) post(hub, "default", { subscribers: ["A"], n });
+  socket.sent.length = 0;
+  socket.bytesPerMessage = AHEAD;
+  for (let turn = 0; turn < 3; turn++) client.message('{"command":"replay","data":{}}');
+  assertEquals(numbers(socket), [0]);
+  for (let turn = 0; turn < 6; turn++) {
+    socket.queuedBytes = 0;
+    client.drained();
+  }
+  assertEquals(numbers(socket), [0, 1, 0, 1], "two that wait are one");
+  assertEquals(options.counters.ignored.total, 0);
+});
+
+Deno.test("a replay allows no bytes on top of the limit", () => {
+  const { hub, socket, client } = connect();
+  post(hub, "default", { subscribers: ["A"] });
   client.message('{"command":"replay","data":{}}');
   socket.queuedBytes = CLIENT_LIMITS.backlog + 1;
-  hub.publish("default", { subscribers: ["A"] });
+  assertEquals(post(hub, "default", { subscribers: ["A"] }).receivers, 0);
   assertEquals(socket.closed, [1013]);
+  socket.queuedBytes = 0;
+  socket.sent.length = 0;
+  client.drained();
+  assertEquals(socket.sent, [], "and it does not go on for one that was ended");
 });
 
-Deno.test("what a replay was allowed ends when the backlog has been below the limit", () => {
-  const { hub, socket, client } = connect();
-  hub.publish("default", { subscribers: ["A"] });
-  socket.bytesPerMessage = 10 * CLIENT_LIMITS.backlog;
+/** A history of three messages. */
+const SHORT_HISTORY = { ...DEFAULT_HISTORY_LIMITS, messages: 3 };
+
+Deno.test("messages that are forgotten during a replay are counted and logged, once for all of them", async () => {
+  let ignored: Readonly<Record<string, number>> = {};
+  const lines = await linesOf(({ hub, socket, client, options }) => {
+    for (let n = 0; n < 3; n++) post(hub, "default", { subscribers: ["A"], n });
+    socket.sent.length = 0;
+    socket.bytesPerMessage = AHEAD;
+    client.message('{"command":"replay","data":{}}');
+    for (let n = 3; n < 5; n++) post(hub, "default", { subscribers: ["A"], n });
+    socket.queuedBytes = 0;
+    client.drained();
+    assertEquals(numbers(socket), [0, 3, 4, 2]);
+    socket.queuedBytes = 0;
+    client.drained();
+    ignored = options.counters.ignored.counts;
+  }, makeHub({ history: SHORT_HISTORY }));
+  assertEquals(lines, [
+    "Its replay has gaps: 1 messages were forgotten before it had read those before them.",
+  ]);
+  assertEquals(ignored, { invalid: 0, subscriptions: 0, memory: 0, replay: 1 });
+});
+
+/** A client that is not interested in what a long history holds, but for its last message. */
+function late(): Connected {
+  const connected = connect();
+  const subscribers = Array.from({ length: 1000 }, (_, index) => `no ${index}`);
+  for (let n = 0; n < 50; n++) post(connected.hub, "default", { subscribers, n });
+  post(connected.hub, "default", { subscribers: ["A"], n: 50 });
+  connected.socket.sent.length = 0;
+  return connected;
+}
+
+Deno.test("a replay that looks at much lets others have their turns, and goes on by itself", async () => {
+  const { socket, client } = late();
   client.message('{"command":"replay","data":{}}');
-  socket.bytesPerMessage = 1;
-  socket.queuedBytes = 5 * CLIENT_LIMITS.backlog;
-  hub.publish("default", { subscribers: ["A"] });
-  assertEquals(socket.closed, [], "it is still being read");
-  socket.queuedBytes = 0;
-  hub.publish("default", { subscribers: ["A"] });
-  socket.queuedBytes = 5 * CLIENT_LIMITS.backlog;
-  hub.publish("default", { subscribers: ["A"] });
-  assertEquals(socket.closed, [1013]);
+  assertEquals(socket.sent, []);
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(numbers(socket), [50]);
+});
+
+Deno.test("a replay ends with its connection, and leaves no timer", async () => {
+  const { socket, client } = late();
+  client.message('{"command":"replay","data":{}}');
+  client.close("client", null);
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(socket.sent, []);
+});
+
+Deno.test("pings, pongs and fragments count as commands", () => {
+  using clock = new StoppedClock();
+  const { hub, socket, client, options } = connect();
+  // It has subscribed to a topic already, which counts for 1.02 of 200.
+  for (let index = 0; index < 198; index++) client.frame();
+  clock.ms += 500;
+  for (let index = 0; index < 50; index++) client.frame();
+  assertEquals(socket.closed, []);
+  client.frame();
+  assertEquals([socket.closed, socket.reasons], [[1008], ["Too many commands"]]);
+  assertEquals(hub.status("default").active, 0);
+  client.frame();
+  assertEquals(socket.closed, [1008], "it is ended once");
+  assertEquals(options.counters.messages, 1, "none of them is a message");
+  client.close("server", null);
+  assertEquals([options.counters.ended.counts.commands, options.counters.ended.total], [1, 1]);
+});
+
+/** Subscribes to topics that nobody else has, all of the same length. */
+function topics(count: number, prefix: string): string {
+  const data = Array.from({ length: count }, (_, index) => `${prefix}${1000 + index}`);
+  return JSON.stringify({ command: "subscribe", data });
+}
+
+/** Listeners may hold half of it. */
+const SMALL_BUDGET = 64 * 1024;
+
+Deno.test("whoever has the most subscriptions is ended with 1013 for one who has fewer", () => {
+  const { hub } = makeHub({ budget: new Budget(SMALL_BUDGET) });
+  const large = connect("/", { hub });
+  large.client.message(topics(120, "large"));
+  assertEquals(large.options.counters.ignored.total, 0);
+  const small = connect("/", { hub });
+  small.client.message(topics(60, "small"));
+  assertEquals([large.socket.closed, large.socket.reasons], [[1013], ["Out of memory"]]);
+  assertEquals([small.socket.closed, small.options.counters.ignored.total], [[], 0]);
+  const { active } = hub.status("default");
+  assertEquals([active, hub.overview().subscriptions], [1, 61], "nothing is left of the large one");
+  assertEquals(post(hub, "default", { subscribers: ["A"] }).receivers, 1);
+  large.client.message('{"command":"ping"}');
+  large.client.frame();
+  large.client.drained();
+  assertEquals([large.socket.sent, large.socket.closed], [[], [1013]]);
+  large.client.close("server", null);
+  assertEquals(large.options.counters.ended.counts.memory, 1);
+  assertEquals(large.options.counters.ended.total, 1);
+});
+
+Deno.test("subscriptions beyond the memory that there is are refused, counted and logged", async () => {
+  let ignored: Readonly<Record<string, number>> = {};
+  const { hub } = makeHub({ budget: new Budget(SMALL_BUDGET) });
+  const lines = await linesOf(({ client, socket, options }) => {
+    client.message(topics(400, "much"));
+    client.message('{"command":"unsubscribe","data":["A"]}');
+    client.message('{"command":"subscribe","data":["B"]}');
+    assertEquals(socket.closed, []);
+    ignored = options.counters.ignored.counts;
+  }, { hub });
+  const [refused = ""] = /\d+/.exec(lines[0] ?? "") ?? [];
+  assertEquals(lines, [`Refused ${refused} of 400 subscriptions: memory is short.`]);
+  assertEquals(ignored, { invalid: 0, subscriptions: 0, memory: 1, replay: 0 });
+  assertEquals(hub.overview().subscriptions, 400 - Number(refused) + 1);
+  // The instance takes 1024 bytes and its name, each subscription 192 and its own.
+  const room = SMALL_BUDGET / 2 - (1024 + 14) - (192 + 2);
+  assertEquals(hub.overview().subscriptions, 1 + Math.floor(room / (192 + 16)));
+});
+
+Deno.test("topics that are over a limit and those that there is no memory for are told apart", () => {
+  const { hub } = makeHub({ budget: new Budget(SMALL_BUDGET) });
+  const { client, options } = connect("/", { hub });
+  client.message(JSON.stringify({ command: "subscribe", data: ["x".repeat(257)] }));
+  client.message(topics(400, "much"));
+  assertEquals(options.counters.ignored.counts, {
+    invalid: 0,
+    subscriptions: 1,
+    memory: 1,
+    replay: 0,
+  });
+});
+
+Deno.test("a connection whose instance finds no memory is ended with 1013", () => {
+  const { hub } = makeHub({ budget: new Budget(1024) });
+  const { socket, client, options } = connect("/~acme/", { hub });
+  assertEquals([socket.closed, socket.reasons], [[1013], ["Out of memory"]]);
+  assertEquals([hub.instances, hub.overview().subscriptions], [0, 0]);
+  client.message('{"command":"ping"}');
+  client.message('{"command":"replay","data":{}}');
+  client.frame();
+  client.drained();
+  assertEquals([socket.sent, socket.closed], [[], [1013]]);
+  client.close("server", null);
+  const { opened, messages, ended } = options.counters;
+  assertEquals([opened, messages, ended.counts.memory, ended.total], [1, 0, 1, 1]);
+});
+
+Deno.test("a connection whose instance has too long a name is ended with 1008, and makes none", () => {
+  const longest = connect(`/~${"x".repeat(256)}/`);
+  assertEquals([longest.socket.closed, longest.hub.instances], [[], 1]);
+  const { hub, socket, client, options } = connect(`/~${"x".repeat(257)}/`);
+  assertEquals(socket.closed, [1008]);
+  assertEquals(socket.reasons, ["The instance has too long a name"]);
+  assertEquals([hub.instances, hub.overview().listeners], [0, 0]);
+  client.message('{"command":"ping"}');
+  assertEquals(socket.sent, []);
+  client.close("server", null);
+  const { opened, ended } = options.counters;
+  assertEquals([opened, ended.counts.instance, ended.total], [1, 1, 1]);
+});
+
+Deno.test("what ends a connection for its instance or for memory is logged, with its numbers", async () => {
+  assertEquals(await linesOf(() => {}, makeHub(), `/~${"x".repeat(257)}/`), [
+    "Ended its connection: its instance's name has more than 256 characters.",
+  ]);
+  const { hub } = makeHub({ budget: new Budget(SMALL_BUDGET) });
+  const lines = await linesOf(({ client }) => {
+    client.message(topics(120, "large"));
+    connect("/", { hub }).client.message(topics(60, "small"));
+  }, { hub });
+  assertEquals(lines, [
+    "Ended its connection: memory is short, and it has 121 subscriptions.",
+  ]);
 });
 
 Deno.test("a connection that is gone leaves the hub", () => {
   const { hub, socket, client } = connect();
   client.close("client", null);
-  hub.publish("default", { subscribers: ["A"] });
+  post(hub, "default", { subscribers: ["A"] });
   assertEquals([hub.status("default").active, socket.sent], [0, []]);
 });
 
 Deno.test("a listener belongs to the instance that its path names", () => {
   const { hub, socket } = connect("/ws/~acme/");
   assertEquals([hub.status("acme").active, hub.status("default").active], [1, 0]);
-  assertEquals(hub.publish("default", { subscribers: ["A"] }).receivers, 0);
-  assertEquals(hub.publish("acme", { subscribers: ["A"] }).receivers, 1);
+  assertEquals(post(hub, "default", { subscribers: ["A"] }).receivers, 0);
+  assertEquals(post(hub, "acme", { subscribers: ["A"] }).receivers, 1);
   assertEquals(socket.sent.length, 1);
 });
 
@@ -265,18 +480,18 @@ Deno.test("a listener gets nothing about what it has unsubscribed from", () => {
   const { hub, socket, client } = connect();
   client.message('{"command":"subscribe","data":["B"]}');
   client.message('{"command":"unsubscribe","data":["A","C"]}');
-  hub.publish("default", { subscribers: ["A"] });
-  hub.publish("default", { subscribers: ["B"] });
+  post(hub, "default", { subscribers: ["A"] });
+  post(hub, "default", { subscribers: ["B"] });
   assertEquals(socket.sent, ['{"subscribers":["B"],"touched":["OURS"]}']);
 });
 
 Deno.test("a replay is of the age asked for", () => {
   const { hub, clock } = makeHub();
-  const socket = new FakeSocket("/");
-  hub.publish("default", { subscribers: ["A"], n: 1 });
+  const socket = new FakeSocket();
+  post(hub, "default", { subscribers: ["A"], n: 1 });
   clock.advance(1000);
-  hub.publish("default", { subscribers: ["A"], n: 2 });
-  const client = acceptClients(hub, new Options())(socket);
+  post(hub, "default", { subscribers: ["A"], n: 2 });
+  const client = acceptClients(hub, new Options())(socket, "/");
   client.message('{"command":"subscribe","data":["A"]}');
   client.message('{"command":"replay","data":{"age":500}}');
   assertEquals(socket.sent.map((text) => JSON.parse(text).n), [2]);
@@ -295,12 +510,16 @@ for (const text of ["null", "no JSON", '{"command":"subscribe"}', '{"command":"x
 }
 
 /** The log's lines about what `use` does with a new client, without their times. */
-async function linesOf(use: (client: SocketHandlers) => void): Promise<string[]> {
+async function linesOf(
+  use: (connected: Connected) => void,
+  hub: Pick<Connected, "hub"> = makeHub(),
+  instance = "/",
+): Promise<string[]> {
   using folder = new Folder();
   const path = `${folder.path}/a.log`;
   openLogFile(path);
   try {
-    use(connect().client);
+    use(connect(instance, hub));
     return Deno.readTextFileSync(path).split("\n").slice(0, -1)
       .map((line) => line.replace(/^\[\S+\] INFO <[^>]+> /, ""));
   } finally {
@@ -309,22 +528,24 @@ async function linesOf(use: (client: SocketHandlers) => void): Promise<string[]>
 }
 
 Deno.test("the first refused commands are logged, and all are counted at the end", async () => {
-  const lines = await linesOf((client) => {
+  const lines = await linesOf(({ client }) => {
     for (let index = 0; index < REFUSAL_LOG_LIMIT + 5; index++) client.message(`<${index}\n>`);
     client.close("client", null);
   });
   assertEquals(lines, [
     ...Array.from(
       { length: REFUSAL_LOG_LIMIT },
-      (_, index) => `Ignored its message: It is not JSON: <${index}\\u{a}>`,
+      (_, index) =>
+        "Ignored its message: It is not JSON: there is something else at character 1: " +
+        `<${index}\\u{a}>`,
     ),
-    "What more it gets wrong is counted, not logged.",
+    "Its further mistakes are counted, and not logged.",
     `${REFUSAL_LOG_LIMIT + 5} of its commands were refused in all.`,
   ]);
 });
 
 Deno.test("refused commands that were all logged are not counted again at the end", async () => {
-  const lines = await linesOf((client) => {
+  const lines = await linesOf(({ client }) => {
     for (let index = 0; index < REFUSAL_LOG_LIMIT; index++) client.message("null");
     client.close("client", null);
   });
@@ -333,7 +554,7 @@ Deno.test("refused commands that were all logged are not counted again at the en
 
 Deno.test("subscriptions over the limit are refused in one line", async () => {
   const topics = ["B", "C".repeat(257), "D".repeat(257)];
-  const lines = await linesOf((client) => {
+  const lines = await linesOf(({ client }) => {
     client.message(JSON.stringify({ command: "subscribe", data: topics }));
   });
   assertEquals(lines, ["Refused 2 of 3 subscriptions: over the limit."]);

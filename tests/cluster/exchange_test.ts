@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { type Reading, readReceipt, readStatus, Requests } from "../../src/cluster/exchange.ts";
 import { Token } from "../../src/config/token.ts";
-import { Encoded } from "../../src/hub/message.ts";
 import { assertEquals, assertMatch } from "../assert.ts";
+import { encode } from "../hub/fixtures.ts";
 
 function answer(status: number, body: string, reason = "X") {
   return { status, reason, body, isLast: false };
@@ -79,7 +79,7 @@ Deno.test("for any message and instance, a request is whole, and nothing in it b
       const request = requests.post({
         kind: flag ? "handover" : "copy",
         instance: name,
-        encoded: new Encoded({ subscribers: ["A"], text }),
+        encoded: encode({ subscribers: ["A"], text }),
         touched: ["a"],
         others: ["b"],
         isPromised: false,

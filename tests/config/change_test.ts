@@ -7,6 +7,7 @@ import * as entries from "../entries.ts";
 const CLIENT = { ...entries.CLIENT, port: 1 };
 const ADMIN = { ...entries.ADMIN, port: 2 };
 const { PEER } = entries;
+const MEBIBYTE = 1024 * 1024;
 const BEFORE = entries.configOf({
   servers: [CLIENT, ADMIN],
   logs: [{ ...LOG_DEFAULTS, path: "a.log" }],
@@ -22,14 +23,21 @@ for (
     }],
     ["the drain", { drain: 7 }],
     ["the user", { user: "aphlict" }],
-    ["fewer connections, which need less of a heap", {
+    ["how much outsiders can make the service hold", { memoryLimit: 1024 * MEBIBYTE }],
+    ["fewer connections", {
       servers: [{ ...CLIENT, limits: { ...CLIENT.limits, connections: 100 } }, ADMIN],
     }],
-    ["what browsers may do, as long as the heap is large enough", {
+    ["more connections and longer messages, as they need no other heap,", {
       servers: [{
         ...CLIENT,
-        limits: { ...CLIENT.limits, connections: 49_999, address: 5, commands: 10, idle: 5 },
+        limits: { ...CLIENT.limits, connections: 1_000_000, message: 64 * MEBIBYTE },
       }, ADMIN],
+    }],
+    ["what browsers may do", {
+      servers: [
+        { ...CLIENT, limits: { ...CLIENT.limits, address: 5, commands: 10, idle: 5 } },
+        ADMIN,
+      ],
     }],
     ["which pages may connect", {
       servers: [{ ...CLIENT, origins: ["https://phorge.example.com"] }, ADMIN],
@@ -60,9 +68,7 @@ for (
       servers: [CLIENT, { ...ADMIN, token: "token" }],
     }, ["servers"]],
     ["the servers' order", { servers: [ADMIN, CLIENT] }, ["servers"]],
-    ["more connections than the heap has room for", {
-      servers: [{ ...CLIENT, limits: { ...CLIENT.limits, connections: 100_000 } }, ADMIN],
-    }, ["limit.connections or limit.message"]],
+    ["a heap of another size", { memoryHint: 512, memoryLimit: 16 * MEBIBYTE }, ["memory.hint"]],
     ["an address, and the heap", {
       servers: [{ ...CLIENT, listen: "::" }, ADMIN],
       memoryHint: 512,

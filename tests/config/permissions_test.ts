@@ -81,15 +81,19 @@ Deno.test("the service may use exactly what the configuration names, each once a
   });
 });
 
-Deno.test("a service without logs gets no flag for writing", () => {
+Deno.test("a service without logs gets no flag for writing, one without a hint none for its heap", () => {
   assertEquals(serviceFlags(SMALL), [
     "--no-prompt",
     "--cached-only",
     "--deny-import",
-    "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--max-old-space-size=320",
+    "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50",
     "--allow-net=0.0.0.0:22280,127.0.0.1:22281",
     "--allow-read=aphlict.json",
   ]);
+});
+
+Deno.test("a limit of memory changes no flag, as the service counts by itself", () => {
+  assertEquals(serviceFlags({ ...SMALL, memoryLimit: 16 * 1024 * 1024 }), serviceFlags(SMALL));
 });
 
 Deno.test("the flags list the permissions and the memory hint", () => {

@@ -12,13 +12,14 @@ import {
 } from "../assert.ts";
 import { DAEMON } from "./files/invalid_daemon.ts";
 import { CLUSTER, HOSTS } from "./files/invalid_hosts.ts";
-import { SHAPES, UNKNOWN_KEYS } from "./files/invalid_keys.ts";
+import { MEMORY, SHAPES, UNKNOWN_KEYS } from "./files/invalid_keys.ts";
 import { PATHS } from "./files/invalid_paths.ts";
 import { SERVERS, TLS } from "./files/invalid_servers.ts";
 import { VALID_FILES } from "./files/valid.ts";
 
 const INVALID_FILES = [
   ...SHAPES,
+  ...MEMORY,
   ...UNKNOWN_KEYS,
   ...SERVERS,
   ...TLS,
@@ -108,6 +109,7 @@ Deno.test("validation answers any values under its keys with a configuration or 
     "logs": fc.array(entry("path", "rotate.size", "rotate.keep", "level", "format")),
     "cluster": fc.array(entry("host", "port", "protocol")),
     "pidfile": value,
+    "limit.memory": value,
     "memory.hint": value,
     "user": value,
     "drain": value,

@@ -29,7 +29,7 @@ Deno.test("a dry run prints the command line, with the flags of the configuratio
     "DENORT_BIN=/nonexistent/denort deno compile --quiet --no-check --no-config --no-remote --no-npm " +
       "--no-code-cache " +
       "--no-prompt --cached-only --deny-import " +
-      "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--max-old-space-size=320 " +
+      "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50 " +
       "--allow-net=127.0.0.1:22280,127.0.0.1:22281 " +
       `--allow-read=${["/etc/aphlict/aphlict.json", ...logs].join(",")} ` +
       `--allow-write=${logs.join(",")} ` +

@@ -65,6 +65,20 @@ Deno.test("in a container nothing of the image or the configuration can be writt
   assertEquals((await container.podman(["exec"], "touch", "/tmp/x")).code, 0);
 });
 
+/** Bytes of memory that a container has: its limit, where the engine may set one, or what the host has. */
+async function grantedTo(container: Container): Promise<number> {
+  const files = "/sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes";
+  const { stdout } = await container.podman(
+    ["exec"],
+    "sh",
+    "-c",
+    `cat ${files} 2>/dev/null; grep MemTotal: /proc/meminfo`,
+  );
+  const [, total = ""] = /^MemTotal: +(\d+) kB$/m.exec(stdout) ?? [];
+  const limits = stdout.match(/^\d+$/gm) ?? [];
+  return Math.min(Number(total) * 1024, ...limits.map(Number));
+}
+
 Deno.test("a container's first process is the service, with exactly the flags of its configuration", async () => {
   await using container = await Container.serve(engine);
   const pid = await container.pid();
@@ -73,9 +87,10 @@ Deno.test("a container's first process is the service, with exactly the flags of
   const [, files = ""] = /^Max open files +\S+ +(\S+)/m.exec(
     Deno.readTextFileSync(`/proc/${pid}/limits`),
   ) ?? [];
+  const told = ["--open-files", files, "--memory", `${await grantedTo(container)}`];
   assertEquals(
     args,
-    imageArguments(derivedFlags(), ["serve", "--open-files", files, "--config", SYSTEM_CONFIG]),
+    imageArguments(derivedFlags(), ["serve", ...told, "--config", SYSTEM_CONFIG]),
   );
 });
 

@@ -22,7 +22,7 @@ class Door {
   }
 
   /** What somebody is counted under who must be let in. */
-  enter(remote: string, headers: Readonly<Record<string, string>> = {}): string | null {
+  enter(remote: string, headers: Readonly<Record<string, string>> = {}): Admitted["network"] {
     const answer = this.knock(remote, headers);
     assert(!("kind" in answer), JSON.stringify(answer));
     return answer.network;
@@ -115,7 +115,7 @@ Deno.test("an IPv6 address is counted with its 64 bits, however it is spelled", 
     "2001:db8::192.0.2.7",
   ];
   const door = new Door({ address: same.length });
-  for (const address of same) assertEquals(door.enter(address), "2001:db8::/64", address);
+  for (const address of same) assertEquals(door.enter(address)?.text, "2001:db8::/64", address);
   for (const address of same) assertEquals(door.kind(address), "address", address);
   for (const other of ["2001:db8:0:1::1", "2001:db8:1::1", "2001:db9::1", "::2001:db8:0:0"]) {
     assertEquals(door.kind(other), null, other);
@@ -138,7 +138,7 @@ for (
   ] as const
 ) {
   Deno.test(`${address} is counted under ${network}`, () => {
-    assertEquals(new Door({ address: 1 }).enter(address), network);
+    assertEquals(new Door({ address: 1 }).enter(address)?.text, network);
   });
 }
 
@@ -158,10 +158,8 @@ Deno.test("two IPv6 addresses are counted together exactly when their first 64 b
 Deno.test("behind a proxy the client is counted, and what it says itself is not believed", () => {
   const door = new Door({ address: 1 }, { proxies: new Networks(["127.0.0.1"]) });
   const forwarded = (value: string) => ({ "x-forwarded-for": value });
-  assertEquals(door.knock("127.0.0.1", forwarded("192.0.2.7")), {
-    address: "192.0.2.7",
-    network: "192.0.2.7",
-  });
+  const admitted = door.enter("127.0.0.1", forwarded("192.0.2.7"));
+  assertEquals(admitted?.text, "192.0.2.7");
   assertEquals(door.kind("127.0.0.1", forwarded("198.51.100.1, 192.0.2.7")), "address");
   assertEquals(door.kind("127.0.0.1", forwarded("192.0.2.8")), null);
   assertEquals(door.kind("192.0.2.7", forwarded("198.51.100.2")), "address");
@@ -217,7 +215,7 @@ Deno.test("never are more inside than may be, and all can come back when all hav
       fc.array(step),
       (connections, address, steps) => {
         const door = new Door({ connections, address });
-        const inside: { network: string | null; remote: string }[] = [];
+        const inside: { network: Admitted["network"]; remote: string }[] = [];
         for (const { remote, leaves } of steps) {
           if (leaves !== null) {
             const [gone] = inside.splice(leaves % Math.max(1, inside.length), 1);

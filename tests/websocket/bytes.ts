@@ -115,7 +115,10 @@ export function decode(decoder: Decoder, chunks: Iterable<Uint8Array>): Outcome[
   const outcomes: Outcome[] = [];
   try {
     for (const chunk of chunks) {
-      for (const incoming of decoder.decode(chunk.slice())) outcomes.push(incoming);
+      for (const incoming of decoder.decode(chunk.slice())) {
+        // Each frame that is a part of a message; what counts here is what they come to.
+        if (incoming.type !== "fragment") outcomes.push(incoming);
+      }
     }
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;

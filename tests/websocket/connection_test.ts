@@ -5,8 +5,13 @@
 
 import { Duplex } from "node:stream";
 import type { Socket as Stream } from "node:net";
+import { Budget } from "../../src/budget.ts";
+import { CONNECTION_BYTES } from "../../src/config/memory.ts";
+import { drawKey, KeyedHash } from "../../src/keyed_hash.ts";
+import { KeyedMap } from "../../src/keyed_map.ts";
 import type { Admitted, Refusal } from "../../src/websocket/admission.ts";
-import { Connection, type Home } from "../../src/websocket/connection.ts";
+import { type Accounts, Connection, type Home } from "../../src/websocket/connection.ts";
+import { frameSize, OPCODE, writeFrame } from "../../src/websocket/frame.ts";
 import { Outbox } from "../../src/websocket/outbox.ts";
 import type { RefusalKind, SocketLimits } from "../../src/websocket/rules.ts";
 import { type EndKind, SocketCounters, type SocketHandlers } from "../../src/websocket/socket.ts";
@@ -53,34 +58,48 @@ class FakeStream extends Duplex {
   }
 }
 
+const NETWORK = new KeyedMap<number>(new KeyedHash(drawKey())).add("a network", 1);
+
 class Fixture implements Home {
   readonly limits: SocketLimits;
   readonly otherwise = { status: 501, body: "no" };
   readonly counters = new SocketCounters();
   readonly outbox = new Outbox(this.counters.writing);
+  readonly budget: Budget;
+  readonly accounts: Accounts;
   now = 0;
   readonly stream = new FakeStream();
   readonly connection: Connection;
   readonly messages: string[] = [];
   readonly over: (readonly [EndKind, string | null])[] = [];
   readonly refusals: (readonly [RefusalKind, string])[] = [];
-  admission: Admitted | Refusal = { address: "unknown", network: "a network" };
+  admission: Admitted | Refusal = { address: "unknown", network: NETWORK };
   /** What it was admitted under, once it has left. */
-  network: string | null | undefined = null;
+  network: Admitted["network"] | undefined = null;
   gone = 0;
+  frames = 0;
+  drained = 0;
 
-  constructor(limits: Partial<SocketLimits> = {}) {
+  constructor(limits: Partial<SocketLimits> = {}, budget: Budget = new Budget(1e9)) {
     this.limits = { ...SOCKET_LIMITS, ...limits };
+    this.budget = budget;
+    this.accounts = {
+      requests: budget.account("requests"),
+      connections: budget.account("connections"),
+      messages: budget.account("messages"),
+      frames: budget.account("frames"),
+    };
     this.connection = new Connection(
       this,
       this.stream as unknown as Stream,
       this.stream as unknown as Stream,
     );
+    this.connection.begin();
   }
 
   /** One that is open, and whose clock has advanced a little. */
-  static async open(limits: Partial<SocketLimits> = {}): Promise<Fixture> {
-    const fixture = new Fixture(limits);
+  static async open(limits: Partial<SocketLimits> = {}, budget?: Budget): Promise<Fixture> {
+    const fixture = new Fixture(limits, budget);
     await fixture.hears(utf8(REQUEST));
     fixture.stream.taken();
     return fixture;
@@ -89,6 +108,8 @@ class Fixture implements Home {
   accept(): SocketHandlers {
     return {
       message: (text: string) => void this.messages.push(text),
+      frame: () => void this.frames++,
+      drained: () => void this.drained++,
       close: (kind: EndKind, fault: string | null) => void this.over.push([kind, fault]),
     };
   }
@@ -181,20 +202,176 @@ Deno.test("a mistake of the owner's ends the connection with 1011, and is report
   assertEquals(it.stream.taken(), hex("88 02 03 f3"));
 });
 
-Deno.test("a peer that does not read gets no pongs, and after that it does", async () => {
+Deno.test("a peer that does not read has one pong waiting, for the last of its pings", async () => {
   const it = await Fixture.open();
   it.stream.full = true;
   it.connection.send(text("x".repeat(100_000)));
   await settled();
-  for (let n = 0; n < 100; n++) await it.hears(frame("x", { opcode: 9 }));
+  for (let n = 0; n < 100; n++) await it.hears(frame(`${n % 10}`, { opcode: 9 }));
   const queued = it.connection.queuedBytes;
   assert(queued > 100_000 && queued < 100_100, `${queued}`);
   it.stream.open();
   await settled();
   assertEquals(it.connection.queuedBytes, 0);
-  it.stream.taken();
+  assertEquals(it.stream.taken().slice(-3), hex("8a 01 39"));
   await it.hears(frame("x", { opcode: 9 }));
   assertEquals(it.stream.taken(), hex("8a 01 78"));
+});
+
+Deno.test("of many pings in one piece the last is answered, and each is a frame for the owner", async () => {
+  const it = await Fixture.open();
+  const pings = Array.from({ length: 5000 }, () => frame("", { opcode: 9 }));
+  await it.hears(concat(...pings, frame("end", { opcode: 9 })));
+  assertEquals([it.stream.taken(), it.frames], [hex("8a 03 65 6e 64"), 5001]);
+});
+
+Deno.test("pongs and fragments are frames for the owner, a message in one frame is none", async () => {
+  const it = await Fixture.open();
+  await it.hears(frame("", { opcode: 10 }));
+  await it.hears(frame("a", { final: false }));
+  await it.hears(frame("", { opcode: 0, final: false }));
+  await it.hears(frame("b", { opcode: 0 }));
+  await it.hears(frame("c"));
+  assertEquals([it.frames, it.messages], [3, ["ab", "c"]]);
+});
+
+Deno.test("a message that does not come whole in 30 s ends the connection with 1008", async () => {
+  const it = await Fixture.open({ messageMs: 30_000 });
+  await it.tick(1000);
+  await it.hears(frame("a", { final: false }));
+  for (let second = 2; second <= 30; second++) {
+    await it.tick(second * 1000);
+    await it.hears(frame("b", { opcode: 0, final: false }));
+  }
+  assertEquals(it.over, []);
+  await it.tick(31_000);
+  assertEquals(it.stream.taken(), hex("88 02 03 f0"));
+  assertEquals(it.over, [["unfinished", "it did not finish a message in 30000 ms (1008)"]]);
+});
+
+Deno.test("the time of a message begins with its own first byte", async () => {
+  const it = await Fixture.open({ messageMs: 30_000 });
+  await it.hears(frame("a", { final: false }));
+  await it.tick(29_000);
+  // The end of one and the beginning of the next come in one piece.
+  await it.hears(concat(frame("b", { opcode: 0 }), frame("c", { final: false })));
+  await it.tick(58_999);
+  assertEquals([it.messages, it.over], [["ab"], []]);
+  await it.tick(59_000);
+  assertEquals(it.over.length, 1);
+});
+
+Deno.test("what a connection takes is charged as it is taken, and given back when it is gone", async () => {
+  const budget = new Budget(1e9);
+  const held = () => {
+    const { requests, connections, messages, frames } = budget.status();
+    return [requests.bytes, connections.bytes, messages.bytes > 0, frames.bytes > 0];
+  };
+  const it = new Fixture({}, budget);
+  assertEquals(held(), [CONNECTION_BYTES.plain, 0, false, false]);
+  await it.hears(utf8(REQUEST.slice(0, 50)));
+  assert(budget.account("requests").bytes >= CONNECTION_BYTES.plain + 50);
+  await it.hears(utf8(REQUEST.slice(50)));
+  assertEquals(held(), [0, CONNECTION_BYTES.plain, false, false]);
+  await it.hears(frame("x".repeat(5000), { final: false }));
+  assertEquals(held(), [0, CONNECTION_BYTES.plain, true, false]);
+  assert(budget.account("messages").bytes >= 5000);
+  await it.hears(frame("x", { opcode: 0 }));
+  assertEquals(held(), [0, CONNECTION_BYTES.plain, false, false]);
+  it.stream.full = true;
+  it.connection.send(text("x".repeat(70_000)));
+  for (let n = 0; n < 1000; n++) it.connection.send(text("y"));
+  assert(budget.account("frames").bytes >= 70_000 + 1000 * (3 + 16));
+  it.stream.open();
+  await settled();
+  assertEquals(held(), [0, CONNECTION_BYTES.plain, false, false]);
+  it.stream.full = true;
+  it.connection.send(text("x".repeat(70_000)));
+  it.connection.send(text("y"));
+  it.stream.destroy();
+  await settled();
+  assertEquals(budget.bytes, 0);
+});
+
+Deno.test("what a stream keeps without being full is charged at the next look", async () => {
+  const it = await Fixture.open();
+  it.stream.full = true;
+  it.connection.send(text("x".repeat(500)));
+  await settled();
+  assertEquals(it.budget.account("frames").bytes, 0, "it may be gone in a moment");
+  await it.tick(1000);
+  assertEquals(it.budget.account("frames").bytes, 504);
+});
+
+Deno.test("beyond the budget the one that has most waiting is dropped, and the other gets its messages", async () => {
+  const budget = new Budget(2_000_000);
+  const hog = await Fixture.open({}, budget);
+  const other = await Fixture.open({}, budget);
+  for (const { stream } of [hog, other]) stream.full = true;
+  for (const it of [hog, other]) it.connection.send(text("x".repeat(70_000)));
+  let sent = 0;
+  while (hog.gone === 0 && sent < 5000) {
+    sent++;
+    if (!hog.connection.send(text("x".repeat(1000)))) break;
+  }
+  assert(sent < 5000, "it has a bound");
+  assertEquals(hog.over[0]?.[0], "memory", "nobody held more");
+  await settled();
+  assertEquals([hog.gone, other.over], [1, []]);
+  other.stream.open();
+  await settled();
+  assertEquals(other.connection.queuedBytes, 0);
+});
+
+Deno.test("the largest of those that have sent no request is dropped for a newcomer", async () => {
+  const budget = new Budget(16 * 4 * CONNECTION_BYTES.plain);
+  const slow: Fixture[] = [];
+  for (let n = 0; n < 200 && slow.every(({ gone }) => gone === 0); n++) {
+    slow.push(new Fixture({}, budget));
+    await settled();
+  }
+  assertEquals(slow.findIndex(({ gone }) => gone > 0), 0, "the oldest of them");
+  assertEquals(slow[0]?.refusals[0]?.[0], "memory");
+  const newcomer = slow.at(-1);
+  await newcomer?.hears(utf8(REQUEST));
+  assertEquals(new TextDecoder().decode(newcomer?.stream.taken()).slice(0, 13), "HTTP/1.1 101 ");
+});
+
+Deno.test("where all memory is taken by WebSockets a newcomer is answered with 503", async () => {
+  const budget = new Budget(16 * CONNECTION_BYTES.plain);
+  const open: Fixture[] = [];
+  for (let n = 0; n < 20; n++) {
+    const it = new Fixture({}, budget);
+    await it.hears(utf8(REQUEST));
+    open.push(it);
+  }
+  const statuses = open.map(({ stream }) => new TextDecoder().decode(stream.taken()).slice(9, 12));
+  const opened = statuses.filter((status) => status === "101").length;
+  assert(opened >= 4 && opened < 16, `${opened}`);
+  assertEquals(new Set(statuses.slice(opened)), new Set(["503"]));
+  assertEquals(open.at(-1)?.refusals, [["memory", "There is no memory for it"]]);
+  assertEquals(open.every(({ over }) => over.length === 0), true, "nobody is ended for it");
+});
+
+Deno.test("large messages are written in pieces of 64 KiB or their own, as the stream drains", async () => {
+  const it = await Fixture.open();
+  it.stream.full = true;
+  it.connection.send(text("x".repeat(70_000)));
+  const messages = Array.from({ length: 300 }, (_, n) => text("y".repeat(n * 10)));
+  const large = text("z".repeat(200_000));
+  for (const message of [...messages, large, text("last")]) it.connection.send(message);
+  it.stream.taken();
+  it.stream.open();
+  await settled();
+  const expected = concat(
+    ...[text("x".repeat(70_000)), ...messages, large, text("last")].map(({ bytes }) => {
+      const frame = new Uint8Array(frameSize(bytes));
+      writeFrame(frame, 0, OPCODE.text, bytes);
+      return frame;
+    }),
+  );
+  assertEquals(it.stream.taken(), expected);
+  assert(it.drained > 0, "a replay may go on");
 });
 
 Deno.test("what was queued while the stream was full goes when it has drained", async () => {
@@ -294,7 +471,7 @@ Deno.test("one whose network breaks is told of once", async () => {
   it.stream.destroy(new Error("reset"));
   await settled();
   assertEquals([it.gone, it.over, it.refusals], [1, [["lost", null]], []]);
-  assertEquals(it.network, "a network", "it gives its place back");
+  assertEquals(it.network, NETWORK, "it gives its place back");
 });
 
 Deno.test("one that was told to go and stops sending without a word was ended by the server", async () => {

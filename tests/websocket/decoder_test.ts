@@ -1,6 +1,7 @@
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { Decoder, ProtocolError } from "../../src/websocket/decoder.ts";
-import { assertEquals, assertThrows } from "../assert.ts";
+import { assert, assertEquals, assertThrows } from "../assert.ts";
 import {
   bytewise,
   closing,
@@ -494,6 +495,38 @@ Deno.test("when the caller stops early a decoder says nothing more", () => {
   const decoder = new Decoder(() => 1000);
   for (const _ of decoder.decode(concat(NEXT, NEXT))) break;
   assertEquals(decode(decoder, [NEXT]), []);
+});
+
+Deno.test("each frame that does not end a message is told of, however it is cut", () => {
+  const parts = [
+    frame("", { final: false }),
+    frame("ab", { opcode: OPCODE.continuation, final: false }),
+    frame("", { opcode: OPCODE.continuation, final: false }),
+    frame("c", { opcode: OPCODE.continuation }),
+  ];
+  for (const chunks of [[concat(...parts)], bytewise(concat(...parts))]) {
+    const decoder = new Decoder(() => 1000);
+    const types = chunks.flatMap((chunk) => [...decoder.decode(chunk)].map(({ type }) => type));
+    assertEquals(types, ["fragment", "fragment", "fragment", "message"]);
+  }
+});
+
+Deno.test("a decoder holds a message that has not come whole, and nothing of the chunks", () => {
+  const decoder = new Decoder(() => 100_000);
+  assertEquals([decoder.heldBytes, decoder.isUnfinished], [0, false]);
+  const big = concat(frame("x".repeat(60_000), { length: 60_001 }));
+  assertEquals([...decoder.decode(big)], []);
+  assertEquals(decoder.isUnfinished, true);
+  assert(decoder.heldBytes >= 60_000 && decoder.heldBytes < 125_000, `${decoder.heldBytes}`);
+  big.fill(0);
+  const [message] = [...decoder.decode(hex("00"))];
+  assert(message?.type === "message" && message.text.startsWith("xxx"), "it was copied");
+  assertEquals([decoder.heldBytes, decoder.isUnfinished], [0, false]);
+  // A view of a buffer of the runtime, of which `slice` would be a view, too.
+  const buffer = Buffer.from(concat(NEXT, NEXT.subarray(0, 5)));
+  assertEquals([...decoder.decode(buffer)].length, 1);
+  buffer.fill(0);
+  assertEquals([...decoder.decode(NEXT.slice(5))].length, 1, "it was copied");
 });
 
 Deno.test("bad text on one connection leaves the text of others alone", () => {

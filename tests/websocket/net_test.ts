@@ -10,6 +10,7 @@ import {
   type SocketServer,
   type TlsPair,
 } from "../../src/websocket/socket.ts";
+import { Budget } from "../../src/budget.ts";
 import { Networks } from "../../src/config/network.ts";
 import { Origins } from "../../src/config/origin.ts";
 import { Admission } from "../../src/websocket/admission.ts";
@@ -56,6 +57,7 @@ class Running implements AsyncDisposable {
       port,
       tls,
       rules: () => running.rules,
+      budget: new Budget(1e9),
       admission: new Admission(() => running.rules),
       counters: running.counters,
       otherwise: { status: 501, body: "no" },
@@ -66,6 +68,8 @@ class Running implements AsyncDisposable {
             running.messages.push(text);
             if (text === "echo") socket.send(message(text));
           },
+          frame() {},
+          drained() {},
           close: (kind, fault) => {
             running.ends.push(kind);
             running.over.resolve(fault);

@@ -6,7 +6,8 @@
 
 import { ADMIN, admin, CLIENT, type InvalidFile, keys, servers, USE_PATH } from "./text.ts";
 
-const TOP_KEYS = "servers, logs, cluster, pidfile, memory.hint, user, drain, telemetry";
+const TOP_KEYS =
+  "servers, logs, cluster, pidfile, limit.memory, memory.hint, user, drain, telemetry";
 const SERVER_KEYS = "type, port, listen, ssl.key, ssl.cert, ssl.chain, engine, limit.message, " +
   "origins, proxies, limit.connections, limit.address, limit.subscriptions, limit.topic, " +
   "limit.commands, limit.backlog, timeout.handshake, timeout.idle, allow, token.file, limit.requests";
@@ -84,6 +85,35 @@ export const SHAPES: readonly InvalidFile[] = [
       "memory.hint",
       `"256" is not a number of megabytes. Write it without quotes: 256.`,
     ]],
+  },
+];
+
+/** Limits of memory that cannot be used. */
+export const MEMORY: readonly InvalidFile[] = [
+  ...["0", "-1", "16777215", "16777216.5", "1e300", "true", "[]", '"16383KiB"', '""'].map((
+    limit,
+  ): InvalidFile => ({
+    what: `${limit} for the limit of memory`,
+    text: keys(`"limit.memory": ${limit}`),
+    problems: [[
+      "limit.memory",
+      ' is not a number of bytes from 16 MiB on. Use bytes, or a text such as "512MiB".',
+    ]],
+  })),
+  ...['"512"', '"512MB"', '"512 M"'].map((limit): InvalidFile => ({
+    what: `${limit} for the limit of memory, and lists the units`,
+    text: keys(`"limit.memory": ${limit}`),
+    problems: [["limit.memory", "or end the text with KiB, MiB or GiB."]],
+  })),
+  {
+    what: "a limit of memory in a server, where it is not shared by all",
+    text: admin(`"limit.memory": "512MiB"`),
+    problems: [["servers[1].limit.memory", "The key is unknown."]],
+  },
+  {
+    what: "a misspelt limit of memory, and names the key that was meant",
+    text: keys(`"limit_memory": "512MiB"`),
+    problems: [["limit_memory", `The key is unknown. Did you mean "limit.memory"?`]],
   },
 ];
 

@@ -18,6 +18,8 @@ export interface ValidFile {
   readonly expected: Partial<Config>;
 }
 
+const MEBIBYTE = 1024 * 1024;
+
 /** A peer that shows no certificate. */
 const PLAIN_PEER: PeerConfig = { ...PEER, host: "10.0.0.1", protocol: "http" };
 
@@ -55,6 +57,7 @@ export const VALID_FILES: readonly ValidFile[] = [
       logs: [{ ...LOG_DEFAULTS, path: "/var/log/aphlict.log" }],
       cluster: [],
       pidfile: "/var/tmp/aphlict/pid/aphlict.pid",
+      memoryLimit: null,
       memoryHint: null,
     },
   },
@@ -84,6 +87,7 @@ export const VALID_FILES: readonly ValidFile[] = [
       logs: [],
       cluster: [],
       pidfile: "aphlict.pid",
+      memoryLimit: null,
       memoryHint: null,
     },
   },
@@ -243,6 +247,24 @@ export const VALID_FILES: readonly ValidFile[] = [
     what: "a memory hint of 0 as the default, as PHP does",
     text: keys(`"memory.hint": 0`),
     expected: { memoryHint: null },
+  },
+  ...([
+    ["16777216", 16 * MEBIBYTE],
+    ['"16MiB"', 16 * MEBIBYTE],
+    ['"512 MiB"', 512 * MEBIBYTE],
+    ['"16384KiB"', 16 * MEBIBYTE],
+    ['"2GiB"', 2048 * MEBIBYTE],
+    ["16777217", 16 * MEBIBYTE + 1],
+    ["null", null],
+  ] as const).map(([limit, memoryLimit]): ValidFile => ({
+    what: `${limit} for the limit of memory`,
+    text: keys(`"limit.memory": ${limit}`),
+    expected: { memoryLimit, memoryHint: null },
+  })),
+  {
+    what: "a limit of memory beside a memory hint, whichever is larger",
+    text: keys(`"limit.memory": "1GiB", "memory.hint": 64`),
+    expected: { memoryLimit: 1024 * MEBIBYTE, memoryHint: 64 },
   },
   {
     what: "the last of two values for one key, as PHP does",
