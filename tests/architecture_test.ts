@@ -10,16 +10,18 @@ type Imports = ReadonlyMap<string, readonly string[]>;
 
 /** What each room may import besides itself. A room is a folder of `src`, or a file beside them. */
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
+  ["text.ts", []],
   ["config", []],
+  ["net", ["config", "text.ts"]],
   ["metrics", []],
   ["hub", ["config", "metrics"]],
-  ["websocket", ["config", "metrics"]],
+  ["websocket", ["config", "metrics", "net", "text.ts"]],
   ["log", ["config"]],
   ["client", ["config", "hub", "websocket", "log", "metrics"]],
   ["within.ts", []],
   ["json.ts", []],
   ["admin", ["config", "hub", "websocket", "log", "metrics", "within.ts"]],
-  ["cluster", ["config", "hub", "log", "metrics", "within.ts", "json.ts"]],
+  ["cluster", ["config", "hub", "log", "metrics", "net", "text.ts", "within.ts", "json.ts"]],
   // What a client server's client writes and reads.
   ["reach", ["config", "log", "websocket", "within.ts", "json.ts"]],
   ["certificates.ts", ["config", "log"]],
@@ -71,7 +73,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 
 /** Rooms that know nothing of the runtime they are in. */
-const PURE = ["hub", "metrics"];
+const PURE = ["hub", "metrics", "text.ts"];
 
 /**
  * What else may be imported, and by whom: a package that has no types in one typed place, LogTape by
@@ -186,7 +188,9 @@ function specifiersOf({ modules }: Info): Imports {
   );
 }
 
+/** The files of a folder, or the one file. */
 function sources(folder: string): string[] {
+  if (folder.endsWith(".ts")) return [folder];
   return [...Deno.readDirSync(`${ROOT}${folder}`)].flatMap(({ name, isDirectory }) =>
     isDirectory ? sources(`${folder}/${name}`) : [`${folder}/${name}`]
   );

@@ -7,7 +7,7 @@
 
 import { isIPv6 } from "node:net";
 import { canonicalAddress } from "../config/network.ts";
-import { clientAddress } from "./forwarded.ts";
+import { clientAddress } from "../net/forwarded.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
 
 /** Why a request does not become a WebSocket. */
