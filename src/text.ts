@@ -7,6 +7,13 @@
 /** UTF-16 code units that one call makes a string of. Each of them is an argument. */
 const CHUNK = 4096;
 
+/** Returns a text without the characters at its end that equal `character`. */
+export function withoutEnd(text: string, character: string): string {
+  let end = text.length;
+  while (end > 0 && text.charAt(end - 1) === character) end--;
+  return text.slice(0, end);
+}
+
 /**
  * Returns an equal text that shares no memory with `text`.
  *

@@ -56,6 +56,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["supervisor", ["config", "json.ts"]],
   ["cli", [
     "config",
+    "text.ts",
     "log",
     // What a message and a receipt are.
     "hub",

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { flatCopy } from "../src/text.ts";
+import { flatCopy, withoutEnd } from "../src/text.ts";
 import { assert, assertEquals } from "./assert.ts";
 import { heldBytes } from "./held.ts";
 
@@ -27,4 +27,10 @@ Deno.test("a copy of a part does not keep the whole alive, as a part itself does
   const copies = await kept("flatCopy(whole(index).slice(100, 150))");
   assert(parts > 60_000, `a part holds ${parts} bytes: the measurement sees nothing`);
   assert(copies < 6_000, `a copy holds ${copies} bytes`);
+});
+
+Deno.test("a text loses one kind of character at its end", () => {
+  assertEquals(withoutEnd("TOPIC...", "."), "TOPIC");
+  assertEquals(withoutEnd("a.b", "."), "a.b");
+  assertEquals([withoutEnd("...", "."), withoutEnd("", ".")], ["", ""]);
 });
