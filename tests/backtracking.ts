@@ -2,7 +2,7 @@
  * Finds regular expressions whose matching can take more than linear time.
  *
  * An expression becomes an automaton with one state for each class of characters in it (Glushkov's), and one
- * that stands for the search: what an expression without `^` passes over before it begins to match. Two loops
+ * that stands for the search: the text that an expression without `^` passes over before it begins to match. Two loops
  * that a text can be shared out to in several ways make the time quadratic or worse, one loop that a text can
  * go through in several ways makes it exponential (Weber and Seidl, "On the degree of ambiguity of finite
  * automata", 1991). A loop behind which the expression ends cannot fail, and costs nothing.
@@ -20,7 +20,7 @@ type Node =
   | { readonly type: "sequence" | "alternatives"; readonly nodes: readonly Node[] }
   | { readonly type: "repeat"; readonly node: Node; readonly min: number; readonly max: number };
 
-/** Code points that stand for all others: what a class has of them is what is known of it. */
+/** Code points that stand for all others: a class is known by those of them that are in it. */
 const SAMPLES: readonly number[] = [
   ...Array.from({ length: 0x300 }, (_, code) => code),
   ...[0x3a9, 0x430, 0x660, 0x1680, 0x2003, 0x200b, 0x2028, 0x2029, 0x202e, 0x212a, 0x3000, 0x4e2d],
@@ -134,7 +134,7 @@ function hasLoop(node: Node): boolean {
   return "nodes" in node && node.nodes.some(hasLoop);
 }
 
-/** What of a part's automaton the parts around it need. */
+/** The ends of a part's automaton, where it is joined to the parts around it. */
 interface Ends {
   /** States that it may begin with anywhere, and those that it begins with only where the text begins. */
   readonly first: readonly number[];
@@ -142,7 +142,7 @@ interface Ends {
   readonly last: readonly number[];
   /** States behind which the part may end without another condition. */
   readonly freeLast: readonly number[];
-  /** Whether it may match nothing: anywhere, where the text begins, or without any condition. */
+  /** The part may match nothing: anywhere, where the text begins, or without any condition. */
   readonly empty: boolean;
   readonly emptyAtStart: boolean;
   readonly free: boolean;
@@ -273,9 +273,9 @@ class Automaton {
   }
 
   /**
-   * Whether one text leads from each of some states to each of others, in one step or more.
+   * Tells whether one text leads from each of some states to each of others, in one step or more.
    *
-   * @param differs Whether the first two have to part on the way.
+   * @param differs The first two have to part on the way.
    */
   leads(from: readonly number[], to: readonly number[], differs = false): boolean {
     const goal = `${to}${differs}`;

@@ -1,5 +1,5 @@
 /**
- * What the garbage collector leaves, measured in a process of its own.
+ * The memory that objects keep, measured in a process of its own.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export async function heldBytes(module: string): Promise<number> {
   });
     const kept = [];
     const held = async () => {
-      // What is outside the heap is freed by other threads, some time after the collection.
+      // Memory outside the heap is freed by other threads, some time after the collection.
       for (let round = 0; round < 5; round++) {
         globalThis.gc();
         await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,12 +1,12 @@
 /**
- * No regular expression of the program backtracks: what it costs is linear in the text, whoever wrote it.
+ * No regular expression of the program backtracks: its cost is linear in the text, whoever wrote that.
  */
 
 import { ROOT } from "./acceptance/program.ts";
 import { assert, assertEquals } from "./assert.ts";
 import { backtracking } from "./backtracking.ts";
 
-/** What a file's text has wrong, as `expression: why`. */
+/** Finds the expressions in a file's text that backtrack, as `expression: why`. */
 function faultsIn(name: string, text: string): string[] {
   const found: string[] = [];
   const look = (pattern: string, flags: string) => {
@@ -19,7 +19,7 @@ function faultsIn(name: string, text: string): string[] {
     const texts = [pattern, flags].map((each) => each?.type === "Literal" ? each.value : each);
     const [source, given = ""] = texts;
     if (typeof source === "string" && typeof given === "string") look(source, given);
-    else found.push("RegExp: is given what only a run tells");
+    else found.push("RegExp: its pattern is known at run time only");
   };
   const plugin: Deno.lint.Plugin = {
     name: "regex",

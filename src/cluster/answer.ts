@@ -152,7 +152,7 @@ export class AnswerReader {
       rest.includes("\r")
     ) throw new AnswerError("does not answer in HTTP/1.1");
     this.#status = Number(status);
-    // A copy: it is kept with the peer, and the line is not.
+    // A copy, as the reason is kept with the peer, and the line is not.
     this.#reason = flatCopy(rest.slice(1, 1 + REASON_LENGTH).replace(/[^ -~]/g, "?"));
     this.#isLast = minor === 0;
     this.#part = "header";

@@ -50,7 +50,7 @@ export class HandshakeReader {
     this.#otherwise = otherwise;
   }
 
-  /** Whether nothing has come yet. */
+  /** Tells whether nothing has come yet. */
   get isEmpty(): boolean {
     return this.#isEmpty;
   }
@@ -81,7 +81,7 @@ export class HandshakeReader {
     if (end === "control") {
       return refuse(400, "It is no HTTP request: its head has control characters");
     }
-    // A copy: what is given out as a part would keep the network's whole chunk.
+    // A copy: a part of the chunk would keep the network's whole buffer alive.
     return answer(head, new Uint8Array(chunk.subarray(end - seen)), this.#otherwise);
   }
 }

@@ -490,7 +490,7 @@ Deno.test("a reader tells what it holds: at most 8 KiB, and nothing once it has 
   }
 });
 
-Deno.test("what follows a head is a copy, whatever kind of bytes the chunk is", () => {
+Deno.test("the bytes behind a head are a copy, whatever kind of bytes the chunk is", () => {
   const bytes = concat(request(), latin1("rest"));
   for (const chunk of [bytes.slice(), Buffer.from(bytes)]) {
     const shake = new HandshakeReader({ status: 501, body: "" }).read(chunk);
@@ -500,7 +500,7 @@ Deno.test("what follows a head is a copy, whatever kind of bytes the chunk is", 
   }
 });
 
-Deno.test("what is kept of a handshake keeps neither the head nor the chunk alive", async () => {
+Deno.test("a path, a header, an address and the rest keep neither the head nor the chunk alive", async () => {
   const module = (path: string) => JSON.stringify(import.meta.resolve(`../../src/${path}`));
   const held = await heldBytes(`
     import { Buffer } from "node:buffer";
