@@ -97,9 +97,7 @@ export function parseField(line: string): Field | null {
   if (colon < 0) return null;
   const name = line.slice(0, colon);
   if (!isToken(name)) return null;
-  for (let at = colon + 1; at < line.length; at++) {
-    if (isLineBreak(line.charCodeAt(at))) return null;
-  }
+  if (["\r", "\n", "\0"].some((character) => line.includes(character, colon))) return null;
   return { name: name.toLowerCase(), value: trimmed(line.slice(colon + 1)) };
 }
 
@@ -221,10 +219,6 @@ function isBare(value: string): boolean {
 
 function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09;
-}
-
-function isLineBreak(code: number): boolean {
-  return code === 0x0d || code === 0x0a || code === 0;
 }
 
 function isAlphanumeric(code: number): boolean {

@@ -89,6 +89,7 @@ export class HandshakeReader {
 /** Bytes of the empty line that ends a head, and of the end of the line before it. */
 const HEAD_END = 4;
 
+const TAB = 0x09;
 const CR = 0x0d;
 const LF = 0x0a;
 
@@ -101,10 +102,11 @@ const LF = 0x0a;
 function endOf(bytes: Uint8Array, seen: number): number | "control" | null {
   for (let at = seen; at < bytes.length; at++) {
     const byte = bytes[at] ?? 0;
+    if (byte >= 0x20 && byte !== 0x7f) continue;
     if (byte === LF && bytes[at - 1] === CR && bytes[at - 2] === LF && bytes[at - 3] === CR) {
       return at + 1;
     }
-    if (byte < 0x20 ? byte !== 0x09 && byte !== LF && byte !== CR : byte === 0x7f) return "control";
+    if (byte !== TAB && byte !== LF && byte !== CR) return "control";
   }
   return null;
 }
