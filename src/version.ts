@@ -11,7 +11,7 @@ export const TESTED_DENO = "2.9.6";
 
 /** What to know of another Deno than the tested one; `null` for that, and for others of its minor version. */
 export function denoWarning(deno: string): string | null {
-  const minor = (version: string) => version.replace(/\d+$/, "");
+  const minor = (version: string) => version.slice(0, version.lastIndexOf("."));
   return minor(deno) === minor(TESTED_DENO)
     ? null
     : `This is Deno ${deno}, and Aphlict is made for and tested with ${TESTED_DENO}: use that one`;

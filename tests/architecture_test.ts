@@ -17,6 +17,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["json_members.ts", []],
   // The shares of the accounts: how many connections a budget holds depends on them.
   ["config", ["budget.ts"]],
+  ["net", ["config", "text.ts"]],
   ["metrics", []],
   ["hub", [
     "metrics",
@@ -26,13 +27,21 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "json_members.ts",
     "text.ts",
   ]],
-  ["websocket", ["config", "metrics", "budget.ts", "keyed_hash.ts", "keyed_map.ts", "text.ts"]],
+  ["websocket", [
+    "config",
+    "metrics",
+    "net",
+    "budget.ts",
+    "keyed_hash.ts",
+    "keyed_map.ts",
+    "text.ts",
+  ]],
   ["log", ["config"]],
   ["client", ["config", "hub", "websocket", "log", "metrics", "budget.ts", "json_members.ts"]],
   ["within.ts", []],
   ["json.ts", []],
   ["admin", ["config", "hub", "websocket", "log", "metrics", "within.ts", "budget.ts", "text.ts"]],
-  ["cluster", ["config", "hub", "log", "metrics", "within.ts", "json.ts"]],
+  ["cluster", ["config", "hub", "log", "metrics", "net", "text.ts", "within.ts", "json.ts"]],
   // What a client server's client writes and reads.
   ["reach", ["config", "log", "websocket", "within.ts", "json.ts"]],
   ["certificates.ts", ["config", "log"]],
@@ -69,6 +78,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["supervisor", ["config", "json.ts"]],
   ["cli", [
     "config",
+    "text.ts",
     "log",
     // What a message and a receipt are.
     "hub",

@@ -8,6 +8,7 @@ import { ConfigError } from "../config/error.ts";
 import { identify, type Program } from "../config/program.ts";
 import { suggest } from "../config/suggest.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
+import { withoutEnd } from "../text.ts";
 import { parseOptions, UsageError } from "./args.ts";
 import { check } from "./check.ts";
 import { type Command, EXIT, listed, operandRange } from "./command.ts";
@@ -123,7 +124,7 @@ async function dispatch(argv: readonly string[], program: Program): Promise<numb
   const { min, max } = operandRange(command);
   if (rest.length > max) throw new UsageError(`"${verb}" does not take "${rest.at(-1)}".`);
   if (rest.length < min) {
-    throw new UsageError(`"${verb}" needs ${command.operands?.replace(/\.+$/, "")}.`);
+    throw new UsageError(`"${verb}" needs ${withoutEnd(command.operands ?? "", ".")}.`);
   }
   return await command.run({ program, options: values, rest });
 }

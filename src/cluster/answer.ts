@@ -7,7 +7,9 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
+import { decodeHead, parseField, tokensOf, trimmed } from "../net/fields.ts";
+import { GrowingBuffer } from "../net/growing_buffer.ts";
+import { flatCopy } from "../text.ts";
 
 /** Bytes of all lines of an answer: status, headers, sizes of chunks, trailers. */
 export const HEAD_LIMIT = 16 * 1024;
@@ -15,10 +17,13 @@ export const HEAD_LIMIT = 16 * 1024;
 /** Bytes of an answer's body. A receipt has about 40. */
 export const BODY_LIMIT = 64 * 1024;
 
+/** Characters that are kept of an answer's reason. */
+const REASON_LENGTH = 60;
+
 /** A whole answer. */
 export interface Answer {
   readonly status: number;
-  /** What stands behind the status, such as `Not Found`: printable ASCII, 60 characters at most. */
+  /** What stands behind the status, such as `Not Found`: the first 60 characters, in printable ASCII. */
   readonly reason: string;
   readonly body: string;
   /** Whether the server takes another request on the connection (RFC 9112, section 9.3). */
@@ -44,14 +49,13 @@ type Part =
   | "done";
 
 const LINE_FEED = 10;
-const latin1 = new TextDecoder("latin1");
 const utf8 = new TextDecoder();
 
-/** See the module. */
+/** Reads the answers on one connection. Each byte costs the same, whatever the pieces. */
 export class AnswerReader {
   #part: Part = "status";
   /** The beginning of a line whose end has not arrived. */
-  #line = "";
+  readonly #line = new GrowingBuffer(HEAD_LIMIT);
   /** Bytes that the lines of this answer may still have. */
   #head = HEAD_LIMIT;
   #status = 0;
@@ -62,8 +66,7 @@ export class AnswerReader {
   #length: number | null = null;
   /** Bytes that are left of the body, or of a chunk of it. */
   #left = 0;
-  #body: Uint8Array[] = [];
-  #size = 0;
+  readonly #body = new GrowingBuffer(BODY_LIMIT);
 
   /**
    * Takes what has arrived, and returns the answers that it completes, in order. The bytes may be
@@ -90,7 +93,7 @@ export class AnswerReader {
    */
   end(): Answer | null {
     if (this.#part === "rest") return this.#finish();
-    if (this.#part === "status" && this.#line === "") return null;
+    if (this.#part === "status" && this.#line.length === 0) return null;
     throw new AnswerError("broke off within its answer");
   }
 
@@ -100,13 +103,22 @@ export class AnswerReader {
     const taken = end < 0 ? bytes.length : end + 1;
     this.#head -= taken;
     if (this.#head < 0) throw new AnswerError(`sent more than ${HEAD_LIMIT} bytes of headers`);
-    this.#line += latin1.decode(bytes.subarray(0, taken));
-    if (end >= 0) {
-      const line = this.#line.replace(/\r?\n$/, "");
-      this.#line = "";
-      this.#obey(line);
-    }
+    const part = bytes.subarray(0, taken);
+    if (end < 0) this.#line.append(part);
+    else this.#obey(this.#endLine(part));
     return taken;
+  }
+
+  /** Returns the line that ends with `part`, without its end. */
+  #endLine(part: Uint8Array): string {
+    let bytes = part;
+    if (this.#line.length > 0) {
+      this.#line.append(part);
+      bytes = this.#line.bytes;
+    }
+    const line = decodeHead(bytes);
+    this.#line.clear();
+    return line.slice(0, line.endsWith("\r\n") ? -2 : -1);
   }
 
   #obey(line: string): void {
@@ -132,20 +144,25 @@ export class AnswerReader {
   }
 
   #begin(line: string): void {
-    const [, minor, status, reason = ""] = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: (.*))?$/.exec(line) ??
-      [];
-    if (status === undefined) throw new AnswerError("does not answer in HTTP/1.1");
+    const minor = line.startsWith("HTTP/1.1 ") ? 1 : line.startsWith("HTTP/1.0 ") ? 0 : null;
+    const status = line.slice(9, 12);
+    const rest = line.slice(12);
+    if (
+      minor === null || !/^[1-5][0-9]{2}$/.test(status) || rest !== "" && !rest.startsWith(" ") ||
+      rest.includes("\r")
+    ) throw new AnswerError("does not answer in HTTP/1.1");
     this.#status = Number(status);
-    this.#reason = reason.replace(/[^ -~]/g, "?").slice(0, 60);
-    this.#isLast = minor === "0";
+    // A copy, as the reason is kept with the peer, and the line is not.
+    this.#reason = flatCopy(rest.slice(1, 1 + REASON_LENGTH).replace(/[^ -~]/g, "?"));
+    this.#isLast = minor === 0;
     this.#part = "header";
   }
 
   #takeHeader(line: string): void {
-    const [, name = "", value = ""] = /^([^\s:]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
-    switch (name.toLowerCase()) {
-      case "":
-        throw new AnswerError("sent a header that is none");
+    const field = parseField(line);
+    if (field === null) throw new AnswerError("sent a header that is none");
+    const { name, value } = field;
+    switch (name) {
       case "content-length":
         if (!/^\d{1,15}$/.test(value) || (this.#length ?? Number(value)) !== Number(value)) {
           throw new AnswerError("sent a Content-Length that is none");
@@ -159,7 +176,7 @@ export class AnswerReader {
         this.#isChunked = true;
         break;
       case "connection": {
-        const options = value.toLowerCase().split(/[ \t]*,[ \t]*/);
+        const options = tokensOf(value);
         if (options.includes("close")) this.#isLast = true;
         else if (options.includes("keep-alive")) this.#isLast = false;
         break;
@@ -180,10 +197,14 @@ export class AnswerReader {
   }
 
   #beginChunk(line: string): void {
-    const [, size] = /^([0-9a-f]{1,8})[ \t]*(?:;.*)?$/i.exec(line) ?? [];
-    if (size === undefined) throw new AnswerError("sent a chunk without a size");
-    if (/^0+$/.test(size)) this.#part = "trailer";
-    else this.#expect(parseInt(size, 16), "chunk");
+    const extension = line.indexOf(";");
+    const size = trimmed(extension < 0 ? line : line.slice(0, extension));
+    if (!/^[0-9a-f]{1,8}$/i.test(size) || !line.startsWith(size) || line.includes("\r")) {
+      throw new AnswerError("sent a chunk without a size");
+    }
+    const bytes = parseInt(size, 16);
+    if (bytes === 0) this.#part = "trailer";
+    else this.#expect(bytes, "chunk");
   }
 
   #expect(bytes: number, part: "body" | "chunk"): void {
@@ -194,7 +215,7 @@ export class AnswerReader {
 
   /** Refuses what would make the body too long, before it has arrived. */
   #check(more: number): void {
-    if (this.#size + more <= BODY_LIMIT) return;
+    if (this.#body.length + more <= BODY_LIMIT) return;
     throw new AnswerError(`sent more than the ${BODY_LIMIT} bytes that an answer may have`);
   }
 
@@ -202,8 +223,7 @@ export class AnswerReader {
   #takeBody(bytes: Uint8Array): number {
     const taken = this.#part === "rest" ? bytes.length : Math.min(this.#left, bytes.length);
     this.#check(taken);
-    this.#body.push(bytes.slice(0, taken));
-    this.#size += taken;
+    this.#body.append(bytes.subarray(0, taken));
     if (this.#part !== "rest") {
       this.#left -= taken;
       if (this.#left === 0) this.#part = this.#part === "chunk" ? "chunk end" : "done";
@@ -215,7 +235,7 @@ export class AnswerReader {
     const answer = {
       status: this.#status,
       reason: this.#reason,
-      body: utf8.decode(Buffer.concat(this.#body)),
+      body: utf8.decode(this.#body.bytes),
       isLast: this.#isLast,
     };
     this.#reset();
@@ -228,7 +248,6 @@ export class AnswerReader {
     this.#isLast = false;
     this.#isChunked = false;
     this.#length = null;
-    this.#body = [];
-    this.#size = 0;
+    this.#body.clear();
   }
 }

@@ -132,11 +132,11 @@ export function byteCount(
     const bytes = count(value);
     return Number.isInteger(bytes) && bytes >= min && bytes <= max ? bytes : undefined;
   };
+  const units = [...BINARY_UNITS.keys()];
   const hint = (value: unknown) =>
     typeof value === "string" && /^\d+ ?[A-Za-z]*$/.test(value) && Number.isNaN(count(value))
-      ? `Write bytes as a number without quotes, or end the text with ${
-        [...BINARY_UNITS.keys()].join(", ").replace(/, (?=\w+$)/, " or ")
-      }.`
+      ? "Write bytes as a number without quotes, or end the text with " +
+        `${units.slice(0, -1).join(", ")} or ${units.at(-1)}.`
       : null;
   return scalar(noun, use, accept, hint);
 }

@@ -127,8 +127,12 @@ const SHOULD_BE: Readonly<Record<TlsProblem["key"], string>> = {
 
 /** The key of a file, which may hold its certificate too. */
 function parseKey(pem: string): KeyObject {
-  const label = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----[^]*?-----END \1-----/;
-  return createPrivateKey(label.exec(pem)?.[0] ?? pem);
+  for (const { 1: label, index } of pem.matchAll(/-----BEGIN ([A-Z ]*PRIVATE KEY)-----/g)) {
+    const end = `-----END ${label}-----`;
+    const at = pem.indexOf(end, index);
+    if (at >= 0) return createPrivateKey(pem.slice(index, at + end.length));
+  }
+  return createPrivateKey(pem);
 }
 
 /**

@@ -19,7 +19,7 @@ const LAST_WORDS = 10;
 const LAST_WORDS_WIDTH = 300;
 
 /** What V8 prints around the line that says why it gives up, and empty lines. */
-const NOISE = /^(\s*|#|<--- .* --->|\[\d+:0x.*|=+ .* =+|\s+\S+\(\+0x.*)$/;
+const NOISE = /^(?:\s*|#|<--- .* --->|=+ .* =+)$|^\[\d+:0x|^\s+\S+\(\+0x/;
 
 /** What starting a service came to. */
 export type Start = Extract<Report, { type: "listening" | "failed" }>;

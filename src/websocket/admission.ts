@@ -9,7 +9,7 @@ import { isIPv6 } from "node:net";
 import { drawKey, KeyedHash } from "../keyed_hash.ts";
 import { type Entry, KeyedMap } from "../keyed_map.ts";
 import { canonicalAddress } from "../config/network.ts";
-import { clientAddress } from "./forwarded.ts";
+import { clientAddress } from "../net/forwarded.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
 
 /** Why a request does not become a WebSocket. */

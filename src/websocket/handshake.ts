@@ -7,6 +7,9 @@
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import { decodeHead, FIELD_LIMIT, type Fields, isToken, parseFields } from "../net/fields.ts";
+import { GrowingBuffer } from "../net/growing_buffer.ts";
+import { flatCopy } from "../text.ts";
 import type { PlainAnswer } from "./socket.ts";
 
 /** Bytes that a request's head may have; a longer one is answered with 431. */
@@ -19,10 +22,13 @@ export type Handshake =
     readonly type: "accepted";
     /** The path of the request as it was sent, without the query. */
     readonly path: string;
-    /** A header's value by its name in lower case; several are joined by commas, as HTTP has it. */
+    /**
+     * A header's value by its name in lower case; several are joined by commas, as HTTP has it. The function
+     * keeps the whole head alive, a value does not.
+     */
     readonly header: (name: string) => string | null;
     readonly response: string;
-    /** What has come behind the head. */
+    /** A copy of the bytes that have come behind the head. */
     readonly rest: Uint8Array;
   }
   /** It does not: `response` is sent and the connection closed. */
@@ -33,46 +39,76 @@ export type Handshake =
     readonly fault: string | null;
   };
 
-const NOTHING = new Uint8Array(0);
-
-/** Reads the head of one connection's request. */
+/** Reads the head of one connection's request. Each byte costs the same, whatever the chunks. */
 export class HandshakeReader {
   readonly #otherwise: PlainAnswer;
-  #head: Uint8Array = NOTHING;
+  readonly #head = new GrowingBuffer(HEAD_LIMIT);
+  #isEmpty = true;
 
   /** @param otherwise The answer to a request that does not ask for a WebSocket. */
   constructor(otherwise: PlainAnswer) {
     this.#otherwise = otherwise;
   }
 
-  /** Whether nothing has come yet. */
+  /** Tells whether nothing has come yet. */
   get isEmpty(): boolean {
-    return this.#head.length === 0;
+    return this.#isEmpty;
   }
 
-  /** Bytes of memory that it holds. */
+  /** Bytes of memory that it holds for the head that is not whole yet. */
   get heldBytes(): number {
-    return this.#head.length;
+    return this.#head.heldBytes;
   }
 
-  /** Takes what the network has brought. `null` until the head is whole. */
+  /**
+   * Takes a chunk that the network has brought, of which it keeps nothing alive. Nothing is read after the
+   * result.
+   *
+   * @returns `null` until the head is whole.
+   */
   read(chunk: Uint8Array): Handshake | null {
     const seen = this.#head.length;
-    const bytes = Buffer.concat([this.#head, chunk]);
-    const end = bytes.indexOf("\r\n\r\n", Math.max(0, seen - 3));
-    const length = end < 0 ? bytes.length : end;
-    // Looked at before all has come: a TLS hello on a plain port, say, has no end to wait for.
-    const fresh = bytes.toString("latin1", seen, Math.min(length, HEAD_LIMIT));
-    if (/[^\t\r\n\x20-\x7e\x80-\xff]/.test(fresh)) {
+    this.#isEmpty &&= chunk.length === 0;
+    // A head ends within the limit, or is too long.
+    this.#head.append(chunk.subarray(0, HEAD_LIMIT - seen));
+    const end = endOf(this.#head.bytes, seen);
+    if (end === null && this.#head.length < HEAD_LIMIT) return null;
+    const head = typeof end === "number"
+      ? decodeHead(this.#head.bytes.subarray(0, end - HEAD_END))
+      : "";
+    this.#head.clear();
+    if (end === null) return refuse(431, `Its head is longer than ${HEAD_LIMIT} bytes`);
+    if (end === "control") {
       return refuse(400, "It is no HTTP request: its head has control characters");
     }
-    if (end < 0 ? length >= HEAD_LIMIT : length > HEAD_LIMIT - 4) {
-      return refuse(431, `Its head is longer than ${HEAD_LIMIT} bytes`);
-    }
-    this.#head = bytes;
-    if (end < 0) return null;
-    return answer(bytes.toString("latin1", 0, end), bytes.subarray(end + 4), this.#otherwise);
+    // A copy: a part of the chunk would keep the network's whole buffer alive.
+    return answer(head, new Uint8Array(chunk.subarray(end - seen)), this.#otherwise);
   }
+}
+
+/** Bytes of the empty line that ends a head, and of the end of the line before it. */
+const HEAD_END = 4;
+
+const TAB = 0x09;
+const CR = 0x0d;
+const LF = 0x0a;
+
+/**
+ * Looks through the bytes of a head from `seen` on.
+ *
+ * @returns The place behind the head's end, `null` if it has not come. Or that a control character stands
+ * before it: a TLS hello on a plain port, say, has no end to wait for.
+ */
+function endOf(bytes: Uint8Array, seen: number): number | "control" | null {
+  for (let at = seen; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte >= 0x20 && byte !== 0x7f) continue;
+    if (byte === LF && bytes[at - 1] === CR && bytes[at - 2] === LF && bytes[at - 3] === CR) {
+      return at + 1;
+    }
+    if (byte !== TAB && byte !== LF && byte !== CR) return "control";
+  }
+  return null;
 }
 
 /** The answer to a head that took too long. */
@@ -89,14 +125,18 @@ interface Request {
   readonly method: string;
   readonly path: string;
   readonly version: "1.0" | "1.1";
-  /** Values by name in lower case; those of a name that came more than once are all here. */
-  readonly headers: ReadonlyMap<string, readonly string[]>;
+  readonly fields: Fields;
 }
 
 function answer(head: string, rest: Uint8Array, otherwise: PlainAnswer): Handshake {
-  const request = parseHead(head);
-  if (typeof request === "string") return refuse(400, request);
-  if (!tokens(request, "upgrade").includes("websocket")) {
+  const lineEnd = head.indexOf("\r\n");
+  const line = parseRequestLine(lineEnd < 0 ? head : head.slice(0, lineEnd));
+  if (line === null) return refuse(400, "Its request line is malformed");
+  const fields = parseFields(lineEnd < 0 ? "" : head.slice(lineEnd + 2));
+  if (fields === "malformed") return refuse(400, "A line of its head is malformed");
+  if (fields === "too many") return refuse(431, `Its head has more than ${FIELD_LIMIT} fields`);
+  const request = { ...line, fields };
+  if (!fields.tokens("upgrade").includes("websocket")) {
     const { status, body } = otherwise;
     return {
       type: "answered",
@@ -106,87 +146,89 @@ function answer(head: string, rest: Uint8Array, otherwise: PlainAnswer): Handsha
   }
   const fault = faultOf(request);
   if (fault !== null) return refuse(400, fault);
-  const version = request.headers.get("sec-websocket-version") ?? [];
-  if (version.join() !== "13") {
+  if (fields.value("sec-websocket-version") !== "13") {
     return refuse(426, "Its WebSocket version is not 13", {
       "Upgrade": "websocket",
       "Sec-WebSocket-Version": "13",
     });
   }
-  const [key = ""] = request.headers.get("sec-websocket-key") ?? [];
   const response = "HTTP/1.1 101 Switching Protocols\r\n" +
     "Upgrade: websocket\r\nConnection: Upgrade\r\n" +
-    `Sec-WebSocket-Accept: ${acceptKey(key)}\r\n\r\n`;
-  const header = (name: string) => request.headers.get(name)?.join(", ") ?? null;
+    `Sec-WebSocket-Accept: ${acceptKey(fields.value("sec-websocket-key") ?? "")}\r\n\r\n`;
+  const header = (name: string) => {
+    const value = fields.value(name);
+    return value === null ? null : flatCopy(value);
+  };
   return { type: "accepted", path: request.path, header, response, rest };
 }
 
 /** What a request that asks for a WebSocket has wrong (RFC 6455, section 4.2.1), but its version. */
-function faultOf({ method, version, headers }: Request): string | null {
+function faultOf({ method, version, fields }: Request): string | null {
   if (method !== "GET") return `Its method is ${method}, not GET`;
   if (version !== "1.1") return "It speaks HTTP/1.0";
-  if (headers.get("host")?.length !== 1) return "It does not have one Host header";
-  if (!tokens({ headers }, "connection").includes("upgrade")) {
+  if (fields.values("host").length !== 1) return "It does not have one Host header";
+  if (!fields.tokens("connection").includes("upgrade")) {
     return "Its Connection header does not say Upgrade";
   }
-  const keys = headers.get("sec-websocket-key") ?? [];
-  if (keys.length !== 1 || !isKey(keys[0] ?? "")) {
+  if (!isKey(fields.value("sec-websocket-key") ?? "")) {
     return "It does not have one key of 16 bytes";
   }
   // What follows the head is the WebSocket's. A body would be taken for it.
-  if (
-    headers.has("transfer-encoding") ||
-    (headers.get("content-length") ?? ["0"]).join() !== "0"
-  ) {
+  if (fields.has("transfer-encoding") || (fields.value("content-length") ?? "0") !== "0") {
     return "It has a body";
   }
   return null;
 }
 
-/** The head without its last line's end. A text says what is malformed. */
-function parseHead(head: string): Request | string {
-  const [first = "", ...lines] = head.split("\r\n");
-  const request = /^([!#$%&'*+.^_`|~\w-]+) ([\x21-\x7e\x80-\xff]+) HTTP\/(1\.[01])$/.exec(first);
-  if (request === null) return "Its request line is malformed";
-  const [, method = "", target = "", version] = request;
-  const headers = new Map<string, string[]>();
-  for (const line of lines) {
-    // Neither a space before the colon nor a folded line (RFC 9112, sections 5.1 and 5.2).
-    const colon = line.indexOf(":");
-    const name = line.slice(0, Math.max(colon, 0));
-    if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name) || /[\r\n]/.test(line)) {
-      return "A line of its head is malformed";
-    }
-    const value = trimmed(line.slice(colon + 1));
-    const key = name.toLowerCase();
-    const values = headers.get(key);
-    if (values) values.push(value);
-    else headers.set(key, [value]);
-  }
-  return { method, path: pathOf(target), version: version === "1.0" ? "1.0" : "1.1", headers };
+/** Reads a request line (RFC 9112, section 3); `null` for a malformed one. */
+function parseRequestLine(line: string): Omit<Request, "fields"> | null {
+  const first = line.indexOf(" ");
+  const second = line.indexOf(" ", first + 1);
+  if (first < 0 || second < 0) return null;
+  const method = line.slice(0, first);
+  const target = line.slice(first + 1, second);
+  const protocol = line.slice(second + 1);
+  const version = protocol === "HTTP/1.1" ? "1.1" : protocol === "HTTP/1.0" ? "1.0" : null;
+  if (version === null || !isToken(method) || !isTarget(target)) return null;
+  return { method, path: pathOf(target), version };
 }
 
-/** A header's value without the spaces and tabs around it. Linear, as a regular expression is not. */
-function trimmed(value: string): string {
-  let start = 0;
-  let end = value.length;
-  while (start < end && " \t".includes(value.charAt(start))) start++;
-  while (end > start && " \t".includes(value.charAt(end - 1))) end--;
-  return value.slice(start, end);
+/** Tells whether a request's target has no blank or line break. The head has no other control character. */
+function isTarget(target: string): boolean {
+  for (let at = 0; at < target.length; at++) {
+    if (target.charCodeAt(at) <= 0x20) return false;
+  }
+  return target !== "";
 }
 
 /**
- * The path of a request's target or URL as the client sent it. `URL` would resolve `..` and escape
- * characters, and throws on what a hostile client sends.
+ * The path of a request's target or URL as the client sent it, as a copy that keeps neither alive. `URL` would
+ * resolve `..` and escape characters, and throws on what a hostile client sends.
  */
 export function pathOf(target: string): string {
-  return /^(?:[a-z][a-z\d+.-]*:\/\/[^/?#]*)?([^?#]*)/i.exec(target)?.[1] ?? "";
+  const scheme = schemeLength(target);
+  // An authority ends where a path begins.
+  const start = scheme === 0 ? 0 : endBefore(target, scheme, "/?#");
+  return flatCopy(target.slice(start, endBefore(target, start, "?#")));
 }
 
-/** The members of a header that is a list, in lower case. */
-function tokens({ headers }: Pick<Request, "headers">, name: string): string[] {
-  const values = headers.get(name) ?? [];
-  return values.flatMap((value) => value.split(",")).map((token) => token.trim().toLowerCase());
+/** The length of the scheme of a URL with its `://`; 0 if there is none (RFC 3986, section 3.1). */
+function schemeLength(target: string): number {
+  const colon = target.indexOf(":");
+  if (colon < 1 || !target.startsWith("://", colon)) return 0;
+  for (let at = 0; at < colon; at++) {
+    const code = target.charCodeAt(at) | 0x20;
+    const isLetter = code >= 0x61 && code <= 0x7a;
+    if (!isLetter && (at === 0 || !"0123456789+-.".includes(target.charAt(at)))) return 0;
+  }
+  return colon + 3;
+}
+
+/** The place of the first of some characters from `start` on; the length of the text if there is none. */
+function endBefore(text: string, start: number, characters: string): number {
+  let at = start;
+  while (at < text.length && !characters.includes(text.charAt(at))) at++;
+  return at;
 }
 
 /** Whether a `Sec-WebSocket-Key` holds 16 bytes (RFC 6455, section 4.1). */

@@ -1,7 +1,10 @@
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
+import { decodeHead } from "../../src/net/fields.ts";
 import { HandshakeReader, pathOf, refused, timedOut } from "../../src/websocket/handshake.ts";
 import type { PlainAnswer } from "../../src/websocket/socket.ts";
 import { assert, assertEquals, assertMatch, assertNotMatch } from "../assert.ts";
+import { heldBytes } from "../held.ts";
 import { bytewise, concat, cut, handshake, hex, latin1, type Shake, utf8 } from "./bytes.ts";
 
 for (
@@ -50,6 +53,13 @@ function request(changes: Headers = {}, line = "GET /~acme/ HTTP/1.1"): Uint8Arr
   );
   return latin1(`${line}\r\n${headers.join("")}\r\n`);
 }
+
+/** A good request of 8 KiB with a path, an origin and an address that are long enough to be parts of it. */
+const keptHead = request({
+  "Origin": "https://phorge.example.com",
+  "X-Forwarded-For": "203.0.113.100",
+  "Cookie": "x".repeat(7800),
+}, "GET /~acme/notifications/ HTTP/1.1");
 
 /** A good request whose head has exactly `size` bytes. */
 function sized(size: number): Uint8Array {
@@ -388,6 +398,21 @@ table([
   ],
 ]);
 
+/** A good request with headers added up to a number of them. */
+function crowded(count: number): Uint8Array {
+  const names = Array.from({ length: count - 5 }, (_, index) => `X-${index}`);
+  return request(Object.fromEntries(names.map((name) => [name, "x"])));
+}
+
+table([
+  ["a head of 200 fields is accepted", crowded(200), accepted("/~acme/")],
+  [
+    "a head of 201 fields has too many",
+    crowded(201),
+    answered("431 Request Header Fields Too Large", "Its head has more than 200 fields"),
+  ],
+]);
+
 /** The response to a head in one chunk. */
 function responseTo(head: Uint8Array, otherwise: PlainAnswer): string {
   return new HandshakeReader(otherwise).read(head)?.response ?? "";
@@ -446,6 +471,55 @@ Deno.test("a reader is empty until something has come", () => {
   assertEquals(reader.isEmpty, true);
   reader.read(utf8("G"));
   assertEquals(reader.isEmpty, false);
+});
+
+Deno.test("a reader tells what it holds: at most 8 KiB, and nothing once it has an answer", () => {
+  const head = sized(8192);
+  const reader = new HandshakeReader({ status: 501, body: "" });
+  assertEquals(reader.heldBytes, 0);
+  for (const [index, byte] of [...head].slice(0, -1).entries()) {
+    assertEquals(reader.read(Uint8Array.of(byte)), null);
+    assert(reader.heldBytes >= index + 1 && reader.heldBytes <= Math.min(8192, 2 * (index + 1)));
+  }
+  assertEquals(reader.read(head.slice(-1))?.type, "accepted");
+  assertEquals(reader.heldBytes, 0);
+  for (const wrong of [latin1("\0"), latin1("x".repeat(9000))]) {
+    const reader = new HandshakeReader({ status: 501, body: "" });
+    assertEquals(reader.read(wrong)?.type, "answered");
+    assertEquals([reader.heldBytes, reader.isEmpty], [0, false]);
+  }
+});
+
+Deno.test("the bytes behind a head are a copy, whatever kind of bytes the chunk is", () => {
+  const bytes = concat(request(), latin1("rest"));
+  for (const chunk of [bytes.slice(), Buffer.from(bytes)]) {
+    const shake = new HandshakeReader({ status: 501, body: "" }).read(chunk);
+    chunk.fill(0);
+    assert(shake?.type === "accepted");
+    assertEquals([shake.rest.buffer.byteLength, ...shake.rest], [4, ...latin1("rest")]);
+  }
+});
+
+Deno.test("a path, a header, an address and the rest keep neither the head nor the chunk alive", async () => {
+  const module = (path: string) => JSON.stringify(import.meta.resolve(`../../src/${path}`));
+  const held = await heldBytes(`
+    import { Buffer } from "node:buffer";
+    import { HandshakeReader } from ${module("websocket/handshake.ts")};
+    import { clientAddress } from ${module("net/forwarded.ts")};
+    import { Networks } from ${module("config/network.ts")};
+    const proxies = new Networks(["127.0.0.1"]);
+    const head = ${JSON.stringify(decodeHead(keptHead))};
+    export const make = (index) => {
+      const chunk = Buffer.alloc(65_536);
+      chunk.write(head, "latin1");
+      const reader = new HandshakeReader({ status: 501, body: "" });
+      const shake = reader.read(chunk.subarray(0, head.length + 30));
+      const origin = shake.header("origin");
+      const address = clientAddress("127.0.0.1", shake.header, proxies);
+      return [reader, shake.path, origin, address, shake.rest];
+    };
+  `);
+  assert(held < 2500, `a handshake keeps ${held} bytes`);
 });
 
 const places = fc.array(fc.nat(), { maxLength: 12 });

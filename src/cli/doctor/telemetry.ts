@@ -9,6 +9,7 @@ import type { Program } from "../../config/program.ts";
 import { ask } from "../../reach/ask.ts";
 import { ReachError } from "../../reach/dial.ts";
 import type { Place } from "../../reach/place.ts";
+import { withoutEnd } from "../../text.ts";
 import type { Findings } from "./findings.ts";
 
 const STEP = "telemetry";
@@ -41,7 +42,7 @@ export async function examineTelemetry(
     return findings.skip(STEP, "A compiled executable may not ask the collector.");
   }
   const place: Place = {
-    url: new URL(`${collector.replace(/\/+$/, "")}/v1/metrics`),
+    url: new URL(`${withoutEnd(collector, "/")}/v1/metrics`),
     trust: { by: "authorities", more: [], named: "OTEL_EXPORTER_OTLP_CERTIFICATE" },
   };
   try {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { canonicalAddress, Networks } from "../../src/config/network.ts";
-import { clientAddress } from "../../src/websocket/forwarded.ts";
+import { clientAddress } from "../../src/net/forwarded.ts";
 import { assert, assertEquals } from "../assert.ts";
 
 /** This host's proxy, a network of them, and one by IPv6. */

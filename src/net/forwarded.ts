@@ -5,9 +5,14 @@
  */
 
 import { canonicalAddress, type Networks } from "../config/network.ts";
+import { flatCopy } from "../text.ts";
+import { lastParts, parseParameter } from "./fields.ts";
 
 /** Addresses that are looked at, from the last on; a header has room for more. */
 const HOPS = 32;
+
+/** Characters that an address may have, with brackets, zone and port; a longer text is none. */
+const NODE_LENGTH = 256;
 
 /**
  * The address of the client of a connection. Each proxy adds the address that it was connected from, so the
@@ -33,7 +38,8 @@ export function clientAddress(
     chainOf(header("forwarded"), forParameter),
   ].filter((chain) => chain.length > 0).map((chain) => lastForeign(nearest, chain, proxies));
   const [first = nearest, second = first] = found;
-  return first === second ? first : nearest;
+  // The address outlives the request, of whose head it may be a part.
+  return first === second ? flatCopy(first) : nearest;
 }
 
 /** The last address that is no proxy; where one cannot be read, the proxy that wrote it. */
@@ -57,45 +63,38 @@ function chainOf(
   address: (element: string) => string,
 ): (string | null)[] {
   if (value === null) return [];
-  return parted(value, ",").slice(-HOPS).map((element) => parseNode(address(element.trim())));
-}
-
-/**
- * The parts of a header between separators, but for separators in quotes. Which quotes belong together is
- * found from the end on, where the nearest proxy has written: a quote that a client leaves open cannot
- * hide what follows it, nor can one that a proxy passes on in another parameter add an address.
- */
-function parted(value: string, separator: "," | ";"): string[] {
-  const parts: string[] = [];
-  let end = value.length;
-  let isQuoted = false;
-  for (let index = end - 1; index >= 0; index--) {
-    if (value[index] === '"' && !isEscaped(value, index)) isQuoted = !isQuoted;
-    if (value[index] !== separator || isQuoted) continue;
-    parts.push(value.slice(index + 1, end));
-    end = index;
-  }
-  return [...parts, value.slice(0, end)].reverse();
-}
-
-/** Whether a backslash that counts stands before a character. */
-function isEscaped(value: string, index: number): boolean {
-  let first = index;
-  while (value[first - 1] === "\\") first--;
-  return (index - first) % 2 === 1;
+  return lastParts(value, ",", HOPS).map((element) => parseNode(address(element)));
 }
 
 /** The `for` of an element of `Forwarded`; `""` when there is none, or more than one. */
 function forParameter(element: string): string {
-  const found = parted(element, ";").flatMap((pair) => {
-    const [, quoted, token] = /^\s*for\s*=\s*(?:"([^"\\]*)"|([^\s"]*))\s*$/i.exec(pair) ?? [];
-    return quoted ?? token ?? [];
-  });
-  return found.length === 1 ? found.join() : "";
+  let found: string | null = null;
+  for (const part of lastParts(element, ";", Infinity)) {
+    const parameter = parseParameter(part);
+    if (parameter?.name !== "for") continue;
+    if (found !== null) return "";
+    found = parameter.value;
+  }
+  return found ?? "";
 }
 
 /** An address with or without its port, an IPv6 one in brackets or not. */
 function parseNode(node: string): string | null {
-  const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([\d.]+))(?::\w+)?$/.exec(node) ?? [];
-  return canonicalAddress(bracketed ?? plain ?? node);
+  if (node.length > NODE_LENGTH) return null;
+  if (node.startsWith("[")) {
+    const bracket = node.indexOf("]");
+    return bracket > 0 && isPort(node.slice(bracket + 1))
+      ? canonicalAddress(node.slice(1, bracket))
+      : null;
+  }
+  const colon = node.indexOf(":");
+  // An IPv6 address has more than one colon.
+  const hasPort = colon >= 0 && colon === node.lastIndexOf(":");
+  if (!hasPort) return canonicalAddress(node);
+  return isPort(node.slice(colon)) ? canonicalAddress(node.slice(0, colon)) : null;
+}
+
+/** Tells whether a text is `""` or a port with its colon, which may be obfuscated (RFC 7239, section 6). */
+function isPort(text: string): boolean {
+  return text === "" || /^:\w{1,64}$/.test(text);
 }
