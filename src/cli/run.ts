@@ -93,7 +93,7 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
   }
   try {
     openLog(options(config));
-    logUnexpectedErrors(log);
+    logUnexpectedErrors();
     keep(pidfile, config.pidfile, overseer, log);
     return await overseer.run() ? EXIT.done : EXIT.failed;
   } finally {

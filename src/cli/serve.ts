@@ -206,7 +206,7 @@ async function runService(
     complain(error.message);
     return fail([error.message]);
   }
-  logUnexpectedErrors(log);
+  logUnexpectedErrors();
   log.info(`Aphlict ${VERSION} starts with {path} (pid {pid}).`, {
     path: config.path,
     pid: Deno.pid,

@@ -410,7 +410,7 @@ Deno.test("a stop comes before reloads that were asked for earlier", async () =>
   Deno.kill(overseer, "SIGTERM");
   await daemon.until(() => daemon.members().length === 0);
   assertEquals(daemon.log.match(/The service is restarted\./g)?.length, 1);
-  assertEquals(daemon.log.includes("Unexpected error"), false);
+  assertEquals(daemon.log.includes("Internal error"), false);
   for (const browser of [first, second]) assertEquals((await browser?.closed)?.code, 1001);
 });
 
