@@ -37,6 +37,11 @@ export function familiesOf(snapshot: Snapshot): Family[] {
       "How often the overseer has started the service again.",
       snapshot.restarts === null ? [] : [[{}, snapshot.restarts]],
     ),
+    counter(
+      "aphlict_internal_errors_total",
+      "Internal errors: defects of Aphlict, each logged with its stack.",
+      [[{}, snapshot.internalErrors]],
+    ),
     gauge("aphlict_ready", "1 when all servers are bound and the service is not stopping.", [
       [{}, Number(snapshot.ready)],
     ]),

@@ -140,6 +140,7 @@ export class Office implements DeskOptions {
       at: 1_800_000_000_000,
       uptimeMs: 60_000,
       restarts: null,
+      internalErrors: 0,
       ready: this.ready,
       servers: [clientSnapshot(this.hub), adminSnapshot(this)],
       hub: this.hub.overview(),
