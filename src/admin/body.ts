@@ -40,6 +40,11 @@ export class BodyTooSlow extends Error {
   override readonly name = "BodyTooSlow";
 }
 
+/** The connection has ended before the body; `cause` says how. */
+export class BodyBroken extends Error {
+  override readonly name = "BodyBroken";
+}
+
 // A byte order mark is kept, so that JSON behind one is refused, as the original refuses it. Bytes
 // that are no UTF-8 become U+FFFD, as in the original.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -67,7 +72,7 @@ export class Intake {
    * @throws {BodyTooLong} If it is longer than `limit`.
    * @throws {NoRoom} If all that are being received are too much together.
    * @throws {BodyTooSlow} If it does not arrive in time.
-   * @throws {Error} If the connection breaks before its end.
+   * @throws {BodyBroken} If the connection breaks before its end.
    */
   async read(request: Request, limit: number): Promise<Body> {
     const announced = request.headers.get("content-length");
@@ -102,8 +107,12 @@ async function inOneGo(
   take: (bytes: number) => void,
 ): Promise<Uint8Array> {
   take(bytes);
-  // The runtime reads exactly as many as were announced.
-  return new Uint8Array(await request.arrayBuffer());
+  try {
+    // The runtime reads exactly as many as were announced.
+    return new Uint8Array(await request.arrayBuffer());
+  } catch (cause) {
+    throw broken(cause);
+  }
 }
 
 async function inPieces(
@@ -111,9 +120,23 @@ async function inPieces(
   take: (bytes: number) => void,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of piecesOf(request)) {
     take(chunk.byteLength);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** Yields the pieces of a body. An error of who takes them does not become one of the connection. */
+async function* piecesOf({ body }: Request): AsyncGenerator<Uint8Array> {
+  if (body === null) return;
+  try {
+    yield* body;
+  } catch (cause) {
+    throw broken(cause);
+  }
+}
+
+function broken(cause: unknown): BodyBroken {
+  return new BodyBroken("The body did not arrive whole", { cause });
 }

@@ -11,10 +11,11 @@ import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import { DEFAULT_INSTANCE, type Hub, type Publication } from "../hub/hub.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import type { Allowances } from "../log/allowance.ts";
+import { attempt, fault } from "../log/fault.ts";
 import { logger } from "../log/log.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 import { Tally } from "../metrics/tally.ts";
-import { BodyTooLong, BodyTooSlow, Intake, NoRoom } from "./body.ts";
+import { BodyBroken, BodyTooLong, BodyTooSlow, Intake, NoRoom } from "./body.ts";
 import type { Console, View } from "./console.ts";
 import { type Denial, denyAddress, denyToken, type Gate } from "./gate.ts";
 import { exposition } from "./metrics.ts";
@@ -26,6 +27,9 @@ export const INSTANCE_LIMIT = 256;
 
 const STOPPING = "The server stops";
 const RENEWING = "The server changes its certificate: send the message again";
+
+/** Closes the connection after an error: where a peer's `Content-Length` was wrong, what follows is no request. */
+const CLOSE = { connection: "close" } as const;
 
 /** Made once, as a receipt is what this server writes most. */
 const RECEIPT = { headers: { "content-type": "application/json" } } as const;
@@ -120,6 +124,14 @@ export class Desk {
 
   /** Answers one request. */
   async answer(request: Request, remote: Remote, port: Port): Promise<Response> {
+    try {
+      return await this.#route(request, remote, port);
+    } catch (error) {
+      return answerFault(error);
+    }
+  }
+
+  async #route(request: Request, remote: Remote, port: Port): Promise<Response> {
     const { gate } = this.#options.rules();
     const denial = denyAddress(gate, remote.host);
     if (denial !== null) return this.#deny(denial, remote);
@@ -218,7 +230,7 @@ export class Desk {
       // Some listeners have been told to go, or are about to be.
       if (port.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
       counters.bytesIn += body.bytes;
-      const message = parseMessage(JSON.parse(body.text));
+      const message = parseMessage(parseJson(body.text));
       const tracing = log.isEnabledFor("trace");
       if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
       const from = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
@@ -228,8 +240,11 @@ export class Desk {
       if (
         outcome === "published" ||
         (outcome === "touched" && request.headers.has(HANDOVER_HEADER))
-      ) relay.relay(instance, publication);
-      console.note(instance, message, publication);
+      ) attempt("passing a message on to the peers", () => relay.relay(instance, publication));
+      // The message is published: a repost would be a duplicate, whatever else fails here.
+      attempt("noting a message for the live page", () => {
+        console.note(instance, message, publication);
+      });
       counters.publishing.observe((performance.now() - began) / 1000);
       return new Response(`{"fingerprint":"${hub.fingerprint}"}`, RECEIPT);
     } catch (error) {
@@ -244,18 +259,17 @@ export class Desk {
       if (error instanceof BodyTooSlow) {
         return this.#refuse("slow", 408, "The body did not arrive in time", remote);
       }
-      if (error instanceof SyntaxError) {
+      if (error instanceof NotJson) {
         const { message: detail } = error;
         return this.#refuse("invalid", 400, "The body is not JSON", remote, { detail });
       }
       if (error instanceof InvalidMessage) {
         return this.#refuse("invalid", 400, error.message, remote);
       }
+      if (!(error instanceof BodyBroken)) throw error;
       if (port.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
       if (port.isReleased) return this.#refuse("stopping", 503, RENEWING, remote);
-      return this.#refuse("broken", 400, "The body did not arrive whole", remote, {
-        detail: error,
-      });
+      return this.#refuse("broken", 400, error.message, remote, { detail: error.cause });
     } finally {
       counters.requests--;
     }
@@ -274,10 +288,7 @@ export class Desk {
     return this.#refuse(kind, status, error, remote, { headers });
   }
 
-  /**
-   * An error as small JSON. The connection is closed after it: where a peer's `Content-Length` was
-   * wrong, what follows in it is no request.
-   */
+  /** An error as small JSON. */
   #refuse(
     kind: AdminRefusal,
     status: number,
@@ -296,7 +307,28 @@ export class Desk {
       if (detail === undefined) log.info(`${text}.`, values);
       else log.info(`${text}: {detail}`, { ...values, detail });
     }
-    return Response.json({ error }, { status, headers: { connection: "close", ...headers } });
+    return Response.json({ error }, { status, headers: { ...CLOSE, ...headers } });
+  }
+}
+
+/** Answers a request that met an internal error, and logs and counts that. */
+export function answerFault(error: unknown): Response {
+  fault("answering a request", error);
+  return Response.json({ error: "Internal error" }, { status: 500, headers: CLOSE });
+}
+
+/** A text is not JSON; the message says where. */
+class NotJson extends Error {
+  override readonly name = "NotJson";
+}
+
+/** @throws {NotJson} */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new NotJson(error.message);
+    throw error;
   }
 }
 

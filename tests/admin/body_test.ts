@@ -1,4 +1,5 @@
-import { BodyTooLong, BodyTooSlow, Intake, NoRoom } from "../../src/admin/body.ts";
+import { Buffer } from "node:buffer";
+import { BodyBroken, BodyTooLong, BodyTooSlow, Intake, NoRoom } from "../../src/admin/body.ts";
 import { assertEquals, assertRejects } from "../assert.ts";
 
 /** A request whose body comes in these pieces. */
@@ -85,4 +86,30 @@ Deno.test("a body that does not arrive in time is given up, and leaves its room"
     );
   }
   gate.resolve();
+});
+
+for (
+  const [what, headers] of [["in pieces", {}], ["in one go", { "content-length": "9" }]] as const
+) {
+  Deno.test(`a body that breaks off is told from an error of the program, read ${what}`, async () => {
+    const body = ReadableStream.from(async function* () {
+      yield new Uint8Array(4);
+      throw new TypeError("connection reset");
+    }());
+    const broken = new Request("http://127.0.0.1/", { method: "POST", body, headers });
+    const error = await assertRejects(() => new Intake().read(broken, 1000), BodyBroken);
+    assertEquals((error.cause as Error).message, "connection reset");
+  });
+}
+
+Deno.test("an error of the program while a body is read is not taken for one of the connection", async () => {
+  const { concat } = Buffer;
+  Buffer.concat = () => {
+    throw new RangeError("a mistake");
+  };
+  try {
+    await assertRejects(() => new Intake().read(request(new Uint8Array(4)), 1000), RangeError);
+  } finally {
+    Buffer.concat = concat;
+  }
 });
