@@ -37,7 +37,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "server.ts",
     "version.ts",
   ]],
-  ["telemetry.ts", ["metrics", "admin"]],
+  ["telemetry.ts", ["log", "metrics", "admin"]],
   ["service.ts", [
     "config",
     "hub",
