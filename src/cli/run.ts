@@ -6,6 +6,7 @@
 
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
+import { fault } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
 import {
   CLOSE_DEADLINE_MS,
@@ -71,6 +72,7 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
     detached,
     openFiles: invocation.options.get(OPEN_FILES_OPTION.name) ?? null,
     log,
+    fault,
     show: showTrouble,
     announce,
     adopted(next) {
@@ -118,7 +120,8 @@ function keep(
       if (found !== "lost") overseer.remember();
       told = "";
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
+      if (!(error instanceof PidfileError)) return fault("looking after the pidfile", error);
+      const problem = error.message;
       if (problem !== told) log.error("{problem}", { problem: new Whole(problem) });
       told = problem;
     }
