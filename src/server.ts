@@ -8,6 +8,7 @@
 import { formatAddress, type ServerConfig, type ServerType, urlOf } from "./config/config.ts";
 import type { TlsMaterial } from "./config/tls.ts";
 import { Whole } from "./log/format.ts";
+import { fault } from "./log/fault.ts";
 import { logger } from "./log/log.ts";
 import type { SocketServer, SocketServerOptions } from "./websocket/socket.ts";
 
@@ -86,6 +87,8 @@ export class Server {
     try {
       server = await front.listen(address);
     } catch (error) {
+      // The system and the runtime say of an address or of a certificate what these never are.
+      if (isDefect(error)) throw error;
       throw new StartError(explainBindError(config, index, error));
     }
     // Where it was renewed meanwhile.
@@ -166,8 +169,9 @@ export class Server {
     try {
       await this.bind();
     } catch (error) {
-      if (!(error instanceof StartError)) throw error;
-      log.error("{problem}", { problem: new Whole(error.message) });
+      if (error instanceof StartError) {
+        log.error("{problem}", { problem: new Whole(error.message) });
+      } else fault("binding a server again", error);
       await this.#bindAgain();
     }
   }
@@ -181,12 +185,20 @@ export class Server {
       try {
         return await this.bind();
       } catch (error) {
-        if (!(error instanceof StartError)) throw error;
-        if (error.message !== told) log.error("{problem}", { problem: new Whole(error.message) });
-        told = error.message;
+        if (!(error instanceof StartError)) fault("binding a server again", error);
+        else if (error.message !== told) {
+          log.error("{problem}", { problem: new Whole(error.message) });
+          told = error.message;
+        }
       }
     }
   }
+}
+
+/** Whether an error is one that only a mistake in the program brings about. */
+function isDefect(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError ||
+    error instanceof ReferenceError;
 }
 
 /** Resolves after `ms`, or at once when `stop` is aborted. */

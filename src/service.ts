@@ -17,6 +17,7 @@ import { hostMemory, memoryBudget } from "./config/memory.ts";
 import { generateFingerprint } from "./hub/fingerprint.ts";
 import { Hub } from "./hub/hub.ts";
 import { Allowances } from "./log/allowance.ts";
+import { fault } from "./log/fault.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
 import { LagMeter } from "./metrics/lag.ts";
@@ -107,6 +108,7 @@ export async function startService(
     fingerprint: generateFingerprint(),
     now: () => performance.now(),
     budget,
+    onFault: (error) => fault("delivering a message", error),
   });
   const stopping = new AbortController();
   const cluster = new Cluster(config.cluster, hub);

@@ -16,6 +16,7 @@ import type { Config } from "./config/config.ts";
 import { connectionsIn } from "./config/open_files.ts";
 import { serviceFlags, shellQuote } from "./config/permissions.ts";
 import type { Hub } from "./hub/hub.ts";
+import { faultCount } from "./log/fault.ts";
 import { missingLines } from "./log/missing.ts";
 import type { LagMeter } from "./metrics/lag.ts";
 import type { Server } from "./server.ts";
@@ -76,6 +77,7 @@ export class Sight implements View {
       at: Date.now(),
       uptimeMs: Math.round(performance.now() - this.#began),
       restarts: host.restarts,
+      internalErrors: faultCount(),
       ready: this.isReady(),
       servers: servers.map(({ front, server }, index) => ({
         ...front.figures(),

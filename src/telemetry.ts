@@ -6,6 +6,7 @@
 
 import { familiesOf } from "./admin/metrics.ts";
 import type { Snapshot } from "./admin/snapshot.ts";
+import { attempt } from "./log/fault.ts";
 import { countOf } from "./metrics/histogram.ts";
 import type { Family, Labels } from "./metrics/exposition.ts";
 
@@ -55,11 +56,14 @@ export function exportMetrics(snapshot: () => Snapshot): boolean {
     }),
   );
   meter.addBatchObservableCallback((result) => {
-    for (const { name, samples } of instrumentsOf(snapshot())) {
-      const instrument = made.get(name);
-      if (instrument === undefined) continue;
-      for (const [labels, value] of samples) result.observe(instrument, value, labels);
-    }
+    // The runtime never exports again after an error here, and cannot exit (Deno 2.9.6).
+    attempt("exporting metrics", () => {
+      for (const { name, samples } of instrumentsOf(snapshot())) {
+        const instrument = made.get(name);
+        if (instrument === undefined) continue;
+        for (const [labels, value] of samples) result.observe(instrument, value, labels);
+      }
+    });
   }, [...made.values()]);
   return true;
 }

@@ -60,7 +60,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "version.ts",
     "budget.ts",
   ]],
-  ["telemetry.ts", ["metrics", "admin"]],
+  ["telemetry.ts", ["log", "metrics", "admin"]],
   ["service.ts", [
     "config",
     "hub",

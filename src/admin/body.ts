@@ -5,16 +5,14 @@
  */
 
 import { Buffer } from "node:buffer";
+import type { Account, Holder, Holding } from "../budget.ts";
 import { within } from "../within.ts";
 
-/**
- * Bytes of all bodies that are being received, in the least. Phorge's are small, and peers send one after the
- * other: this is for somebody who begins a thousand large ones.
- */
-const TOGETHER = 32 * 1024 * 1024;
+/** Bytes of memory that a body takes for each of its own while it is received, at most, in pieces. */
+const COST = 1.5;
 
-/** How many bodies of the largest size there is room for, where that is more. */
-const LARGE_ONES = 4;
+/** Bytes of memory that a request takes beside its body. */
+const REQUEST_BYTES = 8 * 1024;
 
 /** How long a body may take, in ms. Phorge waits for an answer for 2 s, and peers for 15 s. */
 const PATIENCE_MS = 30_000;
@@ -40,6 +38,11 @@ export class BodyTooSlow extends Error {
   override readonly name = "BodyTooSlow";
 }
 
+/** The connection has ended before the body; `cause` says how. */
+export class BodyBroken extends Error {
+  override readonly name = "BodyBroken";
+}
+
 // A byte order mark is kept, so that JSON behind one is refused, as the original refuses it. Bytes
 // that are no UTF-8 become U+FFFD, as in the original.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -52,11 +55,12 @@ export interface Body {
 
 /** Reads the bodies of one server. */
 export class Intake {
-  /** Bytes of the bodies that are being received. */
-  #bytes = 0;
+  readonly #account: Account;
   readonly #patienceMs: number;
 
-  constructor(patienceMs: number = PATIENCE_MS) {
+  /** @param account What is being received is charged to it. */
+  constructor(account: Account, patienceMs: number = PATIENCE_MS) {
+    this.#account = account;
     this.#patienceMs = patienceMs;
   }
 
@@ -65,34 +69,68 @@ export class Intake {
    *
    * @param limit Bytes; a longer body is not read to its end.
    * @throws {BodyTooLong} If it is longer than `limit`.
-   * @throws {NoRoom} If all that are being received are too much together.
+   * @throws {NoRoom} If memory is short, and it is the largest of those that are being received.
    * @throws {BodyTooSlow} If it does not arrive in time.
-   * @throws {Error} If the connection breaks before its end.
+   * @throws {BodyBroken} If the connection breaks before its end.
    */
   async read(request: Request, limit: number): Promise<Body> {
     const announced = request.headers.get("content-length");
     if (announced !== null && Number(announced) > limit) throw new BodyTooLong();
-    const received = { bytes: 0, isOver: false };
-    const take = (bytes: number) => {
-      // Nobody waits for it any more.
-      if (received.isOver) throw new BodyTooSlow();
-      received.bytes += bytes;
-      this.#bytes += bytes;
-      if (received.bytes > limit) throw new BodyTooLong();
-      if (this.#bytes > Math.max(TOGETHER, LARGE_ONES * limit)) throw new NoRoom();
-    };
+    const reception = new Reception(this.#account, limit);
+    const take = (bytes: number) => reception.take(bytes);
     const isSmall = announced !== null && Number(announced) <= SMALL;
     const whole = isSmall ? inOneGo(request, Number(announced), take) : inPieces(request, take);
+    const first = Promise.race([whole, reception.evicted]);
     try {
-      if (!await within(this.#patienceMs, whole)) throw new BodyTooSlow();
-      const bytes = await whole;
+      if (!await within(this.#patienceMs, first)) throw new BodyTooSlow();
+      const bytes = await first;
       return { text: decoder.decode(bytes), bytes: bytes.length };
     } finally {
-      // What comes of it later is of no interest.
-      received.isOver = true;
+      reception.end();
+      // What comes of them later is of no interest.
       whole.catch(() => {});
-      this.#bytes -= received.bytes;
+      first.catch(() => {});
     }
+  }
+}
+
+/** One body, while it is being received. */
+class Reception implements Holder {
+  readonly #holding: Holding;
+  readonly #limit: number;
+  readonly #evicted = Promise.withResolvers<never>();
+  #bytes = 0;
+  #isOver = false;
+
+  constructor(account: Account, limit: number) {
+    this.#holding = account.open(this);
+    this.#limit = limit;
+    // It may be ended when nobody waits for it any more.
+    this.evicted.catch(() => {});
+  }
+
+  /** Rejects when it is the largest and memory is short. */
+  get evicted(): Promise<never> {
+    return this.#evicted.promise;
+  }
+
+  /** Takes bytes that have come. */
+  take(bytes: number): void {
+    // Nobody waits for it any more.
+    if (this.#isOver) throw new BodyTooSlow();
+    this.#bytes += bytes;
+    if (this.#bytes > this.#limit) throw new BodyTooLong();
+    if (!this.#holding.set(REQUEST_BYTES + COST * this.#bytes)) throw new NoRoom();
+  }
+
+  evict(): void {
+    this.end();
+    this.#evicted.reject(new NoRoom());
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#holding.close();
   }
 }
 
@@ -102,8 +140,12 @@ async function inOneGo(
   take: (bytes: number) => void,
 ): Promise<Uint8Array> {
   take(bytes);
-  // The runtime reads exactly as many as were announced.
-  return new Uint8Array(await request.arrayBuffer());
+  try {
+    // The runtime reads exactly as many as were announced.
+    return new Uint8Array(await request.arrayBuffer());
+  } catch (cause) {
+    throw broken(cause);
+  }
 }
 
 async function inPieces(
@@ -111,9 +153,23 @@ async function inPieces(
   take: (bytes: number) => void,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of piecesOf(request)) {
     take(chunk.byteLength);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** Yields the pieces of a body. An error of who takes them does not become one of the connection. */
+async function* piecesOf({ body }: Request): AsyncGenerator<Uint8Array> {
+  if (body === null) return;
+  try {
+    yield* body;
+  } catch (cause) {
+    throw broken(cause);
+  }
+}
+
+function broken(cause: unknown): BodyBroken {
+  return new BodyBroken("The body did not arrive whole", { cause });
 }

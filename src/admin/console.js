@@ -263,6 +263,10 @@ function problemsOf({ now }) {
     const often = now.restarts === 1 ? "once" : `${number(now.restarts)} times`;
     found.push(warn(`The service has ended by itself ${often}, and is up for less than an hour`));
   }
+  if (now.internalErrors > 0) {
+    const note = `${number(now.internalErrors)}; the log has them: please report them`;
+    found.push(bad("Aphlict has met internal errors", note));
+  }
   if (now.log.lost > 0) found.push(bad("Log lines could not be written"));
   return found.length > 0 ? found : [good("Nothing needs looking after")];
 }

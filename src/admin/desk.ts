@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Budget } from "../budget.ts";
 import { isAddressInUrl } from "../config/host.ts";
 import type { AdminLimits } from "../config/limits.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
@@ -11,10 +12,11 @@ import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import { DEFAULT_INSTANCE, type Hub, INSTANCE_LIMIT, type Publication } from "../hub/hub.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import type { Allowances } from "../log/allowance.ts";
+import { attempt, fault } from "../log/fault.ts";
 import { logger } from "../log/log.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 import { Tally } from "../metrics/tally.ts";
-import { BodyTooLong, BodyTooSlow, Intake, NoRoom } from "./body.ts";
+import { BodyBroken, BodyTooLong, BodyTooSlow, Intake, NoRoom } from "./body.ts";
 import type { Console, View } from "./console.ts";
 import { type Denial, denyAddress, denyToken, type Gate } from "./gate.ts";
 import { exposition } from "./metrics.ts";
@@ -23,6 +25,9 @@ import { statusOf } from "./status.ts";
 
 const STOPPING = "The server stops";
 const RENEWING = "The server changes its certificate: send the message again";
+
+/** Closes the connection after an error: where a peer's `Content-Length` was wrong, what follows is no request. */
+const CLOSE = { connection: "close" } as const;
 
 /** Made once, as a receipt is what this server writes most. */
 const RECEIPT = { headers: { "content-type": "application/json" } } as const;
@@ -77,6 +82,8 @@ export class AdminCounters {
 /** What an admin server answers with. */
 export interface DeskOptions {
   readonly hub: Hub;
+  /** Bodies that are being received are charged to it. */
+  readonly budget: Budget;
   readonly relay: Relay;
   readonly console: Console;
   /** How the service is. */
@@ -109,14 +116,23 @@ export interface Remote {
 /** See the module. */
 export class Desk {
   readonly #options: DeskOptions;
-  readonly #intake = new Intake();
+  readonly #intake: Intake;
 
   constructor(options: DeskOptions) {
     this.#options = options;
+    this.#intake = new Intake(options.budget.account("bodies"));
   }
 
   /** Answers one request. */
   async answer(request: Request, remote: Remote, port: Port): Promise<Response> {
+    try {
+      return await this.#route(request, remote, port);
+    } catch (error) {
+      return answerFault(error);
+    }
+  }
+
+  async #route(request: Request, remote: Remote, port: Port): Promise<Response> {
     const { gate } = this.#options.rules();
     const denial = denyAddress(gate, remote.host);
     if (denial !== null) return this.#deny(denial, remote);
@@ -225,8 +241,11 @@ export class Desk {
       if (
         outcome === "published" ||
         (outcome === "touched" && request.headers.has(HANDOVER_HEADER))
-      ) relay.relay(instance, publication);
-      console.note(instance, message, publication);
+      ) attempt("passing a message on to the peers", () => relay.relay(instance, publication));
+      // The message is published: a repost would be a duplicate, whatever else fails here.
+      attempt("noting a message for the live page", () => {
+        console.note(instance, message, publication);
+      });
       counters.publishing.observe((performance.now() - began) / 1000);
       return new Response(`{"fingerprint":"${hub.fingerprint}"}`, RECEIPT);
     } catch (error) {
@@ -241,18 +260,13 @@ export class Desk {
       if (error instanceof BodyTooSlow) {
         return this.#refuse("slow", 408, "The body did not arrive in time", remote);
       }
-      if (error instanceof SyntaxError) {
-        const { message: detail } = error;
-        return this.#refuse("invalid", 400, "The body is not JSON", remote, { detail });
-      }
       if (error instanceof InvalidMessage) {
         return this.#refuse("invalid", 400, error.message, remote);
       }
+      if (!(error instanceof BodyBroken)) throw error;
       if (port.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
       if (port.isReleased) return this.#refuse("stopping", 503, RENEWING, remote);
-      return this.#refuse("broken", 400, "The body did not arrive whole", remote, {
-        detail: error,
-      });
+      return this.#refuse("broken", 400, error.message, remote, { detail: error.cause });
     } finally {
       counters.requests--;
     }
@@ -271,10 +285,7 @@ export class Desk {
     return this.#refuse(kind, status, error, remote, { headers });
   }
 
-  /**
-   * An error as small JSON. The connection is closed after it: where a peer's `Content-Length` was
-   * wrong, what follows in it is no request.
-   */
+  /** An error as small JSON. */
   #refuse(
     kind: AdminRefusal,
     status: number,
@@ -293,8 +304,14 @@ export class Desk {
       if (detail === undefined) log.info(`${text}.`, values);
       else log.info(`${text}: {detail}`, { ...values, detail });
     }
-    return Response.json({ error }, { status, headers: { connection: "close", ...headers } });
+    return Response.json({ error }, { status, headers: { ...CLOSE, ...headers } });
   }
+}
+
+/** Answers a request that met an internal error, and logs and counts that. */
+export function answerFault(error: unknown): Response {
+  fault("answering a request", error);
+  return Response.json({ error: "Internal error" }, { status: 500, headers: CLOSE });
 }
 
 /** For who may come back in a moment; in seconds. */

@@ -42,6 +42,11 @@ export function familiesOf(snapshot: Snapshot): Family[] {
       "How often the overseer has started the service again.",
       snapshot.restarts === null ? [] : [[{}, snapshot.restarts]],
     ),
+    counter(
+      "aphlict_internal_errors_total",
+      "Internal errors: defects of Aphlict, each logged with its stack.",
+      [[{}, snapshot.internalErrors]],
+    ),
     gauge("aphlict_ready", "1 when all servers are bound and the service is not stopping.", [
       [{}, Number(snapshot.ready)],
     ]),
@@ -138,7 +143,7 @@ export function familiesOf(snapshot: Snapshot): Family[] {
       byReason(admins, (each) => each.refused),
     ),
     gauge("aphlict_history_messages", "Messages that are remembered.", [[{}, hub.historyMessages]]),
-    gauge("aphlict_history_bytes", "Bytes of them, with 512 for each.", [[{}, hub.historyBytes]]),
+    gauge("aphlict_history_bytes", "Memory that they take.", [[{}, hub.historyBytes]]),
     gauge(
       "aphlict_peer_state",
       "1 for the state that a peer is in, 0 for the others.",

@@ -5,16 +5,13 @@
  */
 
 import { formatAddress } from "../config/config.ts";
-import { logger } from "../log/log.ts";
 import { portReleased } from "../websocket/port.ts";
 import type { TlsPair } from "../websocket/socket.ts";
 import { within } from "../within.ts";
-import { Desk, type DeskOptions, type Port } from "./desk.ts";
+import { answerFault, Desk, type DeskOptions, type Port } from "./desk.ts";
 
 /** How long a server that ends waits for what is being received or answered, in ms. */
 const GRACE_MS = 1000;
-
-const log = logger("admin");
 
 /** Where and how to listen. */
 export interface AdminServerOptions {
@@ -71,10 +68,7 @@ class HttpAdminServer implements AdminServer, Port {
         port,
         ...(tls ? { key: tls.key, cert: tls.cert } : {}),
         onListen() {},
-        onError(error) {
-          log.error("Unexpected error while answering a request: {error}", { error });
-          return Response.json({ error: "Internal error" }, { status: 500 });
-        },
+        onError: answerFault,
       },
       (request, { remoteAddr: { hostname: host, port } }) =>
         desk.answer(request, { host, name: formatAddress(host, port) }, this),

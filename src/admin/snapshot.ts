@@ -21,6 +21,8 @@ export interface Snapshot {
   readonly uptimeMs: number;
   /** How often the overseer has started the service again; `null` when it runs without one. */
   readonly restarts: number | null;
+  /** Internal errors: defects of the program, which the log has. */
+  readonly internalErrors: number;
   /** Whether every server is bound and the service is not stopping. */
   readonly ready: boolean;
   readonly servers: readonly ServerSnapshot[];

@@ -83,7 +83,7 @@ function trafficOf({ now, samples }: ConsoleData): string[] {
   ];
 }
 
-function processOf({ process, log }: Snapshot): string[] {
+function processOf({ process, log, internalErrors }: Snapshot): string[] {
   const { heapBytes, heapLimitBytes, externalBytes, residentBytes, lagMs, openFiles } = process;
   return [
     row("process", [
@@ -93,6 +93,9 @@ function processOf({ process, log }: Snapshot): string[] {
       `lag ${number(lagMs)} ms`,
       ...openFiles === null ? [] : [`${some(openFiles, "file")} at most`],
     ]),
+    ...internalErrors === 0 ? [] : [
+      row("defects", [`${some(internalErrors, "internal error")}: see the log, and report it`]),
+    ],
     ...log.leftOut + log.lost === 0 ? [] : [
       row("log", [`${some(log.leftOut, "line")} left out`, `${number(log.lost)} lost`]),
     ],

@@ -6,6 +6,7 @@
 
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
+import { fault } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
 import {
   CLOSE_DEADLINE_MS,
@@ -72,6 +73,7 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
     detached,
     hostOptions: hostArguments(invocation),
     log,
+    fault,
     show: showTrouble,
     announce,
     adopted(next) {
@@ -94,7 +96,7 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
   }
   try {
     openLog(options(config));
-    logUnexpectedErrors(log);
+    logUnexpectedErrors();
     keep(pidfile, config.pidfile, overseer, log);
     return await overseer.run() ? EXIT.done : EXIT.failed;
   } finally {
@@ -119,7 +121,8 @@ function keep(
       if (found !== "lost") overseer.remember();
       told = "";
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
+      if (!(error instanceof PidfileError)) return fault("looking after the pidfile", error);
+      const problem = error.message;
       if (problem !== told) log.error("{problem}", { problem: new Whole(problem) });
       told = problem;
     }

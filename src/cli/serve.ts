@@ -12,6 +12,7 @@ import { loadConfig } from "../config/load.ts";
 import { connectionLimit, hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
 import { connectionsIn } from "../config/open_files.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
+import { fault } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
 import {
   CLOSE_DEADLINE_MS,
@@ -50,6 +51,11 @@ import { logUnexpectedErrors } from "./unexpected.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
 const STOP_LIMIT_MS = 5000;
+
+/** What a reload comes to that met an internal error. */
+const RELOAD_FAULT =
+  "An internal error of the service: the log has it, please report it. A part of the new " +
+  "configuration may be in use. Use `aphlict restart`.";
 
 const log = logger("service");
 
@@ -102,12 +108,19 @@ export const service: Command = {
   async run({ options }) {
     // The terminal tells the whole group; the overseer decides.
     Deno.addSignalListener("SIGHUP", () => {});
-    const say = (report: Report) => Deno.stdout.writeSync(encode(report));
+    const say = (report: Report) => {
+      try {
+        Deno.stdout.writeSync(encode(report));
+      } catch (error) {
+        // The overseer is gone; the end of the input tells that as well.
+        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      }
+    };
     const commands = linesOf(Deno.stdin.readable);
-    const config = parseUse((await commands.next()).value ?? "");
+    const first = parseUse((await commands.next()).value ?? "");
     // The overseer is gone already.
-    if (config === null) return EXIT.failed;
-    return await runService(config, {
+    if (first === null) return EXIT.failed;
+    return await runService(first.config, {
       level: "info",
       host: hostOf({ options }, Number(options.get("restarts"))),
       console: options.get("console") === "stderr" ? "stderr" : "none",
@@ -116,7 +129,9 @@ export const service: Command = {
       async follow(reload, stop) {
         for await (const line of commands) {
           const next = parseUse(line);
-          if (next !== null) say({ type: "reloaded", outcome: await reload(next) });
+          if (next === null) continue;
+          const { number, config } = next;
+          say({ type: "reloaded", number, outcome: await reload(config) });
         }
         stop("The overseer is gone");
       },
@@ -196,7 +211,13 @@ async function runService(
   };
   follow(async (next) => {
     if (service === null) return { ok: false, lines: ["The service is still starting."] };
-    const outcome = await reload(service, current, next, logging);
+    let outcome: ReloadOutcome;
+    try {
+      outcome = await reload(service, current, next, logging);
+    } catch (error) {
+      fault("reloading", error);
+      return { ok: false, lines: [RELOAD_FAULT] };
+    }
     if (outcome.ok) {
       if (hasOtherRoom(current, next, host)) tellRoom(next, host);
       current = next;
@@ -210,7 +231,7 @@ async function runService(
     complain(error.message);
     return fail([error.message]);
   }
-  logUnexpectedErrors(log);
+  logUnexpectedErrors();
   log.info(`Aphlict ${VERSION} starts with {path} (pid {pid}).`, {
     path: config.path,
     pid: Deno.pid,

@@ -1,32 +1,22 @@
 /**
- * Errors that nobody has caught.
+ * Errors that nothing has caught.
  *
  * @module
  */
 
-import { Whole } from "../log/format.ts";
-import type { logger } from "../log/log.ts";
+import { fault } from "../log/fault.ts";
 
-/** Characters of a stack that are logged. */
-const STACK_LENGTH = 4000;
-
-/** One mistake of ours must not take every browser's connection down, nor stay unseen. */
-export function logUnexpectedErrors(log: ReturnType<typeof logger>): void {
-  const report = (error: unknown) =>
-    log.error("Unexpected error, please report it: {stack}", {
-      stack: new Whole(
-        (error instanceof Error ? error.stack ?? error.message : String(error)).slice(
-          0,
-          STACK_LENGTH,
-        ),
-      ),
-    });
+/**
+ * Has errors that nothing has caught logged and counted as internal errors, so that one defect neither ends every
+ * browser's connection nor stays unseen. What `reportError` reports is among them.
+ */
+export function logUnexpectedErrors(): void {
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();
-    report(event.error);
+    fault("handling an event", event.error);
   });
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    report(event.reason);
+    fault("working in the background", event.reason);
   });
 }

@@ -12,6 +12,7 @@
 import type { PeerConfig } from "../config/config.ts";
 import type { Hub, Publication } from "../hub/hub.ts";
 import { parseMessage } from "../hub/message.ts";
+import { attempt } from "../log/fault.ts";
 import type { PeerStatus } from "../metrics/peer.ts";
 import { within } from "../within.ts";
 import { PATIENCE_MS } from "./connection.ts";
@@ -28,6 +29,9 @@ const FLUSH_MS = 1000;
  */
 const LEGACY_MS = PATIENCE_MS + PROBE_INTERVAL_MS + PATIENCE_MS + 1000;
 
+/** What a peer's change leads to, as the log calls it. */
+const SORTING = "sorting the messages that wait for peers";
+
 /** See the module. */
 export class Cluster {
   readonly #hub: Hub;
@@ -43,10 +47,11 @@ export class Cluster {
       new Peer({
         config,
         fingerprint: hub.fingerprint,
-        onUp: () => this.#reunite(),
-        onChange: (peer, former) => this.#note(peer, former),
-        onDown: (peer) => this.#handOver(peer),
-        onGone: (fingerprint) => this.#inherit(fingerprint),
+        // They are about the other peers as well: an error in one of them is no fault of this one.
+        onUp: () => attempt(SORTING, () => this.#reunite()),
+        onChange: (peer, former) => attempt(SORTING, () => this.#note(peer, former)),
+        onDown: (peer) => attempt(SORTING, () => this.#handOver(peer)),
+        onGone: (fingerprint) => attempt(SORTING, () => this.#inherit(fingerprint)),
       })
     );
   }
@@ -67,15 +72,17 @@ export class Cluster {
     );
     const at = performance.now();
     for (const peer of targets) {
-      peer.push({
-        kind: "copy",
-        instance,
-        encoded,
-        touched,
-        others: reached.filter((each) => each !== peer.fingerprint),
-        isPromised: peer.isUp && peer.fingerprint !== null,
-        at,
-        wasSent: false,
+      attempt(`passing a message on to peer ${peer.url}`, () => {
+        peer.push({
+          kind: "copy",
+          instance,
+          encoded,
+          touched,
+          others: reached.filter((each) => each !== peer.fingerprint),
+          isPromised: peer.isUp && peer.fingerprint !== null,
+          at,
+          wasSent: false,
+        });
       });
     }
   }

@@ -149,9 +149,14 @@ export class Connection {
     const reader = new AnswerReader();
     const buffer = new Uint8Array(READ_SIZE);
     while (!this.#isOver) {
+      let size: number | null;
+      try {
+        size = await this.#conn.read(buffer);
+      } catch (error) {
+        return this.#fail(error);
+      }
       let answers: readonly Answer[];
       try {
-        const size = await this.#conn.read(buffer);
         if (size !== null) answers = reader.push(buffer.subarray(0, size));
         else {
           const last = reader.end();
@@ -161,7 +166,9 @@ export class Connection {
           answers = [last];
         }
       } catch (error) {
-        return this.#fail(error);
+        // Whatever else it is, the peer did not do it.
+        if (!(error instanceof AnswerError)) throw error;
+        return this.#end(new ConnectionError(error.message));
       }
       for (const answer of answers) this.#take(answer, onAnswer);
     }
@@ -211,8 +218,7 @@ export class Connection {
   }
 
   #fail(error: unknown): void {
-    if (error instanceof AnswerError) this.#end(new ConnectionError(error.message));
-    else this.#end(this.#brokenOff(`breaks the connection off: ${reasonOf(error)}`));
+    this.#end(this.#brokenOff(`breaks the connection off: ${reasonOf(error)}`));
   }
 
   /** One that has answered before may be done with connections for a while: the next one will tell. */

@@ -11,6 +11,7 @@
 import { formatAddress, type PeerConfig } from "../config/config.ts";
 import { readAuthority, TlsError } from "../config/tls.ts";
 import { readToken, type Token, TokenError } from "../config/token.ts";
+import { fault } from "../log/fault.ts";
 import type { PeerState, PeerStatus } from "../metrics/peer.ts";
 import type { Answer } from "./answer.ts";
 import { Backoff, FIRST_MS, LONGEST_MS } from "./backoff.ts";
@@ -237,7 +238,7 @@ export class Peer {
         }
       } catch (error) {
         // It must not stay unseen, nor end the peer for good.
-        this.#log.unexpected(error);
+        fault(`talking to peer ${this.url}`, error);
         this.#fail("met an unexpected error of this server");
         wait = LONGEST_MS;
       }
@@ -302,8 +303,15 @@ export class Peer {
 
   /** Something new waits. */
   #send(): void {
-    if (this.#connection) this.#fill(this.#connection);
-    else this.#pause.wake();
+    const connection = this.#connection;
+    if (connection === null) return this.#pause.wake();
+    try {
+      this.#fill(connection);
+    } catch (error) {
+      // What waits for the other peers has nothing to do with it. What was taken may not have been sent.
+      fault(`talking to peer ${this.url}`, error);
+      connection.close();
+    }
   }
 
   /** Sends as much of what waits as the peer takes at a time. */

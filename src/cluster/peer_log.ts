@@ -168,12 +168,4 @@ export class PeerLog {
       },
     );
   }
-
-  /** A mistake of ours. */
-  unexpected(error: unknown): void {
-    log.error("Unexpected error with peer {peer}, please report it: {stack}", {
-      peer: this.#peer,
-      stack: error instanceof Error ? error.stack : String(error),
-    });
-  }
 }

@@ -15,6 +15,8 @@ import { objectOf } from "../json.ts";
  */
 export interface UseCommand {
   readonly type: "use";
+  /** Grows with each command to a service, from 0 for its start. The answer repeats it. */
+  readonly number: number;
   readonly config: Config;
 }
 
@@ -33,7 +35,12 @@ export type Report =
     /** What is wrong and what to do, a line each. */
     readonly problems: readonly string[];
   }
-  | { readonly type: "reloaded"; readonly outcome: ReloadOutcome };
+  | {
+    readonly type: "reloaded";
+    /** That of the command which this answers. */
+    readonly number: number;
+    readonly outcome: ReloadOutcome;
+  };
 
 /** How a reload went. */
 export interface ReloadOutcome {
@@ -64,11 +71,13 @@ export function parseReport(line: string): Report | null {
       return areTexts(problems) ? { type: "failed", problems } : null;
     }
     case "reloaded": {
-      const { outcome } = value;
-      if (typeof outcome !== "object" || outcome === null) return null;
+      const { number, outcome } = value;
+      if (typeof number !== "number" || typeof outcome !== "object" || outcome === null) {
+        return null;
+      }
       const { ok, lines } = outcome as Readonly<Record<string, unknown>>;
       return typeof ok === "boolean" && areTexts(lines)
-        ? { type: "reloaded", outcome: { ok, lines } }
+        ? { type: "reloaded", number, outcome: { ok, lines } }
         : null;
     }
     default:
@@ -76,11 +85,12 @@ export function parseReport(line: string): Report | null {
   }
 }
 
-/** The configuration that a line tells to use; `null` when it is no command. */
-export function parseUse(line: string): Config | null {
-  const value = objectOf(line);
+/** Returns the command that a line carries; `null` when it is none. */
+export function parseUse(line: string): UseCommand | null {
+  const { type, number, config } = objectOf(line) ?? {};
+  if (type !== "use" || typeof number !== "number") return null;
   // The overseer has validated it.
-  return value?.["type"] === "use" ? value["config"] as Config : null;
+  return { type, number, config: config as Config };
 }
 
 /** The lines of a stream, until it ends; of one that grows without end, nothing. */

@@ -37,12 +37,17 @@ export class Child {
   readonly #started = Promise.withResolvers<Start>();
   readonly #lastWords: string[] = [];
   readonly #since = performance.now();
-  #reloaded: PromiseWithResolvers<ReloadOutcome> | null = null;
+  readonly #late: (outcome: ReloadOutcome) => void;
+  /** The number of the last command. */
+  #number = 0;
+  /** What each answer goes to, by the number of its command. Once it was given up it is only told. */
+  readonly #answers = new Map<number, (outcome: ReloadOutcome) => void>();
 
   /**
    * @param config What it starts with.
    * @param env What it gets beside this process's environment.
    * @param show Gets each line that the process writes to standard error.
+   * @param late Gets the answer to a reload that came after its time limit.
    * @throws {Error} What `Deno.Command.spawn` throws.
    */
   constructor(
@@ -51,7 +56,9 @@ export class Child {
     config: Config,
     env: Readonly<Record<string, string>>,
     show: (line: string) => void,
+    late: (outcome: ReloadOutcome) => void,
   ) {
+    this.#late = late;
     this.#process = new Deno.Command(command, {
       args: [...args],
       env: { ...env },
@@ -64,7 +71,7 @@ export class Child {
     this.#commands = this.#process.stdin.getWriter();
     // That nobody reads it is known by the end of the process, too.
     this.#commands.closed.catch(() => {});
-    this.#commands.write(encode({ type: "use", config })).catch(() => {});
+    this.#commands.write(encode({ type: "use", number: this.#number, config })).catch(() => {});
     this.start = this.#started.promise;
     this.ended = this.#untilItEnds(show);
   }
@@ -79,15 +86,21 @@ export class Child {
     return this.#lastWords;
   }
 
-  /** Has it take a configuration over, and open its certificates and logs anew. */
-  async reload(config: Config): Promise<ReloadOutcome> {
-    const reloaded = this.#reloaded ??= Promise.withResolvers();
-    const timer = setTimeout(
-      () => reloaded.resolve(refused(`The service did not answer within ${RELOAD_LIMIT_MS} ms.`)),
-      RELOAD_LIMIT_MS,
-    );
+  /**
+   * Has it take a configuration over, and open its certificates and logs anew.
+   *
+   * @param limitMs How long its answer may take.
+   */
+  async reload(config: Config, limitMs: number = RELOAD_LIMIT_MS): Promise<ReloadOutcome> {
+    const number = ++this.#number;
+    const reloaded = Promise.withResolvers<ReloadOutcome>();
+    this.#answers.set(number, reloaded.resolve);
+    const timer = setTimeout(() => {
+      this.#answers.set(number, this.#late);
+      reloaded.resolve(refused(`The service did not answer within ${limitMs} ms.`));
+    }, limitMs);
     try {
-      await this.#commands.write(encode({ type: "use", config }));
+      await this.#commands.write(encode({ type: "use", number, config }));
       return await reloaded.promise;
     } catch (error) {
       return refused(
@@ -95,7 +108,6 @@ export class Child {
       );
     } finally {
       clearTimeout(timer);
-      this.#reloaded = null;
     }
   }
 
@@ -145,7 +157,9 @@ export class Child {
       type: "failed",
       problems: [`The service ${how} before it listened.`, ...this.#lastWords],
     });
-    this.#reloaded?.resolve(refused(`The service ${how} meanwhile.`));
+    for (const answer of this.#answers.values()) {
+      if (answer !== this.#late) answer(refused(`The service ${how} meanwhile.`));
+    }
     await this.#commands.close().catch(() => {});
     return how;
   }
@@ -164,8 +178,10 @@ export class Child {
           this.#started.resolve({ type: "failed", problems: report.problems.map(printable) });
           break;
         case "reloaded": {
-          const { ok, lines } = report.outcome;
-          this.#reloaded?.resolve({ ok, lines: lines.map(printable) });
+          const { number, outcome: { ok, lines } } = report;
+          const answer = this.#answers.get(number);
+          this.#answers.delete(number);
+          answer?.({ ok, lines: lines.map(printable) });
         }
       }
     }

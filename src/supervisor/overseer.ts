@@ -25,6 +25,9 @@ const STOP_LIMIT_MS = 5500;
 /** Characters of a complaint that are kept. */
 const COMPLAINT_WIDTH = 500;
 
+/** What the overseer does, as its line about an internal error has it. */
+const OVERSEEING = "overseeing the service";
+
 /** What the overseer needs from its surroundings. */
 export interface OverseerOptions {
   /** What it starts with. */
@@ -41,6 +44,8 @@ export interface OverseerOptions {
   readonly log: OverseerLog;
   /** Gets each line that the service writes to standard error, unless it is detached. */
   show(line: string): void;
+  /** Logs an error that nothing expects, and what was being done, to follow on "while". */
+  fault(doing: string, error: unknown): void;
   /** Told once, when the service listens or could not start at first. */
   announce(report: Report): void;
   /** Told of a configuration that is in use from now on. */
@@ -76,7 +81,6 @@ export class Overseer {
   /** Ends the waiting for a reload. */
   #interrupt = () => {};
   #config: Config;
-  /** The heap that the service was started with, in MiB. */
   readonly #known: StateFile;
   #child: Child | null = null;
   /** When it began to listen, by the clock that nobody sets. */
@@ -143,8 +147,7 @@ export class Overseer {
         await this.#obey(event);
       } catch (error) {
         // One mistake of ours must not take the service down, nor stay unseen.
-        const stack = error instanceof Error ? error.stack : String(error);
-        this.#options.log.error("Unexpected error, please report it: {stack}", { stack });
+        this.#options.fault(OVERSEEING, error);
         if (this.#child === null) this.#retryAfter(this.#backoff.wait(0));
       }
     }
@@ -177,23 +180,31 @@ export class Overseer {
   /** @param restarts How often the service has been started again, this time included. */
   async #start(attempt: "first" | "again", restarts: number): Promise<Start> {
     if (this.#isStopping) return { type: "failed", problems: ["It is being stopped."] };
-    const { deno, program, detached, hostOptions, show } = this.#options;
+    const { deno, program, detached, hostOptions, show, log } = this.#options;
+    const args = denoArguments(program, serviceFlags(this.#config), [
+      "service",
+      // For who looks at the processes: it gets the configuration itself.
+      ...["--config", this.#config.path],
+      ...["--attempt", attempt],
+      ...["--console", detached ? "none" : "stderr"],
+      ...["--restarts", `${restarts}`],
+      ...hostOptions,
+    ]);
+    const environment = telemetryEnvironment(this.#config);
     let child: Child;
     try {
       child = new Child(
         deno,
-        denoArguments(program, serviceFlags(this.#config), [
-          "service",
-          // For who looks at the processes: it gets the configuration itself.
-          ...["--config", this.#config.path],
-          ...["--attempt", attempt],
-          ...["--console", detached ? "none" : "stderr"],
-          ...["--restarts", `${restarts}`],
-          ...hostOptions,
-        ]),
+        args,
         this.#config,
-        telemetryEnvironment(this.#config),
+        environment,
         detached ? (line) => this.#note(line) : show,
+        ({ lines }) =>
+          log.info(
+            "The service (pid {pid}) has answered a reload that had been given up after its time limit. The " +
+              "answer is ignored: {lines}",
+            { pid: child.pid, lines: lines.join(" ") },
+          ),
       );
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -317,7 +328,7 @@ export class Overseer {
       this.#interrupt = () => resolve(null);
       this.#apply().then(resolve, reject);
     }).catch((error) => {
-      const lines = ["An unexpected error; the log has it."];
+      const lines = ["An internal error of the overseer: the log has it. Please report it."];
       this.#known.change({ reloadDone: number, lastReload: refused(lines) });
       throw error;
     });

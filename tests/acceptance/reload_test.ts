@@ -2,6 +2,7 @@
  * `aphlict reload` and SIGHUP: what changes in place, what needs a restart, what is refused.
  */
 
+import { readState } from "../../src/supervisor/state.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
@@ -398,6 +399,25 @@ Deno.test("a reload that is refused for a log leaves the certificate as it was",
   await browser.pong();
 });
 
+Deno.test("a service that answers a reload too late is told, and the next reload gets its own answer", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const service = daemon.pid("service");
+  Deno.kill(service, "SIGSTOP");
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 1, output);
+  assertStringIncludes(output, "The service did not answer within 15000 ms.");
+  const next = daemon.run("reload");
+  await daemon.until(() => readState(daemon.pidfile)?.reloadBegun === 2);
+  Deno.kill(service, "SIGCONT");
+  assertEquals((await next).code, 0);
+  assertStringIncludes(
+    daemon.log,
+    `The service (pid ${service}) has answered a reload that had been`,
+  );
+  assertEquals(daemon.pid("service"), service);
+});
+
 Deno.test("a stop comes before reloads that were asked for earlier", async () => {
   await using daemon = new Daemon();
   await daemon.start();
@@ -410,7 +430,7 @@ Deno.test("a stop comes before reloads that were asked for earlier", async () =>
   Deno.kill(overseer, "SIGTERM");
   await daemon.until(() => daemon.members().length === 0);
   assertEquals(daemon.log.match(/The service is restarted\./g)?.length, 1);
-  assertEquals(daemon.log.includes("Unexpected error"), false);
+  assertEquals(daemon.log.includes("Internal error"), false);
   for (const browser of [first, second]) assertEquals((await browser?.closed)?.code, 1001);
 });
 

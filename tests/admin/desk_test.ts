@@ -1,5 +1,6 @@
 import { Networks } from "../../src/config/network.ts";
 import { Token } from "../../src/config/token.ts";
+import { faultCount } from "../../src/log/fault.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { listen } from "../hub/fixtures.ts";
 import { read } from "../metrics/prometheus.ts";
@@ -181,4 +182,67 @@ Deno.test("a message's content that is not kept is not found", async () => {
   for (const query of ["", "?id=1", "?id=x", "?id=-1", "?id=1e400", "?id="]) {
     assertEquals((await office.ask(`/console/message/${query}`)).status, 404, query);
   }
+});
+
+/** Has a method of an object throw an error. */
+function breakDown<T extends object>(object: T, method: keyof T, error: Error): void {
+  Object.defineProperty(object, method, {
+    value: () => {
+      throw error;
+    },
+  });
+}
+
+/** The errors that a client's mistake or a broken connection could be taken for, too. */
+const DEFECTS = [new TypeError("a mistake"), new SyntaxError("a mistake"), new Error("a mistake")];
+
+for (const defect of DEFECTS) {
+  Deno.test(`an internal ${defect.name} while a request is answered is 500, and counted`, async () => {
+    const office = new Office();
+    breakDown(office.hub, "publish", defect);
+    breakDown(office.view, "snapshot", defect);
+    const before = faultCount();
+    const init = { method: "POST", body: JSON.stringify(MESSAGE) };
+    for (const response of [await office.ask("/", init), await office.ask("/metrics/")]) {
+      assertEquals(
+        [response.status, await response.text(), response.headers.get("connection")],
+        [500, '{"error":"Internal error"}', "close"],
+      );
+    }
+    assertEquals(faultCount() - before, 2);
+    assertEquals(Object.values(office.counters.refused.counts).every((count) => count === 0), true);
+    assertEquals([office.counters.requests, office.relayed], [0, []]);
+  });
+}
+
+Deno.test("a message that was delivered has its receipt, and goes to the peers, whatever fails then", async () => {
+  const office = new Office();
+  const { heard } = listen(office.hub, ["A"]);
+  const before = faultCount();
+  breakDown(office.console, "note", new TypeError("a mistake"));
+  assertEquals([await office.post(MESSAGE), office.relayed], [200, ["default"]]);
+  breakDown(office.relay, "relay", new TypeError("a mistake"));
+  assertEquals(await office.post(MESSAGE), 200);
+  assertEquals([heard.length, faultCount() - before], [2, 3]);
+});
+
+Deno.test("a body that breaks off is the connection's fault: 400, and no internal error", async () => {
+  const office = new Office();
+  const before = faultCount();
+  const broken = () =>
+    office.ask("/", {
+      method: "POST",
+      body: ReadableStream.from(async function* () {
+        yield new Uint8Array(4);
+        throw new TypeError("connection reset");
+      }()),
+    });
+  const response = await broken();
+  assertEquals([response.status, await response.json()], [400, {
+    error: "The body did not arrive whole",
+  }]);
+  assertEquals(office.counters.refused.counts.broken, 1);
+  office.port.isReleased = true;
+  assertEquals((await broken()).status, 503);
+  assertEquals([office.counters.refused.counts.stopping, faultCount() - before], [1, 0]);
 });

@@ -72,6 +72,7 @@ export class Office implements DeskOptions {
   /** What is said of the service; it may be changed. */
   change: Partial<Snapshot> = {};
   ready = true;
+  readonly budget = new Budget(1e9);
   readonly relayed: string[] = [];
   readonly relay: DeskOptions["relay"] = {
     relay: (instance) => void this.relayed.push(instance),
@@ -142,6 +143,7 @@ export class Office implements DeskOptions {
       at: 1_800_000_000_000,
       uptimeMs: 60_000,
       restarts: null,
+      internalErrors: 0,
       ready: this.ready,
       servers: [clientSnapshot(this.hub), adminSnapshot(this)],
       hub: this.hub.overview(),

@@ -18,6 +18,7 @@ function full(office: Office): Snapshot {
   return {
     ...snapshot,
     restarts: 3,
+    internalErrors: 4,
     servers: [
       clientSnapshot(office.hub, { connections: 2, backlogBytes: 7 }),
       clientSnapshot(office.hub, {
@@ -103,6 +104,7 @@ Deno.test("what is measured is told of each server, peer and reason", () => {
   assertEquals(valuesOf(families, "aphlict_connections"), { [one]: 2, [two]: 0 });
   assertEquals(valuesOf(families, "aphlict_backlog_bytes"), { [one]: 7, [two]: 0 });
   assertEquals(valuesOf(families, "aphlict_restarts_total"), { "": 3 });
+  assertEquals(valuesOf(families, "aphlict_internal_errors_total"), { "": 4 });
   assertEquals(valuesOf(families, "aphlict_log_left_out_total"), { "": 5 });
   assertEquals(valuesOf(families, "aphlict_log_lost_total"), { "": 6 });
   assertEquals(valuesOf(families, "aphlict_peer_queued"), {

@@ -15,6 +15,7 @@ const DATA: ConsoleData = {
     at: Date.parse("2026-11-27T12:00:00Z"),
     uptimeMs: 90_000,
     restarts: 1,
+    internalErrors: 2,
     ready: true,
     servers: [
       {
@@ -118,6 +119,7 @@ Deno.test("the dashboard shows the figures, and of refusals only what has happen
       "12.3/s in, 5,679/s out, 77 in and 88 out in all",
       "p50 <= 0.5 ms, p99 -, backlog 1.5 KiB",
       "heap 1 MiB of 320 MiB",
+      "2 internal errors: see the log, and report it",
       "certificate until 2027-01-02",
       "refused: 3 origin, 2 timeout\n",
       "ignored: 4 invalid\n",

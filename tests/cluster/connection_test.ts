@@ -1,3 +1,4 @@
+import { AnswerReader } from "../../src/cluster/answer.ts";
 import { Connection, ConnectionError } from "../../src/cluster/connection.ts";
 import { assertEquals, assertRejects } from "../assert.ts";
 
@@ -20,6 +21,25 @@ Deno.test("what a listener throws ends the connection, and is thrown", async () 
     throw new RangeError("a mistake");
   });
   await assertRejects(() => listening, RangeError, "a mistake");
+  await rest(other);
+});
+
+Deno.test("an error of the program while an answer is read is not blamed on the peer", async () => {
+  using listener = listen();
+  const accepted = listener.accept();
+  const { port } = listener.addr;
+  const connection = await Connection.open({ hostname: "127.0.0.1", port, tls: null }, never);
+  using other = await accepted;
+  const { push } = AnswerReader.prototype;
+  AnswerReader.prototype.push = () => {
+    throw new RangeError("a mistake");
+  };
+  try {
+    await other.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\n"));
+    await assertRejects(() => connection.listen(() => {}), RangeError, "a mistake");
+  } finally {
+    AnswerReader.prototype.push = push;
+  }
   await rest(other);
 });
 

@@ -13,7 +13,7 @@ import { assertEquals } from "../assert.ts";
 const REPORTS: readonly Report[] = [
   { type: "listening", pid: 7, urls: ["ws://[::]:1/"] },
   { type: "failed", problems: ["a\nb", ""] },
-  { type: "reloaded", outcome: { ok: false, lines: ["é😀"] } },
+  { type: "reloaded", number: 3, outcome: { ok: false, lines: ["é😀"] } },
 ];
 
 async function collect(chunks: readonly Uint8Array<ArrayBuffer>[]): Promise<string[]> {
@@ -43,7 +43,8 @@ Deno.test("a line that is no report is none, whatever it is", () => {
       '{"type":"listening"}',
       '{"type":"listening","pid":"7","urls":[]}',
       '{"type":"failed","problems":[1]}',
-      '{"type":"reloaded","outcome":null}',
+      '{"type":"reloaded","number":1,"outcome":null}',
+      '{"type":"reloaded","outcome":{"ok":true,"lines":[]}}',
       '{"type":"__proto__"}',
     ]
   ) {
@@ -55,11 +56,12 @@ Deno.test("a line that is no report is none, whatever it is", () => {
   }));
 });
 
-Deno.test("a configuration arrives as it was sent", () => {
+Deno.test("a configuration arrives as it was sent, with the number of its command", () => {
   const config = loadConfig(
     fileURLToPath(new URL("../../conf/aphlict.local.json", import.meta.url)),
   );
-  assertEquals(parseUse(new TextDecoder().decode(encode({ type: "use", config }))), config);
+  const command = { type: "use", number: 7, config } as const;
+  assertEquals(parseUse(new TextDecoder().decode(encode(command))), command);
 });
 
 Deno.test("a line without end takes no memory", async () => {

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { loadConfig } from "../../src/config/load.ts";
 import { Child } from "../../src/supervisor/child.ts";
+import type { ReloadOutcome } from "../../src/supervisor/channel.ts";
 import { assertEquals } from "../assert.ts";
 
 const CONFIG = loadConfig(fileURLToPath(new URL("../../conf/aphlict.local.json", import.meta.url)));
@@ -9,8 +10,14 @@ const CONFIG = loadConfig(fileURLToPath(new URL("../../conf/aphlict.local.json",
 const LISTENING = `read -r config; echo '{"type":"listening","pid":1,"urls":[]}'`;
 
 /** A service that is a shell script. */
-function childOf(script: string): Child {
-  return new Child("sh", ["-c", script], CONFIG, {}, () => {});
+function childOf(script: string, late: (outcome: ReloadOutcome) => void = () => {}): Child {
+  return new Child("sh", ["-c", script], CONFIG, {}, () => {}, late);
+}
+
+/** It answers the reload with this number. */
+function answering(number: number, line: string): string {
+  const outcome = { ok: true, lines: [line] };
+  return `echo '${JSON.stringify({ type: "reloaded", number, outcome })}'`;
 }
 
 // That no timer is left, which would kill the service later, is seen by the sanitizer.
@@ -37,6 +44,37 @@ Deno.test("a reload of a service that ends meanwhile is refused at once", async 
     lines: ["The service ended with code 3 meanwhile."],
   });
   await child.ended;
+});
+
+Deno.test("a reload's answer that comes too late is told, and not taken for the next one's", async () => {
+  const late: ReloadOutcome[] = [];
+  const child = childOf(
+    `${LISTENING}; read -r first; read -r second; ${answering(1, "first")}; ${
+      answering(7, "made up")
+    }
+     ${answering(2, "second")}; ${answering(1, "again")}; read -r line`,
+    (outcome) => late.push(outcome),
+  );
+  await child.start;
+  assertEquals(await child.reload(CONFIG, 1), {
+    ok: false,
+    lines: ["The service did not answer within 1 ms."],
+  });
+  assertEquals(await child.reload(CONFIG), { ok: true, lines: ["second"] });
+  assertEquals(late, [{ ok: true, lines: ["first"] }]);
+  await child.stop(30_000);
+});
+
+Deno.test("each command to a service has a number of its own, the start has 0", async () => {
+  const shown: string[] = [];
+  const script = `read -r config; echo "$config" >&2; echo '{"type":"listening","pid":1,"urls":[]}'
+    read -r one; echo "$one" >&2; ${answering(1, "done")}; read -r two; echo "$two" >&2
+    ${answering(2, "done")}; read -r line`;
+  const child = new Child("sh", ["-c", script], CONFIG, {}, (line) => shown.push(line), () => {});
+  await child.start;
+  for (let count = 0; count < 2; count++) await child.reload(CONFIG);
+  await child.stop(30_000);
+  assertEquals(shown.map((line) => /"number":(\d+)/.exec(line)?.[1]), ["0", "1", "2"]);
 });
 
 Deno.test("a service that ends before it listens has failed, with what it said last", async () => {
@@ -72,7 +110,7 @@ Deno.test("what a service says steers no terminal", async () => {
   const shown: string[] = [];
   const script = `printf '\\033]0;owned\\007\\n' >&2; read -r config
     echo '{"type":"failed","problems":["\\u001b[2J"]}'`;
-  const child = new Child("sh", ["-c", script], CONFIG, {}, (line) => shown.push(line));
+  const child = new Child("sh", ["-c", script], CONFIG, {}, (line) => shown.push(line), () => {});
   assertEquals(await child.start, { type: "failed", problems: ["\\u{1b}[2J"] });
   await child.ended;
   assertEquals(shown, ["\\u{1b}]0;owned\\u{7}"]);

@@ -145,6 +145,7 @@ function busySnapshot(at: number): Snapshot {
     at,
     uptimeMs: 12.3 * DAY_MS,
     restarts: 0,
+    internalErrors: 0,
     ready: true,
     servers: [
       {

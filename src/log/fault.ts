@@ -1,0 +1,80 @@
+/**
+ * Internal errors: defects of the program. Each is logged with its stack and counted, and neither a client nor a
+ * peer nor the configuration is blamed for it.
+ *
+ * @module
+ */
+
+import { Allowance } from "./allowance.ts";
+import { Whole } from "./format.ts";
+import { logger } from "./log.ts";
+
+/** Characters of a stack that are logged. */
+const STACK_LENGTH = 4000;
+
+const log = logger("fault");
+
+let count = 0;
+
+/** Limits the lines of each kind of work, so that none hides another. */
+const allowances = new Map<string, Allowance>();
+
+/**
+ * Logs an error that nothing in the program expects, with its stack, and counts it. Of each kind of work 30 lines a
+ * minute are logged.
+ *
+ * @param doing What the program was doing, to follow on "while", such as `answering a request`. One of few texts,
+ * and nothing that comes from outside.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   console.note(message);
+ * } catch (error) {
+ *   fault("noting a message", error);
+ * }
+ * ```
+ */
+export function fault(doing: string, error: unknown): void {
+  count++;
+  if (!allowanceOf(doing).take()) return;
+  log.error("Internal error while {doing}. It is a defect of Aphlict, please report it: {stack}", {
+    doing,
+    stack: new Whole(stackOf(error).slice(0, STACK_LENGTH)),
+  });
+}
+
+/**
+ * Runs `action`; an error in it is a {@linkcode fault}, and the caller goes on.
+ *
+ * @param doing See {@linkcode fault}.
+ */
+export function attempt(doing: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    fault(doing, error);
+  }
+}
+
+/** Returns how many internal errors there were since the process began. */
+export function faultCount(): number {
+  return count;
+}
+
+function allowanceOf(doing: string): Allowance {
+  const known = allowances.get(doing);
+  if (known !== undefined) return known;
+  const allowance = new Allowance((more) =>
+    log.error("{more} more internal errors while {doing} were not logged in the last minute.", {
+      more,
+      doing,
+    })
+  );
+  allowances.set(doing, allowance);
+  return allowance;
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}
