@@ -46,9 +46,11 @@ export interface Scenario {
 export interface Servers {
   /** Folder of a working Node.js Aphlict server. `null`: there is none. */
   readonly original: string | null;
+  /** Absolute path of another checkout of this project. `null`: there is none. */
+  readonly before: string | null;
   /** Shell command that starts ours, without `--config FILE`. `null`: `main.ts serve`. */
   readonly ours: string | null;
-  /** The engine of our client server. */
+  /** The engine of the client servers, but for the original's. */
   readonly engine: "socket" | "serve";
 }
 
@@ -58,17 +60,16 @@ export interface Servers {
  */
 function command(
   program: readonly string[],
-  options: { logFile: string } | { signal: AbortSignal },
+  options: { logFile: string; cwd: string } | { signal: AbortSignal; cwd: string },
 ): Deno.Command {
   const toFile = "logFile" in options;
   const script = 'ulimit -n "$(ulimit -Hn)"; exec "$@"' + (toFile ? ' >"$0" 2>&1' : "");
   return new Deno.Command("sh", {
     args: ["-c", script, toFile ? options.logFile : "sh", ...program],
-    cwd: ROOT,
     stdin: "null",
     stdout: toFile ? "null" : "piped",
     stderr: "inherit",
-    ...toFile ? {} : options,
+    ...toFile ? { cwd: options.cwd } : options,
   });
 }
 
@@ -76,9 +77,10 @@ function command(
 async function run(
   program: readonly string[],
   signal: AbortSignal,
+  cwd = ROOT,
 ): Promise<{ code: number; stdout: string }> {
   signal.throwIfAborted();
-  const { code, stdout } = await command(program, { signal }).output();
+  const { code, stdout } = await command(program, { signal, cwd }).output();
   signal.throwIfAborted();
   return { code, stdout: new TextDecoder().decode(stdout) };
 }
@@ -92,6 +94,22 @@ export async function firstLine(program: readonly string[], signal: AbortSignal)
 export async function openFilesLimit(signal: AbortSignal): Promise<number> {
   const limit = await firstLine(["sh", "-c", "ulimit -Hn"], signal);
   return limit === "unlimited" ? Infinity : Number(limit);
+}
+
+/** Returns the absolute path of another checkout of this project, given with `--before`. */
+export async function findCheckout(path: string, signal: AbortSignal): Promise<string> {
+  const script = 'cd "$0" 2>/dev/null && test -f main.ts && pwd -P';
+  const found = await firstLine(["sh", "-c", script, path], signal);
+  if (found !== "") return found;
+  throw new SetupError(
+    `--before "${path}" is not a checkout of this project: it is no folder with a main.ts. ` +
+      `Make one: git worktree add --detach ../before HEAD~1`,
+  );
+}
+
+/** The folder in which the commands of one side's server run. */
+function workFolder(side: Side, servers: Servers): string {
+  return side === "before" ? servers.before ?? ROOT : ROOT;
 }
 
 /** Compiles the load generator unless it is there and newer than its source. */
@@ -143,7 +161,7 @@ async function prepare(
         type: "client",
         port: ports.client,
         listen: HOST,
-        ...side === "ours" ? { engine: servers.engine } : {},
+        ...side === "original" ? {} : { engine: servers.engine },
       },
       { type: "admin", port: ports.admin, listen: HOST },
     ],
@@ -157,14 +175,19 @@ async function prepare(
   if (side === "original") {
     return ["node", `${servers.original}/aphlict_server.js`, `--config=${file}`];
   }
-  if (servers.ours !== null) return ["sh", "-c", `exec ${servers.ours} --config "$0"`, file];
+  if (side === "ours" && servers.ours !== null) {
+    return ["sh", "-c", `exec ${servers.ours} --config "$0"`, file];
+  }
   const deno = Deno.execPath();
   const ask = ["run", "--no-prompt", `--allow-read=${file}`, "--allow-sys=uid", "main.ts"];
   const { code, stdout } = await run(
     [deno, ...ask, "permissions", "--format", "json", "--config", file],
     signal,
+    workFolder(side, servers),
   );
-  if (code !== 0) throw new Error(`"main.ts permissions" ended with status ${code}.`);
+  if (code !== 0) {
+    throw new Error(`"main.ts permissions" of the ${side} server ended with status ${code}.`);
+  }
   const { flags }: { flags: string[] } = JSON.parse(stdout);
   return [deno, "run", ...flags, "main.ts", "serve", "--config", file];
 }
@@ -233,10 +256,10 @@ interface Started {
   readonly ended: () => boolean;
 }
 
-/** Starts a server whose files all are in `folder`. */
-function start(program: readonly string[], ports: Ports, folder: string): Started {
+/** Starts a server in the folder `cwd`. Its files all are in `folder`. */
+function start(program: readonly string[], ports: Ports, folder: string, cwd: string): Started {
   const logFile = `${folder}/output`;
-  const process = command(program, { logFile }).spawn();
+  const process = command(program, { logFile, cwd }).spawn();
   let ended = false;
   process.status.then(() => ended = true);
   return { process, ports, logFile, ended: () => ended };
@@ -260,8 +283,9 @@ export async function measure(
       await Deno.mkdir(own);
       return await prepare(which.side, servers, ports, all, own, signal);
     }));
+    const cwd = workFolder(which.side, servers);
     all.forEach((ports, index) =>
-      started.push(start(programs[index] ?? [], ports, `${folder}/${index}`))
+      started.push(start(programs[index] ?? [], ports, `${folder}/${index}`, cwd))
     );
     await Promise.all(started.map(async (server) => {
       try {
