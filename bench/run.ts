@@ -58,6 +58,12 @@ function cluster(servers: number): Scenario {
   };
 }
 
+/** A connection as a browser leaves it alone: 1.5 kB of cookies and five subscriptions. */
+const IDLE = [
+  ...["--scenario", "idle", "--rounds", "3", "--settle", "2", "--after-close", "2"],
+  ...["--topics", "4", "--header", `Cookie: phsid=${"c".repeat(1_494)}`],
+];
+
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   broadcast1k: {
     what: "each message to all",
@@ -104,7 +110,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   idle: {
     what: "they connect, stay silent and leave, three times",
     listeners: 10_000,
-    load: ["--scenario", "idle", "--rounds", "3", "--settle", "2", "--after-close", "2"],
+    load: IDLE,
     byDefault: false,
   },
   single: cluster(1),
