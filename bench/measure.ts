@@ -36,6 +36,8 @@ export interface Scenario {
    * not about a cluster, and there is one.
    */
   readonly servers?: number;
+  /** Whether browsers connect over TLS: `tlsload.ts` then is the load generator. */
+  readonly tls?: true;
   /** Arguments of the load generator, apart from addresses, listeners and duration. */
   readonly load: readonly string[];
   /** Whether it runs without being asked for. */
@@ -126,6 +128,34 @@ export async function buildLoadGenerator(signal: AbortSignal): Promise<void> {
   if (code !== 0) throw new SetupError(`Cannot compile ${source}: g++ ended with status ${code}.`);
 }
 
+/** The files of a certificate for {@linkcode HOST} that no authority has signed. */
+interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+async function makeCertificate(folder: string, signal: AbortSignal): Promise<Certificate> {
+  const files = { cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };
+  const programs = [
+    ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", files.key],
+    [
+      ...["openssl", "req", "-x509", "-new", "-key", files.key, "-batch", "-subj", "/CN=bench"],
+      ...["-addext", `subjectAltName=IP:${HOST}`, "-addext", "basicConstraints=critical,CA:FALSE"],
+      ...["-out", files.cert],
+    ],
+  ];
+  for (const program of programs) {
+    const { code } = await run(program, signal);
+    if (code === 127) {
+      throw new SetupError("Cannot make a certificate: openssl is not on PATH. Install it.");
+    }
+    if (code !== 0) {
+      throw new SetupError(`Cannot make a certificate: openssl ended with status ${code}.`);
+    }
+  }
+  return files;
+}
+
 interface Ports {
   readonly client: number;
   readonly admin: number;
@@ -144,13 +174,14 @@ function freePorts(servers: number): Ports[] {
 
 /**
  * Writes the configuration of one side's server at `ports` to `folder` and returns the command that
- * starts it. `all` are the ports of the cluster.
+ * starts it. `all` are the ports of the cluster. `certificate` is for its client server.
  */
 async function prepare(
   side: Side,
   servers: Servers,
   ports: Ports,
   all: readonly Ports[],
+  certificate: Certificate | null,
   folder: string,
   signal: AbortSignal,
 ): Promise<string[]> {
@@ -162,6 +193,7 @@ async function prepare(
         port: ports.client,
         listen: HOST,
         ...side === "original" ? {} : { engine: servers.engine },
+        ...certificate && { "ssl.key": certificate.key, "ssl.cert": certificate.cert },
       },
       { type: "admin", port: ports.admin, listen: HOST },
     ],
@@ -194,21 +226,32 @@ async function prepare(
 
 /** Asks a server and leaves no connection open during the load. `null`: it gave no answer. */
 async function get(
-  port: number,
-  path: string,
+  url: string,
   signal: AbortSignal,
+  client?: Deno.HttpClient,
 ): Promise<{ status: number; text: string } | null> {
   const headers = { connection: "close" };
-  return await fetch(`http://${HOST}:${port}${path}`, { headers, signal })
+  return await fetch(url, { headers, signal, ...client && { client } })
     .then(async (response) => ({ status: response.status, text: await response.text() }))
     .catch(() => null);
 }
 
+function statusUrl(admin: number): string {
+  return `http://${HOST}:${admin}/status/`;
+}
+
 /** Resolves once both ports give the answers of an Aphlict server that has met its peers. */
-async function untilReady({ ports, ended }: Started, signal: AbortSignal): Promise<void> {
+async function untilReady(
+  { ports, ended }: Started,
+  certificate: Certificate | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const scheme = certificate === null ? "http" : "https";
+  const caCerts = certificate === null ? [] : [await Deno.readTextFile(certificate.cert)];
+  using trusting = Deno.createHttpClient({ caCerts });
   const isReady = async () => {
-    const client = await get(ports.client, "/", signal);
-    const admin = await get(ports.admin, "/status/", signal);
+    const client = await get(`${scheme}://${HOST}:${ports.client}/`, signal, trusting);
+    const admin = await get(statusUrl(ports.admin), signal);
     if (client?.status !== 501 || admin?.status !== 200) return false;
     const { cluster }: { cluster?: { state: string }[] } = JSON.parse(admin.text);
     return cluster?.every(({ state }) => state === "up" || state === "self") ?? true;
@@ -241,7 +284,7 @@ async function introduce(all: readonly Ports[], signal: AbortSignal): Promise<vo
 /** How many messages a cluster's servers have got, each one's counted. */
 async function messagesIn(all: readonly Ports[], signal: AbortSignal): Promise<number> {
   const counts = await Promise.all(all.map(async ({ admin }) => {
-    const answer = await get(admin, "/status/", signal);
+    const answer = await get(statusUrl(admin), signal);
     return read(JSON.parse(answer?.text ?? "null"), ["messages.in"]);
   }));
   return counts.reduce((sum, count) => sum + count, 0);
@@ -277,11 +320,12 @@ export async function measure(
   const folder = await Deno.makeTempDir({ dir: SCRATCH, prefix: "bench-" });
   const started: Started[] = [];
   try {
+    const certificate = scenario.tls ? await makeCertificate(folder, signal) : null;
     const all = freePorts(scenario.servers ?? 1);
     const programs = await Promise.all(all.map(async (ports, index) => {
       const own = `${folder}/${index}`;
       await Deno.mkdir(own);
-      return await prepare(which.side, servers, ports, all, own, signal);
+      return await prepare(which.side, servers, ports, all, certificate, own, signal);
     }));
     const cwd = workFolder(which.side, servers);
     all.forEach((ports, index) =>
@@ -289,7 +333,7 @@ export async function measure(
     );
     await Promise.all(started.map(async (server) => {
       try {
-        await untilReady(server, signal);
+        await untilReady(server, certificate, signal);
       } catch (error) {
         signal.throwIfAborted();
         const said = await Deno.readTextFile(server.logFile).catch(() => "") || "(none)";
@@ -302,8 +346,11 @@ export async function measure(
     const before = await messagesIn(all, signal);
     // The load generator bounds each of its phases itself.
     const { code, stdout } = await run([
-      LOAD_GENERATOR,
-      ...all.flatMap(({ client }) => ["--client-url", `ws://${HOST}:${client}/ws/`]),
+      ...certificate === null ? [LOAD_GENERATOR] : tlsLoadGenerator(certificate),
+      ...all.flatMap(({ client }) => [
+        "--client-url",
+        `${certificate === null ? "ws" : "wss"}://${HOST}:${client}/ws/`,
+      ]),
       ...["--admin-url", `http://${HOST}:${all[0]?.admin}/`],
       ...["--server-pid", started.map(({ process }) => process.pid).join(), "--label", which.side],
       ...["-n", `${scenario.listeners}`, "--duration", `${seconds}`, ...scenario.load],
@@ -321,6 +368,12 @@ export async function measure(
     await Promise.all(started.map(({ process }) => stop(process)));
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** The command that starts `tlsload.ts`, without the arguments that it shares with `wsload`. */
+function tlsLoadGenerator({ cert }: Certificate): string[] {
+  const flags = ["--no-prompt", `--allow-net=${HOST}`, `--allow-read=${cert}`, "--allow-run=cat"];
+  return [Deno.execPath(), "run", ...flags, join(HERE, "tlsload.ts"), "--ca", cert];
 }
 
 /** What it took a cluster to pass on the messages of a `result`, given what its servers got. */

@@ -299,7 +299,9 @@ function table(
   reference: Reference | null,
 ): { lines: string[]; summaries: Summary[] } {
   const isCluster = runs.some((run) => "servers" in run.result);
-  const metrics = isCluster ? CLUSTER : { idle: IDLE, churn: CHURN }[scenario] ?? PUBLISHING;
+  const metrics = isCluster
+    ? CLUSTER
+    : { idle: IDLE, "idle-tls": IDLE, churn: CHURN }[scenario] ?? PUBLISHING;
   const summaries = metrics.map((metric) => summarise(scenario, metric, runs, reference));
   const lines: string[] = [];
   const line = (...[name = "", ...cells]: string[]) =>

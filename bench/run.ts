@@ -30,7 +30,7 @@ const USAGE = `Usage: deno task bench [options]
   --ours COMMAND   shell command to measure in place of "deno run ... main.ts serve", such as a
                    compiled executable. "--config FILE" is appended; it must stay one process
   --scenario A,B   broadcast1k, broadcast1k-b1, broadcast10k, targeted1k, targeted10k,
-                   churn, paced, idle, and single, pair, triple: a message through a cluster of
+                   churn, paced, idle, idle-tls, and single, pair, triple: a message through a cluster of
                    1, 2 or 3 servers (default: broadcast and targeted ones but -b1)
   --listeners N    as many listeners in place of the scenario's own, 1 to 25000
   --engine NAME    of the client server, socket or serve (default: socket)
@@ -111,6 +111,13 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     what: "they connect, stay silent and leave, three times",
     listeners: 10_000,
     load: IDLE,
+    byDefault: false,
+  },
+  "idle-tls": {
+    what: "the same over TLS",
+    listeners: 2_000,
+    load: IDLE,
+    tls: true,
     byDefault: false,
   },
   single: cluster(1),
