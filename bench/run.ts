@@ -114,7 +114,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     byDefault: false,
   },
   "idle-tls": {
-    what: "the same over TLS",
+    what: "they connect over TLS, stay silent and leave, three times",
     listeners: 2_000,
     load: IDLE,
     tls: true,
