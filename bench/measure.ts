@@ -36,6 +36,8 @@ export interface Scenario {
    * not about a cluster, and there is one.
    */
   readonly servers?: number;
+  /** Whether browsers connect over TLS: `tlsload.ts` then is the load generator. */
+  readonly tls?: true;
   /** Arguments of the load generator, apart from addresses, listeners and duration. */
   readonly load: readonly string[];
   /** Whether it runs without being asked for. */
@@ -46,9 +48,11 @@ export interface Scenario {
 export interface Servers {
   /** Folder of a working Node.js Aphlict server. `null`: there is none. */
   readonly original: string | null;
+  /** Absolute path of another checkout of this project. `null`: there is none. */
+  readonly before: string | null;
   /** Shell command that starts ours, without `--config FILE`. `null`: `main.ts serve`. */
   readonly ours: string | null;
-  /** The engine of our client server. */
+  /** The engine of the client servers, but for the original's. */
   readonly engine: "socket" | "serve";
 }
 
@@ -58,17 +62,16 @@ export interface Servers {
  */
 function command(
   program: readonly string[],
-  options: { logFile: string } | { signal: AbortSignal },
+  options: { logFile: string; cwd: string } | { signal: AbortSignal; cwd: string },
 ): Deno.Command {
   const toFile = "logFile" in options;
   const script = 'ulimit -n "$(ulimit -Hn)"; exec "$@"' + (toFile ? ' >"$0" 2>&1' : "");
   return new Deno.Command("sh", {
     args: ["-c", script, toFile ? options.logFile : "sh", ...program],
-    cwd: ROOT,
     stdin: "null",
     stdout: toFile ? "null" : "piped",
     stderr: "inherit",
-    ...toFile ? {} : options,
+    ...toFile ? { cwd: options.cwd } : options,
   });
 }
 
@@ -76,9 +79,10 @@ function command(
 async function run(
   program: readonly string[],
   signal: AbortSignal,
+  cwd = ROOT,
 ): Promise<{ code: number; stdout: string }> {
   signal.throwIfAborted();
-  const { code, stdout } = await command(program, { signal }).output();
+  const { code, stdout } = await command(program, { signal, cwd }).output();
   signal.throwIfAborted();
   return { code, stdout: new TextDecoder().decode(stdout) };
 }
@@ -94,6 +98,22 @@ export async function openFilesLimit(signal: AbortSignal): Promise<number> {
   return limit === "unlimited" ? Infinity : Number(limit);
 }
 
+/** Returns the absolute path of another checkout of this project, given with `--before`. */
+export async function findCheckout(path: string, signal: AbortSignal): Promise<string> {
+  const script = 'cd "$0" 2>/dev/null && test -f main.ts && pwd -P';
+  const found = await firstLine(["sh", "-c", script, path], signal);
+  if (found !== "") return found;
+  throw new SetupError(
+    `--before "${path}" is not a checkout of this project: it is no folder with a main.ts. ` +
+      `Make one: git worktree add --detach ../before HEAD~1`,
+  );
+}
+
+/** The folder in which the commands of one side's server run. */
+function workFolder(side: Side, servers: Servers): string {
+  return side === "before" ? servers.before ?? ROOT : ROOT;
+}
+
 /** Compiles the load generator unless it is there and newer than its source. */
 export async function buildLoadGenerator(signal: AbortSignal): Promise<void> {
   const source = `${LOAD_GENERATOR}.cpp`;
@@ -106,6 +126,34 @@ export async function buildLoadGenerator(signal: AbortSignal): Promise<void> {
     throw new SetupError(`Cannot compile ${source}: g++ is not on PATH. Install a C++ compiler.`);
   }
   if (code !== 0) throw new SetupError(`Cannot compile ${source}: g++ ended with status ${code}.`);
+}
+
+/** The files of a certificate for {@linkcode HOST} that no authority has signed. */
+interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+async function makeCertificate(folder: string, signal: AbortSignal): Promise<Certificate> {
+  const files = { cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };
+  const programs = [
+    ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", files.key],
+    [
+      ...["openssl", "req", "-x509", "-new", "-key", files.key, "-batch", "-subj", "/CN=bench"],
+      ...["-addext", `subjectAltName=IP:${HOST}`, "-addext", "basicConstraints=critical,CA:FALSE"],
+      ...["-out", files.cert],
+    ],
+  ];
+  for (const program of programs) {
+    const { code } = await run(program, signal);
+    if (code === 127) {
+      throw new SetupError("Cannot make a certificate: openssl is not on PATH. Install it.");
+    }
+    if (code !== 0) {
+      throw new SetupError(`Cannot make a certificate: openssl ended with status ${code}.`);
+    }
+  }
+  return files;
 }
 
 interface Ports {
@@ -126,13 +174,14 @@ function freePorts(servers: number): Ports[] {
 
 /**
  * Writes the configuration of one side's server at `ports` to `folder` and returns the command that
- * starts it. `all` are the ports of the cluster.
+ * starts it. `all` are the ports of the cluster. `certificate` is for its client server.
  */
 async function prepare(
   side: Side,
   servers: Servers,
   ports: Ports,
   all: readonly Ports[],
+  certificate: Certificate | null,
   folder: string,
   signal: AbortSignal,
 ): Promise<string[]> {
@@ -143,7 +192,8 @@ async function prepare(
         type: "client",
         port: ports.client,
         listen: HOST,
-        ...side === "ours" ? { engine: servers.engine } : {},
+        ...side === "original" ? {} : { engine: servers.engine },
+        ...certificate && { "ssl.key": certificate.key, "ssl.cert": certificate.cert },
       },
       { type: "admin", port: ports.admin, listen: HOST },
     ],
@@ -157,35 +207,51 @@ async function prepare(
   if (side === "original") {
     return ["node", `${servers.original}/aphlict_server.js`, `--config=${file}`];
   }
-  if (servers.ours !== null) return ["sh", "-c", `exec ${servers.ours} --config "$0"`, file];
+  if (side === "ours" && servers.ours !== null) {
+    return ["sh", "-c", `exec ${servers.ours} --config "$0"`, file];
+  }
   const deno = Deno.execPath();
   const ask = ["run", "--no-prompt", `--allow-read=${file}`, "--allow-sys=uid", "main.ts"];
   const { code, stdout } = await run(
     [deno, ...ask, "permissions", "--format", "json", "--config", file],
     signal,
+    workFolder(side, servers),
   );
-  if (code !== 0) throw new Error(`"main.ts permissions" ended with status ${code}.`);
+  if (code !== 0) {
+    throw new Error(`"main.ts permissions" of the ${side} server ended with status ${code}.`);
+  }
   const { flags }: { flags: string[] } = JSON.parse(stdout);
   return [deno, "run", ...flags, "main.ts", "serve", "--config", file];
 }
 
 /** Asks a server and leaves no connection open during the load. `null`: it gave no answer. */
 async function get(
-  port: number,
-  path: string,
+  url: string,
   signal: AbortSignal,
+  client?: Deno.HttpClient,
 ): Promise<{ status: number; text: string } | null> {
   const headers = { connection: "close" };
-  return await fetch(`http://${HOST}:${port}${path}`, { headers, signal })
+  return await fetch(url, { headers, signal, ...client && { client } })
     .then(async (response) => ({ status: response.status, text: await response.text() }))
     .catch(() => null);
 }
 
+function statusUrl(admin: number): string {
+  return `http://${HOST}:${admin}/status/`;
+}
+
 /** Resolves once both ports give the answers of an Aphlict server that has met its peers. */
-async function untilReady({ ports, ended }: Started, signal: AbortSignal): Promise<void> {
+async function untilReady(
+  { ports, ended }: Started,
+  certificate: Certificate | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const scheme = certificate === null ? "http" : "https";
+  const caCerts = certificate === null ? [] : [await Deno.readTextFile(certificate.cert)];
+  using trusting = Deno.createHttpClient({ caCerts });
   const isReady = async () => {
-    const client = await get(ports.client, "/", signal);
-    const admin = await get(ports.admin, "/status/", signal);
+    const client = await get(`${scheme}://${HOST}:${ports.client}/`, signal, trusting);
+    const admin = await get(statusUrl(ports.admin), signal);
     if (client?.status !== 501 || admin?.status !== 200) return false;
     const { cluster }: { cluster?: { state: string }[] } = JSON.parse(admin.text);
     return cluster?.every(({ state }) => state === "up" || state === "self") ?? true;
@@ -218,7 +284,7 @@ async function introduce(all: readonly Ports[], signal: AbortSignal): Promise<vo
 /** How many messages a cluster's servers have got, each one's counted. */
 async function messagesIn(all: readonly Ports[], signal: AbortSignal): Promise<number> {
   const counts = await Promise.all(all.map(async ({ admin }) => {
-    const answer = await get(admin, "/status/", signal);
+    const answer = await get(statusUrl(admin), signal);
     return read(JSON.parse(answer?.text ?? "null"), ["messages.in"]);
   }));
   return counts.reduce((sum, count) => sum + count, 0);
@@ -233,10 +299,10 @@ interface Started {
   readonly ended: () => boolean;
 }
 
-/** Starts a server whose files all are in `folder`. */
-function start(program: readonly string[], ports: Ports, folder: string): Started {
+/** Starts a server in the folder `cwd`. Its files all are in `folder`. */
+function start(program: readonly string[], ports: Ports, folder: string, cwd: string): Started {
   const logFile = `${folder}/output`;
-  const process = command(program, { logFile }).spawn();
+  const process = command(program, { logFile, cwd }).spawn();
   let ended = false;
   process.status.then(() => ended = true);
   return { process, ports, logFile, ended: () => ended };
@@ -254,18 +320,20 @@ export async function measure(
   const folder = await Deno.makeTempDir({ dir: SCRATCH, prefix: "bench-" });
   const started: Started[] = [];
   try {
+    const certificate = scenario.tls ? await makeCertificate(folder, signal) : null;
     const all = freePorts(scenario.servers ?? 1);
     const programs = await Promise.all(all.map(async (ports, index) => {
       const own = `${folder}/${index}`;
       await Deno.mkdir(own);
-      return await prepare(which.side, servers, ports, all, own, signal);
+      return await prepare(which.side, servers, ports, all, certificate, own, signal);
     }));
+    const cwd = workFolder(which.side, servers);
     all.forEach((ports, index) =>
-      started.push(start(programs[index] ?? [], ports, `${folder}/${index}`))
+      started.push(start(programs[index] ?? [], ports, `${folder}/${index}`, cwd))
     );
     await Promise.all(started.map(async (server) => {
       try {
-        await untilReady(server, signal);
+        await untilReady(server, certificate, signal);
       } catch (error) {
         signal.throwIfAborted();
         const said = await Deno.readTextFile(server.logFile).catch(() => "") || "(none)";
@@ -278,8 +346,11 @@ export async function measure(
     const before = await messagesIn(all, signal);
     // The load generator bounds each of its phases itself.
     const { code, stdout } = await run([
-      LOAD_GENERATOR,
-      ...all.flatMap(({ client }) => ["--client-url", `ws://${HOST}:${client}/ws/`]),
+      ...certificate === null ? [LOAD_GENERATOR] : tlsLoadGenerator(certificate),
+      ...all.flatMap(({ client }) => [
+        "--client-url",
+        `${certificate === null ? "ws" : "wss"}://${HOST}:${client}/ws/`,
+      ]),
       ...["--admin-url", `http://${HOST}:${all[0]?.admin}/`],
       ...["--server-pid", started.map(({ process }) => process.pid).join(), "--label", which.side],
       ...["-n", `${scenario.listeners}`, "--duration", `${seconds}`, ...scenario.load],
@@ -297,6 +368,12 @@ export async function measure(
     await Promise.all(started.map(({ process }) => stop(process)));
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** The command that starts `tlsload.ts`, without the arguments that it shares with `wsload`. */
+function tlsLoadGenerator({ cert }: Certificate): string[] {
+  const flags = ["--no-prompt", `--allow-net=${HOST}`, `--allow-read=${cert}`, "--allow-run=cat"];
+  return [Deno.execPath(), "run", ...flags, join(HERE, "tlsload.ts"), "--ca", cert];
 }
 
 /** What it took a cluster to pass on the messages of a `result`, given what its servers got. */

@@ -5,8 +5,13 @@
  * @module
  */
 
+/** What this server is compared with: the Node.js original, or another checkout of this project. */
+export type Reference = "original" | "before";
 /** One side of the comparison. */
-export type Side = "original" | "ours";
+export type Side = Reference | "ours";
+
+/** In the order in which they run and are printed. */
+export const REFERENCES: readonly Reference[] = ["original", "before"];
 
 /** One run of the load generator against one freshly started server. */
 export interface Run {
@@ -33,10 +38,19 @@ interface Metric {
 
 const MEGABYTES = 1e-6;
 
+/** Below that of the whole run when the server gets slower the longer it runs. */
+const LAST_QUARTER: Metric = {
+  name: "messages/s in the last quarter",
+  better: "more",
+  path: ["messages_per_s_last_quarter"],
+  digits: 0,
+};
+
 /** For scenarios in which messages flow. */
 const PUBLISHING: readonly Metric[] = [
   { name: "deliveries/s", better: "more", path: ["deliveries_per_s"], digits: 0 },
   { name: "messages/s", better: "more", path: ["messages_per_s"], digits: 0 },
+  LAST_QUARTER,
   { name: "latency p50, ms", better: "less", path: ["latency_ms", "p50"], digits: 2 },
   { name: "latency p99, ms", better: "less", path: ["latency_ms", "p99"], digits: 2 },
   { name: "server CPU, s", better: "less", path: ["server_cpu_s"], digits: 2 },
@@ -59,6 +73,7 @@ const PUBLISHING: readonly Metric[] = [
 /** Messages flow from the first server of a cluster to the others. */
 const CLUSTER: readonly Metric[] = [
   { name: "messages/s", better: "more", path: ["messages_per_s"], digits: 0 },
+  LAST_QUARTER,
   { name: "relays per message", better: "less", path: ["relays_per_message"], digits: 2 },
   { name: "remote latency p50, ms", better: "less", path: ["remote_latency_ms", "p50"], digits: 2 },
   { name: "remote latency p99, ms", better: "less", path: ["remote_latency_ms", "p99"], digits: 2 },
@@ -212,74 +227,105 @@ export interface Summary {
   readonly scenario: string;
   readonly metric: string;
   readonly better: "more" | "less";
-  /** Medians. `null` when that side was not measured. */
-  readonly original: number | null;
+  /** The side that ours is divided by. `null` when ours was measured alone. */
+  readonly reference: Reference | null;
+  /** The median of the reference. `null` when it has no such figure. */
+  readonly referenceMedian: number | null;
+  /** The median of ours. `null` when it has no such figure. */
   readonly ours: number | null;
-  /** Ours / original of each round. Empty when only one side was measured. */
+  /** Ours / reference of each round. Empty when only one side was measured. */
   readonly ratios: readonly number[];
   /** The median of `ratios`, or `null`. */
   readonly ratio: number | null;
 }
 
-function summarise(scenario: string, metric: Metric, runs: readonly Run[]): Summary {
-  const of = (side: Side) =>
+function summarise(
+  scenario: string,
+  metric: Metric,
+  runs: readonly Run[],
+  reference: Reference | null,
+): Summary {
+  const of = (side: Side | null) =>
     runs.filter((run) => run.side === side).sort((a, b) => a.round - b.round)
       .map((run) => read(run.result, metric.path) * (metric.scale ?? 1));
-  const original = of("original");
+  const theirs = of(reference);
   const ours = of("ours");
-  const ratios = ours.map((value, i) => value / (original[i] ?? NaN)).filter(Number.isFinite);
+  const ratios = ours.map((value, i) => value / (theirs[i] ?? NaN)).filter(Number.isFinite);
   const orNull = (value: number) => Number.isNaN(value) ? null : value;
   return {
     scenario,
     metric: metric.name,
     better: metric.better,
-    original: orNull(median(original)),
+    reference,
+    referenceMedian: orNull(median(theirs)),
     ours: orNull(median(ours)),
     ratios,
     ratio: orNull(median(ratios)),
   };
 }
 
-/** The table of one scenario as text, and its figures. */
+/**
+ * The tables of one scenario as text, and their figures: one table for each side that this server is
+ * compared with, and one when there is none.
+ */
 export function report(
   scenario: string,
   title: string,
   runs: readonly Run[],
 ): { text: string; summaries: Summary[] } {
+  const references = REFERENCES.filter((reference) => runs.some(({ side }) => side === reference));
+  const tables = references.length === 0
+    ? [table(scenario, runs, null)]
+    : references.map((reference) => table(scenario, runs, reference));
+  const remarks = [
+    ...runs.flatMap((run) => doubtsOf(run).map((doubt) => remark("note", run, doubt))),
+    ...runs.flatMap((run) => faultsOf(run).map((fault) => remark("FAILED", run, fault))),
+  ];
+  const lines = [title, tables.map(({ lines }) => lines.join("\n")).join("\n\n"), ...remarks];
+  return {
+    text: lines.join("\n") + "\n",
+    summaries: tables.flatMap(({ summaries }) => summaries),
+  };
+}
+
+function remark(kind: "note" | "FAILED", { side, round }: Run, text: string): string {
+  return `  ${kind}: ${side}, round ${round}: ${text}`;
+}
+
+/** Ours beside `reference`, or alone. */
+function table(
+  scenario: string,
+  runs: readonly Run[],
+  reference: Reference | null,
+): { lines: string[]; summaries: Summary[] } {
   const isCluster = runs.some((run) => "servers" in run.result);
-  const metrics = isCluster ? CLUSTER : { idle: IDLE, churn: CHURN }[scenario] ?? PUBLISHING;
-  const summaries = metrics.map((metric) => summarise(scenario, metric, runs));
-  const compared = runs.some((run) => run.side === "original");
-  const lines = [title];
+  const metrics = isCluster
+    ? CLUSTER
+    : { idle: IDLE, "idle-tls": IDLE, churn: CHURN }[scenario] ?? PUBLISHING;
+  const summaries = metrics.map((metric) => summarise(scenario, metric, runs, reference));
+  const lines: string[] = [];
   const line = (...[name = "", ...cells]: string[]) =>
     lines.push("  " + name.padEnd(33) + cells.map((cell) => cell.padStart(13)).join(""));
 
-  line("median", ...compared ? ["original", "ours", "ratio", "better", "each round"] : ["ours"]);
+  const heads = reference === null
+    ? ["ours"]
+    : [reference, "ours", "ratio", "better", "each round"];
+  line("median", ...heads);
   summaries.forEach((summary, i) => {
     const show = (value: number | null) => number(value, metrics[i]?.digits ?? 0);
     const cells = [show(summary.ours)];
-    if (compared) {
-      cells.unshift(show(summary.original));
+    if (reference !== null) {
+      cells.unshift(show(summary.referenceMedian));
       cells.push(number(summary.ratio, 2), summary.better);
       cells.push("   " + summary.ratios.map((ratio) => number(ratio, 2)).join("  "));
     }
     line(summary.metric, ...cells);
   });
   if (metrics === PUBLISHING || metrics === CLUSTER) {
-    const sides: Side[] = compared ? ["original", "ours"] : ["ours"];
+    const sides: Side[] = reference === null ? ["ours"] : [reference, "ours"];
     line("lost/duplicated/misrouted", ...sides.map((side) => wrongDeliveries(runs, side)));
   }
-  for (const run of runs) {
-    for (const doubt of doubtsOf(run)) {
-      lines.push(`  note: ${run.side}, round ${run.round}: ${doubt}`);
-    }
-  }
-  for (const run of runs) {
-    for (const fault of faultsOf(run)) {
-      lines.push(`  FAILED: ${run.side}, round ${run.round}: ${fault}`);
-    }
-  }
-  return { text: lines.join("\n") + "\n", summaries };
+  return { lines, summaries };
 }
 
 function wrongDeliveries(runs: readonly Run[], side: Side): string {

@@ -1,6 +1,6 @@
 /**
- * Puts the same load on the Node.js Aphlict server and on this one, in turn, and prints how they
- * compare. `README.md` beside this file says how to read the result.
+ * Puts the same load on the Node.js Aphlict server, on another checkout of this project, and on this
+ * one, in turn, and prints how they compare. `README.md` beside this file says how to read the result.
  *
  * Ends with 0 when every message reached exactly its listeners, 1 when not or when a server failed,
  * 2 when the benchmark cannot run as asked, 130 when interrupted.
@@ -11,6 +11,7 @@
 import { parseArgs } from "node:util";
 import {
   buildLoadGenerator,
+  findCheckout,
   firstLine,
   measure,
   openFilesLimit,
@@ -18,21 +19,23 @@ import {
   type Servers,
   SetupError,
 } from "./measure.ts";
-import { faultsOf, report, type Run, type Side, type Summary } from "./report.ts";
+import { faultsOf, REFERENCES, report, type Run, type Side, type Summary } from "./report.ts";
 
 const USAGE = `Usage: deno task bench [options]
 
   --original DIR   folder of a working Node.js Aphlict server, the one that holds
-                   aphlict_server.js. Without it, this server is measured alone
+                   aphlict_server.js
+  --before DIR     another checkout of this project, whose service is measured in the same way.
+                   Without both, this server is measured alone
   --ours COMMAND   shell command to measure in place of "deno run ... main.ts serve", such as a
                    compiled executable. "--config FILE" is appended; it must stay one process
   --scenario A,B   broadcast1k, broadcast1k-b1, broadcast10k, targeted1k, targeted10k,
-                   churn, paced, idle, and single, pair, triple: a message through a cluster of
+                   churn, paced, idle, idle-tls, and single, pair, triple: a message through a cluster of
                    1, 2 or 3 servers (default: broadcast and targeted ones but -b1)
   --listeners N    as many listeners in place of the scenario's own, 1 to 25000
-  --engine NAME    of our client server, socket or serve (default: socket)
+  --engine NAME    of the client server, socket or serve (default: socket)
   --rounds N       how often each server runs each scenario, 1 to 100 (default: 3)
-  --seconds N      how long each run publishes, 1 to 600 (default: 4)
+  --seconds N      how long each run publishes, 1 to 600 (default: 20)
   --json FILE      write every run and every figure to FILE as well, in var/
   --help           print this
 `;
@@ -54,6 +57,12 @@ function cluster(servers: number): Scenario {
     byDefault: false,
   };
 }
+
+/** A connection as a browser leaves it alone: 1.5 kB of cookies and five subscriptions. */
+const IDLE = [
+  ...["--scenario", "idle", "--rounds", "3", "--settle", "2", "--after-close", "2"],
+  ...["--topics", "4", "--header", `Cookie: phsid=${"c".repeat(1_494)}`],
+];
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   broadcast1k: {
@@ -101,7 +110,14 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   idle: {
     what: "they connect, stay silent and leave, three times",
     listeners: 10_000,
-    load: ["--scenario", "idle", "--rounds", "3", "--settle", "2", "--after-close", "2"],
+    load: IDLE,
+    byDefault: false,
+  },
+  "idle-tls": {
+    what: "they connect over TLS, stay silent and leave, three times",
+    listeners: 2_000,
+    load: IDLE,
+    tls: true,
     byDefault: false,
   },
   single: cluster(1),
@@ -124,12 +140,13 @@ function parseOptions(args: string[]): Options | "help" {
     args,
     options: {
       original: { type: "string" },
+      before: { type: "string" },
       ours: { type: "string" },
       scenario: { type: "string" },
       listeners: { type: "string" },
       engine: { type: "string", default: "socket" },
       rounds: { type: "string", default: "3" },
-      seconds: { type: "string", default: "4" },
+      seconds: { type: "string", default: "20" },
       json: { type: "string" },
       help: { type: "boolean" },
     },
@@ -146,6 +163,7 @@ function parseOptions(args: string[]): Options | "help" {
     [...all.keys()].filter((name) => all.get(name)?.byDefault);
   return {
     original: values.original ?? null,
+    before: values.before ?? null,
     ours: values.ours ?? null,
     engine: values.engine,
     scenarios: names.map((name) => {
@@ -178,12 +196,14 @@ async function checkOpenFiles(options: Options, signal: AbortSignal): Promise<vo
   }
 }
 
-/** Runs everything that `options` ask for, prints the tables, and returns whether all was well. */
-async function compare(options: Options, signal: AbortSignal): Promise<boolean> {
-  await checkOpenFiles(options, signal);
+/** Runs everything that `asked` holds, prints the tables, and returns whether all was well. */
+async function compare(asked: Options, signal: AbortSignal): Promise<boolean> {
+  await checkOpenFiles(asked, signal);
+  const before = asked.before === null ? null : await findCheckout(asked.before, signal);
+  const options = { ...asked, before };
   await buildLoadGenerator(signal);
   const { original, json, rounds, seconds } = options;
-  const sides: Side[] = original === null ? ["ours"] : ["original", "ours"];
+  const sides: Side[] = [...REFERENCES.filter((side) => options[side] !== null), "ours"];
   const host = {
     cpus: navigator.hardwareConcurrency,
     deno: Deno.version.deno,
@@ -201,9 +221,10 @@ async function compare(options: Options, signal: AbortSignal): Promise<boolean> 
     });
   };
   await save(); // a file that cannot be written is better known now than at the end
-  if (original === null) {
+  if (sides.length === 1) {
     print(
-      "Measuring this server alone: without --original there is nothing to compare it with.\n\n",
+      "Measuring this server alone: with neither --original nor --before there is nothing to " +
+        "compare it with.\n\n",
     );
   }
   for (const scenario of options.scenarios) {

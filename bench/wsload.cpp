@@ -1107,9 +1107,12 @@ int main(int argc, char** argv) {
   u64 next_sample = t0;
   u64 due_step = opt.rate > 0 ? (u64)(1e9 / opt.rate) : 0;
   u64 hard_end = pub_end + (u64)(opt.stall * 1e9) + 60000000000ull;
+  u64 quarter_start = 0;  // of the last quarter, and what was published by then
+  long quarter_published = 0;
   bool stalled = false;
   for (;;) {
     u64 t = now_ns(), wait = 100000000;
+    if (!quarter_start && t >= t0 + (pub_end - t0) / 4 * 3) quarter_start = t, quarter_published = published;
     if (opt.rate > 0) {
       while (published < opt.messages && t < pub_end) {
         u64 due = t0 + (u64)published * due_step;
@@ -1181,6 +1184,9 @@ int main(int argc, char** argv) {
       (unsigned long long)missing, (unsigned long long)duplicated, (unsigned long long)misrouted, (unsigned long long)unparsed, bad, stalled ? "true" : "false");
   put(",\"active_s\":%.3f,\"deliveries_per_s\":%.1f,\"messages_per_s\":%.1f,\"frames_per_recv\":%.2f,\"mb_per_s\":%.2f", act, (double)received / act, (double)published / act,
       recv_calls ? (double)received / (double)recv_calls : 0, (double)bytes_in / act / 1e6);
+  // Only of a run that published to its end: a slowdown within the run shows here.
+  if (quarter_start && quarter_start < pub_end && published < opt.messages)
+    put(",\"messages_per_s_last_quarter\":%.1f", (double)(published - quarter_published) / ((double)(pub_end - quarter_start) / 1e9));
   put(",\"latency_ms\":%s", h_lat.json().c_str());
   if (cluster()) put(",\"remote_latency_ms\":%s", h_remote.json().c_str());
   put(",\"last_delivery_ms\":%s", h_msg.json().c_str());
