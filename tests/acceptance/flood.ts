@@ -83,6 +83,14 @@ const ROWS: readonly Row[] = [
     parts: () => 2,
   },
   {
+    id: "C3b",
+    name: "250 connections that do not read and ask for thousands of small messages",
+    options: PLAIN,
+    seconds: 15,
+    residentMB: 400,
+    parts: () => 2,
+  },
+  {
     id: "C4",
     name: "12 connections with topics that are integers with one hash",
     options: PLAIN,
@@ -116,7 +124,8 @@ const ROWS: readonly Row[] = [
     name: "18,000 connections with heads of 8 KiB and a long path",
     options: PLAIN,
     seconds: 15,
-    residentMB: 500,
+    // An idle connection takes at most 10 kB.
+    residentMB: 300,
     parts: (scale) => Math.ceil(scale) + 1,
     // `limit.connections` is 50,000, but the files of the service's process end before.
     exhaustsFiles: (scale) => scale > 1,

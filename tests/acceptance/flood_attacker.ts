@@ -38,7 +38,7 @@ const OPENING = utf8(REQUEST);
 /** A connection of an attacker, opened again whenever it ends. */
 class Attacker {
   readonly #port: number;
-  readonly #opening: Uint8Array;
+  readonly #opening: () => Uint8Array;
   readonly #reads: boolean;
   readonly #from: string | null;
   #connection: Deno.TcpConn | Socket | null = null;
@@ -46,8 +46,8 @@ class Attacker {
   /** @param from The address to connect from; `null`: as the system chooses. */
   constructor(
     port: number,
-    { opening = OPENING, reads = false, from = null }: {
-      readonly opening?: Uint8Array;
+    { opening = () => OPENING, reads = false, from = null }: {
+      readonly opening?: () => Uint8Array;
       readonly reads?: boolean;
       readonly from?: string | null;
     } = {},
@@ -64,7 +64,7 @@ class Attacker {
       this.#connection = this.#from === null
         ? await Deno.connect({ hostname: "127.0.0.1", port: this.#port })
         : await connectedFrom(this.#from, this.#port);
-      await this.send(this.#opening);
+      await this.send(this.#opening());
       if (!(this.#connection && "read" in this.#connection) || this.#from !== null) return true;
       const answer = new Uint8Array(1024);
       const count = await (this.#connection as Deno.TcpConn).read(answer);
@@ -93,6 +93,20 @@ class Attacker {
     } catch {
       this.close();
       return false;
+    }
+  }
+
+  /** Reads some of what has come, and waits for it. */
+  async read(size: number): Promise<void> {
+    const bytes = new Uint8Array(65_536);
+    try {
+      for (let left = size; left > 0;) {
+        const count = await (this.#connection as Deno.TcpConn | null)?.read(bytes);
+        if (typeof count !== "number") return;
+        left -= count;
+      }
+    } catch {
+      this.close();
     }
   }
 
@@ -183,6 +197,30 @@ const ATTACKS: Readonly<Record<string, (target: Target) => Promise<void>>> = {
     await rounds(target, share(target, 1000), () => [pings], { roundMs: 1000 });
   },
 
+  async C3b(target) {
+    const topics = numbered(10, 0, (number) => `SMALL-${number}`);
+    if (target.part === 0) {
+      const filler = "x".repeat(100_000);
+      for (let number = 0; number < 42; number++) {
+        await post(target, JSON.stringify({ subscribers: ["LARGE"], number, filler }));
+      }
+      for (let number = 0; number < 4000; number += 50) {
+        await Promise.all(
+          numbered(50, number, (each) => JSON.stringify({ subscribers: [topics[each % 10]], each }))
+            .map((body) => post(target, body)),
+        );
+      }
+    } else await sleep(3000);
+    const replay = frame('{"command":"replay","data":{"age":60000}}');
+    await rounds(target, share(target, 250), (index) => [
+      // Fills what the system holds for a connection, some 4 MB.
+      concat(subscribe(["LARGE"]), replay, unsubscribe(["LARGE"])),
+      // Each wants others, so that no two wait for the same frames.
+      subscribe(topics.filter((_, bit) => bit > 7 || ((index + 1) >> bit & 1) === 0)),
+      ...Array(12).fill(replay),
+    ], { once: true, pauseMs: 150 });
+  },
+
   async C4(target) {
     await rounds(target, share(target, 12), (index) => {
       const topics = integerLike(4096, index * 4096);
@@ -223,15 +261,21 @@ const ATTACKS: Readonly<Record<string, (target: Target) => Promise<void>>> = {
       const topics = numbered(sizes, 0, (number) => `H1-${number}`)
         // Each wants all but a few, so that what two of them wait for is not the same.
         .filter((_, number) => (number + index) % sizes > 20 || (number * index) % 7 === 0);
-      return [subscribe(topics), replay];
-    });
+      return [concat(subscribe(topics), replay)];
+      // What waits is put together when the system takes more, so a part is read.
+    }, { once: true, readBytes: 2_000_000 });
   },
 
   async H2(target) {
-    const path = "/0123456789abcdef";
-    const cookie = "c".repeat(8192 - REQUEST.length - path.length - 20);
-    const opening = utf8(requestWith({ Cookie: cookie }).replace("GET / ", `GET ${path} `));
-    const attackers = share(target, 18_000).map(() => new Attacker(target.client, { opening }));
+    const cookie = "c".repeat(8192 - REQUEST.length - 40);
+    const request = requestWith({ Cookie: cookie });
+    const attackers = share(target, 18_000).map((index) => {
+      // Each has an instance of its own, which takes more than the default one's listeners.
+      const path = `/~instance-${index.toString().padStart(5, "0")}/`;
+      return new Attacker(target.client, {
+        opening: () => utf8(request.replace("GET / ", `GET ${path} `)),
+      });
+    });
     await openAll(attackers);
     for (;;) {
       await sleep(ROUND_MS);
@@ -240,11 +284,15 @@ const ATTACKS: Readonly<Record<string, (target: Target) => Promise<void>>> = {
   },
 
   async M4(target) {
-    const subscribers = numbered(209_000, 0, (number) => (number % 1296).toString(36));
-    const text = JSON.stringify({ subscribers });
+    const type = "t".repeat(1_040_000);
     for (const index of share(target, 61)) {
-      // Its type is a part of the whole text.
-      await post(target, text.replace("{", `{"type":"a type of some length, ${index}",`));
+      // The live page notes the beginning of its type.
+      if (index % 2 === 1) await post(target, JSON.stringify({ type, subscribers: [], index }));
+      else {
+        const first = index * 149_000;
+        const subscribers = numbered(149_000, first, (each) => (each % 36 ** 4).toString(36));
+        await post(target, JSON.stringify({ subscribers }));
+      }
     }
   },
 
@@ -267,7 +315,7 @@ const ATTACKS: Readonly<Record<string, (target: Target) => Promise<void>>> = {
     for (;;) {
       await Promise.all(
         share(target, 400).map(async () => {
-          const attacker = new Attacker(target.client, { opening });
+          const attacker = new Attacker(target.client, { opening: () => opening });
           await attacker.open();
           attacker.close();
         }),
@@ -288,12 +336,14 @@ async function rounds(
   { client }: Target,
   indices: readonly number[],
   payloads: (index: number) => readonly Uint8Array[],
-  { once = false, roundMs = ROUND_MS, pauseMs = 0, from = () => null }: {
+  { once = false, roundMs = ROUND_MS, pauseMs = 0, readBytes = 0, from = () => null }: {
     /** Whether a connection that lasts sends its payloads only once. */
     readonly once?: boolean;
     readonly roundMs?: number;
     /** Between two payloads. */
     readonly pauseMs?: number;
+    /** What is read behind the payloads, once. */
+    readonly readBytes?: number;
     readonly from?: (index: number) => string | null;
   } = {},
 ): Promise<void> {
@@ -314,6 +364,7 @@ async function rounds(
         if (!await attacker.send(payload)) break;
         if (pauseMs > 0) await sleep(pauseMs);
       }
+      if (readBytes > 0) await attacker.read(readBytes);
       while (once && attacker.isOpen) await sleep(ROUND_MS);
       await sleep(Math.max(0, roundMs - (performance.now() - started)));
       while (!attacker.isOpen && !await attacker.open()) await sleep(AGAIN_MS);

@@ -26,6 +26,8 @@ export interface Experience {
   readonly slowestStatus: number;
   /** The largest resident memory of the service, in bytes. */
   readonly residentBytes: number;
+  /** The most listeners that the default instance had: whether the attackers were there. */
+  readonly mostActive: number;
   /** What went wrong, in words. */
   readonly faults: readonly string[];
   /** What newcomers met, in words. */
@@ -117,7 +119,7 @@ async function meet(client: number, admin: number, pid: number): Promise<Experie
   const latencies: number[] = [];
   const newcomers: number[] = [];
   const [sent, unheard] = [[] as number[], new Set<number>()];
-  let [pings, published, heard, slowestStatus, resident, count] = [0, 0, 0, 0, 0, 0];
+  let [pings, published, heard, slowestStatus, resident, count, mostActive] = [0, 0, 0, 0, 0, 0, 0];
   const stop = new AbortController();
   const honest = await Browser.open(client, { topics: ["HONEST"] });
   let isOver = false;
@@ -155,7 +157,8 @@ async function meet(client: number, admin: number, pid: number): Promise<Experie
     }),
     every(STATUS_MS, signal, faults, async () => {
       const started = performance.now();
-      await within(LAST_MS, "the status page", status(admin));
+      const page = await within(LAST_MS, "the status page", status(admin));
+      mostActive = Math.max(mostActive, Number(page["clients.active"]));
       slowestStatus = Math.max(slowestStatus, performance.now() - started);
     }),
     every(MEMORY_MS, signal, faults, () => {
@@ -183,6 +186,7 @@ async function meet(client: number, admin: number, pid: number): Promise<Experie
     newcomers: newcomers.map((ms) => Math.round(ms)),
     slowestStatus: Math.round(slowestStatus),
     residentBytes: resident,
+    mostActive,
     faults: counted(faults),
     refused: counted(refused),
   };

@@ -3,7 +3,7 @@
  * start times are drawn from a seed. In each round a fresh service has to keep what `flood_test.ts` asks for.
  *
  *     deno task flood [--minutes N] [--seed N]
- *     deno run --allow-all tests/acceptance/mixture.ts --attack C3 --scale 2 --seconds 60
+ *     deno task flood --attack C3 --scale 2 --seconds 60
  *
  * The second form runs one attack alone. It prints one line a round, and ends with 0 when all promises were
  * kept, else with 1.

@@ -136,7 +136,9 @@ export function told({ experience, isAlive, active, newcomerMs }: Outcome): stri
   return `${end}; ${pongs}/${pings} pongs, p50 ${p50} p99 ${p99} slowest ${slowest} ms; ` +
     `${heard}/${published} heard; ${newcomers.length} newcomers in, slowest ` +
     `${Math.max(0, ...newcomers)} ms${refused.length > 0 ? `, not in: ${refused.join()}` : ""}; ` +
-    `status ${experience.slowestStatus} ms; ${megabytes(experience.residentBytes)} MB`;
+    `status ${experience.slowestStatus} ms; up to ${experience.mostActive} active, ${
+      megabytes(experience.residentBytes)
+    } MB`;
 }
 
 function fault(isSo: boolean, text: string): string | null {
