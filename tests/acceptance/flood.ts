@@ -87,7 +87,7 @@ const ROWS: readonly Row[] = [
     name: "250 connections that do not read and ask for thousands of small messages",
     options: PLAIN,
     seconds: 15,
-    residentMB: 400,
+    residentMB: 300,
     parts: () => 2,
   },
   {

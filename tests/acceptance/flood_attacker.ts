@@ -348,19 +348,15 @@ async function rounds(
   } = {},
 ): Promise<void> {
   const clients = indices.map((index) => ({
-    // Not kept where they are many: 5,000 messages of 64 KiB.
-    payloads: indices.length > 500 ? null : payloads(index),
-    index,
+    payloads: payloads(index),
     attacker: new Attacker(client, { from: from(index) }),
   }));
-  const [first = 0] = indices;
-  const shared = indices.length > 500 ? payloads(first) : null;
   // All are there before the first one sends.
   await openAll(clients.map(({ attacker }) => attacker));
   await Promise.all(clients.map(async ({ payloads, attacker }) => {
     for (;;) {
       const started = performance.now();
-      for (const payload of payloads ?? shared ?? []) {
+      for (const payload of payloads) {
         if (!await attacker.send(payload)) break;
         if (pauseMs > 0) await sleep(pauseMs);
       }
