@@ -418,7 +418,7 @@ if (import.meta.main) {
       parts: { type: "string", default: "1" },
     },
   });
-  // What an attacker meets is none of our business: it goes on.
+  // An attacker goes on whatever the service does to its connections.
   globalThis.addEventListener("unhandledrejection", (event) => event.preventDefault());
   globalThis.addEventListener("error", (event) => event.preventDefault());
   const attack = ATTACKS[values.attack];

@@ -23,6 +23,9 @@ const NEWCOMER_MS = 2000;
 /** How long the service may take to be as before, in ms. */
 const RECOVERY_MS = 15_000;
 
+/** What the log says when the service cannot accept, and binds its port again. */
+const NO_FILES = "too many open files";
+
 const MB = 1_000_000;
 
 const HONEST = fileURLToPath(new URL("flood_honest.ts", import.meta.url));
@@ -99,6 +102,8 @@ export function faultsOf(outcome: Outcome, { residentMB, newcomers }: Promises):
   if (experience === null) return ["The honest browser could not tell what it met"];
   const { pings, pongs, p99, slowest, published, heard, residentBytes, faults, refused } =
     experience;
+  // Where files run out the log has to say so.
+  const unexpected = newcomers ? errors : errors.filter((line) => !line.includes(NO_FILES));
   const slowestNewcomer = Math.max(0, ...experience.newcomers);
   return [
     fault(pongs < pings, `${pings - pongs} of ${pings} pings were not answered`),
@@ -124,7 +129,7 @@ export function faultsOf(outcome: Outcome, { residentMB, newcomers }: Promises):
       newcomerMs !== null && newcomerMs > NEWCOMER_MS,
       `afterwards a newcomer took ${newcomerMs} ms, more than ${NEWCOMER_MS}`,
     ),
-    fault(errors.length > 0, `the log has ${errors.length} errors: ${errors[0]}`),
+    fault(unexpected.length > 0, `the log has ${unexpected.length} errors: ${unexpected[0]}`),
   ].filter((each) => each !== null);
 }
 
@@ -190,16 +195,23 @@ async function timely<T>(work: Promise<T>): Promise<T | null> {
   }
 }
 
-/** How long a browser takes to connect, subscribe and hear a message, in ms; `null`: too long. */
+/**
+ * How long a browser takes to connect, subscribe and hear a message, in ms, as soon as the service is as
+ * before; `null`: it did not get in in time.
+ */
 async function newcomer({ client, admin, process }: Running): Promise<number | null> {
-  if (process.hasEnded) return null;
-  const started = performance.now();
-  return await timely((async () => {
-    await using browser = await Browser.open(client, { topics: ["AFTERWARDS"] });
-    await publish(admin, { subscribers: ["AFTERWARDS"] });
-    await browser.next();
-    return Math.round(performance.now() - started);
-  })());
+  const limit = performance.now() + RECOVERY_MS;
+  let took: number | null = null;
+  while (!process.hasEnded && (took === null || took > NEWCOMER_MS) && performance.now() < limit) {
+    const started = performance.now();
+    took = await timely((async () => {
+      await using browser = await Browser.open(client, { topics: ["AFTERWARDS"] });
+      await publish(admin, { subscribers: ["AFTERWARDS"] });
+      await browser.next();
+      return Math.round(performance.now() - started);
+    })());
+  }
+  return took;
 }
 
 /** Lines that are errors. */
