@@ -69,6 +69,8 @@ export interface RunOptions {
   readonly ports?: readonly number[];
   /** `cluster`, given the folder's path. @default {} None. */
   readonly cluster?: (folder: string) => readonly PeerEntry[];
+  /** Further keys of the configuration. */
+  readonly keys?: Readonly<Record<string, unknown>>;
 }
 
 /** One entry of `cluster` in a test. */
@@ -109,6 +111,7 @@ export async function run(options: RunOptions = {}): Promise<Running> {
   const folder = new Folder();
   for (const [name, text] of Object.entries(options.files ?? {})) folder.write(name, text);
   const { path } = writeConfig(folder, {
+    ...options.keys,
     drain: options.drain ?? 0,
     cluster: options.cluster?.(folder.path) ?? [],
     servers: servers.map(({ type, listen, keys, tls, engine = options.engine }, index) => ({

@@ -1,0 +1,232 @@
+/**
+ * The attacks that took the service down, each at the size that worked. The clients of an attack run in
+ * processes of their own (`flood_attacker.ts`), with a low priority, as others' machines would.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+import { freePorts } from "./ports.ts";
+import { peerAt, type Running, type RunOptions } from "./server.ts";
+
+/** One attack. */
+export interface Attack {
+  /** The name in the issue that reports it, with a letter for a variant. */
+  readonly id: string;
+  /** What follows on "the service withstands". */
+  readonly name: string;
+  /** What the service is run with. */
+  readonly options: RunOptions;
+  /** How long it goes on, in seconds. */
+  readonly seconds: number;
+  /** What the service's resident memory stays below, in MB. */
+  readonly residentMB: number;
+  /** Whether the service has no files left for newcomers at this scale, and lets them in only afterwards. */
+  readonly exhaustsFiles?: (scale: number) => boolean;
+  /**
+   * Attacks until `signal` says stop.
+   *
+   * @param scale 1: the size that worked.
+   */
+  run(running: Running, scale: number, signal: AbortSignal): Promise<void>;
+}
+
+/** An attack's bad peers listen here: twice the size is two of them. */
+const PEERS = freePorts(2);
+
+/** A part of an attack is a process, which has 20,000 files where the tests run. */
+const ATTACKER = fileURLToPath(new URL("flood_attacker.ts", import.meta.url));
+
+const PLAIN: RunOptions = {};
+
+/** A client server with some keys. */
+function clientWith(keys: Readonly<Record<string, unknown>>): RunOptions {
+  return { servers: [{ type: "client", keys }, { type: "admin" }] };
+}
+
+const BAD_PEERS: NonNullable<RunOptions["cluster"]> = () => PEERS.map((port) => peerAt(port));
+
+/** What an attack is, without how it is run. */
+type Row = Omit<Attack, "run"> & {
+  /** Processes that its clients are divided among. @default {1} */
+  readonly parts?: (scale: number) => number;
+};
+
+const ROWS: readonly Row[] = [
+  {
+    id: "C1",
+    name: "80 connections that send 110 kB of empty pings at once",
+    options: PLAIN,
+    seconds: 10,
+    residentMB: 300,
+  },
+  {
+    id: "C2a",
+    name: "257 connections with 4,096 short topics each",
+    options: PLAIN,
+    seconds: 12,
+    residentMB: 450,
+  },
+  {
+    id: "C2b",
+    name: "199 connections of one address, out of 200, with 4,096 topics of 256 characters",
+    options: clientWith({ "limit.address": 200 }),
+    seconds: 15,
+    residentMB: 450,
+  },
+  {
+    id: "C3",
+    name: "1,000 connections that ask for 90 pongs a second and do not read",
+    options: PLAIN,
+    seconds: 15,
+    residentMB: 300,
+    parts: () => 2,
+  },
+  {
+    id: "C3b",
+    name: "250 connections that do not read and ask for thousands of small messages",
+    options: PLAIN,
+    seconds: 15,
+    residentMB: 300,
+    parts: () => 2,
+  },
+  {
+    id: "C4",
+    name: "12 connections with topics that are integers with one hash",
+    options: PLAIN,
+    seconds: 10,
+    residentMB: 300,
+  },
+  {
+    id: "C4b",
+    name: "12 connections with topics whose hashes collide",
+    options: PLAIN,
+    seconds: 10,
+    residentMB: 300,
+  },
+  {
+    id: "C5",
+    name: "25 connections with an object a second whose keys collide",
+    options: PLAIN,
+    seconds: 10,
+    residentMB: 300,
+  },
+  {
+    id: "H1",
+    name: "200 replays of different parts of a history of 10 MB that nobody reads",
+    options: PLAIN,
+    seconds: 12,
+    residentMB: 450,
+    parts: () => 2,
+  },
+  {
+    id: "H2",
+    name: "18,000 connections with heads of 8 KiB and a long path",
+    options: PLAIN,
+    seconds: 15,
+    // An idle connection takes at most 10 kB.
+    residentMB: 300,
+    parts: (scale) => Math.ceil(scale) + 1,
+    // `limit.connections` is 50,000, but the files of the service's process end before.
+    exhaustsFiles: (scale) => scale > 1,
+  },
+  {
+    id: "M4",
+    name: "61 messages of 1 MiB for tiny subscribers, with a small heap",
+    options: clientWith({ "limit.connections": 1000 }),
+    seconds: 15,
+    residentMB: 300,
+  },
+  {
+    id: "M5",
+    name: "a peer that answers with a header of 16,000 spaces",
+    options: { cluster: BAD_PEERS },
+    seconds: 10,
+    residentMB: 250,
+  },
+  {
+    id: "M10",
+    name: "5,000 unfinished messages of 64 KiB",
+    options: PLAIN,
+    seconds: 15,
+    residentMB: 400,
+    parts: () => 2,
+  },
+  {
+    id: "L3",
+    name: "400 handshakes a second with 7,700 spaces in Forwarded",
+    options: clientWith({ proxies: ["127.0.0.1"] }),
+    seconds: 10,
+    residentMB: 300,
+  },
+];
+
+/** All attacks. */
+export const ATTACKS: readonly Attack[] = ROWS.map((row) => ({
+  ...row,
+  run: (running, scale, signal) => attack(row, running, scale, signal),
+}));
+
+/** One service that each of {@linkcode ATTACKS} can be tried on. */
+export const ANY_ATTACK: RunOptions = {
+  ...clientWith({ proxies: ["127.0.0.1"] }),
+  cluster: BAD_PEERS,
+};
+
+/** The attack with this name. */
+export function attackNamed(id: string): Attack {
+  const found = ATTACKS.find((each) => each.id === id);
+  if (!found) {
+    throw new Error(`There is no attack ${id}: ${ATTACKS.map(({ id }) => id).join(", ")}`);
+  }
+  return found;
+}
+
+async function attack(
+  { id, parts = () => 1 }: Row,
+  running: Running,
+  scale: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const count = parts(scale);
+  const peers = PEERS.slice(0, Math.ceil(scale)).flatMap((port) => ["--peer", `${port}`]);
+  const attackers = Array.from({ length: count }, (_, part) =>
+    new Deno.Command("nice", {
+      args: [
+        "-n",
+        "10",
+        Deno.execPath(),
+        "run",
+        "--allow-all",
+        ATTACKER,
+        `--attack=${id}`,
+        `--client=${running.client}`,
+        `--admin=${running.admin}`,
+        `--scale=${scale}`,
+        `--part=${part}`,
+        `--parts=${count}`,
+        ...peers,
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn());
+  const stop = () => attackers.forEach(kill);
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  const outputs = await Promise.all(attackers.map((attacker) => attacker.output()));
+  signal.removeEventListener("abort", stop);
+  for (const { signal: killed, success, stderr } of outputs) {
+    // An attack that does not take place shows nothing.
+    if (!success && killed === null) throw new Error(`${id}: ${new TextDecoder().decode(stderr)}`);
+  }
+}
+
+function kill(attacker: Deno.ChildProcess): void {
+  try {
+    attacker.kill("SIGKILL");
+  } catch (error) {
+    // It has ended already.
+    if (!(error instanceof TypeError)) throw error;
+  }
+}

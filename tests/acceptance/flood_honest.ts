@@ -1,0 +1,217 @@
+/**
+ * An honest browser, and Phorge, beside an attack: a process of its own, so that what it measures is the
+ * service's and not the attackers'. It prints `ready`, goes on until `SIGTERM`, and prints what it has met
+ * as JSON (`Experience`).
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { Browser } from "./browser.ts";
+import { publish, status } from "./server.ts";
+
+/** What an honest browser has met. Times are in ms. */
+export interface Experience {
+  /** Pings that were sent, and answered. */
+  readonly pings: number;
+  readonly pongs: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly slowest: number;
+  /** Messages that were published, and arrived. */
+  readonly published: number;
+  readonly heard: number;
+  /** How long each newcomer took to connect, subscribe and hear a message. */
+  readonly newcomers: readonly number[];
+  readonly slowestStatus: number;
+  /** The largest resident memory of the service, in bytes. */
+  readonly residentBytes: number;
+  /** The most listeners that the default instance had: whether the attackers were there. */
+  readonly mostActive: number;
+  /** What went wrong, in words. */
+  readonly faults: readonly string[];
+  /** What newcomers met, in words. */
+  readonly refused: readonly string[];
+}
+
+const PING_MS = 50;
+const PUBLISH_MS = 500;
+const NEWCOMER_MS = 1500;
+const STATUS_MS = 250;
+const MEMORY_MS = 100;
+
+/** A newcomer that has heard nothing for so long gives up. */
+const NEWCOMER_LIMIT_MS = 5000;
+
+/** How long answers are waited for at the end. */
+const LAST_MS = 5000;
+
+/** It is told when to end. */
+const NEVER_MS = 2 ** 31 - 1;
+
+const PONG = '{"type":"pong"}';
+
+/** Does something again and again until `signal` says stop; a fault is noted, and ends nothing. */
+async function every(
+  ms: number,
+  signal: AbortSignal,
+  faults: string[],
+  work: () => Promise<void> | void,
+): Promise<void> {
+  while (!signal.aborted) {
+    const started = performance.now();
+    try {
+      await work();
+    } catch (error) {
+      faults.push(error instanceof Error ? error.message : String(error));
+    }
+    await sleep(Math.max(0, ms - (performance.now() - started)), signal);
+  }
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    }, { once: true });
+  });
+}
+
+/** Rejects when it takes too long. */
+async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`${what} took more than ${ms} ms`)), ms);
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Connects as another browser does, and hears a message. */
+async function newcomer(client: number, admin: number, number: number): Promise<number> {
+  const topic = `NEWCOMER-${number}`;
+  const started = performance.now();
+  const meeting = (async () => {
+    const browser = await Browser.open(client, { topics: [topic] });
+    try {
+      await publish(admin, { subscribers: [topic], number });
+      await browser.next();
+      return performance.now() - started;
+    } finally {
+      void browser[Symbol.asyncDispose]();
+    }
+  })();
+  return await within(NEWCOMER_LIMIT_MS, "a newcomer", meeting);
+}
+
+function residentBytes(pid: number): number {
+  const text = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1] ?? 0) * 1024;
+}
+
+async function meet(client: number, admin: number, pid: number): Promise<Experience> {
+  const faults: string[] = [];
+  const refused: string[] = [];
+  const latencies: number[] = [];
+  const newcomers: number[] = [];
+  const [sent, unheard] = [[] as number[], new Set<number>()];
+  let [pings, published, heard, slowestStatus, resident, count, mostActive] = [0, 0, 0, 0, 0, 0, 0];
+  const stop = new AbortController();
+  const honest = await Browser.open(client, { topics: ["HONEST"] });
+  let isOver = false;
+  void honest.closed.then(({ code, reason }) => {
+    if (!isOver) faults.push(`it was disconnected: ${code} ${reason}`);
+  });
+  const listening = (async () => {
+    for (;;) {
+      const text = await honest.next();
+      if (text === PONG) latencies.push(performance.now() - (sent.shift() ?? 0));
+      else if (unheard.delete(JSON.parse(text).number)) heard++;
+    }
+  })().catch(() => {});
+  Deno.addSignalListener("SIGTERM", () => stop.abort());
+  print("ready");
+  const { signal } = stop;
+  const work = Promise.all([
+    every(PING_MS, signal, faults, () => {
+      sent.push(performance.now());
+      pings++;
+      honest.command("ping");
+    }),
+    every(PUBLISH_MS, signal, faults, async () => {
+      const number = published;
+      unheard.add(number);
+      await within(
+        NEWCOMER_LIMIT_MS,
+        "a message",
+        publish(admin, { subscribers: ["HONEST"], number }),
+      );
+      published++;
+    }),
+    every(NEWCOMER_MS, signal, refused, async () => {
+      newcomers.push(await newcomer(client, admin, count++));
+    }),
+    every(STATUS_MS, signal, faults, async () => {
+      const started = performance.now();
+      const page = await within(LAST_MS, "the status page", status(admin));
+      mostActive = Math.max(mostActive, Number(page["clients.active"]));
+      slowestStatus = Math.max(slowestStatus, performance.now() - started);
+    }),
+    every(MEMORY_MS, signal, faults, () => {
+      resident = Math.max(resident, residentBytes(pid));
+    }),
+  ]);
+  await sleep(NEVER_MS, signal);
+  await work;
+  const last = performance.now() + LAST_MS;
+  while ((sent.length > 0 || heard < published) && performance.now() < last) await sleep(20);
+  isOver = true;
+  // What is still awaited has taken this long at least.
+  const all = [...latencies, ...sent.map((at) => performance.now() - at)].sort((a, b) => a - b);
+  const quantile = (share: number) =>
+    Math.round(all[Math.min(all.length - 1, Math.floor(share * all.length))] ?? 0);
+  void listening;
+  return {
+    pings,
+    pongs: latencies.length,
+    p50: quantile(0.5),
+    p99: quantile(0.99),
+    slowest: quantile(1),
+    published,
+    heard,
+    newcomers: newcomers.map((ms) => Math.round(ms)),
+    slowestStatus: Math.round(slowestStatus),
+    residentBytes: resident,
+    mostActive,
+    faults: counted(faults),
+    refused: counted(refused),
+  };
+}
+
+function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+/** Each once, with its number. */
+function counted(texts: readonly string[]): string[] {
+  const counts = Map.groupBy(texts, (text) => text);
+  return [...counts].slice(0, 10).map(([text, all]) => `${all.length} times: ${text}`);
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      client: { type: "string", default: "" },
+      admin: { type: "string", default: "" },
+      pid: { type: "string", default: "" },
+    },
+  });
+  globalThis.addEventListener("unhandledrejection", (event) => event.preventDefault());
+  const [client, admin, pid] = [values.client, values.admin, values.pid].map(Number);
+  print(JSON.stringify(await meet(client ?? 0, admin ?? 0, pid ?? 0)));
+  Deno.exit();
+}
