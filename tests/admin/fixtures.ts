@@ -72,7 +72,6 @@ export class Office implements DeskOptions {
   /** What is said of the service; it may be changed. */
   change: Partial<Snapshot> = {};
   ready = true;
-  readonly budget = new Budget(1e9);
   readonly relayed: string[] = [];
   readonly relay: DeskOptions["relay"] = {
     relay: (instance) => void this.relayed.push(instance),
