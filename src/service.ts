@@ -22,6 +22,7 @@ import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
 import { LagMeter } from "./metrics/lag.ts";
 import { Server, StartError } from "./server.ts";
+import { WorkQueue } from "./work_queue.ts";
 import { telemetryVariables } from "./config/telemetry.ts";
 import { exportMetrics } from "./telemetry.ts";
 import { type Host, Sight, type Watched } from "./sight.ts";
@@ -144,7 +145,7 @@ export async function startService(
   const clientLog = new ClientLog();
   for (const [index, each] of prepared.entries()) {
     const front = each.type === "client"
-      ? new ClientFront(each.config, { hub, budget, log: clientLog })
+      ? new ClientFront(each.config, { hub, budget, workQueue: new WorkQueue(), log: clientLog })
       : new AdminFront(each.rules, surroundings);
     const tls = found.find((each) => each.index === index)?.tls ?? null;
     servers.push({

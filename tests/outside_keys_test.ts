@@ -44,11 +44,6 @@ const PLACES: readonly Place[] = [
   },
   {
     path: "src/websocket/handshake.ts",
-    part: "const headers = new Map<string, string[]>()",
-    reason: "names of headers: of one request of 8 KiB at most, looked at before it is answered",
-  },
-  {
-    path: "src/websocket/handshake.ts",
     part: "function refuse(status: number, fault: string, headers: Record<string, string> = {})",
     reason: "headers of our answers",
   },
@@ -86,16 +81,6 @@ const PLACES: readonly Place[] = [
     path: "src/cluster/peer_log.ts",
     part: "readonly #told = new Set<string>()",
     reason: "reasons that a peer of the configuration is down, 5 at most",
-  },
-  {
-    path: "src/cluster/exchange.ts",
-    part: 'objectOf(answer.body)?.["fingerprint"]',
-    reason: "the receipt of a peer of the configuration, 64 KiB at most",
-  },
-  {
-    path: "src/cluster/exchange.ts",
-    part: "const page = objectOf(answer.body)",
-    reason: "the status page of a peer of the configuration, 64 KiB at most",
   },
 ];
 

@@ -25,6 +25,7 @@ import {
   type SocketServer,
   type SocketServerOptions,
 } from "../websocket/socket.ts";
+import type { WorkQueue } from "../work_queue.ts";
 import { acceptClients, ClientCounters, COMPLAINTS } from "./server.ts";
 
 /** What Phorge's health check expects of a request that is no WebSocket: exactly status 501. */
@@ -85,6 +86,7 @@ export class ClientLog {
 export interface ClientSurroundings {
   readonly hub: Hub;
   readonly budget: Budget;
+  readonly workQueue: WorkQueue;
   readonly log: ClientLog;
 }
 
@@ -117,7 +119,7 @@ export class ClientFront {
   async listen(
     address: Pick<SocketServerOptions, "hostname" | "port" | "tls">,
   ): Promise<SocketServer> {
-    const { hub, budget, log: clientLog } = this.#surroundings;
+    const { hub, budget, workQueue, log: clientLog } = this.#surroundings;
     const { complaints } = clientLog;
     const server = await ENGINES[this.#engine]({
       ...address,
@@ -126,9 +128,11 @@ export class ClientFront {
       counters: this.#sockets,
       otherwise: NOT_A_WEBSOCKET,
       budget,
+      workQueue,
       accept: acceptClients(hub, {
         limits: () => this.#limits,
         counters: this.#clients,
+        workQueue,
         complaints,
       }),
       trouble: (message) => clientLog.trouble(message),

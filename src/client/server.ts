@@ -6,7 +6,7 @@
 
 import { BURST, type ClientLimits } from "../config/limits.ts";
 import { type Hub, INSTANCE_LIMIT } from "../hub/hub.ts";
-import type { Listener, ReplayResult, ReplayState, Sink } from "../hub/listener.ts";
+import type { Listener, ReplayResult, Sink } from "../hub/listener.ts";
 import type { Encoded } from "../hub/message.ts";
 import type { Allowances } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
@@ -18,6 +18,7 @@ import {
   type SocketHandlers,
   type TextMessage,
 } from "../websocket/socket.ts";
+import type { Worker, WorkQueue } from "../work_queue.ts";
 import { type Command, InvalidCommand, parseCommand } from "./command.ts";
 import { instanceOf } from "./instance.ts";
 
@@ -69,6 +70,8 @@ export interface ClientOptions {
   /** Asked whenever it matters, as they may change. */
   limits(): ClientLimits;
   readonly counters: ClientCounters;
+  /** Where replays wait for their turn. */
+  readonly workQueue: WorkQueue;
   /** Lines about browsers, of all servers together: each reason has its own. */
   readonly complaints: Allowances<typeof COMPLAINTS[number]>;
 }
@@ -81,13 +84,15 @@ export function acceptClients(
   return (socket, path) => new Client(hub, socket, path, options);
 }
 
-class Client implements SocketHandlers, Sink {
+class Client implements SocketHandlers, Sink, Worker {
   readonly #socket: Socket;
   /** `null`: there was no room for one more. */
   readonly #listener: Listener | null;
   readonly #options: ClientOptions;
-  /** Calls for the rest of a replay that others have interrupted. */
-  #rest: ReturnType<typeof setTimeout> | undefined;
+  /** The age of a replay that has been asked for, until it begins. */
+  #replayAgeMs: number | null = null;
+  /** Whether the work queue will call for a replay. */
+  #isReplaying = false;
   /** What of the budget was spent, and when. */
   #spent = 0;
   #spentAt = 0;
@@ -135,7 +140,23 @@ class Client implements SocketHandlers, Sink {
   }
 
   drained(): void {
-    this.#resume();
+    if (this.#isReplaying || this.#listener?.isReplaying !== true) return;
+    this.#isReplaying = true;
+    this.#options.workQueue.add(this);
+  }
+
+  /** The work queue's turn: begins a replay, or goes on with it. */
+  work(): void {
+    this.#isReplaying = false;
+    const onEnd = (result: ReplayResult) => this.#replayed(result);
+    const ageMs = this.#replayAgeMs;
+    this.#replayAgeMs = null;
+    const state = ageMs === null
+      ? this.#listener?.resume(onEnd)
+      : this.#listener?.replay(ageMs, onEnd);
+    if (state !== "busy") return;
+    this.#isReplaying = true;
+    this.#options.workQueue.add(this);
   }
 
   message(text: string): void {
@@ -159,7 +180,7 @@ class Client implements SocketHandlers, Sink {
 
   close(kind: EndKind, fault: string | null): void {
     this.#options.counters.ended.add(this.#endedFor ?? kind);
-    this.#leave();
+    this.#listener?.leave();
     if (fault !== null) this.#info(kind, "Ended its connection: {fault}.", { fault });
     this.#trace("Disconnected.", {});
     if (this.#refusals > REFUSAL_LOG_LIMIT) {
@@ -216,17 +237,12 @@ class Client implements SocketHandlers, Sink {
     return this.#socket.send(message);
   }
 
+  /** Of replays that wait for their turn the longest counts. */
   #replay(ageMs: number): void {
-    this.#goOn(this.#listener?.replay(ageMs, (result) => this.#replayed(result)));
-  }
-
-  #resume(): void {
-    clearTimeout(this.#rest);
-    this.#goOn(this.#listener?.resume((result) => this.#replayed(result)));
-  }
-
-  #goOn(state: ReplayState = "done"): void {
-    if (state === "busy") this.#rest = setTimeout(() => this.#resume(), 0);
+    this.#replayAgeMs = Math.max(this.#replayAgeMs ?? -Infinity, ageMs);
+    if (this.#isReplaying) return;
+    this.#isReplaying = true;
+    this.#options.workQueue.add(this);
   }
 
   #replayed({ delivered, missed }: ReplayResult): void {
@@ -234,11 +250,6 @@ class Client implements SocketHandlers, Sink {
     if (missed === 0) return;
     const text = "{missed} messages were forgotten before it had read those before them.";
     this.#refuse("replay", `Its replay has gaps: ${text}`, { missed });
-  }
-
-  #leave(): void {
-    clearTimeout(this.#rest);
-    this.#listener?.leave();
   }
 
   /** Whether `limit.commands` allows for one more command; if not, the connection is ended. */
@@ -257,7 +268,7 @@ class Client implements SocketHandlers, Sink {
   #end(kind: keyof typeof CODES, why: string, values: Record<string, unknown>): void {
     this.#endedFor = kind;
     this.#info(kind, `Ended its connection: ${why}.`, values);
-    this.#leave();
+    this.#listener?.leave();
     const [code, reason] = CODES[kind];
     this.#socket.abort(code, reason);
   }

@@ -9,7 +9,14 @@ import { formatAddress } from "../config/config.ts";
 import type { Token } from "../config/token.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
 import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
-import { objectOf } from "../json.ts";
+import {
+  JsonError,
+  type Member,
+  type MemberLimits,
+  memberOf,
+  readMembers,
+  stringOf,
+} from "../json_members.ts";
 import type { Answer } from "./answer.ts";
 import type { Relayed } from "./queue.ts";
 
@@ -55,17 +62,36 @@ export type Reading = { readonly fingerprint: string | null } | { readonly fault
 /** Reads the answer to a message. */
 export function readReceipt(answer: Answer): Reading {
   if (answer.status !== 200) return { fault: explain(answer) };
-  const fingerprint = asFingerprint(objectOf(answer.body)?.["fingerprint"]);
+  const fingerprint = fingerprintIn(answer.body, membersOf(answer.body));
   return fingerprint === null ? { fault: NO_APHLICT } : { fingerprint };
 }
 
 /** Reads the status page. That of the original has no fingerprint. */
 export function readStatus(answer: Answer): Reading {
   if (answer.status !== 200) return { fault: explain(answer) };
-  const page = objectOf(answer.body);
-  return typeof page?.["version"] === "number"
-    ? { fingerprint: asFingerprint(page["fingerprint"]) }
+  const members = membersOf(answer.body);
+  const version = memberOf(members, "version");
+  // The first character of a number, and of nothing else.
+  return version !== undefined && "-0123456789".includes(answer.body.charAt(version.start))
+    ? { fingerprint: fingerprintIn(answer.body, members) }
     : { fault: NO_APHLICT };
+}
+
+/** A status page has some ten keys, and a list of peers. */
+const LIMITS: MemberLimits = { members: 200, depth: 20 };
+
+/** The members of a JSON object; none of anything else. */
+function membersOf(text: string): readonly Member[] {
+  try {
+    return readMembers(text, LIMITS) ?? [];
+  } catch (error) {
+    if (error instanceof JsonError) return [];
+    throw error;
+  }
+}
+
+function fingerprintIn(text: string, members: readonly Member[]): string | null {
+  return asFingerprint(stringOf(text, memberOf(members, "fingerprint")));
 }
 
 const NO_APHLICT = "does not answer as the admin port of an Aphlict does";

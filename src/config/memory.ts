@@ -70,11 +70,9 @@ export function connectionsHeld(config: Config, budget: number): number | null {
 export function memoryWarning(config: Config, host: HostMemory): string | null {
   const { memoryLimit } = config;
   if (memoryLimit !== null && memoryLimit > room(host)) {
-    return `"limit.memory" of ${mebibytes(memoryLimit)} is more than ${
-      mebibytes(room(host))
-    }, half of ` +
-      'V8\'s heap or a quarter of the memory there is: the service may be ended when it is used up. Lower "limit.memory"' +
-      (config.memoryHint === null ? "" : ', or raise "memory.hint"');
+    return `"limit.memory" of ${mebibytes(memoryLimit)} is more than ${mebibytes(room(host))}, ` +
+      `${boundOf(host)}: the service may be ended when it is used up. Lower "limit.memory", or ` +
+      remedyOf(host);
   }
   const budget = memoryBudget(config, host);
   const held = connectionsHeld(config, budget);
@@ -82,9 +80,7 @@ export function memoryWarning(config: Config, host: HostMemory): string | null {
   const wanted = Math.min(room(host), needed(config));
   const remedy = wanted > budget
     ? `Raise "limit.memory" to ${mebibytes(wanted)}`
-    : config.memoryHint !== null
-    ? 'Raise "memory.hint"'
-    : "Give the host or the container more memory";
+    : `That is ${boundOf(host)}: ${remedyOf(host)}`;
   return `The service may hold ${
     mebibytes(budget)
   } for its connections, enough for about ${held} of the ` +
@@ -103,6 +99,23 @@ function clientServers({ servers }: Config): ClientServerConfig[] {
 /** What a host has room for. */
 function room({ heap, granted }: HostMemory): number {
   return stepDown(Math.min(heap * SHARE_OF_HEAP, (granted ?? Infinity) * SHARE_OF_HOST));
+}
+
+function isBoundByHeap({ heap, granted }: HostMemory): boolean {
+  return heap * SHARE_OF_HEAP <= (granted ?? Infinity) * SHARE_OF_HOST;
+}
+
+/** What a host has room for, in words. */
+function boundOf(host: HostMemory): string {
+  return isBoundByHeap(host)
+    ? `half of the ${mebibytes(host.heap)} that V8's heap may have`
+    : `a quarter of the ${mebibytes(host.granted ?? 0)} that the host or the container grants`;
+}
+
+function remedyOf(host: HostMemory): string {
+  return isBoundByHeap(host)
+    ? 'set a larger "memory.hint"'
+    : "give the host or the container more memory";
 }
 
 /** The budget that holds all connections. */

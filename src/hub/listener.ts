@@ -59,8 +59,8 @@ export const SUBSCRIPTION_BYTES = 192;
 /** Topics from which on a listener has them in a set; a list of few takes a quarter of the memory. */
 const MANY = 16;
 
-/** Topics of remembered messages that a replay looks at before others have their turn: about a millisecond. */
-const SLICE = 16_384;
+/** Topics of remembered messages that a replay looks at before others have their turn: less than a millisecond. */
+const SLICE = 4096;
 
 /** What a replay has still to look at. */
 interface Replay {
@@ -106,6 +106,11 @@ export class Listener {
   /** How it is named in the log, as the original names it. */
   toString(): string {
     return `Listener/${this.id}/${this.instance}`;
+  }
+
+  /** Whether a replay goes on. */
+  get isReplaying(): boolean {
+    return this.#replay !== null;
   }
 
   /** Topics that it is subscribed to. */

@@ -12,6 +12,7 @@ import type { Socket as Stream } from "node:net";
 import type { Account, AccountName, Holder, Holding } from "../budget.ts";
 import { formatAddress } from "../config/config.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
+import type { Worker, WorkQueue } from "../work_queue.ts";
 import { Batch } from "./batch.ts";
 import { Decoder, type Incoming, ProtocolError } from "./decoder.ts";
 import { flatCopy } from "../text.ts";
@@ -37,6 +38,7 @@ export interface Home {
   readonly outbox: Outbox;
   readonly counters: SocketCounters;
   readonly accounts: Accounts;
+  readonly workQueue: WorkQueue;
   /** A clock in ms. */
   readonly now: number;
   accept(socket: Socket, path: string): SocketHandlers;
@@ -79,12 +81,18 @@ const KINDS: Readonly<Record<ProtocolError["code"], EndKind>> = {
 
 const NO_PAYLOAD = new Uint8Array(0);
 
+/**
+ * A chunk of this many bytes waits for its turn, as it may hold hundreds of frames, or a message that takes long. A
+ * browser's commands are smaller, and are read at once.
+ */
+const HEAVY_BYTES = 2048;
+
 /** Streams know their connection, so that one handler serves them all. */
 const CONNECTION = Symbol("connection");
 type Owned = Stream & { [CONNECTION]?: Connection };
 
 /** See the module. */
-export class Connection implements Socket, Writer, Holder {
+export class Connection implements Socket, Writer, Worker, Holder {
   readonly #home: Home;
   readonly #stream: Stream;
   readonly #raw: Stream;
@@ -111,7 +119,10 @@ export class Connection implements Socket, Writer, Holder {
   #blocked = false;
   /** Whether the stream is to be closed once all is written, without waiting for the peer. */
   #isHangingUp = false;
-  /** Bytes read since the last tick. */
+  /** Chunks that wait for their turn; `null`: none ever did. */
+  #unread: Uint8Array[] | null = null;
+  #unreadBytes = 0;
+  /** Bytes that have come since the last tick. */
   #received = 0;
   /** Whether a ping is out that nothing has come after. */
   #pinged = false;
@@ -253,36 +264,64 @@ export class Connection implements Socket, Writer, Holder {
   /** @internal The stream has brought something. */
   data(chunk: Uint8Array): void {
     this.#home.counters.bytesIn += chunk.length;
-    this.#hear(chunk);
+    if (this.#reader instanceof HandshakeReader) this.#readHead(this.#reader, chunk);
+    else this.#receive(this.#reader, chunk);
   }
 
-  #hear(chunk: Uint8Array): void {
+  /** The work queue's turn: reads a chunk. */
+  work(): void {
+    const chunk = this.#unread?.shift();
+    if (chunk === undefined || this.#reader instanceof HandshakeReader) return;
+    this.#unreadBytes -= chunk.length;
+    this.#hear(this.#reader, chunk);
+    if (this.#unreadBytes > 0) this.#home.workQueue.add(this);
+    else if (this.#stream.isPaused()) this.#stream.resume();
+  }
+
+  #readHead(reader: HandshakeReader, chunk: Uint8Array): void {
+    if (this.#phase === "ending") return this.#countBytes(chunk);
+    const handshake = reader.read(chunk);
+    if (handshake !== null) this.#answer(handshake);
+    else if (!this.#chargeRequest(reader.heldBytes)) this.#refuseForMemory();
+  }
+
+  #receive(decoder: Decoder, chunk: Uint8Array): void {
+    this.#countBytes(chunk);
+    if (this.#phase === "ending") return;
+    if (this.#unreadBytes === 0 && chunk.length < HEAVY_BYTES) return this.#hear(decoder, chunk);
+    this.#unread ??= [];
+    this.#unread.push(chunk);
+    this.#unreadBytes += chunk.length;
+    if (this.#unread.length > 1) return this.#chargeMessage(decoder);
+    this.#home.workQueue.add(this);
+    if (this.#unreadBytes === 0) return;
+    // It has to wait for its turn, so the peer waits as well. TLS reads on, to the limit of bytes in a second.
+    this.#stream.pause();
+    this.#chargeMessage(decoder);
+  }
+
+  /** Ends a connection that sends too much. The head of a request has a limit of its own. */
+  #countBytes(chunk: Uint8Array): void {
     const { bytesPerSecond } = this.#home.limits;
-    // The head of a request has a limit of its own.
-    if (this.#phase !== "handshake") this.#received += chunk.length;
-    if (this.#received > bytesPerSecond) {
-      // It has had its answer, and sends on.
-      if (this.#phase === "ending") return this.drop();
-      this.#received = 0;
-      return this.#fail("rate", 1008, `it sent more than ${bytesPerSecond} bytes in a second`);
-    }
-    if (this.#reader instanceof HandshakeReader) {
-      if (this.#phase !== "handshake") return;
-      const handshake = this.#reader.read(chunk);
-      if (handshake !== null) this.#answer(handshake);
-      else if (!this.#chargeRequest(this.#reader.heldBytes)) this.#refuseForMemory();
-      return;
-    }
+    this.#received += chunk.length;
+    if (this.#received <= bytesPerSecond) return;
+    // It has had its answer, and sends on.
+    if (this.#phase === "ending") return this.drop();
+    this.#received = 0;
+    this.#fail("rate", 1008, `it sent more than ${bytesPerSecond} bytes in a second`);
+  }
+
+  #hear(decoder: Decoder, chunk: Uint8Array): void {
     if (this.#phase === "open") {
       this.#since = this.#home.now;
       this.#pinged = false;
     }
     try {
-      for (const incoming of this.#reader.decode(chunk)) {
+      for (const incoming of decoder.decode(chunk)) {
         this.#take(incoming);
         if (this.#phase === "ending") return;
       }
-      this.#watchMessage(this.#reader);
+      this.#watchMessage(decoder);
     } catch (error) {
       if (error instanceof ProtocolError) {
         return this.#fail(KINDS[error.code], error.code, error.message);
@@ -362,11 +401,12 @@ export class Connection implements Socket, Writer, Holder {
       this.#home.accounts.connections.adjust(this.#ownBytes);
       return this.#refuseForMemory();
     }
-    this.#reader = new Decoder(() => this.#home.limits.messageBytes);
+    const decoder = new Decoder(() => this.#home.limits.messageBytes);
+    this.#reader = decoder;
     this.#enter("open");
     if (!this.#stream.write(handshake.response)) this.#blocked = true;
     this.#handlers = this.#home.accept(this, handshake.path);
-    if (handshake.rest.length > 0) this.#hear(handshake.rest);
+    if (handshake.rest.length > 0) this.#receive(decoder, handshake.rest);
   }
 
   #finish(response: string): void {
@@ -429,16 +469,17 @@ export class Connection implements Socket, Writer, Holder {
     }
   }
 
-  /** Charges a message that has not come whole, and notes since when. */
+  /** Notes since when a message has not come whole, and charges it. */
   #watchMessage(decoder: Decoder): void {
-    if (!decoder.isUnfinished) {
-      this.#messageSince = null;
-      this.#message?.close();
-      return;
-    }
-    this.#messageSince ??= this.#home.now;
-    const bytes = decoder.heldBytes;
-    if (bytes === 0) return;
+    if (decoder.isUnfinished) this.#messageSince ??= this.#home.now;
+    else this.#messageSince = null;
+    this.#chargeMessage(decoder);
+  }
+
+  /** Charges what has come and could not be made a message yet. */
+  #chargeMessage(decoder: Decoder): void {
+    const bytes = decoder.heldBytes + this.#unreadBytes;
+    if (bytes === 0 && this.#message === null) return;
     this.#message ??= this.#home.accounts.messages.open(this);
     if (!this.#message.set(bytes)) this.#endForMemory();
   }
@@ -539,6 +580,12 @@ export class Connection implements Socket, Writer, Holder {
   }
 
   #enter(phase: Phase): void {
+    if (phase === "ending" && this.#unreadBytes > 0) {
+      this.#unread = null;
+      this.#unreadBytes = 0;
+      // What comes is thrown away: closing a connection with unread bytes in it would do so with what we have sent.
+      this.#stream.resume();
+    }
     this.#phase = phase;
     this.#since = this.#home.now;
   }

@@ -7,6 +7,7 @@
 import { createServer, type Server, type Socket as Stream } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { formatAddress } from "../config/config.ts";
+import type { WorkQueue } from "../work_queue.ts";
 import type { Admitted, Refusal } from "./admission.ts";
 import { type Accounts, Connection, type Home } from "./connection.ts";
 import { drain } from "./drain.ts";
@@ -48,6 +49,7 @@ class NetServer implements SocketServer, Home {
   readonly counters: SocketCounters;
   readonly outbox: Outbox;
   readonly accounts: Accounts;
+  readonly workQueue: WorkQueue;
   readonly finished: Promise<void>;
   #ticked = performance.now();
   readonly #options: SocketServerOptions;
@@ -67,6 +69,7 @@ class NetServer implements SocketServer, Home {
     this.otherwise = options.otherwise;
     this.counters = options.counters;
     this.outbox = new Outbox(options.counters.writing);
+    this.workQueue = options.workQueue;
     this.accounts = {
       requests: options.budget.account("requests"),
       connections: options.budget.account("connections"),

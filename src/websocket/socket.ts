@@ -7,6 +7,7 @@
 import type { Budget } from "../budget.ts";
 import type { Admission } from "./admission.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
+import type { WorkQueue } from "../work_queue.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 
 /** One established connection. */
@@ -112,6 +113,8 @@ export interface SocketServerOptions {
   rules(): SocketRules;
   /** What connections make the process hold is charged to it. */
   readonly budget: Budget;
+  /** Where work waits that takes long, of all servers together. */
+  readonly workQueue: WorkQueue;
   /** Who has a WebSocket: of all that were bound in the place of this one, as their sockets go on. */
   readonly admission: Admission;
   readonly counters: SocketCounters;

@@ -143,7 +143,8 @@ Deno.test("connections that the host has no memory for are warned of, with what 
   assertEquals(
     memoryWarning(configOf([PLAIN]), host(4096, 1024)),
     "The service may hold 256 MiB for its connections, enough for about 22500 of the 50000 that are " +
-      'accepted. Give the host or the container more memory, or lower "limit.connections"',
+      "accepted. That is a quarter of the 1024 MiB that the host or the container grants: give the host or the " +
+      'container more memory, or lower "limit.connections"',
   );
 });
 
@@ -153,7 +154,17 @@ Deno.test("connections that a hint leaves no memory for are warned of, with what
   assertEquals(
     memoryWarning(config, hostMemory(config, null)),
     "The service may hold 128 MiB for its connections, enough for about 11200 of the 50000 that are " +
-      'accepted. Raise "memory.hint", or lower "limit.connections"',
+      `accepted. That is half of the 256 MiB that V8's heap may have: set a larger "memory.hint", or lower ` +
+      '"limit.connections"',
+  );
+});
+
+Deno.test("connections with TLS that V8's heap is too small for are warned of without a hint as well", () => {
+  assertEquals(
+    memoryWarning(configOf([SECURED]), host(4096, 24 * 1024)),
+    "The service may hold 2048 MiB for its connections, enough for about 36000 of the 50000 that are " +
+      `accepted. That is half of the 4096 MiB that V8's heap may have: set a larger "memory.hint", or lower ` +
+      '"limit.connections"',
   );
 });
 
@@ -169,7 +180,7 @@ Deno.test("connections that limit.memory is too small for are warned of, with ho
     "as the host has no more",
   );
   assertEquals(
-    memoryWarning(config, host(64 * 1024, 400))?.includes("Give the host or the container more"),
+    memoryWarning(config, host(64 * 1024, 400))?.includes("give the host or the container more"),
     true,
     "as it is all that the host has",
   );
@@ -178,20 +189,22 @@ Deno.test("connections that limit.memory is too small for are warned of, with ho
 Deno.test("a limit.memory that is more than the host has room for is warned of", () => {
   const warned = (memoryLimit: number, memoryHint: number | null, memory: HostMemory) =>
     memoryWarning(configOf([holding(100)], { memoryLimit, memoryHint }), memory);
-  const sentence = (limit: number, room: number) =>
-    `"limit.memory" of ${limit} MiB is more than ${room} MiB, half of V8's heap or a quarter of the ` +
-    "memory there is: the service may be ended when it is used up. ";
+  const sentence = (limit: number, room: number, bound: string) =>
+    `"limit.memory" of ${limit} MiB is more than ${room} MiB, ${bound}: the service may be ended when it is ` +
+    'used up. Lower "limit.memory", or ';
+  for (const memoryHint of [null, 1024]) {
+    assertEquals(
+      warned(513 * MEBIBYTE, memoryHint, host(1024)),
+      `${
+        sentence(513, 512, "half of the 1024 MiB that V8's heap may have")
+      }set a larger "memory.hint"`,
+    );
+  }
   assertEquals(
-    warned(513 * MEBIBYTE, null, host(1024)),
-    `${sentence(513, 512)}Lower "limit.memory"`,
-  );
-  assertEquals(
-    warned(513 * MEBIBYTE, 1024, host(1024)),
-    `${sentence(513, 512)}Lower "limit.memory", or raise "memory.hint"`,
-  );
-  assertEquals(
-    warned(257 * MEBIBYTE, null, host(1024, 1024)),
-    `${sentence(257, 256)}Lower "limit.memory"`,
+    warned(257 * MEBIBYTE, 4096, host(4096, 1024)),
+    `${
+      sentence(257, 256, "a quarter of the 1024 MiB that the host or the container grants")
+    }give the host or the container more memory`,
   );
   assertEquals(warned(512 * MEBIBYTE, null, host(1024)), null);
   assertEquals(warned(256 * MEBIBYTE, null, host(1024, 1024)), null);

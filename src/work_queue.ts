@@ -1,0 +1,76 @@
+/**
+ * Turns for work that takes long: however many connections have some, the others wait for little of it.
+ *
+ * A piece of work of one connection takes a millisecond at most. But where a thousand of them bring a large
+ * message at once, or ask for a replay, the event loop would be busy for a second before it looks at anybody
+ * else. So such work is done for some milliseconds in each turn of the event loop, in the order in which it came.
+ *
+ * @module
+ */
+
+import { setImmediate } from "node:timers";
+
+/** How long work goes on before others have their turn, in ms. */
+const SLICE_MS = 10;
+
+/** Somebody who has work. */
+export interface Worker {
+  /** Does a piece of it; adds itself again when there is more. */
+  work(): void;
+}
+
+/** Shared by all connections of a service. */
+export class WorkQueue {
+  #waiting: Worker[] = [];
+  #scheduled = false;
+  /** Since when work is done in this turn; `null`: none was. */
+  #since: number | null = null;
+  readonly #now: () => number;
+
+  /** @param now A clock in ms. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  /** Has a piece of work done: at once if there is time in this turn, else behind those who wait. */
+  add(worker: Worker): void {
+    this.#schedule();
+    if (this.#waiting.length > 0 || !this.#hasTime()) this.#waiting.push(worker);
+    else this.#work(worker);
+  }
+
+  #hasTime(): boolean {
+    this.#since ??= this.#now();
+    return this.#now() - this.#since < SLICE_MS;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    this.#since = null;
+    const workers = this.#waiting;
+    this.#waiting = [];
+    let done = 0;
+    // Those who add themselves again come behind those who wait.
+    while (done < workers.length && this.#hasTime()) {
+      const worker = workers[done++];
+      if (worker !== undefined) this.#work(worker);
+    }
+    this.#waiting = [...workers.slice(done), ...this.#waiting];
+    if (this.#waiting.length > 0) this.#schedule();
+  }
+
+  #work(worker: Worker): void {
+    try {
+      worker.work();
+    } catch (error) {
+      // The others have nothing to do with it.
+      reportError(error);
+    }
+  }
+}

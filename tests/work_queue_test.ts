@@ -1,0 +1,81 @@
+import { type Worker, WorkQueue } from "../src/work_queue.ts";
+import { assertEquals } from "./assert.ts";
+
+/** A clock that work moves, and the order in which work was done. */
+class Bench {
+  ms = 0;
+  readonly done: string[] = [];
+  readonly queue = new WorkQueue(() => this.ms);
+
+  /** Somebody whose pieces take so long each. */
+  worker(name: string, ms: number, pieces = 1): Worker {
+    const worker = {
+      work: () => {
+        this.ms += ms;
+        this.done.push(name);
+        if (--pieces > 0) this.queue.add(worker);
+      },
+    };
+    return worker;
+  }
+
+  /** The next turn of the event loop. */
+  async turn(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  async until(length: number): Promise<void> {
+    while (this.done.length < length) await this.turn();
+  }
+}
+
+Deno.test("work is done at once while there is time in a turn, and then waits for the next", async () => {
+  const bench = new Bench();
+  for (const name of ["a", "b", "c", "d"]) bench.queue.add(bench.worker(name, 5));
+  assertEquals(bench.done, ["a", "b"]);
+  await bench.until(4);
+  assertEquals(bench.done, ["a", "b", "c", "d"]);
+});
+
+Deno.test("in a turn work is done for 10 ms, and a piece more at most", async () => {
+  const bench = new Bench();
+  for (let n = 0; n < 100; n++) bench.queue.add(bench.worker(`${n}`, 3));
+  assertEquals(bench.done.length, 4);
+  let before = bench.done.length;
+  while (bench.done.length < 100) {
+    await bench.turn();
+    const now = bench.done.length - before;
+    // One turn of the clock may see more than one of the queue.
+    assertEquals(now % 4 === 0 || bench.done.length === 100, true, `${now} pieces`);
+    before = bench.done.length;
+  }
+  assertEquals(bench.done, Array.from({ length: 100 }, (_, n) => `${n}`));
+});
+
+Deno.test("who has more work comes behind those who wait", async () => {
+  const bench = new Bench();
+  bench.queue.add(bench.worker("long", 10, 3));
+  bench.queue.add(bench.worker("short", 1));
+  await bench.until(4);
+  assertEquals(bench.done, ["long", "long", "short", "long"]);
+});
+
+Deno.test("work that throws is reported, and the others have theirs done", async () => {
+  const bench = new Bench();
+  const errors: string[] = [];
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    errors.push(event.error.message);
+  };
+  addEventListener("error", onError);
+  bench.queue.add(bench.worker("first", 10));
+  bench.queue.add({
+    work() {
+      throw new Error("mine");
+    },
+  });
+  bench.queue.add(bench.worker("last", 1));
+  await bench.until(2);
+  removeEventListener("error", onError);
+  assertEquals([bench.done, errors], [["first", "last"], ["mine"]]);
+});
