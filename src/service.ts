@@ -23,6 +23,7 @@ import { logger } from "./log/log.ts";
 import { LagMeter } from "./metrics/lag.ts";
 import { Server, StartError } from "./server.ts";
 import { WorkQueue } from "./work_queue.ts";
+import { OpenFiles } from "./config/open_files.ts";
 import { telemetryVariables } from "./config/telemetry.ts";
 import { exportMetrics } from "./telemetry.ts";
 import { type Host, Sight, type Watched } from "./sight.ts";
@@ -142,10 +143,16 @@ export async function startService(
         }),
     ),
   };
-  const clientLog = new ClientLog();
+  const clients = {
+    hub,
+    budget,
+    files: new OpenFiles(host.openFiles),
+    workQueue: new WorkQueue(),
+    log: new ClientLog(),
+  };
   for (const [index, each] of prepared.entries()) {
     const front = each.type === "client"
-      ? new ClientFront(each.config, { hub, budget, workQueue: new WorkQueue(), log: clientLog })
+      ? new ClientFront(each.config, clients)
       : new AdminFront(each.rules, surroundings);
     const tls = found.find((each) => each.index === index)?.tls ?? null;
     servers.push({

@@ -39,9 +39,11 @@ export class WorkQueue {
     else this.#work(worker);
   }
 
+  /** Whether there is time for a piece in this turn; for the first there is. */
   #hasTime(): boolean {
-    this.#since ??= this.#now();
-    return this.#now() - this.#since < SLICE_MS;
+    if (this.#since !== null) return this.#now() - this.#since < SLICE_MS;
+    this.#since = this.#now();
+    return true;
   }
 
   #schedule(): void {

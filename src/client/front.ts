@@ -8,6 +8,7 @@
 import type { Budget } from "../budget.ts";
 import type { ClientServerConfig, Engine } from "../config/config.ts";
 import type { ClientLimits } from "../config/limits.ts";
+import type { OpenFiles } from "../config/open_files.ts";
 import { Networks } from "../config/network.ts";
 import { Origins } from "../config/origin.ts";
 import type { Hub } from "../hub/hub.ts";
@@ -86,6 +87,7 @@ export class ClientLog {
 export interface ClientSurroundings {
   readonly hub: Hub;
   readonly budget: Budget;
+  readonly files: OpenFiles;
   readonly workQueue: WorkQueue;
   readonly log: ClientLog;
 }
@@ -119,7 +121,7 @@ export class ClientFront {
   async listen(
     address: Pick<SocketServerOptions, "hostname" | "port" | "tls">,
   ): Promise<SocketServer> {
-    const { hub, budget, workQueue, log: clientLog } = this.#surroundings;
+    const { hub, budget, files, workQueue, log: clientLog } = this.#surroundings;
     const { complaints } = clientLog;
     const server = await ENGINES[this.#engine]({
       ...address,
@@ -128,6 +130,7 @@ export class ClientFront {
       counters: this.#sockets,
       otherwise: NOT_A_WEBSOCKET,
       budget,
+      files,
       workQueue,
       accept: acceptClients(hub, {
         limits: () => this.#limits,

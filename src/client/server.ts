@@ -130,9 +130,10 @@ class Client implements SocketHandlers, Sink, Worker {
   /** See `Holder`: its subscriptions are the most that a listener has. */
   evict(): void {
     if (this.#endedFor !== null) return;
-    this.#end("memory", "memory is short, and it has {subscriptions} subscriptions", {
-      subscriptions: this.#listener?.subscriptions ?? 0,
-    });
+    if (this.#listener === null) return this.#end("memory", "there is no memory for it", {});
+    const { subscriptions } = this.#listener;
+    const why = "memory is short, and it has {subscriptions} subscriptions";
+    this.#end("memory", why, { subscriptions });
   }
 
   frame(): void {
@@ -248,8 +249,8 @@ class Client implements SocketHandlers, Sink, Worker {
   #replayed({ delivered, missed }: ReplayResult): void {
     this.#trace("Replayed {delivered} messages.", { delivered });
     if (missed === 0) return;
-    const text = "{missed} messages were forgotten before it had read those before them.";
-    this.#refuse("replay", `Its replay has gaps: ${text}`, { missed });
+    const text = "Its replay has gaps: it read so slowly that {missed} messages were forgotten.";
+    this.#refuse("replay", text, { missed });
   }
 
   /** Whether `limit.commands` allows for one more command; if not, the connection is ended. */

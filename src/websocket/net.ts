@@ -154,6 +154,7 @@ class NetServer implements SocketServer, Home {
 
   left(connection: Connection, network: Admitted["network"] | undefined): void {
     if (network !== undefined) this.#options.admission.leave(network);
+    this.#options.files.used--;
     this.#handshakes.delete(connection);
     this.#answered.delete(connection);
     this.#open.delete(connection);
@@ -189,21 +190,42 @@ class NetServer implements SocketServer, Home {
       return;
     }
     this.#watchdog.accepted();
+    const { files } = this.#options;
+    if (files.used >= files.limit && !this.#makeFileFree()) {
+      this.refused(
+        formatAddress(stream.remoteAddress ?? "unknown", stream.remotePort ?? 0),
+        "files",
+        `${files.limit} connections are open, as many as the host has files for`,
+      );
+      stream.destroy();
+      return;
+    }
+    files.used++;
     const secured = this.#secure === null
       ? stream
       : new TLSSocket(stream, { isServer: true, secureContext: this.#secure });
     const connection = new Connection(this, secured, stream);
     this.#handshakes.add(connection);
     connection.begin();
-    if (this.#handshakes.size <= this.limits.handshakes) return;
-    const oldest = first(this.#handshakes);
-    if (oldest === undefined) return;
-    this.refused(
-      oldest.remoteAddress,
-      "handshakes",
-      "It was the slowest of too many that had sent no request",
-    );
-    oldest.drop();
+    if (this.#handshakes.size > this.limits.handshakes) {
+      this.#dropSlowest("handshakes", "It was the slowest of too many that had sent no request");
+    }
+  }
+
+  /** Ends a connection that is no WebSocket, if there is one besides. */
+  #makeFileFree(): boolean {
+    const answered = first(this.#answered);
+    answered?.drop();
+    return answered !== undefined ||
+      this.#dropSlowest("files", "It was the slowest, and there are no files for more connections");
+  }
+
+  #dropSlowest(kind: RefusalKind, reason: string): boolean {
+    const slowest = first(this.#handshakes);
+    if (slowest === undefined) return false;
+    this.refused(slowest.remoteAddress, kind, reason);
+    slowest.drop();
+    return true;
   }
 
   #tick(): void {

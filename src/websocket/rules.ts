@@ -48,6 +48,8 @@ export const REFUSALS = [
   "address",
   // There are as many as there may be.
   "connections",
+  // There are no open files for one more.
+  "files",
   // There is no memory for one more, or it was the largest of those that had sent no request.
   "memory",
   // It was the slowest of too many that had sent no request.

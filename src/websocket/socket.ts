@@ -5,6 +5,7 @@
  */
 
 import type { Budget } from "../budget.ts";
+import type { OpenFiles } from "../config/open_files.ts";
 import type { Admission } from "./admission.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
 import type { WorkQueue } from "../work_queue.ts";
@@ -113,6 +114,8 @@ export interface SocketServerOptions {
   rules(): SocketRules;
   /** What connections make the process hold is charged to it. */
   readonly budget: Budget;
+  /** The connections of all servers, whose number is bounded by it. */
+  readonly files: OpenFiles;
   /** Where work waits that takes long, of all servers together. */
   readonly workQueue: WorkQueue;
   /** Who has a WebSocket: of all that were bound in the place of this one, as their sockets go on. */

@@ -65,6 +65,8 @@ export interface RunOptions {
   readonly drain?: number;
   /** PEM files to write into the folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Files that the service is told it may have open. @default {null} It is not told. */
+  readonly openFiles?: number;
   /** The ports of `servers`, in their order. @default {} Free ones. */
   readonly ports?: readonly number[];
   /** `cluster`, given the folder's path. @default {} None. */
@@ -127,7 +129,10 @@ export async function run(options: RunOptions = {}): Promise<Running> {
   });
   const process = new Process(
     Deno.execPath(),
-    serviceArguments(path, options.verb ?? "serve"),
+    [
+      ...serviceArguments(path, options.verb ?? "serve"),
+      ...options.openFiles === undefined ? [] : ["--open-files", `${options.openFiles}`],
+    ],
   );
   const dispose = async () => {
     await process[Symbol.asyncDispose]();

@@ -1,3 +1,5 @@
+import { OpenFiles } from "../../src/config/open_files.ts";
+import { WorkQueue } from "../../src/work_queue.ts";
 import { Budget } from "../../src/budget.ts";
 import { Console } from "../../src/admin/console.ts";
 import {
@@ -26,7 +28,13 @@ export function clientSnapshot(
   change: Partial<ClientServerSnapshot> = {},
 ): ClientServerSnapshot {
   return {
-    ...new ClientFront(CLIENT, { hub, budget: new Budget(0), log: new ClientLog() }).figures(),
+    ...new ClientFront(CLIENT, {
+      hub,
+      budget: new Budget(0),
+      files: new OpenFiles(null),
+      workQueue: new WorkQueue(),
+      log: new ClientLog(),
+    }).figures(),
     url: "ws://0.0.0.0:22280/",
     listening: true,
     certificate: null,

@@ -1,3 +1,5 @@
+import { OpenFiles } from "../../src/config/open_files.ts";
+import { WorkQueue } from "../../src/work_queue.ts";
 import { Budget } from "../../src/budget.ts";
 import { ClientFront, ClientLog } from "../../src/client/front.ts";
 import type { ClientServerConfig, Engine } from "../../src/config/config.ts";
@@ -28,6 +30,8 @@ class Bound implements AsyncDisposable {
     this.port = config.port;
     this.#config = config;
     this.front = new ClientFront(config, {
+      files: new OpenFiles(null),
+      workQueue: new WorkQueue(),
       hub: this.hub,
       budget: this.budget,
       log: new ClientLog(),

@@ -16,6 +16,7 @@ import { Outbox } from "../../src/websocket/outbox.ts";
 import type { RefusalKind, SocketLimits } from "../../src/websocket/rules.ts";
 import { type EndKind, SocketCounters, type SocketHandlers } from "../../src/websocket/socket.ts";
 import { REQUEST } from "../acceptance/wire.ts";
+import { WorkQueue } from "../../src/work_queue.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { SOCKET_LIMITS } from "../entries.ts";
 import { concat, frame, hex, utf8 } from "./bytes.ts";
@@ -66,6 +67,7 @@ class Fixture implements Home {
   readonly counters = new SocketCounters();
   readonly outbox = new Outbox(this.counters.writing);
   readonly budget: Budget;
+  readonly workQueue = new WorkQueue();
   readonly accounts: Accounts;
   now = 0;
   readonly stream = new FakeStream();

@@ -11,6 +11,8 @@ import {
   type TlsPair,
 } from "../../src/websocket/socket.ts";
 import { Budget } from "../../src/budget.ts";
+import { OpenFiles, OTHER_FILES } from "../../src/config/open_files.ts";
+import { WorkQueue } from "../../src/work_queue.ts";
 import { Networks } from "../../src/config/network.ts";
 import { Origins } from "../../src/config/origin.ts";
 import { Admission } from "../../src/websocket/admission.ts";
@@ -35,11 +37,13 @@ class Running implements AsyncDisposable {
   readonly refusals: string[] = [];
   readonly kinds: RefusalKind[] = [];
   readonly counters = new SocketCounters();
+  readonly files: OpenFiles;
   server!: SocketServer;
   /** They may be changed. */
   rules: SocketRules;
 
-  private constructor(port: number, rules: SocketRules) {
+  private constructor(port: number, rules: SocketRules, openFiles: number | null) {
+    this.files = new OpenFiles(openFiles);
     this.port = port;
     this.rules = rules;
   }
@@ -49,15 +53,18 @@ class Running implements AsyncDisposable {
     engine = listen,
     change: Parameters<typeof socketRules>[1] = {},
     tls: TlsPair | null = null,
+    openFiles: number | null = null,
   ): Promise<Running> {
     const [port = 0] = freePorts(1);
-    const running = new Running(port, socketRules(limits, change));
+    const running = new Running(port, socketRules(limits, change), openFiles);
     running.server = await engine({
       hostname: "127.0.0.1",
       port,
       tls,
       rules: () => running.rules,
       budget: new Budget(1e9),
+      files: running.files,
+      workQueue: new WorkQueue(),
       admission: new Admission(() => running.rules),
       counters: running.counters,
       otherwise: { status: 501, body: "no" },
@@ -561,4 +568,28 @@ Deno.test("who connects with TLS and says nothing is refused once, or not at all
   assertEquals(await alert.frame().catch(() => null), null);
   await until(() => running.kinds.length === 2);
   assertEquals(running.kinds, ["timeout", "tls"]);
+});
+
+Deno.test("beyond the files that there are, those that are no WebSocket give way, and then nobody does", async () => {
+  await using running = await Running.start({}, listen, {}, null, OTHER_FILES + 3);
+  using silent = await Wire.connect(running.port);
+  const first = await Wire.open(running.port, []);
+  using second = await Wire.open(running.port, []);
+  await until(() => running.files.used === 3);
+  using third = await Wire.open(running.port, []);
+  assertEquals(await silent.frame(), null, "it had sent nothing");
+  assertEquals(running.kinds, ["files"]);
+  using fourth = await Wire.connect(running.port);
+  assertEquals(await fourth.frame(), null);
+  assertEquals([running.server.open, running.files.used, running.kinds], [3, 3, [
+    "files",
+    "files",
+  ]]);
+  first[Symbol.dispose]();
+  await until(() => running.files.used === 2);
+  using fifth = await Wire.open(running.port, []);
+  for (const wire of [second, third, fifth]) {
+    await wire.send(frame("echo"));
+    assertEquals(await wire.text(), "echo");
+  }
 });
