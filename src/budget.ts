@@ -2,8 +2,8 @@
  * The account of memory: what outsiders can make the process hold, charged at its real cost, has one bound.
  *
  * A limit for each connection times the number of connections is no bound. So everything that grows by what
- * outsiders do is charged to an {@linkcode Account}. Each account has a floor that no other can take; what is
- * left of the budget is a pool for all. When that is used up, whoever holds the most is ended for somebody
+ * outsiders do is charged to an {@linkcode Account}. Each account has a floor that no other can take, and a ceiling;
+ * what is left of the budget is a pool for all. When that is used up, whoever holds the most is ended for somebody
  * who holds less, and a newcomer is refused when nobody holds more than it would.
  * See docs/decisions/0013-memory-budget.md.
  *
@@ -12,23 +12,31 @@
  * @module
  */
 
-/** What is charged, and its floor as a share of the budget; what is missing to 1 is the pool. */
+/** The shares of the budget that an account has. */
+interface Shares {
+  /** It has this much whatever the others hold. What all floors leave is the pool. */
+  readonly floor: number;
+  /** It has no more than this, however much of the pool is free. */
+  readonly ceiling: number;
+}
+
+/** What is charged. */
 export const ACCOUNTS = {
-  // Connections whose request has not been read, or has been answered.
-  requests: 1 / 16,
-  // WebSockets, without what else they hold.
-  connections: 1 / 4,
-  // Messages of browsers that have not come whole.
-  messages: 1 / 32,
-  // Frames that wait for browsers to read.
-  frames: 1 / 16,
-  // Topics, and the instances that connections name.
-  subscriptions: 1 / 16,
-  // What was published lately. It has no more than its floor.
-  history: 1 / 16,
-  // Bodies that are being received by admin servers.
-  bodies: 1 / 32,
-} as const;
+  /** Connections whose request has not been read, or has been answered. */
+  requests: { floor: 1 / 16, ceiling: 1 / 4 },
+  /** WebSockets, without what else they hold. */
+  connections: { floor: 1 / 4, ceiling: 1 },
+  /** Messages of browsers that have not come whole, and what waits to be read of them. */
+  messages: { floor: 1 / 32, ceiling: 1 / 8 },
+  /** Frames that wait for browsers to read. */
+  frames: { floor: 1 / 16, ceiling: 3 / 8 },
+  /** Topics, and the instances that connections name. */
+  subscriptions: { floor: 1 / 16, ceiling: 3 / 8 },
+  /** What was published lately. */
+  history: { floor: 1 / 16, ceiling: 1 / 16 },
+  /** Bodies that are being received by admin servers. */
+  bodies: { floor: 1 / 32, ceiling: 1 / 4 },
+} as const satisfies Readonly<Record<string, Shares>>;
 export type AccountName = keyof typeof ACCOUNTS;
 
 /** Somebody who may be ended. */
@@ -148,7 +156,12 @@ export class Account {
 
   /** Bytes that no other account can take. */
   get floor(): number {
-    return this.#budget.limit * ACCOUNTS[this.name];
+    return this.#budget.limit * ACCOUNTS[this.name].floor;
+  }
+
+  /** Bytes that it may hold at most. */
+  get ceiling(): number {
+    return this.#budget.limit * ACCOUNTS[this.name].ceiling;
   }
 
   get refused(): number {
@@ -184,8 +197,14 @@ export class Account {
    */
   makeRoom(bytes: number, total: number, holder: Holder | null): boolean {
     for (let ended = 0; !this.#fits(bytes); ended++) {
-      const largest = ended < EVICTIONS ? this.#budget.largest(total) : null;
-      if (largest === null || largest.holder === holder) {
+      // At its ceiling the account makes room by itself.
+      const largest = this.#bytes + bytes > this.ceiling
+        ? this.largest
+        : this.#budget.largest(total);
+      if (
+        largest === null || largest.bytes < total || largest.holder === holder ||
+        ended === EVICTIONS
+      ) {
         this.#refused++;
         this.#onShort(this.name, "refused");
         return false;
@@ -196,6 +215,7 @@ export class Account {
   }
 
   #fits(bytes: number): boolean {
+    if (this.#bytes + bytes > this.ceiling) return false;
     const own = Math.max(0, this.floor - this.#bytes);
     return bytes <= own || bytes - own <= this.#budget.free;
   }

@@ -27,7 +27,7 @@ class Somebody implements Holder {
 }
 
 Deno.test("the floors leave a pool for all", () => {
-  const floors = Object.values(ACCOUNTS).reduce((sum, share) => sum + share, 0);
+  const floors = Object.values(ACCOUNTS).reduce((sum, { floor }) => sum + floor, 0);
   assert(floors < 0.75, `${floors}`);
 });
 
@@ -42,27 +42,45 @@ Deno.test("an account has its floor, whatever the others hold", () => {
   assertEquals(hog.endedFor, null, "there was room");
 });
 
-Deno.test("beyond the pool the largest is ended for somebody who holds less", () => {
+Deno.test("an account has no more than its ceiling, and makes room for others in it by itself", () => {
+  const budget = new Budget(1600);
+  const bystander = new Somebody(budget, "subscriptions");
+  bystander.set(300);
+  const hog = new Somebody(budget, "messages");
+  let bytes = 0;
+  while (hog.set(bytes + 1)) bytes++;
+  assertEquals(bytes, 200, "an eighth");
+  assertEquals(new Somebody(budget, "messages").set(10), true);
+  assertEquals([hog.endedFor, bystander.endedFor], ["messages", null]);
+});
+
+/** Takes what is left of the pool, for nobody who can be ended. */
+function fillPool(budget: Budget): void {
+  const connections = budget.account("connections");
+  connections.adjust(connections.floor + budget.free);
+}
+
+Deno.test("beyond the pool the largest of the account that is farthest above its floor is ended", () => {
   const told: unknown[] = [];
   const budget = new Budget(1600, (account, what) => told.push(`${account} ${what}`));
-  const large = new Somebody(budget, "frames");
-  const larger = new Somebody(budget, "frames");
-  large.set(200);
-  let bytes = 200;
-  while (larger.set(bytes + 1)) bytes++;
-  assertEquals(told, ["frames refused"], "nobody holds more than it, so it gets no more");
+  const [large, larger] = [new Somebody(budget, "frames"), new Somebody(budget, "frames")];
+  assertEquals([large.set(180), larger.set(420)], [true, true]);
+  fillPool(budget);
+  assertEquals(larger.set(421), false);
+  assertEquals(told, ["frames refused"], "nobody is as large as it would be");
+  told.length = 0;
   const newcomer = new Somebody(budget, "subscriptions");
   assertEquals(newcomer.set(150), true);
   assertEquals([larger.endedFor, large.endedFor, newcomer.endedFor], ["frames", null, null]);
-  assertEquals(told, ["frames refused", "frames evicted"]);
-  assertEquals(budget.status().frames, { bytes: 200, refused: 1, evicted: 1 });
+  assertEquals(told, ["frames evicted"]);
+  assertEquals(budget.status().frames, { bytes: 180, refused: 1, evicted: 1 });
 });
 
 Deno.test("somebody who asks for more is not ended for it, but refused", () => {
   const budget = new Budget(1600);
   const hog = new Somebody(budget, "frames", "subscriptions");
-  let bytes = 0;
-  while (hog.set(bytes + 1)) bytes++;
+  assertEquals(hog.set(600), true);
+  fillPool(budget);
   assertEquals(hog.holdings[1]?.set(90), true);
   assertEquals(hog.holdings[1]?.set(110), false);
   assertEquals([hog.endedFor, hog.holdings[1]?.bytes], [null, 90]);

@@ -5,6 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { freeBytes } from "../bytes.ts";
 import type { Account, Holder, Holding } from "../budget.ts";
 import { within } from "../within.ts";
 
@@ -84,7 +85,9 @@ export class Intake {
     try {
       if (!await within(this.#patienceMs, first)) throw new BodyTooSlow();
       const bytes = await first;
-      return { text: decoder.decode(bytes), bytes: bytes.length };
+      const body = { text: decoder.decode(bytes), bytes: bytes.length };
+      freeBytes(bytes);
+      return body;
     } finally {
       reception.end();
       // What comes of them later is of no interest.
@@ -157,7 +160,9 @@ async function inPieces(
     take(chunk.byteLength);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  const whole = Buffer.concat(chunks);
+  for (const chunk of chunks) freeBytes(chunk);
+  return whole;
 }
 
 /** Yields the pieces of a body. An error of who takes them does not become one of the connection. */

@@ -30,8 +30,8 @@ const SHARE_OF_HEAP = 1 / 2;
 const SHARE_OF_HOST = 1 / 4;
 
 /** What a connection can have of the budget: the floor of its account, and the pool. */
-const SHARE_OF_CONNECTIONS = 1 + ACCOUNTS.connections -
-  Object.values(ACCOUNTS).reduce((sum, share) => sum + share, 0);
+const SHARE_OF_CONNECTIONS = 1 + ACCOUNTS.connections.floor -
+  Object.values(ACCOUNTS).reduce((sum, { floor }) => sum + floor, 0);
 
 /** Memory that a process may use. */
 export interface HostMemory {

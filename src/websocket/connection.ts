@@ -9,6 +9,7 @@
  */
 
 import type { Socket as Stream } from "node:net";
+import { freeBytes } from "../bytes.ts";
 import type { Account, AccountName, Holder, Holding } from "../budget.ts";
 import { formatAddress } from "../config/config.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
@@ -274,6 +275,7 @@ export class Connection implements Socket, Writer, Worker, Holder {
     if (chunk === undefined || this.#reader instanceof HandshakeReader) return;
     this.#unreadBytes -= chunk.length;
     this.#hear(this.#reader, chunk);
+    freeBytes(chunk);
     if (this.#unreadBytes > 0) this.#home.workQueue.add(this);
     else if (this.#stream.isPaused()) this.#stream.resume();
   }
@@ -580,14 +582,21 @@ export class Connection implements Socket, Writer, Worker, Holder {
   }
 
   #enter(phase: Phase): void {
-    if (phase === "ending" && this.#unreadBytes > 0) {
-      this.#unread = null;
-      this.#unreadBytes = 0;
-      // What comes is thrown away: closing a connection with unread bytes in it would do so with what we have sent.
-      this.#stream.resume();
-    }
+    if (phase === "ending") this.#forgetRead();
     this.#phase = phase;
     this.#since = this.#home.now;
+  }
+
+  /** Gives back what came and is not made a message any more. */
+  #forgetRead(): void {
+    if (this.#reader instanceof Decoder) this.#reader.free();
+    this.#message?.close();
+    if (this.#unreadBytes === 0) return;
+    for (const chunk of this.#unread ?? []) freeBytes(chunk);
+    this.#unread = null;
+    this.#unreadBytes = 0;
+    // What comes is thrown away: closing a connection with unread bytes in it would do so with what we have sent.
+    this.#stream.resume();
   }
 
   /** Tells the owner, once. */

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { freeBytes } from "../bytes.ts";
 import { CONTROL_LIMIT, isCloseCode, OPCODE } from "./frame.ts";
 
 /** What arrived. */
@@ -73,6 +74,13 @@ export class Decoder {
   /** @param limit Bytes of one message, whatever its fragments; asked for each part, as it may change. */
   constructor(limit: () => number) {
     this.#limit = limit;
+  }
+
+  /** Gives the memory of what has not come whole back. Nothing can be read any more. */
+  free(): void {
+    this.#done = true;
+    this.#message?.free();
+    this.#message = null;
   }
 
   /** Bytes of memory that a message takes which has not come whole; 0 between messages. */
@@ -200,6 +208,7 @@ class UnfinishedMessage {
     if (size > this.#bytes.length) {
       const room = new Uint8Array(Math.max(size, Math.min(2 * this.#bytes.length, limit)));
       room.set(this.#bytes);
+      this.free();
       this.#bytes = room;
     }
     this.#bytes.set(part, this.size);
@@ -208,7 +217,15 @@ class UnfinishedMessage {
 
   finish(): string {
     if (this.#validator) valid(() => this.#validator?.decode());
-    return lenient.decode(this.#bytes.subarray(0, this.size));
+    const text = lenient.decode(this.#bytes.subarray(0, this.size));
+    this.free();
+    return text;
+  }
+
+  /** Gives its memory back. It is of no use any more. */
+  free(): void {
+    freeBytes(this.#bytes);
+    this.#bytes = NOTHING;
   }
 }
 

@@ -168,9 +168,9 @@ Deno.test("what memory was refused to, and who was ended for it, is told by acco
     assertEquals(look(name), NOTHING);
   }
   const frames = office.budget.account("frames");
-  const [half, all] = [office.budget.limit / 2, office.budget.limit];
-  assertEquals(frames.open({ evict() {} }).set(half), true);
-  assertEquals(frames.open({ evict() {} }).set(half), true, "the first one is ended for it");
+  const [much, all] = [office.budget.limit / 4, office.budget.limit];
+  assertEquals(frames.open({ evict() {} }).set(much), true);
+  assertEquals(frames.open({ evict() {} }).set(much), true, "the first one is ended for it");
   assertEquals(office.budget.account("bodies").hold(all), false);
   assertEquals(office.budget.account("bodies").hold(all), false);
   assertEquals(look("aphlict_memory_evicted_total"), { ...NOTHING, "account=frames": 1 });
