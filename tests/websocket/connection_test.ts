@@ -100,7 +100,10 @@ class Fixture implements Home {
   }
 
   /** One that is open, and whose clock has advanced a little. */
-  static async open(limits: Partial<SocketLimits> = {}, budget?: Budget): Promise<Fixture> {
+  static async open(
+    limits: Partial<SocketLimits> = {},
+    budget: Budget = new Budget(1e9),
+  ): Promise<Fixture> {
     const fixture = new Fixture(limits, budget);
     await fixture.hears(utf8(REQUEST));
     fixture.stream.taken();
