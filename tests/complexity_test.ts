@@ -5,14 +5,26 @@
  * times the time.
  */
 
+import { Budget } from "../src/budget.ts";
+import { parseCommand } from "../src/client/command.ts";
 import { AnswerReader, BODY_LIMIT } from "../src/cluster/answer.ts";
 import { Networks } from "../src/config/network.ts";
+import { Hub } from "../src/hub/hub.ts";
+import type { Listener, Sink } from "../src/hub/listener.ts";
+import { type Message, parseMessage } from "../src/hub/message.ts";
+import { memberOf, readMembers, stringsOf } from "../src/json_members.ts";
+import { drawKey, KeyedHash } from "../src/keyed_hash.ts";
+import { KeyedMap } from "../src/keyed_map.ts";
 import { parseField, parseFields, parseParameter, tokensOf, trimmed } from "../src/net/fields.ts";
 import { clientAddress } from "../src/net/forwarded.ts";
 import { GrowingBuffer } from "../src/net/growing_buffer.ts";
 import { flatCopy } from "../src/text.ts";
+import { Decoder } from "../src/websocket/decoder.ts";
+import { FrameQueue } from "../src/websocket/frame_queue.ts";
 import { HandshakeReader, HEAD_LIMIT, pathOf } from "../src/websocket/handshake.ts";
+import { colliding, integerLike } from "./acceptance/collisions.ts";
 import { assert, assertEquals } from "./assert.ts";
+import { concat, frame } from "./websocket/bytes.ts";
 
 /** The factor by which four times the size may take longer: linear is 4, quadratic 16. */
 const BOUND = 8;
@@ -45,6 +57,33 @@ function assertLinear(what: string, size: number, prepare: (size: number) => () 
     seen = `${size}: ${best[0]} ms, ${4 * size}: ${best[1]} ms`;
   }
   throw new Error(`${what} is not linear: ${seen}`);
+}
+
+/** The factor by which work may take longer when others hold a thousand times as much: caches are missed. */
+const HELD_BOUND = 8;
+
+/**
+ * Fails if work takes more than {@linkcode HELD_BOUND} times as long when much is held instead of little.
+ *
+ * @param prepare Holds as much as it is told, and returns work that leaves it so.
+ */
+function assertIndependent(
+  what: string,
+  held: readonly [few: number, many: number],
+  prepare: (held: number) => () => unknown,
+): void {
+  const works = [prepare(held[0]), prepare(held[1])] as const;
+  let seen = "";
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const best: [number, number] = [Infinity, Infinity];
+    for (let run = 0; run < RUNS; run++) {
+      best[0] = Math.min(best[0], timeOf(works[0]));
+      best[1] = Math.min(best[1], timeOf(works[1]));
+    }
+    if (best[1] < HELD_BOUND * best[0]) return;
+    seen = `${held[0]} held: ${best[0]} ms, ${held[1]} held: ${best[1]} ms`;
+  }
+  throw new Error(`${what} costs more when more is held: ${seen}`);
 }
 
 /** The time that some work takes, in ms, without that in which other processes and threads had the processor. */
@@ -232,6 +271,232 @@ Deno.test("a peer's body in chunks of one byte is read in linear time", () => {
       return repeatedly(() => readAnswer(bytes, pieces));
     });
   }
+});
+
+/** Phorge's message about a task, with an identifier of its own. */
+function story(number: number): Message {
+  return parseMessage(
+    JSON.stringify({
+      type: "notification",
+      subscribers: ["PHID-USER-a", "PHID-TASK-b"],
+      uniqueID: `story ${number}`,
+    }),
+  );
+}
+
+Deno.test("publishing costs the same after 200,000 messages with identifiers of their own", () => {
+  assertIndependent("1,000 messages", [200, 200_000], (held) => {
+    const hub = new Hub({ fingerprint: "OURS", now: () => 0 });
+    let number = 0;
+    const publish = (count: number) => {
+      for (const end = number + count; number < end; number++) {
+        hub.publish("default", story(number));
+      }
+    };
+    publish(held);
+    return () => publish(1000);
+  });
+});
+
+const LIMITS = { subscriptions: 1e9, topic: 256 };
+
+/** A sink that takes everything. */
+const SINK: Sink = { deliver: () => true, hasRoom: () => true, evict() {} };
+
+function joined(hub: Hub): Listener {
+  const listener = hub.join("default", SINK);
+  assert(listener !== null);
+  return listener;
+}
+
+function names(count: number, first = 0): string[] {
+  return Array.from({ length: count }, (_, index) => `PHID-TASK-${first + index}`);
+}
+
+/** A hub in which so many topics are subscribed to, by listeners with a thousand each. */
+function crowded(topics: number): Hub {
+  const hub = new Hub({ fingerprint: "OURS", now: () => 0 });
+  for (let first = 0; first < topics; first += 1000) {
+    joined(hub).subscribe(names(Math.min(1000, topics - first), first), LIMITS);
+  }
+  return hub;
+}
+
+Deno.test("subscribing, publishing and leaving cost the same among a million subscriptions", () => {
+  assertIndependent("1,000 topics", [1000, 1_000_000], (held) => {
+    const hub = crowded(held);
+    const topics = names(1000, 2_000_000);
+    const message = parseMessage(JSON.stringify({ subscribers: topics }));
+    return () => {
+      const listener = joined(hub);
+      listener.subscribe(topics, LIMITS);
+      hub.publish("default", message);
+      listener.unsubscribe(topics.slice(0, 500));
+      listener.leave();
+    };
+  });
+});
+
+Deno.test("a replay of the last messages costs the same however many are remembered", () => {
+  assertIndependent("100 replays", [10, 4000], (held) => {
+    let now = 0;
+    const hub = new Hub({ fingerprint: "OURS", now: () => now });
+    for (let number = 0; number < held; number++) {
+      hub.publish("default", story(number));
+      now += 10;
+    }
+    const listener = joined(hub);
+    listener.subscribe(["PHID-USER-a"], LIMITS);
+    return () => {
+      for (let count = 0; count < 100; count++) listener.replay(100, () => {});
+    };
+  });
+});
+
+/** Texts with one hash in V8, as far as its secrets can be found. */
+function strangers(count: number): string[] {
+  return colliding(count, 0) ?? integerLike(count, 0);
+}
+
+Deno.test("names that collide in V8's hash tables are looked up as fast as any others", () => {
+  const chosen = [integerLike(20_000, 0), strangers(20_000)];
+  for (const [index, collide] of chosen.entries()) {
+    const works = [names(20_000), collide].map((texts) => {
+      const map = new KeyedMap<number>(new KeyedHash(drawKey()));
+      return () => {
+        for (const text of texts) map.set(text, 1);
+        for (const text of texts) map.get(text);
+        for (const text of texts) map.delete(text);
+      };
+    });
+    assertIndependent(`kind ${index}`, [0, 1], (which) => works[which] ?? (() => {}));
+  }
+});
+
+Deno.test("a command whose keys or topics collide in V8 is read as fast as any other", () => {
+  for (
+    const text of [(list: string[]) => `{"command":"subscribe","data":${JSON.stringify(list)}}`]
+  ) {
+    const works = [names(5000), strangers(5000)].map((list) => {
+      const command = text(list);
+      return () => parseCommand(command);
+    });
+    assertIndependent("a list of topics", [0, 1], (which) => works[which] ?? (() => {}));
+  }
+  const nested = (list: string[]) =>
+    `{"x":{${list.map((key) => `${JSON.stringify(key)}:1`).join()}}}`;
+  const works = [names(5000), strangers(5000)].map((list) => {
+    const text = nested(list);
+    return () => readMembers(text, { members: 16, depth: 16 });
+  });
+  assertIndependent("an object", [0, 1], (which) => works[which] ?? (() => {}));
+});
+
+for (
+  const [what, json] of [
+    ["a list of lists", (size: number) => "[1],".repeat(size / 4)],
+    ["a string", (size: number) => `"${"x".repeat(size)}",`],
+    ["escapes", (size: number) => `"${"\\\\".repeat(size / 2)}",`],
+    ["codes", (size: number) => `"${"\\u00e9".repeat(size / 6)}",`],
+    ["strings", (size: number) => '"a",'.repeat(size / 4)],
+    ["spaces", (size: number) => `${" ".repeat(size)}1,`],
+    ["digits", (size: number) => `${"1".repeat(size)},`],
+    ["objects", (size: number) => '{"a":1},'.repeat(size / 8)],
+  ] as const
+) {
+  Deno.test(`JSON is read in linear time: ${what}`, () => {
+    assertLinear(what, 262_144, (size) => {
+      const text = `{"subscribers":[${json(size).slice(0, -1)}]}`;
+      return () => {
+        const members = readMembers(text, { members: 16, depth: 16 }) ?? [];
+        stringsOf(text, memberOf(members, "subscribers"));
+      };
+    });
+  });
+}
+
+Deno.test("frames that arrive in whatever pieces are read in linear time", () => {
+  const fragments = (size: number) =>
+    concat(
+      frame("x", { final: false }),
+      ...Array.from({ length: size }, () => frame("x", { opcode: 0, final: false })),
+    );
+  for (
+    const [what, make] of [
+      ["fragments", fragments],
+      ["pings", (size: number) => concat(...Array(size).fill(frame("", { opcode: 9 })))],
+      ["one message", (size: number) => frame("x".repeat(20 * size))],
+    ] as const
+  ) {
+    for (const pieces of [1, Infinity]) {
+      assertLinear(`${what} in pieces of ${pieces}`, 4000, (size) => {
+        const bytes = make(size);
+        return () => {
+          const decoder = new Decoder(() => 1e9);
+          for (let at = 0; at < bytes.length; at += pieces) {
+            for (const _ of decoder.decode(bytes.slice(at, at + pieces)));
+          }
+        };
+      });
+    }
+  }
+});
+
+Deno.test("messages that wait are queued and taken in linear time", () => {
+  assertLinear("a queue", 20_000, (size) => {
+    const payload = new Uint8Array(15);
+    return () => {
+      const queue = new FrameQueue();
+      for (let count = 0; count < size; count++) queue.push(payload);
+      while (queue.take(1000) !== null);
+    };
+  });
+});
+
+Deno.test("charging costs the same among a hundred thousand who hold something", () => {
+  assertIndependent("1,000 charges", [100, 100_000], (held) => {
+    const budget = new Budget(1e12);
+    const account = budget.account("frames");
+    const holder = { evict() {} };
+    for (let count = 0; count < held; count++) account.open(holder).set(1 + count % 5000);
+    const holding = account.open(holder);
+    return () => {
+      for (let count = 1; count <= 1000; count++) holding.set(count * 100);
+      holding.close();
+    };
+  });
+});
+
+Deno.test("the largest is found as fast among a hundred thousand as among a hundred", () => {
+  assertIndependent("100 ends", [1000, 100_000], (held) => {
+    const budget = new Budget(held * 1600);
+    const connections = budget.account("connections");
+    const frames = budget.account("frames");
+    for (let count = 0; count < held; count++) frames.open({ evict() {} }).set(500);
+    connections.adjust(connections.floor + budget.free);
+    return () => {
+      for (let count = 0; count < 100; count++) {
+        const subscriptions = budget.account("subscriptions");
+        subscriptions.adjust(subscriptions.floor);
+        assert(subscriptions.hold(1), "somebody was ended for it");
+        subscriptions.adjust(-subscriptions.bytes);
+        frames.open({ evict() {} }).set(500);
+      }
+    };
+  });
+});
+
+Deno.test("a cost that grows with what is held is found", () => {
+  let message = "";
+  try {
+    assertIndependent("a walk", [1000, 1_000_000], (held) => {
+      const list = Array.from({ length: held }, (_, index) => index);
+      return () => list.indexOf(-1);
+    });
+  } catch (error) {
+    message = error instanceof Error ? error.message : "";
+  }
+  assert(message.startsWith("a walk costs more when more is held: "), message);
 });
 
 Deno.test("a cost that is quadratic is found", () => {
