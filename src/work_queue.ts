@@ -8,6 +8,8 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
+
 /** How long work goes on before others have their turn, in ms. */
 const SLICE_MS = 10;
 
@@ -47,13 +49,18 @@ export class WorkQueue {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
+    setImmediate(() => this.#turn());
+  }
+
+  /** Goes on after others had their turn. */
+  #goOn(): void {
+    this.#scheduled = true;
     // Not `setImmediate`: one that is set in another one is called before the event loop looks at any socket
     // (Deno 2.9.6, see docs/upstream.md).
     setTimeout(() => this.#turn(), 0);
   }
 
   #turn(): void {
-    this.#scheduled = false;
     this.#since = null;
     const workers = this.#waiting;
     this.#waiting = [];
@@ -64,7 +71,9 @@ export class WorkQueue {
       if (worker !== undefined) this.#work(worker);
     }
     this.#waiting = [...workers.slice(done), ...this.#waiting];
-    if (this.#waiting.length > 0) this.#schedule();
+    this.#scheduled = false;
+    if (this.#waiting.length > 0) this.#goOn();
+    else this.#since = null;
   }
 
   #work(worker: Worker): void {

@@ -7,7 +7,7 @@ import {
 } from "../../src/client/server.ts";
 import { CLIENT_LIMITS, type ClientLimits } from "../../src/config/limits.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
-import { Budget } from "../../src/budget.ts";
+import { ACCOUNTS, Budget } from "../../src/budget.ts";
 import { Allowances } from "../../src/log/allowance.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import { DEFAULT_HISTORY_LIMITS } from "../../src/hub/history.ts";
@@ -367,8 +367,10 @@ function topics(count: number, prefix: string): string {
   return JSON.stringify({ command: "subscribe", data });
 }
 
-/** Listeners may hold half of it. */
-const SMALL_BUDGET = 64 * 1024;
+/** Bytes that all listeners may hold. */
+const ROOM = 32 * 1024;
+
+const SMALL_BUDGET = ROOM / ACCOUNTS.subscriptions.ceiling;
 
 Deno.test("whoever has the most subscriptions is ended with 1013 for one who has fewer", () => {
   const { hub } = makeHub({ budget: new Budget(SMALL_BUDGET) });
@@ -406,7 +408,7 @@ Deno.test("subscriptions beyond the memory that there is are refused, counted an
   assertEquals(ignored, { invalid: 0, subscriptions: 0, memory: 1, replay: 0 });
   assertEquals(hub.overview().subscriptions, 400 - Number(refused) + 1);
   // The instance takes 1024 bytes and its name, each subscription 192 and its own.
-  const room = SMALL_BUDGET / 2 - (1024 + 14) - (192 + 2);
+  const room = ROOM - (1024 + 14) - (192 + 2);
   assertEquals(hub.overview().subscriptions, 1 + Math.floor(room / (192 + 16)));
 });
 
