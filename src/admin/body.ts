@@ -156,13 +156,15 @@ async function inPieces(
   take: (bytes: number) => void,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of piecesOf(request)) {
-    take(chunk.byteLength);
-    chunks.push(chunk);
+  try {
+    for await (const chunk of piecesOf(request)) {
+      chunks.push(chunk);
+      take(chunk.byteLength);
+    }
+    return Buffer.concat(chunks);
+  } finally {
+    for (const chunk of chunks) freeBytes(chunk);
   }
-  const whole = Buffer.concat(chunks);
-  for (const chunk of chunks) freeBytes(chunk);
-  return whole;
 }
 
 /** Yields the pieces of a body. An error of who takes them does not become one of the connection. */

@@ -233,7 +233,9 @@ export class Desk {
       counters.bytesIn += body.bytes;
       const message = parseMessage(body.text);
       const tracing = log.isEnabledFor("trace");
-      if (tracing) log.trace("Received message ({instance}): {message}", { instance, message });
+      if (tracing) {
+        log.trace("Received message ({instance}): {text}", { instance, text: body.text });
+      }
       const from = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
       const publication = hub.publish(instance, message, from);
       const { outcome, receivers } = publication;

@@ -93,6 +93,8 @@ class Client implements SocketHandlers, Sink, Worker {
   #replayAgeMs: number | null = null;
   /** Whether the work queue will call for a replay. */
   #isReplaying = false;
+  /** Called when no replay goes on any more. */
+  #onReplayed = () => {};
   /** What of the budget was spent, and when. */
   #spent = 0;
   #spentAt = 0;
@@ -146,6 +148,12 @@ class Client implements SocketHandlers, Sink, Worker {
     this.#options.workQueue.add(this);
   }
 
+  /** A replay comes to its end first: the server that the browser goes to may not have what is left of it. */
+  finish(done: () => void): void {
+    if (this.#isReplaying || this.#listener?.isReplaying === true) this.#onReplayed = done;
+    else done();
+  }
+
   /** The work queue's turn: begins a replay, or goes on with it. */
   work(): void {
     this.#isReplaying = false;
@@ -155,9 +163,10 @@ class Client implements SocketHandlers, Sink, Worker {
     const state = ageMs === null
       ? this.#listener?.resume(onEnd)
       : this.#listener?.replay(ageMs, onEnd);
-    if (state !== "busy") return;
-    this.#isReplaying = true;
-    this.#options.workQueue.add(this);
+    if (state === "busy") {
+      this.#isReplaying = true;
+      this.#options.workQueue.add(this);
+    } else if (state !== "full") this.#onReplayed();
   }
 
   message(text: string): void {

@@ -127,6 +127,8 @@ export class Connection implements Socket, Writer, Worker, Holder {
   #received = 0;
   /** Whether a ping is out that nothing has come after. */
   #pinged = false;
+  /** How it is closed when its owner has finished, and since when that is awaited. */
+  #closing: { readonly since: number; close(): void } | null = null;
   /** When the message began that has not come whole; `null` between messages. */
   #messageSince: number | null = null;
   /** What it has of each account; `null` before it had anything of it. */
@@ -185,10 +187,16 @@ export class Connection implements Socket, Writer, Worker, Holder {
   }
 
   close(code: number, reason: string): void {
-    if (this.#phase !== "open") return;
-    this.#farewell = closePayload(code, reason);
-    this.#enter("closing");
-    this.#schedule();
+    if (this.#phase !== "open" || this.#closing !== null) return;
+    const close = () => {
+      if (this.#phase !== "open") return;
+      this.#farewell = closePayload(code, reason);
+      this.#enter("closing");
+      this.#schedule();
+    };
+    this.#closing = { since: this.#home.now, close };
+    if (this.#handlers === null) close();
+    else this.#handlers.finish(close);
   }
 
   abort(code: number, reason: string): void {
@@ -231,6 +239,9 @@ export class Connection implements Socket, Writer, Worker, Holder {
         if (this.#reader instanceof HandshakeReader && this.#reader.isEmpty) return this.drop();
         return this.#finish(timedOut());
       case "open":
+        if (this.#closing !== null && now - this.#closing.since >= limits.closeMs) {
+          return this.#closing.close();
+        }
         // What is on its way in the stream is looked at here, as it is not worth it for each write.
         if (!this.#chargeFrames()) return this.#endForMemory();
         if (this.#messageSince !== null && now - this.#messageSince >= limits.messageMs) {

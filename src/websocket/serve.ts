@@ -9,6 +9,7 @@ import type { Account, Holder, Holding } from "../budget.ts";
 import { formatAddress } from "../config/config.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
 import { flatCopy } from "../text.ts";
+import { within } from "../within.ts";
 import { behind } from "./admission.ts";
 import { drain } from "./drain.ts";
 import { isKey, pathOf } from "./handshake.ts";
@@ -108,6 +109,7 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
         flatCopy(remoteAddress),
         options.counters,
         frames,
+        options.rules().limits.closeMs,
       );
       upgrade.socket.binaryType = "arraybuffer";
       let handlers: SocketHandlers | null = null;
@@ -129,7 +131,7 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
         sockets.add(socket);
         const owner = options.accept(socket, path);
         handlers = owner;
-        socket.onDrained = () => owner.drained();
+        socket.owner = owner;
         upgrade.socket.onmessage = ({ data }) =>
           receive(data, owner, socket, options.rules().limits.messageBytes);
       };
@@ -154,9 +156,15 @@ export async function listen(options: SocketServerOptions): Promise<SocketServer
   let drained: Promise<void> | null = null;
   const drainOver = async (ms: number) => {
     refusing = true;
+    const gone = Promise.withResolvers<void>();
     const closing = drain([...sockets], ms, (socket) => socket.close(1001, ""));
-    allGone = closing.cancel;
+    allGone = () => {
+      closing.cancel();
+      gone.resolve();
+    };
     await closing.done;
+    // Some may have a replay to finish.
+    if (sockets.size > 0) await within(options.rules().limits.closeMs, gone.promise);
     await end();
   };
   return {
@@ -210,9 +218,9 @@ class ServeSocket implements Socket, Holder {
   readonly counters: SocketCounters;
   /** What the peer did wrong, once it has. */
   fault: string | null = null;
-  /** Called when little waits for the peer, after much has. */
-  onDrained = () => {};
+  owner: SocketHandlers | null = null;
   readonly #holding: Holding;
+  readonly #closeMs: number;
   #isClosing = false;
   /** Whether it was ended as memory was short. */
   #isShort = false;
@@ -223,7 +231,9 @@ class ServeSocket implements Socket, Holder {
     remoteAddress: string,
     counters: SocketCounters,
     frames: Account,
+    closeMs: number,
   ) {
+    this.#closeMs = closeMs;
     this.#holding = frames.open(this);
     this.#socket = socket;
     this.counters = counters;
@@ -249,7 +259,7 @@ class ServeSocket implements Socket, Holder {
   evict(): void {
     this.#isShort = true;
     this.fault ??= `memory is short, and ${this.queuedBytes} bytes wait for it (1013)`;
-    this.close(1013, "");
+    this.end(1013, "");
   }
 
   /** The connection is gone. */
@@ -261,11 +271,22 @@ class ServeSocket implements Socket, Holder {
   #look(): void {
     this.#watch = undefined;
     this.#holding.set(this.queuedBytes);
-    if (this.queuedBytes < WATCHED_BYTES) this.onDrained();
+    if (this.queuedBytes < WATCHED_BYTES) this.owner?.drained();
     else this.#watch = setTimeout(() => this.#look(), WATCH_MS);
   }
 
   close(code: number, reason: string): void {
+    if (this.owner === null) return this.end(code, reason);
+    const late = setTimeout(() => this.end(code, reason), this.#closeMs);
+    Deno.unrefTimer(late);
+    this.owner.finish(() => {
+      clearTimeout(late);
+      this.end(code, reason);
+    });
+  }
+
+  /** Closes it, whatever its owner has still to say. */
+  end(code: number, reason: string): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#isClosing = true;
     this.#socket.close(code, reason);
@@ -282,7 +303,7 @@ class ServeSocket implements Socket, Holder {
 
   abort(code: number, reason: string): void {
     // The runtime keeps what is queued, whatever is asked of it.
-    this.close(code, reason);
+    this.end(code, reason);
   }
 }
 
@@ -297,7 +318,7 @@ function receive(
   socket.counters.bytesIn += size;
   if (size > limit) {
     socket.fault = `it sent a message of ${size} bytes, over ${limit} (1009)`;
-    socket.close(1009, "");
+    socket.end(1009, "");
     return;
   }
   handlers.message(typeof data === "string" ? data : decoder.decode(data));

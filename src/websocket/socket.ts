@@ -23,7 +23,8 @@ export interface Socket {
   /** Queues one text message; `false` when the socket is not open. */
   send(message: TextMessage): boolean;
   /**
-   * Starts the close handshake behind what is queued. Does nothing when it has been started.
+   * Starts the close handshake behind what is queued, once the owner has finished. Does nothing when it has been
+   * started.
    *
    * @param code RFC 6455, section 7.4.
    * @param reason At most 123 bytes of UTF-8.
@@ -75,6 +76,13 @@ export interface SocketHandlers {
   frame(): void;
   /** What was queued has gone to the kernel, after some of it had to wait. */
   drained(): void;
+  /**
+   * The socket is about to be closed by {@linkcode Socket.close}.
+   *
+   * @param done Is to be called when what is still to be queued has been, at once if there is nothing. The socket
+   * does not wait for it for ever.
+   */
+  finish(done: () => void): void;
   /**
    * The connection is over. Called once; nothing follows.
    *

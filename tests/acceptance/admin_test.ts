@@ -184,13 +184,16 @@ it("shows the status of an instance in the keys and the order of the original, a
 });
 
 it("logs what it refused, on one line, whatever the request says", async ({ admin, process, log }) => {
-  // V8 quotes a short text in its complaint.
   await post(admin, "x\n[now] ERROR forged");
   await process.line(/Answered 400/);
   for (const line of log().trimEnd().split("\n")) {
     assertMatch(line, /^\[[\d-]{10}T[\d:.]{12}[+-]\d\d:\d\d\] INFO /);
   }
-  assertStringIncludes(log(), "x\\u{a}[now] ERROR forged");
+  assertEquals(/^\[now\]/m.test(log()), false);
+  assertStringIncludes(
+    log(),
+    "Answered 400: The body is not JSON: there is something else at character 1.",
+  );
 });
 
 it("logs 30 refused requests in a minute, and answers all of them", async ({ admin, log }) => {

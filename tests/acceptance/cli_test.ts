@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
@@ -41,6 +41,12 @@ function hardLimit(): string {
   return new TextDecoder().decode(stdout).trim();
 }
 
+/** Bytes of memory that the host has. */
+function hostMemory(): number {
+  const text = Deno.readTextFileSync("/proc/meminfo");
+  return Number(/^MemTotal: +(\d+) kB$/m.exec(text)?.[1]) * 1024;
+}
+
 for (const verb of ["serve", "debug"]) {
   Deno.test(`bin/aphlict ${verb} becomes a process that holds the derived flags and nothing else`, async () => {
     using folder = oddFolder();
@@ -59,7 +65,7 @@ for (const verb of ["serve", "debug"]) {
       "--no-prompt",
       "--cached-only",
       "--deny-import",
-      "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--max-old-space-size=320",
+      "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50",
       `--allow-net=127.0.0.1:${client},127.0.0.1:${admin}`,
       `--allow-read=${[path, ...logs].join(",")}`,
       `--allow-write=${logs.join(",")}`,
@@ -67,10 +73,14 @@ for (const verb of ["serve", "debug"]) {
       verb,
       "--open-files",
       hardLimit(),
+      "--memory",
+      command[command.indexOf("--memory") + 1] ?? "",
       "--config",
       path,
       "",
     ]);
+    const granted = Number(command[command.indexOf("--memory") + 1]);
+    assert(granted > 0 && granted <= hostMemory(), `${granted} bytes of ${hostMemory()}`);
     assertMatch(await publish(admin, { subscribers: [] }), /^\w{16}$/);
     process.kill("SIGTERM");
     assertEquals((await process.ended()).code, 0);
@@ -202,9 +212,12 @@ Deno.test("check warns of a hint that is too small and of a certificate that end
   });
   const { code, output } = await aphlict("check", "--config", path);
   assertEquals(code, 0, output);
-  assertMatch(output, /^Warning: "memory\.hint" of 100 MB holds about \d+ connections/m);
+  assertMatch(
+    output,
+    /^Warning: The service may hold 50 MiB for its connections, enough for about 800 of the 50000 .*"memory\.hint"/m,
+  );
   assertMatch(output, /^Warning: Certificate \S*.*a\.crt expires on /m);
-  assertStringIncludes(output, "\n  heap of 100 MB at most");
+  assertStringIncludes(output, "\n  50 MiB of memory for browsers and what they do");
 });
 
 Deno.test("check tells which authorities of peers cannot be used", async () => {

@@ -457,11 +457,17 @@ survives(
     await Promise.any(answers.map(async (wire) => {
       assertMatch(await wire.head(), /^HTTP\/1\.1 503 /);
     }));
-    assert(residentBytes(running) - before < 250 * MB, "there is room for 32 of them");
+    assert(
+      residentBytes(running) - before < 350 * MB,
+      `${(residentBytes(running) - before) / MB} MB`,
+    );
     slow.dispose();
     await until(async () => (await post(admin, '{"subscribers":[]}'))[0] === 200);
     assertMatch(running.log(), /Answered 503: There is no room for the body/);
   },
+  // Bodies have a quarter of it, and each takes half as much again as it has bytes. What `Deno.serve` holds of the
+  // others before it hands them over is not ours to bound.
+  { keys: { "limit.memory": "128MiB" }, growthMB: 350 },
 );
 
 survives(

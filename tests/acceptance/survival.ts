@@ -16,6 +16,8 @@ export const MB = 1_000_000;
 export type SurvivalOptions = RunOptions & {
   readonly caCert?: string;
   readonly origin?: string;
+  /** @default {GROWTH_MB} */
+  readonly growthMB?: number;
 };
 
 /**
@@ -51,7 +53,7 @@ export function survives(
       slowest = await watch.slowest();
     }
     const grown = (residentBytes(running) - before) / MB;
-    assert(grown < GROWTH_MB, `it has taken ${grown} MB`);
+    assert(grown < (options.growthMB ?? GROWTH_MB), `it has taken ${grown} MB`);
     assert(slowest < STATUS_MS, `the status page took ${slowest} ms`);
     await publish(running.admin, { subscribers: ["HONEST"], n: "last" });
     assertEquals(JSON.parse((await honest.all()).at(-1) ?? "").n, "last");

@@ -81,6 +81,9 @@ class Fixture implements Home {
   gone = 0;
   frames = 0;
   drained = 0;
+  /** Whether the owner has nothing more to queue; else `done` is to be called. */
+  finishes = true;
+  done = () => {};
 
   constructor(limits: Partial<SocketLimits> = {}, budget: Budget = new Budget(1e9)) {
     this.limits = { ...SOCKET_LIMITS, ...limits };
@@ -115,6 +118,7 @@ class Fixture implements Home {
       message: (text: string) => void this.messages.push(text),
       frame: () => void this.frames++,
       drained: () => void this.drained++,
+      finish: (done: () => void) => this.finishes ? done() : void (this.done = done),
       close: (kind: EndKind, fault: string | null) => void this.over.push([kind, fault]),
     };
   }
@@ -412,6 +416,33 @@ Deno.test("while the peer's close frame is awaited it is not obeyed, and told no
   assertEquals([it.messages, it.stream.taken()], [[], hex("")]);
   await it.hears(frame("x", { key: null }));
   assertEquals([it.stream.taken(), it.over.length], [hex(""), 1], "no second close frame");
+});
+
+Deno.test("one that is to be closed is when its owner has finished, behind what that still queues", async () => {
+  const it = await Fixture.open();
+  it.finishes = false;
+  it.connection.close(1001, "");
+  await settled();
+  assertEquals(it.stream.taken(), hex(""));
+  it.connection.send(text("last"));
+  it.done();
+  it.done();
+  await settled();
+  assertEquals(it.stream.taken(), hex("81 04 6c 61 73 74 88 02 03 e9"));
+  assertEquals(it.connection.send(text("x")), false);
+});
+
+Deno.test("an owner that does not finish is not waited for longer than closeMs", async () => {
+  const it = await Fixture.open({ closeMs: 3000 });
+  it.finishes = false;
+  await it.tick(10_000);
+  it.connection.close(1001, "");
+  await it.tick(12_999);
+  assertEquals(it.stream.taken(), hex(""));
+  await it.tick(13_000);
+  assertEquals(it.stream.taken(), CLOSE_1001);
+  await it.tick(16_000);
+  assertEquals([it.gone, it.over], [1, [["server", null]]]);
 });
 
 for (const phase of ["closing", "ending"] as const) {

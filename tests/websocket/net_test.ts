@@ -77,6 +77,7 @@ class Running implements AsyncDisposable {
           },
           frame() {},
           drained() {},
+          finish: (done) => done(),
           close: (kind, fault) => {
             running.ends.push(kind);
             running.over.resolve(fault);
