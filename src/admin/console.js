@@ -105,6 +105,8 @@ const BROWSERS = {
   origin: 'Their page is not of "origins"',
   address: "Their address had as many connections as it may have",
   connections: "There were as many connections as there may be",
+  files: "The host allows no more open files",
+  memory: "There was no memory for them, or they held the most of it",
   handshakes: "The slowest of too many that had sent no request",
   timeout: "They sent no whole request in time",
   tls: "TLS did not come about",
@@ -131,14 +133,18 @@ const ENDS = {
   encoding: "The browser sent text that is not UTF-8",
   size: "A message of the browser was too long",
   rate: "The browser sent too many bytes in a second",
+  unfinished: "The browser did not finish a message in time",
+  memory: "It held the most when memory was short, or there was none for it",
   failed: "A mistake of this server",
   commands: "The browser sent too many commands",
   backlog: "The browser read too slowly",
+  instance: "The name of its instance was too long",
 };
 const COMMANDS = {
   invalid: "They are no commands",
   subscriptions: "They were for more topics, or longer ones, than there may be",
-  replay: "They asked for a replay while too much waited for them already",
+  memory: "There was no memory for their subscriptions",
+  replay: "The browser read so slowly that messages of a replay were forgotten",
 };
 
 const STATES = { up: good, self: good, down: bad, unknown: warn };
@@ -219,6 +225,13 @@ const FACTS = [
   ["Fingerprint", ({ fingerprint }) => fingerprint],
   ["Up for", ({ uptimeMs }) => duration(uptimeMs)],
   ["Restarts", ({ restarts }) => restarts === null ? "no overseer" : some(restarts, "warn")],
+  ["Held for browsers and Phorge", ({ memory }) => ({
+    text: of(held(memory), memory.limit, bytes),
+    note: listed(accountsOf(memory, "bytes"), bytes),
+  })],
+  ["Refused for want of memory", ({ memory }) => summed(accountsOf(memory, "refused"))],
+  ["Ended for want of memory", ({ memory }) => summed(accountsOf(memory, "evicted"))],
+  ["Memory of the host", ({ memory: { granted } }) => granted === null ? "–" : bytes(granted)],
   ["Heap", ({ process }) => of(process.heapBytes, process.heapLimitBytes, bytes)],
   ["Outside the heap", ({ process }) => bytes(process.externalBytes)],
   ["Resident", ({ process }) => bytes(process.residentBytes)],
@@ -250,6 +263,9 @@ function problemsOf({ now }) {
   }
   for (const { peer, state, "last.error": error } of now.peers) {
     if (state === "down") found.push(bad(`Peer ${peer} is down`, error ?? ""));
+  }
+  if (held(now.memory) > NEARLY * now.memory.limit) {
+    found.push(warn("Hardly any memory is left for browsers", '"limit.memory" bounds it'));
   }
   if (now.process.heapBytes > NEARLY * now.process.heapLimitBytes) {
     found.push(warn("The heap is nearly full"));
@@ -290,6 +306,18 @@ function droppedOf(peer) {
   return { ...summed(Object.fromEntries(kinds)), tone: peer.dropped > 0 ? "warn" : "" };
 }
 
+/** Bytes that all accounts hold. */
+function held({ accounts }) {
+  return total(Object.values(accounts), "bytes");
+}
+
+/** A figure of each account, by name. */
+function accountsOf({ accounts }, field) {
+  return Object.fromEntries(
+    Object.entries(accounts).map(([name, account]) => [name, account[field]]),
+  );
+}
+
 const total = (items, field) => items.reduce((sum, item) => sum + (item[field] ?? 0), 0);
 
 /** How many there are, and of which kinds. */
@@ -299,9 +327,9 @@ function summed(counts) {
 }
 
 /** Those that have happened, as `reason 3, other 1`. */
-function listed(counts) {
+function listed(counts, show = number) {
   const happened = Object.entries(counts).filter(([, count]) => count > 0);
-  return happened.map(([kind, count]) => `${kind} ${number(count)}`).join(", ") || "–";
+  return happened.map(([kind, count]) => `${kind} ${show(count)}`).join(", ") || "–";
 }
 
 /** A table of what has happened on all servers of a type, by reason. */

@@ -83,9 +83,18 @@ function trafficOf({ now, samples }: ConsoleData): string[] {
   ];
 }
 
-function processOf({ process, log, internalErrors }: Snapshot): string[] {
+function processOf({ memory, process, log, internalErrors }: Snapshot): string[] {
   const { heapBytes, heapLimitBytes, externalBytes, residentBytes, lagMs, openFiles } = process;
+  const accounts = Object.entries(memory.accounts);
+  const held = accounts.reduce((sum, [, account]) => sum + account.bytes, 0);
+  const short = accounts.filter(([, { refused, evicted }]) => refused + evicted > 0);
   return [
+    row("memory", [
+      `${bytes(held)} of ${bytes(memory.limit)} held for browsers and Phorge`,
+      ...short.map(([name, { refused, evicted }]) =>
+        `${name}: ${number(refused)} refused, ${number(evicted)} ended`
+      ),
+    ]),
     row("process", [
       `heap ${bytes(heapBytes)} of ${bytes(heapLimitBytes)}`,
       `external ${bytes(externalBytes)}`,

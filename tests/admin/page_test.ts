@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
+import { REFUSALS } from "../../src/admin/desk.ts";
 import { page } from "../../src/admin/page.ts";
+import { ClientCounters } from "../../src/client/server.ts";
+import { REFUSALS as BROWSER_REFUSALS } from "../../src/websocket/rules.ts";
 import { assertEquals, assertMatch } from "../assert.ts";
 
 /** The page's own text, and what of it the browser takes for a style, a script, and an element. */
@@ -74,4 +77,17 @@ Deno.test("the script never takes a text for markup or code", async () => {
 Deno.test("the script keeps nothing where it would outlive the page", async () => {
   const { scripts } = await parts();
   assertEquals(scripts.join().match(/localStorage|sessionStorage|indexedDB|cookie|caches/g), null);
+});
+
+Deno.test("the page explains each reason that a refusal, an end or an ignored command has", async () => {
+  const script = await page().text();
+  const explained = (table: string) => {
+    const [, body = ""] = new RegExp(`const ${table} = \\{([^}]*)\\};`).exec(script) ?? [];
+    return [...body.matchAll(/^ +(\w+): /gm)].map(([, reason]) => reason ?? "").sort();
+  };
+  const client = new ClientCounters();
+  assertEquals(explained("BROWSERS"), [...BROWSER_REFUSALS].sort());
+  assertEquals(explained("REQUESTS"), [...REFUSALS].sort());
+  assertEquals(explained("ENDS"), Object.keys(client.ended.counts).sort());
+  assertEquals(explained("COMMANDS"), Object.keys(client.ignored.counts).sort());
 });
