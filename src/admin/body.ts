@@ -7,10 +7,8 @@
 import { Buffer } from "node:buffer";
 import { freeBytes } from "../bytes.ts";
 import type { Account, Holder, Holding } from "../budget.ts";
+import { BODY_COST } from "../config/memory.ts";
 import { within } from "../within.ts";
-
-/** Bytes of memory that a body takes for each of its own while it is received, at most, in pieces. */
-const COST = 1.5;
 
 /** Bytes of memory that a request takes beside its body. */
 const REQUEST_BYTES = 8 * 1024;
@@ -123,7 +121,7 @@ class Reception implements Holder {
     if (this.#isOver) throw new BodyTooSlow();
     this.#bytes += bytes;
     if (this.#bytes > this.#limit) throw new BodyTooLong();
-    if (!this.#holding.set(REQUEST_BYTES + COST * this.#bytes)) throw new NoRoom();
+    if (!this.#holding.set(REQUEST_BYTES + BODY_COST * this.#bytes)) throw new NoRoom();
   }
 
   evict(): void {

@@ -15,6 +15,9 @@ export const HINT_MIN = 32;
 /** Bytes of memory that a connection takes, at most, without what waits for it and what it is subscribed to. */
 export const CONNECTION_BYTES = { plain: 8 * 1024, tls: 40 * 1024 } as const;
 
+/** Bytes of memory that a posted message takes for each of its own while it is received, at most. */
+export const BODY_COST = 1.5;
+
 const MEBIBYTE = 1024 * 1024;
 
 /** A default budget is no less than this, where the host allows it: so few connections may hold much else. */
@@ -75,6 +78,10 @@ export function memoryWarning(config: Config, host: HostMemory): string | null {
       remedyOf(host);
   }
   const budget = memoryBudget(config, host);
+  return connectionsWarning(config, host, budget) ?? messageWarning(config, budget);
+}
+
+function connectionsWarning(config: Config, host: HostMemory, budget: number): string | null {
   const held = connectionsHeld(config, budget);
   if (held === null) return null;
   const wanted = Math.min(room(host), needed(config));
@@ -85,6 +92,21 @@ export function memoryWarning(config: Config, host: HostMemory): string | null {
     mebibytes(budget)
   } for its connections, enough for about ${held} of the ` +
     `${connectionLimit(config)} that are accepted. ${remedy}, or lower "limit.connections"`;
+}
+
+/** A message that is accepted must find room, were it the only one. */
+function messageWarning({ servers }: Config, budget: number): string | null {
+  for (const { type, port, limits: { message } } of servers) {
+    const largest = type === "admin"
+      ? budget * ACCOUNTS.bodies.ceiling / BODY_COST
+      : budget * ACCOUNTS.messages.ceiling;
+    if (message <= largest) continue;
+    return `The ${type} server at port ${port} accepts messages of ${
+      mebibytes(message)
+    }, and there is memory ` +
+      `for one of ${mebibytes(largest)}. Lower its "limit.message", or raise "limit.memory"`;
+  }
+  return null;
 }
 
 /** The connections that all client servers accept. */

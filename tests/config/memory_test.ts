@@ -8,7 +8,7 @@ import {
   memoryBudget,
   memoryWarning,
 } from "../../src/config/memory.ts";
-import { assertEquals } from "../assert.ts";
+import { assertEquals, assertMatch } from "../assert.ts";
 import * as entries from "../entries.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -212,4 +212,25 @@ Deno.test("a limit.memory that is more than the host has room for is warned of",
 
 Deno.test("a host whose memory is not known is not warned of for that", () => {
   assertEquals(memoryWarning(configOf([PLAIN]), host(1138, null)), null);
+});
+
+Deno.test("a message that is accepted and that there is no memory for is warned of", () => {
+  const { ADMIN } = entries;
+  const memoryLimit = 240 * MEBIBYTE;
+  const warned = (message: number) => {
+    const admin = { ...ADMIN, limits: { ...ADMIN.limits, message: message * MEBIBYTE } };
+    const config = entries.configOf({ servers: [holding(10), admin], memoryLimit });
+    return memoryWarning(config, LARGE);
+  };
+  assertEquals(warned(40), null);
+  assertEquals(
+    warned(41),
+    `The admin server at port ${ADMIN.port} accepts messages of 41 MiB, and there is memory for one of 40 MiB. ` +
+      'Lower its "limit.message", or raise "limit.memory"',
+  );
+  const large = { ...PLAIN, limits: { ...PLAIN.limits, connections: 10, message: 31 * MEBIBYTE } };
+  assertMatch(
+    memoryWarning(configOf([large], { memoryLimit }), LARGE) ?? "",
+    /^The client server at port \d+ accepts messages of 31 MiB, and there is memory for one of 30 MiB\./,
+  );
 });
