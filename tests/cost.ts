@@ -121,4 +121,4 @@ for (const size of [15, 300, 3000]) {
   });
 }
 
-console.log(JSON.stringify(costs));
+Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(costs)));
