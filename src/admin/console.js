@@ -226,7 +226,7 @@ const FACTS = [
   ["Up for", ({ uptimeMs }) => duration(uptimeMs)],
   ["Restarts", ({ restarts }) => restarts === null ? "no overseer" : some(restarts, "warn")],
   ["Held for browsers and Phorge", ({ memory }) => ({
-    text: of(held(memory), memory.limit, bytes),
+    text: of(heldBytes(memory), memory.limit, bytes),
     note: listed(accountsOf(memory, "bytes"), bytes),
   })],
   ["Refused for want of memory", ({ memory }) => summed(accountsOf(memory, "refused"))],
@@ -264,7 +264,7 @@ function problemsOf({ now }) {
   for (const { peer, state, "last.error": error } of now.peers) {
     if (state === "down") found.push(bad(`Peer ${peer} is down`, error ?? ""));
   }
-  if (held(now.memory) > NEARLY * now.memory.limit) {
+  if (heldBytes(now.memory) > NEARLY * now.memory.limit) {
     found.push(warn("Hardly any memory is left for browsers", '"limit.memory" bounds it'));
   }
   if (now.process.heapBytes > NEARLY * now.process.heapLimitBytes) {
@@ -307,7 +307,7 @@ function droppedOf(peer) {
 }
 
 /** Bytes that all accounts hold. */
-function held({ accounts }) {
+function heldBytes({ accounts }) {
   return total(Object.values(accounts), "bytes");
 }
 
