@@ -20,7 +20,7 @@ interface Shares {
   readonly ceiling: number;
 }
 
-/** What is charged. */
+/** The accounts, by what is charged to them. */
 export const ACCOUNTS = {
   /** Connections whose request has not been read, or has been answered. */
   requests: { floor: 1 / 16, ceiling: 1 / 4 },
@@ -39,13 +39,13 @@ export const ACCOUNTS = {
 } as const satisfies Readonly<Record<string, Shares>>;
 export type AccountName = keyof typeof ACCOUNTS;
 
-/** Somebody who may be ended. */
+/** A connection, or a request, that may be ended for what it holds. It is the same for all that it holds. */
 export interface Holder {
-  /** Ends it, as it holds the most of an account. All its holdings of that account are closed before this returns. */
+  /** Ends it, as it holds the most of an account. All its holdings are closed before this returns. */
   evict(account: AccountName): void;
 }
 
-/** How an account stands. */
+/** The figures of an account. */
 export interface AccountStatus {
   readonly bytes: number;
   /** Charges that were refused. */
@@ -60,7 +60,7 @@ export type OnShort = (account: AccountName, what: "refused" | "evicted") => voi
 /** Holders that are ended for one charge at most: it needs room for itself, not for all. */
 const EVICTIONS = 32;
 
-/** See the module. */
+/** The bound over all accounts. */
 export class Budget {
   #limit: number;
   readonly #accounts: readonly Account[];
@@ -90,14 +90,14 @@ export class Budget {
     return this.#accounts.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** The account of this name. */
+  /** Returns the account of this name. */
   account(name: AccountName): Account {
     const account = this.#accounts.find((each) => each.name === name);
     if (account === undefined) throw new RangeError(`There is no account ${name}`);
     return account;
   }
 
-  /** How each account stands. */
+  /** Returns how each account stands. */
   status(): Record<AccountName, AccountStatus> {
     return Object.fromEntries(
       this.#accounts.map(({ name, bytes, refused, evicted }) => [
@@ -131,7 +131,7 @@ export class Budget {
   }
 }
 
-/** What of one kind is held. */
+/** Memory of one kind. */
 export class Account {
   readonly name: AccountName;
   readonly #budget: Budget;
@@ -177,9 +177,13 @@ export class Account {
     return new Holding(this, holder);
   }
 
-  /** Charges bytes for which nobody can be ended. `false`: they were refused, and nothing is charged. */
-  hold(bytes: number): boolean {
-    if (!this.makeRoom(bytes, bytes, null)) return false;
+  /**
+   * Charges bytes for which their holder cannot be ended later. `false`: they were refused, and nothing is charged.
+   *
+   * @param holder Is not ended to make room for itself.
+   */
+  hold(bytes: number, holder: Holder | null = null): boolean {
+    if (!this.makeRoom(bytes, bytes, holder)) return false;
     this.#bytes += bytes;
     return true;
   }
@@ -192,8 +196,8 @@ export class Account {
   /**
    * @internal Makes room for `bytes` more, for a holder that then has `total`.
    *
-   * Whoever holds as much is ended, the newcomer is not: else those who came first could keep all others
-   * out by doing nothing.
+   * A holder of as much is ended for a newcomer. Otherwise those who came first could keep all others out by doing
+   * nothing.
    */
   makeRoom(bytes: number, total: number, holder: Holder | null): boolean {
     for (let ended = 0; !this.#fits(bytes); ended++) {
@@ -256,12 +260,13 @@ export class Account {
   }
 }
 
-/** What one holder has of one account. */
+/** The share that one holder has of one account. */
 export class Holding {
   readonly #account: Account;
   /** @internal */
   readonly holder: Holder;
   #bytes = 0;
+  #isClosed = false;
   /** @internal Its neighbours among those of its size. */
   before: Holding | null = null;
   /** @internal */
@@ -278,24 +283,32 @@ export class Holding {
   }
 
   /**
-   * Says how many bytes are held now. `false`: there is no room for what it is more than before. Nothing is
-   * changed then, and the caller gives back what it has taken.
+   * Says how many bytes are held now. `false`: there is no room for what it is more than before, or it has been
+   * closed. Nothing is changed then, and the caller gives back what it has taken.
    */
   set(bytes: number): boolean {
+    if (this.#isClosed) return false;
     const more = bytes - this.#bytes;
-    if (more === 0) return true;
     if (more > 0 && !this.#account.makeRoom(more, bytes, this.holder)) return false;
-    this.#account.adjust(more);
+    // Those who were ended for it may have closed it.
+    if (this.#isClosed) return false;
+    this.#change(bytes);
+    return true;
+  }
+
+  /** Gives everything back. Nothing can be held by it any more. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#change(0);
+    this.#isClosed = true;
+  }
+
+  #change(bytes: number): void {
+    this.#account.adjust(bytes - this.#bytes);
     const moves = sizeOf(bytes) !== sizeOf(this.#bytes);
     if (moves && this.#bytes > 0) this.#account.unlink(this);
     this.#bytes = bytes;
     if (moves && bytes > 0) this.#account.link(this);
-    return true;
-  }
-
-  /** Gives everything back. */
-  close(): void {
-    this.set(0);
   }
 
   /** @internal Ends its holder. */

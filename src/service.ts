@@ -200,17 +200,25 @@ const ACCOUNT_NAMES: Readonly<Record<AccountName, string>> = {
 
 /** Logs that memory is short, at a bounded rate: what it was for, and what became of it. */
 function shortageLog(): OnShort {
-  const limited = new Allowances(Object.keys(ACCOUNTS) as AccountName[], () => {}, {
-    lines: 1,
-    periodMs: 60_000,
-  });
+  const accounts = Object.keys(ACCOUNTS) as AccountName[];
+  const limited = new Allowances(
+    accounts.flatMap((account) => [`${account} refused`, `${account} evicted`] as const),
+    (count, kind) =>
+      log.warning("Memory was short {count} more times in the last minute ({kind}).", {
+        count,
+        kind,
+      }),
+    { lines: 1, periodMs: 60_000 },
+  );
   return (account, what) => {
-    if (!limited.take(account)) return;
+    if (!limited.take(`${account} ${what}`)) return;
     log.warning(
       "Memory is short for {account}: {what}. {remedy}.",
       {
         account: ACCOUNT_NAMES[account],
-        what: what === "refused" ? "more was refused" : "whoever held the most was ended",
+        what: what === "refused"
+          ? "more was refused"
+          : "the connection that held the most was ended",
         remedy: 'This is an attack, or "limit.memory" is too small',
       },
     );

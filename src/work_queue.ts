@@ -25,6 +25,7 @@ export class WorkQueue {
   #scheduled = false;
   /** Since when work is done in this turn; `null`: none was. */
   #since: number | null = null;
+  #isWorking = false;
   readonly #now: () => number;
 
   /** @param now A clock in ms. */
@@ -35,7 +36,9 @@ export class WorkQueue {
   /** Has a piece of work done: at once if there is time in this turn, else behind those who wait. */
   add(worker: Worker): void {
     this.#schedule();
-    if (this.#waiting.length > 0 || !this.#hasTime()) this.#waiting.push(worker);
+    // Those who add themselves again come behind those who wait.
+    const isBusy = this.#isWorking || this.#waiting.length > 0;
+    if (isBusy || !this.#hasTime()) this.#waiting.push(worker);
     else this.#work(worker);
   }
 
@@ -62,26 +65,26 @@ export class WorkQueue {
 
   #turn(): void {
     this.#since = null;
-    const workers = this.#waiting;
-    this.#waiting = [];
     let done = 0;
-    // Those who add themselves again come behind those who wait.
-    while (done < workers.length && this.#hasTime()) {
-      const worker = workers[done++];
+    while (done < this.#waiting.length && this.#hasTime()) {
+      const worker = this.#waiting[done++];
       if (worker !== undefined) this.#work(worker);
     }
-    this.#waiting = [...workers.slice(done), ...this.#waiting];
+    this.#waiting = this.#waiting.slice(done);
     this.#scheduled = false;
     if (this.#waiting.length > 0) this.#goOn();
     else this.#since = null;
   }
 
   #work(worker: Worker): void {
+    this.#isWorking = true;
     try {
       worker.work();
     } catch (error) {
       // The others have nothing to do with it.
       reportError(error);
+    } finally {
+      this.#isWorking = false;
     }
   }
 }

@@ -121,6 +121,28 @@ Deno.test("a limit that is lowered ends nobody, and lets in what has room", () =
   assertEquals(large.endedFor, "frames");
 });
 
+Deno.test("a holding that is closed while room is made for it takes nothing, and gives nothing back twice", () => {
+  const budget = new Budget(1600);
+  const messages = budget.account("messages");
+  const other = new Somebody(budget, "frames");
+  assertEquals(other.set(600), true);
+  fillPool(budget);
+  const before = budget.bytes;
+  const holding = messages.open({ evict() {} });
+  // Its own connection ends with the other one.
+  other.evict = (account) => {
+    other.endedFor = account;
+    for (const each of [...other.holdings, holding]) each.close();
+  };
+  assertEquals(holding.set(50), true);
+  assertEquals(holding.set(150), false);
+  assertEquals([other.endedFor, holding.bytes, messages.bytes], ["frames", 0, 0]);
+  assertEquals(budget.bytes, before - 600);
+  assertEquals(holding.set(10), false, "nothing is held by it any more");
+  holding.close();
+  assertEquals(messages.bytes, 0);
+});
+
 const NAMES = ["requests", "messages", "frames", "subscriptions"] as const;
 const step = fc.record({ who: fc.nat(11), which: fc.nat(3), bytes: fc.nat(700) });
 

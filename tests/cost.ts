@@ -41,7 +41,11 @@ function makeHub(): { hub: Hub; budget: Budget } {
 }
 
 function join(hub: Hub, instance = "default"): Listener {
-  const listener = hub.join(instance, { deliver: () => true, hasRoom: () => true, evict() {} });
+  const listener = hub.join(instance, {
+    deliver: () => true,
+    hasRoom: () => true,
+    holder: { evict() {} },
+  });
   if (listener === null) throw new Error("There is no room");
   return listener;
 }

@@ -54,10 +54,17 @@ Deno.test("in a turn work is done for 10 ms, and a piece more at most", async ()
 
 Deno.test("who has more work comes behind those who wait", async () => {
   const bench = new Bench();
-  bench.queue.add(bench.worker("long", 10, 3));
-  bench.queue.add(bench.worker("short", 1));
-  await bench.until(4);
-  assertEquals(bench.done, ["long", "long", "short", "long"]);
+  bench.queue.add(bench.worker("long", 1, 4));
+  bench.queue.add(bench.worker("short", 1, 2));
+  await bench.until(6);
+  assertEquals(bench.done, ["long", "long", "short", "long", "short", "long"]);
+});
+
+Deno.test("work of a hundred thousand pieces needs no stack", async () => {
+  const bench = new Bench();
+  bench.queue.add(bench.worker("long", 0, 100_000));
+  await bench.until(100_000);
+  assertEquals(bench.done.length, 100_000);
 });
 
 Deno.test("work that throws is reported, and the others have theirs done", async () => {

@@ -144,7 +144,7 @@ const COMMANDS = {
   invalid: "They are no commands",
   subscriptions: "They were for more topics, or longer ones, than there may be",
   memory: "There was no memory for their subscriptions",
-  replay: "The browser read so slowly that messages of a replay were forgotten",
+  replay: "Messages were forgotten before it was their turn in a replay",
 };
 
 const STATES = { up: good, self: good, down: bad, unknown: warn };

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Holder } from "../budget.ts";
 import { BURST, type ClientLimits } from "../config/limits.ts";
 import { type Hub, INSTANCE_LIMIT } from "../hub/hub.ts";
 import type { Listener, ReplayResult, Sink } from "../hub/listener.ts";
@@ -89,8 +90,6 @@ class Client implements SocketHandlers, Sink, Worker {
   /** `null`: there was no room for one more. */
   readonly #listener: Listener | null;
   readonly #options: ClientOptions;
-  /** The age of a replay that has been asked for, until it begins. */
-  #replayAgeMs: number | null = null;
   /** Whether the work queue will call for a replay. */
   #isReplaying = false;
   /** Called when no replay goes on any more. */
@@ -113,7 +112,7 @@ class Client implements SocketHandlers, Sink, Worker {
     if (instance === null) {
       const limit = INSTANCE_LIMIT;
       this.#end("instance", "its instance's name has more than {limit} characters", { limit });
-    } else if (this.#listener === null) this.evict();
+    } else if (this.#listener === null) this.#end("memory", "there is no memory for it", {});
     this.#trace("Connected from {remote}.", { remote: socket.remoteAddress });
   }
 
@@ -129,13 +128,8 @@ class Client implements SocketHandlers, Sink, Worker {
     return this.#socket.queuedBytes < REPLAY_AHEAD;
   }
 
-  /** See `Holder`: its subscriptions are the most that a listener has. */
-  evict(): void {
-    if (this.#endedFor !== null) return;
-    if (this.#listener === null) return this.#end("memory", "there is no memory for it", {});
-    const { subscriptions } = this.#listener;
-    const why = "memory is short, and it has {subscriptions} subscriptions";
-    this.#end("memory", why, { subscriptions });
+  get holder(): Holder {
+    return this.#socket;
   }
 
   frame(): void {
@@ -154,15 +148,10 @@ class Client implements SocketHandlers, Sink, Worker {
     else done();
   }
 
-  /** The work queue's turn: begins a replay, or goes on with it. */
+  /** The work queue's turn: goes on with a replay. */
   work(): void {
     this.#isReplaying = false;
-    const onEnd = (result: ReplayResult) => this.#replayed(result);
-    const ageMs = this.#replayAgeMs;
-    this.#replayAgeMs = null;
-    const state = ageMs === null
-      ? this.#listener?.resume(onEnd)
-      : this.#listener?.replay(ageMs, onEnd);
+    const state = this.#listener?.resume((result) => this.#replayed(result));
     if (state === "busy") {
       this.#isReplaying = true;
       this.#options.workQueue.add(this);
@@ -247,9 +236,8 @@ class Client implements SocketHandlers, Sink, Worker {
     return this.#socket.send(message);
   }
 
-  /** Of replays that wait for their turn the longest counts. */
   #replay(ageMs: number): void {
-    this.#replayAgeMs = Math.max(this.#replayAgeMs ?? -Infinity, ageMs);
+    this.#listener?.replay(ageMs);
     if (this.#isReplaying) return;
     this.#isReplaying = true;
     this.#options.workQueue.add(this);
@@ -258,7 +246,8 @@ class Client implements SocketHandlers, Sink, Worker {
   #replayed({ delivered, missed }: ReplayResult): void {
     this.#trace("Replayed {delivered} messages.", { delivered });
     if (missed === 0) return;
-    const text = "Its replay has gaps: it read so slowly that {missed} messages were forgotten.";
+    const text =
+      "Its replay may have gaps: {missed} messages of its instance were forgotten before their turn.";
     this.#refuse("replay", text, { missed });
   }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { flatCopy } from "../text.ts";
+
 const ALPHABET = "23456789abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ";
 const LENGTH = 16;
 
@@ -31,10 +33,13 @@ export function generateFingerprint(
   return fingerprint;
 }
 
+/** Characters of another server's fingerprint at most. */
+export const FINGERPRINT_LIMIT = 64;
+
 /**
- * What another server calls its fingerprint, if it can be one: 1 to 64 characters of printable ASCII, as it
- * is shown to people and goes into messages.
+ * The fingerprint that another server tells, if it can be one: 1 to {@linkcode FINGERPRINT_LIMIT} characters of
+ * printable ASCII, as it is shown to people and goes into messages. It keeps alive nothing that it was a part of.
  */
 export function asFingerprint(value: unknown): string | null {
-  return typeof value === "string" && /^[!-~]{1,64}$/.test(value) ? value : null;
+  return typeof value === "string" && /^[!-~]{1,64}$/.test(value) ? flatCopy(value) : null;
 }

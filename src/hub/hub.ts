@@ -219,19 +219,23 @@ export class Hub {
       : "published";
     this.#published.add(outcome);
     if (outcome !== "published") return { outcome, touched, encoded, receivers: 0 };
-    if (this.#named.size < NAMED_LIMIT) this.#named.add(name, name);
+    if (this.#named.size < NAMED_LIMIT) {
+      const named = this.#named.add(name, "");
+      named.value = named.text;
+    }
     const at = this.#now();
     this.#seen.add(name, uniqueID, at);
     const { topics, history } = this.#instances.get(name) ?? this.#make(name, true);
     const hashes = new Int32Array(2 * subscribers.length);
-    const wanted: Topic<Listener>[] = [];
+    // A message may name a topic often.
+    const wanted = new Set<Topic<Listener>>();
     for (const [index, subscriber] of subscribers.entries()) {
       this.#hash.digest(subscriber);
       const { low, high } = this.#hash;
       hashes[2 * index] = low;
       hashes[2 * index + 1] = high;
       const topic = topics.findByHash(low, high, subscriber);
-      if (topic !== undefined) wanted.push(topic);
+      if (topic !== undefined) wanted.add(topic);
     }
     history.add({ encoded, topics: hashes, at, from });
     const receivers = this.#deliver(encoded, wanted);
@@ -299,7 +303,7 @@ export class Hub {
   }
 
   /** Hands a message to each listener of the topics, once. */
-  #deliver(message: Encoded, topics: readonly Topic<Listener>[]): number {
+  #deliver(message: Encoded, topics: ReadonlySet<Topic<Listener>>): number {
     const publication = ++this.#publications;
     let receivers = 0;
     const hand = (listener: Listener) => {

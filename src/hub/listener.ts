@@ -17,8 +17,10 @@ export interface SubscriptionLimits {
   readonly topic: number;
 }
 
-/** Where a listener's messages go. */
-export interface Sink extends Holder {
+/** The receiver of a listener's messages. */
+export interface Sink {
+  /** The connection, which holds what its listener is subscribed to. */
+  readonly holder: Holder;
   /** Queues a message; `false` when it cannot be (the connection is closing or too slow). */
   deliver(message: Encoded): boolean;
   /** Whether a replay may queue one more message. */
@@ -62,18 +64,18 @@ const MANY = 16;
 /** Topics of remembered messages that a replay looks at before others have their turn: less than a millisecond. */
 const SLICE = 4096;
 
-/** What a replay has still to look at. */
+/** A replay that goes on. */
 interface Replay {
   /** The number of the next message. */
   next: number;
   /** The number behind the last one. What is published later comes by itself. */
   readonly end: number;
   delivered: number;
-  /** Messages that were forgotten before their turn. */
+  /** Messages of the instance that were forgotten before their turn. */
   missed: number;
 }
 
-/** What a replay has come to. */
+/** The result of a replay. */
 export type ReplayResult = Readonly<Pick<Replay, "delivered" | "missed">>;
 
 /** Made by `Hub.join`. After {@linkcode leave} every call on it does nothing. */
@@ -95,7 +97,7 @@ export class Listener {
     this.id = id;
     this.sink = sink;
     this.#home = home;
-    this.#holding = home.account.open(sink);
+    this.#holding = home.account.open(sink.holder);
   }
 
   /** The instance it belongs to. */
@@ -150,23 +152,21 @@ export class Listener {
   }
 
   /**
-   * Replays what the instance remembers of the last `ageMs` ms and this listener is subscribed to, oldest
-   * first, as far as the sink has room. While one goes on, a second one waits for its end; of several that
-   * wait, the longest counts.
+   * Begins a replay of what the instance remembers of the last `ageMs` ms and this listener is subscribed to;
+   * {@linkcode resume} delivers it. While one goes on, a second one waits for its end; of several that wait, the
+   * longest counts.
+   */
+  replay(ageMs: number): void {
+    if (!this.#here) return;
+    if (this.#replay === null) this.#begin(ageMs);
+    else this.#nextAgeMs = Math.max(this.#nextAgeMs ?? 0, ageMs);
+  }
+
+  /**
+   * Goes on with a replay, oldest message first, as far as the sink has room.
    *
    * @param onEnd Is told when it has come to its end.
    */
-  replay(ageMs: number, onEnd: (result: ReplayResult) => void): ReplayState {
-    if (!this.#here) return "done";
-    if (this.#replay !== null) {
-      this.#nextAgeMs = Math.max(this.#nextAgeMs ?? 0, ageMs);
-      return "full";
-    }
-    this.#begin(ageMs);
-    return this.resume(onEnd);
-  }
-
-  /** Goes on with a replay, see {@linkcode ReplayState}. */
   resume(onEnd: (result: ReplayResult) => void): ReplayState {
     let left = SLICE;
     while (this.#here && this.#replay !== null) {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { flatCopy } from "../text.ts";
+import { FINGERPRINT_LIMIT } from "./fingerprint.ts";
 import {
   JsonError,
   type Member,
@@ -125,5 +127,9 @@ function touchedOf(text: string, member: Member | undefined): readonly string[] 
   if (touched.length > TOUCHED_LIMIT) {
     throw new InvalidMessage(`"touched" of a message has at most ${TOUCHED_LIMIT} fingerprints`);
   }
-  return touched;
+  if (touched.some(({ length }) => length > FINGERPRINT_LIMIT)) {
+    throw new InvalidMessage(`A fingerprint has at most ${FINGERPRINT_LIMIT} characters`);
+  }
+  // They wait in the queues of peers, and would keep the body alive.
+  return touched.map(flatCopy);
 }

@@ -58,7 +58,12 @@ export class TopicIndex<Listener extends object> {
     this.#subscriptions--;
     if (topic.value instanceof Set) {
       topic.value.delete(listener);
-      if (topic.value.size > 0) return;
+      const [other] = topic.value;
+      if (topic.value.size > 1) return;
+      if (other !== undefined) {
+        topic.value = other;
+        return;
+      }
     }
     this.#topics.delete(topic.text);
   }

@@ -10,7 +10,7 @@
 
 import type { Socket as Stream } from "node:net";
 import { freeBytes } from "../bytes.ts";
-import type { Account, AccountName, Holder, Holding } from "../budget.ts";
+import type { Account, AccountName, Holding } from "../budget.ts";
 import { formatAddress } from "../config/config.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
 import type { Worker, WorkQueue } from "../work_queue.ts";
@@ -20,7 +20,7 @@ import { flatCopy } from "../text.ts";
 import { closePayload, OPCODE } from "./frame.ts";
 import { FrameQueue } from "./frame_queue.ts";
 import { type Admitted, behind, hostIn, type Refusal } from "./admission.ts";
-import { type Handshake, HandshakeReader, refused, timedOut } from "./handshake.ts";
+import { failed, type Handshake, HandshakeReader, refused, timedOut } from "./handshake.ts";
 import type { Outbox, Writer } from "./outbox.ts";
 import type { RefusalKind, SocketLimits } from "./rules.ts";
 import type {
@@ -88,12 +88,21 @@ const NO_PAYLOAD = new Uint8Array(0);
  */
 const HEAVY_BYTES = 2048;
 
+/** Bytes of memory that a chunk which waits for its turn takes beside its own, at most. */
+const CHUNK_BYTES = 512;
+
+/**
+ * Bytes that a chunk counts for at least, in the limit of bytes in a second: each takes a turn of its own, and over
+ * TLS the peer says how small they are.
+ */
+const LEAST_BYTES = 64;
+
 /** Streams know their connection, so that one handler serves them all. */
 const CONNECTION = Symbol("connection");
 type Owned = Stream & { [CONNECTION]?: Connection };
 
 /** See the module. */
-export class Connection implements Socket, Writer, Worker, Holder {
+export class Connection implements Socket, Writer, Worker {
   readonly #home: Home;
   readonly #stream: Stream;
   readonly #raw: Stream;
@@ -120,8 +129,10 @@ export class Connection implements Socket, Writer, Worker, Holder {
   #blocked = false;
   /** Whether the stream is to be closed once all is written, without waiting for the peer. */
   #isHangingUp = false;
-  /** Chunks that wait for their turn; `null`: none ever did. */
-  #unread: Uint8Array[] | null = null;
+  /** Chunks that wait for their turn, from `#nextUnread` on; `null`: none ever did. */
+  #unread: (Uint8Array | null)[] | null = null;
+  #nextUnread = 0;
+  /** Bytes of memory that they take. */
   #unreadBytes = 0;
   /** Bytes that have come since the last tick. */
   #received = 0;
@@ -182,7 +193,7 @@ export class Connection implements Socket, Writer, Worker, Holder {
     this.#waiting ??= new FrameQueue();
     this.#waiting.push(message.bytes);
     if (this.#chargeFrames()) return true;
-    this.#endForMemory();
+    this.#endForMemory("frames");
     return false;
   }
 
@@ -208,7 +219,7 @@ export class Connection implements Socket, Writer, Worker, Holder {
 
   /** See {@linkcode Holder}: it holds the most of an account. */
   evict(account: AccountName): void {
-    if (account !== "requests") return this.#endForMemory();
+    if (account !== "requests") return this.#endForMemory(account);
     if (this.#phase === "handshake") {
       this.#home.refused(this.remoteAddress, "memory", "It was the largest when memory was short");
     }
@@ -243,7 +254,7 @@ export class Connection implements Socket, Writer, Worker, Holder {
           return this.#closing.close();
         }
         // What is on its way in the stream is looked at here, as it is not worth it for each write.
-        if (!this.#chargeFrames()) return this.#endForMemory();
+        if (!this.#chargeFrames()) return this.#endForMemory("frames");
         if (this.#messageSince !== null && now - this.#messageSince >= limits.messageMs) {
           const fault = `it did not finish a message in ${limits.messageMs} ms`;
           return this.#fail("unfinished", 1008, fault);
@@ -282,9 +293,14 @@ export class Connection implements Socket, Writer, Worker, Holder {
 
   /** The work queue's turn: reads a chunk. */
   work(): void {
-    const chunk = this.#unread?.shift();
-    if (chunk === undefined || this.#reader instanceof HandshakeReader) return;
-    this.#unreadBytes -= chunk.length;
+    const chunk = this.#unread?.[this.#nextUnread];
+    if (!this.#unread || !chunk || this.#reader instanceof HandshakeReader) return;
+    this.#unread[this.#nextUnread++] = null;
+    if (this.#nextUnread === this.#unread.length) {
+      this.#unread.length = 0;
+      this.#nextUnread = 0;
+    }
+    this.#unreadBytes -= chunk.length + CHUNK_BYTES;
     this.#hear(this.#reader, chunk);
     freeBytes(chunk);
     if (this.#unreadBytes > 0) this.#home.workQueue.add(this);
@@ -293,19 +309,27 @@ export class Connection implements Socket, Writer, Worker, Holder {
 
   #readHead(reader: HandshakeReader, chunk: Uint8Array): void {
     if (this.#phase === "ending") return this.#countBytes(chunk);
-    const handshake = reader.read(chunk);
-    if (handshake !== null) this.#answer(handshake);
-    else if (!this.#chargeRequest(reader.heldBytes)) this.#refuseForMemory();
+    try {
+      const handshake = reader.read(chunk);
+      if (handshake !== null) this.#answer(handshake);
+      else if (!this.#chargeRequest(reader.heldBytes)) this.#refuseForMemory();
+    } catch (error) {
+      // A mistake of ours. It may be a WebSocket by now.
+      reportError(error);
+      if (this.#reader === reader) this.#finish(failed());
+      else this.#fail("failed", 1011, "the server failed");
+    }
   }
 
   #receive(decoder: Decoder, chunk: Uint8Array): void {
     this.#countBytes(chunk);
     if (this.#phase === "ending") return;
     if (this.#unreadBytes === 0 && chunk.length < HEAVY_BYTES) return this.#hear(decoder, chunk);
+    const isFirst = this.#unreadBytes === 0;
     this.#unread ??= [];
     this.#unread.push(chunk);
-    this.#unreadBytes += chunk.length;
-    if (this.#unread.length > 1) return this.#chargeMessage(decoder);
+    this.#unreadBytes += chunk.length + CHUNK_BYTES;
+    if (!isFirst) return this.#chargeMessage(decoder);
     this.#home.workQueue.add(this);
     if (this.#unreadBytes === 0) return;
     // It has to wait for its turn, so the peer waits as well. TLS reads on, to the limit of bytes in a second.
@@ -316,7 +340,7 @@ export class Connection implements Socket, Writer, Worker, Holder {
   /** Ends a connection that sends too much. The head of a request has a limit of its own. */
   #countBytes(chunk: Uint8Array): void {
     const { bytesPerSecond } = this.#home.limits;
-    this.#received += chunk.length;
+    this.#received += Math.max(chunk.length, LEAST_BYTES);
     if (this.#received <= bytesPerSecond) return;
     // It has had its answer, and sends on.
     if (this.#phase === "ending") return this.drop();
@@ -354,8 +378,7 @@ export class Connection implements Socket, Writer, Worker, Holder {
   drained(): void {
     this.#blocked = false;
     this.#flush();
-    // What has gone is given back; more it cannot be.
-    this.#chargeFrames();
+    if (!this.#chargeFrames()) return this.#endForMemory("frames");
     if (!this.#blocked) this.#handlers?.drained();
   }
 
@@ -399,10 +422,13 @@ export class Connection implements Socket, Writer, Worker, Holder {
       }
       return this.#finish(handshake.response);
     }
+    const { connections } = this.#home.accounts;
+    if (!connections.hold(this.#ownBytes, this)) return this.#refuseForMemory();
     const admission = this.#home.admit(this, handshake.header);
     // The address may have been cut out of the request, and would keep it.
     this.remoteAddress = flatCopy(behind(admission.address, this.remoteAddress));
     if ("kind" in admission) {
+      connections.adjust(-this.#ownBytes);
       this.#home.refused(this.remoteAddress, admission.kind, admission.reason);
       return this.#finish(refused(admission.status));
     }
@@ -410,10 +436,6 @@ export class Connection implements Socket, Writer, Worker, Holder {
     // What it took as a request it takes as a WebSocket.
     this.#request?.close();
     this.#request = null;
-    if (!this.#home.accounts.connections.hold(this.#ownBytes)) {
-      this.#home.accounts.connections.adjust(this.#ownBytes);
-      return this.#refuseForMemory();
-    }
     const decoder = new Decoder(() => this.#home.limits.messageBytes);
     this.#reader = decoder;
     this.#enter("open");
@@ -442,13 +464,12 @@ export class Connection implements Socket, Writer, Worker, Holder {
     else this.#finish(refused(503));
   }
 
-  #endForMemory(): void {
+  #endForMemory(account: AccountName): void {
     if (this.#phase === "ending") {
       this.#stream.destroy();
       return;
     }
-    const held = (this.#frames?.bytes ?? 0) + (this.#message?.bytes ?? 0);
-    const fault = `memory is short, and it holds ${held} bytes`;
+    const fault = `memory is short, and it holds much of it: ${account}`;
     this.#forgetQueued();
     if (!this.#blocked) return this.#fail("memory", 1013, fault);
     // It does not read, so it cannot be told, and what the stream has for it is to be freed.
@@ -494,7 +515,7 @@ export class Connection implements Socket, Writer, Worker, Holder {
     const bytes = decoder.heldBytes + this.#unreadBytes;
     if (bytes === 0 && this.#message === null) return;
     this.#message ??= this.#home.accounts.messages.open(this);
-    if (!this.#message.set(bytes)) this.#endForMemory();
+    if (!this.#message.set(bytes)) this.#endForMemory("messages");
   }
 
   /** @returns Whether there is memory for it. */
@@ -603,8 +624,9 @@ export class Connection implements Socket, Writer, Worker, Holder {
     if (this.#reader instanceof Decoder) this.#reader.free();
     this.#message?.close();
     if (this.#unreadBytes === 0) return;
-    for (const chunk of this.#unread ?? []) freeBytes(chunk);
+    for (const chunk of this.#unread ?? []) if (chunk !== null) freeBytes(chunk);
     this.#unread = null;
+    this.#nextUnread = 0;
     this.#unreadBytes = 0;
     // What comes is thrown away: closing a connection with unread bytes in it would do so with what we have sent.
     this.#stream.resume();

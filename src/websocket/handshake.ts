@@ -116,6 +116,11 @@ export function timedOut(): string {
   return respond(408);
 }
 
+/** The answer to a request that an error of the program keeps from being read. */
+export function failed(): string {
+  return respond(500);
+}
+
 /** The answer to a client that is not to have a WebSocket, or not now. */
 export function refused(status: 403 | 429 | 503): string {
   return respond(status, status === 403 ? {} : { "Retry-After": "10" });
@@ -248,6 +253,7 @@ const REASONS: Readonly<Record<number, string>> = {
   426: "Upgrade Required",
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
   501: "Not Implemented",
   503: "Service Unavailable",
 };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Budget } from "../budget.ts";
+import type { Budget, Holder } from "../budget.ts";
 import type { OpenFiles } from "../config/open_files.ts";
 import type { Admission } from "./admission.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
@@ -12,7 +12,7 @@ import type { WorkQueue } from "../work_queue.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 
 /** One established connection. */
-export interface Socket {
+export interface Socket extends Holder {
   /**
    * Address and port of the other end, such as `192.0.2.7:50122` or `[2001:db8::7]:50122`; behind a proxy
    * the client's address, such as `192.0.2.7 via 127.0.0.1:50122`.

@@ -133,7 +133,7 @@ const ROWS: readonly Row[] = [
   {
     id: "M4",
     name: "61 messages of 1 MiB for tiny subscribers, with a small heap",
-    options: clientWith({ "limit.connections": 1000 }),
+    options: { ...clientWith({ "limit.connections": 1000 }), keys: { "memory.hint": 64 } },
     seconds: 15,
     residentMB: 300,
   },

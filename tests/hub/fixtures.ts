@@ -31,7 +31,7 @@ export function makeHub(options: Partial<HubOptions> = {}): { hub: Hub; clock: C
 
 /** A sink that takes everything, but for what is given. */
 export function makeSink(sink: Partial<Sink> = {}): Sink {
-  return { deliver: () => true, hasRoom: () => true, evict() {}, ...sink };
+  return { deliver: () => true, hasRoom: () => true, holder: { evict() {} }, ...sink };
 }
 
 /** Joins an instance that has room. */
@@ -70,6 +70,7 @@ export function encode(message: Json): Encoded {
 /** Replays, and returns how many messages came at once. */
 export function replay(listener: Listener, ageMs: number): number {
   let result: ReplayResult = { delivered: 0, missed: 0 };
-  listener.replay(ageMs, (end) => result = end);
+  listener.replay(ageMs);
+  listener.resume((end) => result = end);
   return result.delivered;
 }
