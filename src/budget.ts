@@ -136,7 +136,7 @@ export class Account {
   readonly name: AccountName;
   readonly #budget: Budget;
   readonly #onShort: OnShort;
-  /** Holdings by the number of bits of their size, the oldest of each first: their heads and tails. */
+  /** Holdings by classes of their size, the oldest of each first: their heads and tails. */
   readonly #heads: (Holding | null)[] = new Array(SIZES).fill(null);
   readonly #tails: (Holding | null)[] = new Array(SIZES).fill(null);
   #bytes = 0;
@@ -207,7 +207,8 @@ export class Account {
         : this.#budget.largest(total);
       if (
         largest === null || largest.bytes < total || largest.holder === holder ||
-        ended === EVICTIONS
+        // To end as many as that for nothing helps nobody.
+        ended === EVICTIONS || largest.bytes * EVICTIONS < this.#deficit(bytes)
       ) {
         this.#refused++;
         this.#onShort(this.name, "refused");
@@ -219,12 +220,17 @@ export class Account {
   }
 
   #fits(bytes: number): boolean {
-    if (this.#bytes + bytes > this.ceiling) return false;
-    const own = Math.max(0, this.floor - this.#bytes);
-    return bytes <= own || bytes - own <= this.#budget.free;
+    return this.#deficit(bytes) <= 0;
   }
 
-  /** @internal One of the largest: no other is twice as large. */
+  /** Bytes that must be given back before there is room for `bytes` more; none if it is not positive. */
+  #deficit(bytes: number): number {
+    const overCeiling = this.#bytes + bytes - this.ceiling;
+    const ofPool = bytes - Math.max(0, this.floor - this.#bytes);
+    return Math.max(overCeiling, ofPool <= 0 ? 0 : ofPool - this.#budget.free);
+  }
+
+  /** @internal One of the largest: no other is a tenth larger. */
   get largest(): Holding | null {
     for (let size = SIZES - 1; size > 0; size--) {
       const head = this.#heads[size];
@@ -320,9 +326,12 @@ export class Holding {
   }
 }
 
-/** Holdings are sorted by the number of bits of their size, up to 2^53. */
-const SIZES = 54;
+/** Classes of sizes between a size and twice that. */
+const CLASSES = 8;
+
+/** Classes of all sizes up to 2^53, and that of nothing. */
+const SIZES = 53 * CLASSES + 1;
 
 function sizeOf(bytes: number): number {
-  return bytes === 0 ? 0 : Math.floor(Math.log2(bytes)) + 1;
+  return bytes === 0 ? 0 : Math.floor(Math.log2(bytes) * CLASSES) + 1;
 }

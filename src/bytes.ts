@@ -4,13 +4,16 @@
  * @module
  */
 
+/** Bytes from which on it is worth the call. */
+const WORTH_IT = 4096;
+
 /**
  * Gives the memory of bytes back at once, which are of no use any more. V8 would do so when it next collects
  * garbage: under a flood hundreds of MB later, as it counts buffers for little.
  *
- * Does nothing for a part of a buffer, as the rest of it may be in use.
+ * Does nothing for a part of a buffer, as the rest of it may be in use, nor for few bytes.
  */
 export function freeBytes({ buffer, byteLength }: Uint8Array): void {
-  if (byteLength === 0 || !(buffer instanceof ArrayBuffer)) return;
+  if (byteLength < WORTH_IT || !(buffer instanceof ArrayBuffer)) return;
   if (buffer.byteLength === byteLength) buffer.transfer(0);
 }

@@ -7,6 +7,9 @@
 /** UTF-16 code units that one call makes a string of. Each of them is an argument. */
 const CHUNK = 4096;
 
+/** Characters from which on V8 refers to the whole of which a text is a part. */
+const SLICED_LENGTH = 13;
+
 /** Returns a text without the characters at its end that equal `character`. */
 export function withoutEnd(text: string, character: string): string {
   let end = text.length;
@@ -29,6 +32,8 @@ export function withoutEnd(text: string, character: string): string {
  * ```
  */
 export function flatCopy(text: string): string {
+  // V8 has copied it already.
+  if (text.length < SLICED_LENGTH) return text;
   const parts: string[] = [];
   for (let at = 0; at < text.length; at += CHUNK) {
     const codes = new Uint16Array(Math.min(CHUNK, text.length - at));

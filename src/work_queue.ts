@@ -1,19 +1,23 @@
 /**
- * Turns for work that takes long: however many connections have some, the others wait for little of it.
+ * Turns for what connections bring: however many there are, each waits for little of it.
  *
  * A piece of work of one connection takes a millisecond at most. But where a thousand of them bring a large
- * message at once, or ask for a replay, the event loop would be busy for a second before it looks at anybody
- * else. So such work is done for some milliseconds in each turn of the event loop, in the order in which it came.
+ * message at once, or ask for a replay, the event loop would be busy for a second before it looks at any other. So
+ * work is done for some milliseconds in each turn of the event loop, in the order in which it came. There are two
+ * lanes: small commands do not wait behind large ones, and these have a share of their own.
  *
  * @module
  */
 
 import { setImmediate } from "node:timers";
 
-/** How long work goes on before others have their turn, in ms. */
+/** How long the work of a lane goes on before others have their turn, in ms. */
 const SLICE_MS = 10;
 
-/** Somebody who has work. */
+/** The lane of small commands, and that of all else. */
+export type LaneName = "light" | "heavy";
+
+/** A connection, or what belongs to one, that has work. */
 export interface Worker {
   /** Does a piece of it; adds itself again when there is more. */
   work(): void;
@@ -21,32 +25,18 @@ export interface Worker {
 
 /** Shared by all connections of a service. */
 export class WorkQueue {
-  #waiting: Worker[] = [];
+  readonly #lanes: Readonly<Record<LaneName, Lane>>;
   #scheduled = false;
-  /** Since when work is done in this turn; `null`: none was. */
-  #since: number | null = null;
-  #isWorking = false;
-  readonly #now: () => number;
 
   /** @param now A clock in ms. */
   constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
+    this.#lanes = { light: new Lane(now), heavy: new Lane(now) };
   }
 
   /** Has a piece of work done: at once if there is time in this turn, else behind those who wait. */
-  add(worker: Worker): void {
+  add(worker: Worker, lane: LaneName): void {
     this.#schedule();
-    // Those who add themselves again come behind those who wait.
-    const isBusy = this.#isWorking || this.#waiting.length > 0;
-    if (isBusy || !this.#hasTime()) this.#waiting.push(worker);
-    else this.#work(worker);
-  }
-
-  /** Whether there is time for a piece in this turn; for the first there is. */
-  #hasTime(): boolean {
-    if (this.#since !== null) return this.#now() - this.#since < SLICE_MS;
-    this.#since = this.#now();
-    return true;
+    this.#lanes[lane].add(worker);
   }
 
   #schedule(): void {
@@ -64,16 +54,51 @@ export class WorkQueue {
   }
 
   #turn(): void {
+    const { light, heavy } = this.#lanes;
+    light.turn();
+    heavy.turn();
+    this.#scheduled = false;
+    if (light.isWaiting || heavy.isWaiting) this.#goOn();
+  }
+}
+
+class Lane {
+  readonly #now: () => number;
+  #waiting: Worker[] = [];
+  #isWorking = false;
+  /** Since when work is done in this turn; `null`: none was. */
+  #since: number | null = null;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  add(worker: Worker): void {
+    // Those who add themselves again come behind those who wait.
+    if (this.#isWorking || this.isWaiting || !this.#hasTime()) this.#waiting.push(worker);
+    else this.#work(worker);
+  }
+
+  turn(): void {
     this.#since = null;
     let done = 0;
     while (done < this.#waiting.length && this.#hasTime()) {
       const worker = this.#waiting[done++];
       if (worker !== undefined) this.#work(worker);
     }
-    this.#waiting = this.#waiting.slice(done);
-    this.#scheduled = false;
-    if (this.#waiting.length > 0) this.#goOn();
-    else this.#since = null;
+    if (done > 0) this.#waiting = this.#waiting.slice(done);
+    if (!this.isWaiting) this.#since = null;
+  }
+
+  /** Whether there is time for a piece in this turn; for the first there is. */
+  #hasTime(): boolean {
+    if (this.#since !== null) return this.#now() - this.#since < SLICE_MS;
+    this.#since = this.#now();
+    return true;
   }
 
   #work(worker: Worker): void {

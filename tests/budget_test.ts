@@ -121,6 +121,30 @@ Deno.test("a limit that is lowered ends nobody, and lets in what has room", () =
   assertEquals(large.endedFor, "frames");
 });
 
+Deno.test("those who hold a third less are not ended, although they came first", () => {
+  const budget = new Budget(64_000);
+  const honest = Array.from({ length: 5 }, () => new Somebody(budget, "subscriptions"));
+  for (const each of honest) assertEquals(each.set(1260), true);
+  const attackers: Somebody[] = [];
+  for (let count = 0; count < 40; count++) {
+    const attacker = new Somebody(budget, "subscriptions");
+    attackers.push(attacker);
+    attacker.set(1764);
+  }
+  assertEquals(honest.map(({ endedFor }) => endedFor), Array(5).fill(null));
+  assert(attackers.some(({ endedFor }) => endedFor !== null));
+});
+
+Deno.test("nobody is ended where the ends of all that may be would not make room", () => {
+  const budget = new Budget(64_000);
+  const honest = Array.from({ length: 40 }, () => new Somebody(budget, "subscriptions"));
+  for (const each of honest) assertEquals(each.set(400), true);
+  const connections = budget.account("connections");
+  connections.adjust(connections.floor + budget.free + 100_000);
+  assertEquals(new Somebody(budget, "subscriptions").set(300), false);
+  assertEquals(honest.filter(({ endedFor }) => endedFor !== null).length, 0);
+});
+
 Deno.test("a holding that is closed while room is made for it takes nothing, and gives nothing back twice", () => {
   const budget = new Budget(1600);
   const messages = budget.account("messages");
@@ -164,7 +188,7 @@ Deno.test("whatever is asked for, the sum is within the limit and everything is 
       for (const name of NAMES) {
         const all = everybody.map(({ holdings }) => holdings[NAMES.indexOf(name)]?.bytes ?? 0);
         const largest = budget.account(name).largest?.bytes ?? 0;
-        assert(largest * 2 >= Math.max(...all), "one of the largest is found");
+        assert(largest * 1.1 >= Math.max(...all), "one of the largest is found");
       }
     }
     for (const { holdings } of everybody) for (const holding of holdings) holding.close();

@@ -13,7 +13,7 @@ class Bench {
       work: () => {
         this.ms += ms;
         this.done.push(name);
-        if (--pieces > 0) this.queue.add(worker);
+        if (--pieces > 0) this.queue.add(worker, "heavy");
       },
     };
     return worker;
@@ -31,7 +31,7 @@ class Bench {
 
 Deno.test("work is done at once while there is time in a turn, and then waits for the next", async () => {
   const bench = new Bench();
-  for (const name of ["a", "b", "c", "d"]) bench.queue.add(bench.worker(name, 5));
+  for (const name of ["a", "b", "c", "d"]) bench.queue.add(bench.worker(name, 5), "heavy");
   assertEquals(bench.done, ["a", "b"]);
   await bench.until(4);
   assertEquals(bench.done, ["a", "b", "c", "d"]);
@@ -39,7 +39,7 @@ Deno.test("work is done at once while there is time in a turn, and then waits fo
 
 Deno.test("in a turn work is done for 10 ms, and a piece more at most", async () => {
   const bench = new Bench();
-  for (let n = 0; n < 100; n++) bench.queue.add(bench.worker(`${n}`, 3));
+  for (let n = 0; n < 100; n++) bench.queue.add(bench.worker(`${n}`, 3), "heavy");
   assertEquals(bench.done.length, 4);
   let before = bench.done.length;
   while (bench.done.length < 100) {
@@ -54,15 +54,28 @@ Deno.test("in a turn work is done for 10 ms, and a piece more at most", async ()
 
 Deno.test("who has more work comes behind those who wait", async () => {
   const bench = new Bench();
-  bench.queue.add(bench.worker("long", 1, 4));
-  bench.queue.add(bench.worker("short", 1, 2));
+  bench.queue.add(bench.worker("long", 1, 4), "heavy");
+  bench.queue.add(bench.worker("short", 1, 2), "heavy");
   await bench.until(6);
   assertEquals(bench.done, ["long", "long", "short", "long", "short", "long"]);
 });
 
+Deno.test("light work does not wait behind heavy work, nor heavy work for all light work to end", async () => {
+  const bench = new Bench();
+  bench.queue.add(bench.worker("heavy", 10, 3), "heavy");
+  bench.queue.add(bench.worker("heavy", 10, 3), "heavy");
+  bench.queue.add(bench.worker("light", 1), "light");
+  assertEquals(bench.done, ["heavy", "light"]);
+  for (let n = 0; n < 40; n++) bench.queue.add(bench.worker("light", 1), "light");
+  await bench.until(47);
+  const heavy = bench.done.flatMap((name, index) => name === "heavy" ? [index] : []);
+  assertEquals(heavy.length, 6);
+  assertEquals((heavy[3] ?? 99) < 40, true, `${heavy}: a slice in each turn`);
+});
+
 Deno.test("work of a hundred thousand pieces needs no stack", async () => {
   const bench = new Bench();
-  bench.queue.add(bench.worker("long", 0, 100_000));
+  bench.queue.add(bench.worker("long", 0, 100_000), "heavy");
   await bench.until(100_000);
   assertEquals(bench.done.length, 100_000);
 });
@@ -75,13 +88,13 @@ Deno.test("work that throws is reported, and the others have theirs done", async
     errors.push(event.error.message);
   };
   addEventListener("error", onError);
-  bench.queue.add(bench.worker("first", 10));
+  bench.queue.add(bench.worker("first", 10), "heavy");
   bench.queue.add({
     work() {
       throw new Error("mine");
     },
-  });
-  bench.queue.add(bench.worker("last", 1));
+  }, "heavy");
+  bench.queue.add(bench.worker("last", 1), "heavy");
   await bench.until(2);
   removeEventListener("error", onError);
   assertEquals([bench.done, errors], [["first", "last"], ["mine"]]);

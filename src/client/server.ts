@@ -139,7 +139,7 @@ class Client implements SocketHandlers, Sink, Worker {
   drained(): void {
     if (this.#isReplaying || this.#listener?.isReplaying !== true) return;
     this.#isReplaying = true;
-    this.#options.workQueue.add(this);
+    this.#options.workQueue.add(this, "heavy");
   }
 
   /** A replay comes to its end first: the server that the browser goes to may not have what is left of it. */
@@ -154,7 +154,7 @@ class Client implements SocketHandlers, Sink, Worker {
     const state = this.#listener?.resume((result) => this.#replayed(result));
     if (state === "busy") {
       this.#isReplaying = true;
-      this.#options.workQueue.add(this);
+      this.#options.workQueue.add(this, "heavy");
     } else if (state !== "full") this.#onReplayed();
   }
 
@@ -240,7 +240,7 @@ class Client implements SocketHandlers, Sink, Worker {
     this.#listener?.replay(ageMs);
     if (this.#isReplaying) return;
     this.#isReplaying = true;
-    this.#options.workQueue.add(this);
+    this.#options.workQueue.add(this, "heavy");
   }
 
   #replayed({ delivered, missed }: ReplayResult): void {

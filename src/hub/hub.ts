@@ -194,11 +194,16 @@ export class Hub {
 
   /** Adds a listener to an instance, which is made if it does not exist. `null`: there is no room for one more. */
   join(name: string, sink: Sink): Listener | null {
-    const instance = this.#instances.get(name) ?? this.#make(name);
-    if (instance === null) return null;
+    const instance = this.#instances.get(name) ?? this.#make(name, 0);
     instance.active++;
     instance.total++;
-    return new Listener(this.#nextId++, instance, sink);
+    const listener = new Listener(this.#nextId++, instance, sink);
+    // Each of those who name an instance is charged for it, so that those who make up many can be ended.
+    if (name === DEFAULT_INSTANCE || listener.hold(INSTANCE_BYTES + 2 * name.length)) {
+      return listener;
+    }
+    listener.leave();
+    return null;
   }
 
   /**
@@ -225,7 +230,8 @@ export class Hub {
     }
     const at = this.#now();
     this.#seen.add(name, uniqueID, at);
-    const { topics, history } = this.#instances.get(name) ?? this.#make(name, true);
+    const { topics, history } = this.#instances.get(name) ??
+      this.#make(name, INSTANCE_BYTES + 2 * name.length);
     const hashes = new Int32Array(2 * subscribers.length);
     // A message may name a topic often.
     const wanted = new Set<Topic<Listener>>();
@@ -322,13 +328,9 @@ export class Hub {
     return receivers;
   }
 
-  #make(name: string, isPosted: true): Instance;
-  #make(name: string): Instance | null;
-  #make(name: string, isPosted = false): Instance | null {
-    const bytes = INSTANCE_BYTES + 2 * name.length;
-    // Phorge's own messages are not refused: it names few.
-    if (isPosted) this.#account.adjust(bytes);
-    else if (!this.#account.hold(bytes)) return null;
+  /** @param bytes Charged to no listener, as Phorge names it. */
+  #make(name: string, bytes: number): Instance {
+    this.#account.adjust(bytes);
     const instance = new Instance(flatCopy(name), {
       hash: this.#hash,
       store: this.#store,

@@ -120,6 +120,11 @@ export class Listener {
     return this.#topics instanceof Set ? this.#topics.size : this.#topics.length;
   }
 
+  /** Charges bytes to it for as long as it is here. `false`: there is no room. */
+  hold(bytes: number): boolean {
+    return this.#holding.set(this.#holding.bytes + bytes);
+  }
+
   /** Subscribes to topics. Repetitions are harmless. */
   subscribe(topics: readonly string[], limits: SubscriptionLimits): RefusedTopics {
     const refused = { limit: 0, memory: 0 };
@@ -133,7 +138,7 @@ export class Listener {
       const topic = this.#home.topics.find(name);
       if (topic !== undefined && isSubscribed(topic, this)) continue;
       if (this.subscriptions >= limits.subscriptions) refused.limit++;
-      else if (!this.#holding.set(this.#holding.bytes + bytesOf(name))) refused.memory++;
+      else if (!this.hold(bytesOf(name))) refused.memory++;
       else this.#add(this.#home.topics.add(name, this));
     }
     return refused;

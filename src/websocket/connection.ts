@@ -13,7 +13,7 @@ import { freeBytes } from "../bytes.ts";
 import type { Account, AccountName, Holding } from "../budget.ts";
 import { formatAddress } from "../config/config.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
-import type { Worker, WorkQueue } from "../work_queue.ts";
+import type { LaneName, Worker, WorkQueue } from "../work_queue.ts";
 import { Batch } from "./batch.ts";
 import { Decoder, type Incoming, ProtocolError } from "./decoder.ts";
 import { flatCopy } from "../text.ts";
@@ -82,11 +82,8 @@ const KINDS: Readonly<Record<ProtocolError["code"], EndKind>> = {
 
 const NO_PAYLOAD = new Uint8Array(0);
 
-/**
- * A chunk of this many bytes waits for its turn, as it may hold hundreds of frames, or a message that takes long. A
- * browser's commands are smaller, and are read at once.
- */
-const HEAVY_BYTES = 2048;
+/** A chunk of this many bytes may hold a message that takes long. Most of a browser's commands are smaller. */
+const HEAVY_BYTES = 256;
 
 /** Bytes of memory that a chunk which waits for its turn takes beside its own, at most. */
 const CHUNK_BYTES = 512;
@@ -303,7 +300,8 @@ export class Connection implements Socket, Writer, Worker {
     this.#unreadBytes -= chunk.length + CHUNK_BYTES;
     this.#hear(this.#reader, chunk);
     freeBytes(chunk);
-    if (this.#unreadBytes > 0) this.#home.workQueue.add(this);
+    const next = this.#unread?.[this.#nextUnread];
+    if (next) this.#home.workQueue.add(this, laneOf(next));
     else if (this.#stream.isPaused()) this.#stream.resume();
   }
 
@@ -324,13 +322,12 @@ export class Connection implements Socket, Writer, Worker {
   #receive(decoder: Decoder, chunk: Uint8Array): void {
     this.#countBytes(chunk);
     if (this.#phase === "ending") return;
-    if (this.#unreadBytes === 0 && chunk.length < HEAVY_BYTES) return this.#hear(decoder, chunk);
     const isFirst = this.#unreadBytes === 0;
     this.#unread ??= [];
     this.#unread.push(chunk);
     this.#unreadBytes += chunk.length + CHUNK_BYTES;
     if (!isFirst) return this.#chargeMessage(decoder);
-    this.#home.workQueue.add(this);
+    this.#home.workQueue.add(this, laneOf(chunk));
     if (this.#unreadBytes === 0) return;
     // It has to wait for its turn, so the peer waits as well. TLS reads on, to the limit of bytes in a second.
     this.#stream.pause();
@@ -638,6 +635,10 @@ export class Connection implements Socket, Writer, Worker {
     this.#handlers = null;
     handlers?.close(kind, fault);
   }
+}
+
+function laneOf({ length }: Uint8Array): LaneName {
+  return length < HEAVY_BYTES ? "light" : "heavy";
 }
 
 function onData(this: Owned, chunk: Uint8Array): void {

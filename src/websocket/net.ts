@@ -197,6 +197,9 @@ class NetServer implements SocketServer, Home {
         "files",
         `${files.limit} connections are open, as many as the host has files for`,
       );
+      // It takes a file until it has closed.
+      files.used++;
+      stream.on("close", () => files.used--);
       stream.destroy();
       return;
     }
@@ -215,6 +218,8 @@ class NetServer implements SocketServer, Home {
   /** Ends a connection that is no WebSocket, if there is one besides. */
   #makeFileFree(): boolean {
     const answered = first(this.#answered);
+    // It closes later, and is not to be found again.
+    if (answered !== undefined) this.#answered.delete(answered);
     answered?.drop();
     return answered !== undefined ||
       this.#dropSlowest("files", "It was the slowest, and there are no files for more connections");
@@ -223,6 +228,7 @@ class NetServer implements SocketServer, Home {
   #dropSlowest(kind: RefusalKind, reason: string): boolean {
     const slowest = first(this.#handshakes);
     if (slowest === undefined) return false;
+    this.#handshakes.delete(slowest);
     this.refused(slowest.remoteAddress, kind, reason);
     slowest.drop();
     return true;

@@ -245,7 +245,7 @@ class ServeSocket implements Socket, Holder {
   }
 
   send(message: TextMessage): boolean {
-    if (this.#socket.readyState !== WebSocket.OPEN) return false;
+    if (this.#socket.readyState !== WebSocket.OPEN || this.#isShort) return false;
     this.counters.bytesOut += message.bytes.length;
     this.#socket.send(message.text);
     if (this.queuedBytes >= WATCHED_BYTES) {
@@ -270,6 +270,7 @@ class ServeSocket implements Socket, Holder {
 
   #look(): void {
     this.#watch = undefined;
+    if (this.#isShort) return;
     this.#holding.set(this.queuedBytes);
     if (this.queuedBytes < WATCHED_BYTES) this.owner?.drained();
     else this.#watch = setTimeout(() => this.#look(), WATCH_MS);

@@ -413,8 +413,8 @@ Deno.test("subscriptions beyond the memory that there is are refused, counted an
   assertEquals(lines, [`Refused ${refused} of 400 subscriptions: memory is short.`]);
   assertEquals(ignored, { invalid: 0, subscriptions: 0, memory: 1, replay: 0 });
   assertEquals(hub.overview().subscriptions, 400 - Number(refused) + 1);
-  // The instance takes 1024 bytes and its name, each subscription 192 and its own.
-  const room = ROOM - (1024 + 14) - (192 + 2);
+  // A subscription takes 192 bytes and its name.
+  const room = ROOM - (192 + 2);
   assertEquals(hub.overview().subscriptions, 1 + Math.floor(room / (192 + 16)));
 });
 
