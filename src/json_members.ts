@@ -14,11 +14,11 @@ export class JsonError extends Error {
 /** One member of an object. */
 export interface Member {
   readonly name: string;
-  /** Where the name begins in the text, with its quotes. */
+  /** Position of the name in the text, at its first quote. */
   readonly nameStart: number;
-  /** Where the value begins. */
+  /** Position of the value. */
   readonly start: number;
-  /** Where the value has ended. */
+  /** Position behind the value. */
   readonly end: number;
 }
 

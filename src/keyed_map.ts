@@ -7,7 +7,7 @@
 import { KeyedHash } from "./keyed_hash.ts";
 import { flatCopy } from "./text.ts";
 
-/** What a {@linkcode KeyedMap} holds for one text. It may be kept, in place of the text. */
+/** Entry of a {@linkcode KeyedMap} for one text. It may be kept, in place of the text. */
 export interface Entry<Value> {
   /** A copy that keeps nothing else alive. */
   readonly text: string;

@@ -63,7 +63,7 @@ export function memoryBudget(config: Config, host: HostMemory): number {
   return config.memoryLimit ?? Math.min(room(host), Math.max(LEAST, needed(config)));
 }
 
-/** How many connections a budget holds, when all client servers have the same share of their limit; `null`: all. */
+/** Connections that a budget holds, when all client servers have the same share of their limit; `null`: all. */
 export function connectionsHeld(config: Config, budget: number): number | null {
   const share = budget * SHARE_OF_CONNECTIONS / bytesOfConnections(config);
   return share >= 1 ? null : Math.floor(share * connectionLimit(config) / 100) * 100;

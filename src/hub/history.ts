@@ -11,7 +11,7 @@
 import type { Account } from "../budget.ts";
 import type { Encoded } from "./message.ts";
 
-/** How much is remembered. */
+/** Bounds of the history. */
 export interface HistoryLimits {
   /**
    * Messages per instance.
@@ -135,7 +135,7 @@ export class HistoryStore {
   }
 }
 
-/** What one instance remembers, numbered in the order of time. */
+/** Messages that one instance remembers, numbered in the order of time. */
 export class History {
   /** The instance it belongs to. */
   readonly instance: string;

@@ -32,7 +32,7 @@ export const DEFAULT_INSTANCE = "default";
 /** Characters of an instance's name at most, on the client port as on the admin port. */
 export const INSTANCE_LIMIT = 256;
 
-/** What a hub is made with. */
+/** Options of a hub. */
 export interface HubOptions {
   /** This server's fingerprint, see `generateFingerprint`. */
   readonly fingerprint: string;
@@ -40,13 +40,13 @@ export interface HubOptions {
   readonly now: () => number;
   /** @default {DEFAULT_HISTORY_LIMITS} */
   readonly history?: HistoryLimits;
-  /** What browsers and Phorge can make it hold is charged to it. @default {} Without a bound. */
+  /** Charged for all that browsers and Phorge make it hold. @default {} Without a bound. */
   readonly budget?: Budget;
   /** Told of an error that a listener's sink has thrown: the others get the message all the same. */
   readonly onFault?: (error: unknown) => void;
 }
 
-/** What became of a published message. */
+/** Outcome of a published message. */
 export interface Publication {
   /**
    * - `published`: new here; delivered, remembered, to be relayed.
@@ -250,7 +250,7 @@ export class Hub {
     return { outcome, touched, encoded, receivers };
   }
 
-  /** What was published in the last `ageMs`, of all instances, oldest first. */
+  /** Returns what was published in the last `ageMs`, of all instances, oldest first. */
   recent(ageMs: number): readonly Remembered[] {
     return this.#store.newest(this.#now() - ageMs);
   }

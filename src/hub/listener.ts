@@ -9,7 +9,7 @@ import type { History } from "./history.ts";
 import type { Encoded } from "./message.ts";
 import { isSubscribed, type Topic, type TopicIndex } from "./topics.ts";
 
-/** What a listener may be subscribed to. */
+/** Bounds of what a listener may be subscribed to. */
 export interface SubscriptionLimits {
   /** Topics at a time. */
   readonly subscriptions: number;
@@ -27,7 +27,7 @@ export interface Sink {
   hasRoom(): boolean;
 }
 
-/** What a listener needs of the instance it belongs to. */
+/** Part of the instance that a listener needs. */
 export interface Home {
   readonly name: string;
   readonly topics: TopicIndex<Listener>;

@@ -27,7 +27,7 @@ export interface Message {
   readonly touched: readonly string[];
   /** Phorge gives each message one, and repeats it when it tries another server; `null`: it has none. */
   readonly uniqueID: string | null;
-  /** What kind of message it is, or `""`. */
+  /** Kind of the message, or `""`. */
   readonly type: string;
   /** The members of its JSON, without `touched` and the braces. */
   readonly members: string;

@@ -14,7 +14,7 @@
 
 import type { KeyedHash } from "../keyed_hash.ts";
 
-/** How much is remembered, over all instances together. */
+/** Bounds of what is remembered, over all instances together. */
 export interface SeenLimits {
   /** Age in ms. @default {120000} Twice that of a message that still waits for a peer. */
   readonly ageMs: number;

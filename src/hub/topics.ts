@@ -69,7 +69,7 @@ export class TopicIndex<Listener extends object> {
   }
 }
 
-/** Whether a listener is subscribed to a topic. */
+/** Returns whether a listener is subscribed to a topic. */
 export function isSubscribed<Listener extends object>(
   { value }: Topic<Listener>,
   listener: Listener,
