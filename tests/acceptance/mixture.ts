@@ -13,10 +13,8 @@
 
 import * as fc from "fast-check";
 import { parseArgs } from "node:util";
-import { loadConfig } from "../../src/config/load.ts";
-import { Folder } from "../folder.ts";
 import { ANY_ATTACK, type Attack, attackNamed, ATTACKS } from "./flood.ts";
-import { run, type Running, type RunOptions, writeConfig } from "./server.ts";
+import { run, type Running, type RunOptions } from "./server.ts";
 import { endure, faultsOf, type Outcome, type Promises, told } from "./withstand.ts";
 
 /** How long a round attacks, in seconds. */
@@ -87,18 +85,6 @@ function affordable(drawn: readonly Drawn[]): Drawn[] {
   });
 }
 
-/** Whether the configuration has the key `limit.memory`. */
-function knowsMemory(): boolean {
-  using folder = new Folder();
-  const { path } = writeConfig(folder, { "limit.memory": "64MiB" });
-  try {
-    loadConfig(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Prints a line, and says whether all was kept. */
 async function judged(
   name: string,
@@ -119,14 +105,13 @@ async function judged(
 }
 
 async function mixture(minutes: number, seed: number): Promise<boolean> {
-  const hasMemory = knowsMemory();
   const end = performance.now() + minutes * 60_000;
   let isKept = true;
   for (let number = seed; performance.now() < end; number++) {
     const [round] = fc.sample(rounds, { seed: number, numRuns: 1 });
     if (round === undefined) break;
     const drawn = affordable(round.drawn);
-    const memory = hasMemory ? round.memory : null;
+    const { memory } = round;
     const options = { ...ANY_ATTACK, keys: memory === null ? {} : { "limit.memory": memory } };
     const name = `seed ${number}: ` +
       drawn.map(({ attack, scale, startMs }) =>
