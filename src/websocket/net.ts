@@ -31,8 +31,11 @@ const TICK_MS = 1000;
 const MORE_FILES =
   "There may be too many open files: raise their limit (LimitNOFILE= in systemd, --ulimit nofile= of a container)";
 
-/** Connections that the kernel may hold until they are accepted; it may allow less. */
-const ACCEPT_QUEUE = 512;
+/**
+ * Connections that the kernel may hold until they are accepted; it may allow less (`net.core.somaxconn`). Whoever
+ * finds no place comes a second later, when its system asks again.
+ */
+const ACCEPT_QUEUE = 4096;
 
 /**
  * Binds a server and accepts WebSockets on it.
