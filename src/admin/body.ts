@@ -76,9 +76,10 @@ export class Intake {
     const announced = request.headers.get("content-length");
     if (announced !== null && Number(announced) > limit) throw new BodyTooLong();
     const reception = new Reception(this.#account, limit);
-    const take = (bytes: number) => reception.take(bytes);
     const isSmall = announced !== null && Number(announced) <= SMALL;
-    const whole = isSmall ? inOneGo(request, Number(announced), take) : inPieces(request, take);
+    const whole = isSmall
+      ? inOneGo(request, Number(announced), reception)
+      : inPieces(request, reception);
     const first = Promise.race([whole, reception.evicted]);
     try {
       if (!await within(this.#patienceMs, first)) throw new BodyTooSlow();
@@ -100,6 +101,8 @@ class Reception implements Holder {
   readonly #holding: Holding;
   readonly #limit: number;
   readonly #evicted = Promise.withResolvers<never>();
+  /** What has come in pieces. */
+  #chunks: Uint8Array[] = [];
   #bytes = 0;
   #isOver = false;
 
@@ -124,6 +127,23 @@ class Reception implements Holder {
     if (!this.#holding.set(REQUEST_BYTES + BODY_COST * this.#bytes)) throw new NoRoom();
   }
 
+  /** Takes a piece that has come. It is given back at the end, also when no other comes any more. */
+  takeChunk(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    try {
+      this.take(chunk.byteLength);
+    } catch (error) {
+      this.end();
+      throw error;
+    }
+  }
+
+  /** Returns all pieces as one. */
+  whole(): Uint8Array {
+    if (this.#isOver) throw new NoRoom();
+    return Buffer.concat(this.#chunks);
+  }
+
   evict(): void {
     this.end();
     this.#evicted.reject(new NoRoom());
@@ -132,15 +152,17 @@ class Reception implements Holder {
   end(): void {
     this.#isOver = true;
     this.#holding.close();
+    for (const chunk of this.#chunks) freeBytes(chunk);
+    this.#chunks = [];
   }
 }
 
 async function inOneGo(
   request: Request,
   bytes: number,
-  take: (bytes: number) => void,
+  reception: Reception,
 ): Promise<Uint8Array> {
-  take(bytes);
+  reception.take(bytes);
   try {
     // The runtime reads exactly as many as were announced.
     return new Uint8Array(await request.arrayBuffer());
@@ -149,20 +171,9 @@ async function inOneGo(
   }
 }
 
-async function inPieces(
-  request: Request,
-  take: (bytes: number) => void,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  try {
-    for await (const chunk of piecesOf(request)) {
-      chunks.push(chunk);
-      take(chunk.byteLength);
-    }
-    return Buffer.concat(chunks);
-  } finally {
-    for (const chunk of chunks) freeBytes(chunk);
-  }
+async function inPieces(request: Request, reception: Reception): Promise<Uint8Array> {
+  for await (const chunk of piecesOf(request)) reception.takeChunk(chunk);
+  return reception.whole();
 }
 
 /** Yields the pieces of a body. An error of who takes them does not become one of the connection. */

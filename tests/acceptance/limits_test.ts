@@ -458,7 +458,7 @@ survives(
       assertMatch(await wire.head(), /^HTTP\/1\.1 503 /);
     }));
     assert(
-      residentBytes(running) - before < 350 * MB,
+      residentBytes(running) - before < 280 * MB,
       `${(residentBytes(running) - before) / MB} MB`,
     );
     slow.dispose();
@@ -467,7 +467,7 @@ survives(
   },
   // Bodies have a quarter of it, and each takes half as much again as it has bytes. What `Deno.serve` holds of the
   // others before it hands them over is not ours to bound.
-  { keys: { "limit.memory": "128MiB" }, growthMB: 350 },
+  { keys: { "limit.memory": "128MiB" }, growthMB: 280 },
 );
 
 survives(

@@ -99,6 +99,15 @@ Deno.test("when memory is short the largest body gives way to a small one", asyn
   assertEquals(budget.bytes, 0);
 });
 
+Deno.test("the pieces of a body that is given up are given back though no other comes", async () => {
+  const piece = new Uint8Array(MB);
+  const open = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start: (controller) => controller.enqueue(piece),
+  });
+  await assertRejects(() => intake(20).read(streamed(open), 2 * MB), BodyTooSlow);
+  assertEquals(piece.byteLength, 0);
+});
+
 Deno.test("a body that does not arrive in time is given up, and leaves its room", async () => {
   const reading = intake(50);
   const gate = Promise.withResolvers<void>();
