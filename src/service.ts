@@ -16,7 +16,7 @@ import { TokenError } from "./config/token.ts";
 import { hostMemory, memoryBudget } from "./config/memory.ts";
 import { generateFingerprint } from "./hub/fingerprint.ts";
 import { Hub } from "./hub/hub.ts";
-import { Allowances } from "./log/allowance.ts";
+import { Allowance, Allowances } from "./log/allowance.ts";
 import { fault } from "./log/fault.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
@@ -128,9 +128,15 @@ export async function startService(
     stop: stopping.signal,
     config: () => state.config,
   });
+  const files = new OpenFiles(host.openFiles);
+  const workQueue = new WorkQueue();
+  const trouble = troubleLog();
   const surroundings = {
     hub,
     budget,
+    files: files.share("admin"),
+    workQueue,
+    trouble,
     relay: cluster,
     console: new Console(sight),
     view: sight,
@@ -146,14 +152,15 @@ export async function startService(
   const clients = {
     hub,
     budget,
-    files: new OpenFiles(host.openFiles),
-    workQueue: new WorkQueue(),
+    files: files.share("client"),
+    workQueue,
+    trouble,
     log: new ClientLog(),
   };
   for (const [index, each] of prepared.entries()) {
     const front = each.type === "client"
       ? new ClientFront(each.config, clients)
-      : new AdminFront(each.rules, surroundings);
+      : new AdminFront(each.config.engine, each.rules, surroundings);
     const tls = found.find((each) => each.index === index)?.tls ?? null;
     servers.push({
       front,
@@ -197,6 +204,14 @@ const ACCOUNT_NAMES: Readonly<Record<AccountName, string>> = {
   history: "the history",
   bodies: "messages that are being received",
 };
+
+/** Logs what an administrator can put right, once a minute. */
+function troubleLog(): (message: string) => void {
+  const limited = new Allowance(() => {}, { lines: 1, periodMs: 60_000 });
+  return (message) => {
+    if (limited.take()) log.warning("{message}.", { message: new Whole(message) });
+  };
+}
 
 /** Logs that memory is short, at a bounded rate: what it was for, and what became of it. */
 function shortageLog(): OnShort {

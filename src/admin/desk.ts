@@ -5,8 +5,12 @@
  */
 
 import type { Budget } from "../budget.ts";
+import { freeBytes } from "../bytes.ts";
 import { isAddressInUrl } from "../config/host.ts";
 import type { AdminLimits } from "../config/limits.ts";
+import { HTTP_REFUSALS, type HttpRefusal } from "../http/engine.ts";
+import type { HttpRequest } from "../http/handler.ts";
+import { BodyError, BodyInterrupted, BodyTooLong, BodyTooSlow, NoRoom } from "../http/reception.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
 import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import { DEFAULT_INSTANCE, type Hub, INSTANCE_LIMIT, type Publication } from "../hub/hub.ts";
@@ -16,7 +20,6 @@ import { attempt, fault } from "../log/fault.ts";
 import { logger } from "../log/log.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 import { Tally } from "../metrics/tally.ts";
-import { BodyBroken, BodyTooLong, BodyTooSlow, Intake, NoRoom } from "./body.ts";
 import type { Console, View } from "./console.ts";
 import { type Denial, denyAddress, denyToken, type Gate } from "./gate.ts";
 import { exposition } from "./metrics.ts";
@@ -24,13 +27,17 @@ import { page } from "./page.ts";
 import { statusOf } from "./status.ts";
 
 const STOPPING = "The server stops";
-const RENEWING = "The server changes its certificate: send the message again";
+const INTERRUPTED = "The server stops, or changes its certificate: send the message again";
 
 /** Closes the connection after an error: where a peer's `Content-Length` was wrong, what follows is no request. */
 const CLOSE = { connection: "close" } as const;
 
 /** Made once, as a receipt is what this server writes most. */
 const RECEIPT = { headers: { "content-type": "application/json" } } as const;
+
+// A byte order mark is kept, so that JSON behind one is refused, as the original refuses it. Bytes
+// that are no UTF-8 become U+FFFD, as in the original.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const log = logger("admin");
 
@@ -66,6 +73,8 @@ export const REFUSALS = [
   "broken",
   // The server stops, or changes its certificate.
   "stopping",
+  // It did not get as far as a request.
+  ...HTTP_REFUSALS,
 ] as const;
 export type AdminRefusal = typeof REFUSALS[number];
 
@@ -73,7 +82,10 @@ export type AdminRefusal = typeof REFUSALS[number];
 export class AdminCounters {
   /** Messages that are being received or answered. */
   requests = 0;
+  /** Bytes of messages. */
   bytesIn = 0;
+  /** Bytes of all that connections have carried. */
+  readonly bytes = { bytesIn: 0, bytesOut: 0 };
   readonly refused = new Tally<AdminRefusal>(REFUSALS);
   /** From a message's head to its receipt, in seconds. */
   readonly publishing = new Histogram(SECONDS);
@@ -91,18 +103,10 @@ export interface DeskOptions {
   /** Asked for each request, as they may change. */
   rules(): { readonly gate: Gate; readonly limits: AdminLimits };
   readonly counters: AdminCounters;
+  /** Told what an administrator can put right: a sentence. */
+  trouble(message: string): void;
   /** Lines about refused requests, of all servers together: each reason has its own. */
   readonly complaints: Allowances<AdminRefusal>;
-}
-
-/** What of the server's end the answers depend on. */
-export interface Port {
-  /** Nothing is published any more. */
-  readonly isStopping: boolean;
-  /** It was given up: the runtime reads no body to its end. */
-  readonly isReleased: boolean;
-  /** Waits for a message; the port is not given up meanwhile, as far as that can wait. */
-  receive<T>(message: Promise<T>): Promise<T>;
 }
 
 /** Where a request comes from. */
@@ -116,26 +120,37 @@ export interface Remote {
 /** See the module. */
 export class Desk {
   readonly #options: DeskOptions;
-  readonly #intake: Intake;
+  /** Whether nothing is published any more. */
+  isStopping = false;
 
   constructor(options: DeskOptions) {
     this.#options = options;
-    this.#intake = new Intake(options.budget.account("bodies"));
+  }
+
+  /** Decides on who connects: the response to all that is asked, or `null`. */
+  screen(remote: Remote): Response | null {
+    const denial = denyAddress(this.#options.rules().gate, remote.host);
+    return denial && this.#deny(denial, remote);
+  }
+
+  /** Counts and logs a connection that did not get as far as a request. */
+  refused(remoteAddress: string, kind: HttpRefusal, reason: string): void {
+    const { counters, complaints } = this.#options;
+    counters.refused.add(kind);
+    if (!complaints.take(kind)) return;
+    log.info("<{remote}> Ended its connection: {reason}.", { remote: remoteAddress, reason });
   }
 
   /** Answers one request. */
-  async answer(request: Request, remote: Remote, port: Port): Promise<Response> {
+  async answer(request: HttpRequest, remote: Remote): Promise<Response> {
     try {
-      return await this.#route(request, remote, port);
+      return await this.#route(request, remote);
     } catch (error) {
       return answerFault(error);
     }
   }
 
-  async #route(request: Request, remote: Remote, port: Port): Promise<Response> {
-    const { gate } = this.#options.rules();
-    const denial = denyAddress(gate, remote.host);
-    if (denial !== null) return this.#deny(denial, remote);
+  #route(request: HttpRequest, remote: Remote): Response | Promise<Response> {
     const target = URL.parse(request.url);
     if (!target) {
       return this.#refuse("invalid", 400, "The request target is malformed", remote);
@@ -149,7 +164,7 @@ export class Desk {
     const method = request.method === "HEAD" ? "GET" : request.method;
     switch (`${method} ${target.pathname}`) {
       case "POST /":
-        return await this.#publish(instance, request, remote, port);
+        return this.#publish(instance, request, remote);
       case "GET /status/": {
         const fingerprint = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
         if (fingerprint !== null) relay.heard(fingerprint);
@@ -158,7 +173,7 @@ export class Desk {
       case "GET /health/live":
         return new Response("live\n");
       case "GET /health/ready": {
-        const isReady = !port.isStopping && view.isReady();
+        const isReady = !this.isStopping && view.isReady();
         return new Response(isReady ? "ready\n" : "not ready\n", { status: isReady ? 200 : 503 });
       }
       case "GET /metrics/":
@@ -178,7 +193,7 @@ export class Desk {
    * The live page. Without TLS it is shown under an address, not under a name: a page of another site could
    * have its own name lead here, and read what is shown.
    */
-  #show(request: Request, target: URL, remote: Remote): Response {
+  #show(request: HttpRequest, target: URL, remote: Remote): Response {
     const { console } = this.#options;
     const { protocol, hostname } = target;
     if (protocol === "http:" && hostname !== "localhost" && !isAddressInUrl(hostname)) {
@@ -207,12 +222,11 @@ export class Desk {
 
   async #publish(
     instance: string,
-    request: Request,
+    request: HttpRequest,
     remote: Remote,
-    port: Port,
   ): Promise<Response> {
     const { hub, relay, console, counters } = this.#options;
-    const { gate, limits } = this.#options.rules();
+    const { gate } = this.#options.rules();
     const began = performance.now();
     const denial = denyToken(gate, request.headers.get("authorization"));
     if (denial !== null) return this.#deny(denial, remote);
@@ -220,22 +234,17 @@ export class Desk {
     if (request.headers.has("origin") || request.headers.has("sec-fetch-site")) {
       return this.#refuse("page", 403, "Pages in browsers cannot publish", remote);
     }
-    if (counters.requests >= limits.requests) {
-      return this.#refuse("busy", 503, `${limits.requests} messages are being received`, remote, {
-        headers: RETRY,
-      });
-    }
     counters.requests++;
     try {
-      const body = await port.receive(this.#intake.read(request, limits.message));
+      const bytes = await request.bytes();
       // Some listeners have been told to go, or are about to be.
-      if (port.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
-      counters.bytesIn += body.bytes;
-      const message = parseMessage(body.text);
+      if (this.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
+      counters.bytesIn += bytes.length;
+      const text = decoder.decode(bytes);
+      freeBytes(bytes);
+      const message = parseMessage(text);
       const tracing = log.isEnabledFor("trace");
-      if (tracing) {
-        log.trace("Received message ({instance}): {text}", { instance, text: body.text });
-      }
+      if (tracing) log.trace("Received message ({instance}): {text}", { instance, text });
       const from = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
       const publication = hub.publish(instance, message, from);
       const { outcome, receivers } = publication;
@@ -251,27 +260,34 @@ export class Desk {
       counters.publishing.observe((performance.now() - began) / 1000);
       return new Response(`{"fingerprint":"${hub.fingerprint}"}`, RECEIPT);
     } catch (error) {
-      if (error instanceof BodyTooLong) {
-        const text = `The body is longer than ${limits.message} bytes`;
-        return this.#refuse("large", 413, text, remote);
-      }
-      if (error instanceof NoRoom) {
-        const text = "There is no room for the body beside those that are being received";
-        return this.#refuse("busy", 503, text, remote, { headers: RETRY });
-      }
-      if (error instanceof BodyTooSlow) {
-        return this.#refuse("slow", 408, "The body did not arrive in time", remote);
-      }
       if (error instanceof InvalidMessage) {
         return this.#refuse("invalid", 400, error.message, remote);
       }
-      if (!(error instanceof BodyBroken)) throw error;
-      if (port.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
-      if (port.isReleased) return this.#refuse("stopping", 503, RENEWING, remote);
-      return this.#refuse("broken", 400, error.message, remote, { detail: error.cause });
+      if (error instanceof BodyError) return this.#refuseBody(error, remote);
+      throw error;
     } finally {
       counters.requests--;
     }
+  }
+
+  /** Says why a body was not received. */
+  #refuseBody(error: BodyError, remote: Remote): Response {
+    if (this.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
+    const { message: limit } = this.#options.rules().limits;
+    if (error instanceof BodyTooLong) {
+      return this.#refuse("large", 413, `The body is longer than ${limit} bytes`, remote);
+    }
+    if (error instanceof NoRoom) {
+      const text = "There is no room for the body beside those that are being received";
+      return this.#refuse("busy", 503, text, remote, { headers: RETRY });
+    }
+    if (error instanceof BodyTooSlow) {
+      return this.#refuse("slow", 408, "The body did not arrive in time", remote);
+    }
+    if (error instanceof BodyInterrupted) {
+      return this.#refuse("stopping", 503, INTERRUPTED, remote);
+    }
+    return this.#refuse("broken", 400, error.message, remote, { detail: error.cause });
   }
 
   #misdirected(method: string, path: string, remote: Remote): Response {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { AdminServerConfig } from "../config/config.ts";
+import type { AdminServerConfig, Engine } from "../config/config.ts";
 import { Networks } from "../config/network.ts";
 import { readToken } from "../config/token.ts";
 import type { AdminFigures } from "../metrics/servers.ts";
@@ -13,7 +13,9 @@ import { AdminCounters, type DeskOptions } from "./desk.ts";
 import { type AdminServer, type AdminServerOptions, listenAdmin } from "./server.ts";
 
 /** What all admin servers have in common. */
-export type Surroundings = Omit<DeskOptions, "rules" | "counters">;
+export type Surroundings =
+  & Omit<DeskOptions, "rules" | "counters">
+  & Pick<AdminServerOptions, "files" | "workQueue">;
 
 /** Whom it answers, and how much. */
 export type Rules = ReturnType<DeskOptions["rules"]>;
@@ -22,10 +24,12 @@ export type Rules = ReturnType<DeskOptions["rules"]>;
 export class AdminFront {
   readonly #surroundings: Surroundings;
   readonly #counters = new AdminCounters();
+  readonly #engine: Engine;
   #rules: Rules;
 
-  constructor(rules: Rules, surroundings: Surroundings) {
+  constructor(engine: Engine, rules: Rules, surroundings: Surroundings) {
     this.#surroundings = surroundings;
+    this.#engine = engine;
     this.#rules = rules;
   }
 
@@ -35,14 +39,10 @@ export class AdminFront {
   }
 
   /** See `Front`. */
-  // deno-lint-ignore require-await -- what is thrown becomes the promise's, as with every front
-  async listen(address: AdminServerOptions): Promise<AdminServer> {
-    const desk = {
-      ...this.#surroundings,
-      rules: () => this.#rules,
-      counters: this.#counters,
-    };
-    return listenAdmin(desk, address);
+  listen(address: Pick<AdminServerOptions, "hostname" | "port" | "tls">): Promise<AdminServer> {
+    const { files, workQueue, ...shared } = this.#surroundings;
+    const desk = { ...shared, rules: () => this.#rules, counters: this.#counters };
+    return listenAdmin(desk, { ...address, engine: this.#engine, files, workQueue });
   }
 
   /** What it has answered. */

@@ -4,34 +4,50 @@
  * @module
  */
 
-import { formatAddress } from "../config/config.ts";
-import { portReleased } from "../websocket/port.ts";
-import type { TlsPair } from "../websocket/socket.ts";
-import { within } from "../within.ts";
-import { answerFault, Desk, type DeskOptions, type Port } from "./desk.ts";
+import { type Engine, formatAddress } from "../config/config.ts";
+import type { FileShare } from "../config/open_files.ts";
+import type { HttpLimits, HttpServer, TlsPair } from "../http/engine.ts";
+import { ENGINES } from "../http/engines.ts";
+import type { WorkQueue } from "../work_queue.ts";
+import { answerFault, Desk, type DeskOptions } from "./desk.ts";
 
 /** How long a server that ends waits for what is being received or answered, in ms. */
 const GRACE_MS = 1000;
 
+/** Connections at a time: Phorge opens one for a message, a peer and an administrator one for all. */
+const CONNECTIONS = 1024;
+
+/** From connecting, or from a request's first byte, to the end of its head, in ms. */
+const HEAD_MS = 10_000;
+
+/** How long a body may take, in ms. Phorge waits for an answer for 2 s, and peers for 15 s. */
+const BODY_MS = 30_000;
+
+/** Between two requests, in ms. Peers ask each 15 s. */
+const IDLE_MS = 75_000;
+
+/** How long a client has that does not read its answer, in ms. */
+const ANSWER_MS = 30_000;
+
+/** How long a connection that is being closed may take, in ms. */
+const CLOSE_MS = 3000;
+
 /** Where and how to listen. */
 export interface AdminServerOptions {
+  readonly engine: Engine;
   /** Address or host name to bind. */
   readonly hostname: string;
   readonly port: number;
   /** `null`: plain text. */
   readonly tls: TlsPair | null;
+  /** The open files that connections may take. */
+  readonly files: FileShare;
+  /** Where requests wait for their turn, of all servers together. */
+  readonly workQueue: WorkQueue;
 }
 
 /** A bound server. */
-export interface AdminServer {
-  /** Resolves after `release` or `shutdown`; rejects when it accepts no more on its own account. */
-  readonly finished: Promise<void>;
-  /**
-   * Gives the port up, for another server to be bound to it, and resolves when it is free. Requests
-   * that have been received are answered. A message that is being received then is waited for, 1 s
-   * at most; if it still is not whole, it is refused with 503.
-   */
-  release(): Promise<void>;
+export interface AdminServer extends Pick<HttpServer, "finished" | "renew" | "release"> {
   /** Accepts no more, and refuses each message that has not been published yet with 503. */
   refuse(): void;
   /** The same, and resolves when everything has been answered, or after 1 s. */
@@ -39,83 +55,56 @@ export interface AdminServer {
 }
 
 /**
- * Binds an admin server before it returns, and serves on it from the next turn of the event loop.
+ * Binds an admin server.
  *
- * @throws {Error} What `Deno.serve` throws when it cannot bind or the certificate is no good.
+ * @throws {Error} What the engine throws when it cannot bind or the certificate is no good.
  */
-export function listenAdmin(desk: DeskOptions, options: AdminServerOptions): AdminServer {
-  return new HttpAdminServer(new Desk(desk), options);
+export async function listenAdmin(
+  options: DeskOptions,
+  { engine, ...address }: AdminServerOptions,
+): Promise<AdminServer> {
+  const desk = new Desk(options);
+  const http = await ENGINES[engine]({
+    ...address,
+    budget: options.budget,
+    counters: options.counters.bytes,
+    handler: (request, { remoteAddr }) => desk.answer(request, remoteOf(remoteAddr)),
+    onError: answerFault,
+    screen: (remoteAddr) => desk.screen(remoteOf(remoteAddr)),
+    limits: () => limitsOf(options.rules().limits),
+    refused: (remoteAddress, kind, reason) => desk.refused(remoteAddress, kind, reason),
+    trouble: options.trouble,
+  });
+  const refuse = () => {
+    desk.isStopping = true;
+    http.refuse();
+  };
+  const { renew, release } = http;
+  return {
+    finished: http.finished,
+    ...renew && { renew: (tls) => renew.call(http, tls) },
+    ...release && { release: () => release.call(http) },
+    refuse,
+    async shutdown() {
+      refuse();
+      await http.shutdown(GRACE_MS);
+    },
+  };
 }
 
-class HttpAdminServer implements AdminServer, Port {
-  readonly finished: Promise<void>;
-  readonly #options: AdminServerOptions;
-  readonly #server: Deno.HttpServer;
-  /** Messages that are being received. */
-  #receiving = 0;
-  #quiet = () => {};
-  /** Whether the port was given up: the runtime reads no body to its end from then on. */
-  #ended: Promise<void> | null = null;
-  #released: Promise<void> | null = null;
-  #refusing = false;
+function remoteOf({ hostname: host, port }: { readonly hostname: string; readonly port: number }) {
+  return { host, name: formatAddress(host, port) };
+}
 
-  constructor(desk: Desk, options: AdminServerOptions) {
-    const { hostname, port, tls } = options;
-    this.#options = options;
-    this.#server = Deno.serve(
-      {
-        hostname,
-        port,
-        ...(tls ? { key: tls.key, cert: tls.cert } : {}),
-        onListen() {},
-        onError: answerFault,
-      },
-      (request, { remoteAddr: { hostname: host, port } }) =>
-        desk.answer(request, { host, name: formatAddress(host, port) }, this),
-    );
-    this.finished = this.#server.finished;
-  }
-
-  get isStopping(): boolean {
-    return this.#refusing;
-  }
-
-  get isReleased(): boolean {
-    return this.#ended !== null;
-  }
-
-  async receive<T>(message: Promise<T>): Promise<T> {
-    this.#receiving++;
-    try {
-      return await message;
-    } finally {
-      if (--this.#receiving === 0) this.#quiet();
-    }
-  }
-
-  async release(): Promise<void> {
-    if (this.#receiving > 0) {
-      const quiet = new Promise<void>((resolve) => this.#quiet = resolve);
-      await within(GRACE_MS, quiet);
-    }
-    this.#end();
-    await this.#released;
-  }
-
-  refuse(): void {
-    this.#refusing = true;
-    this.#end();
-  }
-
-  async shutdown(): Promise<void> {
-    this.refuse();
-    await within(GRACE_MS, Promise.all([this.#end(), this.#released]));
-  }
-
-  #end(): Promise<void> {
-    const { hostname, port } = this.#options;
-    this.#ended ??= this.#server.shutdown();
-    this.#released ??= portReleased(hostname, port);
-    return this.#ended;
-  }
+function limitsOf({ message, requests }: ReturnType<DeskOptions["rules"]>["limits"]): HttpLimits {
+  return {
+    bodyBytes: message,
+    bodies: requests,
+    bodyMs: BODY_MS,
+    connections: CONNECTIONS,
+    headMs: HEAD_MS,
+    idleMs: IDLE_MS,
+    answerMs: ANSWER_MS,
+    closeMs: CLOSE_MS,
+  };
 }

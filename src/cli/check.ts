@@ -319,7 +319,7 @@ function summary(config: Config, budget: number): string {
     ...config.servers.map((server) =>
       `  ${server.type} server at ${formatAddress(server.listen, server.port)}, ` +
       (server.tls ? "TLS" : "plain text") +
-      (server.type === "client" && server.engine === "serve" ? ", the runtime's engine" : "")
+      (server.engine === "serve" ? ", the runtime's engine" : "")
     ),
     ...config.cluster.map(({ host, port, protocol, ca }) =>
       `  peer ${protocol}://${formatAddress(host, port)}/` +

@@ -286,14 +286,12 @@ function announce(config: Config, service: Service, host: Host): void {
     log.info("Listening: {type} server at {url}", { type, url });
   }
   for (const server of config.servers) {
-    const { listen } = server;
-    if (
-      server.type === "client" && server.engine === "serve" && knownAddresses(listen) === null
-    ) {
+    const { type, listen, engine } = server;
+    if (engine === "serve" && knownAddresses(listen) === null) {
       log.warning(
-        "The client server on {listen} runs on the runtime's engine, which has fewer bounds, because " +
+        "The {type} server on {listen} runs on the runtime's engine, which has fewer bounds, because " +
           'that is a host name. Set "listen" to an address for the socket engine.',
-        { listen },
+        { type, listen },
       );
     }
   }

@@ -8,18 +8,17 @@
 import type { Budget } from "../budget.ts";
 import type { ClientServerConfig, Engine } from "../config/config.ts";
 import type { ClientLimits } from "../config/limits.ts";
-import type { OpenFiles } from "../config/open_files.ts";
+import type { FileShare } from "../config/open_files.ts";
+import { ENGINES } from "../http/engines.ts";
 import { Networks } from "../config/network.ts";
 import { Origins } from "../config/origin.ts";
 import type { Hub } from "../hub/hub.ts";
-import { Allowance, Allowances } from "../log/allowance.ts";
-import { Whole } from "../log/format.ts";
+import { Allowances } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
 import type { ClientFigures } from "../metrics/servers.ts";
 import { Tally } from "../metrics/tally.ts";
 import { Admission } from "../websocket/admission.ts";
-import { listen as listenOnStreams } from "../websocket/net.ts";
-import { listen as listenOnServe } from "../websocket/serve.ts";
+import { listen } from "../websocket/web_socket_server.ts";
 import { type RefusalKind, REFUSALS, type SocketRules } from "../websocket/rules.ts";
 import {
   SocketCounters,
@@ -44,11 +43,6 @@ const CLOSE_MS = 3000;
 /** Connections that have not sent their request yet; for one more the oldest is dropped. */
 const HANDSHAKES = 4096;
 
-const ENGINES: Readonly<Record<Engine, (options: SocketServerOptions) => Promise<SocketServer>>> = {
-  socket: listenOnStreams,
-  serve: listenOnServe,
-};
-
 const log = logger("client");
 
 /** How much may be logged that anybody out there can bring about: of all client servers together. */
@@ -61,7 +55,6 @@ export class ClientLog {
         kind,
       }),
   );
-  readonly #troubles = new Allowance(() => {}, { lines: 1, periodMs: 60_000 });
   readonly #refusals = new Allowances(
     REFUSALS,
     (count, kind) =>
@@ -70,11 +63,6 @@ export class ClientLog {
         kind,
       }),
   );
-
-  /** Tells what an administrator can put right. */
-  trouble(message: string): void {
-    if (this.#troubles.take()) log.warning("{message}.", { message: new Whole(message) });
-  }
 
   /** Tells of a WebSocket that was refused. */
   refused(remoteAddress: string, kind: RefusalKind, reason: string): void {
@@ -87,8 +75,10 @@ export class ClientLog {
 export interface ClientSurroundings {
   readonly hub: Hub;
   readonly budget: Budget;
-  readonly files: OpenFiles;
+  readonly files: FileShare;
   readonly workQueue: WorkQueue;
+  /** Told what an administrator can put right: a sentence. */
+  trouble(message: string): void;
   readonly log: ClientLog;
 }
 
@@ -121,9 +111,9 @@ export class ClientFront {
   async listen(
     address: Pick<SocketServerOptions, "hostname" | "port" | "tls">,
   ): Promise<SocketServer> {
-    const { hub, budget, files, workQueue, log: clientLog } = this.#surroundings;
+    const { hub, budget, files, workQueue, trouble, log: clientLog } = this.#surroundings;
     const { complaints } = clientLog;
-    const server = await ENGINES[this.#engine]({
+    const options: SocketServerOptions = {
       ...address,
       rules: () => this.#rules,
       admission: this.#admission,
@@ -138,12 +128,13 @@ export class ClientFront {
         workQueue,
         complaints,
       }),
-      trouble: (message) => clientLog.trouble(message),
+      trouble,
       refused: (remoteAddress, kind, reason) => {
         this.#refused.add(kind);
         clientLog.refused(remoteAddress, kind, reason);
       },
-    });
+    };
+    const server = await listen(options, ENGINES[this.#engine]);
     // Connections of former ones go on.
     for (const former of this.#bound) if (former.open === 0) this.#bound.delete(former);
     this.#bound.add(server);

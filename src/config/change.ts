@@ -35,6 +35,6 @@ const KEYS: readonly (readonly [string, (config: Config) => unknown])[] = [
 
 /** What it is bound to, and the files that it may read: another file is another permission. */
 function identityOf(server: ServerConfig): unknown {
-  const { type, port, listen, tls } = server;
-  return { type, port, listen, tls, own: server.type === "client" ? server.engine : server.token };
+  const { type, port, listen, tls, engine } = server;
+  return { type, port, listen, tls, engine, token: server.type === "admin" ? server.token : null };
 }

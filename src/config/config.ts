@@ -22,10 +22,7 @@ export interface TlsFiles {
 /** `admin` takes messages from Phorge and from peers; `client` holds browsers' WebSockets. */
 export type ServerType = "admin" | "client";
 
-/**
- * What runs a client server's WebSockets: our own `socket` engine, or `serve`, the runtime's
- * `Deno.serve`.
- */
+/** The HTTP engine of a server: `socket`, which is our own, or `serve`, the runtime's `Deno.serve`. */
 export type Engine = "socket" | "serve";
 
 /** What both types of server have. */
@@ -36,12 +33,12 @@ interface ServerAddress {
   readonly listen: string;
   /** `null`: plain text. */
   readonly tls: TlsFiles | null;
+  readonly engine: Engine;
 }
 
 /** An entry of `servers` that holds browsers' WebSockets. */
 export interface ClientServerConfig extends ServerAddress {
   readonly type: "client";
-  readonly engine: Engine;
   /** `origins`: patterns of `origin.ts` for the pages that may connect; `null`: any. */
   readonly origins: readonly string[] | null;
   /** `proxies`: networks whose word on a client's address is believed. */
@@ -49,7 +46,7 @@ export interface ClientServerConfig extends ServerAddress {
   readonly limits: ClientLimits;
 }
 
-/** An entry of `servers` that takes messages; it is always on `Deno.serve`. */
+/** An entry of `servers` that takes messages. */
 export interface AdminServerConfig extends ServerAddress {
   readonly type: "admin";
   /** `allow`: networks that are answered; `null`: all. */

@@ -52,7 +52,7 @@ export function servicePermissions(config: Config): Permissions {
       ...config.servers.flatMap((server) => [
         formatAddress(server.listen, server.port),
         // Node.js's sockets ask for what a name resolves to, and the watchdog connects to it.
-        ...server.type === "client" && server.engine === "socket"
+        ...server.engine === "socket"
           ? (knownAddresses(server.listen) ?? []).map((at) => formatAddress(at, server.port))
           : [],
       ]),

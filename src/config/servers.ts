@@ -112,6 +112,7 @@ export function serverConfig(each: Complete<Entry>): ServerConfig {
     tls: each["ssl.key"] === null || each["ssl.cert"] === null
       ? null
       : { key: each["ssl.key"], cert: each["ssl.cert"], chain: each["ssl.chain"] },
+    engine: each.engine ?? defaultEngine(each.type, each.listen),
   };
   if (each.type === "admin") {
     return {
@@ -128,7 +129,6 @@ export function serverConfig(each: Complete<Entry>): ServerConfig {
   return {
     type: "client",
     ...address,
-    engine: each.engine ?? defaultEngine(each.listen),
     origins: each.origins && readable(each.origins),
     proxies: readable(each.proxies ?? []),
     limits: {
@@ -174,11 +174,6 @@ export function checkServers(servers: readonly (Entry | undefined)[], place: Pla
           'the permissions have to name what it resolves to. Write the address, or use "serve".',
       );
     }
-    if (each.type === "admin" && each.engine === "socket") {
-      place.at(index).key("engine").report(
-        'An admin server holds no WebSockets: its engine is always "serve". Remove the key.',
-      );
-    }
     if (each.port === undefined) return;
     const first = ports.get(each.port);
     if (first === undefined) {
@@ -192,9 +187,9 @@ export function checkServers(servers: readonly (Entry | undefined)[], place: Pla
   });
 }
 
-/** A client server on a host name gets the runtime's engine, as its permissions name the address too. */
-function defaultEngine(host: string | null): Engine {
-  return knownAddresses(host ?? DEFAULT_LISTEN.client) !== null ? "socket" : "serve";
+/** A server on a host name gets the runtime's engine, as the permissions of the other would have to name its address. */
+function defaultEngine(type: ServerType, host: string | null): Engine {
+  return knownAddresses(host ?? DEFAULT_LISTEN[type]) !== null ? "socket" : "serve";
 }
 
 /** What would not work without a server of each type. */
@@ -218,8 +213,10 @@ function checkKeys(each: Entry, place: Place): void {
     place.key(name).report("An empty list lets nobody in. Name somebody, or remove the key.");
   }
   const host = typeof each.listen === "string" ? each.listen : null;
-  const runsOnServe = (each.engine ?? defaultEngine(host)) === "serve";
-  if (each.type === "client" && runsOnServe && typeof each["timeout.handshake"] === "number") {
+  if (
+    each.type === "client" && (each.engine ?? defaultEngine("client", host)) === "serve" &&
+    typeof each["timeout.handshake"] === "number"
+  ) {
     place.key("timeout.handshake").report(
       'The engine "serve" cannot hold this limit. Remove the key, or use the engine "socket".',
     );

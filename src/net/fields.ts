@@ -39,7 +39,7 @@ export class Fields {
   }
 
   /** Returns the values of all fields of a name, joined by commas (RFC 9110, section 5.3); `null` if none. */
-  value(name: string): string | null {
+  get(name: string): string | null {
     const values = this.values(name);
     return values.length === 0 ? null : values.join(", ");
   }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { freeBytes } from "../bytes.ts";
+
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -46,6 +48,7 @@ export class GrowingBuffer {
     if (length > this.#buffer.length) {
       const buffer = new Uint8Array(Math.min(this.#limit, Math.max(length, 2 * this.#length)));
       buffer.set(this.bytes);
+      freeBytes(this.#buffer);
       this.#buffer = buffer;
     }
     this.#buffer.set(bytes, this.#length);
@@ -54,6 +57,7 @@ export class GrowingBuffer {
 
   /** Forgets all bytes, and gives the memory back. */
   clear(): void {
+    freeBytes(this.#buffer);
     this.#buffer = NOTHING;
     this.#length = 0;
   }

@@ -1,8 +1,8 @@
 /**
- * One client's connection, from its first byte to its end. The bytes' meaning is the handshake's and
- * the decoder's; here is what to do about them, and when to give up.
+ * One client's WebSocket, from the handshake to its end. The bytes' meaning is the decoder's; here is what to do about
+ * them, and when to give up.
  *
- * A connection costs this object, its reader and the runtime's stream, and shares all else: event
+ * A connection costs this object, its decoder and the runtime's stream, and shares all else: event
  * handlers, the clock, the outbox. All of it is charged to the accounts of memory, as it is taken.
  *
  * @module
@@ -11,31 +11,22 @@
 import type { Socket as Stream } from "node:net";
 import { freeBytes } from "../bytes.ts";
 import type { Account, AccountName, Holding } from "../budget.ts";
-import { formatAddress } from "../config/config.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
+import type { Taken, Upgraded } from "../http/handler.ts";
 import type { LaneName, Worker, WorkQueue } from "../work_queue.ts";
 import { Batch } from "./batch.ts";
 import { Decoder, type Incoming, ProtocolError } from "./decoder.ts";
 import { flatCopy } from "../text.ts";
 import { closePayload, OPCODE } from "./frame.ts";
 import { FrameQueue } from "./frame_queue.ts";
-import { type Admitted, behind, hostIn, type Refusal } from "./admission.ts";
-import { failed, type Handshake, HandshakeReader, refused, timedOut } from "./handshake.ts";
+import type { Admitted } from "./admission.ts";
 import type { Outbox, Writer } from "./outbox.ts";
-import type { RefusalKind, SocketLimits } from "./rules.ts";
-import type {
-  EndKind,
-  PlainAnswer,
-  Socket,
-  SocketCounters,
-  SocketHandlers,
-  TextMessage,
-} from "./socket.ts";
+import type { SocketLimits } from "./rules.ts";
+import type { EndKind, Socket, SocketCounters, SocketHandlers, TextMessage } from "./socket.ts";
 
 /** What a connection needs of the server that accepted it. */
 export interface Home {
   readonly limits: SocketLimits;
-  readonly otherwise: PlainAnswer;
   readonly outbox: Outbox;
   readonly counters: SocketCounters;
   readonly accounts: Accounts;
@@ -43,32 +34,26 @@ export interface Home {
   /** A clock in ms. */
   readonly now: number;
   accept(socket: Socket, path: string): SocketHandlers;
-  refused(remoteAddress: string, kind: RefusalKind, reason: string): void;
-  /** The request has had its answer, and is no WebSocket. */
-  answered(connection: Connection): void;
-  /** The handshake is done: whether it may have its WebSocket. */
-  admit(connection: Connection, header: (name: string) => string | null): Admitted | Refusal;
   /**
    * The connection is gone.
    *
-   * @param network What it was admitted under; `undefined` when it was not.
+   * @param network What it was admitted under.
    */
-  left(connection: Connection, network: Admitted["network"] | undefined): void;
+  left(connection: Connection, network: Admitted["network"]): void;
 }
 
 /** What connections are charged to. */
 export type Accounts = Readonly<
-  Record<"requests" | "connections" | "messages" | "frames", Account>
+  Record<"connections" | "messages" | "frames", Account>
 >;
 
 /**
- * - `handshake`: the request is awaited.
  * - `open`: messages go both ways.
  * - `closing`: our close frame is on its way, the peer's is awaited.
  * - `ending`: all has been said. What comes is thrown away, because closing a TCP connection with
  *   unread bytes in it would also throw away what the peer has not read yet.
  */
-type Phase = "handshake" | "open" | "closing" | "ending";
+type Phase = "open" | "closing" | "ending";
 
 /** Bytes that are written at a time: a batch that has grown to as many does not wait for the turn to end. */
 const WRITE_SIZE = 64 * 1024;
@@ -94,21 +79,17 @@ const CHUNK_BYTES = 512;
  */
 const LEAST_BYTES = 64;
 
-/** Streams know their connection, so that one handler serves them all. */
-const CONNECTION = Symbol("connection");
-type Owned = Stream & { [CONNECTION]?: Connection };
-
 /** See the module. */
-export class Connection implements Socket, Writer, Worker {
+export class Connection implements Socket, Writer, Worker, Upgraded {
   readonly #home: Home;
   readonly #stream: Stream;
-  readonly #raw: Stream;
-  remoteAddress: string;
-  #network: Admitted["network"] | undefined = undefined;
-  #phase: Phase = "handshake";
+  readonly #isTls: boolean;
+  readonly remoteAddress: string;
+  readonly #network: Admitted["network"];
+  #phase: Phase = "open";
   /** When the phase began or, when it is `open`, when the peer was last heard. */
   #since: number;
-  #reader: HandshakeReader | Decoder;
+  readonly #decoder: Decoder;
   #handlers: SocketHandlers | null = null;
   /** What was queued in this turn; shared with the sockets that are sent the same. */
   #batch: Batch | null = null;
@@ -118,12 +99,10 @@ export class Connection implements Socket, Writer, Worker {
   #pong: Uint8Array | null = null;
   /** The payload of our close frame, until it is written: the last of all frames. */
   #farewell: Uint8Array | null = null;
-  /** Whether the TLS handshake is done. */
-  #isSecured = false;
   /** Whether the outbox will call. */
   #expected = false;
   /** Whether the stream takes no more until it has drained. */
-  #blocked = false;
+  #blocked: boolean;
   /** Whether the stream is to be closed once all is written, without waiting for the peer. */
   #isHangingUp = false;
   /** Chunks that wait for their turn, from `#nextUnread` on; `null`: none ever did. */
@@ -140,36 +119,42 @@ export class Connection implements Socket, Writer, Worker {
   /** When the message began that has not come whole; `null` between messages. */
   #messageSince: number | null = null;
   /** What it has of each account; `null` before it had anything of it. */
-  #request: Holding | null;
   #message: Holding | null = null;
   #frames: Holding | null = null;
 
-  /** Takes over a stream; `raw` is what lies below its TLS, or the stream itself. */
-  constructor(home: Home, stream: Stream, raw: Stream) {
+  /** Takes over a connection whose handshake has been answered. */
+  constructor(
+    home: Home,
+    { stream, isTls }: Taken,
+    remoteAddress: string,
+    network: Admitted["network"],
+  ) {
     this.#home = home;
     this.#stream = stream;
-    this.#raw = raw;
-    // Now, as it cannot be told any more once the peer has reset the connection.
-    this.remoteAddress = formatAddress(stream.remoteAddress ?? "unknown", stream.remotePort ?? 0);
-    this.#since = this.#home.now;
-    this.#reader = new HandshakeReader(home.otherwise);
-    this.#request = home.accounts.requests.open(this);
-    const owned: Owned = stream;
-    owned[CONNECTION] = this;
-    stream.on("data", onData).on("drain", onDrain).on("end", onEnd).on("error", onError)
-      .on("close", onClose);
-    if (raw !== stream) stream.on("secure", onSecure);
+    this.#isTls = isTls;
+    // It may have been cut out of the request, and would keep it.
+    this.remoteAddress = flatCopy(remoteAddress);
+    this.#network = network;
+    this.#since = home.now;
+    this.#decoder = new Decoder(() => this.#home.limits.messageBytes);
+    // The answer to the handshake may not have gone yet.
+    this.#blocked = stream.writableNeedDrain;
   }
 
-  /** Takes the memory that it needs, or answers that there is none. Called once, when it has been made. */
-  begin(): void {
-    if (this.#chargeRequest(0)) return;
-    this.#refuseForMemory();
+  /** Gives it to its owner. Called once, when it has been made. */
+  begin(path: string): void {
+    try {
+      this.#handlers = this.#home.accept(this, path);
+    } catch (error) {
+      // A mistake of ours. No HTTP is spoken any more.
+      reportError(error);
+      this.#fail("failed", 1011, "the server failed");
+    }
   }
 
-  /** The address of the connection's other end. */
-  get remoteHost(): string {
-    return hostIn(this.remoteAddress);
+  /** Bytes of memory that it takes itself. */
+  get ownBytes(): number {
+    return this.#isTls ? CONNECTION_BYTES.tls : CONNECTION_BYTES.plain;
   }
 
   get queuedBytes(): number {
@@ -216,17 +201,11 @@ export class Connection implements Socket, Writer, Worker {
 
   /** See {@linkcode Holder}: it holds the most of an account. */
   evict(account: AccountName): void {
-    if (account !== "requests") return this.#endForMemory(account);
-    if (this.#phase === "handshake") {
-      this.#home.refused(this.remoteAddress, "memory", "It was the largest when memory was short");
-    }
-    this.drop();
+    this.#endForMemory(account);
   }
 
   /** Gives up on the connection at once. */
   drop(): void {
-    // It has been told why; its end is no other reason.
-    if (this.#phase === "handshake") this.#enter("ending");
     this.#stream.destroy();
   }
 
@@ -236,16 +215,6 @@ export class Connection implements Socket, Writer, Worker {
     const { limits, now } = this.#home;
     const passed = now - this.#since;
     switch (this.#phase) {
-      case "handshake":
-        if (passed < limits.handshakeMs) return;
-        this.#home.refused(
-          this.remoteAddress,
-          "timeout",
-          `It sent no whole request in ${limits.handshakeMs} ms`,
-        );
-        // One that has sent nothing may be half-way into TLS, where nothing can be said.
-        if (this.#reader instanceof HandshakeReader && this.#reader.isEmpty) return this.drop();
-        return this.#finish(timedOut());
       case "open":
         if (this.#closing !== null && now - this.#closing.since >= limits.closeMs) {
           return this.#closing.close();
@@ -281,60 +250,41 @@ export class Connection implements Socket, Writer, Worker {
     this.#flush();
   }
 
-  /** @internal The stream has brought something. */
+  /** The stream has brought something. */
   data(chunk: Uint8Array): void {
     this.#home.counters.bytesIn += chunk.length;
-    if (this.#reader instanceof HandshakeReader) this.#readHead(this.#reader, chunk);
-    else this.#receive(this.#reader, chunk);
-  }
-
-  /** The work queue's turn: reads a chunk. */
-  work(): void {
-    const chunk = this.#unread?.[this.#nextUnread];
-    if (!this.#unread || !chunk || this.#reader instanceof HandshakeReader) return;
-    this.#unread[this.#nextUnread++] = null;
-    if (this.#nextUnread === this.#unread.length) {
-      this.#unread.length = 0;
-      this.#nextUnread = 0;
-    }
-    this.#unreadBytes -= chunk.length + CHUNK_BYTES;
-    this.#hear(this.#reader, chunk);
-    freeBytes(chunk);
-    const next = this.#unread?.[this.#nextUnread];
-    if (next) this.#home.workQueue.add(this, laneOf(next));
-    else if (this.#stream.isPaused()) this.#stream.resume();
-  }
-
-  #readHead(reader: HandshakeReader, chunk: Uint8Array): void {
-    if (this.#phase === "ending") return this.#countBytes(chunk);
-    try {
-      const handshake = reader.read(chunk);
-      if (handshake !== null) this.#answer(handshake);
-      else if (!this.#chargeRequest(reader.heldBytes)) this.#refuseForMemory();
-    } catch (error) {
-      // A mistake of ours. It may be a WebSocket by now.
-      reportError(error);
-      if (this.#reader === reader) this.#finish(failed());
-      else this.#fail("failed", 1011, "the server failed");
-    }
-  }
-
-  #receive(decoder: Decoder, chunk: Uint8Array): void {
     this.#countBytes(chunk);
     if (this.#phase === "ending") return;
     const isFirst = this.#unreadBytes === 0;
     this.#unread ??= [];
     this.#unread.push(chunk);
     this.#unreadBytes += chunk.length + CHUNK_BYTES;
-    if (!isFirst) return this.#chargeMessage(decoder);
+    if (!isFirst) return this.#chargeMessage();
     this.#home.workQueue.add(this, laneOf(chunk));
     if (this.#unreadBytes === 0) return;
     // It has to wait for its turn, so the peer waits as well. TLS reads on, to the limit of bytes in a second.
     this.#stream.pause();
-    this.#chargeMessage(decoder);
+    this.#chargeMessage();
   }
 
-  /** Ends a connection that sends too much. The head of a request has a limit of its own. */
+  /** The work queue's turn: reads a chunk. */
+  work(): void {
+    const chunk = this.#unread?.[this.#nextUnread];
+    if (!this.#unread || !chunk) return;
+    this.#unread[this.#nextUnread++] = null;
+    if (this.#nextUnread === this.#unread.length) {
+      this.#unread.length = 0;
+      this.#nextUnread = 0;
+    }
+    this.#unreadBytes -= chunk.length + CHUNK_BYTES;
+    this.#hear(chunk);
+    freeBytes(chunk);
+    const next = this.#unread?.[this.#nextUnread];
+    if (next) this.#home.workQueue.add(this, laneOf(next));
+    else if (this.#stream.isPaused()) this.#stream.resume();
+  }
+
+  /** Ends a connection that sends too much. */
   #countBytes(chunk: Uint8Array): void {
     const { bytesPerSecond } = this.#home.limits;
     this.#received += Math.max(chunk.length, LEAST_BYTES);
@@ -345,17 +295,17 @@ export class Connection implements Socket, Writer, Worker {
     this.#fail("rate", 1008, `it sent more than ${bytesPerSecond} bytes in a second`);
   }
 
-  #hear(decoder: Decoder, chunk: Uint8Array): void {
+  #hear(chunk: Uint8Array): void {
     if (this.#phase === "open") {
       this.#since = this.#home.now;
       this.#pinged = false;
     }
     try {
-      for (const incoming of decoder.decode(chunk)) {
+      for (const incoming of this.#decoder.decode(chunk)) {
         this.#take(incoming);
         if (this.#phase === "ending") return;
       }
-      this.#watchMessage(decoder);
+      this.#watchMessage();
     } catch (error) {
       if (error instanceof ProtocolError) {
         return this.#fail(KINDS[error.code], error.code, error.message);
@@ -366,12 +316,7 @@ export class Connection implements Socket, Writer, Worker {
     }
   }
 
-  /** @internal TLS is there. */
-  secured(): void {
-    this.#isSecured = true;
-  }
-
-  /** @internal The stream takes more. */
+  /** The stream takes more. */
   drained(): void {
     this.#blocked = false;
     this.#flush();
@@ -379,86 +324,30 @@ export class Connection implements Socket, Writer, Worker {
     if (!this.#blocked) this.#handlers?.drained();
   }
 
-  /** @internal The peer will send no more. */
+  /** The peer will send no more. */
   ended(): void {
-    this.#vanished("it was broken off");
     if (this.#phase === "ending") return;
     this.#end(this.#phase === "closing" ? "server" : "lost", null);
   }
 
-  /** @internal The stream has failed; it closes next. */
-  failed(error: Error): void {
-    this.#vanished(error.message);
-  }
+  /** The stream has failed; it closes next. */
+  failed(): void {}
 
-  /** @internal The stream is gone. */
+  /** The stream is gone. */
   closed(): void {
-    this.#vanished("it was broken off");
     this.#over(this.#phase === "closing" ? "server" : "lost", null);
     this.#enter("ending");
     this.#forgetQueued();
     this.#farewell = null;
-    for (const holding of [this.#request, this.#message, this.#frames]) holding?.close();
-    if (this.#network !== undefined) this.#home.accounts.connections.adjust(-this.#ownBytes);
+    this.#message?.close();
+    this.#frames?.close();
     this.#home.left(this, this.#network);
-  }
-
-  /** Who connects and says nothing, as health checks do, is not worth a word. */
-  #vanished(reason: string): void {
-    if (this.#phase !== "handshake") return;
-    this.#enter("ending");
-    if (this.#raw !== this.#stream && !this.#isSecured && this.#raw.bytesRead > 0) {
-      this.#home.refused(this.remoteAddress, "tls", `The TLS handshake failed: ${reason}`);
-    }
-  }
-
-  #answer(handshake: Handshake): void {
-    if (handshake.type === "answered") {
-      if (handshake.fault !== null) {
-        this.#home.refused(this.remoteAddress, "malformed", handshake.fault);
-      }
-      return this.#finish(handshake.response);
-    }
-    const { connections } = this.#home.accounts;
-    if (!connections.hold(this.#ownBytes, this)) return this.#refuseForMemory();
-    const admission = this.#home.admit(this, handshake.header);
-    // The address may have been cut out of the request, and would keep it.
-    this.remoteAddress = flatCopy(behind(admission.address, this.remoteAddress));
-    if ("kind" in admission) {
-      connections.adjust(-this.#ownBytes);
-      this.#home.refused(this.remoteAddress, admission.kind, admission.reason);
-      return this.#finish(refused(admission.status));
-    }
-    this.#network = admission.network;
-    // What it took as a request it takes as a WebSocket.
-    this.#request?.close();
-    this.#request = null;
-    const decoder = new Decoder(() => this.#home.limits.messageBytes);
-    this.#reader = decoder;
-    this.#enter("open");
-    if (!this.#stream.write(handshake.response)) this.#blocked = true;
-    this.#handlers = this.#home.accept(this, handshake.path);
-    if (handshake.rest.length > 0) this.#receive(decoder, handshake.rest);
-  }
-
-  #finish(response: string): void {
-    this.#enter("ending");
-    this.#home.answered(this);
-    this.#stream.end(response);
   }
 
   /** Fails the connection (section 7.1.7). */
   #fail(kind: EndKind, code: number, fault: string): void {
     if (this.#phase === "open") this.#farewell = closePayload(code, "");
     this.#end(kind, `${fault} (${code})`);
-  }
-
-  /** There is no memory for it. */
-  #refuseForMemory(): void {
-    this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");
-    // TLS may not be there yet, and would take more.
-    if (this.#raw !== this.#stream && !this.#isSecured) this.drop();
-    else this.#finish(refused(503));
   }
 
   #endForMemory(account: AccountName): void {
@@ -501,23 +390,18 @@ export class Connection implements Socket, Writer, Worker {
   }
 
   /** Notes since when a message has not come whole, and charges it. */
-  #watchMessage(decoder: Decoder): void {
-    if (decoder.isUnfinished) this.#messageSince ??= this.#home.now;
+  #watchMessage(): void {
+    if (this.#decoder.isUnfinished) this.#messageSince ??= this.#home.now;
     else this.#messageSince = null;
-    this.#chargeMessage(decoder);
+    this.#chargeMessage();
   }
 
   /** Charges what has come and could not be made a message yet. */
-  #chargeMessage(decoder: Decoder): void {
-    const bytes = decoder.heldBytes + this.#unreadBytes;
+  #chargeMessage(): void {
+    const bytes = this.#decoder.heldBytes + this.#unreadBytes;
     if (bytes === 0 && this.#message === null) return;
     this.#message ??= this.#home.accounts.messages.open(this);
     if (!this.#message.set(bytes)) this.#endForMemory("messages");
-  }
-
-  /** @returns Whether there is memory for it. */
-  #chargeRequest(head: number): boolean {
-    return this.#request?.set(this.#ownBytes + head) ?? true;
   }
 
   /** @returns Whether there is memory for what waits to be written. */
@@ -526,10 +410,6 @@ export class Connection implements Socket, Writer, Worker {
     if (bytes === 0 && this.#frames === null) return true;
     this.#frames ??= this.#home.accounts.frames.open(this);
     return this.#frames.set(bytes);
-  }
-
-  get #ownBytes(): number {
-    return this.#raw === this.#stream ? CONNECTION_BYTES.plain : CONNECTION_BYTES.tls;
   }
 
   #schedule(): void {
@@ -599,8 +479,7 @@ export class Connection implements Socket, Writer, Worker {
   #hangUp(kind: EndKind): void {
     this.#flush();
     // TLS has a goodbye of its own, which `end` says.
-    const isPlain = this.#raw === this.#stream;
-    if (isPlain && !this.#hasQueued && this.#stream.writableLength === 0) {
+    if (!this.#isTls && !this.#hasQueued && this.#stream.writableLength === 0) {
       this.#enter("ending");
       this.#over(kind, null);
       this.#stream.destroy();
@@ -618,7 +497,7 @@ export class Connection implements Socket, Writer, Worker {
 
   /** Gives back what came and is not made a message any more. */
   #forgetRead(): void {
-    if (this.#reader instanceof Decoder) this.#reader.free();
+    this.#decoder.free();
     this.#message?.close();
     if (this.#unreadBytes === 0) return;
     for (const chunk of this.#unread ?? []) if (chunk !== null) freeBytes(chunk);
@@ -639,28 +518,4 @@ export class Connection implements Socket, Writer, Worker {
 
 function laneOf({ length }: Uint8Array): LaneName {
   return length < HEAVY_BYTES ? "light" : "heavy";
-}
-
-function onData(this: Owned, chunk: Uint8Array): void {
-  this[CONNECTION]?.data(chunk);
-}
-
-function onSecure(this: Owned): void {
-  this[CONNECTION]?.secured();
-}
-
-function onDrain(this: Owned): void {
-  this[CONNECTION]?.drained();
-}
-
-function onEnd(this: Owned): void {
-  this[CONNECTION]?.ended();
-}
-
-function onError(this: Owned, error: Error): void {
-  this[CONNECTION]?.failed(error);
-}
-
-function onClose(this: Owned): void {
-  this[CONNECTION]?.closed();
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { HTTP_REFUSALS } from "../http/engine.ts";
 import type { Networks } from "../config/network.ts";
 import type { Origins } from "../config/origin.ts";
 
@@ -48,16 +49,7 @@ export const REFUSALS = [
   "address",
   // There are as many as there may be.
   "connections",
-  // There are no open files for one more.
-  "files",
-  // There is no memory for one more, or it was the largest of those that had sent no request.
-  "memory",
-  // It was the slowest of too many that had sent no request.
-  "handshakes",
-  // It sent no whole request in time.
-  "timeout",
-  "tls",
-  // Its request is none, or none that a WebSocket can be made of.
-  "malformed",
+  // Besides its request may be none that a WebSocket can be made of: "malformed".
+  ...HTTP_REFUSALS,
 ] as const;
 export type RefusalKind = typeof REFUSALS[number];

@@ -5,7 +5,8 @@
  */
 
 import type { Budget, Holder } from "../budget.ts";
-import type { OpenFiles } from "../config/open_files.ts";
+import type { FileShare } from "../config/open_files.ts";
+import type { TlsPair } from "../http/engine.ts";
 import type { Admission } from "./admission.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
 import type { WorkQueue } from "../work_queue.ts";
@@ -99,12 +100,6 @@ export class SocketCounters {
   readonly writing = new Histogram(SECONDS);
 }
 
-/** PEM key and certificate chain. */
-export interface TlsPair {
-  readonly key: string;
-  readonly cert: string;
-}
-
 /** The answer to a request that does not ask for a WebSocket. */
 export interface PlainAnswer {
   readonly status: number;
@@ -122,8 +117,8 @@ export interface SocketServerOptions {
   rules(): SocketRules;
   /** What connections make the process hold is charged to it. */
   readonly budget: Budget;
-  /** The connections of all servers, whose number is bounded by it. */
-  readonly files: OpenFiles;
+  /** The open files that connections may take. */
+  readonly files: FileShare;
   /** Where work waits that takes long, of all servers together. */
   readonly workQueue: WorkQueue;
   /** Who has a WebSocket: of all that were bound in the place of this one, as their sockets go on. */

@@ -1,0 +1,15 @@
+/**
+ * The engines: one line chooses what runs a server's handler.
+ *
+ * @module
+ */
+
+import type { Engine } from "../config/config.ts";
+import type { HttpServer, HttpServerOptions } from "./engine.ts";
+import { listen as listenOnServe } from "./serve_engine.ts";
+import { listen as listenOnStreams } from "./socket_engine.ts";
+
+/** Binds a server by the engine that the configuration names. */
+export const ENGINES: Readonly<
+  Record<Engine, (options: HttpServerOptions) => Promise<HttpServer>>
+> = { socket: listenOnStreams, serve: listenOnServe };

@@ -1,0 +1,595 @@
+/**
+ * One HTTP/1.1 connection, from its first byte to its end: requests are answered one behind the other, in order
+ * (RFC 9112, section 9).
+ *
+ * All that it holds is charged to the accounts of memory, as it is taken. It is read no faster than it is answered, and
+ * answered no faster than the client reads.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { Socket as Stream } from "node:net";
+import type { Account, AccountName, Holder, Holding } from "../budget.ts";
+import { freeBytes } from "../bytes.ts";
+import { formatAddress } from "../config/config.ts";
+import { CONNECTION_BYTES } from "../config/memory.ts";
+import type { LaneName, Worker, WorkQueue } from "../work_queue.ts";
+import { BodyDecoder, type Framing, framingOf, MalformedBody } from "./body.ts";
+import type { HttpCounters, HttpLimits, HttpRefusal } from "./engine.ts";
+import type {
+  Handler,
+  HttpRequest,
+  Remote,
+  RequestInfo,
+  StreamOwner,
+  Taken,
+  Upgraded,
+} from "./handler.ts";
+import { BadRequest, type Head, HeadReader, urlOf } from "./head.ts";
+import { BodyBroken, type Reception, type Receptions } from "./reception.ts";
+import { tellTo } from "./owner.ts";
+import { encodeResponse, encodeUpgrade, type Persistence } from "./response.ts";
+
+/** What a connection needs of the server that has accepted it. */
+export interface HttpHome {
+  readonly limits: HttpLimits;
+  readonly receptions: Receptions;
+  readonly counters: HttpCounters;
+  /** What connections are charged to. */
+  readonly account: Account;
+  readonly workQueue: WorkQueue;
+  /** A clock in ms. */
+  readonly now: number;
+  /** Whether connections are closed behind their next answer. */
+  readonly isRefusing: boolean;
+  /** The server's own address and port. */
+  readonly localAddress: string;
+  readonly handler: Handler;
+  onError(error: unknown): Response;
+  refused(remoteAddress: string, kind: HttpRefusal, reason: string): void;
+  /** The connection has come to another stage; `null`: it has begun, or is gone. */
+  staged(connection: HttpConnection, from: Stage | null, to: Stage | null): void;
+}
+
+/**
+ * - `fresh`: a head is awaited, the first or one that has begun.
+ * - `idle`: nothing has come since the last answer.
+ * - `busy`: a request is being received or answered.
+ * - `ending`: all has been said. What comes is thrown away, because closing a TCP connection with
+ *   unread bytes in it would also throw away what the client has not read yet.
+ */
+export type Stage = "fresh" | "idle" | "busy" | "ending";
+
+/** Bytes of answers that are collected before they are written, while further requests are there. */
+const WRITE_SIZE = 64 * 1024;
+
+/** A chunk of this many bytes may hold much work. */
+const HEAVY_BYTES = 4096;
+
+/** Bytes of memory that a chunk which waits for its turn takes beside its own, at most. */
+const CHUNK_BYTES = 512;
+
+/** Bytes that are thrown away behind the last answer; a client that sends on is dropped. */
+const DISCARD_LIMIT = 4 * 1024 * 1024;
+
+const NOTHING = new Uint8Array(0);
+
+const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
+
+/** The response that stands for a connection which was handed over. */
+const TAKEN = new Response(null);
+
+/** See the module. */
+export class HttpConnection implements StreamOwner, Holder, Worker {
+  readonly remoteAddr: Remote;
+  readonly #home: HttpHome;
+  readonly #stream: Stream;
+  readonly #isTls: boolean;
+  readonly #holding: Holding;
+  readonly #reader = new HeadReader();
+  #stage: Stage = "fresh";
+  /** When the stage began. */
+  #since: number;
+  /** Chunks that have come and were not read, and the place in the first of them. */
+  readonly #unread: Uint8Array[] = [];
+  #at = 0;
+  #unreadBytes = 0;
+  /** The request that is being received or answered. */
+  #request: Incoming | null = null;
+  /** Answers that have not been written. */
+  #answers: Uint8Array[] = [];
+  #answerBytes = 0;
+  /** Whether the work queue will call. */
+  #isQueued = false;
+  /** Whether the stream takes no more until it has drained, and since when. */
+  #blockedSince: number | null = null;
+  /** Whether the client sends no more, and whether it is gone. */
+  #hasEnded = false;
+  #isGone = false;
+  #isSecured = false;
+  /** Whether the stream is kept from reading. */
+  #isPaused = false;
+  #wasTaken = false;
+  #discarded = 0;
+
+  /** Takes over a stream; `isTls` says whether it is one of TLS. */
+  constructor(home: HttpHome, stream: Stream, isTls: boolean, remote: Remote) {
+    this.#home = home;
+    this.#stream = stream;
+    this.#isTls = isTls;
+    this.remoteAddr = remote;
+    this.#since = home.now;
+    this.#holding = home.account.open(this);
+  }
+
+  /** Address and port of the other end. */
+  get remoteAddress(): string {
+    return formatAddress(this.remoteAddr.hostname, this.remoteAddr.port);
+  }
+
+  /** Takes the memory that it needs, or answers that there is none. Called once, when it has been made. */
+  begin(): void {
+    this.#home.staged(this, null, "fresh");
+    this.#charge();
+  }
+
+  /** Answers with a response whatever it asks for, and closes it. */
+  reject(response: Response): void {
+    void this.#refuse(response);
+  }
+
+  /** See {@linkcode Holder}. */
+  evict(account: AccountName): void {
+    const reception = this.#request?.reception;
+    // The body alone is given up, and the client told.
+    if (account === "bodies" && reception) return reception.evict();
+    if (this.#stage !== "ending") {
+      this.#home.refused(this.remoteAddress, "memory", "It was the largest when memory was short");
+    }
+    this.drop();
+  }
+
+  /** Gives up on the connection at once. */
+  drop(): void {
+    this.#enter("ending");
+    this.#stream.destroy();
+  }
+
+  /** TLS has come about. */
+  secured(): void {
+    this.#isSecured = true;
+  }
+
+  /** Looks at the clock. Called about once a second. */
+  tick(): void {
+    const { limits, now } = this.#home;
+    const passed = now - this.#since;
+    if (this.#blockedSince !== null && now - this.#blockedSince >= limits.answerMs) {
+      return this.drop();
+    }
+    switch (this.#stage) {
+      case "fresh":
+        if (passed < limits.headMs) return;
+        this.#home.refused(
+          this.remoteAddress,
+          "timeout",
+          `It sent no whole request in ${limits.headMs} ms`,
+        );
+        // One that has sent nothing may be half-way into TLS, where nothing can be said.
+        if (this.#reader.isEmpty) return this.drop();
+        return this.reject(refusal(408));
+      case "idle":
+        if (passed >= limits.idleMs) this.#end();
+        return;
+      case "ending":
+        if (this.#blockedSince === null && passed >= limits.closeMs) this.drop();
+    }
+  }
+
+  /** The stream has brought something. */
+  data(chunk: Buffer): void {
+    this.#home.counters.bytesIn += chunk.length;
+    if (this.#stage === "ending") return this.#discard(chunk);
+    this.#unread.push(chunk);
+    this.#unreadBytes += chunk.length + CHUNK_BYTES;
+    if (this.#request === null) this.#schedule();
+    else this.#receive(this.#request);
+    // One chunk is being read. The client waits when there are more. TLS reads on (Deno 2.9.6, see
+    // docs/upstream.md), which is charged.
+    if (this.#unread.length > 1) this.#pause();
+    this.#charge();
+  }
+
+  /** The stream takes more. */
+  drained(): void {
+    this.#blockedSince = null;
+    if (this.#stage === "ending") return this.#end();
+    this.#flush();
+    this.#goOn();
+  }
+
+  /** The client sends no more. What it has sent is answered all the same. */
+  ended(): void {
+    this.#hasEnded = true;
+    if (this.#stage === "ending") return;
+    if (this.#request !== null) this.#breakOff(this.#request, "the client has shut down its side");
+    else if (this.#unreadBytes === 0) this.#quit();
+  }
+
+  /** The stream has failed; it closes next. */
+  failed(error: Error): void {
+    this.#complainOfTls(error.message);
+  }
+
+  /** The stream is gone. Whole requests that it has brought are handled all the same. */
+  closed(): void {
+    this.#complainOfTls("it was broken off");
+    this.#isGone = true;
+    this.#hasEnded = true;
+    this.#home.staged(this, this.#stage, null);
+    if (this.#request !== null) this.#breakOff(this.#request, "the connection was broken off");
+    else if (this.#unreadBytes === 0 || this.#stage === "ending") this.#forget();
+  }
+
+  /** The work queue's turn: reads a request. */
+  work(): void {
+    this.#isQueued = false;
+    if (this.#request !== null || this.#stage === "ending" || this.#wasTaken) return;
+    const head = this.#readHead();
+    if (head instanceof BadRequest) return this.#refuseBad(head);
+    if (head !== null) return this.#begin(head);
+    this.#flush();
+    if (this.#isGone) return this.#forget();
+    if (this.#hasEnded) return this.#quit();
+    if (!this.#reader.isEmpty && this.#stage !== "fresh") this.#enter("fresh");
+    this.#resume();
+    this.#charge();
+  }
+
+  #readHead(): Head | BadRequest | null {
+    for (let chunk = this.#unread[0]; chunk !== undefined; chunk = this.#unread[0]) {
+      const read = this.#reader.read(this.#at === 0 ? chunk : chunk.subarray(this.#at));
+      if (read instanceof BadRequest) return read;
+      if (read !== null) {
+        this.#at += read.end;
+        return read.head;
+      }
+      this.#shift(chunk);
+    }
+    return null;
+  }
+
+  #begin(head: Head): void {
+    const framing = framingOf(head);
+    if (framing instanceof BadRequest) return this.#refuseBad(framing);
+    const expectation = head.version === "1.0" ? null : head.fields.get("expect");
+    if (expectation !== null && expectation.toLowerCase() !== "100-continue") {
+      return this.#refuseBad(new BadRequest(417, "It expects something else than 100-continue"));
+    }
+    this.#enter("busy");
+    const request: Incoming = new Incoming(
+      head,
+      framing,
+      this.#isTls,
+      this.#home.localAddress,
+      () => this.#bytesOf(request),
+    );
+    this.#request = request;
+    void this.#answer(request);
+  }
+
+  async #answer(request: Incoming): Promise<void> {
+    let response: Response;
+    let body: Uint8Array = NOTHING;
+    try {
+      response = await this.#home.handler(request, this.#infoFor());
+      if (response === TAKEN) return;
+      if (response.body !== null) body = await response.bytes();
+    } catch (error) {
+      response = this.#home.onError(error);
+      body = await response.bytes();
+    }
+    this.#respond(request, response, body);
+  }
+
+  #infoFor(): RequestInfo {
+    return {
+      remoteAddr: this.remoteAddr,
+      holder: this,
+      upgrade: { engine: "socket", take: (headers, take) => this.#handOver(headers, take) },
+    };
+  }
+
+  #handOver(
+    headers: Readonly<Record<string, string>>,
+    take: (taken: Taken) => Upgraded,
+  ): Response {
+    this.#wasTaken = true;
+    this.#flush();
+    this.#write(encodeUpgrade(headers));
+    this.#holding.close();
+    this.#home.staged(this, this.#stage, null);
+    const upgraded = take({ stream: this.#stream, isTls: this.#isTls });
+    tellTo(this.#stream, upgraded);
+    const [first, ...others] = this.#unread.splice(0);
+    // A copy, as the chunk is freed by whom it is given to.
+    if (first !== undefined && this.#at < first.length) {
+      upgraded.data(Buffer.from(first.subarray(this.#at)));
+    }
+    for (const chunk of others) upgraded.data(Buffer.from(chunk));
+    if (this.#isGone) upgraded.closed();
+    else this.#resume();
+    return TAKEN;
+  }
+
+  /** The body of a request, which its handler has asked for. */
+  #bytesOf(request: Incoming): Promise<Uint8Array> {
+    const { framing } = request;
+    if (framing === null) return Promise.resolve(NOTHING);
+    const bytes = this.#bytesAtHand(framing);
+    if (bytes !== null) {
+      request.isReceived = true;
+      return Promise.resolve(bytes);
+    }
+    const announced = framing === "chunked" ? null : framing.length;
+    request.decoder = new BodyDecoder(framing);
+    request.reception = this.#home.receptions.begin(announced, this);
+    const { whole, isOver } = request.reception;
+    if (request.expectsContinue && !isOver) {
+      this.#flush();
+      this.#write(CONTINUE);
+    }
+    this.#receive(request);
+    if (this.#hasEnded) this.#breakOff(request, "the client has shut down its side");
+    return whole;
+  }
+
+  /** A body that has come with its head, as most have; `null` if it has not, or is too long. */
+  #bytesAtHand(framing: Exclude<Framing, null>): Uint8Array | null {
+    const [chunk] = this.#unread;
+    if (framing === "chunked" || chunk === undefined) return null;
+    const end = this.#at + framing.length;
+    if (end > chunk.length || framing.length > this.#home.receptions.bodyBytes) return null;
+    const bytes = chunk.subarray(this.#at, end);
+    this.#at = end;
+    return bytes;
+  }
+
+  /** Takes what has come of a body. */
+  #receive(request: Incoming): void {
+    const { decoder, reception } = request;
+    if (!decoder || !reception) return;
+    // The answers before it are not kept back for it.
+    this.#flush();
+    try {
+      for (let chunk = this.#unread[0]; chunk !== undefined && !decoder.isDone;) {
+        this.#at += decoder.read(chunk.subarray(this.#at), (piece) => reception.take(piece));
+        if (reception.isOver) return;
+        if (this.#at === chunk.length) this.#shift(chunk);
+        chunk = this.#unread[0];
+      }
+    } catch (cause) {
+      if (!(cause instanceof MalformedBody)) throw cause;
+      return reception.fail(new BodyBroken("The body is malformed", { cause }));
+    }
+    if (decoder.isDone) {
+      request.isReceived = true;
+      reception.finish();
+    } else this.#resume();
+  }
+
+  /** No more of the body comes. */
+  #breakOff({ reception }: Incoming, why: string): void {
+    reception?.fail(new BodyBroken("The body did not arrive whole", { cause: why }));
+  }
+
+  #respond(request: Incoming, response: Response, body: Uint8Array): void {
+    this.#request = null;
+    const persistence = this.#persistenceOf(request, response);
+    const answer = encodeResponse(response, body, request.method !== "HEAD", persistence);
+    this.#answers.push(answer);
+    this.#answerBytes += answer.length;
+    if (persistence === "close") {
+      this.#flush();
+      return this.#end();
+    }
+    this.#enter("idle");
+    this.#goOn();
+  }
+
+  #persistenceOf({ head, isReceived }: Incoming, { headers }: Response): Persistence {
+    const options = head.fields.tokens("connection");
+    if (
+      // What is left of a body would be taken for a request.
+      !isReceived || options.includes("close") || this.#home.isRefusing ||
+      headers.get("connection")?.toLowerCase() === "close"
+    ) return "close";
+    if (head.version === "1.1") return "stay";
+    return options.includes("keep-alive") ? "keep-alive" : "close";
+  }
+
+  /** Goes on with what has come. */
+  #goOn(): void {
+    if (this.#request !== null || this.#wasTaken || this.#stage === "ending") return;
+    const [chunk] = this.#unread;
+    if (chunk !== undefined && this.#at === chunk.length) this.#shift(chunk);
+    if (this.#answerBytes >= WRITE_SIZE) this.#flush();
+    if (this.#blockedSince !== null) return this.#charge();
+    if (this.#unreadBytes > 0) {
+      this.#schedule();
+      // The answers before a request that has to wait for its turn are not kept back for it.
+      if (this.#isQueued) this.#flush();
+      return;
+    }
+    this.#flush();
+    if (this.#isGone) this.#forget();
+    else if (this.#hasEnded) this.#end();
+    else this.#resume();
+  }
+
+  #schedule(): void {
+    // A client that does not read its answers is not read either.
+    if (this.#isQueued || this.#blockedSince !== null) return;
+    this.#isQueued = true;
+    const lane: LaneName = this.#unreadBytes < HEAVY_BYTES ? "light" : "heavy";
+    this.#home.workQueue.add(this, lane);
+  }
+
+  /** Removes a chunk that has been read. */
+  #shift(chunk: Uint8Array): void {
+    this.#unread.shift();
+    this.#at = 0;
+    this.#unreadBytes -= chunk.length + CHUNK_BYTES;
+    freeBytes(chunk);
+  }
+
+  #refuseBad({ status, reason }: BadRequest): void {
+    this.#home.refused(this.remoteAddress, "malformed", reason);
+    this.reject(refusal(status));
+  }
+
+  /** Answers what is no request, or is not to be read, and closes the connection. */
+  async #refuse(response: Response): Promise<void> {
+    this.#flush();
+    this.#enter("ending");
+    const body = await response.bytes();
+    this.#write(encodeResponse(response, body, true, "close"));
+    this.#end();
+  }
+
+  /** Ends a connection on which all has been said, once that is written. */
+  #end(): void {
+    this.#enter("ending");
+    if (this.#isGone) return this.#forget();
+    if (this.#blockedSince !== null) return;
+    // The client hangs up next. Once it has, nothing is left to wait for.
+    this.#stream.end();
+    this.#resume();
+  }
+
+  /** Ends a connection that has brought no request. Whoever connects and says nothing, as health checks do, is not worth a word. */
+  #quit(): void {
+    this.#enter("ending");
+    this.#stream.destroy();
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#stream.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#stream.resume();
+  }
+
+  #discard(chunk: Uint8Array): void {
+    this.#discarded += chunk.length;
+    freeBytes(chunk);
+    if (this.#discarded > DISCARD_LIMIT) this.drop();
+  }
+
+  #flush(): void {
+    if (this.#answerBytes === 0 || this.#blockedSince !== null) return;
+    const [first = NOTHING, ...others] = this.#answers;
+    this.#answers = [];
+    this.#answerBytes = 0;
+    this.#write(others.length === 0 ? first : Buffer.concat([first, ...others]));
+  }
+
+  #write(bytes: Uint8Array): void {
+    if (this.#isGone) return;
+    this.#home.counters.bytesOut += bytes.length;
+    if (!this.#stream.write(bytes)) this.#blockedSince ??= this.#home.now;
+  }
+
+  #complainOfTls(reason: string): void {
+    const isAwaited = this.#isTls && !this.#isSecured && this.#stage === "fresh";
+    if (!isAwaited) return;
+    this.#enter("ending");
+    this.#home.refused(this.remoteAddress, "tls", `The TLS handshake failed: ${reason}`);
+  }
+
+  #enter(stage: Stage): void {
+    this.#since = this.#home.now;
+    if (stage === this.#stage) return;
+    if (!this.#isGone) this.#home.staged(this, this.#stage, stage);
+    this.#stage = stage;
+    if (stage !== "ending") return;
+    this.#reader.clear();
+    for (const chunk of this.#unread.splice(0)) freeBytes(chunk);
+    this.#at = 0;
+    this.#unreadBytes = 0;
+  }
+
+  /** Gives back all that it holds. */
+  #forget(): void {
+    this.#enter("ending");
+    this.#holding.close();
+  }
+
+  /** Charges what it holds, or ends it. */
+  #charge(): void {
+    if (this.#stage === "ending" || this.#wasTaken) return;
+    const own = this.#isTls ? CONNECTION_BYTES.tls : CONNECTION_BYTES.plain;
+    const bytes = own + this.#reader.heldBytes + this.#unreadBytes + this.#answerBytes +
+      (this.#blockedSince === null ? 0 : this.#stream.writableLength);
+    if (this.#holding.set(bytes)) return;
+    this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");
+    // TLS may not be there yet, and would take more.
+    if (this.#isTls && !this.#isSecured || this.#request !== null) this.drop();
+    else this.reject(refusal(503, { "retry-after": "10" }));
+  }
+}
+
+/** A request whose head has come. */
+class Incoming implements HttpRequest {
+  readonly head: Head;
+  readonly framing: Framing;
+  readonly #isTls: boolean;
+  readonly #local: string;
+  readonly bytes: () => Promise<Uint8Array>;
+  /** Whether all of its bytes have come. */
+  isReceived: boolean;
+  decoder: BodyDecoder | null = null;
+  reception: Reception | null = null;
+
+  constructor(
+    head: Head,
+    framing: Framing,
+    isTls: boolean,
+    local: string,
+    bytes: () => Promise<Uint8Array>,
+  ) {
+    this.head = head;
+    this.framing = framing;
+    this.isReceived = framing === null;
+    this.#isTls = isTls;
+    this.#local = local;
+    this.bytes = bytes;
+  }
+
+  get method(): string {
+    return this.head.method;
+  }
+
+  get url(): string {
+    return urlOf(this.head, this.#isTls ? "https" : "http", this.#local);
+  }
+
+  get headers(): Pick<Headers, "get" | "has"> {
+    return this.head.fields;
+  }
+
+  get expectsContinue(): boolean {
+    return this.head.version === "1.1" && this.head.fields.has("expect");
+  }
+}
+
+/** The response to a request that its handler does not see. */
+function refusal(status: number, headers: Record<string, string> = {}): Response {
+  return new Response(null, { status, headers });
+}

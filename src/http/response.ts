@@ -1,0 +1,81 @@
+/**
+ * Responses as bytes (RFC 9112, sections 4 and 6).
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+
+/** What becomes of the connection behind a response. */
+export type Persistence =
+  /** It is closed. */
+  | "close"
+  /** It stays, as usual in HTTP/1.1. */
+  | "stay"
+  /** It stays, which a client of HTTP/1.0 has to be told. */
+  | "keep-alive";
+
+/** Reason phrases. Their module in `node:http` takes 40 ms to load. */
+const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  417: "Expectation Failed",
+  426: "Upgrade Required",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  503: "Service Unavailable",
+  505: "HTTP Version Not Supported",
+};
+
+/** The time of day for the `Date` of responses: the same text for a second. */
+let date = "";
+let dateSecond = NaN;
+
+function dateNow(): string {
+  const now = Date.now();
+  const second = Math.floor(now / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    date = new Date(now).toUTCString();
+  }
+  return date;
+}
+
+/**
+ * Returns a response as it is sent.
+ *
+ * @param body The body's bytes; its length is told for HEAD, too.
+ * @param withBody Whether it is sent: not to HEAD.
+ */
+export function encodeResponse(
+  { status, headers }: Response,
+  body: Uint8Array,
+  withBody: boolean,
+  persistence: Persistence,
+): Uint8Array {
+  let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\nDate: ${dateNow()}\r\n`;
+  const named = headers.get("connection");
+  const others = named === null || named.toLowerCase() === "close" ? [] : [named];
+  if (persistence !== "stay") others.push(persistence);
+  if (others.length > 0) head += `Connection: ${others.join(", ")}\r\n`;
+  for (const [name, value] of headers) {
+    if (name !== "connection") head += `${name}: ${value}\r\n`;
+  }
+  head += `Content-Length: ${body.length}\r\n\r\n`;
+  const bytes = Buffer.from(head, "latin1");
+  return withBody && body.length > 0 ? Buffer.concat([bytes, body]) : bytes;
+}
+
+/** Returns the head of a response that makes the connection something else. */
+export function encodeUpgrade(headers: Readonly<Record<string, string>>): Uint8Array {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`HTTP/1.1 101 Switching Protocols\r\n${lines.join("")}\r\n`, "latin1");
+}

@@ -1,0 +1,147 @@
+/**
+ * The engine `serve`: `Deno.serve`, for whoever prefers the runtime's own HTTP. What it cannot bound is in
+ * docs/decisions/0005-limits-of-the-serve-engine.md.
+ *
+ * @module
+ */
+
+import { within } from "../within.ts";
+import type { HttpServer, HttpServerOptions } from "./engine.ts";
+import type { HttpRequest } from "./handler.ts";
+import { portReleased } from "./port.ts";
+import { BodyBroken, type Reception, Receptions } from "./reception.ts";
+
+/** How long a port that is given up waits for what is being received, in ms. */
+const GRACE_MS = 1000;
+
+/** How often bodies that take too long are looked for, in ms. */
+const TICK_MS = 1000;
+
+/** For a connection that has nothing more to ask for. */
+const STOPPING = { status: 503, headers: { "retry-after": "10", "connection": "close" } } as const;
+
+/**
+ * Binds a server and answers on it.
+ *
+ * Of the limits it holds those of bodies.
+ *
+ * @throws {Error} What `Deno.serve` throws when it cannot bind or the certificate is no good.
+ */
+// deno-lint-ignore require-await -- what is thrown becomes the promise's, as with every engine
+export async function listen(options: HttpServerOptions): Promise<HttpServer> {
+  return new ServeServer(options);
+}
+
+class ServeServer implements HttpServer {
+  readonly finished: Promise<void>;
+  readonly #options: HttpServerOptions;
+  readonly #server: Deno.HttpServer;
+  readonly #receptions: Receptions;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #isRefusing = false;
+  #ended: Promise<void> | null = null;
+
+  constructor(options: HttpServerOptions) {
+    const { hostname, port, tls, budget, limits, onError } = options;
+    this.#options = options;
+    this.#receptions = new Receptions(
+      budget.account("bodies"),
+      limits,
+      () => performance.now(),
+    );
+    this.#server = Deno.serve(
+      {
+        hostname,
+        port,
+        ...(tls ? { key: tls.key, cert: tls.cert } : {}),
+        onListen() {},
+        onError,
+      },
+      (request, { remoteAddr }) => this.#answer(request, remoteAddr),
+    );
+    this.finished = this.#server.finished;
+    this.#timer = setInterval(() => this.#receptions.tick(), TICK_MS);
+    const stopTicking = () => clearInterval(this.#timer);
+    this.finished.then(stopTicking, stopTicking);
+  }
+
+  async release(): Promise<void> {
+    await within(GRACE_MS, this.#receptions.settled());
+    const { hostname, port } = this.#options;
+    void this.#end();
+    await portReleased(hostname, port);
+  }
+
+  refuse(): void {
+    this.#isRefusing = true;
+  }
+
+  async shutdown(graceMs: number): Promise<void> {
+    this.refuse();
+    const { hostname, port } = this.#options;
+    await within(graceMs, Promise.all([this.#end(), portReleased(hostname, port)]));
+  }
+
+  /** The runtime reads no body to its end from now on. */
+  #end(): Promise<void> {
+    if (this.#ended === null) {
+      this.#receptions.interrupt();
+      this.#ended = this.#server.shutdown();
+    }
+    return this.#ended;
+  }
+
+  #answer(request: Request, remoteAddr: Deno.NetAddr): Response | Promise<Response> {
+    const { counters, handler, screen } = this.#options;
+    const rejection = screen(remoteAddr);
+    if (rejection !== null) return rejection;
+    // The port is open for as long as there are connections that have become something else.
+    if (this.#isRefusing) return new Response(null, STOPPING);
+    const received: HttpRequest = {
+      method: request.method,
+      url: request.url,
+      headers: request.headers,
+      bytes: async () => {
+        const bytes = await this.#bytesOf(request);
+        counters.bytesIn += bytes.length;
+        return bytes;
+      },
+    };
+    const upgrade = { engine: "serve", request } as const;
+    return handler(received, { remoteAddr, holder: null, upgrade });
+  }
+
+  async #bytesOf({ body, headers }: Request): Promise<Uint8Array> {
+    if (body === null) return new Uint8Array(0);
+    const announced = headers.get("content-length");
+    const reception = this.#receptions.begin(announced === null ? null : Number(announced), null);
+    void receive(body, reception);
+    return await reception.whole;
+  }
+}
+
+async function receive(
+  body: ReadableStream<Uint8Array>,
+  reception: Reception,
+): Promise<void> {
+  try {
+    for await (const piece of piecesOf(body)) {
+      reception.take(piece);
+      if (reception.isOver) return;
+    }
+    reception.finish();
+  } catch (error) {
+    // A defect must not be taken for the client's doing.
+    if (!(error instanceof BodyBroken)) throw error;
+    reception.fail(error);
+  }
+}
+
+/** Yields the pieces of a body. An error of who takes them does not become one of the connection. */
+async function* piecesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (cause) {
+    throw new BodyBroken("The body did not arrive whole", { cause });
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * The engine `socket`: HTTP/1.1 of our own on the runtime's TCP and TLS streams. It bounds what `Deno.serve` cannot, and
+ * hands connections over. See docs/decisions/0016-http-engine.md.
+ *
+ * @module
+ */
+
+import { createServer, type Server, type Socket as Stream } from "node:net";
+import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import type { Account } from "../budget.ts";
+import { formatAddress } from "../config/config.ts";
+import { within } from "../within.ts";
+import type { WorkQueue } from "../work_queue.ts";
+import type {
+  HttpCounters,
+  HttpLimits,
+  HttpRefusal,
+  HttpServer,
+  HttpServerOptions,
+  TlsPair,
+} from "./engine.ts";
+import type { Handler } from "./handler.ts";
+import { HttpConnection, type HttpHome, type Stage } from "./http_connection.ts";
+import { watch } from "./owner.ts";
+import { Receptions } from "./reception.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/** How often the clock ticks and connections that take too long are looked for, in ms. */
+const TICK_MS = 1000;
+
+/** The usual cause. */
+const MORE_FILES =
+  "There may be too many open files: raise their limit (LimitNOFILE= in systemd, --ulimit nofile= of a container)";
+
+/**
+ * Connections that the kernel may hold until they are accepted; it may allow less (`net.core.somaxconn`). Whoever
+ * finds no place comes a second later, when its system asks again.
+ */
+const ACCEPT_QUEUE = 4096;
+
+/** What TLS agrees on: a client that would rather have HTTP/2 gets HTTP/1.1. */
+const PROTOCOLS = ["http/1.1"];
+
+/**
+ * Binds a server and answers on it.
+ *
+ * @throws {Error} What `Deno.listen` throws when it cannot be bound, or if the runtime cannot use the
+ * certificate.
+ */
+export function listen(options: HttpServerOptions): Promise<HttpServer> {
+  return SocketServer.listen(options);
+}
+
+class SocketServer implements HttpServer, HttpHome {
+  readonly finished: Promise<void>;
+  readonly receptions: Receptions;
+  readonly account: Account;
+  readonly localAddress: string;
+  isRefusing = false;
+  /** Called when nothing is being received or answered any more. */
+  #onEmpty = () => {};
+  #ticked = performance.now();
+  readonly #options: HttpServerOptions;
+  readonly #server: Server;
+  readonly #closed: Promise<void>;
+  readonly #failed = Promise.withResolvers<never>();
+  readonly #watchdog: Watchdog;
+  /** The connections that have not been handed over, by stage; the one that is in it for longest first. */
+  readonly #stages: Readonly<Record<Stage, Set<HttpConnection>>> = {
+    fresh: new Set(),
+    idle: new Set(),
+    busy: new Set(),
+    ending: new Set(),
+  };
+  #secure: SecureContext | null;
+  readonly #onClose = () => this.#options.files.release();
+
+  private constructor(options: HttpServerOptions, host: string) {
+    this.#options = options;
+    this.localAddress = formatAddress(host, options.port);
+    this.account = options.budget.account("requests");
+    this.receptions = new Receptions(
+      options.budget.account("bodies"),
+      options.limits,
+      () => this.now,
+    );
+    this.#secure = options.tls && createSecureContext(options.tls);
+    // A client that has shut down its side still gets its answer.
+    const streams = { noDelay: true, allowHalfOpen: true };
+    this.#server = createServer(streams, (stream) => this.#connected(stream));
+    this.#watchdog = new Watchdog(
+      host,
+      options.port,
+      (error) => options.trouble(`It cannot connect to itself: ${error.message}. ${MORE_FILES}`),
+    );
+    this.#closed = new Promise((resolve) => this.#server.on("close", resolve));
+    this.finished = Promise.race([this.#closed, this.#failed.promise]);
+    this.#server.on("error", this.#failed.reject);
+  }
+
+  static async listen(options: HttpServerOptions): Promise<HttpServer> {
+    const { hostname, port } = options;
+    // Bound for a moment to be told by name what is wrong. The streams' server calls an address that
+    // the host does not have an invalid argument, and a missing permission ends the process (Deno
+    // 2.9.6).
+    const probe = Deno.listen({ hostname, port });
+    probe.close();
+    const host = probe.addr.hostname;
+    if (
+      Deno.permissions.querySync({ name: "net", host: formatAddress(host, port) }).state !==
+        "granted"
+    ) {
+      throw new Deno.errors.NotCapable(`There is no permission for ${formatAddress(host, port)}`);
+    }
+    const server = new SocketServer(options, host);
+    const bound = new Promise<void>((resolve) => {
+      server.#server.listen({ host, port, backlog: ACCEPT_QUEUE }, resolve);
+    });
+    await Promise.race([bound, server.finished]);
+    const timer = setInterval(() => server.#tick(), TICK_MS);
+    server.#server.on("close", () => clearInterval(timer));
+    return server;
+  }
+
+  get limits(): HttpLimits {
+    return this.#options.limits();
+  }
+
+  get counters(): HttpCounters {
+    return this.#options.counters;
+  }
+
+  get workQueue(): WorkQueue {
+    return this.#options.workQueue;
+  }
+
+  get handler(): Handler {
+    return this.#options.handler;
+  }
+
+  get now(): number {
+    return performance.now();
+  }
+
+  onError(error: unknown): Response {
+    return this.#options.onError(error);
+  }
+
+  refused(remoteAddress: string, kind: HttpRefusal, reason: string): void {
+    this.#options.refused(remoteAddress, kind, reason);
+  }
+
+  staged(connection: HttpConnection, from: Stage | null, to: Stage | null): void {
+    if (from !== null) this.#stages[from].delete(connection);
+    if (to !== null) this.#stages[to].add(connection);
+    else if (this.isRefusing && this.#count === 0) this.#onEmpty();
+  }
+
+  renew(tls: TlsPair): void {
+    this.#secure = createSecureContext(tls);
+  }
+
+  refuse(): void {
+    if (this.isRefusing) return;
+    this.isRefusing = true;
+    this.#watchdog.stop();
+    this.#server.close();
+    const { fresh, idle, ending } = this.#stages;
+    for (const connection of [...fresh, ...idle, ...ending]) connection.drop();
+  }
+
+  async shutdown(graceMs: number): Promise<void> {
+    this.refuse();
+    if (this.#count === 0) return;
+    const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
+    if (await within(graceMs, empty)) return;
+    this.receptions.interrupt();
+    for (const connection of this.#all()) connection.drop();
+  }
+
+  #all(): HttpConnection[] {
+    return Object.values(this.#stages).flatMap((set) => [...set]);
+  }
+
+  get #count(): number {
+    const { fresh, idle, busy, ending } = this.#stages;
+    return fresh.size + idle.size + busy.size + ending.size;
+  }
+
+  #connected(stream: Stream): void {
+    // One that had been accepted when the port was closed.
+    if (this.isRefusing) {
+      stream.destroy();
+      return;
+    }
+    this.#watchdog.accepted();
+    const remote = { hostname: stream.remoteAddress ?? "unknown", port: stream.remotePort ?? 0 };
+    const { files } = this.#options;
+    if (!files.take()) {
+      // One that is dropped closes later; until then both take a file, of which there is a reserve.
+      files.force();
+      if (!this.#dropSlowest("files", "It was the slowest, and there are no files for more")) {
+        const reason = `${files.limit} connections are open, as many as the host has files for`;
+        this.refused(formatAddress(remote.hostname, remote.port), "files", reason);
+        stream.on("close", this.#onClose).destroy();
+        return;
+      }
+    }
+    const rejection = this.#options.screen(remote);
+    if (rejection !== null && this.#secure !== null) {
+      stream.on("close", this.#onClose).destroy();
+      return;
+    }
+    this.#serve(stream, remote, rejection);
+    if (this.#count > this.limits.connections) {
+      this.#dropSlowest("handshakes", "It was the slowest of too many connections");
+    }
+  }
+
+  #serve(
+    raw: Stream,
+    remote: { readonly hostname: string; readonly port: number },
+    rejection: Response | null,
+  ): void {
+    const secureContext = this.#secure;
+    const stream = secureContext === null ? raw : new TLSSocket(raw, {
+      isServer: true,
+      secureContext,
+      ALPNProtocols: PROTOCOLS,
+    });
+    const connection = new HttpConnection(this, stream, stream !== raw, remote);
+    watch(stream, connection, this.#onClose);
+    if (stream !== raw) stream.once("secure", () => connection.secured());
+    connection.begin();
+    if (rejection !== null) connection.reject(rejection);
+  }
+
+  /** Ends the connection that can be spared most easily. */
+  #dropSlowest(kind: HttpRefusal, reason: string): boolean {
+    const { fresh, idle, ending } = this.#stages;
+    const done = first(ending) ?? first(idle);
+    if (done !== undefined) {
+      done.drop();
+      // It closes later, and is not to be found again.
+      this.staged(done, "ending", null);
+      return true;
+    }
+    const slowest = first(fresh);
+    if (slowest === undefined) return this.receptions.dropSlowest();
+    this.refused(slowest.remoteAddress, kind, reason);
+    slowest.drop();
+    this.staged(slowest, "ending", null);
+    return true;
+  }
+
+  #tick(): void {
+    const late = this.now - this.#ticked - TICK_MS;
+    this.#ticked = this.now;
+    for (const connection of this.#all()) connection.tick();
+    this.receptions.tick();
+    if (!this.#server.listening) return;
+    // After a long turn, what has arrived meanwhile is only about to be accepted.
+    if (late > TICK_MS / 2 || !this.#watchdog.tick()) return;
+    this.#failed.reject(new Error(`it does not accept its own connection. ${MORE_FILES}`));
+    this.#watchdog.stop();
+    // The connections that there are go on.
+    this.#server.close();
+  }
+}
+
+/** The first of a set: it was added before the others. */
+function first<T>(set: ReadonlySet<T>): T | undefined {
+  const [oldest] = set;
+  return oldest;
+}
