@@ -67,10 +67,10 @@ class SocketServer implements HttpServer, HttpHome {
   readonly #watchdog: Watchdog;
   /** The connections that have not been handed over, by stage; the one that is in it for longest first. */
   readonly #stages: Readonly<Record<Stage, Set<HttpConnection>>> = {
-    fresh: new Set(),
-    idle: new Set(),
-    busy: new Set(),
-    ending: new Set(),
+    fresh: new Set<HttpConnection>(),
+    idle: new Set<HttpConnection>(),
+    busy: new Set<HttpConnection>(),
+    ending: new Set<HttpConnection>(),
   };
   #secure: SecureContext | null;
   readonly #onClose = () => this.#options.files.release();
