@@ -3,7 +3,7 @@ import { ACCOUNTS } from "../src/budget.ts";
 import type { MemorySnapshot } from "../src/admin/snapshot.ts";
 import { hostMemory, memoryBudget } from "../src/config/memory.ts";
 import { explainBindError, type Service, StartError, startService } from "../src/service.ts";
-import { assertEquals, assertRejects, assertThrows } from "./assert.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "./assert.ts";
 import { ADMIN, CLIENT, configOf } from "./entries.ts";
 import { Folder } from "./folder.ts";
 import { freePorts } from "./acceptance/ports.ts";
