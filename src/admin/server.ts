@@ -15,7 +15,7 @@ import { answerFault, Desk, type DeskOptions, type Remote } from "./desk.ts";
 /** How long a server that ends waits for what is being received or answered, in ms. */
 const GRACE_MS = 1000;
 
-/** Connections at a time: Phorge opens one for a message, a peer and an administrator one for all. */
+/** Connections at a time, at least: Phorge opens one for a message, a peer and an administrator one for all. */
 const CONNECTIONS = 1024;
 
 /** From connecting, or from a request's first byte, to the end of its head, in ms. */
@@ -105,7 +105,8 @@ function limitsOf({ message, requests }: ReturnType<DeskOptions["rules"]>["limit
     bodyBytes: message,
     bodies: requests,
     bodyMs: BODY_MS,
-    connections: CONNECTIONS,
+    // Each message that may be received at a time has a connection.
+    connections: Math.max(CONNECTIONS, 2 * requests),
     headMs: HEAD_MS,
     idleMs: IDLE_MS,
     answerMs: ANSWER_MS,

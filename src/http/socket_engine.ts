@@ -167,6 +167,7 @@ class SocketServer implements HttpServer, HttpHome {
     this.#server.close();
     const { fresh, idle, ending } = this.#stages;
     for (const connection of [...fresh, ...idle, ...ending]) connection.drop();
+    this.receptions.interrupt();
   }
 
   async shutdown(graceMs: number): Promise<void> {
@@ -174,7 +175,6 @@ class SocketServer implements HttpServer, HttpHome {
     if (this.#count === 0) return;
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
     if (await within(graceMs, empty)) return;
-    this.receptions.interrupt();
     for (const connection of this.#all()) connection.drop();
   }
 
