@@ -86,5 +86,5 @@ export interface StreamOwner {
 /** What takes a connection over. */
 export type Upgraded = StreamOwner;
 
-/** Answers a request. */
+/** Answers a request. The body of a response is text. */
 export type Handler = (request: HttpRequest, info: RequestInfo) => Response | Promise<Response>;

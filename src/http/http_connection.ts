@@ -61,7 +61,7 @@ export interface HttpHome {
  */
 export type Stage = "fresh" | "idle" | "busy" | "ending";
 
-/** Bytes of answers that are collected before they are written, while further requests are there. */
+/** Characters of answers that are collected before they are written, while further requests are there. */
 const WRITE_SIZE = 64 * 1024;
 
 /** A chunk of this many bytes may hold much work. */
@@ -75,7 +75,7 @@ const DISCARD_LIMIT = 4 * 1024 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
-const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
+const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
 /** The response that stands for a connection which was handed over. */
 const TAKEN = new Response(null);
@@ -98,8 +98,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   /** The request that is being received or answered. */
   #request: Incoming | null = null;
   /** Answers that have not been written. */
-  #answers: Uint8Array[] = [];
-  #answerBytes = 0;
+  #answers = "";
   /** Whether the work queue will call. */
   #isQueued = false;
   /** Whether the stream takes no more until it has drained, and since when. */
@@ -281,14 +280,14 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
 
   async #answer(request: Incoming): Promise<void> {
     let response: Response;
-    let body: Uint8Array = NOTHING;
+    let body = "";
     try {
       response = await this.#home.handler(request, this.#infoFor());
       if (response === TAKEN) return;
-      if (response.body !== null) body = await response.bytes();
+      body = await response.text();
     } catch (error) {
       response = this.#home.onError(error);
-      body = await response.bytes();
+      body = await response.text();
     }
     this.#respond(request, response, body);
   }
@@ -384,12 +383,10 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     reception?.fail(new BodyBroken("The body did not arrive whole", { cause: why }));
   }
 
-  #respond(request: Incoming, response: Response, body: Uint8Array): void {
+  #respond(request: Incoming, response: Response, body: string): void {
     this.#request = null;
     const persistence = this.#persistenceOf(request, response);
-    const answer = encodeResponse(response, body, request.method !== "HEAD", persistence);
-    this.#answers.push(answer);
-    this.#answerBytes += answer.length;
+    this.#answers += encodeResponse(response, body, request.method !== "HEAD", persistence);
     if (persistence === "close") {
       this.#flush();
       return this.#end();
@@ -414,7 +411,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     if (this.#request !== null || this.#wasTaken || this.#stage === "ending") return;
     const [chunk] = this.#unread;
     if (chunk !== undefined && this.#at === chunk.length) this.#shift(chunk);
-    if (this.#answerBytes >= WRITE_SIZE) this.#flush();
+    if (this.#answers.length >= WRITE_SIZE) this.#flush();
     if (this.#blockedSince !== null) return this.#charge();
     if (this.#unreadBytes > 0) {
       this.#schedule();
@@ -453,7 +450,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   async #refuse(response: Response): Promise<void> {
     this.#flush();
     this.#enter("ending");
-    const body = await response.bytes();
+    const body = await response.text();
     this.#write(encodeResponse(response, body, true, "close"));
     this.#end();
   }
@@ -493,17 +490,15 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   }
 
   #flush(): void {
-    if (this.#answerBytes === 0 || this.#blockedSince !== null) return;
-    const [first = NOTHING, ...others] = this.#answers;
-    this.#answers = [];
-    this.#answerBytes = 0;
-    this.#write(others.length === 0 ? first : Buffer.concat([first, ...others]));
+    if (this.#answers === "" || this.#blockedSince !== null) return;
+    this.#write(this.#answers);
+    this.#answers = "";
   }
 
-  #write(bytes: Uint8Array): void {
+  #write(text: string): void {
     if (this.#isGone) return;
-    this.#home.counters.bytesOut += bytes.length;
-    if (!this.#stream.write(bytes)) this.#blockedSince ??= this.#home.now;
+    this.#home.counters.bytesOut += Buffer.byteLength(text);
+    if (!this.#stream.write(text)) this.#blockedSince ??= this.#home.now;
   }
 
   #complainOfTls(reason: string): void {
@@ -535,7 +530,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   #charge(): void {
     if (this.#stage === "ending" || this.#wasTaken) return;
     const own = this.#isTls ? CONNECTION_BYTES.tls : CONNECTION_BYTES.plain;
-    const bytes = own + this.#reader.heldBytes + this.#unreadBytes + this.#answerBytes +
+    const bytes = own + this.#reader.heldBytes + this.#unreadBytes + this.#answers.length +
       (this.#blockedSince === null ? 0 : this.#stream.writableLength);
     if (this.#holding.set(bytes)) return;
     this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");

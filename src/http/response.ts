@@ -1,5 +1,5 @@
 /**
- * Responses as bytes (RFC 9112, sections 4 and 6).
+ * Responses as they are sent (RFC 9112, sections 4 and 6).
  *
  * @module
  */
@@ -50,17 +50,17 @@ function dateNow(): string {
 }
 
 /**
- * Returns a response as it is sent.
+ * Returns a response as it is sent, in UTF-8.
  *
- * @param body The body's bytes; its length is told for HEAD, too.
+ * @param body Its length is told for HEAD, too.
  * @param withBody Whether it is sent: not to HEAD.
  */
 export function encodeResponse(
   { status, headers }: Response,
-  body: Uint8Array,
+  body: string,
   withBody: boolean,
   persistence: Persistence,
-): Uint8Array {
+): string {
   let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\nDate: ${dateNow()}\r\n`;
   const named = headers.get("connection");
   const others = named === null || named.toLowerCase() === "close" ? [] : [named];
@@ -69,13 +69,11 @@ export function encodeResponse(
   for (const [name, value] of headers) {
     if (name !== "connection") head += `${name}: ${value}\r\n`;
   }
-  head += `Content-Length: ${body.length}\r\n\r\n`;
-  const bytes = Buffer.from(head, "latin1");
-  return withBody && body.length > 0 ? Buffer.concat([bytes, body]) : bytes;
+  return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${withBody ? body : ""}`;
 }
 
 /** Returns the head of a response that makes the connection something else. */
-export function encodeUpgrade(headers: Readonly<Record<string, string>>): Uint8Array {
+export function encodeUpgrade(headers: Readonly<Record<string, string>>): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return Buffer.from(`HTTP/1.1 101 Switching Protocols\r\n${lines.join("")}\r\n`, "latin1");
+  return `HTTP/1.1 101 Switching Protocols\r\n${lines.join("")}\r\n`;
 }
