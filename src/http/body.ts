@@ -30,16 +30,19 @@ export function framingOf({ version, fields }: Head): Framing | BadRequest {
     if (version === "1.0") return new BadRequest(400, "It has a Transfer-Encoding in HTTP/1.0");
     // One field, as a second one, even an empty one, makes a list.
     if (coding.toLowerCase() === "chunked") return "chunked";
-    return fields.tokens("transfer-encoding").includes("chunked")
-      ? new BadRequest(400, "Its Transfer-Encoding is not chunked alone")
-      : new BadRequest(501, "Its Transfer-Encoding is not chunked");
+    // Where the last coding is another one, readers disagree about the body's end (RFC 9112, section 6.3).
+    const codings = fields.tokens("transfer-encoding");
+    return codings.length > 1 && codings.indexOf("chunked") === codings.length - 1
+      ? new BadRequest(501, "Its Transfer-Encoding has other codings than chunked")
+      : new BadRequest(400, "Its Transfer-Encoding is not chunked alone");
   }
   const [length, ...others] = lengths;
   if (length === undefined) return null;
   if (others.length > 0) return new BadRequest(400, "It has more than one Content-Length");
   if (!/^[0-9]+$/.test(length)) return new BadRequest(400, "Its Content-Length is no number");
   // More digits than a number holds are more than any limit.
-  return length === "0" ? null : { length: Number(length) };
+  const bytes = Number(length);
+  return bytes === 0 ? null : { length: bytes };
 }
 
 /** Bytes that the extensions of all chunks of a body may have, and those of its trailer. */
@@ -151,6 +154,9 @@ export class BodyDecoder {
   /** Takes a byte of the fields behind the last chunk. They are looked at, and left out. */
   #takeTrailer(byte: number): void {
     const { length } = this.#trailer;
+    if (byte < SPACE && byte !== TAB && byte !== CR && byte !== LF || byte === DELETE) {
+      throw new MalformedBody("Its trailer has control characters");
+    }
     if (length === EXTENSION_LIMIT) {
       throw new MalformedBody(`Its trailer has more than ${EXTENSION_LIMIT} bytes`);
     }

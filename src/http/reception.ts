@@ -59,7 +59,8 @@ export class Receptions {
   readonly #now: () => number;
   /** The oldest first. */
   readonly #open = new Set<Reception>();
-  #onEmpty = () => {};
+  /** Resolves when none is open any more. */
+  #empty: PromiseWithResolvers<void> | null = null;
 
   /**
    * @param account What is received is charged to it.
@@ -87,14 +88,16 @@ export class Receptions {
    *
    * @param announced Bytes that the request has announced; `null` when it has not.
    * @param holder Is ended by the budget for what it holds: the connection; `null`: the body alone is given up.
-   * @returns A reception, which has failed already if too many bytes were announced.
+   * @returns A reception, which has failed already if too many bytes were announced, or there is no room for it.
    */
   begin(announced: number | null, holder: Holder | null): Reception {
     const { bodyBytes, bodies } = this.#limits();
     const limit = Math.min(bodyBytes, announced ?? bodyBytes);
     const reception = new Reception(this.#account, limit, holder, this.#now(), () => {
       this.#open.delete(reception);
-      if (this.#open.size === 0) this.#onEmpty();
+      if (this.#open.size > 0) return;
+      this.#empty?.resolve();
+      this.#empty = null;
     });
     this.#open.add(reception);
     if ((announced ?? 0) > bodyBytes) reception.fail(new BodyTooLong());
@@ -102,6 +105,7 @@ export class Receptions {
       const [slowest] = this.#open;
       slowest?.fail(new NoRoom());
     }
+    reception.begin();
     return reception;
   }
 
@@ -123,7 +127,7 @@ export class Receptions {
 
   /** Resolves when none is open. */
   async settled(): Promise<void> {
-    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#onEmpty = resolve);
+    if (this.#open.size > 0) await (this.#empty ??= Promise.withResolvers<void>()).promise;
   }
 
   /** Gives all up that have not come whole. */
@@ -167,13 +171,17 @@ export class Reception implements Holder {
     return this.#isOver;
   }
 
+  /** Charges what it takes before anything has come. Called once. */
+  begin(): void {
+    if (!this.#isOver) this.#charge();
+  }
+
   /** Takes a copy of a piece that has come, and charges it. */
   take(piece: Uint8Array): void {
     if (this.#isOver) return;
     if (this.#content.length + piece.length > this.#limit) return this.fail(new BodyTooLong());
     this.#content.append(piece);
-    const bytes = RECEPTION_BYTES + BODY_COST * this.#content.heldBytes;
-    if (!this.#holding.set(bytes)) this.fail(new NoRoom());
+    this.#charge();
   }
 
   /** All has come. */
@@ -194,6 +202,11 @@ export class Reception implements Holder {
   /** See {@linkcode Holder}. */
   evict(): void {
     this.fail(new NoRoom());
+  }
+
+  #charge(): void {
+    const bytes = RECEPTION_BYTES + BODY_COST * this.#content.heldBytes;
+    if (!this.#holding.set(bytes)) this.fail(new NoRoom());
   }
 
   #end(): void {

@@ -35,6 +35,9 @@ const REASONS: Readonly<Record<number, string>> = {
   505: "HTTP Version Not Supported",
 };
 
+/** Fields that are written here: of the connection, and of where the response ends. */
+const OWN_FIELDS: readonly string[] = ["connection", "content-length", "transfer-encoding"];
+
 /** The time of day for the `Date` of responses: the same text for a second. */
 let date = "";
 let dateSecond = NaN;
@@ -67,9 +70,11 @@ export function encodeResponse(
   if (persistence !== "stay") others.push(persistence);
   if (others.length > 0) head += `Connection: ${others.join(", ")}\r\n`;
   for (const [name, value] of headers) {
-    if (name !== "connection") head += `${name}: ${value}\r\n`;
+    if (!OWN_FIELDS.includes(name)) head += `${name}: ${value}\r\n`;
   }
-  return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${withBody ? body : ""}`;
+  // These have no content, and a length would be one of another response (RFC 9110, section 8.6).
+  if (status !== 204 && status !== 304) head += `Content-Length: ${Buffer.byteLength(body)}\r\n`;
+  return `${head}\r\n${withBody ? body : ""}`;
 }
 
 /** Returns the head of a response that makes the connection something else. */

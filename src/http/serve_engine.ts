@@ -113,11 +113,15 @@ class ServeServer implements HttpServer {
 
   async #bytesOf({ body, headers }: Request): Promise<Uint8Array> {
     if (body === null) return new Uint8Array(0);
-    const announced = headers.get("content-length");
-    const reception = this.#receptions.begin(announced === null ? null : Number(announced), null);
+    const reception = this.#receptions.begin(announcedIn(headers.get("content-length")), null);
     void receive(body, reception);
     return await reception.whole;
   }
+}
+
+/** Returns the bytes that a request announces. The runtime lets two lengths pass that are equal: `"5, 5"`. */
+function announcedIn(length: string | null): number | null {
+  return length !== null && /^[0-9]+$/.test(length) ? Number(length) : null;
 }
 
 async function receive(
