@@ -26,6 +26,9 @@ export class SetupError extends Error {
   override readonly name = "SetupError";
 }
 
+/** P-256, or RSA of 2048 bits. */
+export type KeyKind = "ec" | "rsa";
+
 /** A load, as the load generator knows it. */
 export interface Scenario {
   /** What happens in it, in words. */
@@ -36,8 +39,8 @@ export interface Scenario {
    * not about a cluster, and there is one.
    */
   readonly servers?: number;
-  /** Whether browsers connect over TLS: `tlsload.ts` then is the load generator. */
-  readonly tls?: true;
+  /** The kind of key of the client server, where browsers connect over TLS: `tlsload.ts` then is the load generator. */
+  readonly tls?: KeyKind;
   /** Arguments of the load generator, apart from addresses, listeners and duration. */
   readonly load: readonly string[];
   /** Whether it runs without being asked for. */
@@ -134,10 +137,16 @@ interface Certificate {
   readonly key: string;
 }
 
-async function makeCertificate(folder: string, signal: AbortSignal): Promise<Certificate> {
+async function makeCertificate(
+  kind: KeyKind,
+  folder: string,
+  signal: AbortSignal,
+): Promise<Certificate> {
   const files = { cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };
   const programs = [
-    ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", files.key],
+    kind === "ec"
+      ? ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", files.key]
+      : ["openssl", "genrsa", "-out", files.key, "2048"],
     [
       ...["openssl", "req", "-x509", "-new", "-key", files.key, "-batch", "-subj", "/CN=bench"],
       ...["-addext", `subjectAltName=IP:${HOST}`, "-addext", "basicConstraints=critical,CA:FALSE"],
@@ -320,7 +329,8 @@ export async function measure(
   const folder = await Deno.makeTempDir({ dir: SCRATCH, prefix: "bench-" });
   const started: Started[] = [];
   try {
-    const certificate = scenario.tls ? await makeCertificate(folder, signal) : null;
+    const { tls } = scenario;
+    const certificate = tls === undefined ? null : await makeCertificate(tls, folder, signal);
     const all = freePorts(scenario.servers ?? 1);
     const programs = await Promise.all(all.map(async (ports, index) => {
       const own = `${folder}/${index}`;

@@ -113,6 +113,17 @@ const CHURN: readonly Metric[] = [
   },
 ];
 
+/** Clients do full TLS handshakes, over and over. */
+const HANDSHAKES: readonly Metric[] = [
+  { name: "handshakes/s", better: "more", path: ["handshakes_per_s"], digits: 0 },
+  {
+    name: "server CPU, ms per handshake",
+    better: "less",
+    path: ["server_cpu_ms_per_handshake"],
+    digits: 3,
+  },
+];
+
 /** Listeners connect and leave three times; `rounds` holds each time. */
 const IDLE: readonly Metric[] = [
   { name: "time to connect all, s", better: "less", path: ["connect_s"], digits: 2 },
@@ -159,6 +170,15 @@ const IDLE: readonly Metric[] = [
     digits: 1,
   },
 ];
+
+/** What is told of scenarios in which no messages flow. */
+const TABLES: Readonly<Record<string, readonly Metric[]>> = {
+  idle: IDLE,
+  "idle-tls": IDLE,
+  "handshakes-ec": HANDSHAKES,
+  "handshakes-rsa": HANDSHAKES,
+  churn: CHURN,
+};
 
 /** The number at `path`, or `NaN` when there is none. */
 export function read(result: unknown, path: readonly string[]): number {
@@ -299,9 +319,7 @@ function table(
   reference: Reference | null,
 ): { lines: string[]; summaries: Summary[] } {
   const isCluster = runs.some((run) => "servers" in run.result);
-  const metrics = isCluster
-    ? CLUSTER
-    : { idle: IDLE, "idle-tls": IDLE, churn: CHURN }[scenario] ?? PUBLISHING;
+  const metrics = isCluster ? CLUSTER : TABLES[scenario] ?? PUBLISHING;
   const summaries = metrics.map((metric) => summarise(scenario, metric, runs, reference));
   const lines: string[] = [];
   const line = (...[name = "", ...cells]: string[]) =>

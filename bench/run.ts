@@ -13,6 +13,7 @@ import {
   buildLoadGenerator,
   findCheckout,
   firstLine,
+  type KeyKind,
   measure,
   openFilesLimit,
   type Scenario,
@@ -30,7 +31,7 @@ const USAGE = `Usage: deno task bench [options]
   --ours COMMAND   shell command to measure in place of "deno run ... main.ts serve", such as a
                    compiled executable. "--config FILE" is appended; it must stay one process
   --scenario A,B   broadcast1k, broadcast1k-b1, broadcast10k, targeted1k, targeted10k,
-                   churn, paced, idle, idle-tls, and single, pair, triple: a message through a cluster of
+                   churn, paced, idle, idle-tls, handshakes-ec, handshakes-rsa, and single, pair, triple: a message through a cluster of
                    1, 2 or 3 servers (default: broadcast and targeted ones but -b1)
   --listeners N    as many listeners in place of the scenario's own, 1 to 25000
   --engine NAME    of the client server, socket or serve (default: socket)
@@ -54,6 +55,18 @@ function cluster(servers: number): Scenario {
     servers,
     listeners: 10 * servers,
     load: publishing("broadcast", 16, 64),
+    byDefault: false,
+  };
+}
+
+/** As many as the server does, each on a connection of its own, with one request. */
+function handshakes(tls: KeyKind): Scenario {
+  const key = tls === "ec" ? "P-256" : "RSA";
+  return {
+    what: `they connect over TLS (${key}), ask for something and leave, so many at a time`,
+    listeners: 16,
+    load: ["--scenario", "handshakes"],
+    tls,
     byDefault: false,
   };
 }
@@ -117,9 +130,11 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     what: "they connect over TLS, stay silent and leave, three times",
     listeners: 2_000,
     load: IDLE,
-    tls: true,
+    tls: "ec",
     byDefault: false,
   },
+  "handshakes-ec": handshakes("ec"),
+  "handshakes-rsa": handshakes("rsa"),
   single: cluster(1),
   pair: cluster(2),
   triple: cluster(3),

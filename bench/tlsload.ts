@@ -1,6 +1,7 @@
 /**
- * The load of the scenario `idle-tls`: `wsload --scenario idle` over TLS. It takes the same options,
- * ignores those that are about messages, and prints the same figures.
+ * The load of the scenarios over TLS. `idle-tls` is `wsload --scenario idle` over TLS: it takes the same
+ * options, ignores those that are about messages, and prints the same figures. `handshakes-ec` and
+ * `handshakes-rsa` do full handshakes over and over.
  *
  * @module
  */
@@ -29,8 +30,8 @@ const { values } = parseArgs({
     settle: { type: "string", default: "1" },
     "after-close": { type: "string", default: "3" },
     "admin-url": { type: "string" },
-    scenario: { type: "string" },
-    duration: { type: "string" },
+    scenario: { type: "string", default: "idle" },
+    duration: { type: "string", default: "20" },
     label: { type: "string" },
   },
 });
@@ -85,12 +86,17 @@ async function limit(connection: Deno.Conn, work: Promise<void>): Promise<void> 
   await work.finally(() => clearTimeout(timer));
 }
 
-/** Returns a connection whose subscriptions are in force. */
-async function open(index: number): Promise<Deno.Conn> {
+/** Returns a connection, whose handshake comes with what is written first. */
+async function connect(): Promise<Deno.TlsConn> {
   const { hostname, port } = url;
   const plain = await Deno.connect({ hostname, port: Number(port) });
   plain.setNoDelay(); // else each handshake waits 40 ms for a delayed acknowledgement
-  const connection = await Deno.startTls(plain, { hostname, caCerts });
+  return await Deno.startTls(plain, { hostname, caCerts });
+}
+
+/** Returns a connection whose subscriptions are in force. */
+async function open(index: number): Promise<Deno.Conn> {
+  const connection = await connect();
   await limit(connection, subscribe(connection, index));
   return connection;
 }
@@ -171,6 +177,46 @@ async function round(): Promise<Record<string, number>> {
   };
 }
 
+/** Makes connections until the time is over, each for one request that gets its answer. */
+async function handshakes(): Promise<Record<string, number>> {
+  const before = await usage();
+  const startMs = performance.now();
+  const untilMs = startMs + Number(values.duration) * 1000;
+  let done = 0;
+  let failed = 0;
+  const ask = async (connection: Deno.Conn) => {
+    await writeAll(connection, utf8.encode(`GET / HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`));
+    await readUntil(connection, "\r\n\r\n");
+  };
+  const worker = async () => {
+    while (performance.now() < untilMs) {
+      try {
+        // Each has its own client configuration, so that no session is resumed.
+        using connection = await connect();
+        await limit(connection, ask(connection));
+        done++;
+      } catch {
+        failed++;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: listeners }, worker));
+  const seconds = (performance.now() - startMs) / 1000;
+  const cpu = (await usage()).cpu - before.cpu;
+  return {
+    handshakes: done,
+    failed,
+    handshakes_per_s: done / seconds,
+    server_cpu_ms_per_handshake: cpu * 1000 / done,
+  };
+}
+
+if (values.scenario === "handshakes") {
+  const result = await handshakes();
+  // deno-lint-ignore no-console -- the result is what standard output is for
+  console.log(JSON.stringify(result));
+  Deno.exit(result.failed === 0 ? 0 : 1);
+}
 const { rss } = await usage();
 const rounds: Record<string, number>[] = [];
 while (rounds.length < Number(values.rounds)) rounds.push(await round());
