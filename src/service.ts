@@ -25,7 +25,7 @@ import { Server, StartError } from "./server.ts";
 import { WorkQueue } from "./work_queue.ts";
 import { OpenFiles } from "./config/open_files.ts";
 import { telemetryVariables } from "./config/telemetry.ts";
-import { exportMetrics } from "./telemetry.ts";
+import { exportMetrics, traced } from "./telemetry.ts";
 import { type Host, Sight, type Watched } from "./sight.ts";
 
 export { explainBindError, StartError } from "./server.ts";
@@ -137,6 +137,7 @@ export async function startService(
     files: files.share("admin"),
     workQueue,
     trouble,
+    traced,
     relay: cluster,
     console: new Console(sight),
     view: sight,

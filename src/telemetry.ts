@@ -1,11 +1,12 @@
 /**
- * The metrics as OpenTelemetry has them, for the runtime's own exporter.
+ * Metrics and traces as OpenTelemetry has them, for the runtime's own exporter.
  *
  * @module
  */
 
 import { familiesOf } from "./admin/metrics.ts";
 import type { Snapshot } from "./admin/snapshot.ts";
+import type { Handler } from "./http/handler.ts";
 import { attempt } from "./log/fault.ts";
 import { countOf } from "./metrics/histogram.ts";
 import type { Family, Labels } from "./metrics/exposition.ts";
@@ -66,6 +67,50 @@ export function exportMetrics(snapshot: () => Snapshot): boolean {
     });
   }, [...made.values()]);
   return true;
+}
+
+/** The part of an OpenTelemetry tracer that is used here; the runtime gives it no type. */
+interface Tracer {
+  startSpan(
+    name: string,
+    options: { readonly kind: number; readonly attributes: Readonly<Record<string, string>> },
+  ): { setAttribute(name: string, value: number): void; end(): void };
+}
+
+/** The kind of a span that answers a request (`SpanKind.SERVER` of OpenTelemetry). */
+const SERVER = 1;
+
+/** Methods that name a span; the client could make up any number of others. */
+const METHODS: readonly string[] = ["GET", "HEAD", "POST"];
+
+/**
+ * Has the runtime export a trace for each request, as it does by itself for those of `Deno.serve`.
+ *
+ * @returns The handler itself where nothing is exported.
+ */
+export function traced(handler: Handler): Handler {
+  let tracer: Tracer;
+  try {
+    // The meter throws where nothing is exported, the tracer does not.
+    Deno.telemetry.meterProvider.getMeter("aphlict");
+    tracer = Deno.telemetry.tracerProvider.getTracer("aphlict");
+  } catch {
+    return handler;
+  }
+  return async (request, info) => {
+    const method = METHODS.includes(request.method) ? request.method : "_OTHER";
+    const span = tracer.startSpan(method, {
+      kind: SERVER,
+      attributes: { "http.request.method": method },
+    });
+    try {
+      const response = await handler(request, info);
+      span.setAttribute("http.response.status_code", response.status);
+      return response;
+    } finally {
+      span.end();
+    }
+  };
 }
 
 function instrumentsOf(snapshot: Snapshot): Instrument[] {

@@ -21,7 +21,8 @@ import { GrowingBuffer } from "../src/net/growing_buffer.ts";
 import { flatCopy } from "../src/text.ts";
 import { Decoder } from "../src/websocket/decoder.ts";
 import { FrameQueue } from "../src/websocket/frame_queue.ts";
-import { HandshakeReader, HEAD_LIMIT, pathOf } from "../src/websocket/handshake.ts";
+import { HEAD_LIMIT, HeadReader } from "../src/http/head.ts";
+import { pathOf } from "../src/websocket/handshake.ts";
 import { colliding, integerLike } from "./acceptance/collisions.ts";
 import { assert, assertEquals } from "./assert.ts";
 import { concat, frame } from "./websocket/bytes.ts";
@@ -208,7 +209,7 @@ function repeatedly(work: () => unknown): () => void {
 }
 
 function readHead(bytes: Uint8Array, pieces: number): void {
-  const reader = new HandshakeReader({ status: 501, body: "" });
+  const reader = new HeadReader();
   for (let at = 0; at < bytes.length; at += pieces) reader.read(bytes.subarray(at, at + pieces));
 }
 
@@ -222,7 +223,7 @@ Deno.test("a head that drips byte by byte is copied twice at most", () => {
     0,
     HEAD_LIMIT - 1,
   );
-  const reader = new HandshakeReader({ status: 501, body: "" });
+  const reader = new HeadReader();
   let [held, copied] = [0, 0];
   for (let at = 0; at < head.length; at++) {
     assertEquals(reader.read(head.subarray(at, at + 1)), null);

@@ -33,6 +33,7 @@ export const ADMIN: AdminServerConfig = {
   port: 22281,
   listen: "127.0.0.1",
   tls: null,
+  engine: "socket",
   allow: null,
   token: null,
   limits: ADMIN_LIMITS,

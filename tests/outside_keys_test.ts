@@ -7,7 +7,7 @@ import { ROOT } from "./acceptance/program.ts";
 import { assertEquals } from "./assert.ts";
 
 /** Rooms that texts from outside come into; `net` may be there or not. */
-const ROOMS = ["hub", "websocket", "client", "admin", "cluster"];
+const ROOMS = ["hub", "http", "websocket", "client", "admin", "cluster"];
 const FURTHER_ROOMS = ["net"];
 
 /** Something that may have texts from outside for keys. */
@@ -41,16 +41,6 @@ const PLACES: readonly Place[] = [
     path: "src/websocket/outbox.ts",
     part: "this.#firsts = new Map()",
     reason: "payloads, which are objects",
-  },
-  {
-    path: "src/websocket/handshake.ts",
-    part: "function refuse(status: number, fault: string, headers: Record<string, string> = {})",
-    reason: "headers of our answers",
-  },
-  {
-    path: "src/websocket/serve.ts",
-    part: "headers: Record<string, string> = {}",
-    reason: "headers of our answers",
   },
   {
     path: "src/cluster/cluster.ts",

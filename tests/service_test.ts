@@ -3,7 +3,7 @@ import { ACCOUNTS } from "../src/budget.ts";
 import type { MemorySnapshot } from "../src/admin/snapshot.ts";
 import { hostMemory, memoryBudget } from "../src/config/memory.ts";
 import { explainBindError, type Service, StartError, startService } from "../src/service.ts";
-import { assertEquals, assertRejects, assertThrows } from "./assert.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "./assert.ts";
 import { ADMIN, CLIENT, configOf } from "./entries.ts";
 import { Folder } from "./folder.ts";
 import { freePorts } from "./acceptance/ports.ts";
@@ -289,17 +289,23 @@ Deno.test("how much outsiders can make a service hold changes in place, with lim
 });
 
 Deno.test("a WebSocket that a service has no memory for is refused, and the metrics tell of it", async () => {
-  // A quarter of it is for connections alone, the pool is more, and one takes 8 KiB.
-  await using measured = await Measured.start(null, { memoryLimit: 8 * 1024 });
+  // A request takes 8 KiB of a quarter of it at most, a WebSocket as much of what is left.
+  await using measured = await Measured.start(null, { memoryLimit: 64 * 1024 });
   const [client, admin] = measured.service.listening;
-  const refused = Promise.withResolvers<void>();
-  const socket = new WebSocket(client?.url ?? "");
-  socket.onerror = () => refused.resolve();
-  await refused.promise;
+  const sockets: WebSocket[] = [];
+  for (let isRefused = false; !isRefused;) {
+    const socket = new WebSocket(client?.url ?? "");
+    isRefused = await new Promise((resolve) => {
+      socket.onerror = () => resolve(true);
+      socket.onopen = () => resolve(false);
+    });
+    sockets.push(socket);
+  }
+  for (const socket of sockets) socket.close();
   const text = await (await fetch(`${admin?.url}metrics/`)).text();
   const counted = text.split("\n").filter((line) =>
     /^aphlict_refused_connections_total\{.*reason="memory"\} [1-9]/.test(line) ||
     /^aphlict_memory_refused_total\{account="(requests|connections)"\} [1-9]/.test(line)
   );
-  assertEquals(counted.length, 2);
+  assert(counted.length >= 2, counted.join("\n"));
 });

@@ -107,7 +107,7 @@ const BROWSERS = {
   connections: "There were as many connections as there may be",
   files: "The host allows no more open files",
   memory: "There was no memory for them, or they held the most of it",
-  handshakes: "The slowest of too many that had sent no request",
+  handshakes: "They were the slowest of too many that had sent no request",
   timeout: "They sent no whole request in time",
   tls: "TLS did not come about",
   malformed: "Their request opens no WebSocket",
@@ -123,6 +123,12 @@ const REQUESTS = {
   slow: "Their body did not arrive in time",
   broken: "Their body did not arrive whole",
   stopping: "The server stopped, or changed its certificate",
+  files: "The host allows no more open files",
+  memory: "There was no memory for them, or they held the most of it",
+  handshakes: "They were the slowest of too many connections",
+  timeout: "They sent no whole request in time",
+  tls: "TLS did not come about",
+  malformed: "They were no HTTP requests",
 };
 const ENDS = {
   client: "The browser closed it",

@@ -15,7 +15,7 @@ import { type AdminServer, type AdminServerOptions, listenAdmin } from "./server
 /** What all admin servers have in common. */
 export type Surroundings =
   & Omit<DeskOptions, "rules" | "counters">
-  & Pick<AdminServerOptions, "files" | "workQueue">;
+  & Pick<AdminServerOptions, "files" | "workQueue" | "traced">;
 
 /** Whom it answers, and how much. */
 export type Rules = ReturnType<DeskOptions["rules"]>;
@@ -40,9 +40,9 @@ export class AdminFront {
 
   /** See `Front`. */
   listen(address: Pick<AdminServerOptions, "hostname" | "port" | "tls">): Promise<AdminServer> {
-    const { files, workQueue, ...shared } = this.#surroundings;
+    const { files, workQueue, traced, ...shared } = this.#surroundings;
     const desk = { ...shared, rules: () => this.#rules, counters: this.#counters };
-    return listenAdmin(desk, { ...address, engine: this.#engine, files, workQueue });
+    return listenAdmin(desk, { ...address, engine: this.#engine, files, workQueue, traced });
   }
 
   /** What it has answered. */

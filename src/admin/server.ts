@@ -7,14 +7,15 @@
 import { type Engine, formatAddress } from "../config/config.ts";
 import type { FileShare } from "../config/open_files.ts";
 import type { HttpLimits, HttpServer, TlsPair } from "../http/engine.ts";
+import type { Handler, Remote as RemoteAddr } from "../http/handler.ts";
 import { ENGINES } from "../http/engines.ts";
 import type { WorkQueue } from "../work_queue.ts";
-import { answerFault, Desk, type DeskOptions } from "./desk.ts";
+import { answerFault, Desk, type DeskOptions, type Remote } from "./desk.ts";
 
 /** How long a server that ends waits for what is being received or answered, in ms. */
 const GRACE_MS = 1000;
 
-/** Connections at a time: Phorge opens one for a message, a peer and an administrator one for all. */
+/** Connections at a time, at least: Phorge opens one for a message, a peer and an administrator one for all. */
 const CONNECTIONS = 1024;
 
 /** From connecting, or from a request's first byte, to the end of its head, in ms. */
@@ -44,6 +45,8 @@ export interface AdminServerOptions {
   readonly files: FileShare;
   /** Where requests wait for their turn, of all servers together. */
   readonly workQueue: WorkQueue;
+  /** Wraps the handler where the engine exports no traces itself. */
+  traced(handler: Handler): Handler;
 }
 
 /** A bound server. */
@@ -61,14 +64,15 @@ export interface AdminServer extends Pick<HttpServer, "finished" | "renew" | "re
  */
 export async function listenAdmin(
   options: DeskOptions,
-  { engine, ...address }: AdminServerOptions,
+  { engine, traced, ...address }: AdminServerOptions,
 ): Promise<AdminServer> {
   const desk = new Desk(options);
+  const handler: Handler = (request, { remoteAddr }) => desk.answer(request, remoteOf(remoteAddr));
   const http = await ENGINES[engine]({
     ...address,
     budget: options.budget,
     counters: options.counters.bytes,
-    handler: (request, { remoteAddr }) => desk.answer(request, remoteOf(remoteAddr)),
+    handler: engine === "socket" ? traced(handler) : handler,
     onError: answerFault,
     screen: (remoteAddr) => desk.screen(remoteOf(remoteAddr)),
     limits: () => limitsOf(options.rules().limits),
@@ -92,7 +96,7 @@ export async function listenAdmin(
   };
 }
 
-function remoteOf({ hostname: host, port }: { readonly hostname: string; readonly port: number }) {
+function remoteOf({ hostname: host, port }: RemoteAddr): Remote {
   return { host, name: formatAddress(host, port) };
 }
 
@@ -101,7 +105,8 @@ function limitsOf({ message, requests }: ReturnType<DeskOptions["rules"]>["limit
     bodyBytes: message,
     bodies: requests,
     bodyMs: BODY_MS,
-    connections: CONNECTIONS,
+    // Each message that may be received at a time has a connection.
+    connections: Math.max(CONNECTIONS, 2 * requests),
     headMs: HEAD_MS,
     idleMs: IDLE_MS,
     answerMs: ANSWER_MS,

@@ -103,7 +103,7 @@ export interface HttpServer {
    * 1 s. Connections that have become something else stay.
    */
   release?(): Promise<void>;
-  /** Accepts no more and closes what waits. Requests that have come are answered. */
+  /** Accepts no more, closes what waits, and gives up bodies that have not come whole. What has come is answered. */
   refuse(): void;
   /**
    * The same, and resolves when all has been answered that had come. Connections that have become something else are

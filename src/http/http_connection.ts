@@ -590,6 +590,6 @@ class Incoming implements HttpRequest {
 }
 
 /** The response to a request that its handler does not see. */
-function refusal(status: number, headers: Record<string, string> = {}): Response {
+function refusal(status: number, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(null, { status, headers });
 }

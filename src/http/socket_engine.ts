@@ -67,10 +67,10 @@ class SocketServer implements HttpServer, HttpHome {
   readonly #watchdog: Watchdog;
   /** The connections that have not been handed over, by stage; the one that is in it for longest first. */
   readonly #stages: Readonly<Record<Stage, Set<HttpConnection>>> = {
-    fresh: new Set(),
-    idle: new Set(),
-    busy: new Set(),
-    ending: new Set(),
+    fresh: new Set<HttpConnection>(),
+    idle: new Set<HttpConnection>(),
+    busy: new Set<HttpConnection>(),
+    ending: new Set<HttpConnection>(),
   };
   #secure: SecureContext | null;
   readonly #onClose = () => this.#options.files.release();
@@ -167,6 +167,7 @@ class SocketServer implements HttpServer, HttpHome {
     this.#server.close();
     const { fresh, idle, ending } = this.#stages;
     for (const connection of [...fresh, ...idle, ...ending]) connection.drop();
+    this.receptions.interrupt();
   }
 
   async shutdown(graceMs: number): Promise<void> {
@@ -174,7 +175,6 @@ class SocketServer implements HttpServer, HttpHome {
     if (this.#count === 0) return;
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
     if (await within(graceMs, empty)) return;
-    this.receptions.interrupt();
     for (const connection of this.#all()) connection.drop();
   }
 

@@ -13,7 +13,8 @@ import type { EndKind, Socket, SocketCounters, SocketHandlers, TextMessage } fro
 /** What a WebSocket of the runtime's needs. */
 export interface RuntimeSocketOptions {
   readonly remoteAddress: string;
-  readonly limits: SocketLimits;
+  /** Asked whenever it matters, as they may change. */
+  limits(): SocketLimits;
   readonly counters: SocketCounters;
   /** What waits to be written is charged to it. */
   readonly frames: Account;
@@ -34,7 +35,8 @@ export interface RuntimeSocketOptions {
  * @throws {Error} What `Deno.upgradeWebSocket` throws.
  */
 export function openOnRuntime(request: Request, options: RuntimeSocketOptions): Response {
-  const { limits, counters, frames } = options;
+  const { counters, frames } = options;
+  const limits = options.limits();
   const idleTimeout = Math.round((limits.silenceMs + limits.answerMs) / 1000);
   const { socket: webSocket, response } = Deno.upgradeWebSocket(request, { idleTimeout });
   const remoteAddress = flatCopy(options.remoteAddress);
@@ -59,7 +61,7 @@ export function openOnRuntime(request: Request, options: RuntimeSocketOptions): 
     const owner = options.accept(socket);
     handlers = owner;
     socket.owner = owner;
-    webSocket.onmessage = ({ data }) => receive(data, owner, socket, limits.messageBytes);
+    webSocket.onmessage = ({ data }) => receive(data, owner, socket, options.limits().messageBytes);
   };
   let trouble = "";
   webSocket.onerror = (event) => {

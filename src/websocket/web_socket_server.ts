@@ -203,7 +203,7 @@ class WebSockets implements Home {
     }
     const options: RuntimeSocketOptions = {
       remoteAddress,
-      limits: this.limits,
+      limits: () => this.limits,
       counters: this.counters,
       frames: this.accounts.frames,
       accept: (socket) => {

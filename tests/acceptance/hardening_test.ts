@@ -78,7 +78,7 @@ survives(
 
 survives("heads that are too long, and bytes that are no HTTP", async ({ client }) => {
   using long = await Wire.connect(client);
-  await long.send(`GET / HTTP/1.1\r\nX: ${"x".repeat(8192)}`);
+  await long.send(`GET / HTTP/1.1\r\nX: ${"x".repeat(16 * 1024)}`);
   assertMatch(await long.head(), /^HTTP\/1\.1 431 /);
   using hello = await Wire.connect(client);
   await hello.send(hex("16 03 01 02 00 01 00 01 fc 03 03"));

@@ -1,5 +1,12 @@
 import { Networks } from "../../src/config/network.ts";
 import { Token } from "../../src/config/token.ts";
+import {
+  BodyBroken,
+  BodyInterrupted,
+  BodyTooLong,
+  BodyTooSlow,
+  NoRoom,
+} from "../../src/http/reception.ts";
 import { faultCount } from "../../src/log/fault.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { listen } from "../hub/fixtures.ts";
@@ -80,40 +87,29 @@ Deno.test("a page in a browser cannot publish, not even with the token", async (
   assertEquals(office.hub.overview().messages, 0);
 });
 
-Deno.test("one message too many at a time is answered with 503, and the next one after them is not", async () => {
-  const office = new Office();
-  office.adopt({ limits: { message: 1024, requests: 2 } });
-  const gates = [1, 2].map(() => Promise.withResolvers<void>());
-  const slow = gates.map(({ promise }) =>
-    office.ask("/", {
-      method: "POST",
-      body: ReadableStream.from(async function* () {
-        await promise;
-        yield new TextEncoder().encode(JSON.stringify(MESSAGE));
-      }()),
-    })
-  );
-  const body = JSON.stringify(MESSAGE);
-  const busy = await office.ask("/", { method: "POST", body });
-  for (const path of ["/health/live", "/health/ready", "/metrics/", "/status/"]) {
-    assertEquals((await office.ask(path)).status, 200, path);
-  }
-  assertEquals([busy.status, busy.headers.get("retry-after")], [503, "1"]);
-  assertEquals(office.counters.requests, 2);
-  for (const { resolve } of gates) resolve();
-  assertEquals((await Promise.all(slow)).map(({ status }) => status), [200, 200]);
-  assertEquals(await office.post(MESSAGE), 200);
-  assertEquals([office.counters.requests, office.counters.refused.counts.busy], [0, 1]);
-});
-
-Deno.test("a body is as long as the limit says at the time", async () => {
-  const office = new Office();
-  const filler = "x".repeat(2000);
-  assertEquals(await office.post({ ...MESSAGE, filler }), 200);
-  office.adopt({ limits: { message: 1024, requests: 2 } });
-  assertEquals(await office.post({ ...MESSAGE, filler }), 413);
-  assertEquals(office.counters.refused.counts.large, 1);
-});
+for (
+  const [error, status, kind] of [
+    [new BodyTooLong(), 413, "large"],
+    [new NoRoom(), 503, "busy"],
+    [new BodyTooSlow(), 408, "slow"],
+    [new BodyInterrupted(), 503, "stopping"],
+    [new BodyBroken("The body did not arrive whole"), 400, "broken"],
+  ] as const
+) {
+  Deno.test(`a body that is not received (${error.name}) is answered with ${status}, and counted`, async () => {
+    const before = faultCount();
+    const office = new Office();
+    const response = await office.askWith("/", error);
+    assertEquals([response.status, response.headers.get("connection")], [status, "close"]);
+    assertEquals(typeof (await response.json()).error, "string");
+    assertEquals(response.headers.get("retry-after"), kind === "busy" ? "1" : null);
+    assertEquals([office.counters.refused.counts[kind], office.counters.requests], [1, 0]);
+    office.desk.isStopping = true;
+    assertEquals((await office.askWith("/", error)).status, 503, "of what is said the stop is why");
+    assertEquals(await office.post(MESSAGE), 503);
+    assertEquals([office.hub.overview().messages, faultCount() - before], [0, 0]);
+  });
+}
 
 Deno.test("what was published is counted: its bytes, and the time it took", async () => {
   const office = new Office();
@@ -137,7 +133,7 @@ Deno.test("health is told apart: it lives, and it is ready for more", async () =
   assertEquals(await look("/health/live"), [200, "live\n"]);
   assertEquals(await look("/health/ready"), [503, "not ready\n"]);
   office.ready = true;
-  office.port.isStopping = true;
+  office.desk.isStopping = true;
   assertEquals(await look("/health/ready"), [503, "not ready\n"]);
 });
 
@@ -224,25 +220,4 @@ Deno.test("a message that was delivered has its receipt, and goes to the peers, 
   breakDown(office.relay, "relay", new TypeError("a mistake"));
   assertEquals(await office.post(MESSAGE), 200);
   assertEquals([heard.length, faultCount() - before], [2, 3]);
-});
-
-Deno.test("a body that breaks off is the connection's fault: 400, and no internal error", async () => {
-  const office = new Office();
-  const before = faultCount();
-  const broken = () =>
-    office.ask("/", {
-      method: "POST",
-      body: ReadableStream.from(async function* () {
-        yield new Uint8Array(4);
-        throw new TypeError("connection reset");
-      }()),
-    });
-  const response = await broken();
-  assertEquals([response.status, await response.json()], [400, {
-    error: "The body did not arrive whole",
-  }]);
-  assertEquals(office.counters.refused.counts.broken, 1);
-  office.port.isReleased = true;
-  assertEquals((await broken()).status, 503);
-  assertEquals([office.counters.refused.counts.stopping, faultCount() - before], [1, 0]);
 });

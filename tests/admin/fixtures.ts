@@ -2,19 +2,14 @@ import { OpenFiles } from "../../src/config/open_files.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
 import { Budget } from "../../src/budget.ts";
 import { Console } from "../../src/admin/console.ts";
-import {
-  AdminCounters,
-  Desk,
-  type DeskOptions,
-  type Port,
-  REFUSALS,
-} from "../../src/admin/desk.ts";
+import { AdminCounters, Desk, type DeskOptions, REFUSALS } from "../../src/admin/desk.ts";
 import { AdminFront } from "../../src/admin/front.ts";
 import type {
   AdminServerSnapshot,
   ClientServerSnapshot,
   Snapshot,
 } from "../../src/admin/snapshot.ts";
+import type { BodyError } from "../../src/http/reception.ts";
 import type { PeerStatus } from "../../src/metrics/peer.ts";
 import { ClientFront, ClientLog } from "../../src/client/front.ts";
 import type { Hub } from "../../src/hub/hub.ts";
@@ -31,8 +26,9 @@ export function clientSnapshot(
     ...new ClientFront(CLIENT, {
       hub,
       budget: new Budget(0),
-      files: new OpenFiles(null),
+      files: new OpenFiles(null).share("client"),
       workQueue: new WorkQueue(),
+      trouble() {},
       log: new ClientLog(),
     }).figures(),
     url: "ws://0.0.0.0:22280/",
@@ -48,7 +44,12 @@ export function adminSnapshot(
   change: Partial<AdminServerSnapshot> = {},
 ): AdminServerSnapshot {
   return {
-    ...new AdminFront(options.rules(), options).figures(),
+    ...new AdminFront("socket", options.rules(), {
+      ...options,
+      files: new OpenFiles(null).share("admin"),
+      workQueue: new WorkQueue(),
+      traced: (handler) => handler,
+    }).figures(),
     url: "http://127.0.0.1:22281/",
     listening: true,
     certificate: null,
@@ -98,12 +99,9 @@ export class Office implements DeskOptions {
     gate: { allow: null, token: null },
     limits: ADMIN.limits,
   };
-  readonly port: { -readonly [K in keyof Port]: Port[K] } = {
-    isStopping: false,
-    isReleased: false,
-    receive: (message) => message,
-  };
-  readonly #desk = new Desk(this);
+  readonly desk = new Desk(this);
+
+  trouble(): void {}
 
   rules(): ReturnType<DeskOptions["rules"]> {
     return this.#rules;
@@ -118,6 +116,14 @@ export class Office implements DeskOptions {
     return this.askUnder("127.0.0.1", path, init, host);
   }
 
+  /** Asks for a path; the body is as given, or fails. */
+  askWith(path: string, body: Uint8Array | BodyError): Promise<Response> {
+    const { url, headers } = new Request(`http://127.0.0.1:22281${path}`);
+    const bytes = () => body instanceof Error ? Promise.reject(body) : Promise.resolve(body);
+    const request = { method: "POST", url, headers, bytes };
+    return this.desk.answer(request, { host: "127.0.0.1", name: "127.0.0.1:50122" });
+  }
+
   /** Asks under a name that this server is reached by. */
   askUnder(
     name: string,
@@ -126,7 +132,9 @@ export class Office implements DeskOptions {
     host = "127.0.0.1",
   ): Promise<Response> {
     const request = new Request(`http://${name}:22281${path}`, init);
-    return this.#desk.answer(request, { host, name: `${host}:50122` }, this.port);
+    const remote = { host, name: `${host}:50122` };
+    const rejection = this.desk.screen(remote);
+    return rejection ? Promise.resolve(rejection) : this.desk.answer(request, remote);
   }
 
   /** Posts a message, and returns the status of the answer. */

@@ -30,10 +30,11 @@ class Bound implements AsyncDisposable {
     this.port = config.port;
     this.#config = config;
     this.front = new ClientFront(config, {
-      files: new OpenFiles(null),
+      files: new OpenFiles(null).share("client"),
       workQueue: new WorkQueue(),
       hub: this.hub,
       budget: this.budget,
+      trouble() {},
       log: new ClientLog(),
     });
   }

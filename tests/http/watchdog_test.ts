@@ -1,4 +1,4 @@
-import { Watchdog } from "../../src/websocket/watchdog.ts";
+import { Watchdog } from "../../src/http/watchdog.ts";
 import { freePorts } from "../acceptance/ports.ts";
 import { assertEquals } from "../assert.ts";
 

@@ -62,9 +62,9 @@ function fieldsOf(text: string): Fields {
 Deno.test("fields are found by name, in the order in which they were sent", () => {
   const fields = fieldsOf("A: 1\r\nB: 2\r\na: 3,\r\nC:");
   assertEquals(fields.values("a"), ["1", "3,"]);
-  assertEquals(fields.value("a"), "1, 3,");
-  assertEquals(fields.value("c"), "");
-  assertEquals(fields.value("d"), null);
+  assertEquals(fields.get("a"), "1, 3,");
+  assertEquals(fields.get("c"), "");
+  assertEquals(fields.get("d"), null);
   assertEquals(fields.values("d"), []);
   assertEquals([fields.has("c"), fields.has("d"), fields.has("constructor")], [true, false, false]);
 });
@@ -87,7 +87,7 @@ Deno.test("one malformed line makes a head malformed", () => {
 
 Deno.test(`a message has at most ${FIELD_LIMIT} fields`, () => {
   const lines = Array.from({ length: FIELD_LIMIT }, (_, index) => `x-${index}: ${index}`);
-  assertEquals(fieldsOf(lines.join("\r\n")).value(`x-${FIELD_LIMIT - 1}`), `${FIELD_LIMIT - 1}`);
+  assertEquals(fieldsOf(lines.join("\r\n")).get(`x-${FIELD_LIMIT - 1}`), `${FIELD_LIMIT - 1}`);
   assertEquals(parseFields([...lines, "a: b"].join("\r\n")), "too many");
 });
 

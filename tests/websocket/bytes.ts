@@ -5,7 +5,6 @@
  */
 
 import { Decoder, type Incoming, ProtocolError } from "../../src/websocket/decoder.ts";
-import { type Handshake, HandshakeReader } from "../../src/websocket/handshake.ts";
 
 /** The bytes of a text such as `"81 05"`. */
 export function hex(text: string): Uint8Array {
@@ -130,25 +129,4 @@ export function decode(decoder: Decoder, chunks: Iterable<Uint8Array>): Outcome[
 /** What a new decoder makes of the chunks. */
 export function decoded(limit: number, chunks: Iterable<Uint8Array>): Outcome[] {
   return decode(new Decoder(() => limit), chunks);
-}
-
-/** A handshake as far as it can be compared. */
-export type Shake =
-  | Omit<Extract<Handshake, { type: "accepted" }>, "header">
-  | Extract<Handshake, { type: "answered" }>;
-
-/** A handshake with what it does not fix: the date left out, and all that came behind the head. */
-export function handshake(chunks: Iterable<Uint8Array>): Shake | null {
-  const reader = new HandshakeReader({ status: 501, body: "No.\n" });
-  let answer: Handshake | null = null;
-  const later: Uint8Array[] = [];
-  for (const chunk of chunks) {
-    if (answer === null) answer = reader.read(chunk);
-    else later.push(chunk);
-  }
-  if (answer === null) return null;
-  const response = answer.response.replace(/^Date: .*\r\n/m, "");
-  if (answer.type === "answered") return { ...answer, response };
-  const { type, path, rest } = answer;
-  return { type, path, response, rest: concat(rest, ...later) };
 }

@@ -8,14 +8,14 @@ import type { Socket as Stream } from "node:net";
 import { Budget } from "../../src/budget.ts";
 import { CONNECTION_BYTES } from "../../src/config/memory.ts";
 import { drawKey, KeyedHash } from "../../src/keyed_hash.ts";
+import { watch } from "../../src/http/owner.ts";
 import { KeyedMap } from "../../src/keyed_map.ts";
-import type { Admitted, Refusal } from "../../src/websocket/admission.ts";
+import type { Admitted } from "../../src/websocket/admission.ts";
 import { type Accounts, Connection, type Home } from "../../src/websocket/connection.ts";
 import { frameSize, OPCODE, writeFrame } from "../../src/websocket/frame.ts";
 import { Outbox } from "../../src/websocket/outbox.ts";
-import type { RefusalKind, SocketLimits } from "../../src/websocket/rules.ts";
+import type { SocketLimits } from "../../src/websocket/rules.ts";
 import { type EndKind, SocketCounters, type SocketHandlers } from "../../src/websocket/socket.ts";
-import { REQUEST } from "../acceptance/wire.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { SOCKET_LIMITS } from "../entries.ts";
@@ -63,21 +63,18 @@ const NETWORK = new KeyedMap<number>(new KeyedHash(drawKey())).add("a network", 
 
 class Fixture implements Home {
   readonly limits: SocketLimits;
-  readonly otherwise = { status: 501, body: "no" };
   readonly counters = new SocketCounters();
   readonly outbox = new Outbox(this.counters.writing);
   readonly budget: Budget;
   readonly workQueue = new WorkQueue();
   readonly accounts: Accounts;
   now = 0;
-  readonly stream = new FakeStream();
+  readonly stream: FakeStream;
   readonly connection: Connection;
   readonly messages: string[] = [];
   readonly over: (readonly [EndKind, string | null])[] = [];
-  readonly refusals: (readonly [RefusalKind, string])[] = [];
-  admission: Admitted | Refusal = { address: "unknown", network: NETWORK };
   /** What it was admitted under, once it has left. */
-  network: Admitted["network"] | undefined = null;
+  network: Admitted["network"] = null;
   gone = 0;
   frames = 0;
   drained = 0;
@@ -85,32 +82,24 @@ class Fixture implements Home {
   finishes = true;
   done = () => {};
 
-  constructor(limits: Partial<SocketLimits> = {}, budget: Budget = new Budget(1e9)) {
+  constructor(
+    limits: Partial<SocketLimits> = {},
+    budget: Budget = new Budget(1e9),
+    fake: FakeStream = new FakeStream(),
+  ) {
+    this.stream = fake;
     this.limits = { ...SOCKET_LIMITS, ...limits };
     this.budget = budget;
     this.accounts = {
-      requests: budget.account("requests"),
       connections: budget.account("connections"),
       messages: budget.account("messages"),
       frames: budget.account("frames"),
     };
-    this.connection = new Connection(
-      this,
-      this.stream as unknown as Stream,
-      this.stream as unknown as Stream,
-    );
-    this.connection.begin();
-  }
-
-  /** One that is open, and whose clock has advanced a little. */
-  static async open(
-    limits: Partial<SocketLimits> = {},
-    budget: Budget = new Budget(1e9),
-  ): Promise<Fixture> {
-    const fixture = new Fixture(limits, budget);
-    await fixture.hears(utf8(REQUEST));
-    fixture.stream.taken();
-    return fixture;
+    const stream = this.stream as unknown as Stream;
+    const taken = { stream, isTls: false };
+    this.connection = new Connection(this, taken, "192.0.2.7:50122", NETWORK);
+    watch(stream, this.connection, () => {});
+    this.connection.begin("/");
   }
 
   accept(): SocketHandlers {
@@ -123,17 +112,7 @@ class Fixture implements Home {
     };
   }
 
-  refused(_: string, kind: RefusalKind, reason: string): void {
-    this.refusals.push([kind, reason]);
-  }
-
-  admit(): Admitted | Refusal {
-    return this.admission;
-  }
-
-  answered(): void {}
-
-  left(_: Connection, network: Admitted["network"] | undefined): void {
+  left(_: Connection, network: Admitted["network"]): void {
     this.gone++;
     this.network = network;
   }
@@ -162,7 +141,7 @@ const PING = hex("89 00");
 const CLOSE_1001 = hex("88 02 03 e9");
 
 Deno.test("silence is counted from the last byte, and a ping adds the time to answer", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   await it.tick(59_999);
   assertEquals(it.stream.taken(), hex(""));
   await it.hears(frame("x"));
@@ -178,7 +157,7 @@ Deno.test("silence is counted from the last byte, and a ping adds the time to an
 });
 
 Deno.test("one that sends too much in a second is told 1008, and dropped if it goes on", async () => {
-  const it = await Fixture.open({ bytesPerSecond: 1000 });
+  const it = new Fixture({ bytesPerSecond: 1000 });
   for (let second = 1; second < 4; second++) {
     await it.tick(second * 1000);
     await it.hears(frame("x".repeat(994 - 2)));
@@ -195,7 +174,7 @@ Deno.test("one that sends too much in a second is told 1008, and dropped if it g
 });
 
 Deno.test("a mistake of the owner's ends the connection with 1011, and is reported", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   const errors: string[] = [];
   const onError = (event: ErrorEvent) => {
     event.preventDefault();
@@ -212,7 +191,7 @@ Deno.test("a mistake of the owner's ends the connection with 1011, and is report
 });
 
 Deno.test("a peer that does not read has one pong waiting, for the last of its pings", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   it.stream.full = true;
   it.connection.send(text("x".repeat(100_000)));
   await settled();
@@ -228,14 +207,14 @@ Deno.test("a peer that does not read has one pong waiting, for the last of its p
 });
 
 Deno.test("of many pings in one piece the last is answered, and each is a frame for the owner", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   const pings = Array.from({ length: 5000 }, () => frame("", { opcode: 9 }));
   await it.hears(concat(...pings, frame("end", { opcode: 9 })));
   assertEquals([it.stream.taken(), it.frames], [hex("8a 03 65 6e 64"), 5001]);
 });
 
 Deno.test("pongs and fragments are frames for the owner, a message in one frame is none", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   await it.hears(frame("", { opcode: 10 }));
   await it.hears(frame("a", { final: false }));
   await it.hears(frame("", { opcode: 0, final: false }));
@@ -245,7 +224,7 @@ Deno.test("pongs and fragments are frames for the owner, a message in one frame 
 });
 
 Deno.test("a message that does not come whole in 30 s ends the connection with 1008", async () => {
-  const it = await Fixture.open({ messageMs: 30_000 });
+  const it = new Fixture({ messageMs: 30_000 });
   await it.tick(1000);
   await it.hears(frame("a", { final: false }));
   for (let second = 2; second <= 30; second++) {
@@ -259,7 +238,7 @@ Deno.test("a message that does not come whole in 30 s ends the connection with 1
 });
 
 Deno.test("the time of a message begins with its own first byte", async () => {
-  const it = await Fixture.open({ messageMs: 30_000 });
+  const it = new Fixture({ messageMs: 30_000 });
   await it.hears(frame("a", { final: false }));
   await it.tick(29_000);
   // The end of one and the beginning of the next come in one piece.
@@ -273,27 +252,23 @@ Deno.test("the time of a message begins with its own first byte", async () => {
 Deno.test("what a connection takes is charged as it is taken, and given back when it is gone", async () => {
   const budget = new Budget(1e9);
   const held = () => {
-    const { requests, connections, messages, frames } = budget.status();
-    return [requests.bytes, connections.bytes, messages.bytes > 0, frames.bytes > 0];
+    const { messages, frames } = budget.status();
+    return [messages.bytes > 0, frames.bytes > 0];
   };
   const it = new Fixture({}, budget);
-  assertEquals(held(), [CONNECTION_BYTES.plain, 0, false, false]);
-  await it.hears(utf8(REQUEST.slice(0, 50)));
-  assert(budget.account("requests").bytes >= CONNECTION_BYTES.plain + 50);
-  await it.hears(utf8(REQUEST.slice(50)));
-  assertEquals(held(), [0, CONNECTION_BYTES.plain, false, false]);
+  assertEquals(it.connection.ownBytes, CONNECTION_BYTES.plain);
   await it.hears(frame("x".repeat(5000), { final: false }));
-  assertEquals(held(), [0, CONNECTION_BYTES.plain, true, false]);
+  assertEquals(held(), [true, false]);
   assert(budget.account("messages").bytes >= 5000);
   await it.hears(frame("x", { opcode: 0 }));
-  assertEquals(held(), [0, CONNECTION_BYTES.plain, false, false]);
+  assertEquals(held(), [false, false]);
   it.stream.full = true;
   it.connection.send(text("x".repeat(70_000)));
   for (let n = 0; n < 1000; n++) it.connection.send(text("y"));
   assert(budget.account("frames").bytes >= 70_000 + 1000 * (3 + 16));
   it.stream.open();
   await settled();
-  assertEquals(held(), [0, CONNECTION_BYTES.plain, false, false]);
+  assertEquals(held(), [false, false]);
   it.stream.full = true;
   it.connection.send(text("x".repeat(70_000)));
   it.connection.send(text("y"));
@@ -303,7 +278,7 @@ Deno.test("what a connection takes is charged as it is taken, and given back whe
 });
 
 Deno.test("what a stream keeps without being full is charged at the next look", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   it.stream.full = true;
   it.connection.send(text("x".repeat(500)));
   await settled();
@@ -314,8 +289,8 @@ Deno.test("what a stream keeps without being full is charged at the next look", 
 
 Deno.test("beyond the budget the one that has most waiting is dropped, and the other gets its messages", async () => {
   const budget = new Budget(2_000_000);
-  const hog = await Fixture.open({}, budget);
-  const other = await Fixture.open({}, budget);
+  const hog = new Fixture({}, budget);
+  const other = new Fixture({}, budget);
   for (const { stream } of [hog, other]) stream.full = true;
   for (const it of [hog, other]) it.connection.send(text("x".repeat(70_000)));
   let sent = 0;
@@ -332,38 +307,8 @@ Deno.test("beyond the budget the one that has most waiting is dropped, and the o
   assertEquals(other.connection.queuedBytes, 0);
 });
 
-Deno.test("the largest of those that have sent no request is dropped for a newcomer", async () => {
-  const budget = new Budget(16 * 4 * CONNECTION_BYTES.plain);
-  const slow: Fixture[] = [];
-  for (let n = 0; n < 200 && slow.every(({ gone }) => gone === 0); n++) {
-    slow.push(new Fixture({}, budget));
-    await settled();
-  }
-  assertEquals(slow.findIndex(({ gone }) => gone > 0), 0, "the oldest of them");
-  assertEquals(slow[0]?.refusals[0]?.[0], "memory");
-  const newcomer = slow.at(-1);
-  await newcomer?.hears(utf8(REQUEST));
-  assertEquals(new TextDecoder().decode(newcomer?.stream.taken()).slice(0, 13), "HTTP/1.1 101 ");
-});
-
-Deno.test("where all memory is taken by WebSockets a newcomer is answered with 503", async () => {
-  const budget = new Budget(16 * CONNECTION_BYTES.plain);
-  const open: Fixture[] = [];
-  for (let n = 0; n < 20; n++) {
-    const it = new Fixture({}, budget);
-    await it.hears(utf8(REQUEST));
-    open.push(it);
-  }
-  const statuses = open.map(({ stream }) => new TextDecoder().decode(stream.taken()).slice(9, 12));
-  const opened = statuses.filter((status) => status === "101").length;
-  assert(opened >= 4 && opened < 16, `${opened}`);
-  assertEquals(new Set(statuses.slice(opened)), new Set(["503"]));
-  assertEquals(open.at(-1)?.refusals, [["memory", "There is no memory for it"]]);
-  assertEquals(open.every(({ over }) => over.length === 0), true, "nobody is ended for it");
-});
-
 Deno.test("large messages are written in pieces of 64 KiB or their own, as the stream drains", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   it.stream.full = true;
   it.connection.send(text("x".repeat(70_000)));
   const messages = Array.from({ length: 300 }, (_, n) => text("y".repeat(n * 10)));
@@ -384,7 +329,7 @@ Deno.test("large messages are written in pieces of 64 KiB or their own, as the s
 });
 
 Deno.test("what was queued while the stream was full goes when it has drained", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   it.stream.full = true;
   it.connection.send(text("x".repeat(100_000)));
   await settled();
@@ -396,7 +341,7 @@ Deno.test("what was queued while the stream was full goes when it has drained", 
 });
 
 Deno.test("a pong keeps the payload of its ping, whatever becomes of the chunk", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   const bytes = frame("abc", { opcode: 9 });
   it.connection.data(bytes);
   bytes.fill(0); // the runtime reads the next chunk into the same buffer
@@ -405,7 +350,7 @@ Deno.test("a pong keeps the payload of its ping, whatever becomes of the chunk",
 });
 
 Deno.test("while the peer's close frame is awaited it is not obeyed, and told nothing more", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   it.connection.close(1001, "");
   it.connection.close(1001, "");
   await settled();
@@ -419,7 +364,7 @@ Deno.test("while the peer's close frame is awaited it is not obeyed, and told no
 });
 
 Deno.test("one that is to be closed is when its owner has finished, behind what that still queues", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   it.finishes = false;
   it.connection.close(1001, "");
   await settled();
@@ -433,7 +378,7 @@ Deno.test("one that is to be closed is when its owner has finished, behind what 
 });
 
 Deno.test("an owner that does not finish is not waited for longer than closeMs", async () => {
-  const it = await Fixture.open({ closeMs: 3000 });
+  const it = new Fixture({ closeMs: 3000 });
   it.finishes = false;
   await it.tick(10_000);
   it.connection.close(1001, "");
@@ -447,7 +392,7 @@ Deno.test("an owner that does not finish is not waited for longer than closeMs",
 
 for (const phase of ["closing", "ending"] as const) {
   Deno.test(`one that is ${phase} is dropped after closeMs, counted from then`, async () => {
-    const it = await Fixture.open({ closeMs: 5000 });
+    const it = new Fixture({ closeMs: 5000 });
     await it.tick(50_000);
     if (phase === "closing") it.connection.close(1001, "");
     else it.connection.abort(1013, "");
@@ -459,7 +404,7 @@ for (const phase of ["closing", "ending"] as const) {
 }
 
 Deno.test("the answer to a close frame is written behind what is queued, then it is over", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   it.stream.full = true;
   it.connection.send(text("x".repeat(100_000)));
   await settled();
@@ -473,28 +418,14 @@ Deno.test("the answer to a close frame is written behind what is queued, then it
 });
 
 Deno.test("what grows beyond 64 KiB is written before the turn ends", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   it.connection.send(text("x".repeat(70_000)));
   assertEquals(it.stream.writes > 0 && it.stream.written.length > 70_000, true);
   await settled();
 });
 
-Deno.test("a request is awaited from connecting on", async () => {
-  const it = new Fixture({ handshakeMs: 10_000 });
-  await it.hears(utf8("GET"));
-  await it.tick(9_999);
-  await it.hears(utf8(" "));
-  assertEquals(it.stream.taken(), hex(""));
-  await it.tick(10_000);
-  assertEquals(new TextDecoder().decode(it.stream.taken()).slice(0, 13), "HTTP/1.1 408 ");
-  await it.tick(12_999);
-  assertEquals(it.gone, 0);
-  await it.tick(13_000);
-  assertEquals(it.gone, 1);
-});
-
 Deno.test("one that stops sending gets what is queued for it, and the end", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   it.connection.send(text("last"));
   it.stream.push(null);
   await settled();
@@ -503,51 +434,58 @@ Deno.test("one that stops sending gets what is queued for it, and the end", asyn
 });
 
 Deno.test("one whose network breaks is told of once", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   it.stream.destroy(new Error("reset"));
   await settled();
-  assertEquals([it.gone, it.over, it.refusals], [1, [["lost", null]], []]);
+  assertEquals([it.gone, it.over], [1, [["lost", null]]]);
   assertEquals(it.network, NETWORK, "it gives its place back");
 });
 
 Deno.test("one that was told to go and stops sending without a word was ended by the server", async () => {
-  const it = await Fixture.open();
+  const it = new Fixture();
   it.connection.close(1001, "");
   it.stream.push(null);
   await settled();
   assertEquals(it.over, [["server", null]]);
 });
 
-for (const [status, retries] of [[403, false], [429, true], [503, true]] as const) {
-  Deno.test(`one that is not admitted is answered with ${status} and never was a WebSocket`, async () => {
-    const it = new Fixture();
-    it.admission = { kind: "origin", address: "192.0.2.7", status, reason: "It may not" };
-    await it.hears(concat(utf8(REQUEST), frame("x")));
-    const answer = new TextDecoder().decode(it.stream.taken());
-    assertEquals(answer.slice(0, 13), `HTTP/1.1 ${status} `);
-    assertEquals(/^Retry-After: /m.test(answer), retries);
-    assertEquals(it.refusals, [["origin", "It may not"]]);
-    assertEquals(it.connection.send(text("x")), false);
-    it.stream.destroy();
-    await settled();
-    assertEquals([it.messages, it.over, it.gone], [[], [], 1]);
-    assertEquals(it.network, undefined, "it has no place to give back");
-  });
-}
-
 Deno.test("what came and went is counted: all that came, and the frames that went", async () => {
-  const it = await Fixture.open();
-  const request = utf8(REQUEST).length;
-  assertEquals([it.counters.bytesIn, it.counters.bytesOut], [request, 0]);
-  const hasty = new Fixture();
-  await hasty.hears(concat(utf8(REQUEST), frame("x")));
-  assertEquals(hasty.counters.bytesIn, request + frame("x").length, "nothing counts twice");
-  hasty.stream.destroy();
+  const it = new Fixture();
   await it.hears(frame("x", { opcode: 9 }));
   it.connection.send(text("last"));
   it.connection.close(1001, "");
   await settled();
-  assertEquals(it.counters.bytesIn, request + frame("x").length);
+  assertEquals(it.counters.bytesIn, frame("x").length);
   assertEquals(it.counters.bytesOut, it.stream.taken().length);
   it.stream.destroy();
+});
+
+Deno.test("one whose answer to the handshake has not gone waits with what it has to say", async () => {
+  const stream = new FakeStream();
+  stream.full = true;
+  stream.write(new Uint8Array(100_000));
+  const it = new Fixture({}, new Budget(1e9), stream);
+  it.connection.send(text("first"));
+  await settled();
+  assertEquals(stream.taken(), hex(""));
+  stream.open();
+  await settled();
+  assertEquals(stream.taken().slice(-7), hex("81 05 66 69 72 73 74"));
+});
+
+Deno.test("an owner that fails at the beginning ends the connection with 1011, and is reported", async () => {
+  const errors: string[] = [];
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    errors.push(event.error.message);
+  };
+  addEventListener("error", onError);
+  const it = new class extends Fixture {
+    override accept(): SocketHandlers {
+      throw new Error("mine");
+    }
+  }();
+  await settled();
+  removeEventListener("error", onError);
+  assertEquals([errors, it.stream.taken()], [["mine"], hex("88 02 03 f3")]);
 });

@@ -1,5 +1,5 @@
 /**
- * Gives the decoder and the handshake what no client would send, until time is up. Says nothing about
+ * Gives the decoder what no client would send, until time is up. Says nothing about
  * what is right, as the tests do, but what must be true of any bytes: they do no more harm than one
  * error, and mean the same however they are cut.
  *
@@ -22,8 +22,6 @@ import {
   decode,
   fragments,
   frame,
-  handshake,
-  latin1,
   type Outcome,
   utf8,
 } from "./bytes.ts";
@@ -118,44 +116,7 @@ function anyMessage(random: Random): Uint8Array {
   return fragments(cut(text, places), random.pick(1, 2), !random.once(10));
 }
 
-const HANDSHAKE: Subject = {
-  name: "handshake",
-
-  make(random) {
-    if (random.once(10)) return random.bytes(random.below(100));
-    const lines = [
-      random.pick("GET /~x/?y HTTP/1.1", "HEAD / HTTP/1.0", "GET ws://x/ HTTP/1.1"),
-      "Host: x",
-      `Connection: ${random.pick("Upgrade", "keep-alive, upgrade", "close")}`,
-      `Upgrade: ${random.pick("websocket", "h2c,WebSocket", "")}`,
-      `Sec-WebSocket-Version: ${random.pick("13", "13", "12")}`,
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-      `X-Padding: ${"x".repeat(random.once(5) ? 7900 + random.below(200) : random.below(20))}`,
-    ];
-    // Some are missing, some come twice, in any order.
-    const chosen = lines.slice(1).flatMap((line) =>
-      random.pick([line], [line], [line], [], [line, line])
-    );
-    chosen.sort(() => random.below(3) - 1);
-    return concat(
-      latin1([lines[0], ...chosen, "", ""].join("\r\n")),
-      random.bytes(random.below(20)),
-    );
-  },
-
-  run(chunks) {
-    const answer = handshake(chunks);
-    const size = chunks.reduce((sum, { length }) => sum + length, 0);
-    if (answer === null && size >= 8192) throw new Error(`${size} bytes have no answer`);
-    if (answer !== null && !/^HTTP\/1\.1 \d{3} .*\r\n\r\n/s.test(answer.response)) {
-      throw new Error(`The answer is no response: ${answer.response}`);
-    }
-    return answer;
-  },
-};
-
 const SUBJECTS = [
-  HANDSHAKE,
   new DecoderSubject(0),
   new DecoderSubject(30),
   new DecoderSubject(70_000),

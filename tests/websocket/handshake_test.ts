@@ -1,11 +1,11 @@
-import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { decodeHead } from "../../src/net/fields.ts";
-import { HandshakeReader, pathOf, refused, timedOut } from "../../src/websocket/handshake.ts";
-import type { PlainAnswer } from "../../src/websocket/socket.ts";
-import { assert, assertEquals, assertMatch, assertNotMatch } from "../assert.ts";
+import type { HttpRequest } from "../../src/http/handler.ts";
+import { HeadReader, urlOf } from "../../src/http/head.ts";
+import { type Handshake, pathOf, readHandshake } from "../../src/websocket/handshake.ts";
+import { assert, assertEquals } from "../assert.ts";
 import { heldBytes } from "../held.ts";
-import { bytewise, concat, cut, handshake, hex, latin1, type Shake, utf8 } from "./bytes.ts";
+import { concat, latin1, utf8 } from "./bytes.ts";
 
 for (
   const [url, path] of [
@@ -61,41 +61,45 @@ const keptHead = request({
   "Cookie": "x".repeat(7800),
 }, "GET /~acme/notifications/ HTTP/1.1");
 
-/** A good request whose head has exactly `size` bytes. */
-function sized(size: number): Uint8Array {
-  return request({ "X-Padding": "x".repeat(size - request({ "X-Padding": "" }).length) });
+/** The request that these bytes are. */
+function requestOf(bytes: Uint8Array): HttpRequest {
+  const read = new HeadReader().read(bytes);
+  assert(read !== null && "head" in read, `${JSON.stringify(read)}`);
+  const { head } = read;
+  return {
+    method: head.method,
+    url: urlOf(head, "http", "127.0.0.1:22280"),
+    headers: head.fields,
+    bytes: () => Promise.resolve(new Uint8Array(0)),
+  };
 }
 
-const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-  `Sec-WebSocket-Accept: ${ACCEPT}\r\n\r\n`;
+const NONE: Handshake = { type: "none" };
 
-function accepted(path: string, response: string = SWITCH, rest: string = ""): Shake {
-  return { type: "accepted", path, response, rest: latin1(rest) };
+function accepted(path: string): Handshake {
+  return {
+    type: "accepted",
+    path,
+    headers: { "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": ACCEPT },
+  };
 }
 
-/** An answer but for its date. */
-function answered(
-  statusLine: string,
-  fault: string | null,
-  how: { connection?: string; more?: string; body?: string; length?: number } = {},
-): Shake {
-  const { connection = "close", more = "", body = "", length = body.length } = how;
-  const response = `HTTP/1.1 ${statusLine}\r\nContent-Length: ${length}\r\n` +
-    `Connection: ${connection}\r\n${more}\r\n${body}`;
-  return { type: "answered", response, fault };
+function refused(
+  status: 400 | 426 | 501,
+  reason: string,
+  headers: Readonly<Record<string, string>> = {},
+): Handshake {
+  return { type: "fault", status, reason, headers };
 }
 
-function badRequest(fault: string): Shake {
-  return answered("400 Bad Request", fault);
+function badRequest(reason: string): Handshake {
+  return refused(400, reason);
 }
 
-/** Runs one test for each input, in one chunk and one byte at a time. */
-function table(cases: readonly (readonly [string, Uint8Array, Shake | null])[]): void {
+/** Runs one test for each request. */
+function table(cases: readonly (readonly [string, Uint8Array, Handshake])[]): void {
   for (const [name, input, expected] of cases) {
-    Deno.test(name, () => {
-      assertEquals(handshake([input]), expected, "in one chunk");
-      assertEquals(handshake(bytewise(input)), expected, "one byte at a time");
-    });
+    Deno.test(name, () => assertEquals(readHandshake(requestOf(input)), expected));
   }
 }
 
@@ -234,24 +238,31 @@ table([
   ],
   ["the target may be a URL", request({}, "GET ws://x:80/~acme/?y HTTP/1.1"), accepted("/~acme/")],
   [
-    "what comes behind the head is handed out",
-    concat(request(), latin1("\x81\x80\0\0\0\0\r\n\r\n")),
-    accepted("/~acme/", SWITCH, "\x81\x80\0\0\0\0\r\n\r\n"),
+    "HTTP/1.0 gets a WebSocket, as from the original: nginx speaks it when not told otherwise",
+    request({}, "GET /~acme/ HTTP/1.0"),
+    accepted("/~acme/"),
   ],
-  ["a head of 8,192 bytes is accepted", sized(8192), accepted("/~acme/")],
   [
-    "what comes behind a head does not count as head",
-    concat(sized(8192), latin1("x".repeat(9000))),
-    accepted("/~acme/", SWITCH, "x".repeat(9000)),
+    "so does one without Host",
+    request({ "Host": null }, "GET /~acme/ HTTP/1.0"),
+    accepted("/~acme/"),
+  ],
+  [
+    "a head of 15 KiB is accepted: browsers send many cookies",
+    request({ "Cookie": "x".repeat(15 * 1024) }),
+    accepted("/~acme/"),
   ],
 ]);
 
-const NO_VERSION = answered("426 Upgrade Required", "Its WebSocket version is not 13", {
-  connection: "Upgrade, close",
-  more: "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+const NO_VERSION = refused(426, "Its WebSocket version is not 13", {
+  "Upgrade": "websocket",
+  "Connection": "Upgrade",
+  "Sec-WebSocket-Version": "13",
 });
-const NO_HOST = badRequest("It does not have one Host header");
-const NO_UPGRADE = badRequest("Its Connection header does not say Upgrade");
+const NO_UPGRADE = refused(
+  501,
+  "Its Connection header does not say Upgrade: a proxy may not pass it on",
+);
 const NO_KEY = badRequest("It does not have one key of 16 bytes");
 const BODY = badRequest("It has a body");
 
@@ -267,9 +278,6 @@ table([
     badRequest("Its method is HEAD, not GET"),
   ],
   ["methods have a case", request({}, "get / HTTP/1.1"), badRequest("Its method is get, not GET")],
-  ["HTTP/1.0 gets no WebSocket", request({}, "GET / HTTP/1.0"), badRequest("It speaks HTTP/1.0")],
-  ["a request without Host is refused", request({ "Host": null }), NO_HOST],
-  ["a request with two Hosts is refused", request({ "Host": ["a", "a"] }), NO_HOST],
   ["a request without Connection is refused", request({ "Connection": null }), NO_UPGRADE],
   ["Connection must say Upgrade", request({ "Connection": "keep-alive" }), NO_UPGRADE],
   ["Connection must say Upgrade as a word", request({ "Connection": "no-upgrade" }), NO_UPGRADE],
@@ -299,212 +307,34 @@ table([
   ["a chunked body is refused", request({ "Transfer-Encoding": "chunked" }), BODY],
 ]);
 
-const LINE = badRequest("Its request line is malformed");
-const HEADER = badRequest("A line of its head is malformed");
-const CONTROL = badRequest("It is no HTTP request: its head has control characters");
-
 /** A head of these lines. */
 function lines(...lines: readonly string[]): Uint8Array {
   return latin1(lines.map((line) => `${line}\r\n`).join("") + "\r\n");
 }
 
 table([
-  ...[
-    ...["GET", "GET /", "GET / ", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1"],
-    ...["GET / /x HTTP/1.1", "GET / http/1.1", "GET / HTTP/2.0", "GET / HTTP/1.10"],
-    ...["GET\t/\tHTTP/1.1", "G(T / HTTP/1.1", "GET / HTTP/1.1\nHost: x", "PRI * HTTP/2.0", ""],
-  ].map((line) =>
-    [
-      `the request line ${JSON.stringify(line)} is malformed`,
-      line === "" ? lines("", "Host: x") : lines(line, "Host: x"),
-      LINE,
-    ] as const
-  ),
-  ...[
-    ...["Host", "Host : x", " Host: x", "\tHost: x", ": x", "Ho st: x", "H\xf6st: x", "Host\t: x"],
-    ...["Host: x\n folded", "Host: x\nUpgrade: websocket", "Host: x\rUpgrade: websocket", "\n"],
-  ].map((line) =>
-    [
-      `the header ${JSON.stringify(line)} is malformed`,
-      lines("GET / HTTP/1.1", line),
-      HEADER,
-    ] as const
-  ),
-  ["a folded header is malformed", lines("GET / HTTP/1.1", "Host: x", " y"), HEADER],
-  ...[..."\0\x01\x07\x08\x0b\x0c\x1b\x1f\x7f"].map((character) =>
-    [
-      `the character ${character.charCodeAt(0).toString(16)} is refused before the head is whole`,
-      latin1(`GET / HTTP/1.1\r\nHost: ${character}`),
-      CONTROL,
-    ] as const
-  ),
-  ["a TLS hello is refused before it is whole", hex("16 03 01 02 00 01 00"), CONTROL],
+  ["a request that asks for no WebSocket", lines("GET / HTTP/1.1", "Host: x"), NONE],
+  ["one that asks for another protocol", request({ "Upgrade": "h2c" }), NONE],
+  ["one that asks for something like a WebSocket", request({ "Upgrade": "websocket2" }), NONE],
+  ["one of HTTP/1.0", lines("GET / HTTP/1.0"), NONE],
   [
-    "control characters behind the head are not the head's",
-    concat(request(), hex("00 7f")),
-    accepted(
-      "/~acme/",
-      SWITCH,
-      "\0\x7f",
-    ),
-  ],
-  ["a head that is not whole has no answer yet", request().slice(0, -1), null],
-  ["a head that ends its lines with LF alone is not whole", latin1("GET / HTTP/1.1\n\n"), null],
-  ["nothing has no answer", hex(""), null],
-]);
-
-const TOO_LONG = answered(
-  "431 Request Header Fields Too Large",
-  "Its head is longer than 8192 bytes",
-);
-
-table([
-  ["a head of 8,193 bytes is too long", sized(8193), TOO_LONG],
-  ["a head of 20,000 bytes is too long", sized(20_000), TOO_LONG],
-  ["a head that has not ended after 8,192 bytes is too long", sized(9000).slice(0, 8192), TOO_LONG],
-  ["a head that may end with its byte 8,192 has no answer yet", sized(8192).slice(0, -1), null],
-  [
-    "a control character in a head that is too long is found whatever the chunks",
-    latin1("\0" + "x".repeat(9000)),
-    CONTROL,
+    "one with a body",
+    concat(lines("POST / HTTP/1.1", "Host: x", "Content-Length: 5"), utf8("Hello")),
+    NONE,
   ],
   [
-    "a control character behind 8,192 bytes does not matter",
-    latin1("x".repeat(8192) + "\0"),
-    TOO_LONG,
+    "a load balancer's check, whose Upgrade is not for this connection",
+    request({ "Connection": "close", "Sec-WebSocket-Key": null }),
+    NONE,
   ],
 ]);
 
-const PLAIN = answered("501 Not Implemented", null, { body: "No.\n" });
-
-table([
-  ["a request that asks for no WebSocket gets the plain answer", lines("GET / HTTP/1.1"), PLAIN],
-  ["so does one that asks for another protocol", request({ "Upgrade": "h2c" }), PLAIN],
-  [
-    "so does one that asks for something like a WebSocket",
-    request({ "Upgrade": "websocket2" }),
-    PLAIN,
-  ],
-  ["so does one of HTTP/1.0", lines("GET / HTTP/1.0"), PLAIN],
-  [
-    "so does one with a body",
-    concat(lines("POST / HTTP/1.1", "Content-Length: 5"), utf8("Hello")),
-    PLAIN,
-  ],
-  [
-    "HEAD gets the plain answer's head alone",
-    lines("HEAD / HTTP/1.1"),
-    answered("501 Not Implemented", null, { length: 4 }),
-  ],
-]);
-
-/** A good request with headers added up to a number of them. */
-function crowded(count: number): Uint8Array {
-  const names = Array.from({ length: count - 5 }, (_, index) => `X-${index}`);
-  return request(Object.fromEntries(names.map((name) => [name, "x"])));
-}
-
-table([
-  ["a head of 200 fields is accepted", crowded(200), accepted("/~acme/")],
-  [
-    "a head of 201 fields has too many",
-    crowded(201),
-    answered("431 Request Header Fields Too Large", "Its head has more than 200 fields"),
-  ],
-]);
-
-/** The response to a head in one chunk. */
-function responseTo(head: Uint8Array, otherwise: PlainAnswer): string {
-  return new HandshakeReader(otherwise).read(head)?.response ?? "";
-}
-
-Deno.test("the plain answer has the status and the body that the server was given", () => {
-  const response = responseTo(lines("GET / HTTP/1.1"), { status: 503, body: "Later" });
-  assertMatch(response, /^HTTP\/1\.1 503 Service Unavailable\r\n/);
-  assertMatch(response, /\r\nContent-Length: 5\r\n/);
-  assertMatch(response, /\r\n\r\nLater$/);
-});
-
-Deno.test("the length of a body is one of bytes", () => {
-  const response = responseTo(lines("GET / HTTP/1.1"), { status: 501, body: "é€" });
-  assertMatch(response, /\r\nContent-Length: 5\r\n/);
-});
-
-Deno.test("answers have a date and no Content-Type", () => {
-  const responses = [
-    responseTo(lines("GET / HTTP/1.1"), { status: 501, body: "No" }),
-    responseTo(lines("?"), { status: 501, body: "No" }),
-    timedOut(),
-    refused(403),
-    refused(429),
-    refused(503),
-  ];
-  for (const response of responses) {
-    const date = /^Date: (.*)\r$/m.exec(response)?.[1] ?? "";
-    assert(Math.abs(Date.parse(date) - Date.now()) < 10_000, date);
-    assertMatch(date, / GMT$/);
-    assertNotMatch(response, /Content-Type/i);
-  }
-});
-
-Deno.test("a head that took too long is answered with 408 and no body", () => {
-  assertMatch(timedOut(), /^HTTP\/1\.1 408 Request Timeout\r\n/);
-  assertMatch(timedOut(), /\r\nContent-Length: 0\r\nConnection: close\r\n\r\n$/);
-});
-
-Deno.test("a client that there is no room for is told to come again", () => {
-  assertMatch(refused(503), /^HTTP\/1\.1 503 Service Unavailable\r\n/);
-  assertMatch(refused(429), /^HTTP\/1\.1 429 Too Many Requests\r\n/);
-  for (const status of [429, 503] as const) {
-    assertMatch(refused(status), /\r\nRetry-After: [1-9]\d*\r\n/);
-  }
-});
-
-Deno.test("a client that may not connect is not told to come again", () => {
-  assertMatch(refused(403), /^HTTP\/1\.1 403 Forbidden\r\n/);
-  assertMatch(refused(403), /\r\nContent-Length: 0\r\nConnection: close\r\n\r\n$/);
-  assertNotMatch(refused(403), /Retry-After/i);
-});
-
-Deno.test("a reader is empty until something has come", () => {
-  const reader = new HandshakeReader({ status: 501, body: "" });
-  assertEquals(reader.isEmpty, true);
-  reader.read(utf8("G"));
-  assertEquals(reader.isEmpty, false);
-});
-
-Deno.test("a reader tells what it holds: at most 8 KiB, and nothing once it has an answer", () => {
-  const head = sized(8192);
-  const reader = new HandshakeReader({ status: 501, body: "" });
-  assertEquals(reader.heldBytes, 0);
-  for (const [index, byte] of [...head].slice(0, -1).entries()) {
-    assertEquals(reader.read(Uint8Array.of(byte)), null);
-    assert(reader.heldBytes >= index + 1 && reader.heldBytes <= Math.min(8192, 2 * (index + 1)));
-  }
-  assertEquals(reader.read(head.slice(-1))?.type, "accepted");
-  assertEquals(reader.heldBytes, 0);
-  for (const wrong of [latin1("\0"), latin1("x".repeat(9000))]) {
-    const reader = new HandshakeReader({ status: 501, body: "" });
-    assertEquals(reader.read(wrong)?.type, "answered");
-    assertEquals([reader.heldBytes, reader.isEmpty], [0, false]);
-  }
-});
-
-Deno.test("the bytes behind a head are a copy, whatever kind of bytes the chunk is", () => {
-  const bytes = concat(request(), latin1("rest"));
-  for (const chunk of [bytes.slice(), Buffer.from(bytes)]) {
-    const shake = new HandshakeReader({ status: 501, body: "" }).read(chunk);
-    chunk.fill(0);
-    assert(shake?.type === "accepted");
-    assertEquals([shake.rest.buffer.byteLength, ...shake.rest], [4, ...latin1("rest")]);
-  }
-});
-
-Deno.test("a path, a header, an address and the rest keep neither the head nor the chunk alive", async () => {
+Deno.test("a path, an address and the headers keep neither the head nor the chunk alive", async () => {
   const module = (path: string) => JSON.stringify(import.meta.resolve(`../../src/${path}`));
   const held = await heldBytes(`
     import { Buffer } from "node:buffer";
-    import { HandshakeReader } from ${module("websocket/handshake.ts")};
+    import { HeadReader, urlOf } from ${module("http/head.ts")};
+    import { readHandshake } from ${module("websocket/handshake.ts")};
     import { clientAddress } from ${module("net/forwarded.ts")};
     import { Networks } from ${module("config/network.ts")};
     const proxies = new Networks(["127.0.0.1"]);
@@ -512,64 +342,44 @@ Deno.test("a path, a header, an address and the rest keep neither the head nor t
     export const make = (index) => {
       const chunk = Buffer.alloc(65_536);
       chunk.write(head, "latin1");
-      const reader = new HandshakeReader({ status: 501, body: "" });
-      const shake = reader.read(chunk.subarray(0, head.length + 30));
-      const origin = shake.header("origin");
-      const address = clientAddress("127.0.0.1", shake.header, proxies);
-      return [reader, shake.path, origin, address, shake.rest];
+      const reader = new HeadReader();
+      const read = reader.read(chunk.subarray(0, head.length + 30)).head;
+      const request = { method: "GET", url: urlOf(read, "http", "x"), headers: read.fields };
+      const { path, headers } = readHandshake(request);
+      const address = clientAddress("127.0.0.1", (name) => read.fields.get(name), proxies);
+      return [reader, path, headers, address];
     };
   `);
   assert(held < 2500, `a handshake keeps ${held} bytes`);
 });
 
-const places = fc.array(fc.nat(), { maxLength: 12 });
-
-/** How to make a request that is often good: small to print, whatever the size of its bytes. */
+/** A request that is often good. */
 const recipe = fc.record({
-  line: fc.constantFrom("GET / HTTP/1.1", "HEAD / HTTP/1.1", "GET /?x HTTP/1.0", "GET /"),
+  line: fc.constantFrom("GET / HTTP/1.1", "HEAD / HTTP/1.1", "GET /?x HTTP/1.0"),
   changes: fc.dictionary(
-    fc.oneof(
-      fc.constantFrom(...Object.keys(GOOD), "Content-Length", "__proto__", "constructor"),
-      fc.string({ maxLength: 10 }),
-    ),
+    fc.constantFrom(...Object.keys(GOOD), "Content-Length", "X-Other"),
     fc.oneof(
       fc.constantFrom(null, "", "0", "12", "13", "x, upgrade", "WebSocket", KEY, [KEY, KEY]),
-      fc.string({ maxLength: 10 }),
+      fc.stringMatching(/^[ -~]{0,10}$/),
     ),
     { maxKeys: 4 },
   ),
-  padding: fc.oneof(fc.nat(20), fc.integer({ min: 7900, max: 8100 })),
-  rest: fc.uint8Array({ maxLength: 20 }),
-  overwritten: fc.option(fc.record({ place: fc.nat(), byte: fc.nat(255) })),
 });
 
-type Recipe = typeof recipe extends fc.Arbitrary<infer T> ? T : never;
-
-function made({ line, changes, padding, rest, overwritten }: Recipe): Uint8Array {
-  const bytes = concat(request({ ...changes, "X-Padding": "x".repeat(padding) }, line), rest);
-  if (overwritten) bytes[overwritten.place % bytes.length] = overwritten.byte;
-  return bytes;
-}
-
-Deno.test("requests get the same answer however they are cut", () => {
+Deno.test("any request has an answer, and is accepted only with all that RFC 6455 asks for", () => {
   fc.assert(
-    fc.property(recipe, places, (recipe, places) => {
-      const input = made(recipe);
-      assertEquals(handshake(cut(input, places)), handshake([input]));
+    fc.property(recipe, ({ line, changes }) => {
+      const read = new HeadReader().read(request(changes, line));
+      fc.pre(read !== null && "head" in read);
+      const asked = requestOf(request(changes, line));
+      if (readHandshake(asked).type !== "accepted") return;
+      const { headers } = asked;
+      assertEquals(asked.method, "GET");
+      assertEquals(headers.get("sec-websocket-version"), "13");
+      assertEquals(atob(headers.get("sec-websocket-key") ?? "").length, 16);
+      assert(/websocket/i.test(headers.get("upgrade") ?? ""));
+      assert(/upgrade/i.test(headers.get("connection") ?? ""));
     }),
     { numRuns: 1000 },
   );
-});
-
-Deno.test("any bytes get the same answer however they are cut, and never throw", () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), places, (input, places) => {
-    assertEquals(handshake(cut(input, places)), handshake([input]));
-  }));
-});
-
-Deno.test("any 8,192 bytes have an answer", () => {
-  fc.assert(fc.property(recipe, fc.nat(255), places, (recipe, filling, places) => {
-    const input = concat(made(recipe), new Uint8Array(8192).fill(filling)).slice(0, 8192);
-    assert(handshake(cut(input, places)) !== null);
-  }));
 });

@@ -116,11 +116,12 @@ export const SERVERS: readonly InvalidFile[] = [
     ]],
   },
   {
-    what: "the socket engine on an admin server",
-    text: admin(`"engine": "socket"`),
+    what: "the socket engine on an admin server's host name",
+    text: admin(`"listen": "notify.example.com", "engine": "socket"`),
     problems: [[
       "servers[1].engine",
-      `An admin server holds no WebSockets: its engine is always "serve". Remove the key.`,
+      `The socket engine needs an address to listen on, and "notify.example.com" is a host name: the ` +
+      `permissions have to name what it resolves to. Write the address, or use "serve".`,
     ]],
   },
   {

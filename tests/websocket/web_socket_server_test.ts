@@ -8,16 +8,17 @@ import {
   type Socket,
   SocketCounters,
   type SocketServer,
-  type TlsPair,
+  type SocketServerOptions,
 } from "../../src/websocket/socket.ts";
+import type { TlsPair } from "../../src/http/engine.ts";
 import { Budget } from "../../src/budget.ts";
 import { OpenFiles, OTHER_FILES } from "../../src/config/open_files.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
 import { Networks } from "../../src/config/network.ts";
 import { Origins } from "../../src/config/origin.ts";
 import { Admission } from "../../src/websocket/admission.ts";
-import { listen } from "../../src/websocket/net.ts";
-import { listen as listenOnServe } from "../../src/websocket/serve.ts";
+import { listen as bind } from "../../src/websocket/web_socket_server.ts";
+import { ENGINES } from "../../src/http/engines.ts";
 import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
 import { freePorts } from "../acceptance/ports.ts";
 import { until } from "../acceptance/until.ts";
@@ -25,6 +26,9 @@ import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { socketRules } from "../entries.ts";
 import { frame, hex, utf8 } from "./bytes.ts";
+
+const listen = (options: SocketServerOptions) => bind(options, ENGINES.socket);
+const listenOnServe = (options: SocketServerOptions) => bind(options, ENGINES.serve);
 
 /** A server that keeps what happens to it. */
 class Running implements AsyncDisposable {
@@ -63,7 +67,7 @@ class Running implements AsyncDisposable {
       tls,
       rules: () => running.rules,
       budget: new Budget(1e9),
-      files: running.files,
+      files: running.files.share("client"),
       workQueue: new WorkQueue(),
       admission: new Admission(() => running.rules),
       counters: running.counters,
@@ -309,7 +313,7 @@ Deno.test("one that goes before its request makes room, and one that is evicted 
   for (const wire of [first, second]) await wire.send("GET /");
   using third = await Wire.connect(running.port);
   assertEquals(await first.frame(), null);
-  assertEquals(running.refusals, ["It was the slowest of too many that had sent no request"]);
+  assertEquals(running.refusals, ["It was the slowest of too many connections"]);
   assertEquals(running.kinds, ["handshakes"]);
   for (const wire of [second, third]) await wire.send(wire === third ? REQUEST : REQUEST.slice(5));
   for (const wire of [second, third]) assertMatch(await wire.head(), /^HTTP\/1\.1 101 /);
