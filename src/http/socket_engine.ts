@@ -246,7 +246,11 @@ class SocketServer implements HttpServer, HttpHome {
       return true;
     }
     const slowest = first(fresh);
-    if (slowest === undefined) return this.receptions.dropSlowest();
+    // Bodies may have half of the places: those who send their bodies slowly do not keep out who has just connected, nor
+    // do those who connect in a loop break off a body.
+    if (slowest === undefined || 2 * this.receptions.size > this.#count) {
+      return this.receptions.dropSlowest();
+    }
     this.refused(slowest.remoteAddress, kind, reason);
     slowest.drop();
     this.staged(slowest, "ending", null);
