@@ -55,11 +55,12 @@ export interface HttpHome {
 /**
  * - `fresh`: a head is awaited, the first or one that has begun.
  * - `idle`: nothing has come since the last answer.
- * - `busy`: a request is being received or answered.
+ * - `receiving`: the rest of a request's body is awaited.
+ * - `busy`: a request is being answered.
  * - `ending`: all has been said. What comes is thrown away, because closing a TCP connection with
  *   unread bytes in it would also throw away what the client has not read yet.
  */
-export type Stage = "fresh" | "idle" | "busy" | "ending";
+export type Stage = "fresh" | "idle" | "receiving" | "busy" | "ending";
 
 /** Bytes of answers that are collected before they are written, while further requests are there. */
 const WRITE_SIZE = 64 * 1024;
@@ -335,6 +336,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     const announced = framing === "chunked" ? null : framing.length;
     request.decoder = new BodyDecoder(framing);
     request.reception = this.#home.receptions.begin(announced, this);
+    this.#enter("receiving");
     const { whole, isOver } = request.reception;
     if (request.expectsContinue && !isOver) {
       this.#flush();
@@ -375,6 +377,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     }
     if (decoder.isDone) {
       request.isReceived = true;
+      this.#enter("busy");
       reception.finish();
     } else this.#resume();
   }
@@ -501,7 +504,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   }
 
   #write(bytes: Uint8Array): void {
-    if (this.#isGone) return;
+    if (this.#stream.destroyed) return;
     this.#home.counters.bytesOut += bytes.length;
     if (!this.#stream.write(bytes)) this.#blockedSince ??= this.#home.now;
   }

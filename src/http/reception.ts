@@ -114,13 +114,6 @@ export class Receptions {
     }
   }
 
-  /** Gives up the slowest; `false`: there is none. */
-  dropSlowest(): boolean {
-    const [slowest] = this.#open;
-    slowest?.fail(new NoRoom());
-    return slowest !== undefined;
-  }
-
   /** Resolves when none is open. */
   async settled(): Promise<void> {
     if (this.#open.size > 0) await new Promise<void>((resolve) => this.#onEmpty = resolve);
