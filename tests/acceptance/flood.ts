@@ -250,11 +250,11 @@ const ADMIN_ROWS: readonly Row[] = [
   },
   {
     id: "A9a",
-    name: "1,500 connections to the admin port while 400 browsers connect, with 1,024 open files",
+    name: "1,500 connections to the admin port while 300 browsers connect, with 1,024 open files",
     options: { openFiles: 1024 },
     seconds: 8,
     residentMB: 300,
-    crowd: 400,
+    crowd: 300,
     refuses: { files: 1000 },
   },
   {
