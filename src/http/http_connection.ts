@@ -282,11 +282,12 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
 
   async #answer(request: Incoming): Promise<void> {
     let response: Response;
-    let body: Uint8Array = NOTHING;
+    let body: Uint8Array;
     try {
       response = await this.#home.handler(request, this.#infoFor());
       if (response === TAKEN) return;
-      if (response.body !== null) body = await response.bytes();
+      // Asking for `body` first would make a stream of it.
+      body = await response.bytes();
     } catch (error) {
       response = this.#home.onError(error);
       body = await response.bytes();
