@@ -63,7 +63,7 @@ export interface HttpHome {
 export type Stage = "fresh" | "idle" | "receiving" | "busy" | "ending";
 
 /** Bytes of answers that are collected before they are written, while further requests are there. */
-const WRITE_SIZE = 64 * 1024;
+const WRITE_SIZE = 16 * 1024;
 
 /** A chunk of this many bytes may hold much work. */
 const HEAVY_BYTES = 4096;
