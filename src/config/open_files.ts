@@ -102,6 +102,16 @@ export function connectionsIn(openFiles: number): number {
   return files - reservedForAdmin(files);
 }
 
+/** Returns the fewest open files that are enough for so many connections of browsers. */
+export function filesFor(connections: number): number {
+  let files = OTHER_FILES + connections;
+  for (let lacking = 1; lacking > 0;) {
+    lacking = connections - connectionsIn(files);
+    files += lacking;
+  }
+  return files;
+}
+
 function filesIn(openFiles: number): number {
   return Math.max(0, openFiles - OTHER_FILES);
 }
