@@ -6,8 +6,14 @@
 
 import type { ServerType } from "./config.ts";
 
-/** Files that the service has open beside its connections: logs, ports, peers, and what the runtime needs. */
-export const OTHER_FILES = 100;
+/** Connections that the runtime accepts before it tells of the first of them (Deno 2.9.6). */
+const ACCEPTED_AT_ONCE = 128;
+
+/**
+ * Files that the service has open beside its connections: logs, ports, peers, what the runtime needs, and connections
+ * that have been accepted and are about to be closed.
+ */
+export const OTHER_FILES = 100 + ACCEPTED_AT_ONCE;
 
 /** The most that is reserved for admin servers: Phorge, peers and administrators are few. */
 const ADMIN_RESERVED_MAX = 256;
@@ -94,6 +100,16 @@ class Share implements FileShare {
 export function connectionsIn(openFiles: number): number {
   const files = filesIn(openFiles);
   return files - reservedForAdmin(files);
+}
+
+/** Returns the fewest open files that are enough for so many connections of browsers. */
+export function filesFor(connections: number): number {
+  let files = OTHER_FILES + connections;
+  for (let lacking = 1; lacking > 0;) {
+    lacking = connections - connectionsIn(files);
+    files += lacking;
+  }
+  return files;
 }
 
 function filesIn(openFiles: number): number {

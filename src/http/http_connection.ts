@@ -55,14 +55,15 @@ export interface HttpHome {
 /**
  * - `fresh`: a head is awaited, the first or one that has begun.
  * - `idle`: nothing has come since the last answer.
- * - `busy`: a request is being received or answered.
+ * - `receiving`: the rest of a request's body is awaited.
+ * - `busy`: a request is being answered.
  * - `ending`: all has been said. What comes is thrown away, because closing a TCP connection with
  *   unread bytes in it would also throw away what the client has not read yet.
  */
-export type Stage = "fresh" | "idle" | "busy" | "ending";
+export type Stage = "fresh" | "idle" | "receiving" | "busy" | "ending";
 
 /** Characters of answers that are collected before they are written, while further requests are there. */
-const WRITE_SIZE = 64 * 1024;
+const WRITE_SIZE = 16 * 1024;
 
 /** A chunk of this many bytes may hold much work. */
 const HEAVY_BYTES = 4096;
@@ -85,7 +86,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   readonly remoteAddr: Remote;
   readonly #home: HttpHome;
   readonly #stream: Stream;
-  readonly #isTls: boolean;
+  /** The stream below TLS; `null` without TLS. */
+  readonly #raw: Stream | null;
   readonly #holding: Holding;
   readonly #reader = new HeadReader();
   #stage: Stage = "fresh";
@@ -112,11 +114,11 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   #wasTaken = false;
   #discarded = 0;
 
-  /** Takes over a stream; `isTls` says whether it is one of TLS. */
-  constructor(home: HttpHome, stream: Stream, isTls: boolean, remote: Remote) {
+  /** Takes over a stream; `raw` is the one below its TLS, or `null`. */
+  constructor(home: HttpHome, stream: Stream, raw: Stream | null, remote: Remote) {
     this.#home = home;
     this.#stream = stream;
-    this.#isTls = isTls;
+    this.#raw = raw;
     this.remoteAddr = remote;
     this.#since = home.now;
     this.#holding = home.account.open(this);
@@ -152,6 +154,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   /** Gives up on the connection at once. */
   drop(): void {
     this.#enter("ending");
+    this.#request?.reception?.evict();
     this.#stream.destroy();
   }
 
@@ -226,9 +229,13 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#complainOfTls("it was broken off");
     this.#isGone = true;
     this.#hasEnded = true;
+    this.#blockedSince = null;
     this.#home.staged(this, this.#stage, null);
-    if (this.#request !== null) this.#breakOff(this.#request, "the connection was broken off");
-    else if (this.#unreadBytes === 0 || this.#stage === "ending") this.#forget();
+    if (this.#stage === "ending") this.#forget();
+    else if (this.#request !== null) {
+      this.#breakOff(this.#request, "the connection was broken off");
+    } else if (this.#unreadBytes === 0) this.#forget();
+    else this.#schedule();
   }
 
   /** The work queue's turn: reads a request. */
@@ -270,12 +277,16 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     const request: Incoming = new Incoming(
       head,
       framing,
-      this.#isTls,
+      this.#raw !== null,
       this.#home.localAddress,
       () => this.#bytesOf(request),
     );
     this.#request = request;
-    void this.#answer(request);
+    this.#answer(request).catch((error) => {
+      // A mistake of ours, of which the client cannot be told any more.
+      reportError(error);
+      this.drop();
+    });
   }
 
   async #answer(request: Incoming): Promise<void> {
@@ -309,7 +320,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#write(encodeUpgrade(headers));
     this.#holding.close();
     this.#home.staged(this, this.#stage, null);
-    const upgraded = take({ stream: this.#stream, isTls: this.#isTls });
+    const upgraded = take({ stream: this.#stream, isTls: this.#raw !== null });
     tellTo(this.#stream, upgraded);
     const [first, ...others] = this.#unread.splice(0);
     // A copy, as the chunk is freed by whom it is given to.
@@ -334,6 +345,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     const announced = framing === "chunked" ? null : framing.length;
     request.decoder = new BodyDecoder(framing);
     request.reception = this.#home.receptions.begin(announced, this);
+    this.#enter("receiving");
     const { whole, isOver } = request.reception;
     if (request.expectsContinue && !isOver) {
       this.#flush();
@@ -374,6 +386,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     }
     if (decoder.isDone) {
       request.isReceived = true;
+      this.#enter("busy");
       reception.finish();
     } else this.#resume();
   }
@@ -385,6 +398,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
 
   #respond(request: Incoming, response: Response, body: string): void {
     this.#request = null;
+    // It was dropped meanwhile.
+    if (this.#stage === "ending") return;
     const persistence = this.#persistenceOf(request, response);
     this.#answers += encodeResponse(response, body, request.method !== "HEAD", persistence);
     if (persistence === "close") {
@@ -502,9 +517,10 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   }
 
   #complainOfTls(reason: string): void {
-    const isAwaited = this.#isTls && !this.#isSecured && this.#stage === "fresh";
-    if (!isAwaited) return;
+    if (this.#raw === null || this.#isSecured || this.#stage !== "fresh") return;
     this.#enter("ending");
+    // Whoever connects and says nothing, as health checks do, is not worth a word.
+    if (this.#raw.bytesRead === 0) return;
     this.#home.refused(this.remoteAddress, "tls", `The TLS handshake failed: ${reason}`);
   }
 
@@ -529,13 +545,13 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   /** Charges what it holds, or ends it. */
   #charge(): void {
     if (this.#stage === "ending" || this.#wasTaken) return;
-    const own = this.#isTls ? CONNECTION_BYTES.tls : CONNECTION_BYTES.plain;
+    const own = this.#raw === null ? CONNECTION_BYTES.plain : CONNECTION_BYTES.tls;
     const bytes = own + this.#reader.heldBytes + this.#unreadBytes + this.#answers.length +
       (this.#blockedSince === null ? 0 : this.#stream.writableLength);
     if (this.#holding.set(bytes)) return;
     this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");
     // TLS may not be there yet, and would take more.
-    if (this.#isTls && !this.#isSecured || this.#request !== null) this.drop();
+    if (this.#raw !== null && !this.#isSecured || this.#request !== null) this.drop();
     else this.reject(refusal(503, { "retry-after": "10" }));
   }
 }

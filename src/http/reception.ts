@@ -118,13 +118,6 @@ export class Receptions {
     }
   }
 
-  /** Gives up the slowest; `false`: there is none. */
-  dropSlowest(): boolean {
-    const [slowest] = this.#open;
-    slowest?.fail(new NoRoom());
-    return slowest !== undefined;
-  }
-
   /** Resolves when none is open. */
   async settled(): Promise<void> {
     if (this.#open.size > 0) await (this.#empty ??= Promise.withResolvers<void>()).promise;

@@ -69,6 +69,7 @@ class SocketServer implements HttpServer, HttpHome {
   readonly #stages: Readonly<Record<Stage, Set<HttpConnection>>> = {
     fresh: new Set<HttpConnection>(),
     idle: new Set<HttpConnection>(),
+    receiving: new Set<HttpConnection>(),
     busy: new Set<HttpConnection>(),
     ending: new Set<HttpConnection>(),
   };
@@ -183,8 +184,8 @@ class SocketServer implements HttpServer, HttpHome {
   }
 
   get #count(): number {
-    const { fresh, idle, busy, ending } = this.#stages;
-    return fresh.size + idle.size + busy.size + ending.size;
+    const { fresh, idle, receiving, busy, ending } = this.#stages;
+    return fresh.size + idle.size + receiving.size + busy.size + ending.size;
   }
 
   #connected(stream: Stream): void {
@@ -228,27 +229,27 @@ class SocketServer implements HttpServer, HttpHome {
       secureContext,
       ALPNProtocols: PROTOCOLS,
     });
-    const connection = new HttpConnection(this, stream, stream !== raw, remote);
+    const connection = new HttpConnection(this, stream, stream === raw ? null : raw, remote);
     watch(stream, connection, this.#onClose);
     if (stream !== raw) stream.once("secure", () => connection.secured());
     connection.begin();
     if (rejection !== null) connection.reject(rejection);
   }
 
-  /** Ends the connection that can be spared most easily. */
+  /** Ends the connection that can be spared most easily; `false`: there is none. */
   #dropSlowest(kind: HttpRefusal, reason: string): boolean {
-    const { fresh, idle, ending } = this.#stages;
-    const done = first(ending) ?? first(idle);
-    if (done !== undefined) {
-      done.drop();
-      // It closes later, and is not to be found again.
-      this.staged(done, "ending", null);
-      return true;
-    }
-    const slowest = first(fresh);
-    if (slowest === undefined) return this.receptions.dropSlowest();
-    this.refused(slowest.remoteAddress, kind, reason);
+    const { fresh, idle, receiving, ending } = this.#stages;
+    // Bodies have half of the places: those who send their bodies slowly do not keep out who has just connected, nor do
+    // those who connect in a loop break off a body.
+    const [slower, other] = 2 * receiving.size > this.#count
+      ? [receiving, fresh]
+      : [fresh, receiving];
+    const slowest = first(ending) ?? first(idle) ?? first(slower) ?? first(other);
+    if (slowest === undefined) return false;
+    if (receiving.has(slowest)) slowest.evict("bodies");
+    else if (fresh.has(slowest)) this.refused(slowest.remoteAddress, kind, reason);
     slowest.drop();
+    // It closes later, and is not to be found again.
     this.staged(slowest, "ending", null);
     return true;
   }

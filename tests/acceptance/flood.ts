@@ -6,6 +6,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { makeAuthority, makeCertificate } from "./certificate.ts";
 import { freePorts } from "./ports.ts";
 import { peerAt, type Running, type RunOptions } from "./server.ts";
 
@@ -21,6 +22,10 @@ export interface Attack {
   readonly seconds: number;
   /** What the service's resident memory stays below, in MB. */
   readonly residentMB: number;
+  /** Browsers that connect during the attack, and must not notice it. @default {0} */
+  readonly crowd?: number;
+  /** What the admin server refuses at least, by reason: so the attack has taken place. @default {} */
+  readonly refuses?: Readonly<Record<string, number>>;
   /** Whether the service has no files left for newcomers at this scale, and lets them in only afterwards. */
   readonly exhaustsFiles?: (scale: number) => boolean;
   /**
@@ -43,6 +48,24 @@ const PLAIN: RunOptions = {};
 function clientWith(keys: Readonly<Record<string, unknown>>): RunOptions {
   return { servers: [{ type: "client", keys }, { type: "admin" }] };
 }
+
+/** The file in {@linkcode RunOptions.files} with the authority that has signed the admin server's certificate. */
+export const AUTHORITY_FILE = "ca.crt";
+
+/** Keys take a second to make, for which only those wait who use them. */
+const certificates = once((): Record<string, string> => {
+  const authority = makeAuthority("the administrator");
+  const { key, cert } = makeCertificate(authority);
+  return { [AUTHORITY_FILE]: authority.cert, "server.key": key, "server.crt": cert };
+});
+
+/** An admin server with TLS. */
+const TLS: RunOptions = {
+  servers: [{ type: "client" }, { type: "admin", tls: { key: "server.key", cert: "server.crt" } }],
+  get files() {
+    return certificates();
+  },
+};
 
 const BAD_PEERS: NonNullable<RunOptions["cluster"]> = () => PEERS.map((port) => peerAt(port));
 
@@ -161,8 +184,99 @@ const ROWS: readonly Row[] = [
   },
 ];
 
+/** Rows of the admin port. What is refused shows that the attack has taken place. */
+const ADMIN_ROWS: readonly Row[] = [
+  {
+    id: "A1",
+    name: "1,500 silent connections to the admin port",
+    options: PLAIN,
+    seconds: 6,
+    residentMB: 300,
+    refuses: { handshakes: 1000 },
+  },
+  {
+    id: "A2",
+    name: "1,500 connections to the admin port with half a head, half of them with 15 kB",
+    options: PLAIN,
+    seconds: 6,
+    residentMB: 300,
+    refuses: { handshakes: 1000 },
+  },
+  {
+    id: "A3",
+    name: "1,500 posts with half a body of 64 KiB, of 1 MiB, and in chunks",
+    options: PLAIN,
+    seconds: 6,
+    residentMB: 300,
+    refuses: { busy: 1000 },
+  },
+  {
+    id: "A4",
+    name: "2,000 connections to the admin port that are kept alive and ask for the status page",
+    options: PLAIN,
+    seconds: 8,
+    residentMB: 300,
+  },
+  {
+    id: "A5",
+    name: '300 clients outside "allow" that connect to the admin port in a loop',
+    options: { servers: [{ type: "client" }, { type: "admin", keys: { allow: ["127.0.0.1"] } }] },
+    seconds: 6,
+    residentMB: 300,
+    refuses: { forbidden: 1000 },
+  },
+  {
+    id: "A6",
+    name: "1,500 posts of a byte a second",
+    options: PLAIN,
+    seconds: 8,
+    residentMB: 300,
+    refuses: { busy: 300 },
+  },
+  {
+    id: "A7",
+    name: "3,000 connections to the admin port with 60 kB of half a header",
+    options: PLAIN,
+    seconds: 8,
+    residentMB: 300,
+    refuses: { malformed: 1000 },
+  },
+  {
+    id: "A8",
+    name: "500 clients that pipeline requests for the live page and the metrics and do not read",
+    options: PLAIN,
+    seconds: 8,
+    residentMB: 300,
+  },
+  {
+    id: "A9a",
+    name: "1,500 connections to the admin port while 300 browsers connect, with 1,024 open files",
+    options: { openFiles: 1024 },
+    seconds: 8,
+    residentMB: 300,
+    crowd: 300,
+    refuses: { files: 1000 },
+  },
+  {
+    id: "A9b",
+    name: "1,500 connections to the client port while Phorge posts, with 1,024 open files",
+    options: { openFiles: 1024 },
+    seconds: 8,
+    residentMB: 300,
+    exhaustsFiles: () => true,
+  },
+  {
+    id: "A10",
+    name: "1,500 connections to the admin port that begin TLS and stop",
+    options: TLS,
+    seconds: 8,
+    residentMB: 300,
+    refuses: { handshakes: 1000 },
+  },
+];
+
 /** All attacks. */
-export const ATTACKS: readonly Attack[] = ROWS.map((row) => ({
+export const ATTACKS: readonly Attack[] = [...ROWS, ...ADMIN_ROWS].map((row) => ({
   ...row,
   run: (running, scale, signal) => attack(row, running, scale, signal),
 }));
@@ -220,6 +334,12 @@ async function attack(
     // An attack that does not take place shows nothing.
     if (!success && killed === null) throw new Error(`${id}: ${new TextDecoder().decode(stderr)}`);
   }
+}
+
+/** Makes something when it is asked for, and only once. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => (made ??= { value: make() }).value;
 }
 
 function kill(attacker: Deno.ChildProcess): void {

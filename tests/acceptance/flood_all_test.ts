@@ -19,7 +19,8 @@ const SCALES: Readonly<Record<string, number>> = { H2: 0.33 };
 
 Deno.test("the service withstands all attacks at once, for two minutes", async () => {
   await using running = await run(ANY_ATTACK);
-  const outcome = await endure(running, SECONDS, async (signal) => {
+  const endurance = { seconds: SECONDS, options: ANY_ATTACK };
+  const outcome = await endure(running, endurance, async (signal) => {
     await Promise.all(ATTACKS.map(({ id, run }) => run(running, SCALES[id] ?? 1, signal)));
   });
   const faults = faultsOf(outcome, { residentMB: RESIDENT_MB, newcomers: true });

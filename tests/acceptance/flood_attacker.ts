@@ -5,24 +5,14 @@
  * @module
  */
 
-import { connect as connectFrom, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { concat, frame, utf8 } from "../websocket/bytes.ts";
 import { answering, ScriptedPeer } from "./bad_peer.ts";
 import { colliding, integerLike } from "./collisions.ts";
+import { ADMIN_ATTACKS } from "./flood_admin_attacks.ts";
+import { connectedFrom, share, sleep, type Target } from "./flood_target.ts";
 import { REQUEST, requestWith } from "./wire.ts";
-
-/** What is attacked, and with how much. */
-interface Target {
-  readonly client: number;
-  readonly admin: number;
-  readonly peers: readonly number[];
-  /** 1: the size that worked. */
-  readonly scale: number;
-  /** Which part of the attack this process is, from 0 on, of how many. */
-  readonly part: number;
-  readonly parts: number;
-}
 
 /** Connections that are opened at a time. */
 const LANES = 100;
@@ -140,18 +130,6 @@ class Attacker {
   }
 }
 
-/** Connects from one of this host's other addresses, which `Deno.connect` does not offer. */
-function connectedFrom(localAddress: string, port: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connectFrom({ host: "127.0.0.1", port, localAddress });
-    socket.once("connect", () => {
-      socket.on("data", () => {});
-      resolve(socket);
-    });
-    socket.on("error", reject);
-  });
-}
-
 function isAccepted(answer: Uint8Array): boolean {
   // "HTTP/1.1 1"
   return answer[9] === 0x31;
@@ -159,6 +137,8 @@ function isAccepted(answer: Uint8Array): boolean {
 
 /** The attacks, by the names that the issue gives them. */
 const ATTACKS: Readonly<Record<string, (target: Target) => Promise<void>>> = {
+  ...ADMIN_ATTACKS,
+
   async C1(target) {
     const bytes = concat(...Array(18_300).fill(frame("", { opcode: 9 })));
     await rounds(target, share(target, 80), () => [bytes]);
@@ -325,12 +305,6 @@ const ATTACKS: Readonly<Record<string, (target: Target) => Promise<void>>> = {
   },
 };
 
-/** The numbers of the clients that this part is, of as many as there are at a scale of 1. */
-function share({ scale, part, parts }: Target, count: number): number[] {
-  const all = Array.from({ length: Math.max(1, Math.round(count * scale)) }, (_, index) => index);
-  return all.filter((index) => index % parts === part);
-}
-
 /** Lets each client open a WebSocket and send its payloads, again and again. */
 async function rounds(
   { client }: Target,
@@ -400,10 +374,6 @@ function numbered(count: number, first: number, name: (number: number) => string
 /** Strings that collide; the integer-like ones where others are not to be found. */
 function strangers(count: number, first: number): string[] {
   return colliding(count, first) ?? integerLike(count, first);
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 if (import.meta.main) {

@@ -1,14 +1,14 @@
 /**
- * An honest browser, and Phorge, beside an attack: a process of its own, so that what it measures is the
- * service's and not the attackers'. It prints `ready`, goes on until `SIGTERM`, and prints what it has met
- * as JSON (`Experience`).
+ * An honest browser, Phorge and a peer beside an attack: a process of its own, so that what it measures is
+ * the service's and not the attackers'. It prints `ready`, goes on until `SIGTERM`, and prints what it has
+ * met as JSON (`Experience`).
  *
  * @module
  */
 
 import { parseArgs } from "node:util";
 import { Browser } from "./browser.ts";
-import { publish, status } from "./server.ts";
+import { type AdminEndpoint, KeptPoster, pageOf, Phorge, type Posting } from "./poster.ts";
 
 /** What an honest browser has met. Times are in ms. */
 export interface Experience {
@@ -18,9 +18,16 @@ export interface Experience {
   readonly p50: number;
   readonly p99: number;
   readonly slowest: number;
-  /** Messages that were published, and arrived. */
+  /** Messages of Phorge and of a peer that were answered with 200, and those of them that arrived. */
   readonly published: number;
   readonly heard: number;
+  /** What Phorge and the peer have met when they posted. */
+  readonly phorge: Posting;
+  readonly peer: Posting;
+  /** Why a message was not answered with 200, in words. */
+  readonly unpublished: readonly string[];
+  /** Browsers of the crowd that connected during the attack, heard a message, and stayed. */
+  readonly crowd: number;
   /** How long each newcomer took to connect, subscribe and hear a message. */
   readonly newcomers: readonly number[];
   readonly slowestStatus: number;
@@ -35,10 +42,18 @@ export interface Experience {
 }
 
 const PING_MS = 50;
-const PUBLISH_MS = 500;
+const PHORGE_MS = 100;
+const PEER_MS = 250;
 const NEWCOMER_MS = 1500;
 const STATUS_MS = 250;
 const MEMORY_MS = 100;
+
+/** Of each so many messages one is of 2 kB, the others are short. */
+const LONG_EACH = 5;
+const LONG = "x".repeat(2000);
+
+/** When the crowd comes, after the beginning, in ms. */
+const CROWD_MS = 2000;
 
 /** A newcomer that has heard nothing for so long gives up. */
 const NEWCOMER_LIMIT_MS = 5000;
@@ -92,13 +107,13 @@ async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T>
 }
 
 /** Connects as another browser does, and hears a message. */
-async function newcomer(client: number, admin: number, number: number): Promise<number> {
+async function newcomer(client: number, admin: AdminEndpoint, number: number): Promise<number> {
   const topic = `NEWCOMER-${number}`;
   const started = performance.now();
   const meeting = (async () => {
     const browser = await Browser.open(client, { topics: [topic] });
     try {
-      await publish(admin, { subscribers: [topic], number });
+      await new Phorge(admin).post({ subscribers: [topic], number });
       await browser.next();
       return performance.now() - started;
     } finally {
@@ -113,13 +128,55 @@ function residentBytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1] ?? 0) * 1024;
 }
 
-async function meet(client: number, admin: number, pid: number): Promise<Experience> {
+/** What is met, and who meets it. */
+interface Meeting {
+  readonly client: number;
+  readonly admin: AdminEndpoint;
+  /** The service's process. */
+  readonly pid: number;
+  /** Browsers that connect during the attack. */
+  readonly crowd: number;
+}
+
+/** Browsers that connect during an attack and stay. */
+class Crowd {
+  readonly #opened: Promise<PromiseSettledResult<Browser>[]>;
+
+  constructor(client: number, count: number) {
+    this.#opened = this.#open(client, count);
+  }
+
+  async #open(client: number, count: number): Promise<PromiseSettledResult<Browser>[]> {
+    if (count === 0) return [];
+    await sleep(CROWD_MS);
+    return await Promise.allSettled(
+      Array.from({ length: count }, () => Browser.open(client, { topics: ["CROWD"] })),
+    );
+  }
+
+  /** Resolves with the number of those who hear a message. */
+  async heard(admin: AdminEndpoint, faults: string[]): Promise<number> {
+    const opened = await this.#opened;
+    if (opened.length === 0) return 0;
+    await new Phorge(admin).post({ subscribers: ["CROWD"] });
+    const heard = await Promise.allSettled(opened.map(async (each) => {
+      if (each.status === "rejected") throw each.reason;
+      await within(LAST_MS, "a message for the crowd", each.value.next());
+    }));
+    const failed = heard.filter((each) => each.status === "rejected");
+    faults.push(...failed.map(({ reason }) => `one of the crowd: ${reason.message}`));
+    return heard.length - failed.length;
+  }
+}
+
+async function meet({ client, admin, pid, crowd: size }: Meeting): Promise<Experience> {
   const faults: string[] = [];
   const refused: string[] = [];
+  const unpublished: string[] = [];
   const latencies: number[] = [];
   const newcomers: number[] = [];
   const [sent, unheard] = [[] as number[], new Set<number>()];
-  let [pings, published, heard, slowestStatus, resident, count, mostActive] = [0, 0, 0, 0, 0, 0, 0];
+  let [pings, posts, published, slowestStatus, resident, count, mostActive] = [0, 0, 0, 0, 0, 0, 0];
   const stop = new AbortController();
   const honest = await Browser.open(client, { topics: ["HONEST"] });
   let isOver = false;
@@ -130,9 +187,27 @@ async function meet(client: number, admin: number, pid: number): Promise<Experie
     for (;;) {
       const text = await honest.next();
       if (text === PONG) latencies.push(performance.now() - (sent.shift() ?? 0));
-      else if (unheard.delete(JSON.parse(text).number)) heard++;
+      else if (!unheard.delete(JSON.parse(text).number)) faults.push("it heard a message twice");
     }
   })().catch(() => {});
+  const phorge = new Phorge(admin);
+  using peer = new KeptPoster(admin);
+  /** Messages that were not answered with 200. They may arrive all the same. */
+  const unpromised = new Set<number>();
+  const publish = async (poster: Phorge | KeptPoster) => {
+    const number = posts++;
+    const filler = number % LONG_EACH === 0 ? LONG : "";
+    unheard.add(number);
+    try {
+      await poster.post({ subscribers: ["HONEST"], uniqueID: `${pid}-${number}`, number, filler });
+      published++;
+    } catch (error) {
+      unpromised.add(number);
+      throw error;
+    }
+  };
+  const lost = () => [...unheard].filter((number) => !unpromised.has(number)).length;
+  const crowd = new Crowd(client, size);
   Deno.addSignalListener("SIGTERM", () => stop.abort());
   print("ready");
   const { signal } = stop;
@@ -142,22 +217,14 @@ async function meet(client: number, admin: number, pid: number): Promise<Experie
       pings++;
       honest.command("ping");
     }),
-    every(PUBLISH_MS, signal, faults, async () => {
-      const number = published;
-      unheard.add(number);
-      await within(
-        NEWCOMER_LIMIT_MS,
-        "a message",
-        publish(admin, { subscribers: ["HONEST"], number }),
-      );
-      published++;
-    }),
+    every(PHORGE_MS, signal, unpublished, () => publish(phorge)),
+    every(PEER_MS, signal, unpublished, () => publish(peer)),
     every(NEWCOMER_MS, signal, refused, async () => {
       newcomers.push(await newcomer(client, admin, count++));
     }),
     every(STATUS_MS, signal, faults, async () => {
       const started = performance.now();
-      const page = await within(LAST_MS, "the status page", status(admin));
+      const page = JSON.parse(await pageOf(admin, "/status/", LAST_MS));
       mostActive = Math.max(mostActive, Number(page["clients.active"]));
       slowestStatus = Math.max(slowestStatus, performance.now() - started);
     }),
@@ -168,7 +235,8 @@ async function meet(client: number, admin: number, pid: number): Promise<Experie
   await sleep(NEVER_MS, signal);
   await work;
   const last = performance.now() + LAST_MS;
-  while ((sent.length > 0 || heard < published) && performance.now() < last) await sleep(20);
+  while ((sent.length > 0 || lost() > 0) && performance.now() < last) await sleep(20);
+  const heardByCrowd = await crowd.heard(admin, faults);
   isOver = true;
   // What is still awaited has taken this long at least.
   const all = [...latencies, ...sent.map((at) => performance.now() - at)].sort((a, b) => a - b);
@@ -182,7 +250,11 @@ async function meet(client: number, admin: number, pid: number): Promise<Experie
     p99: quantile(0.99),
     slowest: quantile(1),
     published,
-    heard,
+    heard: published - lost(),
+    phorge: phorge.posting,
+    peer: peer.posting,
+    unpublished: counted(unpublished),
+    crowd: heardByCrowd,
     newcomers: newcomers.map((ms) => Math.round(ms)),
     slowestStatus: Math.round(slowestStatus),
     residentBytes: resident,
@@ -207,11 +279,19 @@ if (import.meta.main) {
     options: {
       client: { type: "string", default: "" },
       admin: { type: "string", default: "" },
+      authority: { type: "string" },
       pid: { type: "string", default: "" },
+      crowd: { type: "string", default: "0" },
     },
   });
   globalThis.addEventListener("unhandledrejection", (event) => event.preventDefault());
-  const [client, admin, pid] = [values.client, values.admin, values.pid].map(Number);
-  print(JSON.stringify(await meet(client ?? 0, admin ?? 0, pid ?? 0)));
+  const authority = values.authority ? Deno.readTextFileSync(values.authority) : null;
+  const experience = await meet({
+    client: Number(values.client),
+    admin: { port: Number(values.admin), authority },
+    pid: Number(values.pid),
+    crowd: Number(values.crowd),
+  });
+  print(JSON.stringify(experience));
   Deno.exit();
 }

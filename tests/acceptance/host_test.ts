@@ -197,9 +197,9 @@ for (
   const [connections, line] of [
     [
       500,
-      /WARNING This host allows 400 open files, enough for 263 connections, fewer than the 500 /,
+      /WARNING This host allows 400 open files, enough for 151 connections, fewer than the 500 /,
     ],
-    [263, /INFO This host allows 400 open files, enough for 263 connections\./],
+    [151, /INFO This host allows 400 open files, enough for 151 connections\./],
   ] as const
 ) {
   Deno.test(`a host with 400 open files is told to hold ${connections} connections, or not to`, async () => {

@@ -14,8 +14,16 @@
 import * as fc from "fast-check";
 import { parseArgs } from "node:util";
 import { ANY_ATTACK, type Attack, attackNamed, ATTACKS } from "./flood.ts";
-import { run, type Running, type RunOptions } from "./server.ts";
-import { endure, faultsOf, type Outcome, type Promises, told } from "./withstand.ts";
+import { run, type Running } from "./server.ts";
+import {
+  type Endurance,
+  endure,
+  faultsOf,
+  type Outcome,
+  type Promises,
+  promisesOf,
+  told,
+} from "./withstand.ts";
 
 /** How long a round attacks, in seconds. */
 const ROUND_SECONDS = 20;
@@ -88,15 +96,14 @@ function affordable(drawn: readonly Drawn[]): Drawn[] {
 /** Prints a line, and says whether all was kept. */
 async function judged(
   name: string,
-  options: RunOptions,
-  seconds: number,
+  endurance: Endurance,
   promises: Promises,
   attack: (running: Running, signal: AbortSignal) => Promise<void>,
 ): Promise<boolean> {
   let outcome: Outcome;
   {
-    await using running = await run(options);
-    outcome = await endure(running, seconds, (signal) => attack(running, signal));
+    await using running = await run(endurance.options);
+    outcome = await endure(running, endurance, (signal) => attack(running, signal));
   }
   const faults = faultsOf(outcome, promises);
   print(`${faults.length === 0 ? "ok    " : "BROKEN"} ${name}: ${told(outcome)}`);
@@ -120,8 +127,7 @@ async function mixture(minutes: number, seed: number): Promise<boolean> {
     const promises = { residentMB: RESIDENT_MB, newcomers: true };
     const kept = await judged(
       name,
-      options,
-      ROUND_SECONDS,
+      { seconds: ROUND_SECONDS, options },
       promises,
       (running, signal) => mixed(running, drawn, signal),
     );
@@ -132,15 +138,10 @@ async function mixture(minutes: number, seed: number): Promise<boolean> {
 
 /** Runs one attack alone. */
 async function alone(attack: Attack, scale: number, seconds: number): Promise<boolean> {
-  const promises = {
-    residentMB: attack.residentMB,
-    newcomers: !attack.exhaustsFiles?.(scale),
-  };
   return await judged(
     `${attack.id} x${scale}`,
-    attack.options,
-    seconds,
-    promises,
+    { ...attack, seconds },
+    promisesOf(attack, scale),
     (running, signal) => attack.run(running, scale, signal),
   );
 }

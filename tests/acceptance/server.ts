@@ -65,7 +65,7 @@ export interface RunOptions {
   readonly drain?: number;
   /** PEM files to write into the folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
-  /** Files that the service is told it may have open. @default {null} It is not told. */
+  /** Files that the service may have open, and is told so. @default {null} It is not told. */
   readonly openFiles?: number;
   /** The ports of `servers`, in their order. @default {} Free ones. */
   readonly ports?: readonly number[];
@@ -127,13 +127,7 @@ export async function run(options: RunOptions = {}): Promise<Running> {
       ),
     })),
   });
-  const process = new Process(
-    Deno.execPath(),
-    [
-      ...serviceArguments(path, options.verb ?? "serve"),
-      ...options.openFiles === undefined ? [] : ["--open-files", `${options.openFiles}`],
-    ],
-  );
+  const process = start(serviceArguments(path, options.verb ?? "serve"), options.openFiles);
   const dispose = async () => {
     await process[Symbol.asyncDispose]();
     folder[Symbol.dispose]();
@@ -154,6 +148,12 @@ export async function run(options: RunOptions = {}): Promise<Running> {
     log: () => Deno.readTextFileSync(`${folder.path}/aphlict.log`),
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+function start(args: readonly string[], openFiles: number | undefined): Process {
+  if (openFiles === undefined) return new Process(Deno.execPath(), args);
+  const limited = ["-c", `ulimit -n ${openFiles}; exec "$@"`, "sh", Deno.execPath(), ...args];
+  return new Process("sh", [...limited, "--open-files", `${openFiles}`]);
 }
 
 /** Resident memory of a service, in bytes. */

@@ -278,15 +278,6 @@ Deno.test("where there is no room for a body of nothing, it fails at once", asyn
   assertEquals([await endOf(body), bench.receptions.size], ["NoRoom", 0]);
 });
 
-Deno.test("the slowest is given up on demand, as long as there is one", async () => {
-  const bench = new Bench();
-  const bodies = [bench.begin(), bench.begin()];
-  assertEquals(bench.receptions.dropSlowest(), true);
-  assertEquals(await endsOf(bodies), ["NoRoom", null]);
-  assertEquals([bench.receptions.dropSlowest(), bench.receptions.dropSlowest()], [true, false]);
-  assertEquals(await endsOf(bodies), ["NoRoom", "NoRoom"]);
-});
-
 Deno.test("a stop gives all up that have not come whole", async () => {
   const bench = new Bench();
   const bodies = [bench.begin(), bench.begin(), bench.begin()];
@@ -346,7 +337,7 @@ const event = fc.oneof(
   fc.record({ type: fc.constant("take" as const), which: fc.nat(), size: fc.nat(400) }),
   fc.record({ type: fc.constantFrom("finish" as const, "break" as const), which: fc.nat() }),
   fc.record({ type: fc.constant("pass" as const), ms: fc.nat(800) }),
-  fc.record({ type: fc.constantFrom("drop" as const, "interrupt" as const) }),
+  fc.record({ type: fc.constant("interrupt" as const) }),
 );
 
 Deno.test("whatever happens, the limits hold, and what is held is what the open bodies have", () => {
@@ -377,12 +368,6 @@ Deno.test("whatever happens, the limits hold, and what is held is what the open 
               bench.receptions.tick();
               assert(all.every(({ isOver, since }) => isOver || bench.now - since < 1000));
               break;
-            case "drop": {
-              const oldest = all.find(({ isOver }) => !isOver);
-              assertEquals(bench.receptions.dropSlowest(), oldest !== undefined);
-              assertEquals(oldest?.isOver ?? true, true);
-              break;
-            }
             case "interrupt":
               bench.receptions.interrupt();
               assertEquals(bench.receptions.size, 0);

@@ -11,7 +11,7 @@ import { ConfigError } from "../../config/error.ts";
 import { loadConfig } from "../../config/load.ts";
 import { connectionLimit, hostMemory, memoryWarning } from "../../config/memory.ts";
 import type { Program } from "../../config/program.ts";
-import { OTHER_FILES } from "../../config/open_files.ts";
+import { filesFor } from "../../config/open_files.ts";
 import { formatTime, formatValue } from "../../log/format.ts";
 import { holderOf, PidfileError } from "../../supervisor/pidfile.ts";
 import { readState, type State } from "../../supervisor/state.ts";
@@ -333,7 +333,7 @@ function isChanged(config: Config, { now, configuration }: ConsoleData): boolean
     text(configuration.settings) !== text(config);
 }
 
-/** Whether the service may have as many files open as it accepts browsers. */
+/** Whether the service may have as many files open as the browsers that it accepts need. */
 export function examineOpenFiles(findings: Findings, { config, told }: Patient): void {
   const step = "open files";
   if (told === null) return findings.skip(step, "The service tells nothing.");
@@ -341,7 +341,7 @@ export function examineOpenFiles(findings: Findings, { config, told }: Patient):
   if (openFiles === null) {
     return findings.skip(step, "The service does not know how many files it may have open.");
   }
-  const wanted = connectionLimit(config) + OTHER_FILES;
+  const wanted = filesFor(connectionLimit(config));
   const browsers = some(connectionLimit(config), "browser");
   const detail = `The service may have ${some(openFiles, "file")} open, and accepts ${browsers}.`;
   if (openFiles >= wanted) findings.ok(step, detail);

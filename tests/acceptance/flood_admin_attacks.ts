@@ -1,0 +1,188 @@
+/**
+ * The attacks on the admin port. Their clients connect again as soon as they are ended.
+ *
+ * @module
+ */
+
+import type { Socket } from "node:net";
+import { concat, utf8 } from "../websocket/bytes.ts";
+import { connectedFrom, share, sleep, type Target } from "./flood_target.ts";
+import { REQUEST } from "./wire.ts";
+
+/** A client that was not let in tries again after this time, in ms. */
+const AGAIN_MS = 50;
+
+/** Who is kept alive asks again after this time, in ms; and the number of clients that do. */
+const ASK_MS = 3000;
+
+/** What a client does on its connection, until that ends. */
+type Act = (connection: Deno.TcpConn, index: number) => Promise<void>;
+
+const POST = "POST / HTTP/1.1\r\nHost: x\r\n";
+const STATUS = utf8("GET /status/ HTTP/1.1\r\nHost: x\r\n\r\n");
+
+/** A head that is as long as may be, without its end. */
+const LONG_HEAD = utf8(`${POST}X: ${"x".repeat(15_000)}`);
+
+/** Half a body, in four ways. */
+const HALF_BODIES: readonly Uint8Array[] = [
+  utf8(`${POST}Content-Length: 65536\r\n\r\n`),
+  utf8(`${POST}Content-Length: 1048576\r\n\r\n${"x".repeat(100_000)}`),
+  utf8(`${POST}Transfer-Encoding: chunked\r\n\r\n10000\r\n${"x".repeat(30_000)}`),
+  utf8(`${POST}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n`),
+];
+
+/** The attacks on the admin port, by their names. */
+export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<void>>> = {
+  A1: (target) => clients(target, 1500, ended),
+
+  A2: (target) =>
+    clients(target, 1500, async (connection, index) => {
+      await send(connection, index % 2 === 0 ? utf8(`${POST}Content-Le`) : LONG_HEAD);
+      await ended(connection);
+    }),
+
+  A3: (target) =>
+    clients(target, 1500, async (connection, index) => {
+      await send(connection, HALF_BODIES[index % HALF_BODIES.length] ?? STATUS);
+      await ended(connection);
+    }),
+
+  A4: (target) =>
+    clients(target, 2000, async (connection) => {
+      const end = ended(connection);
+      for (let isOver = false; !isOver;) {
+        await send(connection, STATUS);
+        isOver = await Promise.race([end.then(() => true), sleep(ASK_MS).then(() => false)]);
+      }
+    }),
+
+  A5: (target) => strangers(target, 300),
+
+  A6: (target) =>
+    clients(target, 1500, async (connection, index) => {
+      const end = ended(connection);
+      // Half of them take their time with the head, too.
+      const slow = utf8(index % 2 === 0 ? POST : "x".repeat(1000));
+      if (index % 2 === 1) await send(connection, utf8(`${POST}Content-Length: 1000\r\n\r\n`));
+      for (const byte of slow) {
+        await send(connection, Uint8Array.of(byte));
+        if (await Promise.race([end.then(() => true), sleep(1000).then(() => false)])) return;
+      }
+    }),
+
+  A7: (target) => {
+    const head = utf8(`${POST}X: ${"x".repeat(60_000)}`);
+    return clients(target, 3000, async (connection) => {
+      await send(connection, head);
+      await ended(connection);
+    });
+  },
+
+  A8: (target) => {
+    const pages = ["/console/", "/metrics/"].map((path) =>
+      `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`
+    );
+    const bytes = utf8(pages.join("").repeat(500));
+    return clients(target, 500, async (connection) => {
+      // It waits for ever when the service reads no more.
+      for (;;) await send(connection, bytes);
+    });
+  },
+
+  A9a: (target) =>
+    clients(target, 1500, async (connection, index) => {
+      if (index % 3 === 1) await send(connection, HALF_BODIES[1] ?? STATUS);
+      if (index % 3 === 2) await send(connection, STATUS);
+      await ended(connection);
+    }),
+
+  A9b: (target) =>
+    clients({ ...target, admin: target.client }, 1500, async (connection, index) => {
+      if (index % 2 === 1) await send(connection, utf8(REQUEST));
+      await ended(connection);
+    }),
+
+  async A10(target) {
+    const hello = await clientHello();
+    await clients(target, 1500, async (connection, index) => {
+      // Silence, half a greeting, or a whole one, which costs the service a signature.
+      const bytes = [new Uint8Array(0), hello.subarray(0, 100), hello][index % 3] ?? hello;
+      await send(connection, bytes);
+      await ended(connection);
+    });
+  },
+};
+
+/** Lets clients connect, act, and connect again when that is over. */
+async function clients(target: Target, count: number, act: Act): Promise<void> {
+  await Promise.all(
+    share(target, count).map(async (index) => {
+      for (;;) {
+        let connection: Deno.TcpConn;
+        try {
+          connection = await Deno.connect({ hostname: "127.0.0.1", port: target.admin });
+        } catch {
+          await sleep(AGAIN_MS);
+          continue;
+        }
+        try {
+          await act(connection, index);
+        } catch {
+          // The service has ended it.
+        }
+        connection.close();
+      }
+    }),
+  );
+}
+
+/** Lets clients of another address ask for the status page, read the answer, and connect again. */
+async function strangers(target: Target, count: number): Promise<void> {
+  await Promise.all(
+    share(target, count).map(async () => {
+      for (;;) {
+        let connection: Socket;
+        try {
+          connection = await connectedFrom("127.0.0.9", target.admin);
+        } catch {
+          await sleep(AGAIN_MS);
+          continue;
+        }
+        const closed = new Promise((resolve) => connection.once("close", resolve));
+        connection.write(STATUS);
+        await closed;
+      }
+    }),
+  );
+}
+
+async function send(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let left = bytes; left.length > 0;) left = left.subarray(await connection.write(left));
+}
+
+/** Reads until the service ends the connection. */
+async function ended(connection: Deno.Conn): Promise<void> {
+  const bytes = new Uint8Array(4096);
+  try {
+    while (await connection.read(bytes) !== null);
+  } catch {
+    // It was reset.
+  }
+}
+
+/** What a client of TLS sends first. */
+async function clientHello(): Promise<Uint8Array> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = listener.accept();
+  const secure = await Deno.connectTls({ hostname: "127.0.0.1", port: listener.addr.port });
+  secure.handshake().catch(() => {});
+  using connection = await accepted;
+  const bytes = new Uint8Array(4096);
+  const count = await connection.read(bytes) ?? 0;
+  secure.close();
+  // A record of TLS tells its length.
+  const length = 5 + (bytes[3] ?? 0) * 256 + (bytes[4] ?? 0);
+  if (bytes[0] !== 22 || count < length) throw new Error("That is no greeting of TLS");
+  return concat(bytes.subarray(0, length));
+}
