@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../assert.ts";
 import { Browser } from "./browser.ts";
-import { ENGINES, publish, run, type Running } from "./server.ts";
+import { ENGINES } from "./engines.ts";
+import { publish, run, type Running } from "./server.ts";
 
 /** Opens browsers at once. Dispose of them together. */
 async function openAll(port: number, count: number): Promise<Browser[] & AsyncDisposable> {

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { Browser } from "./browser.ts";
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
-import { ENGINES, publish, run, writeConfig } from "./server.ts";
+import { ENGINES } from "./engines.ts";
+import { publish, run, writeConfig } from "./server.ts";
 import { programArguments, serviceArguments } from "./program.ts";
 
 for (

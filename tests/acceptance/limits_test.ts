@@ -8,15 +8,8 @@ import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { frame } from "../websocket/bytes.ts";
 import { Browser } from "./browser.ts";
 import { Folder } from "../folder.ts";
-import {
-  ENGINES,
-  publish,
-  residentBytes,
-  run,
-  type Running,
-  type ServerEntry,
-  status,
-} from "./server.ts";
+import { ENGINES } from "./engines.ts";
+import { publish, residentBytes, run, type Running, type ServerEntry, status } from "./server.ts";
 import { MB, type SurvivalOptions, survives, untilActive } from "./survival.ts";
 import { until } from "./until.ts";
 import { Refused, REQUEST, Wire } from "./wire.ts";

@@ -1,7 +1,8 @@
 import { assertEquals, assertMatch, assertRejects } from "../assert.ts";
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
-import { ENGINES, publish, run } from "./server.ts";
+import { ENGINES } from "./engines.ts";
+import { publish, run } from "./server.ts";
 
 const root = makeAuthority("Test Root");
 const intermediate = makeAuthority("Test Intermediate", root);
