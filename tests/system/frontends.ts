@@ -184,7 +184,8 @@ export class Haproxy extends Frontend {
     const verify = upstream.authority === null
       ? ""
       : ` ssl verify required verifyhost localhost ca-file ${trust(haproxy, upstream.authority)}`;
-    const server = (port: number) => `server one 127.0.0.1:${port} check inter 200ms fall 1 rise 1${verify}`;
+    const server = (port: number) =>
+      `server one 127.0.0.1:${port} check inter 200ms fall 1 rise 1${verify}`;
     const config = haproxy.folder.write(
       "haproxy.cfg",
       `global
