@@ -21,15 +21,51 @@ export const ENGINES: readonly Engine[] = ENGINE === null ? ["socket", "serve"] 
 /** The types of server that have the key `engine`. */
 const WITH_ENGINE: readonly unknown[] = ["client"];
 
+/**
+ * `limit.connections` of a client server on the engine `serve` that names no other: a connection takes more
+ * memory there, and a service with the default of 50,000 would warn of that on a small machine.
+ */
+const SERVE_CONNECTIONS = 10_000;
+
 /** Adds the engine of `APHLICT_ENGINE` to an entry of `servers` that names none. */
 export function withEngine(server: object): object {
   const { type, engine }: { type?: unknown; engine?: unknown } = server;
-  const isNamed = engine !== undefined || ENGINE === null || !WITH_ENGINE.includes(type);
-  return isNamed ? server : { ...server, engine: ENGINE };
+  if (engine !== undefined || ENGINE === null || !WITH_ENGINE.includes(type)) return server;
+  const limit = ENGINE === "serve" && type === "client"
+    ? { "limit.connections": SERVE_CONNECTIONS }
+    : {};
+  return { ...limit, ...server, engine: ENGINE };
 }
 
 /** {@linkcode withEngine} for all `servers` of a configuration that has some. */
 export function withEngines(config: Record<string, unknown>): Record<string, unknown> {
   const { servers } = config;
   return Array.isArray(servers) ? { ...config, servers: servers.map(withEngine) } : config;
+}
+
+const PORT = "Deno.serve cannot close its port and keep its connections";
+const CERTIFICATE = "Deno.serve cannot take another certificate: the server ends its connections";
+const H2C = "Deno.serve answers 400 to `Upgrade: h2c` by itself";
+
+/** The tests that do not hold on the engine `serve`, each with the reason. */
+export const NOT_ON_SERVE: Readonly<Record<string, string>> = {
+  "check says OK with a summary, and leaves nothing behind":
+    "the summary names an engine that is not the default",
+  "a hint that is too small for the connections is warned of at the start":
+    "the warning tells how many connections fit, and one takes more memory there",
+  "a start right after the overseer was killed finds the ports free": PORT,
+  "a service that stops is told to stop, while its browsers are told to go": PORT,
+  "the ports are closed at once, while the browsers are drained (socket engine)": PORT,
+  "messages that Java's HTTP client posts, offering h2c, are taken and delivered": H2C,
+  "the client port answers 501 to Java's HTTP client, which offers h2c": H2C,
+  "SIGHUP uses a renewed certificate for new connections, and a bad one is refused": CERTIFICATE,
+  "reload uses a renewed certificate for new handshakes, and ends no connection": CERTIFICATE,
+  "certificates are renewed under load: no browser is ended, no message refused or lost":
+    CERTIFICATE,
+};
+
+/** Declares a test of {@linkcode NOT_ON_SERVE}; there is none while `APHLICT_ENGINE` is `serve`. */
+export function testNotOnServe(name: string, test: () => Promise<void>): void {
+  if (!Object.hasOwn(NOT_ON_SERVE, name)) throw new Error(`NOT_ON_SERVE has no reason: ${name}`);
+  if (ENGINE !== "serve") Deno.test(name, test);
 }

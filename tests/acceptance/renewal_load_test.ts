@@ -7,6 +7,7 @@ import { assertEquals } from "../assert.ts";
 import { concat, utf8 } from "../websocket/bytes.ts";
 import { type Authority, makeAuthority, makeCertificate } from "./certificate.ts";
 import { Daemon } from "./daemon.ts";
+import { testNotOnServe } from "./engines.ts";
 import { Process } from "./process.ts";
 import { ROOT } from "./program.ts";
 import type { Received } from "./tls_browsers.ts";
@@ -171,44 +172,47 @@ function secured(certificate: Certificate): Daemon {
   return daemon;
 }
 
-Deno.test("certificates are renewed under load: no browser is ended, no message refused or lost", async () => {
-  const [first, second] = certificates;
-  await using daemon = secured(first);
-  await daemon.start();
-  const { client, admin } = daemon.written;
-  const service = daemon.pid("service");
-  await using browsers = await open(daemon);
-  const kept = new Publisher(admin, 0, true);
-  const fresh = new Publisher(admin, 1_000_000, false);
-  const more = async () => {
-    const goals = [kept, fresh].map(({ posted }) => posted + BETWEEN);
-    await until(() => [kept, fresh].every(({ posted }, index) => posted >= (goals[index] ?? 0)));
-  };
+testNotOnServe(
+  "certificates are renewed under load: no browser is ended, no message refused or lost",
+  async () => {
+    const [first, second] = certificates;
+    await using daemon = secured(first);
+    await daemon.start();
+    const { client, admin } = daemon.written;
+    const service = daemon.pid("service");
+    await using browsers = await open(daemon);
+    const kept = new Publisher(admin, 0, true);
+    const fresh = new Publisher(admin, 1_000_000, false);
+    const more = async () => {
+      const goals = [kept, fresh].map(({ posted }) => posted + BETWEEN);
+      await until(() => [kept, fresh].every(({ posted }, index) => posted >= (goals[index] ?? 0)));
+    };
 
-  await more();
-  for (const [number, certificate] of [second, first, second].entries()) {
-    renew(daemon, number + 1, certificate);
-    if (number === 1) {
-      Deno.kill(daemon.pid("overseer"), "SIGHUP");
-      for (const port of [client, admin]) {
-        await until(() => shows(port, certificate), SIGHUP_LIMIT_MS);
-      }
-    } else {
-      const { code, output } = await daemon.run("reload");
-      assertEquals(code, 0, output);
-      for (const port of [client, admin]) assertEquals(await shows(port, certificate), true);
-    }
     await more();
-  }
-  await Promise.all([kept.stop(), fresh.stop()]);
-  assertEquals([...kept.failed, ...fresh.failed], []);
-  assertEquals(kept.connections, 1, "a connection that is kept alive outlives each renewal");
-  assertEquals(browsers.output.match(/was ended .*/g), null);
+    for (const [number, certificate] of [second, first, second].entries()) {
+      renew(daemon, number + 1, certificate);
+      if (number === 1) {
+        Deno.kill(daemon.pid("overseer"), "SIGHUP");
+        for (const port of [client, admin]) {
+          await until(() => shows(port, certificate), SIGHUP_LIMIT_MS);
+        }
+      } else {
+        const { code, output } = await daemon.run("reload");
+        assertEquals(code, 0, output);
+        for (const port of [client, admin]) assertEquals(await shows(port, certificate), true);
+      }
+      await more();
+    }
+    await Promise.all([kept.stop(), fresh.stop()]);
+    assertEquals([...kept.failed, ...fresh.failed], []);
+    assertEquals(kept.connections, 1, "a connection that is kept alive outlives each renewal");
+    assertEquals(browsers.output.match(/was ended .*/g), null);
 
-  await postOnce(admin, { subscribers: ["A"], end: true });
-  const received: Received = JSON.parse(await browsers.line(/^\{"lists"/));
-  assertEquals([received.browsers, received.lists.length], [BROWSERS, 1]);
-  assertEquals(received.lists[0]?.toSorted((a, b) => a - b), [...kept.taken, ...fresh.taken]);
-  assertEquals(daemon.pid("service"), service);
-  assertEquals((await browsers.ended()).code, 0);
-});
+    await postOnce(admin, { subscribers: ["A"], end: true });
+    const received: Received = JSON.parse(await browsers.line(/^\{"lists"/));
+    assertEquals([received.browsers, received.lists.length], [BROWSERS, 1]);
+    assertEquals(received.lists[0]?.toSorted((a, b) => a - b), [...kept.taken, ...fresh.taken]);
+    assertEquals(daemon.pid("service"), service);
+    assertEquals((await browsers.ended()).code, 0);
+  },
+);

@@ -26,7 +26,7 @@ export interface Written {
 export function writeConfig(
   folder: Folder,
   change: Record<string, unknown> = {},
-  engine?: Engine,
+  engine: Engine | null = null,
 ): Written {
   const [client = 0, admin = 0] = freePorts(2);
   const config = withEngines({

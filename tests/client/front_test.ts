@@ -7,7 +7,6 @@ import type { Hub } from "../../src/hub/hub.ts";
 import type { SocketServer } from "../../src/websocket/socket.ts";
 import { freePorts } from "../acceptance/ports.ts";
 import { ENGINES } from "../acceptance/engines.ts";
-import {  } from "../acceptance/server.ts";
 import { until } from "../acceptance/until.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assertEquals } from "../assert.ts";
