@@ -263,62 +263,64 @@ function faults({ process }: Running): string[] {
   return process.output.match(/ (WARNING|ERROR) .*/g) ?? [];
 }
 
-/** What HAProxy finds with a kind of check. */
-const FINDS: readonly {
-  readonly check: string;
+/** A way in which HAProxy looks at servers, and what it finds. */
+interface Check {
+  readonly name: string;
   readonly client: string;
   readonly admin: string;
   readonly finds: { readonly client: string; readonly admin: string };
-}[] = [
-  {
-    check: "its check of HTTP with the answers that are right",
-    ...CHECKS,
-    finds: { client: "UP L7OK 501", admin: "UP L7OK 200" },
-  },
-  {
-    check: "its check of HTTP as it is without settings",
-    client: "option httpchk",
-    admin: "option httpchk",
-    finds: { client: "DOWN L7STS 501", admin: "DOWN L7STS 405" },
-  },
-  {
-    check: "a check that asks for a WebSocket over a connection to be closed",
-    client: `option httpchk
-      http-check send meth GET uri / ver HTTP/1.1 hdr Host x hdr Upgrade websocket ${HANDSHAKE}
-      http-check expect status 501`,
-    admin: "option httpchk HEAD /status/",
-    finds: { client: "UP L7OK 501", admin: "UP L7OK 200" },
-  },
-];
+}
+
+/** @param isSecure Whether it looks by TLS. */
+function checks(isSecure: boolean): readonly Check[] {
+  const connected = isSecure ? "UP L6OK" : "UP L4OK";
+  return [
+    {
+      name: "its check of HTTP with the answers that are right",
+      ...CHECKS,
+      finds: { client: "UP L7OK 501", admin: "UP L7OK 200" },
+    },
+    {
+      name: "its check of HTTP without settings, and finds fault with the answers",
+      client: "option httpchk",
+      admin: "option httpchk",
+      finds: { client: "DOWN L7STS 501", admin: "DOWN L7STS 405" },
+    },
+    {
+      name: "a handshake, which it asks to be the connection's last request",
+      client: `option httpchk
+        http-check send meth GET uri / ver HTTP/1.1 hdr Host x hdr Upgrade websocket ${HANDSHAKE}
+        http-check expect status 501`,
+      admin: "option httpchk HEAD /status/",
+      finds: { client: "UP L7OK 501", admin: "UP L7OK 200" },
+    },
+    {
+      name: "its check of the connection alone",
+      client: "",
+      admin: "",
+      finds: { client: connected, admin: connected },
+    },
+  ];
+}
 
 for (const engine of ENGINES) {
   for (const isSecure of [false, true]) {
-    const how = isSecure ? "over TLS" : "plain";
-    Deno.test(`HAProxy's checks see what they should, ${how} (${engine} engine)`, async () => {
-      await using running = await serve(engine, isSecure);
-      const upstream = { ...running, authority: isSecure ? authority.cert : null };
-      const connected = isSecure ? "UP L6OK" : "UP L4OK";
-      for (
-        const { check, finds, ...checks } of [...FINDS, {
-          check: "its check of the connection alone",
-          client: "",
-          admin: "",
-          finds: { client: connected, admin: connected },
-        }]
-      ) {
-        await using haproxy = await Haproxy.start(upstream, {
-          tls: false,
-          timeouts: DEFAULT_TIMES,
-          checks,
-        });
-        for (const backend of ["client", "admin"] as const) {
+    for (const { name, finds, ...check } of checks(isSecure)) {
+      const how = isSecure ? "by TLS" : "plain";
+      Deno.test(`HAProxy looks at both ports with ${name} (${how}, ${engine} engine)`, async () => {
+        await using running = await serve(engine, isSecure);
+        const upstream = { ...running, authority: isSecure ? authority.cert : null };
+        const setup = { tls: false, timeouts: DEFAULT_TIMES, checks: check };
+        await using haproxy = await Haproxy.start(upstream, setup);
+        const look = async (backend: "client" | "admin") => {
           await until(async () => !(await haproxy.server(backend)).check.endsWith("INI"));
           const { status, check: outcome, code } = await haproxy.server(backend);
-          assertEquals(`${status} ${outcome} ${code}`.trim(), finds[backend], check);
-        }
-      }
-      assertEquals(faults(running), []);
-    });
+          return `${status} ${outcome} ${code}`.trim();
+        };
+        assertEquals({ client: await look("client"), admin: await look("admin") }, finds);
+        assertEquals(faults(running), []);
+      });
+    }
   }
 }
 
