@@ -18,8 +18,10 @@ export const ENGINE: Engine | null = named ?? null;
 /** The engines of a test that runs on each: both, or the one of `APHLICT_ENGINE`. */
 export const ENGINES: readonly Engine[] = ENGINE === null ? ["socket", "serve"] : [ENGINE];
 
-/** The types of server that have the key `engine`. */
-const WITH_ENGINE: readonly unknown[] = ["client"];
+/** Whether a type of server has the key `engine`. */
+export function hasEngine(type: unknown): boolean {
+  return type === "client";
+}
 
 /**
  * `limit.connections` of a client server on the engine `serve` that names no other: a connection takes more
@@ -30,7 +32,7 @@ const SERVE_CONNECTIONS = 10_000;
 /** Adds the engine of `APHLICT_ENGINE` to an entry of `servers` that names none. */
 export function withEngine(server: object): object {
   const { type, engine }: { type?: unknown; engine?: unknown } = server;
-  if (engine !== undefined || ENGINE === null || !WITH_ENGINE.includes(type)) return server;
+  if (engine !== undefined || ENGINE === null || !hasEngine(type)) return server;
   const limit = ENGINE === "serve" && type === "client"
     ? { "limit.connections": SERVE_CONNECTIONS }
     : {};
@@ -63,6 +65,12 @@ export const NOT_ON_SERVE: Readonly<Record<string, string>> = {
   "certificates are renewed under load: no browser is ended, no message refused or lost":
     CERTIFICATE,
 };
+
+/** Declares a test, which may be one of {@linkcode NOT_ON_SERVE}. */
+export function testOnEngine(name: string, test: () => Promise<void>): void {
+  if (Object.hasOwn(NOT_ON_SERVE, name)) testNotOnServe(name, test);
+  else Deno.test(name, test);
+}
 
 /** Declares a test of {@linkcode NOT_ON_SERVE}; there is none while `APHLICT_ENGINE` is `serve`. */
 export function testNotOnServe(name: string, test: () => Promise<void>): void {

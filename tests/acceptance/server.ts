@@ -7,7 +7,7 @@
 
 import type { Engine } from "../../src/config/config.ts";
 import { Folder } from "../folder.ts";
-import { withEngines } from "./engines.ts";
+import { hasEngine, withEngines } from "./engines.ts";
 import { freePorts } from "./ports.ts";
 import { Process } from "./process.ts";
 import { serviceArguments } from "./program.ts";
@@ -46,7 +46,7 @@ export interface ServerEntry {
   readonly type: "admin" | "client";
   /** @default {"127.0.0.1"} */
   readonly listen?: string;
-  /** Of a client server. @default {RunOptions.engine} */
+  /** @default {RunOptions.engine} */
   readonly engine?: Engine;
   /** Further keys of the entry. */
   readonly keys?: Readonly<Record<string, unknown>>;
@@ -60,7 +60,7 @@ export interface RunOptions {
   readonly servers?: readonly ServerEntry[];
   /** @default {"serve"} */
   readonly verb?: "serve" | "debug";
-  /** Of every client server that names none. @default {ENGINE} */
+  /** Of every server that names none and has the key. @default {ENGINE} */
   readonly engine?: Engine;
   /** `drain`, in seconds. @default {0} */
   readonly drain?: number;
@@ -117,7 +117,7 @@ export async function run(options: RunOptions = {}): Promise<Running> {
     servers: servers.map(({ type, listen, keys, tls, engine = options.engine }, index) => ({
       ...keys,
       type,
-      ...(type === "client" && engine ? { engine } : {}),
+      ...(engine && hasEngine(type) ? { engine } : {}),
       listen: listen ?? "127.0.0.1",
       port: ports[index],
       ...Object.fromEntries(
