@@ -48,8 +48,16 @@ export function withEngines(config: Record<string, unknown>): Record<string, unk
 const PORT = "Deno.serve cannot close its port and keep its connections";
 const CERTIFICATE = "Deno.serve cannot take another certificate: the server ends its connections";
 const H2C = "Deno.serve answers 400 to `Upgrade: h2c` by itself";
+const FRAGMENTS = "Deno.upgradeWebSocket joins fragments without a limit, and shows none of them";
+const UNMASKED = "Deno.upgradeWebSocket takes frames without a mask";
+const UNREAD = "a connection that reads nothing stays until its other end goes";
+const SLOW = "Deno.serve waits without a limit for a handshake of TLS, and for a request";
+const CODES = "Deno.upgradeWebSocket ends a connection without the close code of our limit";
 
-/** The tests that do not hold on the engine `serve`, each with the reason. */
+/**
+ * The tests that do not hold on the engine `serve`, each with the reason. What an administrator has to know
+ * of it stands in docs/decisions/0005-limits-of-the-serve-engine.md.
+ */
 export const NOT_ON_SERVE: Readonly<Record<string, string>> = {
   "check says OK with a summary, and leaves nothing behind":
     "the summary names an engine that is not the default",
@@ -64,6 +72,21 @@ export const NOT_ON_SERVE: Readonly<Record<string, string>> = {
   "reload uses a renewed certificate for new handshakes, and ends no connection": CERTIFICATE,
   "certificates are renewed under load: no browser is ended, no message refused or lost":
     CERTIFICATE,
+  "the service survives endless fragments of one message": FRAGMENTS,
+  "the service survives fragments of nothing, by the ten thousand": FRAGMENTS,
+  "the service survives a frame that announces 8 GiB": CODES,
+  "the service survives replays by the thousand, of a full history that none of them wants": CODES,
+  "the service survives frames without a mask, with reserved bits, of unknown kinds": UNMASKED,
+  "the service survives a flood of bad clients, in the log": UNMASKED,
+  "the service survives 300 requests that never end, and 300 connections that say nothing": SLOW,
+  "the service survives heads that are too long, and bytes that are no HTTP": SLOW,
+  "the service survives garbage, silence and alerts in place of TLS": SLOW,
+  "the service survives a request that takes longer than timeout.handshake": SLOW,
+  "the service survives clients that send without end and never read the answers": UNREAD,
+  "the service survives the same floods over TLS": UNREAD,
+  "the service survives a browser that reads nothing, up to limit.backlog and no further": UNREAD,
+  "the service survives silence, which is answered with a ping after timeout.idle":
+    "Deno.upgradeWebSocket sends its ping at a time of its own",
 };
 
 /** Declares a test, which may be one of {@linkcode NOT_ON_SERVE}. */
