@@ -1,14 +1,17 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Browser } from "./browser.ts";
+import { ENGINES } from "./engines.ts";
 import { exchange } from "./raw.ts";
 import { publish, run, status } from "./server.ts";
 
-/** Starts a service, and describes what it does in one test. */
+/** Starts a service on each engine, and describes what it does in one test. */
 function it(does: string, test: (running: Awaited<ReturnType<typeof run>>) => Promise<void>): void {
-  Deno.test(`the admin port ${does}`, async () => {
-    await using running = await run();
-    await test(running);
-  });
+  for (const engine of ENGINES) {
+    Deno.test(`the admin port on the ${engine} engine ${does}`, async () => {
+      await using running = await run({ engine });
+      await test(running);
+    });
+  }
 }
 
 async function post(port: number, body: BodyInit): Promise<[number, string | null, unknown]> {
@@ -187,7 +190,7 @@ it("logs what it refused, on one line, whatever the request says", async ({ admi
   await post(admin, "x\n[now] ERROR forged");
   await process.line(/Answered 400/);
   for (const line of log().trimEnd().split("\n")) {
-    assertMatch(line, /^\[[\d-]{10}T[\d:.]{12}[+-]\d\d:\d\d\] INFO /);
+    assertMatch(line, /^\[[\d-]{10}T[\d:.]{12}[+-]\d\d:\d\d\] (INFO|WARNING) /);
   }
   assertEquals(/^\[now\]/m.test(log()), false);
   assertStringIncludes(

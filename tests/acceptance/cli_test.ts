@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
 import { Folder } from "../folder.ts";
+import { testNotOnServe } from "./engines.ts";
 import { Process } from "./process.ts";
 import { freePorts } from "./ports.ts";
 import { publish, writeConfig, type Written } from "./server.ts";
@@ -135,7 +136,7 @@ Deno.test("bin/aphlict works through a symbolic link and from any folder", async
   );
 });
 
-Deno.test("check says OK with a summary, and leaves nothing behind", async () => {
+testNotOnServe("check says OK with a summary, and leaves nothing behind", async () => {
   using folder = oddFolder();
   const { path, client, admin } = writeFresh(folder);
   const { code, output } = await aphlict("check", "--config", path);
@@ -207,7 +208,10 @@ Deno.test("check warns of a hint that is too small and of a certificate that end
   const [port = 0] = freePorts(1);
   const tls = { "ssl.key": folder.write("a.key", key), "ssl.cert": folder.write("a.crt", cert) };
   const { path } = writeConfig(folder, {
-    servers: [{ type: "client", port, ...tls }, { type: "admin", port: port + 1 }],
+    servers: [
+      { type: "client", port, "limit.connections": 50_000, ...tls },
+      { type: "admin", port: port + 1 },
+    ],
     "memory.hint": 100,
   });
   const { code, output } = await aphlict("check", "--config", path);

@@ -7,7 +7,8 @@ import {
 } from "../assert.ts";
 import { Browser } from "./browser.ts";
 import { exchange } from "./raw.ts";
-import { ENGINES, publish, run, type RunOptions, status } from "./server.ts";
+import { ENGINES } from "./engines.ts";
+import { publish, run, type RunOptions, status } from "./server.ts";
 
 /** Starts a service on each engine, and describes what it does in one test. */
 function it(

@@ -5,6 +5,7 @@
  */
 
 import { Folder } from "../folder.ts";
+import { withEngines } from "./engines.ts";
 import { Process } from "./process.ts";
 import { APHLICT } from "./program.ts";
 import { writeConfig, type Written } from "./server.ts";
@@ -92,7 +93,8 @@ export class Daemon implements AsyncDisposable {
   /** Changes the configuration file. */
   configure(change: (config: Record<string, unknown>) => Record<string, unknown>): void {
     const config: Record<string, unknown> = JSON.parse(Deno.readTextFileSync(this.written.path));
-    Deno.writeTextFileSync(this.written.path, JSON.stringify({ ...config, ...change(config) }));
+    const changed = withEngines({ ...config, ...change(config) });
+    Deno.writeTextFileSync(this.written.path, JSON.stringify(changed));
   }
 
   /** What of it runs, by the command lines that the kernel knows. */

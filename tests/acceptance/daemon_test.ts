@@ -8,6 +8,7 @@ import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
 import { peersOf, story } from "./cluster.ts";
 import { Daemon } from "./daemon.ts";
+import { testNotOnServe } from "./engines.ts";
 import { APHLICT, PROGRAM } from "./program.ts";
 import { Process } from "./process.ts";
 import { until } from "./until.ts";
@@ -524,7 +525,7 @@ Deno.test("a service whose overseer is killed ends by itself, and a start replac
   assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("overseer")));
 });
 
-Deno.test("a start right after the overseer was killed finds the ports free", async () => {
+testNotOnServe("a start right after the overseer was killed finds the ports free", async () => {
   await using daemon = new Daemon();
   await daemon.start();
   const sockets = await Promise.all(

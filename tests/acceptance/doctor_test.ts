@@ -9,6 +9,7 @@ import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts
 import { Browser } from "./browser.ts";
 import { aphlict, serve } from "./command.ts";
 import { Daemon } from "./daemon.ts";
+import { testNotOnServe } from "./engines.ts";
 import { freePorts } from "./ports.ts";
 import { writeConfig, type Written } from "./server.ts";
 
@@ -506,25 +507,28 @@ Deno.test("a service without an overseer that says nothing is told as that, not 
   assertMatch(fault(report, "service"), /No overseer runs, and what has the port .* within 5 s\./);
 });
 
-Deno.test("a service that stops is told to stop, while its browsers are told to go", async () => {
-  await using daemon = new Daemon(() => ({ drain: 60 }));
-  await daemon.start();
-  const { admin, client } = daemon.written;
-  const browsers = await Promise.all([1, 2, 3, 4, 5].map(() => Browser.open(client)));
-  await using _stop = daemon.launch("stop");
-  await daemon.until(() => refuses(admin));
-  const report = await doctor(daemon.written);
-  assertEquals([report.code, steps(report, "failed")], [1, ["service"]]);
-  assertMatch(
-    fault(report, "service"),
-    /takes no connections .*: it stops or starts\. `aphlict status`/,
-  );
-  for (const args of [["send", "--to", "A"], ["top"], ["listen", "A"], ["status"]]) {
-    const { output } = await aphlict(...args, "--config", daemon.written.path);
-    assertMatch(output, /refuses .* Its overseer \(\d+\) runs: the service stops or starts\./);
-  }
-  await Promise.all(browsers.map((browser) => browser[Symbol.asyncDispose]()));
-});
+testNotOnServe(
+  "a service that stops is told to stop, while its browsers are told to go",
+  async () => {
+    await using daemon = new Daemon(() => ({ drain: 60 }));
+    await daemon.start();
+    const { admin, client } = daemon.written;
+    const browsers = await Promise.all([1, 2, 3, 4, 5].map(() => Browser.open(client)));
+    await using _stop = daemon.launch("stop");
+    await daemon.until(() => refuses(admin));
+    const report = await doctor(daemon.written);
+    assertEquals([report.code, steps(report, "failed")], [1, ["service"]]);
+    assertMatch(
+      fault(report, "service"),
+      /takes no connections .*: it stops or starts\. `aphlict status`/,
+    );
+    for (const args of [["send", "--to", "A"], ["top"], ["listen", "A"], ["status"]]) {
+      const { output } = await aphlict(...args, "--config", daemon.written.path);
+      assertMatch(output, /refuses .* Its overseer \(\d+\) runs: the service stops or starts\./);
+    }
+    await Promise.all(browsers.map((browser) => browser[Symbol.asyncDispose]()));
+  },
+);
 
 /** Whether nothing listens at a port of this host. */
 async function refuses(port: number): Promise<boolean> {

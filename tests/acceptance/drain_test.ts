@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../assert.ts";
 import { Browser } from "./browser.ts";
-import { ENGINES, publish, run, type Running } from "./server.ts";
+import { ENGINES, testNotOnServe } from "./engines.ts";
+import { publish, run, type Running } from "./server.ts";
 
 /** Opens browsers at once. Dispose of them together. */
 async function openAll(port: number, count: number): Promise<Browser[] & AsyncDisposable> {
@@ -86,20 +87,23 @@ for (const engine of ENGINES) {
   });
 }
 
-Deno.test("the ports are closed at once, while the browsers are drained (socket engine)", async () => {
-  await using running = await run({ drain: 60 });
-  await using browsers = await openAll(running.client, 2);
-  running.process.kill("SIGTERM");
-  // The first one goes when the ports have been closed, the last a minute later.
-  await browsers[0]?.closed;
-  for (const port of running.ports) {
-    await assertRejects(
-      () => Deno.connect({ hostname: "127.0.0.1", port }),
-      Deno.errors.ConnectionRefused,
-    );
-  }
-  await browsers[1]?.pong();
-});
+testNotOnServe(
+  "the ports are closed at once, while the browsers are drained (socket engine)",
+  async () => {
+    await using running = await run({ drain: 60 });
+    await using browsers = await openAll(running.client, 2);
+    running.process.kill("SIGTERM");
+    // The first one goes when the ports have been closed, the last a minute later.
+    await browsers[0]?.closed;
+    for (const port of running.ports) {
+      await assertRejects(
+        () => Deno.connect({ hostname: "127.0.0.1", port }),
+        Deno.errors.ConnectionRefused,
+      );
+    }
+    await browsers[1]?.pong();
+  },
+);
 
 Deno.test("the engine that cannot close its port alone refuses newcomers with 503 (serve engine)", async () => {
   await using running = await run({ engine: "serve", drain: 60 });

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { Browser } from "./browser.ts";
 import { Folder } from "../folder.ts";
 import { Process } from "./process.ts";
-import { ENGINES, publish, run, writeConfig } from "./server.ts";
+import { ENGINES, testNotOnServe } from "./engines.ts";
+import { publish, run, writeConfig } from "./server.ts";
 import { programArguments, serviceArguments } from "./program.ts";
 
 for (
@@ -311,12 +312,17 @@ Deno.test("SIGHUP takes another drain over", async () => {
   assertEquals((await running.process.ended()).code, 0);
 });
 
-Deno.test("a hint that is too small for the connections is warned of at the start", async () => {
-  using folder = new Folder();
-  const { path } = writeConfig(folder, { "memory.hint": 100 });
-  await using process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
-  await process.line(
-    /INFO Browsers and Phorge can make it hold 50 MiB: V8's heap may have 100 MiB/,
-  );
-  await process.line(/WARNING The service may hold 50 MiB .* enough for about 4400 of the 50000 /);
-});
+testNotOnServe(
+  "a hint that is too small for the connections is warned of at the start",
+  async () => {
+    using folder = new Folder();
+    const { path } = writeConfig(folder, { "memory.hint": 100 });
+    await using process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
+    await process.line(
+      /INFO Browsers and Phorge can make it hold 50 MiB: V8's heap may have 100 MiB/,
+    );
+    await process.line(
+      /WARNING The service may hold 50 MiB .* enough for about 4400 of the 50000 /,
+    );
+  },
+);

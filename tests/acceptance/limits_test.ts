@@ -4,19 +4,13 @@
  */
 
 import { connect } from "node:net";
+import type { Engine } from "../../src/config/config.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { frame } from "../websocket/bytes.ts";
 import { Browser } from "./browser.ts";
 import { Folder } from "../folder.ts";
-import {
-  ENGINES,
-  publish,
-  residentBytes,
-  run,
-  type Running,
-  type ServerEntry,
-  status,
-} from "./server.ts";
+import { ENGINES } from "./engines.ts";
+import { publish, residentBytes, run, type Running, status } from "./server.ts";
 import { MB, type SurvivalOptions, survives, untilActive } from "./survival.ts";
 import { until } from "./until.ts";
 import { Refused, REQUEST, Wire } from "./wire.ts";
@@ -25,10 +19,11 @@ import { Refused, REQUEST, Wire } from "./wire.ts";
 function held(
   client: Record<string, unknown>,
   admin: Record<string, unknown> = {},
-  engine: ServerEntry["engine"] = "socket",
+  engine: Engine | null = null,
 ): SurvivalOptions {
   return {
-    servers: [{ type: "client", engine, keys: client }, { type: "admin", keys: admin }],
+    servers: [{ type: "client", keys: client }, { type: "admin", keys: admin }],
+    ...(engine ? { engine } : {}),
   };
 }
 

@@ -7,6 +7,7 @@
 
 import type { Engine } from "../../src/config/config.ts";
 import { Folder } from "../folder.ts";
+import { hasEngine, withEngines } from "./engines.ts";
 import { freePorts } from "./ports.ts";
 import { Process } from "./process.ts";
 import { serviceArguments } from "./program.ts";
@@ -25,18 +26,18 @@ export interface Written {
 export function writeConfig(
   folder: Folder,
   change: Record<string, unknown> = {},
-  engine: Engine = "socket",
+  engine: Engine | null = null,
 ): Written {
   const [client = 0, admin = 0] = freePorts(2);
-  const config = {
+  const config = withEngines({
     servers: [
-      { type: "client", port: client, listen: "127.0.0.1", engine },
+      { type: "client", port: client, listen: "127.0.0.1", ...(engine ? { engine } : {}) },
       { type: "admin", port: admin },
     ],
     logs: [{ path: `${folder.path}/aphlict.log` }],
     pidfile: `${folder.path}/aphlict.pid`,
     ...change,
-  };
+  });
   return { path: folder.write("aphlict.json", JSON.stringify(config)), client, admin };
 }
 
@@ -45,7 +46,7 @@ export interface ServerEntry {
   readonly type: "admin" | "client";
   /** @default {"127.0.0.1"} */
   readonly listen?: string;
-  /** Of a client server. @default {RunOptions.engine} */
+  /** @default {RunOptions.engine} */
   readonly engine?: Engine;
   /** Further keys of the entry. */
   readonly keys?: Readonly<Record<string, unknown>>;
@@ -59,7 +60,7 @@ export interface RunOptions {
   readonly servers?: readonly ServerEntry[];
   /** @default {"serve"} */
   readonly verb?: "serve" | "debug";
-  /** Of every client server that names none. @default {"socket"} */
+  /** Of every server that names none and has the key. @default {ENGINE} */
   readonly engine?: Engine;
   /** `drain`, in seconds. @default {0} */
   readonly drain?: number;
@@ -103,9 +104,6 @@ export interface Running extends AsyncDisposable {
   log(): string;
 }
 
-/** What a client server may run on; the client port's tests run on each. */
-export const ENGINES: readonly Engine[] = ["socket", "serve"];
-
 /** Starts the service and waits until it listens. */
 export async function run(options: RunOptions = {}): Promise<Running> {
   const servers = options.servers ?? [{ type: "client" }, { type: "admin" }];
@@ -119,7 +117,7 @@ export async function run(options: RunOptions = {}): Promise<Running> {
     servers: servers.map(({ type, listen, keys, tls, engine = options.engine }, index) => ({
       ...keys,
       type,
-      ...(type === "client" && engine ? { engine } : {}),
+      ...(engine && hasEngine(type) ? { engine } : {}),
       listen: listen ?? "127.0.0.1",
       port: ports[index],
       ...Object.fromEntries(

@@ -6,6 +6,7 @@
 
 import { assert, assertEquals } from "../assert.ts";
 import { Browser } from "./browser.ts";
+import { testOnEngine } from "./engines.ts";
 import { StatusWatch } from "./status_watch.ts";
 import { until } from "./until.ts";
 import { publish, residentBytes, run, type Running, type RunOptions, status } from "./server.ts";
@@ -35,7 +36,7 @@ export function survives(
   test: (running: Running, honest: Browser) => Promise<void>,
   options: SurvivalOptions = {},
 ): void {
-  Deno.test(`the service survives ${attack}`, async () => {
+  testOnEngine(`the service survives ${attack}`, async () => {
     await using running = await run(options);
     using client = options.caCert ? Deno.createHttpClient({ caCerts: [options.caCert] }) : null;
     const open = {

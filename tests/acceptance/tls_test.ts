@@ -1,7 +1,8 @@
 import { assertEquals, assertMatch, assertRejects } from "../assert.ts";
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
-import { ENGINES, publish, run } from "./server.ts";
+import { ENGINES, testNotOnServe } from "./engines.ts";
+import { publish, run } from "./server.ts";
 
 const root = makeAuthority("Test Root");
 const intermediate = makeAuthority("Test Intermediate", root);
@@ -106,37 +107,42 @@ for (const engine of ENGINES) {
   });
 }
 
-Deno.test("SIGHUP uses a renewed certificate for new connections, and a bad one is refused", async () => {
-  const tls = { key: "server.key", cert: "server.crt" };
-  await using running = await run({
-    servers: [{ type: "client", tls }, { type: "admin" }],
-    files: { "server.key": direct.key, "server.crt": direct.cert },
-  });
-  const write = (pair: { key: string; cert: string }) => {
-    Deno.writeTextFileSync(`${running.folder}/server.key`, pair.key);
-    Deno.writeTextFileSync(`${running.folder}/server.crt`, pair.cert);
-  };
-  using old = Deno.createHttpClient({ caCerts: [root.cert] });
-  await using before = await Browser.open(running.client, { topics: ["A"], client: old });
-  const other = makeAuthority("Another Root");
-  write(makeCertificate(other));
-  running.process.kill("SIGHUP");
-  await running.process.line(/INFO Reload: The server at wss:\S+ uses \S+server\.crt as it is now/);
-  // A client of its own: an older one could resume its session, or reuse a connection.
-  using distrusting = Deno.createHttpClient({ caCerts: [root.cert] });
-  await assertRejects(() => Browser.open(running.client, { client: distrusting }), Error);
-  using renewed = Deno.createHttpClient({ caCerts: [other.cert] });
-  await using after = await Browser.open(running.client, { topics: ["A"], client: renewed });
-  // The key of one and the certificate of the other.
-  write({ key: direct.key, cert: makeCertificate(other).cert });
-  running.process.kill("SIGHUP");
-  await running.process.line(
-    /ERROR Reload refused: servers\[0\]\.ssl\.key: .*does not belong/,
-  );
-  await using still = await Browser.open(running.client, { topics: ["A"], client: renewed });
-  await publish(running.admin, { subscribers: ["A"] });
-  for (const browser of [before, after, still]) assertEquals((await browser.all()).length, 1);
-});
+testNotOnServe(
+  "SIGHUP uses a renewed certificate for new connections, and a bad one is refused",
+  async () => {
+    const tls = { key: "server.key", cert: "server.crt" };
+    await using running = await run({
+      servers: [{ type: "client", tls }, { type: "admin" }],
+      files: { "server.key": direct.key, "server.crt": direct.cert },
+    });
+    const write = (pair: { key: string; cert: string }) => {
+      Deno.writeTextFileSync(`${running.folder}/server.key`, pair.key);
+      Deno.writeTextFileSync(`${running.folder}/server.crt`, pair.cert);
+    };
+    using old = Deno.createHttpClient({ caCerts: [root.cert] });
+    await using before = await Browser.open(running.client, { topics: ["A"], client: old });
+    const other = makeAuthority("Another Root");
+    write(makeCertificate(other));
+    running.process.kill("SIGHUP");
+    await running.process.line(
+      /INFO Reload: The server at wss:\S+ uses \S+server\.crt as it is now/,
+    );
+    // A client of its own: an older one could resume its session, or reuse a connection.
+    using distrusting = Deno.createHttpClient({ caCerts: [root.cert] });
+    await assertRejects(() => Browser.open(running.client, { client: distrusting }), Error);
+    using renewed = Deno.createHttpClient({ caCerts: [other.cert] });
+    await using after = await Browser.open(running.client, { topics: ["A"], client: renewed });
+    // The key of one and the certificate of the other.
+    write({ key: direct.key, cert: makeCertificate(other).cert });
+    running.process.kill("SIGHUP");
+    await running.process.line(
+      /ERROR Reload refused: servers\[0\]\.ssl\.key: .*does not belong/,
+    );
+    await using still = await Browser.open(running.client, { topics: ["A"], client: renewed });
+    await publish(running.admin, { subscribers: ["A"] });
+    for (const browser of [before, after, still]) assertEquals((await browser.all()).length, 1);
+  },
+);
 
 Deno.test("a certificate that is about to expire is warned about at the start, once for its servers", async () => {
   const tls = { key: "a.key", cert: "a.crt" };

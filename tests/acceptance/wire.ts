@@ -12,6 +12,14 @@ export interface Frame {
   readonly payload: Uint8Array;
 }
 
+/** An HTTP answer with a Content-Length. */
+export interface Answer {
+  readonly status: number;
+  /** The status line and the header lines. */
+  readonly head: string;
+  readonly body: string;
+}
+
 /** The request that opens a WebSocket, with the example key of RFC 6455. */
 export const REQUEST =
   "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
@@ -97,6 +105,20 @@ export class Wire implements Disposable {
         throw new Error(`The connection ended after ${JSON.stringify(text)}`);
       }
     }
+  }
+
+  /** The next HTTP answer, which must have a Content-Length; the connection stays open. */
+  async answer(): Promise<Answer> {
+    const head = await this.head();
+    const length = /^content-length: *(\d+)$/mi.exec(head.replaceAll("\r", ""))?.[1];
+    if (length === undefined) throw new Error(`The answer has no Content-Length: ${head}`);
+    const end = Number(length);
+    while (this.#bytes.length < end) {
+      if (!await this.#more()) throw new Error(`The connection ended within the body of ${head}`);
+    }
+    const body = new TextDecoder().decode(this.#bytes.subarray(0, end));
+    this.#bytes = this.#bytes.slice(end);
+    return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]), head, body };
   }
 
   /** The next frame, which must not be fragmented; `null` when the connection has ended. */

@@ -6,7 +6,7 @@ import type { ClientServerConfig, Engine } from "../../src/config/config.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { SocketServer } from "../../src/websocket/socket.ts";
 import { freePorts } from "../acceptance/ports.ts";
-import { ENGINES } from "../acceptance/server.ts";
+import { ENGINES } from "../acceptance/engines.ts";
 import { until } from "../acceptance/until.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assertEquals } from "../assert.ts";
