@@ -20,7 +20,7 @@ export const ENGINES: readonly Engine[] = ENGINE === null ? ["socket", "serve"] 
 
 /** Whether a type of server has the key `engine`. */
 export function hasEngine(type: unknown): boolean {
-  return type === "client";
+  return type === "client" || type === "admin";
 }
 
 /**
