@@ -29,9 +29,9 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["admin", ["config", "hub", "websocket", "log", "metrics", "within.ts"]],
   ["cluster", ["config", "hub", "log", "metrics", "net", "within.ts"]],
   // What a client server's client writes and reads.
-  ["reach", ["config", "log", "websocket", "within.ts", "json.ts"]],
-  ["certificates.ts", ["config", "log"]],
-  ["server.ts", ["config", "websocket", "log"]],
+  ["reach", ["config", "log", "net", "websocket", "within.ts", "json.ts"]],
+  ["certificates.ts", ["config", "log", "net"]],
+  ["server.ts", ["config", "websocket", "log", "net"]],
   ["version.ts", []],
   ["sight.ts", [
     "config",
@@ -65,6 +65,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "log",
     // What a message and a receipt are.
     "hub",
+    "net",
     // What `aphlict top` is shown.
     "admin",
     "metrics",
