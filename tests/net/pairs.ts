@@ -5,12 +5,52 @@
  */
 
 import type { TlsFiles } from "../../src/config/config.ts";
+import type { TlsProblem } from "../../src/net/tls.ts";
 
 /** A pair in files of its own. */
 export interface Pair {
   readonly name: string;
   readonly files: TlsFiles;
 }
+
+const KIND = "it is broken, or of another kind than RSA with 2048 to 8192 bits";
+const PASSWORD = "holds no private key that can be read without a password";
+/** What is said of a file that ends too early. */
+export const CUT = "It may still be being written";
+
+/** The kinds of {@linkcode makePairs} that are refused, by which key of the configuration and why. */
+export const REFUSED: Readonly<Record<string, readonly [TlsProblem["key"], string]>> = {
+  "RSA 1024": ["ssl.key", KIND],
+  "RSA-PSS key": ["ssl.key", KIND],
+  "P-224": ["ssl.key", KIND],
+  "secp256k1": ["ssl.key", KIND],
+  "brainpoolP256r1": ["ssl.key", KIND],
+  "P-256 with explicit parameters": ["ssl.key", "describes its curve in place of naming it"],
+  "Ed448": ["ssl.key", KIND],
+  "DSA": ["ssl.key", KIND],
+  "certificate version 1": ["ssl.cert", "it is of X.509 version 1"],
+  "certificate with an unknown critical extension": ["ssl.cert", "it has a critical extension"],
+  "authority before the certificate": ["ssl.key", "belongs to certificate 2 in"],
+  "chain with a broken certificate": ["ssl.chain", "holds certificate 2, which is broken"],
+  "chain without a certificate": ["ssl.chain", "holds no certificate"],
+  "chain of 300": ["ssl.chain", "it has more than the 64 KiB that clients take"],
+  "key of another": ["ssl.key", "does not belong to certificate"],
+  "key and certificate swapped": ["ssl.key", 'Are "ssl.key" and "ssl.cert" swapped?'],
+  "encrypted key PKCS#8": ["ssl.key", PASSWORD],
+  "encrypted key PKCS#1": ["ssl.key", PASSWORD],
+  "UTF-16": ["ssl.cert", "is binary, and PEM is wanted"],
+  "DER certificate": ["ssl.cert", "convert it: openssl x509 -inform DER"],
+  "DER key": ["ssl.key", "convert it: openssl pkey -inform DER"],
+  "empty certificate": ["ssl.cert", "is empty"],
+  "empty key": ["ssl.key", "is empty"],
+  "half a certificate": ["ssl.cert", CUT],
+  "half a key": ["ssl.key", CUT],
+  "broken certificate": ["ssl.cert", "holds certificate 1, which is broken"],
+  "broken key": ["ssl.key", KIND],
+  "TRUSTED CERTIFICATE": ["ssl.cert", "a form of openssl's own"],
+  "certificate request": ["ssl.cert", "holds no certificate, only CERTIFICATE REQUEST"],
+  "public key": ["ssl.key", "holds no private key, only PUBLIC KEY"],
+};
 
 /** What an extension file of openssl gives a server's certificate. */
 const LEAF = "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n";
@@ -30,6 +70,11 @@ export async function makePairs(folder: string): Promise<readonly Pair[]> {
     ...await maker.chains(),
     ...await maker.texts(),
   ];
+}
+
+/** Makes those of them that differ in their certificates only. */
+export function makeCertificates(folder: string): Promise<readonly Pair[]> {
+  return new Maker(folder).certificates();
 }
 
 /** A pair as texts, or as bytes where it is no text. */

@@ -6,13 +6,12 @@ import {
   readTls,
   TlsError,
   type TlsMaterial,
-  type TlsProblem,
   validityWarning,
 } from "../../src/net/tls.ts";
 import { makeAuthority, makeCertificate, makeSelfSigned } from "../acceptance/certificate.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
-import { makePairs, type Pair } from "./pairs.ts";
+import { CUT, makePairs, type Pair, REFUSED } from "./pairs.ts";
 
 const authority = makeAuthority("Test");
 const { key, cert } = makeCertificate(authority);
@@ -92,45 +91,7 @@ Deno.test("validityWarning() tells of a certificate that is over, about to be, o
   );
 });
 
-const KIND = "it is broken, or of another kind than RSA with 2048 to 8192 bits";
-const PASSWORD = "holds no private key that can be read without a password";
-const CUT = "It may still be being written";
-
-/** The kinds of {@linkcode makePairs} that are refused, by which key of the configuration and why. */
-const REFUSED: Readonly<Record<string, readonly [TlsProblem["key"], string]>> = {
-  "RSA 1024": ["ssl.key", KIND],
-  "RSA-PSS key": ["ssl.key", KIND],
-  "P-224": ["ssl.key", KIND],
-  "secp256k1": ["ssl.key", KIND],
-  "brainpoolP256r1": ["ssl.key", KIND],
-  "P-256 with explicit parameters": ["ssl.key", "describes its curve in place of naming it"],
-  "Ed448": ["ssl.key", KIND],
-  "DSA": ["ssl.key", KIND],
-  "certificate version 1": ["ssl.cert", "it is of X.509 version 1"],
-  "certificate with an unknown critical extension": ["ssl.cert", "it has a critical extension"],
-  "authority before the certificate": ["ssl.key", "belongs to certificate 2 in"],
-  "chain with a broken certificate": ["ssl.chain", "holds certificate 2, which is broken"],
-  "chain without a certificate": ["ssl.chain", "holds no certificate"],
-  "chain of 300": ["ssl.chain", "it has more than the 64 KiB that clients take"],
-  "key of another": ["ssl.key", "does not belong to certificate"],
-  "key and certificate swapped": ["ssl.key", 'Are "ssl.key" and "ssl.cert" swapped?'],
-  "encrypted key PKCS#8": ["ssl.key", PASSWORD],
-  "encrypted key PKCS#1": ["ssl.key", PASSWORD],
-  "UTF-16": ["ssl.cert", "is binary, and PEM is wanted"],
-  "DER certificate": ["ssl.cert", "convert it: openssl x509 -inform DER"],
-  "DER key": ["ssl.key", "convert it: openssl pkey -inform DER"],
-  "empty certificate": ["ssl.cert", "is empty"],
-  "empty key": ["ssl.key", "is empty"],
-  "half a certificate": ["ssl.cert", CUT],
-  "half a key": ["ssl.key", CUT],
-  "broken certificate": ["ssl.cert", "holds certificate 1, which is broken"],
-  "broken key": ["ssl.key", KIND],
-  "TRUSTED CERTIFICATE": ["ssl.cert", "a form of openssl's own"],
-  "certificate request": ["ssl.cert", "holds no certificate, only CERTIFICATE REQUEST"],
-  "public key": ["ssl.key", "holds no private key, only PUBLIC KEY"],
-};
-
-/** Its chain is an empty file, in whose place no other can be tried. */
+/** Its chain's file holds nothing, and without it the pair serves. */
 const UNTRIED = "chain without a certificate";
 
 /** Openssl's client wants keyUsage to allow a signature, with TLS 1.2 only. */
