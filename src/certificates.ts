@@ -4,15 +4,13 @@
  * @module
  */
 
-import { createSecureContext } from "node:tls";
 import type { Config, TlsFiles } from "./config/config.ts";
-import { EXPIRY_WARNING_DAYS, readTls, TlsError, type TlsMaterial } from "./config/tls.ts";
+import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
+import { judgeTls, readTls, TlsError, type TlsMaterial, validityWarning } from "./net/tls.ts";
 
-const DAY_MS = 86_400_000;
-
-/** How long before its end a certificate is warned of, in ms. */
-const EXPIRES_SOON_MS = EXPIRY_WARNING_DAYS * DAY_MS;
+/** How often a certificate is warned of, in ms. */
+const WARNING_INTERVAL_MS = 86_400_000;
 
 const log = logger("service");
 
@@ -23,9 +21,9 @@ export interface Found {
   readonly tls: TlsMaterial;
 }
 
-/** What the files hold. */
-export interface Reading {
-  /** What is not in use yet; empty when there are problems. */
+/** What the judgement of all files comes to. */
+export interface Verdict {
+  /** What is not in use yet, and serves; empty when there are problems. */
   readonly found: readonly Found[];
   /** Sentences for the administrator, each with the key it is about. */
   readonly problems: readonly string[];
@@ -36,35 +34,44 @@ export class Certificates {
   readonly #files: readonly { readonly index: number; readonly files: TlsFiles }[];
   /** By place in `servers`. */
   readonly #used = new Map<number, TlsMaterial>();
-  /** When the expiry of a certificate was last told, by file. */
+  /** When the dates of a certificate were last told, by file. */
   readonly #told = new Map<string, number>();
 
   constructor({ servers }: Config) {
     this.#files = servers.flatMap(({ tls }, index) => tls ? [{ index, files: tls }] : []);
   }
 
-  /** Reads all files. */
-  read(): Reading {
+  /** Reads all files, and tries what is not in use yet. The files of all servers count, or none. */
+  async judge(): Promise<Verdict> {
     const found: Found[] = [];
     const problems: string[] = [];
     for (const { index, files } of this.#files) {
-      const used = this.#used.get(index);
       try {
-        const tls = readTls(files);
-        if (tls.key === used?.key && tls.cert === used.cert) continue;
-        if (used) tryOut(tls, files);
-        found.push({ index, tls });
+        if (this.#isUsed(index, readTls(files))) continue;
+        found.push({ index, tls: await judgeTls(files) });
       } catch (error) {
-        if (!(error instanceof TlsError)) throw error;
-        for (const { key, message } of error.problems) {
-          problems.push(`servers[${index}].${key}: ${message}`);
-        }
+        problems.push(...problemsOf(index, error));
       }
     }
     return { found: problems.length > 0 ? [] : found, problems };
   }
 
-  /** What has been read is in use now. */
+  /**
+   * Returns a text that tells apart what the files hold that is not in use, or what is wrong with them;
+   * empty when there is nothing of either kind. Costs reading them: nothing is tried.
+   */
+  changes(): string {
+    return this.#files.flatMap(({ index, files }) => {
+      try {
+        const tls = readTls(files);
+        return this.#isUsed(index, tls) ? [] : [`servers[${index}]: ${tls.key}${tls.cert}`];
+      } catch (error) {
+        return problemsOf(index, error);
+      }
+    }).join("\n");
+  }
+
+  /** Remembers what is in use now. */
   use(found: readonly Found[]): void {
     for (const { index, tls } of found) {
       this.#used.set(index, tls);
@@ -80,36 +87,30 @@ export class Certificates {
     return expires === undefined || file === undefined ? null : { file, expires };
   }
 
-  /** Warns of each certificate in use that has expired or soon will, once a day. */
+  /** Warns of each certificate in use that browsers refuse for its dates or soon will, once a day. */
   warn(now: number): void {
     for (const { index, files: { cert } } of this.#files) {
-      const expires = this.#used.get(index)?.expires;
-      if (expires === undefined || now - (this.#told.get(cert) ?? -Infinity) < DAY_MS) continue;
-      if (expires.getTime() - now > EXPIRES_SOON_MS) continue;
+      const tls = this.#used.get(index);
+      if (!tls || now - (this.#told.get(cert) ?? -Infinity) < WARNING_INTERVAL_MS) continue;
+      const warning = validityWarning(cert, tls, now);
+      if (warning === null) continue;
       this.#told.set(cert, now);
-      const isOver = expires.getTime() < now;
-      log.warning(
-        isOver
-          ? "Certificate {cert} expired on {expires}: browsers refuse it. Renew it."
-          : "Certificate {cert} expires on {expires}: browsers will refuse it. Renew it.",
-        { cert, expires: expires.toISOString() },
-      );
+      log.warning("{warning}", {
+        warning: new Whole(warning),
+        cert,
+        expires: tls.expires.toISOString(),
+      });
     }
+  }
+
+  #isUsed(index: number, { key, cert }: TlsMaterial): boolean {
+    const used = this.#used.get(index);
+    return key === used?.key && cert === used.cert;
   }
 }
 
-/**
- * Looks whether the runtime takes a pair before anything is changed for it.
- *
- * @throws {TlsError} If it does not.
- */
-function tryOut(tls: TlsMaterial, files: TlsFiles): void {
-  try {
-    createSecureContext({ key: tls.key, cert: tls.cert });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const message = `The runtime cannot use ${files.cert} with ${files.key}: ${reason}. It takes ` +
-      "RSA keys of 2048 bits and more, P-256, P-384, P-521 and Ed25519.";
-    throw new TlsError([{ key: "ssl.cert", message }]);
-  }
+/** @throws {unknown} What is no {@linkcode TlsError}. */
+function problemsOf(index: number, error: unknown): string[] {
+  if (!(error instanceof TlsError)) throw error;
+  return error.problems.map(({ key, message }) => `servers[${index}].${key}: ${message}`);
 }

@@ -6,7 +6,7 @@
  */
 
 import { formatAddress, type ServerConfig, type ServerType, urlOf } from "./config/config.ts";
-import type { TlsMaterial } from "./config/tls.ts";
+import type { TlsMaterial } from "./net/tls.ts";
 import { Whole } from "./log/format.ts";
 import { fault } from "./log/fault.ts";
 import { logger } from "./log/log.ts";

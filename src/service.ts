@@ -52,9 +52,10 @@ export interface Service {
   readonly fingerprint: string;
   readonly listening: readonly Listening[];
   /**
-   * Reads the keys, certificates and tokens of all servers again. What this returns uses those that have
-   * changed, and what else of the configuration can be changed in place, and resolves when they are in use.
-   * Without being asked the service looks for certificates that have changed, within a minute.
+   * Reads the keys, certificates and tokens of all servers again, and tries those pairs that have changed.
+   * What this resolves to uses them, and what else of the configuration can be changed in place, and resolves
+   * when they are in use. Without being asked the service looks for certificates that have changed, within a
+   * minute.
    *
    * A client server on the socket engine keeps its connections. Every other server with another
    * certificate is bound again: an admin server answers what it has received, one on the engine
@@ -64,7 +65,7 @@ export interface Service {
    * @returns Resolves with what was done, a sentence each; with nothing when no certificate has changed.
    * @throws {StartError} With every file that cannot be used.
    */
-  read(config: Config): () => Promise<readonly string[]>;
+  read(config: Config): Promise<() => Promise<readonly string[]>>;
   /**
    * Stops. The admin servers accept no more, publish nothing more and have 1 s to answer; the client
    * servers accept no more, and every listener is closed with 1001 behind what was published for it.
@@ -99,7 +100,7 @@ export async function startService(
   { host = UNKNOWN, certificateIntervalMs = CERTIFICATE_INTERVAL_MS }: ServiceOptions = {},
 ): Promise<Service> {
   const certificates = new Certificates(config);
-  const { found, problems } = certificates.read();
+  const { found, problems } = await certificates.judge();
   const prepared = prepare(config, problems);
   certificates.use(found);
   const budget = new Budget(
@@ -288,10 +289,10 @@ class RunningService implements Service {
   readonly listening: readonly Listening[];
   readonly #made: Made;
   readonly #timers: readonly ReturnType<typeof setInterval>[];
-  /** What the last look has found, as long as it is neither used nor told. */
+  /** What the last look at the certificates has found changed. */
   #seen = "";
-  /** The problems that have been told. */
-  #told = "";
+  /** The changes that have been judged. */
+  #judged = "";
   #stopped: Promise<void> | null = null;
 
   constructor(made: Made, certificateIntervalMs: number) {
@@ -302,14 +303,15 @@ class RunningService implements Service {
     console.sample();
     this.#timers = [
       setInterval(() => hub.expire(), EXPIRE_INTERVAL_MS),
-      setInterval(() => this.#look(), certificateIntervalMs),
+      setInterval(() => void this.#look(), certificateIntervalMs),
       setInterval(() => console.sample(), SAMPLE_INTERVAL_MS),
     ];
   }
 
-  read(config: Config): () => Promise<readonly string[]> {
-    const { found, problems } = this.#made.certificates.read();
-    this.#told = problems.join("\n");
+  async read(config: Config): Promise<() => Promise<readonly string[]>> {
+    const { certificates } = this.#made;
+    this.#judged = certificates.changes();
+    const { found, problems } = await certificates.judge();
     const prepared = prepare(config, problems);
     return () => {
       this.#made.state.config = config;
@@ -342,27 +344,33 @@ class RunningService implements Service {
     await Promise.all([cluster.stop(), shutdown("client")]);
   }
 
-  /** Looks for certificates that have changed. */
-  #look(): void {
-    const { found, problems } = this.#made.certificates.read();
-    const problem = problems.join("\n");
-    const seen = problem || JSON.stringify(found);
-    const isSettled = seen === this.#seen;
-    this.#seen = seen;
-    if (problem === "") this.#told = "";
-    if (isSettled && problem !== this.#told) {
-      this.#told = problem;
-      for (const each of problems) {
-        log.error("The certificates in use stay, as the new ones cannot be used: {problem}", {
-          problem: new Whole(each),
-        });
-      }
+  /**
+   * Looks for certificates that have changed. What two looks in a row have found is judged, once: files that
+   * are only half written, or a key that is there before its certificate, are no problem yet.
+   */
+  async #look(): Promise<void> {
+    const { certificates } = this.#made;
+    const changes = certificates.changes();
+    const isSettled = changes === this.#seen;
+    this.#seen = changes;
+    if (changes === "") this.#judged = "";
+    if (isSettled && changes !== this.#judged) {
+      this.#judged = changes;
+      await this.#renew();
     }
-    if (isSettled && found.length > 0) void this.#useAndTell(found);
-    this.#made.certificates.warn(Date.now());
+    certificates.warn(Date.now());
   }
 
-  async #useAndTell(found: readonly Found[]): Promise<void> {
+  async #renew(): Promise<void> {
+    const { certificates, stopping } = this.#made;
+    const { found, problems } = await certificates.judge();
+    if (stopping.signal.aborted) return;
+    for (const problem of problems) {
+      log.error("The certificates in use stay, as the new ones cannot be used: {problem}", {
+        problem: new Whole(problem),
+      });
+    }
+    if (found.length === 0) return;
     for (const done of await this.#use(found)) log.info("{done}", { done: new Whole(done) });
   }
 

@@ -27,12 +27,12 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["client", ["config", "hub", "http", "websocket", "log", "metrics"]],
   ["within.ts", []],
   ["json.ts", []],
-  ["admin", ["config", "hub", "http", "log", "metrics"]],
+  ["admin", ["config", "hub", "http", "log", "metrics", "net"]],
   ["cluster", ["config", "hub", "log", "metrics", "net", "within.ts"]],
   // What a client server's client writes and reads.
-  ["reach", ["config", "log", "websocket", "within.ts", "json.ts"]],
-  ["certificates.ts", ["config", "log"]],
-  ["server.ts", ["config", "websocket", "log"]],
+  ["reach", ["config", "log", "net", "websocket", "within.ts", "json.ts"]],
+  ["certificates.ts", ["config", "log", "net"]],
+  ["server.ts", ["config", "websocket", "log", "net"]],
   ["version.ts", []],
   ["sight.ts", [
     "config",
@@ -66,6 +66,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "log",
     // What a message and a receipt are.
     "hub",
+    "net",
     // What `aphlict top` is shown.
     "admin",
     "metrics",

@@ -1,3 +1,4 @@
+import { createPrivateKey } from "node:crypto";
 import { Certificates } from "../src/certificates.ts";
 import type { Config } from "../src/config/config.ts";
 import { closeLog } from "../src/log/log.ts";
@@ -25,14 +26,18 @@ class Watched implements AsyncDisposable {
     });
     this.config = config;
     this.certificates = new Certificates(config);
-    this.certificates.use(this.certificates.read().found);
   }
 
-  static open(validMs: number): Watched {
+  static async open(validMs: number): Promise<Watched> {
     const watched = new Watched(validMs);
-    const path = `${watched.#folder.path}/log`;
-    openLogFile(path);
+    await watched.use();
+    openLogFile(`${watched.#folder.path}/log`);
     return watched;
+  }
+
+  /** Uses what the files hold now. */
+  async use(): Promise<void> {
+    this.certificates.use((await this.certificates.judge()).found);
   }
 
   /** A key without its certificate, or text. */
@@ -58,7 +63,7 @@ class Watched implements AsyncDisposable {
 }
 
 Deno.test("a certificate is warned of from fourteen days before its end, once a day", async () => {
-  await using watched = Watched.open(15 * DAY_MS);
+  await using watched = await Watched.open(15 * DAY_MS);
   const { certificates } = watched;
   const now = Date.now();
   certificates.warn(now);
@@ -71,46 +76,81 @@ Deno.test("a certificate is warned of from fourteen days before its end, once a 
 });
 
 Deno.test("a renewed certificate is not warned of, unless it is about to expire too", async () => {
-  await using watched = Watched.open(DAY_MS);
+  await using watched = await Watched.open(DAY_MS);
   const { certificates } = watched;
   const now = Date.now();
   certificates.warn(now);
   for (const days of [2, 90]) {
     watched.renew(days * DAY_MS);
-    certificates.use(certificates.read().found);
+    await watched.use();
     certificates.warn(now);
   }
   assertEquals(watched.lines.length, 2);
 });
 
 Deno.test("what is in use and has not changed is not found again", async () => {
-  await using watched = Watched.open(DAY_MS);
-  assertEquals(watched.certificates.read(), { found: [], problems: [] });
+  await using watched = await Watched.open(DAY_MS);
+  assertEquals(await watched.certificates.judge(), { found: [], problems: [] });
   watched.renew(DAY_MS);
-  assertEquals(watched.certificates.read().found.map(({ index }) => index), [0, 1]);
+  const { found } = await watched.certificates.judge();
+  assertEquals(found.map(({ index }) => index), [0, 1]);
 });
 
 Deno.test("a certificate is warned of thirteen days and a half before its end", async () => {
-  await using watched = Watched.open(13.5 * DAY_MS);
+  await using watched = await Watched.open(13.5 * DAY_MS);
   watched.certificates.warn(Date.now());
   assertEquals(watched.lines.length, 1);
 });
 
 Deno.test("the same certificate with another form of its key is found", async () => {
-  await using watched = Watched.open(DAY_MS);
+  await using watched = await Watched.open(DAY_MS);
   const { key, cert } = makeCertificate(root, DAY_MS);
-  for (const text of [key, `another form\n${key}`]) {
+  watched.write("a.crt", cert);
+  const other = String(createPrivateKey(key).export({ format: "pem", type: "pkcs8" }));
+  for (const text of [key, other]) {
     watched.write("a.key", text);
-    watched.write("a.crt", cert);
-    const { found, problems } = watched.certificates.read();
+    const { found, problems } = await watched.certificates.judge();
     assertEquals([found.length, problems], [2, []]);
     watched.certificates.use(found);
   }
 });
 
+Deno.test("text around the same key and certificate changes nothing", async () => {
+  await using watched = await Watched.open(DAY_MS);
+  const { key, cert } = makeCertificate(root, DAY_MS);
+  watched.write("a.key", key);
+  watched.write("a.crt", cert);
+  await watched.use();
+  watched.write("a.key", `\uFEFFThe key:\r\n${key}`);
+  watched.write("a.crt", `${cert}That was it.`);
+  assertEquals(watched.certificates.changes(), "");
+  assertEquals(await watched.certificates.judge(), { found: [], problems: [] });
+});
+
+Deno.test("changes() tells apart what the files hold, and what is wrong with them", async () => {
+  await using watched = await Watched.open(DAY_MS);
+  const { certificates } = watched;
+  assertEquals(certificates.changes(), "");
+  const seen: string[] = [];
+  for (
+    const write of [
+      () => watched.renew(DAY_MS),
+      () => watched.renew(DAY_MS),
+      () => watched.write("a.crt", "-----BEGIN CERTIFICATE-----\nAAAA"),
+      () => watched.write("a.crt", "text"),
+    ]
+  ) {
+    write();
+    const changes = certificates.changes();
+    assertEquals(certificates.changes(), changes);
+    assertEquals(seen.includes(changes), false);
+    seen.push(changes);
+  }
+});
+
 Deno.test("while one certificate cannot be used, none is found", async () => {
   const folder = new Folder();
-  await using watched = Watched.open(DAY_MS);
+  await using watched = await Watched.open(DAY_MS);
   const write = (name: string) => {
     const { key, cert } = makeCertificate(root);
     const [keyPath, certPath] = [
@@ -124,10 +164,10 @@ Deno.test("while one certificate cannot be used, none is found", async () => {
       { ...watched.config.servers[0]!, port: port + 1, tls: write(name) }
     ));
     const certificates = new Certificates({ ...watched.config, servers });
-    certificates.use(certificates.read().found);
+    certificates.use((await certificates.judge()).found);
     write("a");
     folder.write("b.crt", "no certificate");
-    const { found, problems } = certificates.read();
+    const { found, problems } = await certificates.judge();
     assertEquals([found, problems.length], [[], 1]);
   } finally {
     folder[Symbol.dispose]();

@@ -3,7 +3,7 @@ import { ACCOUNTS } from "../src/budget.ts";
 import type { MemorySnapshot } from "../src/admin/snapshot.ts";
 import { hostMemory, memoryBudget } from "../src/config/memory.ts";
 import { explainBindError, type Service, StartError, startService } from "../src/service.ts";
-import { assert, assertEquals, assertRejects, assertThrows } from "./assert.ts";
+import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { ADMIN, CLIENT, configOf } from "./entries.ts";
 import { Folder } from "./folder.ts";
 import { freePorts } from "./acceptance/ports.ts";
@@ -164,7 +164,7 @@ Deno.test("a token that its file holds anew is used when the files are read", as
   assertEquals([await guarded.post(TOKEN), await guarded.post("x".repeat(32))], [200, 401]);
   guarded.folder.write("token", "x".repeat(32));
   assertEquals(await guarded.post(TOKEN), 200, "nobody has read it yet");
-  const use = guarded.service.read(guarded.config);
+  const use = await guarded.service.read(guarded.config);
   assertEquals(await guarded.post(TOKEN), 200, "nor is it used yet");
   assertEquals(await use(), []);
   assertEquals([await guarded.post(TOKEN), await guarded.post("x".repeat(32))], [401, 200]);
@@ -178,7 +178,7 @@ Deno.test("a token's file that holds none is refused, and nothing changes", asyn
   const changed = configOf({
     servers: config.servers.map((each) => each.type === "admin" ? { ...each, allow } : each),
   });
-  const { message } = assertThrows(() => service.read(changed), StartError);
+  const { message } = await assertRejects(() => service.read(changed), StartError);
   assertEquals(message.startsWith(`servers[1].token.file: Token file ${folder.path}/token`), true);
   assertEquals(await guarded.post(TOKEN), 200);
 });
@@ -190,7 +190,7 @@ Deno.test("whom an admin server answers, and how much it takes, changes in place
     const servers = config.servers.map((each) =>
       each.type === "admin" ? { ...each, ...change } : each
     );
-    await service.read(configOf({ servers }))();
+    await (await service.read(configOf({ servers })))();
   };
   await adopt({ allow: ["192.0.2.7"] });
   assertEquals(await guarded.post(TOKEN), 403);
@@ -255,7 +255,7 @@ class Measured implements AsyncDisposable {
   }
 
   async adopt(change: Partial<Config>): Promise<void> {
-    await this.service.read({ ...this.config, ...change })();
+    await (await this.service.read({ ...this.config, ...change }))();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,7 +6,8 @@
 
 import { type Engine, formatAddress } from "../config/config.ts";
 import type { FileShare } from "../config/open_files.ts";
-import type { HttpLimits, HttpServer, TlsPair } from "../http/engine.ts";
+import type { HttpLimits, HttpServer } from "../http/engine.ts";
+import type { TlsPair } from "../net/tls_trial.ts";
 import type { Handler, Remote as RemoteAddr } from "../http/handler.ts";
 import { ENGINES } from "../http/engines.ts";
 import type { WorkQueue } from "../work_queue.ts";

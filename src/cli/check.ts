@@ -17,16 +17,16 @@ import { ConfigError, type Problem } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
+import type { Program } from "../config/program.ts";
+import { readToken, TokenError } from "../config/token.ts";
 import {
   daysUntil,
   EXPIRY_WARNING_DAYS,
+  judgeTls,
   readAuthority,
-  readTls,
   TlsError,
-  type TlsMaterial,
-} from "../config/tls.ts";
-import type { Program } from "../config/program.ts";
-import { readToken, TokenError } from "../config/token.ts";
+  validityWarning,
+} from "../net/tls.ts";
 import { portsOf } from "../reach/place.ts";
 import { explainBindError } from "../service.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
@@ -50,8 +50,8 @@ export const check: Command = {
   verb: "check",
   synopsis: "Check the configuration without starting anything.",
   details:
-    "Reads and validates the file, reads tokens, keys and certificates, holds these against each " +
-    "other, tries to write in the folders of the logs and the pidfile, and binds each address for " +
+    "Reads and validates the file, reads tokens, keys and certificates, tries whether TLS works with " +
+    "these, tries to write in the folders of the logs and the pidfile, and binds each address for " +
     "a moment, but for those that this very Aphlict holds already. Prints every problem and exits 1, or " +
     "prints OK and a summary, and warns of what is likely to be a mistake, in the list of peers for " +
     "instance, whose names it looks up.",
@@ -65,7 +65,12 @@ export const check: Command = {
     requireCovered(program, config);
     warnIfRoot();
     const isHeld = await portHolder(config, program);
-    const { problems, warnings } = inspect(config, program, isHeld, options.has("as-it-is"));
+    const { problems, warnings } = await inspect(
+      config,
+      program,
+      isHeld,
+      options.has("as-it-is"),
+    );
     if (problems.length > 0) throw new ConfigError(config.path, problems);
     warn(warnings);
     const host = hostMemory(config, hostNumber(invocation, MEMORY_OPTION));
@@ -92,27 +97,24 @@ export interface Findings {
  * @param isHeld Whether this very Aphlict has a port already.
  * @param asItIs Whether nobody will make missing folders.
  */
-export function inspect(
+export async function inspect(
   config: Config,
   program: Program,
   isHeld: (port: number) => boolean,
   asItIs: boolean = false,
-): Findings {
+): Promise<Findings> {
   // A compiled executable has no overseer, and may look at no folder.
   const isCompiled = program.kind === "compiled";
   const place: Look = isCompiled ? checkNew : (path, key) => checkFolder(path, key, asItIs);
   const warnings = new Set<string>();
+  const tls = await Promise.all(
+    config.servers.map((server, index) => checkTls(server, index, warnings)),
+  );
   const problems = [
-    ...config.servers.flatMap((server, index) => {
-      const tls = checkTls(server, index, warnings);
-      const isFree = isHeld(server.port) ? [] : checkBind(
-        server,
-        index,
-        // With files that are no good the binding would only fail for the same reason.
-        Array.isArray(tls) ? null : tls,
-      );
-      return [...Array.isArray(tls) ? tls : [], ...isFree];
-    }),
+    ...tls.flat(),
+    ...config.servers.flatMap((server, index) =>
+      isHeld(server.port) ? [] : checkBind(server, index)
+    ),
     ...config.cluster.flatMap(({ ca }, index) => checkAuthority(ca, index, warnings)),
     ...config.servers.flatMap((server, index) =>
       server.type === "admin" ? checkToken(server.token, `servers[${index}]`, warnings) : []
@@ -155,27 +157,17 @@ async function urlsOfService(config: Config): Promise<readonly string[]> {
   }
 }
 
-/** What the server speaks TLS with, `null` for plain text, or what is wrong with its files. */
-function checkTls(
+/** What is wrong with the files that a server speaks TLS with. */
+async function checkTls(
   { tls }: ServerConfig,
   index: number,
   warnings: Set<string>,
-): TlsMaterial | null | Problem[] {
-  if (!tls) return null;
+): Promise<Problem[]> {
+  if (!tls) return [];
   try {
-    const material = readTls(tls);
-    const { expires } = material;
-    const days = daysUntil(expires);
-    if (days < 0) {
-      return [{
-        path: `servers[${index}].ssl.cert`,
-        message: `Certificate ${tls.cert} expired on ${expires.toISOString()}. Renew it.`,
-      }];
-    }
-    if (days < EXPIRY_WARNING_DAYS) {
-      warnings.add(`Certificate ${tls.cert} expires on ${expires.toISOString()}.`);
-    }
-    return material;
+    const warning = validityWarning(tls.cert, await judgeTls(tls), Date.now());
+    if (warning !== null) warnings.add(warning);
+    return [];
   } catch (error) {
     return tlsProblems(`servers[${index}]`, error);
   }
@@ -233,11 +225,9 @@ function tlsProblems(entry: string, error: unknown): Problem[] {
   return error.problems.map(({ key, message }) => ({ path: `${entry}.${key}`, message }));
 }
 
-function checkBind(server: ServerConfig, index: number, tls: TlsMaterial | null): Problem[] {
-  const address = { hostname: server.listen, port: server.port };
+function checkBind(server: ServerConfig, index: number): Problem[] {
   try {
-    if (tls) Deno.listenTls({ ...address, key: tls.key, cert: tls.cert }).close();
-    else Deno.listen(address).close();
+    Deno.listen({ hostname: server.listen, port: server.port }).close();
     return [];
   } catch (error) {
     return [{ path: `servers[${index}]`, message: explainBindError(server, index, error) }];

@@ -6,7 +6,7 @@
  */
 
 import { Origins } from "../config/origin.ts";
-import { readAuthority, TlsError } from "../config/tls.ts";
+import { readAuthority, TlsError } from "../net/tls.ts";
 import { formatValue } from "../log/format.ts";
 import { type OptionSpec, UsageError } from "./args.ts";
 import { originOf, type Place } from "../reach/place.ts";

@@ -45,7 +45,8 @@ export const restart: Command = {
         );
         return EXIT.failed;
       }
-      const { problems, warnings } = inspect(config, program, await portHolder(config, program));
+      const isHeld = await portHolder(config, program);
+      const { problems, warnings } = await inspect(config, program, isHeld);
       if (problems.length > 0) {
         complain(
           `${

@@ -209,7 +209,7 @@ async function runService(
     report({ type: "failed", problems });
     return EXIT.failed;
   };
-  follow(async (next) => {
+  const takeOver = async (next: Config): Promise<ReloadOutcome> => {
     if (service === null) return { ok: false, lines: ["The service is still starting."] };
     let outcome: ReloadOutcome;
     try {
@@ -222,6 +222,13 @@ async function runService(
       if (hasOtherRoom(current, next, host)) tellRoom(next, host);
       current = next;
     }
+    return outcome;
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  follow((next) => {
+    // One after the other: the last configuration that was read is the one that stays.
+    const outcome = last.then(() => takeOver(next));
+    last = outcome;
     return outcome;
   }, stopped.resolve);
   try {
@@ -268,7 +275,7 @@ async function reload(
     };
   }
   try {
-    const use = service.read(to);
+    const use = await service.read(to);
     reopenLog({ ...logging, files: to.logs, onTrouble: "throw", writer: "rotating" });
     const renewed = await use();
     return {

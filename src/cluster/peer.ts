@@ -9,7 +9,7 @@
  */
 
 import { formatAddress, type PeerConfig } from "../config/config.ts";
-import { readAuthority, TlsError } from "../config/tls.ts";
+import { readAuthority, TlsError } from "../net/tls.ts";
 import { readToken, type Token, TokenError } from "../config/token.ts";
 import { fault } from "../log/fault.ts";
 import type { PeerState, PeerStatus } from "../metrics/peer.ts";

@@ -6,6 +6,7 @@
 
 import type { Budget } from "../budget.ts";
 import type { FileShare } from "../config/open_files.ts";
+import type { TlsPair } from "../net/tls_trial.ts";
 import type { WorkQueue } from "../work_queue.ts";
 import type { Handler, Remote } from "./handler.ts";
 import type { ReceptionLimits } from "./reception.ts";
@@ -40,12 +41,6 @@ export const HTTP_REFUSALS = [
   "malformed",
 ] as const;
 export type HttpRefusal = typeof HTTP_REFUSALS[number];
-
-/** PEM key and certificate chain. */
-export interface TlsPair {
-  readonly key: string;
-  readonly cert: string;
-}
 
 /** Bytes that the connections of a server have carried, over all engines that it has run on. */
 export interface HttpCounters {

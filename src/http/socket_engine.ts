@@ -17,8 +17,8 @@ import type {
   HttpRefusal,
   HttpServer,
   HttpServerOptions,
-  TlsPair,
 } from "./engine.ts";
+import type { TlsPair } from "../net/tls_trial.ts";
 import type { Handler } from "./handler.ts";
 import { HttpConnection, type HttpHome, type Stage } from "./http_connection.ts";
 import { watch } from "./owner.ts";

@@ -7,7 +7,7 @@
 import { X509Certificate } from "node:crypto";
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls, rootCertificates, type TLSSocket } from "node:tls";
-import { readAuthority, TlsError } from "../config/tls.ts";
+import { readAuthority, TlsError } from "../net/tls.ts";
 import { formatValue } from "../log/format.ts";
 import { within } from "../within.ts";
 import { hostOf, type Place, portOf, type Trust } from "./place.ts";

@@ -6,7 +6,7 @@
 
 import type { Budget, Holder } from "../budget.ts";
 import type { FileShare } from "../config/open_files.ts";
-import type { TlsPair } from "../http/engine.ts";
+import type { TlsPair } from "../net/tls_trial.ts";
 import type { Admission } from "./admission.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
 import type { WorkQueue } from "../work_queue.ts";

@@ -157,23 +157,17 @@ testNotOnServe("check says OK with a summary, and leaves nothing behind", async 
 Deno.test("check reports all that stands in the way of a start at once", async () => {
   const authority = makeAuthority("Test");
   const [mine, other] = [makeCertificate(authority), makeCertificate(authority)];
-  const expired = makeCertificate(authority, -60_000);
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using folder = oddFolder();
   const mineCert = folder.write("mine.crt", mine.cert);
   const otherKey = folder.write("other.key", other.key);
-  const expiredTls = {
-    "ssl.key": folder.write("expired.key", expired.key),
-    "ssl.cert": folder.write("expired.crt", expired.cert),
-  };
   const text = folder.write("text.crt", "no certificate");
   const file = folder.write("file", "not a folder");
-  const ports = freePorts(4);
+  const ports = freePorts(3);
   const { path } = writeConfig(folder, {
     servers: [
       ...[
         { "ssl.key": otherKey, "ssl.cert": mineCert },
-        expiredTls,
         { "ssl.key": otherKey, "ssl.cert": text },
         { "ssl.key": `${folder.path}/missing.key`, "ssl.cert": mineCert, "ssl.chain": text },
       ].map((tls, index) => ({ type: "client", listen: "127.0.0.1", port: ports[index], ...tls })),
@@ -188,18 +182,17 @@ Deno.test("check reports all that stands in the way of a start at once", async (
   const lines = output.split("\n").filter((line) => line.startsWith("  "));
   const expected = [
     /^ {2}servers\[0\]\.ssl\.key: Key .*other\.key does not belong to certificate .*mine\.crt/,
-    /^ {2}servers\[1\]\.ssl\.cert: Certificate .*expired\.crt expired on \d{4}-/,
-    /^ {2}servers\[2\]\.ssl\.cert: .*text\.crt holds no certificate/,
-    /^ {2}servers\[3\]\.ssl\.key: Cannot read .*missing\.key: it does not exist/,
-    /^ {2}servers\[3\]\.ssl\.chain: .*text\.crt holds no certificate/,
-    /^ {2}servers\[4\]: Cannot bind admin server 127\.0\.0\.1:\d+: the address is already in use/,
-    /^ {2}servers\[5\]: Cannot bind admin server 192\.0\.2\.1:1: this host has no such address/,
+    /^ {2}servers\[1\]\.ssl\.cert: .*text\.crt holds no certificate/,
+    /^ {2}servers\[2\]\.ssl\.key: Cannot read .*missing\.key: it does not exist/,
+    /^ {2}servers\[2\]\.ssl\.chain: .*text\.crt holds no certificate/,
+    /^ {2}servers\[3\]: Cannot bind admin server 127\.0\.0\.1:\d+: the address is already in use/,
+    /^ {2}servers\[4\]: Cannot bind admin server 192\.0\.2\.1:1: this host has no such address/,
     /^ {2}logs\[0\]\.path: Cannot write /,
     /^ {2}pidfile: Cannot write /,
   ];
   assertEquals(lines.length, expected.length, output);
   for (const [index, pattern] of expected.entries()) assertMatch(lines[index] ?? "", pattern);
-  assertStringIncludes(output, `Cannot use ${path}: 9 problems.`);
+  assertStringIncludes(output, `Cannot use ${path}: 8 problems.`);
 });
 
 Deno.test("check warns of a hint that is too small and of a certificate that ends soon, and says OK", async () => {
@@ -222,6 +215,21 @@ Deno.test("check warns of a hint that is too small and of a certificate that end
   );
   assertMatch(output, /^Warning: Certificate \S*.*a\.crt expires on /m);
   assertStringIncludes(output, "\n  50 MiB of memory for browsers and what they do");
+});
+
+Deno.test("check warns of a certificate that browsers refuse, as start does, and says OK", async () => {
+  const { key, cert } = makeCertificate(makeAuthority("Test"), -60_000);
+  using folder = new Folder();
+  const [client = 0, admin = 0] = freePorts(2);
+  const tls = { "ssl.key": folder.write("a.key", key), "ssl.cert": folder.write("a.crt", cert) };
+  const { path } = writeConfig(folder, {
+    servers: [{ type: "client", port: client, ...tls }, { type: "admin", port: admin, ...tls }],
+  });
+  const { code, output } = await aphlict("check", "--config", path);
+  assertEquals(code, 0, output);
+  const warning =
+    /^Warning: Certificate \S+a\.crt expired on \S+: browsers refuse it\. Renew it\.$/gm;
+  assertEquals(output.match(warning)?.length, 1, output);
 });
 
 Deno.test("check tells which authorities of peers cannot be used", async () => {

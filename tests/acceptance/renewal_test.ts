@@ -7,7 +7,7 @@ import type { Config, Engine, ServerConfig, ServerType } from "../../src/config/
 import { closeLog } from "../../src/log/log.ts";
 import { openLogFile } from "../log/open.ts";
 import { type Service, type ServiceOptions, StartError, startService } from "../../src/service.ts";
-import { assertEquals, assertStringIncludes, assertThrows } from "../assert.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "../assert.ts";
 import { ADMIN, CLIENT, configOf } from "../entries.ts";
 import { Folder } from "../folder.ts";
 import { Browser } from "./browser.ts";
@@ -45,9 +45,9 @@ class Running implements AsyncDisposable {
     this.service = service;
   }
 
-  /** Reads the files again. */
-  read(): () => Promise<readonly string[]> {
-    return this.service.read(this.#config);
+  /** Reads the files again, and uses what they hold. */
+  async read(): Promise<void> {
+    await (await this.service.read(this.#config))();
   }
 
   static async start(
@@ -138,7 +138,7 @@ Deno.test("a renewed certificate is seen by new connections, and the old ones st
   using client = Deno.createHttpClient({ caCerts: [root.cert] });
   await using browser = await Browser.open(running.port(0), { topics: ["A"], client });
   running.write(second);
-  await running.read()();
+  await running.read();
   assertEquals(await shows(running.port(0), other), true);
   assertEquals(await shows(running.port(0), root), false);
   await publish(running.port(1), { subscribers: ["A"] });
@@ -150,7 +150,7 @@ Deno.test("the engine that cannot keep its browsers tells them 1001, and uses th
   using client = Deno.createHttpClient({ caCerts: [root.cert] });
   await using browser = await Browser.open(running.port(0), { client });
   running.write(second);
-  await running.read()();
+  await running.read();
   assertEquals((await browser.closed).code, 1001);
   using renewed = Deno.createHttpClient({ caCerts: [other.cert] });
   await using back = await Browser.open(running.port(0), { client: renewed });
@@ -165,7 +165,7 @@ Deno.test("an admin server uses the new certificate, and the hub stays", async (
   ]]);
   await using browser = await Browser.open(running.port(0), { topics: ["A"] });
   running.write(second);
-  await running.read()();
+  await running.read();
   using client = Deno.createHttpClient({ caCerts: [other.cert] });
   const fingerprint = await publish(running.port(1), { subscribers: ["A"] }, { client });
   assertEquals(fingerprint, running.service.fingerprint);
@@ -193,7 +193,7 @@ Deno.test("a message that is being received during a renewal is acknowledged and
   assertStringIncludes(await heard(slow), "100 Continue");
   await slow.write(encoder.encode('{"subscribers"'));
   running.write(second);
-  const renewed = running.read()();
+  const renewed = running.read();
   await slow.write(encoder.encode(':["A"]}'));
   assertStringIncludes(await heard(slow), "HTTP/1.1 200 ");
   await renewed;
@@ -208,7 +208,7 @@ Deno.test("a server without TLS keeps its connections when another one is renewe
   ]]);
   await using browser = await Browser.open(running.port(0));
   running.write(second);
-  await running.read()();
+  await running.read();
   await browser.pong();
 });
 
@@ -217,7 +217,7 @@ Deno.test("certificates that have not changed are left alone", async () => {
   using client = Deno.createHttpClient({ caCerts: [root.cert] });
   await using browser = await Browser.open(running.port(0), { client });
   running.write(first);
-  await running.read()();
+  await running.read();
   await browser.pong();
 });
 
@@ -228,13 +228,13 @@ Deno.test("half a renewal changes nothing and is named, and the rest of it is us
     "tls",
   ]]);
   running.write({ key: second.key, cert: first.cert });
-  const error = assertThrows(() => running.read(), StartError);
+  const error = await assertRejects(() => running.read(), StartError);
   for (const index of [0, 1]) {
     assertStringIncludes(error.message, `servers[${index}].ssl.key: Key `);
     assertEquals(await shows(running.port(index), root), true);
   }
   running.write(second);
-  await running.read()();
+  await running.read();
   for (const index of [0, 1]) assertEquals(await shows(running.port(index), other), true);
 });
 
@@ -250,7 +250,7 @@ Deno.test("renewed certificates are used without being asked, links to new files
 Deno.test("a stop during a renewal leaves the ports free", async () => {
   const running = await Running.start([["client", "serve", "tls"], ["admin", "serve", "tls"]]);
   running.write(second);
-  const renewed = running.read()();
+  const renewed = running.read();
   await running[Symbol.asyncDispose]();
   await renewed;
   for (const port of running.ports) Deno.listen({ hostname: "127.0.0.1", port }).close();
@@ -275,7 +275,7 @@ Deno.test("half a renewal that stays so is logged once, and the certificate in u
     const servers = [["admin", "serve", "tls"]] as const;
     await using running = await Running.start(servers, { certificateIntervalMs: LOOK_MS });
     running.write({ key: second.key, cert: first.cert });
-    await running.looks(5);
+    await running.looks(10);
     assertEquals(
       Deno.readTextFileSync(path).match(/ERROR The certificates in use stay/g)?.length,
       1,

@@ -10,7 +10,7 @@ import {
   type SocketServer,
   type SocketServerOptions,
 } from "../../src/websocket/socket.ts";
-import type { TlsPair } from "../../src/http/engine.ts";
+import type { TlsPair } from "../../src/net/tls_trial.ts";
 import { Budget } from "../../src/budget.ts";
 import { OpenFiles, OTHER_FILES } from "../../src/config/open_files.ts";
 import { WorkQueue } from "../../src/work_queue.ts";

@@ -73,7 +73,7 @@ export async function examineHost(
     const held = heldPorts(patient);
     // Of an overseer that tells nothing nobody knows.
     const isUnknown = patient.overseer !== null && !patient.state?.service;
-    inspection = inspect(config, program, (port) => isUnknown || held.has(port));
+    inspection = await inspect(config, program, (port) => isUnknown || held.has(port));
   } catch (error) {
     if (!(error instanceof PidfileError)) throw error;
     findings.fail(

@@ -5,7 +5,7 @@
  */
 
 import { formatAddress, type PeerConfig } from "../../config/config.ts";
-import { readAuthority, TlsError } from "../../config/tls.ts";
+import { readAuthority, TlsError } from "../../net/tls.ts";
 import { readToken, TokenError } from "../../config/token.ts";
 import { asFingerprint } from "../../hub/fingerprint.ts";
 import { formatValue } from "../../log/format.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { AdminServerConfig, ClientServerConfig, Config } from "../../config/config.ts";
-import { daysUntil, EXPIRY_WARNING_DAYS, readAuthority, TlsError } from "../../config/tls.ts";
+import { daysUntil, EXPIRY_WARNING_DAYS, readAuthority, TlsError } from "../../net/tls.ts";
 import { type Answer, ask } from "../../reach/ask.ts";
 import { dial, namesOf, ReachError, sentenceAbout } from "../../reach/dial.ts";
 import type { Findings } from "./findings.ts";

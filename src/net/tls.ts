@@ -1,0 +1,317 @@
+/**
+ * A server's key and certificates, and the authorities of peers, read and judged before anything is bound
+ * or connected with them.
+ *
+ * @module
+ */
+
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import type { TlsFiles } from "../config/config.ts";
+import { type PemBlock, pemBlocks } from "./pem.ts";
+import { type TlsPair, type Unfitness, whyUnfit } from "./tls_trial.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Days before a certificate's end from which on it is warned of. */
+export const EXPIRY_WARNING_DAYS = 14;
+
+/** What a TLS server is started with: PEM blocks alone, whatever else is in the files. */
+export interface TlsMaterial extends TlsPair {
+  /** When the certificate begins to be valid. */
+  readonly begins: Date;
+  /** When the certificate expires. */
+  readonly expires: Date;
+}
+
+/** A file that cannot be used. */
+export interface TlsProblem {
+  /** The configuration key that names the file. */
+  readonly key: "ssl.key" | "ssl.cert" | "ssl.chain" | "ssl.ca";
+  /** Sentences: which file, why, and what to do. */
+  readonly message: string;
+}
+
+/** Keys or certificates that cannot be used. */
+export class TlsError extends Error {
+  override readonly name = "TlsError";
+  readonly problems: readonly TlsProblem[];
+
+  constructor(problems: readonly TlsProblem[]) {
+    super(problems.map(({ key, message }) => `${key}: ${message}`).join("\n"));
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads a server's TLS files, and tries whether the runtime serves with them. This is the one judgement of a
+ * pair: `check`, start, restart, reload, the automatic renewal and `doctor` ask it.
+ *
+ * Dates, names and authorities are not part of it: a server serves with a certificate that has expired.
+ * {@linkcode validityWarning} tells of dates.
+ *
+ * @throws {TlsError} With every file that cannot be read, is not what it should be, or does not match, or
+ * with the reason why the runtime cannot serve with them.
+ */
+export async function judgeTls(files: TlsFiles): Promise<TlsMaterial> {
+  const material = readTls(files);
+  const unfitness = await whyUnfit(material);
+  if (unfitness === null) return material;
+  throw new TlsError([problemOf(unfitness, files)]);
+}
+
+function problemOf({ about, reason }: Unfitness, { key, cert, chain }: TlsFiles): TlsProblem {
+  const message = (what: string) => `The runtime cannot serve TLS with ${what}: ${reason}.`;
+  switch (about) {
+    case "key":
+      return { key: "ssl.key", message: message(`key ${key}`) };
+    case "certificate":
+      return { key: "ssl.cert", message: message(`certificate ${cert}`) };
+    case "chain":
+      return chain === null
+        ? { key: "ssl.cert", message: message(`the chain in ${cert}`) }
+        : { key: "ssl.chain", message: message(`chain ${chain}`) };
+    case "pair":
+      return { key: "ssl.cert", message: message(`certificate ${cert} and key ${key}`) };
+  }
+}
+
+/**
+ * Reads a server's TLS files and holds the key against the certificate. Whether the runtime serves with them
+ * is for {@linkcode judgeTls} to find out, which costs more.
+ *
+ * @throws {TlsError} With every file that cannot be read, is not what it should be, or does not
+ * match.
+ */
+export function readTls(files: TlsFiles): TlsMaterial {
+  const problems: TlsProblem[] = [];
+  const keys = look("ssl.key", files.key, keysIn, problems);
+  const certificates = look("ssl.cert", files.cert, certificatesIn, problems);
+  const chain = files.chain === null
+    ? []
+    : look("ssl.chain", files.chain, certificatesIn, problems);
+  if (keys && certificates && chain) {
+    const [own, ...others] = certificates;
+    const key = keys.find((each) => isPair(own, each)) ??
+      keys.find(({ parsed }) => parsed === null);
+    if (key) {
+      return {
+        key: key.text,
+        cert: [...certificates, ...chain].map(({ text }) => text).join(""),
+        begins: new Date(own.parsed.validFrom),
+        expires: new Date(own.parsed.validTo),
+      };
+    }
+    const place = others.findIndex((certificate) => keys.some((each) => isPair(certificate, each)));
+    const message = place < 0
+      ? `Key ${files.key} does not belong to certificate ${files.cert}. ` +
+        'Point "ssl.key" and "ssl.cert" at files that were made for each other.'
+      : `Key ${files.key} belongs to certificate ${
+        place + 2
+      } in ${files.cert}. Put that one first: ` +
+        "those that vouch for it follow.";
+    problems.push({ key: "ssl.key", message });
+  }
+  throw new TlsError(problems);
+}
+
+/**
+ * Returns what is to be said of a certificate's dates, or `null`: it has expired, expires within
+ * {@linkcode EXPIRY_WARNING_DAYS} days, or is not valid yet. A server serves with each of them.
+ *
+ * @param file The certificate's.
+ * @param now In ms since the epoch.
+ */
+export function validityWarning(
+  file: string,
+  { begins, expires }: TlsMaterial,
+  now: number,
+): string | null {
+  const end = expires.getTime();
+  if (end < now) {
+    return `Certificate ${file} expired on ${expires.toISOString()}: browsers refuse it. Renew it.`;
+  }
+  if (begins.getTime() > now) {
+    return `Certificate ${file} is valid from ${begins.toISOString()} on: browsers refuse it until then. ` +
+      "Correct this host's clock, or the certificate.";
+  }
+  if (end - now < EXPIRY_WARNING_DAYS * DAY_MS) {
+    return `Certificate ${file} expires on ${expires.toISOString()}: browsers will refuse it. Renew it.`;
+  }
+  return null;
+}
+
+/**
+ * Reads the certificates that vouch for a peer's, the `ssl.ca` of a `cluster` entry.
+ *
+ * They are used as `caCerts`. Measured on Deno 2.9.6: a certificate vouches for those that its key has
+ * signed, whether or not its basicConstraints call it an authority, and even when it has expired. A
+ * peer's self-signed certificate may be named itself, unless it calls itself an authority, as those of
+ * `openssl req -x509` do when not told otherwise (`CaUsedAsEndEntity`). One that was signed by somebody
+ * else does not vouch for itself (`UnknownIssuer`). In each case the peer's certificate has to name its
+ * host in subjectAltName, and must not have expired.
+ *
+ * @returns The certificates alone: the runtime stumbles over whatever else is in the file.
+ * @throws {TlsError} If the file cannot be read, or does not hold certificates that are all sound: one
+ * that is not spoils the others for the runtime.
+ */
+export function readAuthority(path: string): readonly X509Certificate[] {
+  const problems: TlsProblem[] = [];
+  const authority = look("ssl.ca", path, certificatesIn, problems);
+  if (!authority) throw new TlsError(problems);
+  return authority.map(({ parsed }) => parsed);
+}
+
+/** Whole days, negative when it is over. */
+export function daysUntil(end: Date): number {
+  return Math.floor((end.getTime() - Date.now()) / DAY_MS);
+}
+
+/** A file holds something else than it should. The message is a clause that follows the path. */
+class ContentError extends Error {
+  override readonly name = "ContentError";
+}
+
+/** What a block holds, beside the block itself. */
+interface Read<T> {
+  readonly text: string;
+  readonly parsed: T;
+}
+
+/** `null`: the library does not know its kind, which the runtime may all the same. */
+type Key = Read<KeyObject | null>;
+type Certificate = Read<X509Certificate>;
+
+/** What is in a file; `null` after adding what is wrong with it to `problems`. */
+function look<T>(
+  key: TlsProblem["key"],
+  path: string,
+  parse: (text: string) => T,
+  problems: TlsProblem[],
+): T | null {
+  try {
+    return parse(Deno.readTextFileSync(path));
+  } catch (error) {
+    const message = error instanceof ContentError
+      ? `${path} ${error.message}`
+      : `Cannot read ${path}: ${reasonOf(error)}. Correct the path or the file's permissions.`;
+    problems.push({ key, message });
+    return null;
+  }
+}
+
+/** What a file should hold. */
+interface Wanted {
+  readonly what: string;
+  /** How the file begins. */
+  readonly beginning: string;
+  /** How another form is converted. */
+  readonly conversion: string;
+}
+
+const KEY: Wanted = {
+  what: "private key",
+  beginning: "-----BEGIN PRIVATE KEY----- or the like",
+  conversion: "openssl pkey -inform DER -in FILE -out NEW-FILE",
+};
+
+const CERTIFICATE: Wanted = {
+  what: "certificate",
+  beginning: "-----BEGIN CERTIFICATE-----",
+  conversion: "openssl x509 -inform DER -in FILE -out NEW-FILE",
+};
+
+const UNFINISHED = "It may still be being written; if it stays so, write it anew.";
+
+/**
+ * Returns the keys of a text, which may hold certificates and parameters too.
+ *
+ * @throws {ContentError} If none can be used.
+ */
+function keysIn(text: string): readonly [Key, ...Key[]] {
+  const blocks = pemBlocks(text);
+  const all = blocks.filter(({ label }) => label.endsWith("PRIVATE KEY"));
+  const [first, ...others] = all.filter(({ state }) => state === "whole").map(keyOf);
+  if (first) return [first, ...others];
+  const [unfit] = all;
+  if (unfit === undefined) throw new ContentError(whyNone(text, blocks, KEY));
+  if (unfit.state === "cut") {
+    throw new ContentError(`ends within its ${unfit.label}. ${UNFINISHED}`);
+  }
+  throw new ContentError(
+    unfit.state === "encrypted"
+      ? "holds no private key that can be read without a password. Remove it: " +
+        "openssl pkey -in FILE -out NEW-FILE"
+      : `holds a ${unfit.label} that is broken. Write it anew.`,
+  );
+}
+
+function keyOf({ text }: PemBlock): Key {
+  try {
+    return { text, parsed: createPrivateKey(text) };
+  } catch {
+    return { text, parsed: null };
+  }
+}
+
+/**
+ * Returns the certificates of a text, every one of which must be sound: all of them are used.
+ *
+ * @throws {ContentError} If one is not, or if there is none.
+ */
+function certificatesIn(text: string): readonly [Certificate, ...Certificate[]] {
+  const blocks = pemBlocks(text);
+  const [first, ...others] = blocks.filter(({ label }) => label.endsWith("CERTIFICATE"))
+    .map(certificateOf);
+  if (!first) throw new ContentError(whyNone(text, blocks, CERTIFICATE));
+  return [first, ...others];
+}
+
+function certificateOf({ label, state, text }: PemBlock, index: number): Certificate {
+  if (state === "cut") throw new ContentError(`ends within its ${label}. ${UNFINISHED}`);
+  if (label === "TRUSTED CERTIFICATE") {
+    throw new ContentError(
+      "holds a TRUSTED CERTIFICATE, a form of openssl's own. Convert it: " +
+        "openssl x509 -in FILE -out NEW-FILE",
+    );
+  }
+  try {
+    // X509 CERTIFICATE is an older word for the same.
+    const plain = text.replaceAll(label, "CERTIFICATE");
+    return { text: plain, parsed: new X509Certificate(plain) };
+  } catch {
+    throw new ContentError(`holds certificate ${index + 1}, which is broken. Write it anew.`);
+  }
+}
+
+/** Why a text holds nothing of what it should, as a clause that follows the path. */
+function whyNone(text: string, blocks: readonly PemBlock[], wanted: Wanted): string {
+  if (text.trim() === "") return `is empty. ${UNFINISHED}`;
+  const { what, beginning, conversion } = wanted;
+  // What is no UTF-8 was replaced.
+  if (blocks.length === 0 && text.includes("\uFFFD")) {
+    return `is binary, and PEM is wanted. If it is DER, convert it: ${conversion}`;
+  }
+  const labels = blocks.map(({ label }) => label);
+  const only = labels.length > 0 ? `, only ${labels.join(", ")}` : "";
+  const hint = wanted === KEY && labels.includes("CERTIFICATE")
+    ? ' Are "ssl.key" and "ssl.cert" swapped?'
+    : "";
+  return `holds no ${what}${only}. Point it at a PEM file that begins with ${beginning}.${hint}`;
+}
+
+function isPair({ parsed: certificate }: Certificate, { parsed: key }: Key): boolean {
+  try {
+    return key !== null && certificate.checkPrivateKey(key);
+  } catch {
+    // The certificate's key is of a kind that the library does not know.
+    return false;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "it does not exist";
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "the user that runs Aphlict may not read it";
+  }
+  return error instanceof Error ? error.message : String(error);
+}
