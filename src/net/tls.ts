@@ -8,7 +8,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { TlsFiles } from "../config/config.ts";
 import { type PemBlock, pemBlocks } from "./pem.ts";
-import { type TlsPair, type Unfitness, whyUnfit } from "./tls_trial.ts";
+import { type PemPair, type Unfitness, whyUnfit } from "./tls_trial.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -16,7 +16,7 @@ const DAY_MS = 86_400_000;
 export const EXPIRY_WARNING_DAYS = 14;
 
 /** What a TLS server is started with: PEM blocks alone, whatever else is in the files. */
-export interface TlsMaterial extends TlsPair {
+export interface TlsMaterial extends PemPair {
   /** When the certificate begins to be valid. */
   readonly begins: Date;
   /** When the certificate expires. */
@@ -101,17 +101,25 @@ export function readTls(files: TlsFiles): TlsMaterial {
         expires: new Date(own.parsed.validTo),
       };
     }
-    const place = others.findIndex((certificate) => keys.some((each) => isPair(certificate, each)));
-    const message = place < 0
-      ? `Key ${files.key} does not belong to certificate ${files.cert}. ` +
-        'Point "ssl.key" and "ssl.cert" at files that were made for each other.'
-      : `Key ${files.key} belongs to certificate ${
-        place + 2
-      } in ${files.cert}. Put that one first: ` +
-        "those that vouch for it follow.";
-    problems.push({ key: "ssl.key", message });
+    problems.push({ key: "ssl.key", message: whyNoPair(keys, others, files) });
   }
   throw new TlsError(problems);
+}
+
+/** @param others The certificates in the file behind the server's own, to which none of the keys belongs. */
+function whyNoPair(
+  keys: readonly Key[],
+  others: readonly Certificate[],
+  files: TlsFiles,
+): string {
+  const index = others.findIndex((certificate) => keys.some((key) => isPair(certificate, key)));
+  if (index < 0) {
+    return `Key ${files.key} does not belong to certificate ${files.cert}. ` +
+      'Point "ssl.key" and "ssl.cert" at files that were made for each other.';
+  }
+  const place = index + 2;
+  return `Key ${files.key} belongs to certificate ${place} in ${files.cert}. Put that one first: those ` +
+    "that vouch for it follow.";
 }
 
 /**

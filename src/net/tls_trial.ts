@@ -1,6 +1,6 @@
 /**
- * Whether the runtime can serve TLS with a key and its certificates: it loads them, and shakes hands with
- * itself inside this process.
+ * A trial of a key and its certificates: the runtime loads them, and shakes hands with itself inside this
+ * process.
  *
  * @module
  */
@@ -11,18 +11,18 @@ import { connect, createSecureContext, TLSSocket } from "node:tls";
 /** The versions of TLS that the runtime speaks. */
 const VERSIONS = ["TLSv1.3", "TLSv1.2"] as const;
 
-/** How long a handshake may take, in ms. Nothing is sent anywhere, so it takes some. */
+/** How long a handshake in memory may take, in ms. It takes a few. */
 const LIMIT_MS = 5000;
 
 /** A PEM key, and its PEM certificate followed by its chain. */
-export interface TlsPair {
+export interface PemPair {
   readonly key: string;
   readonly cert: string;
 }
 
 /** Why the runtime cannot serve with a pair. */
 export interface Unfitness {
-  /** Which of its parts is to blame; `pair` when there is no telling. */
+  /** The part at fault; `pair` when the runtime does not tell. */
   readonly about: "key" | "certificate" | "chain" | "pair";
   /** A clause whose subject is that part, such as "it is broken". */
   readonly reason: string;
@@ -32,15 +32,14 @@ export interface Unfitness {
  * Returns why the runtime cannot serve with a pair, or `null` when it can. Needs no permission, and costs
  * some 3 ms of processor time.
  *
- * The pair is loaded as `Deno.serve` loads it, and then serves one handshake with each version of TLS, as
- * `node:tls` serves it, for the runtime's own client. That client does not look at dates, names and
- * authorities: they are the clients' business. Measured on Deno 2.9.6: neither of the two alone finds
- * everything. `node:tls` serves a certificate of X.509 version 1, for which `Deno.serve` cannot be bound,
- * and `Deno.serve` loads a chain that is too long for any client.
+ * The pair is loaded as `Deno.serve` loads it. Then `node:tls` serves one handshake with each version of TLS
+ * to the runtime's own client, which does not look at dates, names and authorities. Measured on Deno 2.9.6:
+ * neither step alone finds everything. `node:tls` serves a certificate of X.509 version 1, with which
+ * `Deno.serve` cannot be bound, and `Deno.serve` loads a chain that is too long for any client.
  */
-export async function whyUnfit(pair: TlsPair): Promise<Unfitness | null> {
+export async function whyUnfit(pair: PemPair): Promise<Unfitness | null> {
   try {
-    // The one call that loads a pair in this way and binds nothing.
+    // No other call loads a pair in this way without binding a port.
     Deno.createHttpClient(pair).close();
     for (const version of VERSIONS) await shakeHands(pair, version);
     return null;
@@ -49,8 +48,8 @@ export async function whyUnfit(pair: TlsPair): Promise<Unfitness | null> {
   }
 }
 
-/** @throws {Error} What one of the two sides says when it does not come about. */
-async function shakeHands(pair: TlsPair, version: typeof VERSIONS[number]): Promise<void> {
+/** @throws {Error} The complaint of the side that ends the handshake. */
+async function shakeHands(pair: PemPair, version: typeof VERSIONS[number]): Promise<void> {
   const [here, there] = duplexPair();
   const server = new TLSSocket(here, {
     isServer: true,
@@ -79,7 +78,7 @@ async function shakeHands(pair: TlsPair, version: typeof VERSIONS[number]): Prom
   }
 }
 
-/** What the runtime's words mean, by a part of them. */
+/** Meanings of the runtime's messages, by a part of each. */
 const WORDS: readonly (readonly [string, Unfitness])[] = [
   ["UnsupportedCertVersion", {
     about: "certificate",
@@ -95,7 +94,7 @@ const WORDS: readonly (readonly [string, Unfitness])[] = [
       "it is broken, or of another kind than RSA with 2048 to 8192 bits, P-256, P-384, P-521 and " +
       "Ed25519. Make another, and have a certificate issued for it",
   }],
-  // `readTls` has held those against each other that name their curve.
+  // `readTls` compares all keys but those that do not name their curve.
   ["KeyMismatch", {
     about: "key",
     reason:

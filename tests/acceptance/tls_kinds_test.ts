@@ -112,7 +112,7 @@ Deno.test("check, a start, a renewal and a handshake agree on each kind of pair"
       write(files);
       const begun = performance.now();
       const use = await running.read(renewed).catch((error: unknown) => error);
-      assertEquals(performance.now() - begun < 1000, true, `${name}: it answers at once`);
+      assertEquals(performance.now() - begun < 5000, true, `${name}: it answers at once`);
       assertEquals(use instanceof StartError, key !== undefined, `${name}: ${use}`);
       if (typeof use === "function") {
         await use();

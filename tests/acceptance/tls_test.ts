@@ -153,3 +153,35 @@ Deno.test("a certificate that is about to expire is warned about at the start, o
   await running.process.line(/WARNING Certificate \S+a\.crt expires on \d{4}-/);
   assertEquals(running.process.output.match(/expires on/g)?.length, 1);
 });
+
+for (const engine of ENGINES) {
+  Deno.test(`a client resumes its session on both ports, with each version of TLS (${engine} engine)`, async () => {
+    const tls = { key: "a.key", cert: "a.crt" };
+    await using running = await run({
+      engine,
+      servers: [{ type: "client", tls }, { type: "admin", tls }],
+      files: { "a.key": direct.key, "a.crt": direct.cert },
+    });
+    for (const port of [running.client, running.admin]) {
+      for (const version of ["-tls1_2", "-tls1_3"]) {
+        const session = `${running.folder}/${port}${version}`;
+        assertMatch(await openssl(port, version, "-sess_out", session), /^New, TLSv1\.[23]/m);
+        // Once: the runtime's own server takes each ticket of TLS 1.3 one time only.
+        assertMatch(await openssl(port, version, "-sess_in", session), /^Reused, TLSv1\.[23]/m);
+      }
+    }
+  });
+}
+
+/** What openssl tells of a connection on which it asks for a page. */
+async function openssl(port: number, ...args: readonly string[]): Promise<string> {
+  const child = new Deno.Command("openssl", {
+    args: ["s_client", "-ign_eof", "-connect", `127.0.0.1:${port}`, ...args],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  await new Blob([request]).stream().pipeTo(child.stdin);
+  return new TextDecoder().decode((await child.output()).stdout);
+}
