@@ -234,10 +234,5 @@ export function explainBindError(server: ServerConfig, index: number, error: unk
       "with the flags that `aphlict permissions` prints.";
   }
   const reason = error instanceof Error ? error.message : String(error);
-  if (server.tls) {
-    return `${what}${reason}. Correct ${key("listen")}, or ${key("ssl.key")} and ` +
-      `${key("ssl.cert")}: the runtime takes RSA keys of 2048 bits and more, P-256, P-384, P-521 ` +
-      "and Ed25519.";
-  }
   return `${what}${reason}. Correct ${key("listen")}.`;
 }
