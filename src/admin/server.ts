@@ -7,7 +7,7 @@
 import { type Engine, formatAddress } from "../config/config.ts";
 import type { FileShare } from "../config/open_files.ts";
 import type { HttpLimits, HttpServer } from "../http/engine.ts";
-import type { TlsPair } from "../net/tls_trial.ts";
+import type { PemPair } from "../net/tls_trial.ts";
 import type { Handler, Remote as RemoteAddr } from "../http/handler.ts";
 import { ENGINES } from "../http/engines.ts";
 import type { WorkQueue } from "../work_queue.ts";
@@ -41,7 +41,7 @@ export interface AdminServerOptions {
   readonly hostname: string;
   readonly port: number;
   /** `null`: plain text. */
-  readonly tls: TlsPair | null;
+  readonly tls: PemPair | null;
   /** The open files that connections may take. */
   readonly files: FileShare;
   /** Where requests wait for their turn, of all servers together. */

@@ -6,7 +6,7 @@
 
 import type { Budget } from "../budget.ts";
 import type { FileShare } from "../config/open_files.ts";
-import type { TlsPair } from "../net/tls_trial.ts";
+import type { PemPair } from "../net/tls_trial.ts";
 import type { WorkQueue } from "../work_queue.ts";
 import type { Handler, Remote } from "./handler.ts";
 import type { ReceptionLimits } from "./reception.ts";
@@ -54,7 +54,7 @@ export interface HttpServerOptions {
   readonly hostname: string;
   readonly port: number;
   /** `null`: plain text. */
-  readonly tls: TlsPair | null;
+  readonly tls: PemPair | null;
   readonly handler: Handler;
   /** Returns the response to a request whose handler has thrown. */
   onError(error: unknown): Response;
@@ -91,7 +91,7 @@ export interface HttpServer {
    *
    * @throws {Error} If the runtime cannot use it; the old one stays in use then.
    */
-  renew?(tls: TlsPair): void;
+  renew?(tls: PemPair): void;
   /**
    * Gives the port up, for another server to be bound to it, and resolves when it is free: offered by an
    * engine that cannot {@linkcode renew}. Requests that have come are answered; a body that is being received has

@@ -18,7 +18,7 @@ import type {
   HttpServer,
   HttpServerOptions,
 } from "./engine.ts";
-import type { TlsPair } from "../net/tls_trial.ts";
+import type { PemPair } from "../net/tls_trial.ts";
 import type { Handler } from "./handler.ts";
 import { HttpConnection, type HttpHome, type Stage } from "./http_connection.ts";
 import { watch } from "./owner.ts";
@@ -157,7 +157,7 @@ class SocketServer implements HttpServer, HttpHome {
     else if (this.isRefusing && this.#count === 0) this.#onEmpty();
   }
 
-  renew(tls: TlsPair): void {
+  renew(tls: PemPair): void {
     this.#secure = createSecureContext(tls);
   }
 

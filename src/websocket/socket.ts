@@ -6,7 +6,7 @@
 
 import type { Budget, Holder } from "../budget.ts";
 import type { FileShare } from "../config/open_files.ts";
-import type { TlsPair } from "../net/tls_trial.ts";
+import type { PemPair } from "../net/tls_trial.ts";
 import type { Admission } from "./admission.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
 import type { WorkQueue } from "../work_queue.ts";
@@ -112,7 +112,7 @@ export interface SocketServerOptions {
   readonly hostname: string;
   readonly port: number;
   /** `null`: plain text. */
-  readonly tls: TlsPair | null;
+  readonly tls: PemPair | null;
   /** Asked whenever it matters, as they may change. */
   rules(): SocketRules;
   /** What connections make the process hold is charged to it. */
@@ -155,7 +155,7 @@ export interface SocketServer {
    *
    * @throws {Error} If the runtime cannot use it; the old one stays in use then.
    */
-  renew?(tls: TlsPair): void;
+  renew?(tls: PemPair): void;
   /**
    * Gives the port up, for another server to be bound to it, and resolves when it is free: what an
    * engine offers that cannot {@linkcode renew}. Its sockets are closed with 1001.

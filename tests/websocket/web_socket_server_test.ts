@@ -10,7 +10,7 @@ import {
   type SocketServer,
   type SocketServerOptions,
 } from "../../src/websocket/socket.ts";
-import type { TlsPair } from "../../src/net/tls_trial.ts";
+import type { PemPair } from "../../src/net/tls_trial.ts";
 import { Budget } from "../../src/budget.ts";
 import { OpenFiles, OTHER_FILES } from "../../src/config/open_files.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
@@ -56,7 +56,7 @@ class Running implements AsyncDisposable {
     limits: Partial<SocketLimits> = {},
     engine = listen,
     change: Parameters<typeof socketRules>[1] = {},
-    tls: TlsPair | null = null,
+    tls: PemPair | null = null,
     openFiles: number | null = null,
   ): Promise<Running> {
     const [port = 0] = freePorts(1);
