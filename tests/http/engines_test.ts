@@ -1,0 +1,408 @@
+/**
+ * What both engines owe to a client, over real sockets. Where the runtime's own server does otherwise, the row says how.
+ */
+
+import { assertEquals } from "../assert.ts";
+import { Running } from "./running.ts";
+import { request, type Talk } from "./talk.ts";
+
+/** An answer that is expected: its status, or its body if it is a 200. */
+type Expected = number | string;
+
+/** What comes of some bytes: the answers, and what becomes of the connection behind them. */
+interface Outcome {
+  readonly answers: readonly Expected[];
+  readonly then: "stays" | "closes" | "is of no use";
+}
+
+/** A row whose outcome is another one on `Deno.serve`, and why. */
+interface OnServe {
+  readonly outcome: Outcome;
+  readonly because: string;
+}
+
+/** What it is (a sentence), the bytes, and what comes of them. */
+type Row = readonly [string, string, Outcome, OnServe?];
+
+/** The next request is answered. */
+function stays(...answers: readonly Expected[]): Outcome {
+  return { answers, then: "stays" };
+}
+
+/** The server ends the connection, and answers nothing more. */
+function closes(...answers: readonly Expected[]): Outcome {
+  return { answers, then: "closes" };
+}
+
+/** Nothing more is answered, and the client has to end the connection. */
+function isOfNoUse(...answers: readonly Expected[]): Outcome {
+  return { answers, then: "is of no use" };
+}
+
+function onServe(outcome: Outcome, because: string): OnServe {
+  return { outcome, because };
+}
+
+/** A request that must not be taken for one. */
+const SMUGGLED = request("GET /smuggled");
+const SMUGGLED_ANSWER = "GET /smuggled 0 ";
+
+/** A POST with these header lines and this body, with a request behind it. */
+function posted(headers: readonly string[], body: string): string {
+  return `${["POST / HTTP/1.1", "Host: x", ...headers, "", body].join("\r\n")}${SMUGGLED}`;
+}
+
+/** A chunked POST, with a request behind it. */
+function chunked(body: string): string {
+  return posted(["Transfer-Encoding: chunked"], body);
+}
+
+const A = request("GET /a");
+const GET_A = "GET /a 0 ";
+const POST_A = "POST /a 5 Hello";
+
+const PERSISTENCE: readonly Row[] = [
+  ["a connection of HTTP/1.1 stays", A, stays(GET_A)],
+  ["one that is asked to close closes", request("GET /a", ["Connection: close"]), closes(GET_A)],
+  [
+    "the option has no case and may be one of several",
+    request("GET /a", ["Connection: x, CLOSE"]),
+    closes(GET_A),
+  ],
+  [
+    "the option may stand in a second field",
+    request("GET /a", ["Connection: keep-alive", "Connection: close"]),
+    closes(GET_A),
+  ],
+  ["another option closes nothing", request("GET /a", ["Connection: closed"]), stays(GET_A)],
+  ["one of HTTP/1.0 closes", "GET /a HTTP/1.0\r\n\r\n", closes(GET_A)],
+  [
+    "one of HTTP/1.0 stays on demand",
+    "GET /a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",
+    stays(GET_A),
+  ],
+  [
+    "one of HTTP/1.0 that is asked for both closes",
+    "GET /a HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n",
+    closes(GET_A),
+  ],
+  [
+    "what comes behind the last request is not read",
+    `${request("GET /a", ["Connection: close"])}${SMUGGLED}`,
+    closes(GET_A),
+  ],
+  [
+    "requests that come together are answered in order",
+    [A, request("POST /a", [], "Hello"), request("GET /b"), request("POST /c", [], "x")].join(""),
+    stays(GET_A, POST_A, "GET /b 0 ", "POST /c 1 x"),
+  ],
+  [
+    "an empty line behind a body is skipped",
+    `${request("POST /a", [], "Hello")}\r\n${A}`,
+    stays(POST_A, GET_A),
+  ],
+];
+
+/** Why the runtime does otherwise: it reads as leniently as RFC 9112 allows, or more. */
+const LENIENT =
+  "the runtime takes an LF alone for the end of a line, as RFC 9112, section 2.2, allows";
+
+const WAITS = "the runtime waits for the rest of the body, or for the client to go";
+
+const METHODS: readonly Row[] = [
+  [
+    "HTTP/1.2 is read as HTTP/1.1",
+    "GET /a HTTP/1.2\r\nHost: x\r\n\r\n",
+    stays(GET_A),
+    onServe(
+      closes(400),
+      "the runtime knows no later minor versions",
+    ),
+  ],
+  [
+    "HTTP/2.0 is not spoken",
+    "GET /a HTTP/2.0\r\nHost: x\r\n\r\n",
+    closes(505),
+    onServe(
+      closes(400),
+      "the runtime has one status for what it cannot read",
+    ),
+  ],
+  ["methods have a case", request("get /a"), stays("get /a 0 ")],
+  ["the handler is asked what it has to say to TRACE", request("TRACE /a"), stays("TRACE /a 0 ")],
+  ["a URL as target is accepted", request("GET http://y/a"), stays(GET_A)],
+  [
+    "an asterisk is the server itself",
+    request("OPTIONS *"),
+    stays("OPTIONS / 0 "),
+    onServe(
+      stays("OPTIONS /* 0 "),
+      "the runtime makes a path of it",
+    ),
+  ],
+  [
+    "an authority is the server itself",
+    request("CONNECT y:1"),
+    stays("CONNECT / 0 "),
+    onServe(
+      stays("CONNECT  0 "),
+      "the runtime gives the authority as URL",
+    ),
+  ],
+  ["a target that is none is refused", request("GET a"), closes(400)],
+  [
+    "a target may have bytes above 7F",
+    request("GET /\xe9"),
+    stays("GET /\xc3\xa9 0 "),
+    onServe(
+      closes(400),
+      "the runtime refuses them, unless they are UTF-8",
+    ),
+  ],
+  ["a method that is none is refused", request("G(T /a"), closes(400)],
+  [
+    "an unknown Upgrade is ignored",
+    request("GET /a", ["Upgrade: h2c", "Connection: Upgrade"]),
+    stays(
+      GET_A,
+    ),
+  ],
+  [
+    "a head that is too long is answered with 431",
+    request("GET /a", [`A: ${"x".repeat(17_000)}`]),
+    closes(431),
+    onServe(stays(GET_A), "the runtime has a longer limit"),
+  ],
+  [
+    "too many fields are answered with 431",
+    request("GET /a", Array.from({ length: 250 }, (_, index) => `A${index}: b`)),
+    closes(431),
+    onServe(closes(400), "the runtime has one status for what it cannot read"),
+  ],
+  [
+    "HTTP/1.1 demands a Host",
+    "GET /a HTTP/1.1\r\n\r\n",
+    closes(400),
+    onServe(
+      stays(GET_A),
+      "the runtime does not look at it",
+    ),
+  ],
+  ["two Hosts are refused", request("GET /a", ["Host: y"]), closes(400)],
+  [
+    "a Host that is none is refused",
+    "GET /a HTTP/1.1\r\nHost: a b\r\n\r\n",
+    closes(400),
+    onServe(
+      stays(GET_A),
+      "the runtime does not look at it",
+    ),
+  ],
+];
+
+const SMUGGLING: readonly Row[] = [
+  ...[
+    ["a length and chunked", ["Content-Length: 5", "Transfer-Encoding: chunked"]],
+    ["chunked and a length", ["Transfer-Encoding: chunked", "Content-Length: 5"]],
+    ["two lengths", ["Content-Length: 5", "Content-Length: 6"]],
+    ["a list of lengths", ["Content-Length: 5, 5"]],
+    ["a length with a sign", ["Content-Length: +5"]],
+    ["a negative length", ["Content-Length: -5"]],
+    ["a hexadecimal length", ["Content-Length: 0x5"]],
+    ["an empty length", ["Content-Length:"]],
+    ["a length with a blank before its colon", ["Content-Length : 5"]],
+    ["a folded length", ["Content-Length:", " 5"]],
+    ["another coding", ["Transfer-Encoding: gzip"]],
+    ["chunked twice", ["Transfer-Encoding: chunked, chunked"]],
+    ["chunked before another coding", ["Transfer-Encoding: chunked, identity"]],
+    ["a coding that only looks like chunked", ["Transfer-Encoding: xchunked"]],
+    ["a folded coding", ["Transfer-Encoding:", " chunked"]],
+    ["NUL in a header", ["A: \0", "Content-Length: 5"]],
+    ["a CR alone in a header", ["A: b\rContent-Length: 5"]],
+  ].map(([name, headers]): Row => [
+    `${name} is refused`,
+    posted([headers ?? []].flat(), "0\r\n\r\n"),
+    closes(400),
+  ]),
+  [
+    "an LF alone in a header is refused",
+    posted(["A: b\nContent-Length: 5"], "Hello"),
+    closes(
+      400,
+    ),
+    onServe(stays("POST / 5 Hello", SMUGGLED_ANSWER), LENIENT),
+  ],
+  [
+    "LFs alone end no head",
+    `GET /a HTTP/1.1\nHost: x\n\n${SMUGGLED}`,
+    closes(400),
+    onServe(
+      stays(GET_A, SMUGGLED_ANSWER),
+      LENIENT,
+    ),
+  ],
+  ["an LF alone before a head is refused", `\n${A}`, closes(400), onServe(stays(GET_A), LENIENT)],
+  [
+    "two equal lengths are refused",
+    posted(["Content-Length: 5", "Content-Length: 5"], "Hello"),
+    closes(
+      400,
+    ),
+    onServe(
+      stays("POST / 5 Hello", SMUGGLED_ANSWER),
+      "the runtime takes them for one, as RFC 9110, section 8.6, allows",
+    ),
+  ],
+  [
+    "a coding before chunked is not known",
+    posted(["Transfer-Encoding: x, chunked"], "0\r\n\r\n"),
+    closes(
+      501,
+    ),
+    onServe(
+      stays("POST / 0 ", SMUGGLED_ANSWER),
+      "the runtime leaves other codings to the handler",
+    ),
+  ],
+  [
+    "a coding in HTTP/1.0 is refused",
+    `POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${SMUGGLED}`,
+    closes(400),
+  ],
+  [
+    "a length beyond any limit is too long",
+    posted(["Content-Length: 18446744073709551621"], "Hello"),
+    closes(
+      413,
+    ),
+    onServe(closes(400), "the runtime's numbers have 64 bits"),
+  ],
+  [
+    "a length over the limit is too long",
+    posted(["Content-Length: 1000001"], "Hello"),
+    closes(413),
+    onServe(isOfNoUse(413), WAITS),
+  ],
+  [
+    "chunks over the limit are too long",
+    chunked(`f4241\r\n${"x".repeat(1_000_001)}\r\n0\r\n\r\n`),
+    closes(413),
+    onServe(stays(413, SMUGGLED_ANSWER), "the runtime reads the rest and goes on"),
+  ],
+  [
+    "extensions and trailers are left out",
+    chunked('5;x="y"\r\nHello\r\n0;z\r\nA: b\r\n\r\n'),
+    stays(
+      "POST / 5 Hello",
+      SMUGGLED_ANSWER,
+    ),
+  ],
+  [
+    "a blank behind the size of a chunk is refused",
+    chunked("5 \r\nHello\r\n0\r\n\r\n"),
+    closes(
+      400,
+    ),
+    onServe(stays("POST / 5 Hello", SMUGGLED_ANSWER), "the runtime leaves blanks out"),
+  ],
+  ...[
+    ["a chunk that ends its size with an LF alone", "5\nHello\r\n0\r\n\r\n"],
+    ["a hexadecimal prefix", "0x5\r\nHello\r\n0\r\n\r\n"],
+    ["a negative size", "-5\r\nHello\r\n0\r\n\r\n"],
+    ["an empty size", "\r\nHello\r\n0\r\n\r\n"],
+    ["a size beyond 64 bits", "10000000000000005\r\nHello\r\n0\r\n\r\n"],
+    ["a chunk longer than its size", "4\r\nHello\r\n0\r\n\r\n"],
+    ["a chunk that ends with an LF alone", "5\r\nHello\n0\r\n\r\n"],
+    ["an extension with an LF alone", "5;x\nHello\r\n0\r\n\r\n"],
+    ["a malformed trailer", "0\r\nA : b\r\n\r\n"],
+    ["a trailer that ends with LFs alone", "0\r\nA: b\n\n"],
+  ].map(([name, body = ""]): Row => [
+    `${name} breaks the body off`,
+    chunked(body),
+    closes(400),
+    onServe(closes(), "the runtime cuts the connection without an answer"),
+  ]),
+];
+
+const EXPECTING = ["Expect: 100-continue"];
+
+/** They are sent in one piece alone: what has come when the head is whole makes a difference. */
+const EXPECTATIONS: readonly Row[] = [
+  [
+    "a client whose body comes with its request is not told to go on",
+    request("POST /a", EXPECTING, "Hello"),
+    stays(POST_A),
+    onServe(stays(100, POST_A), "the runtime tells it all the same"),
+  ],
+  [
+    "an expectation has no case",
+    request("POST /a", ["expect: 100-CONTINUE"], "Hello"),
+    stays(POST_A),
+    onServe(stays(100, POST_A), "the runtime tells it all the same"),
+  ],
+  [
+    "another expectation is not met",
+    request("POST /a", ["Expect: x"], "Hello"),
+    closes(417),
+    onServe(
+      stays(POST_A),
+      "the runtime ignores it",
+    ),
+  ],
+  ["an expectation without a body needs no answer", request("GET /a", EXPECTING), stays(GET_A)],
+  [
+    "HTTP/1.0 has no expectations",
+    "POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nHello",
+    closes(POST_A),
+    onServe(closes(100, POST_A), "the runtime does not look at the version"),
+  ],
+];
+
+const SECTIONS: readonly (readonly [string, readonly Row[]])[] = [
+  ["RFC 9112, section 9.3", PERSISTENCE],
+  ["RFC 9112, section 3", METHODS],
+  ["RFC 9112, section 6", SMUGGLING],
+  ["RFC 9110, section 10.1.1", EXPECTATIONS],
+];
+
+/** Sends, and reads the expected answers, and what becomes of the connection then. */
+async function check(
+  running: Running,
+  send: (talk: Talk) => Promise<void>,
+  { answers, then }: Outcome,
+): Promise<void> {
+  using talk = await running.connect();
+  await send(talk);
+  for (const expected of answers) {
+    const { status, body } = await talk.answer();
+    if (typeof expected === "number") assertEquals(status, expected);
+    else assertEquals([status, body], [200, expected]);
+  }
+  if (then === "stays") {
+    await talk.send(request("GET /next"));
+    assertEquals((await talk.answer()).body, "GET /next 0 ");
+    return;
+  }
+  if (then === "is of no use") talk.closeWrite();
+  assertEquals((await talk.ended()).text, "", "there is no other answer");
+}
+
+/** Bytes up to which a row is sent byte by byte, too. */
+const SHORT = 1000;
+
+for (const [section, rows] of SECTIONS) {
+  for (const [name, input, onSocket, otherwise] of rows) {
+    Deno.test(`${section}: ${name} (socket)`, async () => {
+      await using running = await Running.start();
+      await check(running, (talk) => talk.send(input), onSocket);
+      if (input.length <= SHORT && rows !== EXPECTATIONS) {
+        await check(running, (talk) => talk.sendBytewise(input), onSocket);
+      }
+    });
+    const because = otherwise ? `, where ${otherwise.because}` : "";
+    Deno.test(`${section}: ${name} (serve${because})`, async () => {
+      await using running = await Running.start({ engine: "serve" });
+      await check(running, (talk) => talk.send(input), otherwise?.outcome ?? onSocket);
+    });
+  }
+}

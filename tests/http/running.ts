@@ -1,0 +1,129 @@
+/**
+ * An HTTP server with a handler of a test's own, which keeps what happens to it.
+ *
+ * @module
+ */
+
+import { Budget } from "../../src/budget.ts";
+import { OpenFiles } from "../../src/config/open_files.ts";
+import type { HttpLimits, HttpRefusal, HttpServer, TlsPair } from "../../src/http/engine.ts";
+import { ENGINES } from "../../src/http/engines.ts";
+import type { Handler, HttpRequest, Remote } from "../../src/http/handler.ts";
+import { BodyError, BodyTooLong, BodyTooSlow, NoRoom } from "../../src/http/reception.ts";
+import { WorkQueue } from "../../src/work_queue.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { until } from "../acceptance/until.ts";
+import { Talk } from "./talk.ts";
+
+/** How long the end of a test waits for its connections to close, in ms. */
+const GRACE_MS = 2000;
+
+/** Limits that no test meets by accident. Each test lowers those that it is about. */
+export const LIMITS: HttpLimits = {
+  bodyBytes: 1_000_000,
+  bodies: 100,
+  bodyMs: 30_000,
+  connections: 100,
+  headMs: 30_000,
+  idleMs: 30_000,
+  answerMs: 30_000,
+  closeMs: 30_000,
+};
+
+export interface RunningOptions extends Partial<HttpLimits> {
+  readonly engine?: keyof typeof ENGINES;
+  readonly tls?: TlsPair | null;
+  readonly budget?: Budget;
+  /** Files that the process may have open. */
+  readonly openFiles?: number | null;
+  readonly workQueue?: WorkQueue;
+  screen?(remote: Remote): Response | null;
+}
+
+/** A server that runs. */
+export class Running implements AsyncDisposable {
+  readonly port: number;
+  readonly budget: Budget;
+  readonly files: OpenFiles;
+  readonly counters = { bytesIn: 0, bytesOut: 0 };
+  readonly refusals: [HttpRefusal, string][] = [];
+  readonly troubles: string[] = [];
+  /** Errors of handlers. */
+  readonly errors: unknown[] = [];
+  /** The limits of now, which may be changed. */
+  limits: HttpLimits;
+  server!: HttpServer;
+
+  private constructor(port: number, { budget, openFiles, ...limits }: RunningOptions) {
+    this.port = port;
+    this.budget = budget ?? new Budget(1e9);
+    this.files = new OpenFiles(openFiles ?? null);
+    this.limits = { ...LIMITS, ...limits };
+  }
+
+  /** Binds a server whose requests a handler answers; without one they are echoed. */
+  static async start(options: RunningOptions = {}, handler: Handler = echo): Promise<Running> {
+    const [port = 0] = freePorts(1);
+    const running = new Running(port, options);
+    const { budget, files, counters } = running;
+    running.server = await ENGINES[options.engine ?? "socket"]({
+      hostname: "127.0.0.1",
+      port,
+      tls: options.tls ?? null,
+      handler,
+      onError(error) {
+        running.errors.push(error);
+        return new Response("broken", { status: 500 });
+      },
+      screen: options.screen ?? (() => null),
+      limits: () => running.limits,
+      budget,
+      files: files.share("client"),
+      workQueue: options.workQueue ?? new WorkQueue(),
+      counters,
+      refused: (_, kind, reason) => running.refusals.push([kind, reason]),
+      trouble: (message) => running.troubles.push(message),
+    });
+    return running;
+  }
+
+  /** The kinds of connections that did not get as far as the handler. */
+  get kinds(): HttpRefusal[] {
+    return this.refusals.map(([kind]) => kind);
+  }
+
+  /** Connects in plain text. */
+  connect(): Promise<Talk> {
+    return Talk.connect(this.port);
+  }
+
+  /** Resolves when no connection has a file or memory any more. */
+  async empty(): Promise<void> {
+    await until(() => this.files.used === 0 && this.budget.bytes === 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.shutdown(GRACE_MS);
+    // The last connection closes a little later.
+    await this.server.finished;
+  }
+}
+
+/** Answers with the method, the path, and the body's length and first bytes; or with why there was no body. */
+export async function echo(request: HttpRequest): Promise<Response> {
+  const path = request.url.replace(/^\w+:\/\/[^/]*/, "");
+  try {
+    const body = await request.bytes();
+    const begin = new TextDecoder().decode(body.subarray(0, 20));
+    return new Response(`${request.method} ${path} ${body.length} ${begin}`);
+  } catch (error) {
+    if (!(error instanceof BodyError)) throw error;
+    return new Response(error.name, { status: statusOf(error), headers: { connection: "close" } });
+  }
+}
+
+function statusOf(error: BodyError): number {
+  if (error instanceof BodyTooLong) return 413;
+  if (error instanceof BodyTooSlow) return 408;
+  return error instanceof NoRoom ? 503 : 400;
+}
