@@ -71,6 +71,9 @@ const HEAVY_BYTES = 4096;
 /** Bytes of memory that a chunk which waits for its turn takes beside its own, at most. */
 const CHUNK_BYTES = 512;
 
+/** Bytes that a stream of TCP reads after it was paused, at most. */
+const PAUSED_BYTES = 64 * 1024;
+
 /** Bytes that are thrown away behind the last answer; a client that sends on is dropped. */
 const DISCARD_LIMIT = 4 * 1024 * 1024;
 
@@ -196,9 +199,9 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#unreadBytes += chunk.length + CHUNK_BYTES;
     if (this.#request === null) this.#schedule();
     else this.#receive(this.#request);
-    // One chunk is being read. The client waits when there are more. TLS reads on (Deno 2.9.6, see
+    // The client waits while a large chunk or a second one is to be read. TLS reads on (Deno 2.9.6, see
     // docs/upstream.md), which is charged.
-    if (this.#unread.length > 1) this.#pause();
+    if (this.#unread.length > 1 || this.#isQueued && chunk.length >= HEAVY_BYTES) this.#pause();
     this.#charge();
   }
 
@@ -392,6 +395,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#request = null;
     const persistence = this.#persistenceOf(request, response);
     const answer = encodeResponse(response, body, request.method !== "HEAD", persistence);
+    freeBytes(body);
     this.#answers.push(answer);
     this.#answerBytes += answer.length;
     if (persistence === "close") {
@@ -501,13 +505,16 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     const [first = NOTHING, ...others] = this.#answers;
     this.#answers = [];
     this.#answerBytes = 0;
-    this.#write(others.length === 0 ? first : Buffer.concat([first, ...others]));
+    if (others.length === 0) return this.#write(first);
+    this.#write(Buffer.concat([first, ...others]));
+    freeBytes(first);
+    others.forEach(freeBytes);
   }
 
   #write(bytes: Uint8Array): void {
     if (this.#stream.destroyed) return;
     this.#home.counters.bytesOut += bytes.length;
-    if (!this.#stream.write(bytes)) this.#blockedSince ??= this.#home.now;
+    if (!this.#stream.write(bytes, () => freeBytes(bytes))) this.#blockedSince ??= this.#home.now;
   }
 
   #complainOfTls(reason: string): void {
@@ -540,6 +547,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     if (this.#stage === "ending" || this.#wasTaken) return;
     const own = this.#isTls ? CONNECTION_BYTES.tls : CONNECTION_BYTES.plain;
     const bytes = own + this.#reader.heldBytes + this.#unreadBytes + this.#answerBytes +
+      (this.#isPaused ? PAUSED_BYTES : 0) +
       (this.#blockedSince === null ? 0 : this.#stream.writableLength);
     if (this.#holding.set(bytes)) return;
     this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");
