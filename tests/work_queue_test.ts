@@ -73,11 +73,20 @@ Deno.test("light work does not wait behind heavy work, nor heavy work for all li
   assertEquals((heavy[2] ?? 99) < 40, true, `${heavy}: a slice in each turn`);
 });
 
-Deno.test("work of a hundred thousand pieces needs no stack", async () => {
+Deno.test("work of twenty thousand pieces needs no stack", async () => {
   const bench = new Bench();
-  bench.queue.add(bench.worker("long", 0, 100_000), "heavy");
-  await bench.until(100_000);
-  assertEquals(bench.done.length, 100_000);
+  bench.queue.add(bench.worker("long", 0, 20_000), "heavy");
+  await bench.until(20_000);
+  assertEquals(bench.done.length, 20_000);
+});
+
+Deno.test("in a turn 32 pieces of heavy work and 256 of light work are done, however short they are", async () => {
+  for (const [lane, most] of [["heavy", 32], ["light", 256]] as const) {
+    const bench = new Bench();
+    for (let n = 0; n < most + 1; n++) bench.queue.add(bench.worker(`${n}`, 0), lane);
+    assertEquals(bench.done.length, most);
+    await bench.until(most + 1);
+  }
 });
 
 Deno.test("work that throws is reported, and the others have theirs done", async () => {

@@ -71,6 +71,9 @@ const HEAVY_BYTES = 4096;
 /** Bytes of memory that a chunk which waits for its turn takes beside its own, at most. */
 const CHUNK_BYTES = 512;
 
+/** Bytes that a stream of TCP reads after it was paused, at most. */
+const PAUSED_BYTES = 64 * 1024;
+
 /** Bytes that are thrown away behind the last answer; a client that sends on is dropped. */
 const DISCARD_LIMIT = 4 * 1024 * 1024;
 
@@ -197,9 +200,9 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#unreadBytes += chunk.length + CHUNK_BYTES;
     if (this.#request === null) this.#schedule();
     else this.#receive(this.#request);
-    // One chunk is being read. The client waits when there are more. TLS reads on (Deno 2.9.6, see
+    // The client waits while a large chunk or a second one is to be read. TLS reads on (Deno 2.9.6, see
     // docs/upstream.md), which is charged.
-    if (this.#unread.length > 1) this.#pause();
+    if (this.#unread.length > 1 || this.#isQueued && chunk.length >= HEAVY_BYTES) this.#pause();
     this.#charge();
   }
 
@@ -511,7 +514,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   }
 
   #write(text: string): void {
-    if (this.#isGone) return;
+    if (this.#stream.destroyed) return;
     this.#home.counters.bytesOut += Buffer.byteLength(text);
     if (!this.#stream.write(text)) this.#blockedSince ??= this.#home.now;
   }
@@ -547,6 +550,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     if (this.#stage === "ending" || this.#wasTaken) return;
     const own = this.#raw === null ? CONNECTION_BYTES.plain : CONNECTION_BYTES.tls;
     const bytes = own + this.#reader.heldBytes + this.#unreadBytes + this.#answers.length +
+      (this.#isPaused ? PAUSED_BYTES : 0) +
       (this.#blockedSince === null ? 0 : this.#stream.writableLength);
     if (this.#holding.set(bytes)) return;
     this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");

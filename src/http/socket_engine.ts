@@ -38,8 +38,11 @@ const MORE_FILES =
  */
 const ACCEPT_QUEUE = 4096;
 
-/** What TLS agrees on: a client that would rather have HTTP/2 gets HTTP/1.1. */
-const PROTOCOLS = ["http/1.1"];
+/**
+ * The protocols that TLS agrees on: a client that prefers HTTP/2 gets HTTP/1.1. curl offers the second alone when it is
+ * told to speak it.
+ */
+const PROTOCOLS = ["http/1.1", "http/1.0"];
 
 /**
  * Binds a server and answers on it.

@@ -24,7 +24,7 @@ export interface Attack {
   readonly residentMB: number;
   /** Browsers that connect during the attack, and must not notice it. @default {0} */
   readonly crowd?: number;
-  /** What the admin server refuses at least, by reason: so the attack has taken place. @default {} */
+  /** How often the servers refuse it at least, by reason: so the attack has taken place. @default {} */
   readonly refuses?: Readonly<Record<string, number>>;
   /** Whether the service has no files left for newcomers at this scale, and lets them in only afterwards. */
   readonly exhaustsFiles?: (scale: number) => boolean;
@@ -59,9 +59,14 @@ const certificates = once((): Record<string, string> => {
   return { [AUTHORITY_FILE]: authority.cert, "server.key": key, "server.crt": cert };
 });
 
+/** An admin server with room for 1,024 connections, which are the fewest. */
+const SMALL = { type: "admin", keys: { "limit.requests": 512 } } as const;
+
+const SMALL_PLAIN: RunOptions = { servers: [{ type: "client" }, SMALL] };
+
 /** An admin server with TLS. */
 const TLS: RunOptions = {
-  servers: [{ type: "client" }, { type: "admin", tls: { key: "server.key", cert: "server.crt" } }],
+  servers: [{ type: "client" }, { ...SMALL, tls: { key: "server.key", cert: "server.crt" } }],
   get files() {
     return certificates();
   },
@@ -189,7 +194,7 @@ const ADMIN_ROWS: readonly Row[] = [
   {
     id: "A1",
     name: "1,500 silent connections to the admin port",
-    options: PLAIN,
+    options: SMALL_PLAIN,
     seconds: 6,
     residentMB: 300,
     refuses: { handshakes: 1000 },
@@ -197,7 +202,7 @@ const ADMIN_ROWS: readonly Row[] = [
   {
     id: "A2",
     name: "1,500 connections to the admin port with half a head, half of them with 15 kB",
-    options: PLAIN,
+    options: SMALL_PLAIN,
     seconds: 6,
     residentMB: 300,
     refuses: { handshakes: 1000 },
@@ -205,7 +210,7 @@ const ADMIN_ROWS: readonly Row[] = [
   {
     id: "A3",
     name: "1,500 posts with half a body of 64 KiB, of 1 MiB, and in chunks",
-    options: PLAIN,
+    options: SMALL_PLAIN,
     seconds: 6,
     residentMB: 300,
     refuses: { busy: 1000 },
@@ -213,9 +218,10 @@ const ADMIN_ROWS: readonly Row[] = [
   {
     id: "A4",
     name: "2,000 connections to the admin port that are kept alive and ask for the status page",
-    options: PLAIN,
+    options: SMALL_PLAIN,
     seconds: 8,
     residentMB: 300,
+    refuses: { handshakes: 500 },
   },
   {
     id: "A5",
@@ -228,7 +234,7 @@ const ADMIN_ROWS: readonly Row[] = [
   {
     id: "A6",
     name: "1,500 posts of a byte a second",
-    options: PLAIN,
+    options: SMALL_PLAIN,
     seconds: 8,
     residentMB: 300,
     refuses: { busy: 300 },
@@ -263,6 +269,7 @@ const ADMIN_ROWS: readonly Row[] = [
     options: { openFiles: 1024 },
     seconds: 8,
     residentMB: 300,
+    refuses: { files: 500 },
     exhaustsFiles: () => true,
   },
   {

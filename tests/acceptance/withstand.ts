@@ -51,7 +51,7 @@ export interface Outcome {
   /** Lines of the log that no attack may bring about. */
   readonly errors: readonly string[];
   readonly logBytes: number;
-  /** Requests and connections that the admin servers have refused, by reason. */
+  /** Requests and connections that the servers have refused, by reason. */
   readonly refused: Readonly<Record<string, number>>;
 }
 
@@ -293,14 +293,14 @@ function errorsOf(running: Running): string[] {
     .map((line) => line.slice(0, 300));
 }
 
-/** Reads from the page of metrics what the admin servers have refused, by reason. */
+/** Reads from the page of metrics what the servers have refused, by reason. */
 function refusedIn(metrics: string): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const [, labels = "", count] of metrics.matchAll(REFUSED_REQUESTS)) {
+  for (const [, labels = "", count] of metrics.matchAll(REFUSED)) {
     const [, reason = ""] = /reason="(\w+)"/.exec(labels) ?? [];
     counts[reason] = (counts[reason] ?? 0) + Number(count);
   }
   return counts;
 }
 
-const REFUSED_REQUESTS = /^aphlict_refused_requests_total\{([^}]*)\} (\d+)$/gm;
+const REFUSED = /^aphlict_refused_(?:requests|connections)_total\{([^}]*)\} (\d+)$/gm;

@@ -6,7 +6,8 @@
 
 import { Budget } from "../../src/budget.ts";
 import { OpenFiles } from "../../src/config/open_files.ts";
-import type { HttpLimits, HttpRefusal, HttpServer, TlsPair } from "../../src/http/engine.ts";
+import type { HttpLimits, HttpRefusal, HttpServer } from "../../src/http/engine.ts";
+import type { PemPair } from "../../src/net/tls_trial.ts";
 import { ENGINES } from "../../src/http/engines.ts";
 import type { Handler, HttpRequest, Remote } from "../../src/http/handler.ts";
 import { BodyError, BodyTooLong, BodyTooSlow, NoRoom } from "../../src/http/reception.ts";
@@ -32,7 +33,7 @@ export const LIMITS: HttpLimits = {
 
 export interface RunningOptions extends Partial<HttpLimits> {
   readonly engine?: keyof typeof ENGINES;
-  readonly tls?: TlsPair | null;
+  readonly tls?: PemPair | null;
   readonly budget?: Budget;
   /** Files that the process may have open. */
   readonly openFiles?: number | null;
