@@ -19,6 +19,7 @@ export interface HttpRequest {
   /**
    * Resolves with the body when it has come whole. The bytes are valid until the handler has answered. A body that is
    * not asked for is not received, and its connection is closed behind the answer.
+   * Whoever asks again gets the same.
    *
    * Rejects with a {@linkcode BodyError} of `reception.ts`.
    */

@@ -386,6 +386,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     } catch (cause) {
       if (!(cause instanceof MalformedBody)) throw cause;
       return reception.fail(new BodyBroken("The body is malformed", { cause }));
+    // A chunk of its own is the handler's, which may free it.
+    if (bytes.length === chunk.length) this.#remove(chunk);
     }
     if (decoder.isDone) {
       request.isReceived = true;
@@ -456,7 +458,6 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#unread.shift();
     this.#at = 0;
     this.#unreadBytes -= chunk.length + CHUNK_BYTES;
-    freeBytes(chunk);
   }
 
   #refuseBad({ status, reason }: BadRequest): void {
@@ -470,6 +471,11 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#enter("ending");
     const body = await response.text();
     this.#write(encodeResponse(response, body, true, "close"));
+    this.#remove(chunk);
+    freeBytes(chunk);
+  }
+
+  #remove(chunk: Uint8Array): void {
     this.#end();
   }
 
@@ -534,7 +540,9 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#stage = stage;
     if (stage !== "ending") return;
     this.#reader.clear();
-    for (const chunk of this.#unread.splice(0)) freeBytes(chunk);
+    const unread = this.#unread.splice(0);
+    // The bytes that a handler has been given stay.
+    if (this.#request === null) unread.forEach(freeBytes);
     this.#at = 0;
     this.#unreadBytes = 0;
   }
@@ -566,7 +574,8 @@ class Incoming implements HttpRequest {
   readonly framing: Framing;
   readonly #isTls: boolean;
   readonly #local: string;
-  readonly bytes: () => Promise<Uint8Array>;
+  readonly #receive: () => Promise<Uint8Array>;
+  #body: Promise<Uint8Array> | null = null;
   /** Whether all of its bytes have come. */
   isReceived: boolean;
   decoder: BodyDecoder | null = null;
@@ -577,14 +586,18 @@ class Incoming implements HttpRequest {
     framing: Framing,
     isTls: boolean,
     local: string,
-    bytes: () => Promise<Uint8Array>,
+    receive: () => Promise<Uint8Array>,
   ) {
     this.head = head;
     this.framing = framing;
     this.isReceived = framing === null;
     this.#isTls = isTls;
     this.#local = local;
-    this.bytes = bytes;
+    this.#receive = receive;
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return this.#body ??= this.#receive();
   }
 
   get method(): string {
