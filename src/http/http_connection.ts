@@ -140,7 +140,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
 
   /** Answers with a response whatever it asks for, and closes it. */
   reject(response: Response): void {
-    void this.#refuse(response);
+    if (this.#stage !== "ending") void this.#refuse(response);
   }
 
   /** See {@linkcode Holder}. */
@@ -317,6 +317,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   #handOver(
     headers: Readonly<Record<string, string>>,
     take: (taken: Taken) => Upgraded,
+      // What has been answered is no HTTP any more.
+      if (this.#wasTaken) return void this.#stream.destroy();
   ): Response {
     this.#wasTaken = true;
     this.#flush();
@@ -332,7 +334,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     }
     for (const chunk of others) upgraded.data(Buffer.from(chunk));
     if (this.#isGone) upgraded.closed();
-    else this.#resume();
+    else if (this.#hasEnded) upgraded.ended();
+    this.#resume();
     return TAKEN;
   }
 
@@ -558,6 +561,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     if (this.#stage === "ending" || this.#wasTaken) return;
     const own = this.#raw === null ? CONNECTION_BYTES.plain : CONNECTION_BYTES.tls;
     const bytes = own + this.#reader.heldBytes + this.#unreadBytes + this.#answers.length +
+    // Nothing leads back from there.
+    if (this.#stage === "ending" && stage !== "ending") return;
       (this.#isPaused ? PAUSED_BYTES : 0) +
       (this.#blockedSince === null ? 0 : this.#stream.writableLength);
     if (this.#holding.set(bytes)) return;
