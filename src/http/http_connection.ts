@@ -10,6 +10,7 @@
 
 import { Buffer } from "node:buffer";
 import type { Socket as Stream } from "node:net";
+import { setImmediate } from "node:timers";
 import type { Account, AccountName, Holder, Holding } from "../budget.ts";
 import { freeBytes } from "../bytes.ts";
 import { formatAddress } from "../config/config.ts";
@@ -154,9 +155,19 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.drop();
   }
 
+  /**
+   * The server stops. What has come is answered, and what is on its way arrives; where neither is so, it is dropped.
+   */
+  stop(): void {
+    if (this.#stage === "busy" || this.#unreadBytes > 0) return;
+    if (this.#stream.writableLength === 0) return this.drop();
+    if (this.#stage !== "ending") this.#end();
+  }
+
   /** Gives up on the connection at once. */
   drop(): void {
     this.#enter("ending");
+    this.#answers = "";
     this.#request?.reception?.evict();
     this.#stream.destroy();
   }
@@ -185,7 +196,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
         if (this.#reader.isEmpty) return this.drop();
         return this.reject(refusal(408));
       case "idle":
-        if (passed >= limits.idleMs) this.#end();
+        if (this.#blockedSince === null && passed >= limits.idleMs) this.#end();
         return;
       case "ending":
         if (this.#blockedSince === null && passed >= limits.closeMs) this.drop();
@@ -210,6 +221,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   drained(): void {
     this.#blockedSince = null;
     if (this.#stage === "ending") return this.#end();
+    if (this.#stage === "idle") this.#since = this.#home.now;
     this.#flush();
     this.#goOn();
   }
@@ -219,7 +231,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#hasEnded = true;
     if (this.#stage === "ending") return;
     if (this.#request !== null) this.#breakOff(this.#request, "the client has shut down its side");
-    else if (this.#unreadBytes === 0) this.#quit();
+    // Where it does not take its answers yet, it is ended behind them.
+    else if (this.#unreadBytes === 0 && this.#blockedSince === null) this.#quit();
   }
 
   /** The stream has failed; it closes next. */
@@ -232,6 +245,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#complainOfTls("it was broken off");
     this.#isGone = true;
     this.#hasEnded = true;
+    // Nothing will drain.
     this.#blockedSince = null;
     this.#home.staged(this, this.#stage, null);
     if (this.#stage === "ending") this.#forget();
@@ -250,7 +264,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     if (head !== null) return this.#begin(head);
     this.#flush();
     if (this.#isGone) return this.#forget();
-    if (this.#hasEnded) return this.#quit();
+    if (this.#hasEnded || this.#home.isRefusing) return this.#quit();
     if (!this.#reader.isEmpty && this.#stage !== "fresh") this.#enter("fresh");
     this.#resume();
     this.#charge();
@@ -290,6 +304,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
       reportError(error);
       this.drop();
     });
+    // The answers before a request that takes longer are not kept back for it.
+    if (this.#answers !== "") setImmediate(() => this.#flush());
   }
 
   async #answer(request: Incoming): Promise<void> {
@@ -301,6 +317,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
       body = await response.text();
     } catch (error) {
       response = this.#home.onError(error);
+      // What has been answered is no HTTP any more.
+      if (this.#wasTaken) return void this.#stream.destroy();
       body = await response.text();
     }
     this.#respond(request, response, body);
@@ -317,11 +335,9 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   #handOver(
     headers: Readonly<Record<string, string>>,
     take: (taken: Taken) => Upgraded,
-      // What has been answered is no HTTP any more.
-      if (this.#wasTaken) return void this.#stream.destroy();
   ): Response {
     this.#wasTaken = true;
-    this.#flush();
+    this.#writeAnswers();
     this.#write(encodeUpgrade(headers));
     this.#holding.close();
     this.#home.staged(this, this.#stage, null);
@@ -354,7 +370,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#enter("receiving");
     const { whole, isOver } = request.reception;
     if (request.expectsContinue && !isOver) {
-      this.#flush();
+      this.#writeAnswers();
       this.#write(CONTINUE);
     }
     this.#receive(request);
@@ -370,6 +386,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     if (end > chunk.length || framing.length > this.#home.receptions.bodyBytes) return null;
     const bytes = chunk.subarray(this.#at, end);
     this.#at = end;
+    // A chunk of its own is the handler's, which may free it.
+    if (bytes.length === chunk.length) this.#remove(chunk);
     return bytes;
   }
 
@@ -389,8 +407,6 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     } catch (cause) {
       if (!(cause instanceof MalformedBody)) throw cause;
       return reception.fail(new BodyBroken("The body is malformed", { cause }));
-    // A chunk of its own is the handler's, which may free it.
-    if (bytes.length === chunk.length) this.#remove(chunk);
     }
     if (decoder.isDone) {
       request.isReceived = true;
@@ -410,10 +426,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     if (this.#stage === "ending") return;
     const persistence = this.#persistenceOf(request, response);
     this.#answers += encodeResponse(response, body, request.method !== "HEAD", persistence);
-    if (persistence === "close") {
-      this.#flush();
-      return this.#end();
-    }
+    if (persistence === "close") return this.#end();
     this.#enter("idle");
     this.#goOn();
   }
@@ -443,9 +456,10 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
       return;
     }
     this.#flush();
-    if (this.#isGone) this.#forget();
-    else if (this.#hasEnded) this.#end();
-    else this.#resume();
+    if (this.#isGone) return this.#forget();
+    if (this.#hasEnded) return this.#end();
+    this.#resume();
+    this.#charge();
   }
 
   #schedule(): void {
@@ -458,6 +472,11 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
 
   /** Removes a chunk that has been read. */
   #shift(chunk: Uint8Array): void {
+    this.#remove(chunk);
+    freeBytes(chunk);
+  }
+
+  #remove(chunk: Uint8Array): void {
     this.#unread.shift();
     this.#at = 0;
     this.#unreadBytes -= chunk.length + CHUNK_BYTES;
@@ -470,20 +489,16 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
 
   /** Answers what is no request, or is not to be read, and closes the connection. */
   async #refuse(response: Response): Promise<void> {
-    this.#flush();
+    this.#writeAnswers();
     this.#enter("ending");
     const body = await response.text();
     this.#write(encodeResponse(response, body, true, "close"));
-    this.#remove(chunk);
-    freeBytes(chunk);
-  }
-
-  #remove(chunk: Uint8Array): void {
     this.#end();
   }
 
   /** Ends a connection on which all has been said, once that is written. */
   #end(): void {
+    this.#writeAnswers();
     this.#enter("ending");
     if (this.#isGone) return this.#forget();
     if (this.#blockedSince !== null) return;
@@ -492,10 +507,14 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#resume();
   }
 
-  /** Ends a connection that has brought no request. Whoever connects and says nothing, as health checks do, is not worth a word. */
+  /**
+   * Ends a connection that brings no further request. Whoever connects and says nothing, as health checks do, is not
+   * worth a word.
+   */
   #quit(): void {
-    this.#enter("ending");
-    this.#stream.destroy();
+    // An answer may be on its way.
+    if (this.#stream.writableLength > 0) return this.#end();
+    this.drop();
   }
 
   #pause(): void {
@@ -517,7 +536,12 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   }
 
   #flush(): void {
-    if (this.#answers === "" || this.#blockedSince !== null) return;
+    if (this.#blockedSince === null) this.#writeAnswers();
+  }
+
+  /** Writes what has been answered. The stream takes it, whether the client reads or not. */
+  #writeAnswers(): void {
+    if (this.#answers === "") return;
     this.#write(this.#answers);
     this.#answers = "";
   }
@@ -537,6 +561,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   }
 
   #enter(stage: Stage): void {
+    // Nothing leads back from there.
+    if (this.#stage === "ending" && stage !== "ending") return;
     this.#since = this.#home.now;
     if (stage === this.#stage) return;
     if (!this.#isGone) this.#home.staged(this, this.#stage, stage);
@@ -561,8 +587,6 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     if (this.#stage === "ending" || this.#wasTaken) return;
     const own = this.#raw === null ? CONNECTION_BYTES.plain : CONNECTION_BYTES.tls;
     const bytes = own + this.#reader.heldBytes + this.#unreadBytes + this.#answers.length +
-    // Nothing leads back from there.
-    if (this.#stage === "ending" && stage !== "ending") return;
       (this.#isPaused ? PAUSED_BYTES : 0) +
       (this.#blockedSince === null ? 0 : this.#stream.writableLength);
     if (this.#holding.set(bytes)) return;

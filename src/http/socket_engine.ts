@@ -170,7 +170,7 @@ class SocketServer implements HttpServer, HttpHome {
     this.#watchdog.stop();
     this.#server.close();
     const { fresh, idle, ending } = this.#stages;
-    for (const connection of [...fresh, ...idle, ...ending]) connection.drop();
+    for (const connection of [...fresh, ...idle, ...ending]) connection.stop();
     this.receptions.interrupt();
   }
 
