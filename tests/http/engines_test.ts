@@ -2,7 +2,9 @@
  * What both engines owe to a client, over real sockets. Where the runtime's own server does otherwise, the row says how.
  */
 
-import { assertEquals } from "../assert.ts";
+import type { HttpRequest } from "../../src/http/handler.ts";
+import { until } from "../acceptance/until.ts";
+import { assert, assertEquals } from "../assert.ts";
 import { Running } from "./running.ts";
 import { request, type Talk } from "./talk.ts";
 
@@ -54,9 +56,10 @@ function posted(headers: readonly string[], body: string): string {
 
 /** A chunked POST, with a request behind it. */
 function chunked(body: string): string {
-  return posted(["Transfer-Encoding: chunked"], body);
+  return posted(CHUNKED, body);
 }
 
+const CHUNKED = ["Transfer-Encoding: chunked"];
 const A = request("GET /a");
 const GET_A = "GET /a 0 ";
 const POST_A = "POST /a 5 Hello";
@@ -404,5 +407,262 @@ for (const [section, rows] of SECTIONS) {
       await using running = await Running.start({ engine: "serve" });
       await check(running, (talk) => talk.send(input), otherwise?.outcome ?? onSocket);
     });
+  }
+}
+
+/** The path of a request, whatever its host. */
+function pathOf({ url }: HttpRequest): string {
+  return new URL(url).pathname;
+}
+
+function passed(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+for (const engine of ["socket", "serve"] as const) {
+  Deno.test(`RFC 9112, section 9.3.2: requests that come together are answered in order, however long each takes (${engine})`, async () => {
+    const delays = [30, 0, 10, 0, 20];
+    const begun: string[] = [];
+    await using running = await Running.start({ engine }, async (request) => {
+      begun.push(pathOf(request));
+      await passed(delays[begun.length - 1] ?? 0);
+      return new Response(pathOf(request));
+    });
+    using talk = await running.connect();
+    await talk.send(delays.map((_, index) => request(`GET /${index}`)).join(""));
+    for (const index of delays.keys()) assertEquals((await talk.answer()).body, `/${index}`);
+    assertEquals(begun, ["/0", "/1", "/2", "/3", "/4"]);
+  });
+
+  Deno.test(`RFC 9110, section 9.3.2: HEAD is answered as GET, without the body (${engine})`, async () => {
+    await using running = await Running.start({ engine }, () => new Response("Hello"));
+    using talk = await running.connect();
+    await talk.send(`${request("HEAD /")}${request("GET /")}`);
+    const { status, headers, body } = await talk.answer("HEAD");
+    assertEquals([status, headers.get("content-length"), body], [200, "5", ""]);
+    assertEquals((await talk.answer()).body, "Hello");
+  });
+
+  Deno.test(`RFC 9110, section 10.1.1: a client that waits with its body is told to go on (${engine})`, async () => {
+    await using running = await Running.start({ engine });
+    using talk = await running.connect();
+    for (let round = 0; round < 2; round++) {
+      await talk.send(request("POST /a", ["Expect: 100-continue", "Content-Length: 5"]));
+      const { status, headers } = await talk.answer();
+      assertEquals([status, [...headers]], [100, []]);
+      await talk.send("Hello");
+      assertEquals((await talk.answer()).body, POST_A);
+    }
+    await talk.send(request("POST /a", ["Expect: 100-continue", "Transfer-Encoding: chunked"]));
+    assertEquals(await talk.status(), 100);
+    await talk.send("5\r\nHello\r\n0\r\n\r\n");
+    assertEquals((await talk.answer()).body, POST_A);
+  });
+
+  Deno.test(`a client that waits with its body is not told to go on when nobody asks for it (${engine})`, async () => {
+    await using running = await Running.start(
+      { engine },
+      () => new Response(null, { status: 404 }),
+    );
+    using talk = await running.connect();
+    await talk.send(request("POST /a", ["Expect: 100-continue", "Content-Length: 5"]));
+    // The runtime reads ahead.
+    if (engine === "serve") assertEquals(await talk.status(), 100);
+    assertEquals(await talk.status(), 404);
+    talk.closeWrite();
+    assertEquals((await talk.ended()).text, "");
+  });
+
+  Deno.test(`a client that has shut down its side is answered (${engine})`, async () => {
+    await using running = await Running.start({ engine });
+    for (const text of [A, request("POST /a", [], "Hello"), `${A}${request("GET /b")}`]) {
+      using talk = await running.connect();
+      await talk.send(text);
+      talk.closeWrite();
+      const { end, text: answers } = await talk.ended();
+      assertEquals(end, "end");
+      assertEquals(answers.match(/HTTP\/1\.1 200/g)?.length, text.match(/HTTP/g)?.length);
+    }
+  });
+
+  Deno.test(`a client that has shut down its side is sent all of a long answer (${engine})`, async () => {
+    const length = 8_000_000;
+    await using running = await Running.start({ engine }, () => new Response("x".repeat(length)));
+    using talk = await running.connect();
+    await talk.send(A);
+    talk.pause();
+    // The rest of the answer waits for the client to read.
+    await passed(100);
+    talk.closeWrite();
+    await passed(100);
+    talk.resume();
+    assertEquals((await talk.answer()).body.length, length);
+    assertEquals(await talk.ended(), { end: "end", text: "" });
+  });
+
+  Deno.test(`a body that came whole is the handler's although the client is gone (${engine})`, async () => {
+    const received: number[] = [];
+    const gate = Promise.withResolvers<void>();
+    await using running = await Running.start({ engine }, async (request) => {
+      const bytes = await request.bytes();
+      await gate.promise;
+      received.push(bytes.length);
+      assertEquals(bytes.every((byte) => byte === 0x78), true);
+      return new Response("done");
+    });
+    for (const length of [10, 5000, 60_000]) {
+      using talk = await running.connect();
+      await talk.send(request("POST /a", [], "x".repeat(length)));
+      await passed(20);
+      talk.reset();
+    }
+    await passed(20);
+    gate.resolve();
+    await until(() => received.length === 3);
+    assertEquals([received.sort((a, b) => a - b), running.errors], [[10, 5000, 60_000], []]);
+  });
+
+  Deno.test(`a body that did not come whole before the client was gone is broken (${engine})`, async () => {
+    const ends: string[] = [];
+    await using running = await Running.start({ engine }, async (request) => {
+      const end = await request.bytes().catch((error) => error);
+      ends.push(end instanceof Error ? end.name : "whole");
+      return new Response(null);
+    });
+    for (const [headers, body] of [[["Content-Length: 6"], "Hello"], [CHUNKED, "5\r\nHello"]]) {
+      using talk = await running.connect();
+      await talk.send(request("POST /a", [headers ?? []].flat()) + body);
+      await passed(20);
+      talk.reset();
+    }
+    using talk = await running.connect();
+    await talk.send(request("POST /a", CHUNKED));
+    talk.closeWrite();
+    await until(() => ends.length === 3);
+    assertEquals(ends, ["BodyBroken", "BodyBroken", "BodyBroken"]);
+    await until(() => running.budget.bytes === 0);
+  });
+
+  Deno.test(`an error of a handler is a 500, and the next request is answered (${engine})`, async () => {
+    const mistake = new RangeError("a mistake");
+    await using running = await Running.start({ engine }, (request) => {
+      if (pathOf(request) === "/thrown") throw mistake;
+      if (pathOf(request) === "/rejected") return Promise.reject(mistake);
+      return new Response("fine");
+    });
+    using talk = await running.connect();
+    for (const path of ["thrown", "rejected"]) {
+      await talk.send(request(`GET /${path}`));
+      const { status, body } = await talk.answer();
+      assertEquals([status, body], [500, "broken"]);
+      await talk.send(request("GET /"));
+      assertEquals((await talk.answer()).body, "fine");
+    }
+    assertEquals(running.errors, [mistake, mistake]);
+  });
+
+  Deno.test(`an error of a handler that has not asked for the body is a 500, and the body no request (${engine})`, async () => {
+    const paths: string[] = [];
+    await using running = await Running.start({ engine }, (request) => {
+      paths.push(pathOf(request));
+      throw new RangeError("a mistake");
+    });
+    using talk = await running.connect();
+    await talk.send(request("POST /a", [], SMUGGLED));
+    assertEquals(await talk.status(), 500);
+    talk.closeWrite();
+    assertEquals(await talk.ended(), { end: "end", text: "" });
+    assertEquals(paths, ["/a"]);
+  });
+
+  Deno.test(`a body that nobody asks for is no request (${engine})`, async () => {
+    const paths: string[] = [];
+    await using running = await Running.start({ engine }, (request) => {
+      paths.push(pathOf(request));
+      return new Response(pathOf(request));
+    });
+    for (
+      const [headers, body] of [
+        [["Content-Length: 58"], SMUGGLED],
+        [CHUNKED, `3a\r\n${SMUGGLED.padEnd(0x3a, "x")}\r\n0\r\n\r\n`],
+      ] as const
+    ) {
+      using talk = await running.connect();
+      await talk.send(request("POST /a", headers) + body);
+      assertEquals((await talk.answer()).body, "/a");
+      talk.closeWrite();
+      assertEquals((await talk.ended()).text, "");
+    }
+    assertEquals(paths, ["/a", "/a"]);
+  });
+
+  Deno.test(`who is screened gets one response to whatever it asks, and no handler (${engine})`, async () => {
+    const asked: string[] = [];
+    let port = 0;
+    await using running = await Running.start({
+      engine,
+      screen(remote) {
+        asked.push(remote.hostname);
+        port = remote.port;
+        return new Response("not you", { status: 403, headers: { connection: "close" } });
+      },
+    }, () => {
+      throw new Error("It was asked");
+    });
+    using talk = await running.connect();
+    await talk.send(request("POST /a", [], "Hello"));
+    const { status, body } = await talk.answer();
+    assertEquals([status, body, asked], [403, "not you", ["127.0.0.1"]]);
+    talk.closeWrite();
+    assertEquals((await talk.ended()).text, "");
+    assert(port > 0);
+    assertEquals(running.errors, []);
+  });
+
+  Deno.test(`a stop answers what is under way, and accepts no more (${engine})`, async () => {
+    const gate = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    await using running = await Running.start({ engine }, async () => {
+      begun.resolve();
+      await gate.promise;
+      return new Response("done");
+    });
+    using talk = await running.connect();
+    await talk.send(A);
+    await begun.promise;
+    let isOver = false;
+    const stopped = running.server.shutdown(10_000).then(() => isOver = true);
+    await until(() => refuses(running));
+    assertEquals(isOver, false);
+    gate.resolve();
+    const { body } = await talk.answer();
+    assertEquals(body, "done");
+    assertEquals(await talk.ended(), { end: "end", text: "" });
+    talk[Symbol.dispose]();
+    await stopped;
+    await running.server.finished;
+  });
+
+  Deno.test(`a long answer arrives whole at a client that reads late (${engine})`, async () => {
+    const text = Array.from({ length: 400_000 }, (_, index) => `${index}\n`).join("");
+    await using running = await Running.start({ engine }, () => new Response(text));
+    using talk = await running.connect();
+    talk.pause();
+    await talk.send(A + A);
+    await passed(100);
+    talk.resume();
+    for (let round = 0; round < 2; round++) assert((await talk.answer()).body === text);
+  });
+}
+
+/** Whether nobody accepts connections on the server's port. */
+async function refuses({ port }: Running): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return false;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return true;
+    if (error instanceof Deno.errors.ConnectionReset) return false;
+    throw error;
   }
 }

@@ -7,10 +7,10 @@
 import { Budget } from "../../src/budget.ts";
 import { OpenFiles } from "../../src/config/open_files.ts";
 import type { HttpLimits, HttpRefusal, HttpServer } from "../../src/http/engine.ts";
-import type { PemPair } from "../../src/net/tls_trial.ts";
 import { ENGINES } from "../../src/http/engines.ts";
 import type { Handler, HttpRequest, Remote } from "../../src/http/handler.ts";
 import { BodyError, BodyTooLong, BodyTooSlow, NoRoom } from "../../src/http/reception.ts";
+import type { PemPair } from "../../src/net/tls_trial.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
 import { freePorts } from "../acceptance/ports.ts";
 import { until } from "../acceptance/until.ts";
