@@ -63,6 +63,7 @@ class SocketServer implements HttpServer, HttpHome {
   /** Called when nothing is being received or answered any more. */
   #onEmpty = () => {};
   #ticked = performance.now();
+  #timer: ReturnType<typeof setInterval> | undefined;
   readonly #options: HttpServerOptions;
   readonly #server: Server;
   readonly #closed: Promise<void>;
@@ -121,8 +122,8 @@ class SocketServer implements HttpServer, HttpHome {
       server.#server.listen({ host, port, backlog: ACCEPT_QUEUE }, resolve);
     });
     await Promise.race([bound, server.finished]);
-    const timer = setInterval(() => server.#tick(), TICK_MS);
-    server.#server.on("close", () => clearInterval(timer));
+    server.#timer = setInterval(() => server.#tick(), TICK_MS);
+    server.#server.on("close", () => clearInterval(server.#timer));
     return server;
   }
 
@@ -176,10 +177,12 @@ class SocketServer implements HttpServer, HttpHome {
 
   async shutdown(graceMs: number): Promise<void> {
     this.refuse();
-    if (this.#count === 0) return;
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
-    if (await within(graceMs, empty)) return;
-    for (const connection of this.#all()) connection.drop();
+    if (this.#count > 0 && !await within(graceMs, empty)) {
+      for (const connection of this.#all()) connection.drop();
+    }
+    // Whoever has taken a connection over looks after it.
+    clearInterval(this.#timer);
   }
 
   #all(): HttpConnection[] {

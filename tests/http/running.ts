@@ -105,8 +105,6 @@ export class Running implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server.shutdown(GRACE_MS);
-    // The last connection closes a little later.
-    await this.server.finished;
   }
 }
 
