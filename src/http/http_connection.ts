@@ -85,8 +85,7 @@ const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 const TAKEN = new Response(null);
 
 /** See the module. */
-export class HttpConnection implements StreamOwner, Holder, Worker {
-  readonly remoteAddr: Remote;
+export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   readonly #home: HttpHome;
   readonly #stream: Stream;
   /** The stream below TLS; `null` without TLS. */
@@ -115,6 +114,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   /** Whether the stream is kept from reading. */
   #isPaused = false;
   #wasTaken = false;
+  readonly #info: RequestInfo;
   #discarded = 0;
 
   /** Takes over a stream; `raw` is the one below its TLS, or `null`. */
@@ -122,14 +122,28 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#home = home;
     this.#stream = stream;
     this.#raw = raw;
-    this.remoteAddr = remote;
     this.#since = home.now;
     this.#holding = home.account.open(this);
+    this.#info = {
+      remoteAddr: remote,
+      holder: this,
+      upgrade: { engine: "socket", take: (headers, take) => this.#handOver(headers, take) },
+    };
+  }
+
+  /** See {@linkcode Receiver}. */
+  get scheme(): "http" | "https" {
+    return this.#raw === null ? "http" : "https";
+  }
+
+  /** See {@linkcode Receiver}. */
+  get localAddress(): string {
+    return this.#home.localAddress;
   }
 
   /** Address and port of the other end. */
   get remoteAddress(): string {
-    return formatAddress(this.remoteAddr.hostname, this.remoteAddr.port);
+    return formatAddress(this.#info.remoteAddr.hostname, this.#info.remoteAddr.port);
   }
 
   /** Takes the memory that it needs, or answers that there is none. Called once, when it has been made. */
@@ -277,41 +291,29 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
       return this.#refuseBad(new BadRequest(417, "It expects something else than 100-continue"));
     }
     this.#enter("busy");
-    const request: Incoming = new Incoming(
-      head,
-      framing,
-      this.#raw !== null,
-      this.#home.localAddress,
-      () => this.#bytesOf(request),
-    );
+    const request = new Incoming(head, framing, this);
     this.#request = request;
-    this.#answer(request).catch((error) => {
-      // A mistake of ours, of which the client cannot be told any more.
-      reportError(error);
-      this.drop();
-    });
+    void this.#answer(request);
   }
 
   async #answer(request: Incoming): Promise<void> {
-    let response: Response;
-    let body = "";
     try {
-      response = await this.#home.handler(request, this.#infoFor());
-      if (response === TAKEN) return;
-      body = await response.text();
+      let response: Response;
+      let body: string;
+      try {
+        response = await this.#home.handler(request, this.#info);
+        if (response === TAKEN) return;
+        body = await response.text();
+      } catch (error) {
+        response = this.#home.onError(error);
+        body = await response.text();
+      }
+      this.#respond(request, response, body);
     } catch (error) {
-      response = this.#home.onError(error);
-      body = await response.text();
+      // A mistake of ours, of which the client cannot be told any more.
+      reportError(error);
+      this.drop();
     }
-    this.#respond(request, response, body);
-  }
-
-  #infoFor(): RequestInfo {
-    return {
-      remoteAddr: this.remoteAddr,
-      holder: this,
-      upgrade: { engine: "socket", take: (headers, take) => this.#handOver(headers, take) },
-    };
   }
 
   #handOver(
@@ -336,8 +338,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     return TAKEN;
   }
 
-  /** The body of a request, which its handler has asked for. */
-  #bytesOf(request: Incoming): Promise<Uint8Array> {
+  /** See {@linkcode Receiver}. */
+  bytesOf(request: Incoming): Promise<Uint8Array> {
     const { framing } = request;
     if (framing === null) return Promise.resolve(NOTHING);
     const bytes = this.#bytesAtHand(framing);
@@ -560,31 +562,34 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   }
 }
 
+/** What a request needs of its connection. */
+interface Receiver {
+  readonly scheme: "http" | "https";
+  /** The server's own address and port. */
+  readonly localAddress: string;
+  /** The body of a request, which its handler has asked for. */
+  bytesOf(request: Incoming): Promise<Uint8Array>;
+}
+
 /** A request whose head has come. */
 class Incoming implements HttpRequest {
   readonly head: Head;
   readonly framing: Framing;
-  readonly #isTls: boolean;
-  readonly #local: string;
-  readonly bytes: () => Promise<Uint8Array>;
+  readonly #receiver: Receiver;
   /** Whether all of its bytes have come. */
   isReceived: boolean;
   decoder: BodyDecoder | null = null;
   reception: Reception | null = null;
 
-  constructor(
-    head: Head,
-    framing: Framing,
-    isTls: boolean,
-    local: string,
-    bytes: () => Promise<Uint8Array>,
-  ) {
+  constructor(head: Head, framing: Framing, receiver: Receiver) {
     this.head = head;
     this.framing = framing;
     this.isReceived = framing === null;
-    this.#isTls = isTls;
-    this.#local = local;
-    this.bytes = bytes;
+    this.#receiver = receiver;
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return this.#receiver.bytesOf(this);
   }
 
   get method(): string {
@@ -592,7 +597,7 @@ class Incoming implements HttpRequest {
   }
 
   get url(): string {
-    return urlOf(this.head, this.#isTls ? "https" : "http", this.#local);
+    return urlOf(this.head, this.#receiver.scheme, this.#receiver.localAddress);
   }
 
   get headers(): Pick<Headers, "get" | "has"> {
