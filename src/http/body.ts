@@ -22,9 +22,9 @@ export class MalformedBody extends Error {
 /** Returns what the head says of the body, and refuses what it may not say. */
 export function framingOf({ version, fields }: Head): Framing | BadRequest {
   const coding = fields.get("transfer-encoding");
-  const lengths = fields.values("content-length");
+  const length = fields.get("content-length");
   if (coding !== null) {
-    if (lengths.length > 0) {
+    if (length !== null) {
       return new BadRequest(400, "It has a Content-Length and a Transfer-Encoding");
     }
     if (version === "1.0") return new BadRequest(400, "It has a Transfer-Encoding in HTTP/1.0");
@@ -36,9 +36,10 @@ export function framingOf({ version, fields }: Head): Framing | BadRequest {
       ? new BadRequest(501, "Its Transfer-Encoding has other codings than chunked")
       : new BadRequest(400, "Its Transfer-Encoding is not chunked alone");
   }
-  const [length, ...others] = lengths;
-  if (length === undefined) return null;
-  if (others.length > 0) return new BadRequest(400, "It has more than one Content-Length");
+  if (length === null) return null;
+  if (fields.count("content-length") > 1) {
+    return new BadRequest(400, "It has more than one Content-Length");
+  }
   if (!/^[0-9]+$/.test(length)) return new BadRequest(400, "Its Content-Length is no number");
   // More digits than a number holds are more than any limit.
   const bytes = Number(length);

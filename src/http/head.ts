@@ -170,12 +170,12 @@ function isTarget(method: string, target: string): boolean {
 
 /** `Host` is demanded once (RFC 9112, section 3.2), but for HTTP/1.0. */
 function hostFault({ version, fields }: Head): BadRequest | null {
-  const [host, ...others] = fields.values("host");
-  if (host === undefined) {
-    return version === "1.0" ? null : new BadRequest(400, "It does not have one Host header");
+  const count = fields.count("host");
+  if (count > 1 || count === 0 && version !== "1.0") {
+    return new BadRequest(400, "It does not have one Host header");
   }
-  if (others.length > 0) return new BadRequest(400, "It does not have one Host header");
-  return isHost(host) ? null : new BadRequest(400, "Its Host header is malformed");
+  const host = fields.get("host");
+  return host === null || isHost(host) ? null : new BadRequest(400, "Its Host header is malformed");
 }
 
 /** Characters of a host with its port besides letters and digits (RFC 3986, section 3.2.2). */

@@ -86,8 +86,7 @@ const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 const TAKEN = new Response(null);
 
 /** See the module. */
-export class HttpConnection implements StreamOwner, Holder, Worker {
-  readonly remoteAddr: Remote;
+export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   readonly #home: HttpHome;
   readonly #stream: Stream;
   /** The stream below TLS; `null` without TLS. */
@@ -105,6 +104,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   #request: Incoming | null = null;
   /** Answers that have not been written. */
   #answers = "";
+  #willFlush = false;
   /** Whether the work queue will call. */
   #isQueued = false;
   /** Whether the stream takes no more until it has drained, and since when. */
@@ -116,6 +116,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   /** Whether the stream is kept from reading. */
   #isPaused = false;
   #wasTaken = false;
+  readonly #info: RequestInfo;
   #discarded = 0;
 
   /** Takes over a stream; `raw` is the one below its TLS, or `null`. */
@@ -123,14 +124,28 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     this.#home = home;
     this.#stream = stream;
     this.#raw = raw;
-    this.remoteAddr = remote;
     this.#since = home.now;
     this.#holding = home.account.open(this);
+    this.#info = {
+      remoteAddr: remote,
+      holder: this,
+      upgrade: { engine: "socket", take: (headers, take) => this.#handOver(headers, take) },
+    };
+  }
+
+  /** See {@linkcode Receiver}. */
+  get scheme(): "http" | "https" {
+    return this.#raw === null ? "http" : "https";
+  }
+
+  /** See {@linkcode Receiver}. */
+  get localAddress(): string {
+    return this.#home.localAddress;
   }
 
   /** Address and port of the other end. */
   get remoteAddress(): string {
-    return formatAddress(this.remoteAddr.hostname, this.remoteAddr.port);
+    return formatAddress(this.#info.remoteAddr.hostname, this.#info.remoteAddr.port);
   }
 
   /** Takes the memory that it needs, or answers that there is none. Called once, when it has been made. */
@@ -291,45 +306,32 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
       return this.#refuseBad(new BadRequest(417, "It expects something else than 100-continue"));
     }
     this.#enter("busy");
-    const request: Incoming = new Incoming(
-      head,
-      framing,
-      this.#raw !== null,
-      this.#home.localAddress,
-      () => this.#bytesOf(request),
-    );
+    const request = new Incoming(head, framing, this);
     this.#request = request;
-    this.#answer(request).catch((error) => {
-      // A mistake of ours, of which the client cannot be told any more.
-      reportError(error);
-      this.drop();
-    });
-    // The answers before a request that takes longer are not kept back for it.
-    if (this.#answers !== "") setImmediate(() => this.#flush());
+    void this.#answer(request);
+    this.#flushSoon();
   }
 
   async #answer(request: Incoming): Promise<void> {
-    let response: Response;
-    let body = "";
     try {
-      response = await this.#home.handler(request, this.#infoFor());
-      if (response === TAKEN) return;
-      body = await response.text();
+      let response: Response;
+      let body: string;
+      try {
+        response = await this.#home.handler(request, this.#info);
+        if (response === TAKEN) return;
+        body = await response.text();
+      } catch (error) {
+        response = this.#home.onError(error);
+        // What has been answered is no HTTP any more.
+        if (this.#wasTaken) return void this.#stream.destroy();
+        body = await response.text();
+      }
+      this.#respond(request, response, body);
     } catch (error) {
-      response = this.#home.onError(error);
-      // What has been answered is no HTTP any more.
-      if (this.#wasTaken) return void this.#stream.destroy();
-      body = await response.text();
+      // A mistake of ours, of which the client cannot be told any more.
+      reportError(error);
+      this.drop();
     }
-    this.#respond(request, response, body);
-  }
-
-  #infoFor(): RequestInfo {
-    return {
-      remoteAddr: this.remoteAddr,
-      holder: this,
-      upgrade: { engine: "socket", take: (headers, take) => this.#handOver(headers, take) },
-    };
   }
 
   #handOver(
@@ -355,8 +357,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     return TAKEN;
   }
 
-  /** The body of a request, which its handler has asked for. */
-  #bytesOf(request: Incoming): Promise<Uint8Array> {
+  /** See {@linkcode Receiver}. */
+  bytesOf(request: Incoming): Promise<Uint8Array> {
     const { framing } = request;
     if (framing === null) return Promise.resolve(NOTHING);
     const bytes = this.#bytesAtHand(framing);
@@ -539,6 +541,16 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     if (this.#blockedSince === null) this.#writeAnswers();
   }
 
+  /** Writes, behind this turn, what has been answered: it is not kept back for a request that takes longer. */
+  #flushSoon(): void {
+    if (this.#answers === "" || this.#willFlush) return;
+    this.#willFlush = true;
+    setImmediate(() => {
+      this.#willFlush = false;
+      this.#flush();
+    });
+  }
+
   /** Writes what has been answered. The stream takes it, whether the client reads or not. */
   #writeAnswers(): void {
     if (this.#answers === "") return;
@@ -597,36 +609,35 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
   }
 }
 
+/** What a request needs of its connection. */
+interface Receiver {
+  readonly scheme: "http" | "https";
+  /** The server's own address and port. */
+  readonly localAddress: string;
+  /** The body of a request, which its handler has asked for. */
+  bytesOf(request: Incoming): Promise<Uint8Array>;
+}
+
 /** A request whose head has come. */
 class Incoming implements HttpRequest {
   readonly head: Head;
   readonly framing: Framing;
-  readonly #isTls: boolean;
-  readonly #local: string;
-  readonly #receive: () => Promise<Uint8Array>;
+  readonly #receiver: Receiver;
   #body: Promise<Uint8Array> | null = null;
   /** Whether all of its bytes have come. */
   isReceived: boolean;
   decoder: BodyDecoder | null = null;
   reception: Reception | null = null;
 
-  constructor(
-    head: Head,
-    framing: Framing,
-    isTls: boolean,
-    local: string,
-    receive: () => Promise<Uint8Array>,
-  ) {
+  constructor(head: Head, framing: Framing, receiver: Receiver) {
     this.head = head;
     this.framing = framing;
     this.isReceived = framing === null;
-    this.#isTls = isTls;
-    this.#local = local;
-    this.#receive = receive;
+    this.#receiver = receiver;
   }
 
   bytes(): Promise<Uint8Array> {
-    return this.#body ??= this.#receive();
+    return this.#body ??= this.#receiver.bytesOf(this);
   }
 
   get method(): string {
@@ -634,7 +645,7 @@ class Incoming implements HttpRequest {
   }
 
   get url(): string {
-    return urlOf(this.head, this.#isTls ? "https" : "http", this.#local);
+    return urlOf(this.head, this.#receiver.scheme, this.#receiver.localAddress);
   }
 
   get headers(): Pick<Headers, "get" | "has"> {

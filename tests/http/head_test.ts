@@ -42,7 +42,11 @@ function read(pieces: readonly Uint8Array[], names: readonly string[] = []): Out
     if (result instanceof BadRequest) return { status: result.status, reason: result.reason };
     const rest = concat(piece.subarray(result.end), ...pieces.slice(index + 1));
     const { method, target, version, fields } = result.head;
-    const values = names.map((name) => [name, fields.values(name)] as const);
+    const values = names.map((name) => {
+      const value = fields.get(name);
+      if (value === null) return [name, []] as const;
+      return [name, fields.count(name) === 1 ? [value] : value.split(", ")] as const;
+    });
     return { method, target, version, fields: Object.fromEntries(values), rest: textOf(rest) };
   }
   return null;

@@ -61,11 +61,9 @@ function fieldsOf(text: string): Fields {
 
 Deno.test("fields are found by name, in the order in which they were sent", () => {
   const fields = fieldsOf("A: 1\r\nB: 2\r\na: 3,\r\nC:");
-  assertEquals(fields.values("a"), ["1", "3,"]);
-  assertEquals(fields.get("a"), "1, 3,");
+  assertEquals([fields.get("a"), fields.count("a")], ["1, 3,", 2]);
   assertEquals(fields.get("c"), "");
-  assertEquals(fields.get("d"), null);
-  assertEquals(fields.values("d"), []);
+  assertEquals([fields.get("d"), fields.count("d")], [null, 0]);
   assertEquals([fields.has("c"), fields.has("d"), fields.has("constructor")], [true, false, false]);
 });
 
@@ -189,7 +187,11 @@ Deno.test("fields that were written are read as they were", () => {
       for (const [name] of written) {
         const expected = written.filter(([other]) => other.toLowerCase() === name.toLowerCase())
           .map(([, value]) => trimmed(value));
-        assertEquals(fields.values(name.toLowerCase()), expected);
+        const lower = name.toLowerCase();
+        assertEquals([fields.get(lower), fields.count(lower)], [
+          expected.join(", "),
+          expected.length,
+        ]);
       }
     }),
   );
