@@ -4,31 +4,14 @@
  * @module
  */
 
+import { concat, utf8 } from "../pieces.ts";
 import { Decoder, type Incoming, ProtocolError } from "../../src/websocket/decoder.ts";
+
+export { bytewise, concat, cut, latin1, utf8 } from "../pieces.ts";
 
 /** The bytes of a text such as `"81 05"`. */
 export function hex(text: string): Uint8Array {
   return Uint8Array.from(text.split(/\s+/).filter(Boolean), (byte) => parseInt(byte, 16));
-}
-
-/** The bytes of a text in UTF-8. */
-export function utf8(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
-
-/** The bytes of a text whose characters are all below U+0100. */
-export function latin1(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
-
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }
 
 /** A number of `size` bytes, the highest first. */
@@ -93,17 +76,6 @@ export function fragments(
 export function closing(code: number, reason: Uint8Array | string = ""): Uint8Array {
   const text = typeof reason === "string" ? utf8(reason) : reason;
   return concat(bigEndian(code, 2), text);
-}
-
-/** One chunk for each byte. */
-export function bytewise(bytes: Uint8Array): Uint8Array[] {
-  return Array.from(bytes, (byte) => Uint8Array.of(byte));
-}
-
-/** The same bytes, cut at each of `places`, which may be any numbers. */
-export function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
-  const sorted = places.map((place) => place % (bytes.length + 1)).sort((a, b) => a - b);
-  return [0, ...sorted].map((from, index) => bytes.slice(from, sorted[index]));
 }
 
 /** What a decoder has made of its input: everything in order, at last the error if there was one. */
