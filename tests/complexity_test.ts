@@ -21,7 +21,9 @@ import { GrowingBuffer } from "../src/net/growing_buffer.ts";
 import { flatCopy } from "../src/text.ts";
 import { Decoder } from "../src/websocket/decoder.ts";
 import { FrameQueue } from "../src/websocket/frame_queue.ts";
+import { BodyDecoder } from "../src/http/body.ts";
 import { HEAD_LIMIT, HeadReader } from "../src/http/head.ts";
+import { Receptions } from "../src/http/reception.ts";
 import { pathOf } from "../src/websocket/handshake.ts";
 import { colliding, integerLike } from "./acceptance/collisions.ts";
 import { assert, assertEquals } from "./assert.ts";
@@ -232,6 +234,47 @@ Deno.test("a head that drips byte by byte is copied twice at most", () => {
     held = reader.heldBytes;
   }
   assert(copied <= 2 * head.length, `${copied} bytes were copied`);
+});
+
+/** Chunked bodies of about a size. Each has all that its limits let through of what it is about. */
+const CHUNKED: readonly (readonly [what: string, body: (size: number) => string])[] = [
+  ["chunks of a byte", (size) => "1\r\nx\r\n".repeat(size / 6)],
+  ["sizes with many zeros", (size) => "000000000001\r\nx\r\n".repeat(size / 17)],
+  ["empty extensions", (size) => "1;\r\nx\r\n".repeat(size / 7)],
+  ["a long chunk", (size) => `${size.toString(16)}\r\n${"x".repeat(size)}`],
+  ["a trailer", () => `0\r\n${"A: b\r\n".repeat(200)}${"C".repeat(2000)}`],
+];
+
+for (const [what, body] of CHUNKED) {
+  for (const pieces of [1, 65_536]) {
+    Deno.test(`${what} cost in proportion to their bytes, in pieces of ${pieces}`, () => {
+      assertLinear(what, 65_536, (size) => {
+        const bytes = encoder.encode(body(size));
+        return () => {
+          const decoder = new BodyDecoder("chunked");
+          for (let at = 0; at < bytes.length; at += pieces) {
+            decoder.read(bytes.subarray(at, at + pieces), () => {});
+          }
+        };
+      });
+    });
+  }
+}
+
+Deno.test("a body that drips is received in linear time", () => {
+  assertLinear("a reception", 65_536, (size) => {
+    const byte = Uint8Array.of(1);
+    const receptions = new Receptions(
+      new Budget(1e12).account("bodies"),
+      () => ({ bodyBytes: size, bodies: 1, bodyMs: Infinity }),
+      () => 0,
+    );
+    return () => {
+      const body = receptions.begin(size, null);
+      for (let count = 0; count < size; count++) body.take(byte);
+      body.finish();
+    };
+  });
 });
 
 Deno.test("bytes that drip are collected in linear time", () => {
