@@ -11,10 +11,10 @@ import { AdminFront, readRules, type Rules } from "./admin/front.ts";
 import { Certificates, type Found } from "./certificates.ts";
 import { ClientFront, ClientLog } from "./client/front.ts";
 import { Cluster } from "./cluster/cluster.ts";
+import { ServerKey } from "./cluster/proof.ts";
 import type { AdminServerConfig, ClientServerConfig, Config, ServerType } from "./config/config.ts";
 import { TokenError } from "./config/token.ts";
 import { hostMemory, memoryBudget } from "./config/memory.ts";
-import { generateFingerprint } from "./hub/fingerprint.ts";
 import { Hub } from "./hub/hub.ts";
 import { Allowance, Allowances } from "./log/allowance.ts";
 import { fault } from "./log/fault.ts";
@@ -107,14 +107,15 @@ export async function startService(
     memoryBudget(config, hostMemory(config, host.memory)),
     shortageLog(),
   );
+  const key = new ServerKey();
   const hub = new Hub({
-    fingerprint: generateFingerprint(),
+    fingerprint: key.fingerprint,
     now: () => performance.now(),
     budget,
     onFault: (error) => fault("delivering a message", error),
   });
   const stopping = new AbortController();
-  const cluster = new Cluster(config.cluster, hub);
+  const cluster = new Cluster(config.cluster, hub, { key });
   const servers: Watched[] = [];
   const state = { config };
   const lag = new LagMeter();

@@ -71,6 +71,8 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "admin",
     "metrics",
     "reach",
+    // Which peers prove who they are.
+    "cluster",
     "service.ts",
     "supervisor",
     "version.ts",

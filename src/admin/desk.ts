@@ -12,7 +12,7 @@ import { HTTP_REFUSALS, type HttpRefusal } from "../http/engine.ts";
 import type { HttpRequest } from "../http/handler.ts";
 import { BodyError, BodyInterrupted, BodyTooLong, BodyTooSlow, NoRoom } from "../http/reception.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
-import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
+import { CHALLENGE_HEADER, FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import { DEFAULT_INSTANCE, type Hub, INSTANCE_LIMIT, type Publication } from "../hub/hub.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import type { Allowances } from "../log/allowance.ts";
@@ -47,6 +47,8 @@ export interface Relay {
   relay(instance: string, publication: Publication): void;
   /** A server with this fingerprint has asked for the status page. */
   heard(fingerprint: string): void;
+  /** Proves this server's fingerprint to who has sent a challenge; `null`: there is none that can be answered. */
+  prove(challenge: string | null): string | null;
   /** What the status page says of them. */
   status(): readonly unknown[];
 }
@@ -168,7 +170,8 @@ export class Desk {
       case "GET /status/": {
         const fingerprint = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
         if (fingerprint !== null) relay.heard(fingerprint);
-        return Response.json(statusOf(hub.status(instance), relay.status()));
+        const proof = relay.prove(request.headers.get(CHALLENGE_HEADER));
+        return Response.json(statusOf(hub.status(instance), relay.status(), proof));
       }
       case "GET /health/live":
         return new Response("live\n");

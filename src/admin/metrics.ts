@@ -172,6 +172,11 @@ export function familiesOf(snapshot: Snapshot): Family[] {
       ),
     ),
     counter(
+      "aphlict_peer_contradictions_total",
+      "Status pages on which a peer has shown a fingerprint that is another server's.",
+      ofPeers(peers, "contradictions"),
+    ),
+    counter(
       "aphlict_log_left_out_total",
       "Log lines left out as there were too many of their kind.",
       [
@@ -265,7 +270,7 @@ function ofAccounts(
 
 function ofPeers(
   peers: readonly PeerStatus[],
-  value: "queued" | "sent" | "failed",
+  value: "queued" | "sent" | "failed" | "contradictions",
 ): Samples<number> {
   return peers.map((each) => [{ peer: each.peer }, each[value]] as const);
 }

@@ -13,8 +13,13 @@ const PROTOCOL_VERSION = 7;
  * The hub's status under the names and in the order of the original, and what the original has not.
  *
  * @param cluster How each peer is.
+ * @param proof The answer to who has asked for one.
  */
-export function statusOf(status: Status, cluster: readonly unknown[]): Record<string, unknown> {
+export function statusOf(
+  status: Status,
+  cluster: readonly unknown[],
+  proof: string | null,
+): Record<string, unknown> {
   return {
     instance: status.instance,
     uptime: Math.floor(status.uptimeMs),
@@ -26,6 +31,7 @@ export function statusOf(status: Status, cluster: readonly unknown[]): Record<st
     "history.size": status.historySize,
     "history.age": status.historyAgeMs === null ? null : Math.floor(status.historyAgeMs),
     fingerprint: status.fingerprint,
+    ...proof === null ? {} : { proof },
     cluster,
   };
 }

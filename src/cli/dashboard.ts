@@ -150,6 +150,7 @@ function peerLine(peer: PeerStatus): string {
     `${number(queued)} waiting`,
     `${number(sent)} sent`,
     `${number(dropped)} dropped`,
+    ...peer.proof === "contradicted" ? ["NOT WHO IT SAYS"] : [],
     ...state === "down" && error !== null ? [`it ${formatValue(error)}`] : [],
   ]);
 }

@@ -197,6 +197,9 @@ function peerLines(cluster: unknown): string[] {
       }: ${queued} waiting, ${sent} sent, ` +
       `${dropped} dropped, ${failed} failures, last contact ${ago("last.contact")}`,
       // What a peer has sent may be in it.
+      ...entry["proof"] !== "contradicted" ? [] : [
+        "            its fingerprint is another server's: aphlict doctor",
+      ],
       ...entry["last.error"] === null ? [] : [
         `            last failure ${ago("last.failure")}: it ${formatValue(entry["last.error"])}`,
       ],

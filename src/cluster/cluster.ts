@@ -17,7 +17,9 @@ import type { PeerStatus } from "../metrics/peer.ts";
 import { within } from "../within.ts";
 import { PATIENCE_MS } from "./connection.ts";
 import { Peer, PROBE_INTERVAL_MS } from "./peer.ts";
+import type { Prover } from "./proof.ts";
 import { DEFAULT_QUEUE_LIMITS } from "./queue.ts";
+import { ASK_AGAIN_MS, judge } from "./trust.ts";
 
 /** How long a peer may be sent what waits for it when the service stops, in ms. */
 const FLUSH_MS = 1000;
@@ -32,22 +34,38 @@ const LEGACY_MS = PATIENCE_MS + PROBE_INTERVAL_MS + PATIENCE_MS + 1000;
 /** What a peer's change leads to, as the log calls it. */
 const SORTING = "sorting the messages that wait for peers";
 
+/** What a cluster needs beside its peers and the hub. */
+export interface ClusterOptions {
+  /** Proves this server's fingerprint. */
+  readonly key: Prover;
+  /** How often a peer has to prove a fingerprint that is contested, in ms. @default {ASK_AGAIN_MS} */
+  readonly askAgainMs?: number;
+}
+
 /** See the module. */
 export class Cluster {
   readonly #hub: Hub;
+  readonly #key: Prover;
   readonly #peers: readonly Peer[];
   /** When what each server had passed on was last {@linkcode #inherit inherited}, the latest last. */
   readonly #inherited = new Map<string, number>();
   /** What took the place of a server that an entry still names, and when. */
   readonly #successors = new Map<string, { readonly fingerprint: string; readonly at: number }>();
 
-  constructor(peers: readonly PeerConfig[], hub: Hub) {
+  constructor(
+    peers: readonly PeerConfig[],
+    hub: Hub,
+    { key, askAgainMs = ASK_AGAIN_MS }: ClusterOptions,
+  ) {
     this.#hub = hub;
+    this.#key = key;
     this.#peers = peers.map((config) =>
       new Peer({
         config,
         fingerprint: hub.fingerprint,
+        askAgainMs,
         // They are about the other peers as well: an error in one of them is no fault of this one.
+        onShown: () => attempt(SORTING, () => this.#reunite()),
         onUp: () => attempt(SORTING, () => this.#reunite()),
         onChange: (peer, former) => attempt(SORTING, () => this.#note(peer, former)),
         onDown: (peer) => attempt(SORTING, () => this.#handOver(peer)),
@@ -93,6 +111,11 @@ export class Cluster {
       peer.fingerprint === fingerprint && (peer.isUp || peer.isSelf)
     );
     if (!isKnown) { for (const peer of this.#peers) peer.hurry(); }
+  }
+
+  /** See {@linkcode Prover}. */
+  prove(challenge: string | null): string | null {
+    return this.#key.prove(challenge);
   }
 
   /** How each peer is, in the order of the configuration. */
@@ -149,15 +172,49 @@ export class Cluster {
     this.#reunite();
   }
 
-  /** Has what waits for a server that cannot be reached by an entry wait at the one that is used for it. */
+  /**
+   * Judges what all entries show, and has what waits for a server wait at the entry that is used for it.
+   * Costs the square of the number of entries, and as much as is moved.
+   */
   #reunite(): void {
-    const ranked = this.#ranked();
     for (const peer of this.#peers) {
       if (peer.isUp || peer.fingerprint === null) continue;
       const successor = this.#successors.get(peer.fingerprint);
       if (successor) peer.adopt(successor.fingerprint, successor.at);
+    }
+    this.#judge();
+    const ranked = this.#ranked();
+    for (const peer of this.#peers) {
+      if (peer.isUp || peer.fingerprint === null) continue;
       const used = ranked.find((each) => each.fingerprint === peer.fingerprint);
       if (used && used !== peer) used.insert(peer.takeAll());
+    }
+  }
+
+  /**
+   * Takes each entry for what its fingerprint and those of the others make it. One that is not believed any more
+   * is sent every message from now on, and what waits there for the server that it was taken for is sent to
+   * that one as well.
+   */
+  #judge(): void {
+    const own = this.#hub.fingerprint;
+    const peers = this.#peers;
+    const judgements = judge(peers.map(({ shown }) => shown), own);
+    const lost = peers.flatMap((peer, index) => {
+      const judgement = judgements[index];
+      if (judgement === undefined) return [];
+      const rival = peers[judgement.rival ?? -1];
+      const owner = peer.shown.fingerprint === own
+        ? "this server"
+        : rival === undefined
+        ? "another server"
+        : `peer ${rival.url}`;
+      const fingerprint = peer.settle(judgement, owner);
+      return fingerprint === null ? [] : [{ peer, fingerprint }];
+    });
+    for (const { peer, fingerprint } of lost) {
+      this.#ranked().find((each) => each.fingerprint === fingerprint)
+        ?.reclaim(fingerprint, peer.copyAll());
     }
   }
 

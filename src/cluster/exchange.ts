@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { formatAddress } from "../config/config.ts";
 import type { Token } from "../config/token.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
-import { FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
+import { CHALLENGE_HEADER, FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
 import {
   JsonError,
   type Member,
@@ -36,9 +36,11 @@ export class Requests {
       (token === null ? "" : `Authorization: ${token.header}\r\n`);
   }
 
-  /** Asks for the status page. */
-  probe(): Uint8Array {
-    return encoder.encode(`GET /status/ HTTP/1.1\r\n${this.#headers}\r\n`);
+  /** Asks for the status page, and for a proof of the fingerprint on it. */
+  probe(challenge: string): Uint8Array {
+    return encoder.encode(
+      `GET /status/ HTTP/1.1\r\n${this.#headers}${CHALLENGE_HEADER}: ${challenge}\r\n\r\n`,
+    );
   }
 
   /** Posts a message. */
@@ -59,6 +61,11 @@ export class Requests {
  */
 export type Reading = { readonly fingerprint: string | null } | { readonly fault: string };
 
+/** The same of a status page, with the proof of that fingerprint; `null`: it has none. */
+export type StatusReading =
+  | { readonly fingerprint: string | null; readonly proof: string | null }
+  | { readonly fault: string };
+
 /** Reads the answer to a message. */
 export function readReceipt(answer: Answer): Reading {
   if (answer.status !== 200) return { fault: explain(answer) };
@@ -67,13 +74,16 @@ export function readReceipt(answer: Answer): Reading {
 }
 
 /** Reads the status page. That of the original has no fingerprint. */
-export function readStatus(answer: Answer): Reading {
+export function readStatus(answer: Answer): StatusReading {
   if (answer.status !== 200) return { fault: explain(answer) };
   const members = membersOf(answer.body);
   const version = memberOf(members, "version");
   // The first character of a number, and of nothing else.
   return version !== undefined && "-0123456789".includes(answer.body.charAt(version.start))
-    ? { fingerprint: fingerprintIn(answer.body, members) }
+    ? {
+      fingerprint: fingerprintIn(answer.body, members),
+      proof: stringOf(answer.body, memberOf(members, "proof")) ?? null,
+    }
     : { fault: NO_APHLICT };
 }
 

@@ -12,7 +12,7 @@ import { formatAddress, type PeerConfig } from "../config/config.ts";
 import { readAuthority, TlsError } from "../net/tls.ts";
 import { readToken, type Token, TokenError } from "../config/token.ts";
 import { fault } from "../log/fault.ts";
-import type { PeerState, PeerStatus } from "../metrics/peer.ts";
+import type { PeerProof, PeerState, PeerStatus } from "../metrics/peer.ts";
 import type { Answer } from "./answer.ts";
 import { Backoff, FIRST_MS, LONGEST_MS } from "./backoff.ts";
 import { type Address, Connection, ConnectionClosed, ConnectionError } from "./connection.ts";
@@ -20,7 +20,9 @@ import { readReceipt, readStatus, Requests } from "./exchange.ts";
 import { Identity } from "./identity.ts";
 import { Pause } from "./pause.ts";
 import { PeerLog } from "./peer_log.ts";
-import { Queue, type Relayed } from "./queue.ts";
+import { checkProof, drawChallenge } from "./proof.ts";
+import { Queue, type Relayed, withoutReceiver } from "./queue.ts";
+import type { Judgement, Proof, Shown, Trust } from "./trust.ts";
 
 /**
  * Requests that may be on their way to a peer that takes more than one a connection. What is
@@ -38,11 +40,18 @@ export const PROBE_INTERVAL_MS = 15_000;
 /** How often a peer that closes idle connections is connected to, in ms. */
 const RECONNECT_INTERVAL_MS = 5000;
 
+/** What is asked of a peer: that it takes a message, or that it shows its status page and proves its fingerprint. */
+type Question = "message" | { readonly challenge: string };
+
 /** What a peer needs. */
 export interface PeerOptions {
   readonly config: PeerConfig;
   /** This server's own fingerprint. */
   readonly fingerprint: string;
+  /** How often it has to prove a fingerprint that is contested, in ms. */
+  readonly askAgainMs: number;
+  /** Told when the peer has shown something for its fingerprint, or another one: it is to be judged anew. */
+  readonly onShown: () => void;
   /** Told when the peer has come up. */
   readonly onUp: () => void;
   /** Told when a server answers at its address that never did. */
@@ -68,6 +77,17 @@ export class Peer {
   /** When the state began, in ms; the clock is that of `performance.now`, here and below. */
   #since = performance.now();
   readonly #identity = new Identity();
+  #trust: Trust = "unknown";
+  /** The fingerprint that it was last judged to have. */
+  #believed: string | null = null;
+  #isContested = false;
+  /** Whether the connection has brought a status page for the fingerprint that was shown last. */
+  #isIdentified = false;
+  /** Whether the connection before brought that and took no message, as of one that takes one request each. */
+  #isTrustedOnce = false;
+  /** Whether it has refused to show its status page, so that nothing is to be waited for. */
+  #isSecretive = false;
+  #contradictions = 0;
   #requests: Requests;
   readonly #log: PeerLog;
   /** Between two connections. */
@@ -76,7 +96,9 @@ export class Peer {
   #isDoubtful = false;
   #connection: Connection | null = null;
   /** What has been asked on the connection and not been answered, in order. */
-  #asked: ("message" | "probe")[] = [];
+  #asked: Question[] = [];
+  /** Copies since the last status page that named their receiver, which takes such a one for known. */
+  #unread: Relayed[] = [];
   /** Whether the connection has brought a good status page. */
   #hasShown = false;
   /** What is wrong with an answer that has just come. */
@@ -102,9 +124,16 @@ export class Peer {
     this.#done = this.#run();
   }
 
-  /** `null` when it is not known, or is not the same each time. */
+  /** `null` when it is not known, not believed, or not the same each time. */
   get fingerprint(): string | null {
-    return this.#identity.fingerprint(performance.now());
+    return this.#trust === "believed" || this.isSelf
+      ? this.#identity.fingerprint(performance.now())
+      : null;
+  }
+
+  /** What it has shown, whether that is believed or not. */
+  get shown(): Shown {
+    return this.#identity.shown(performance.now());
   }
 
   get isUp(): boolean {
@@ -122,7 +151,23 @@ export class Peer {
 
   /** Whether it is known to take a message twice for one, and to keep its promises. */
   get isOfOurKind(): boolean {
-    return this.#identity.isOfOurKind(performance.now());
+    return this.#trust === "believed" && this.#identity.isOfOurKind(performance.now());
+  }
+
+  /**
+   * Takes it for what it has been judged to be.
+   *
+   * @param owner Whose the fingerprint is that it shows, for people.
+   * @returns The fingerprint that it still shows and was believed to have until now; `null`: there is none.
+   */
+  settle({ trust, isContested }: Judgement, owner: string): string | null {
+    const { fingerprint } = this.shown;
+    const [former, believed] = [this.#trust, this.#believed];
+    this.#trust = trust;
+    this.#believed = trust === "believed" ? fingerprint : null;
+    this.#isContested = isContested;
+    if (trust !== former) this.#react(former, owner);
+    return this.#believed === null && believed === fingerprint ? believed : null;
   }
 
   /**
@@ -132,7 +177,7 @@ export class Peer {
    */
   adopt(fingerprint: string, since: number): void {
     if ((this.#lastContact ?? 0) > since) return;
-    const finding = this.#identity.learn(fingerprint, this.isOfOurKind, performance.now());
+    const finding = this.#identity.follow(fingerprint, performance.now());
     if (finding !== "same") this.#queue.forgetOffers();
   }
 
@@ -166,6 +211,26 @@ export class Peer {
     this.#send();
   }
 
+  /**
+   * Has what waits reach this server, after another entry was believed to lead to it: copies name its fingerprint
+   * no more, and what waits at that entry is sent here as well.
+   */
+  reclaim(fingerprint: string, copies: readonly Relayed[]): void {
+    this.#queue.readdress(fingerprint);
+    const unread = this.#unread.map((message) => ({
+      ...withoutReceiver(message, fingerprint),
+      isPromised: false,
+      wasSent: false,
+    }));
+    this.#unread = [];
+    this.insert([...unread, ...copies]);
+  }
+
+  /** The copies that it has not acknowledged, to be sent to another peer as well. */
+  copyAll(): Relayed[] {
+    return this.#queue.copyAll();
+  }
+
   /** Takes all that waits away from it. */
   takeAll(): Relayed[] {
     this.#expire();
@@ -190,6 +255,8 @@ export class Peer {
       peer: this.url,
       state: this.#state,
       fingerprint: this.#identity.last,
+      proof: this.#proofStatus,
+      contradictions: this.#contradictions,
       queued: this.#queue.size,
       sent: this.#sent,
       failed: this.#failed,
@@ -218,8 +285,39 @@ export class Peer {
     await this.#done;
   }
 
+  #react(former: Trust, owner: string): void {
+    if (this.#trust === "self") {
+      this.#become("self");
+      this.#backoff.reset();
+      this.#queue.clear();
+      this.#empty();
+      this.#log.self();
+    } else if (former === "self") this.#become("unknown");
+    if (this.#trust === "contradicted") {
+      this.#contradictions++;
+      this.#log.contradicted(this.#identity.last ?? "", owner);
+    } else if (former === "contradicted") this.#log.cleared();
+  }
+
   get #isOver(): boolean {
-    return this.#stopping.signal.aborted || this.isSelf;
+    return this.#stopping.signal.aborted;
+  }
+
+  get #proofStatus(): PeerProof {
+    if (this.#trust === "contradicted") return "contradicted";
+    const { proof } = this.shown;
+    return proof === "good" ? "proven" : proof === "none" ? "none" : "pending";
+  }
+
+  /** Whether it has to show its status page before it is sent more, as its fingerprint is contested. */
+  get #mustShow(): boolean {
+    return this.#isContested && !this.#isIdentified && !this.#isTrustedOnce && !this.#isSecretive;
+  }
+
+  /** Whether it is time that it proves its contested fingerprint again. */
+  get #isDue(): boolean {
+    return this.#isContested &&
+      this.#identity.isDue(performance.now(), this.#options.askAgainMs);
   }
 
   async #run(): Promise<void> {
@@ -229,7 +327,9 @@ export class Peer {
       try {
         const why = await this.#meet();
         if (this.#isOver) return;
-        if (why instanceof ConnectionError) {
+        // The address may be given to another server.
+        if (this.isSelf && !(why instanceof ConnectionError)) wait = this.#options.askAgainMs;
+        else if (why instanceof ConnectionError) {
           this.#fail(why.message);
           wait = this.#backoff.wait();
         } else if (this.#queue.size === 0) {
@@ -268,19 +368,29 @@ export class Peer {
     this.#connection = connection;
     this.#asked = [];
     this.#hasShown = false;
+    this.#isIdentified = false;
     this.#fault = null;
     const probes = setInterval(() => {
-      if (connection.inFlight === 0) this.#probe(connection);
+      if (connection.inFlight === 0 || this.#isDue) this.#probe(connection);
     }, PROBE_INTERVAL_MS);
+    let receipts = 0;
     try {
       if (!this.#isDoubtful) this.#fill(connection);
       if (connection.inFlight === 0) this.#probe(connection);
-      const why = await connection.listen((answer) => this.#take(connection, answer));
+      const why = await connection.listen((answer) => {
+        if (this.#asked[0] === "message") {
+          receipts++;
+          this.#isTrustedOnce = false;
+        }
+        this.#take(connection, answer);
+      });
       return this.#fault === null ? why : new ConnectionError(this.#fault);
     } finally {
       clearInterval(probes);
       connection.close();
       this.#connection = null;
+      this.#isTrustedOnce = this.#isIdentified && receipts === 0;
+      if (!this.#isTrustedOnce) this.#identity.disconnect();
       this.#queue.rewind();
       // They would keep the copies from a peer that answers no more than a probe.
       if (hasOffers && connection.answered === 1) this.#queue.forgetOffers();
@@ -317,6 +427,13 @@ export class Peer {
   /** Sends as much of what waits as the peer takes at a time. */
   #fill(connection: Connection): void {
     this.#expire();
+    if (this.#mustShow) {
+      const isAsked = this.#asked.some((each) => each !== "message");
+      if (!isAsked && (connection.answered > 0 || connection.inFlight === 0)) {
+        this.#probe(connection);
+      }
+      return;
+    }
     // Offers are for one server alone, and who is there is known from the first answer.
     if (connection.answered === 0 && this.#queue.hasOffers) return;
     // So is whether it takes more than one.
@@ -332,14 +449,16 @@ export class Peer {
   }
 
   #probe(connection: Connection): void {
-    this.#asked.push("probe");
-    connection.send(this.#requests.probe());
+    const challenge = drawChallenge();
+    this.#asked.push({ challenge });
+    connection.send(this.#requests.probe(challenge));
   }
 
   #take(connection: Connection, answer: Answer): void {
     this.#lastContact = performance.now();
-    this.#fault = this.#asked.shift() === "probe"
-      ? this.#takeStatus(answer)
+    const asked = this.#asked.shift();
+    this.#fault = typeof asked === "object"
+      ? this.#takeStatus(answer, asked.challenge)
       : this.#takeReceipt(connection, answer);
     if (this.#fault !== null || this.isSelf) return connection.close();
     if (this.#queue.size === 0) {
@@ -367,24 +486,39 @@ export class Peer {
     if (reading.fingerprint !== this.#identity.last && !isLast) this.#probe(connection);
     // Before anything is sent behind it.
     const message = this.#queue.answered();
-    this.#learn(reading.fingerprint, false);
+    const { fingerprint } = reading;
+    if (
+      message?.kind === "copy" && fingerprint !== null && message.others.includes(fingerprint)
+    ) this.#unread.push(message);
+    this.#learn(fingerprint, null);
     this.#rise();
     if (message?.kind === "copy") this.#sent++;
     return null;
   }
 
   /** @returns What is wrong, to follow on "the peer". */
-  #takeStatus(answer: Answer): string | null {
+  #takeStatus(answer: Answer, challenge: string): string | null {
     const { status } = answer;
     const reading = readStatus(answer);
     if ("fault" in reading) {
       this.#queue.forgetOffers();
       // Somebody in between may let messages pass and nothing else.
       this.#isDoubtful = status === 200;
-      return this.isUp && status >= 400 && status < 500 ? null : reading.fault;
+      const isRefused = status >= 400 && status < 500;
+      if (isRefused || this.isSelf) this.#doubt();
+      return this.isUp && isRefused ? null : reading.fault;
     }
     this.#hasShown = true;
-    this.#learn(reading.fingerprint, true);
+    this.#isIdentified = true;
+    this.#isSecretive = false;
+    const wasContradicted = this.#trust === "contradicted";
+    const { fingerprint, proof } = reading;
+    this.#learn(
+      fingerprint,
+      fingerprint === null ? "none" : checkProof(fingerprint, challenge, proof),
+    );
+    if (wasContradicted && this.#trust === "contradicted") this.#contradictions++;
+    this.#unread = [];
     // One that has failed a message has to take it.
     if (!this.#isDoubtful || this.#queue.size === 0) this.#rise();
     this.#isDoubtful = false;
@@ -399,24 +533,27 @@ export class Peer {
     this.#options.onUp();
   }
 
-  #learn(fingerprint: string | null, fromStatus: boolean): void {
-    if (fingerprint === null) {
-      this.#identity.learnNone();
-      return this.#queue.forgetOffers();
-    }
+  /**
+   * @param fingerprint `null`: its status page has none.
+   * @param proof What its status page shows for it; `null`: it stood in a receipt.
+   */
+  #learn(fingerprint: string | null, proof: Exclude<Proof, "pending"> | null): void {
+    const now = performance.now();
     const { last: former } = this.#identity;
-    const wasSeveral = former !== null && this.fingerprint === null;
+    const shown = this.#identity.fingerprint(now);
     const hadPromised = this.isOfOurKind;
-    const finding = this.#identity.learn(fingerprint, fromStatus, performance.now());
-    if (fingerprint === this.#options.fingerprint) {
-      this.#become("self");
-      this.#queue.clear();
-      this.#empty();
-      return this.#log.self();
+    if (fingerprint === null) {
+      this.#identity.learnNone(now);
+      this.#queue.forgetOffers();
+      return this.#options.onShown();
     }
+    const finding = this.#identity.learn(fingerprint, proof, now);
+    if (proof === null && finding !== "same") this.#isIdentified = false;
+    if (proof !== null || this.#identity.fingerprint(now) !== shown) this.#options.onShown();
+    if (this.isSelf) return;
     if (finding === "same" || former === null) return;
     this.#queue.forgetOffers();
-    if (finding === "several" && !wasSeveral) this.#log.several(former, fingerprint);
+    if (finding === "several" && shown !== null) this.#log.several(former, fingerprint);
     if (finding === "new") {
       if (this.isUp) this.#log.startedAgain(fingerprint);
       this.#options.onChange(this, former);
@@ -424,10 +561,20 @@ export class Peer {
     if (hadPromised) this.#options.onGone(former);
   }
 
+  /** It does not show its status page, so that nothing is proven any more. */
+  #doubt(): void {
+    this.#isSecretive = true;
+    this.#identity.doubt(performance.now());
+    this.#options.onShown();
+  }
+
   #fail(reason: string): void {
     const now = performance.now();
     this.#failed++;
     this.#lastError = { reason, at: now };
+    this.#isTrustedOnce = false;
+    // Nobody else has answered there.
+    if (this.isSelf) return;
     this.#expire();
     if (this.isUp && now - this.#since >= LONGEST_MS) this.#backoff.reset();
     this.#empty();

@@ -38,6 +38,9 @@ export class PeerLog {
   readonly #peer: string;
   readonly #refusals: Allowance;
   readonly #starts: Allowance;
+  readonly #contradictions: Allowance;
+  /** Whether the log says that it is contradicted. */
+  #isContradicted = false;
   #hasBeenUp = false;
   /** Why it is down, as far as that was told in this outage. */
   readonly #told = new Set<string>();
@@ -53,6 +56,10 @@ export class PeerLog {
     const inAMinute = (lines: number, text: string) =>
       new Allowance((count) => log.warning(text, { peer, count }), { lines, periodMs: 60_000 });
     this.#refusals = inAMinute(1, "Peer {peer} refused {count} more messages in the last minute.");
+    this.#contradictions = inAMinute(
+      1,
+      "Peer {peer} showed another server's fingerprint {count} more times in the last minute.",
+    );
     this.#starts = inAMinute(5, "Peer {peer} was started {count} more times in the last minute.");
   }
 
@@ -122,6 +129,31 @@ export class PeerLog {
         "can tell which of them has a message. Name each server by an address of its own.",
       { peer: this.#peer, former, fingerprint },
     );
+  }
+
+  /**
+   * It shows a fingerprint that is not its own.
+   *
+   * @param owner Whose it is, such as "this server".
+   */
+  contradicted(fingerprint: string, owner: string): void {
+    if (!this.#contradictions.take()) return;
+    this.#isContradicted = true;
+    log.warning(
+      "Peer {peer} answers with the fingerprint of {owner} ({fingerprint}) and cannot prove that it is that " +
+        "server, so it is taken for another one, and sent every message. Look which program answers there: " +
+        "aphlict doctor",
+      { peer: this.#peer, owner, fingerprint },
+    );
+  }
+
+  /** It does not show a fingerprint that another server has proven any more. */
+  cleared(): void {
+    if (!this.#isContradicted) return;
+    this.#isContradicted = false;
+    log.info("Peer {peer} does not show another server's fingerprint any more.", {
+      peer: this.#peer,
+    });
   }
 
   refused({ status, body }: Answer): void {

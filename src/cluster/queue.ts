@@ -194,6 +194,22 @@ export class Queue {
     return withdrawn;
   }
 
+  /**
+   * Has the copies that wait name their receiver no more, as they were to name others only. One that does is
+   * taken for known there.
+   *
+   * @param fingerprint The receiver's.
+   */
+  readdress(fingerprint: string): void {
+    this.#waiting.replace((message) => [withoutReceiver(message, fingerprint)]);
+  }
+
+  /** The copies that it has not acknowledged, for another peer: nobody has been told that this one gets them. */
+  copyAll(): Relayed[] {
+    return this.#all.filter(isCopy)
+      .map((message) => ({ ...message, isPromised: false, wasSent: false }));
+  }
+
   get #all(): Relayed[] {
     return [...this.#sent, ...this.#offers.all, ...this.#waiting.all];
   }
@@ -228,6 +244,13 @@ export class Queue {
 
 function isCopy({ kind }: Relayed): boolean {
   return kind === "copy";
+}
+
+/** A copy without the receiver's own fingerprint among those of the others. */
+export function withoutReceiver(message: Relayed, fingerprint: string): Relayed {
+  return isCopy(message) && message.others.includes(fingerprint)
+    ? { ...message, others: message.others.filter((other) => other !== fingerprint) }
+    : message;
 }
 
 /** Messages that wait behind each other, the oldest first. */

@@ -16,3 +16,9 @@ export const HANDOVER_HEADER = "aphlict-handover";
  * and who finds it dead later, knows what it had passed on.
  */
 export const FINGERPRINT_HEADER = "aphlict-fingerprint";
+
+/**
+ * On a request for the status page: what its receiver is to sign with the key that its fingerprint is the hash
+ * of. See docs/decisions/0015-peers-prove-themselves.md.
+ */
+export const CHALLENGE_HEADER = "aphlict-challenge";

@@ -13,6 +13,17 @@
 export const PEER_STATES = ["unknown", "up", "down", "self"] as const;
 export type PeerState = typeof PEER_STATES[number];
 
+/**
+ * Whether a peer has proven its fingerprint:
+ *
+ * - `pending`: it has not been asked yet, or cannot be.
+ * - `none`: it answers no challenge, as an original. Nothing speaks against it.
+ * - `proven`: it has.
+ * - `contradicted`: it shows the fingerprint of another server, or of this one, and has not; or its proof is
+ *   false.
+ */
+export type PeerProof = "pending" | "none" | "proven" | "contradicted";
+
 /** See the module. */
 export interface PeerStatus {
   /** Such as `http://192.0.2.7:22281/`. */
@@ -20,6 +31,9 @@ export interface PeerStatus {
   readonly state: PeerState;
   /** The last one known. */
   readonly fingerprint: string | null;
+  readonly proof: PeerProof;
+  /** Status pages on which it has shown a fingerprint that is another server's. */
+  readonly contradictions: number;
   /** What waits for it: messages, and what it is asked or offered in place of others. */
   readonly queued: number;
   /** Messages that it has acknowledged, having got them from this server first or not. */

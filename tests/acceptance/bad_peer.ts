@@ -261,6 +261,58 @@ export function taking(
   };
 }
 
+/** What a server of our kind shows, or what poses as one. */
+export interface Showing {
+  readonly fingerprint: string;
+  /** Answers a challenge; `null`: it does not. @default {} As an original. */
+  readonly prove?: (challenge: string | null) => string | null;
+  /** Whether its receipts alone have the fingerprint, as those of an original. @default {false} */
+  readonly asOriginal?: boolean;
+  /** Whether each connection takes one request. @default {false} */
+  readonly once?: boolean;
+  /** Whether it shows its status page. @default {true} */
+  readonly showsStatus?: boolean;
+  /** How long it takes over each message, in ms. @default {0} */
+  readonly workMs?: number;
+}
+
+/**
+ * Takes each message, and shows a fingerprint. A message that names it is taken for one that it has, as every
+ * server does.
+ *
+ * @param delivered Gets `n` of each message that it has delivered.
+ */
+export function showing(
+  {
+    fingerprint,
+    prove = () => null,
+    asOriginal = false,
+    once = false,
+    showsStatus = true,
+    workMs = 0,
+  }: Showing,
+  delivered: unknown[] = [],
+): Behaviour {
+  return async (connection, peer) => {
+    do {
+      const request = await connection.request();
+      if (request === null) return;
+      if (request.method === "POST") {
+        const { n, touched } = JSON.parse(request.body);
+        if (!touched.includes(fingerprint)) delivered.push(n);
+        if (workMs > 0) await new Promise((resolve) => setTimeout(resolve, workMs));
+        await connection.send(response("200 OK", receipt(fingerprint)));
+        peer.take(request);
+      } else if (showsStatus) {
+        const proof = prove(request.headers.get("aphlict-challenge"));
+        const page = { version: 7, ...asOriginal ? {} : { fingerprint }, ...proof && { proof } };
+        await connection.send(response("200 OK", JSON.stringify(page)));
+      } else await connection.send(response("403 Forbidden", ""));
+    } while (!once);
+    await connection.finish();
+  };
+}
+
 /** Whether it only says that the other side, or the test, has closed the connection. */
 function isEnd(error: unknown): boolean {
   return [

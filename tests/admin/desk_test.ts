@@ -137,6 +137,14 @@ Deno.test("health is told apart: it lives, and it is ready for more", async () =
   assertEquals(await look("/health/ready"), [503, "not ready\n"]);
 });
 
+Deno.test("the status page holds a proof for who has sent a challenge, and for nobody else", async () => {
+  const office = new Office();
+  const look = async (headers: Record<string, string>) =>
+    await (await office.ask("/status/", { headers })).json();
+  assertEquals((await look({ "aphlict-challenge": "abc" })).proof, "proof of abc");
+  assertEquals("proof" in await look({}), false);
+});
+
 Deno.test("the metrics page says its format, and is in it", async () => {
   const response = await new Office().ask("/metrics/");
   assertEquals(

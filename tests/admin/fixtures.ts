@@ -62,6 +62,8 @@ export const UNKNOWN_PEER: PeerStatus = {
   peer: "https://notify2.example.com:22281/",
   state: "unknown",
   fingerprint: null,
+  proof: "pending",
+  contradictions: 0,
   queued: 0,
   sent: 0,
   failed: 0,
@@ -85,6 +87,7 @@ export class Office implements DeskOptions {
   readonly relay: DeskOptions["relay"] = {
     relay: (instance) => void this.relayed.push(instance),
     heard() {},
+    prove: (challenge) => challenge === null ? null : `proof of ${challenge}`,
     status: () => [],
   };
   readonly view: DeskOptions["view"] = {

@@ -31,7 +31,7 @@ function full(office: Office): Snapshot {
     peers: [
       peer({}),
       peer({ peer: "b", state: "up", queued: 1, sent: 2, failed: 3, "dropped.old": 4 }),
-      peer({ peer: "c", state: "down" }),
+      peer({ peer: "c", state: "down", contradictions: 5 }),
       peer({ peer: "d", state: "self", queued: 9 }),
     ],
     process: { ...snapshot.process, openFiles: 65_536 },
@@ -113,6 +113,7 @@ Deno.test("what is measured is told of each server, peer and reason", () => {
     "peer=c": 0,
   });
   assertEquals(valuesOf(families, "aphlict_peer_dropped_total")["peer=b,reason=old"], 4);
+  assertEquals(valuesOf(families, "aphlict_peer_contradictions_total")["peer=c"], 5);
   const states = samplesOf(families, "aphlict_peer_state").filter(({ value }) => value === 1);
   assertEquals(states.map(({ labels }) => labels["state"]), ["unknown", "up", "down", "self"]);
 });

@@ -63,6 +63,8 @@ const DATA: ConsoleData = {
       peer: "http://b:22281/",
       state: "down",
       fingerprint: null,
+      proof: "contradicted",
+      contradictions: 1,
       queued: 5,
       sent: 6,
       failed: 7,
@@ -124,7 +126,7 @@ Deno.test("the dashboard shows the figures, and of refusals only what has happen
       "refused: 3 origin, 2 timeout\n",
       "ignored: 4 invalid\n",
       "http://127.0.0.1:22281/, 2 of 1,000 messages at a time, NOT LISTENING",
-      "http://b:22281/ DOWN, 5 waiting, 6 sent, 8 dropped, it is ",
+      "http://b:22281/ DOWN, 5 waiting, 6 sent, 8 dropped, NOT WHO IT SAYS, it is ",
       "1 topic, 3 receivers, 100 bytes, duplicate",
       "1 line left out, 0 lost",
     ]

@@ -1,5 +1,11 @@
 import fc from "fast-check";
-import { type Reading, readReceipt, readStatus, Requests } from "../../src/cluster/exchange.ts";
+import {
+  type Reading,
+  readReceipt,
+  readStatus,
+  Requests,
+  type StatusReading,
+} from "../../src/cluster/exchange.ts";
 import { Token } from "../../src/config/token.ts";
 import { assertEquals, assertMatch } from "../assert.ts";
 import { encode } from "../hub/fixtures.ts";
@@ -8,7 +14,7 @@ function answer(status: number, body: string, reason = "X") {
   return { status, reason, body, isLast: false };
 }
 
-function faultOf(reading: Reading): string {
+function faultOf(reading: Reading | StatusReading): string {
   return "fault" in reading ? reading.fault : "";
 }
 
@@ -38,8 +44,14 @@ Deno.test("a receipt tells a fingerprint of printable characters, and nothing el
 });
 
 Deno.test("a status page is known by its version, and may tell a fingerprint", () => {
-  assertEquals(readStatus(answer(200, '{"version":7}')), { fingerprint: null });
-  assertEquals(readStatus(answer(200, '{"version":7,"fingerprint":"x"}')), { fingerprint: "x" });
+  const read = (body: string) => readStatus(answer(200, body));
+  assertEquals(read('{"version":7}'), { fingerprint: null, proof: null });
+  assertEquals(read('{"version":7,"fingerprint":"x"}'), { fingerprint: "x", proof: null });
+  assertEquals(read('{"version":7,"fingerprint":"x","proof":"y"}'), {
+    fingerprint: "x",
+    proof: "y",
+  });
+  assertEquals(read('{"version":7,"proof":["y"]}'), { fingerprint: null, proof: null });
   for (const body of ["", "null", "{}", '{"version":"7"}', '{"fingerprint":"x"}']) {
     assertMatch(faultOf(readStatus(answer(200, body))), /admin port/, body);
   }
@@ -63,13 +75,22 @@ Deno.test("a peer that wants a token, or does not want this server, is told with
 });
 
 Deno.test("a token goes with messages and with probes, and nothing does without one", () => {
-  const text = (requests: Requests) => new TextDecoder().decode(requests.probe());
+  const text = (requests: Requests) => new TextDecoder().decode(requests.probe("CHALLENGE"));
   const token = new Token("0123456789abcdef");
   assertMatch(
     text(new Requests("::1", 22281, "OURS", token)),
     /\r\nAuthorization: Bearer 0123456789abcdef\r\n/,
   );
   assertEquals(text(new Requests("::1", 22281, "OURS", null)).includes("Authorization"), false);
+});
+
+Deno.test("a request for the status page carries its challenge, and is whole", () => {
+  const request = new Requests("::1", 22281, "OURS", null).probe("CHALLENGE");
+  assertEquals(
+    new TextDecoder().decode(request),
+    "GET /status/ HTTP/1.1\r\nHost: [::1]:22281\r\nUser-Agent: Aphlict\r\n" +
+      "aphlict-fingerprint: OURS\r\naphlict-challenge: CHALLENGE\r\n\r\n",
+  );
 });
 
 Deno.test("for any message and instance, a request is whole, and nothing in it becomes another header", () => {

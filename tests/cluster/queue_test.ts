@@ -78,6 +78,32 @@ Deno.test("what was never sent names a server no more that is withdrawn; the res
   assertEquals([...rest(queue)].map(({ others }) => others), [["B", "C"], ["C"], ["C"]]);
 });
 
+Deno.test("copies that wait name their receiver no more, whether they were sent before or not; a handover still does", () => {
+  const queue = new Queue(LIMITS);
+  const others = ["B", "C"];
+  queue.push(relayed(1, 0, { others }));
+  queue.take();
+  queue.rewind();
+  queue.push(relayed(2, 0, { others }));
+  queue.push(relayed(3, 0, { others, kind: "handover" }));
+  queue.push(relayed(4, 0, { others: ["C"] }));
+  queue.readdress("B");
+  assertEquals([...rest(queue)].map(({ others }) => others), [["C"], ["C"], ["B", "C"], ["C"]]);
+});
+
+Deno.test("what was not acknowledged is copied for another peer, on its way or not, and stays", () => {
+  const queue = new Queue(LIMITS);
+  for (const size of [1, 2, 3]) queue.push(relayed(size, 0, { isPromised: true }));
+  queue.push(relayed(4, 0, { kind: "handover" }));
+  queue.push(relayed(5, 0, { kind: "offer" }));
+  for (let count = 3; count > 0; count--) queue.take();
+  queue.answered();
+  const copies = queue.copyAll();
+  assertEquals(sizes(copies), [1, 2, 3]);
+  assertEquals(copies.some(({ isPromised, wasSent }) => isPromised || wasSent), false);
+  assertEquals([queue.size, queue.copies], [4, 3]);
+});
+
 Deno.test("what is added among those that wait is where its time has it, and behind what was sent", () => {
   const queue = new Queue(LIMITS);
   for (const at of [10, 12, 14]) queue.push(relayed(at, at));

@@ -7,10 +7,15 @@
 import { formatAddress, type PeerConfig } from "../../config/config.ts";
 import { readAuthority, TlsError } from "../../net/tls.ts";
 import { readToken, TokenError } from "../../config/token.ts";
+import { checkProof, drawChallenge } from "../../cluster/proof.ts";
+import { judge, type Judgement, type Proof } from "../../cluster/trust.ts";
 import { asFingerprint } from "../../hub/fingerprint.ts";
+import { CHALLENGE_HEADER } from "../../hub/headers.ts";
 import { formatValue } from "../../log/format.ts";
 import { type Answer, ask } from "../../reach/ask.ts";
 import { objectOf } from "../../json.ts";
+import type { PeerStatus } from "../../metrics/peer.ts";
+import { some } from "../figures.ts";
 import { ReachError } from "../../reach/dial.ts";
 import type { Patient } from "./host.ts";
 import type { Findings } from "./findings.ts";
@@ -24,6 +29,8 @@ const CLOCK_LIMIT_MS = 5000;
 interface Visit {
   /** `null` with the original. */
   readonly fingerprint: string | null;
+  /** What its status page shows for that. */
+  readonly proof: Proof;
   /** How far its clock is ahead of this host's, in ms; `null` when it does not tell the time. */
   readonly aheadMs: number | null;
 }
@@ -43,8 +50,14 @@ export async function examinePeers(
     const url = new URL(`${peer.protocol}://${formatAddress(peer.host, peer.port)}/`);
     return { url, coming: outcomeOf(call(url, peer, `cluster[${index}]`)) };
   });
-  for (const { url, coming } of visits) {
-    const visit = await coming;
+  const outcomes = await Promise.all(
+    visits.map(async ({ url, coming }) => ({ url, visit: await coming })),
+  );
+  const judgements = judge(
+    outcomes.map(({ visit }) => visit instanceof ReachError ? NOTHING_SHOWN : visit),
+    told?.now.fingerprint ?? null,
+  );
+  for (const [index, { url, visit }] of outcomes.entries()) {
     if (visit instanceof ReachError) {
       if (isOfOther && visit.stage === "file") {
         findings.skip("peer", `${url} cannot be asked by this user.`);
@@ -53,22 +66,62 @@ export async function examinePeers(
       }
       continue;
     }
-    if (told !== null && visit.fingerprint === told.now.fingerprint) {
+    const { trust, rival } = judgements[index] ?? UNKNOWN;
+    if (trust === "self") {
       findings.ok("peer", `${url} is this server itself.`);
       continue;
     }
     // The service may still have another list of them than the file.
     const view = told?.now.peers.find(({ peer }) => peer === url.href);
-    if (view?.state === "down") {
-      findings.warn(
+    if (trust === "contradicted") {
+      const owner = rival !== null
+        ? `${outcomes[rival]?.url}`
+        : visit.fingerprint === told?.now.fingerprint
+        ? "this server"
+        : "another server";
+      findings.fail(
         "peer",
-        `${url} answers, but the service takes it for down: it ${formatValue(view["last.error"])}.`,
-        "It tries again within 15 s.",
+        `${url} answers with the fingerprint of ${owner} and cannot prove that it is that server.`,
+        IMPOSTOR_HINT,
       );
-    } else findings.ok("peer", `${url} answers, and takes messages.`);
+    } else examineView(findings, url, view);
     examineClock(findings, url, visit.aheadMs);
   }
 }
+
+/** Tells what the service makes of a peer that has answered here. */
+function examineView(findings: Findings, url: URL, view: PeerStatus | undefined): void {
+  if (view?.proof === "contradicted") {
+    findings.fail(
+      "peer",
+      `${url} answers, and has shown the service the fingerprint of another server.`,
+      IMPOSTOR_HINT,
+    );
+  } else if (view?.state === "down") {
+    findings.warn(
+      "peer",
+      `${url} answers, but the service takes it for down: it ${formatValue(view["last.error"])}.`,
+      "It tries again within 15 s.",
+    );
+  } else if (view !== undefined && view.contradictions > 0) {
+    const times = some(view.contradictions, "time");
+    findings.warn(
+      "peer",
+      `${url} answers, and has shown the service the fingerprint of another server ${times} before.`,
+      "Look which programs have had this address since the service was started: the log has the times.",
+    );
+  } else findings.ok("peer", `${url} answers, and takes messages.`);
+}
+
+/** What a peer has shown that was not reached. */
+const NOTHING_SHOWN = { fingerprint: null, proof: "pending" } as const;
+
+/** What it is taken for. */
+const UNKNOWN: Judgement = { trust: "unknown", isContested: false, rival: null };
+
+const IMPOSTOR_HINT =
+  "Look which program answers there, and correct the entry of `cluster`, or what is in between: a proxy has " +
+  "to pass the header aphlict-challenge on. Until then it is sent every message.";
 
 /** A visit that did not come to its end is told when it is its turn. */
 async function outcomeOf(visit: Promise<Visit>): Promise<Visit | ReachError> {
@@ -107,7 +160,11 @@ async function call(url: URL, peer: PeerConfig, entry: string): Promise<Visit> {
   };
   const hints = peerHints(entry);
   const began = Date.now();
-  const answer = await ask(place, { path: "/status/" });
+  const challenge = drawChallenge();
+  const answer = await ask(place, {
+    path: "/status/",
+    headers: { [CHALLENGE_HEADER]: challenge },
+  });
   const middle = (began + Date.now()) / 2;
   if (answer.status !== 200) throw explainDenial(answer, hints);
   if (!isStatusPage(answer)) {
@@ -117,9 +174,14 @@ async function call(url: URL, peer: PeerConfig, entry: string): Promise<Visit> {
       hints.stranger,
     );
   }
-  const fingerprint = asFingerprint(objectOf(answer.text)?.["fingerprint"]);
+  const page = objectOf(answer.text);
+  const fingerprint = asFingerprint(page?.["fingerprint"]);
+  const shown = page?.["proof"];
+  const proof = fingerprint === null
+    ? "none"
+    : checkProof(fingerprint, challenge, typeof shown === "string" ? shown : null);
   if (fingerprint !== null) await knock(place, peer, fingerprint, entry);
-  return { fingerprint, aheadMs: aheadOf(answer, middle) };
+  return { fingerprint, proof, aheadMs: aheadOf(answer, middle) };
 }
 
 /** Whether a peer takes messages from here: one that it has handled already, as it says, does nothing. */

@@ -1,0 +1,132 @@
+/**
+ * How a server proves that it has the fingerprint that it shows.
+ *
+ * A fingerprint is public. So it is the hash of a public key whose private key stays in one process, from its
+ * start to its end. Who asks for the status page sends a challenge, and the page then holds the key and its
+ * signature of that challenge. See docs/decisions/0015-peers-prove-themselves.md.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from "node:crypto";
+import { generateFingerprint } from "../hub/fingerprint.ts";
+import type { Proof } from "./trust.ts";
+
+/** Random bytes of a challenge. */
+const CHALLENGE_BYTES = 16;
+
+/** Characters of a challenge that is answered, at most. */
+const CHALLENGE_LIMIT = 64;
+
+/** Bytes of an Ed25519 public key (RFC 8032). */
+const KEY_BYTES = 32;
+
+/** A public key is these bytes and its own in SubjectPublicKeyInfo (RFC 8410, section 4). */
+const KEY_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
+
+/** Proves a fingerprint. */
+export interface Prover {
+  /**
+   * Answers a challenge.
+   *
+   * @param challenge 1 to 64 characters of printable ASCII; everything else gets `null`.
+   */
+  prove(challenge: string | null): string | null;
+}
+
+/**
+ * The key pair of one process.
+ *
+ * @example
+ * ```ts
+ * const key = new ServerKey();
+ * const challenge = drawChallenge();
+ * checkProof(key.fingerprint, challenge, key.prove(challenge)); // "good"
+ * ```
+ */
+export class ServerKey implements Prover {
+  /** The hash of the public key, in the form that the original gives a fingerprint. */
+  readonly fingerprint: string;
+  readonly #privateKey: KeyObject;
+  /** The public key, as a proof has it. */
+  readonly #publicKey: string;
+
+  constructor() {
+    const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+    const bytes = publicKey.export({ format: "der", type: "spki" }).subarray(-KEY_BYTES);
+    this.#privateKey = privateKey;
+    this.#publicKey = encode(bytes);
+    this.fingerprint = fingerprintOf(bytes);
+  }
+
+  prove(challenge: string | null): string | null {
+    if (
+      challenge === null || challenge.length > CHALLENGE_LIMIT || !/^[!-~]+$/.test(challenge)
+    ) return null;
+    const signature = sign(null, statement(this.fingerprint, challenge), this.#privateKey);
+    return `${this.#publicKey}.${encode(signature)}`;
+  }
+}
+
+/**
+ * Draws a challenge that nobody can foresee.
+ *
+ * @param random Fills an array with random bytes; `crypto.getRandomValues` outside tests.
+ */
+export function drawChallenge(
+  random: (bytes: Uint8Array<ArrayBuffer>) => void = (bytes) => crypto.getRandomValues(bytes),
+): string {
+  const bytes = new Uint8Array(CHALLENGE_BYTES);
+  random(bytes);
+  return encode(bytes);
+}
+
+/**
+ * Checks the answer to a challenge.
+ *
+ * @param proof As it was answered; `null`: not at all, as an original does.
+ */
+export function checkProof(
+  fingerprint: string,
+  challenge: string,
+  proof: string | null,
+): Exclude<Proof, "pending"> {
+  if (proof === null) return "none";
+  const [, key = "", signature = ""] = /^([\w-]{43})\.([\w-]{86})$/.exec(proof) ?? [];
+  const publicKey = Buffer.from(key, "base64url");
+  // Any other key is another server's, and is not even looked at.
+  if (publicKey.length !== KEY_BYTES || fingerprintOf(publicKey) !== fingerprint) return "bad";
+  const isSigned = verify(
+    null,
+    statement(fingerprint, challenge),
+    createPublicKey({ key: Buffer.concat([KEY_PREFIX, publicKey]), format: "der", type: "spki" }),
+    Buffer.from(signature, "base64url"),
+  );
+  return isSigned ? "good" : "bad";
+}
+
+/** Returns the hash of a public key as a fingerprint: about 92 bits. */
+function fingerprintOf(publicKey: Uint8Array): string {
+  let round = 0;
+  return generateFingerprint((bytes) => {
+    const hash = createHash("sha256").update(`aphlict fingerprint ${round++}\n`).update(publicKey);
+    bytes.set(hash.digest().subarray(0, bytes.length));
+  });
+}
+
+/** Returns what is signed. Nothing else is, by this key. */
+function statement(fingerprint: string, challenge: string): Uint8Array {
+  return Buffer.from(`aphlict ${fingerprint} answers ${challenge}`, "utf8");
+}
+
+function encode(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64url");
+}
