@@ -18,10 +18,10 @@ const SLICE_MS = 10;
 export type LaneName = "light" | "heavy";
 
 /**
- * Pieces of work of a lane in one turn, at most. A request is answered in microtasks behind the slice, which its time
- * does not show: that of 32 large pages is some 3 ms.
+ * Pieces of heavy work in one turn, at most. A request is answered in microtasks behind the slice that begins it, which
+ * its time does not show: that of 32 large pages is some 3 ms.
  */
-const PIECES: Readonly<Record<LaneName, number>> = { light: 256, heavy: 32 };
+const HEAVY_PIECES = 32;
 
 /** A connection, or what belongs to one, that has work. */
 export interface Worker {
@@ -36,7 +36,7 @@ export class WorkQueue {
 
   /** @param now A clock in ms. */
   constructor(now: () => number = () => performance.now()) {
-    this.#lanes = { light: new Lane(now, PIECES.light), heavy: new Lane(now, PIECES.heavy) };
+    this.#lanes = { light: new Lane(now, Infinity), heavy: new Lane(now, HEAVY_PIECES) };
   }
 
   /** Has a piece of work done: at once if there is time in this turn, else behind those who wait. */

@@ -105,7 +105,7 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
 
   async A10(target) {
     const hello = await clientHello();
-    await clients(target, 1500, async (connection, index) => {
+    await clients(target, 1100, async (connection, index) => {
       // Silence, half a greeting, or a whole one, which costs the service a signature.
       const bytes = [new Uint8Array(0), hello.subarray(0, 100), hello][index % 3] ?? hello;
       await send(connection, bytes);
