@@ -139,6 +139,8 @@ class WebSockets implements Home {
       ...release && {
         release: async () => {
           this.#isRefusing = true;
+          // An engine that gives its port up has no connections of ours.
+          clearInterval(timer);
           await release.call(http);
         },
       },
