@@ -324,7 +324,11 @@ export class HttpConnection implements StreamOwner, Holder, Worker {
     }
     for (const chunk of others) upgraded.data(Buffer.from(chunk));
     if (this.#isGone) upgraded.closed();
-    else this.#resume();
+    else {
+      // The client may have hung up while its request waited for its turn.
+      if (this.#hasEnded) upgraded.ended();
+      this.#resume();
+    }
     return TAKEN;
   }
 
