@@ -11,17 +11,11 @@ const SECONDS = 120;
 /** What the service's resident memory stays below, in MB. */
 const RESIDENT_MB = 700;
 
-/**
- * The service has 20,000 files, and whoever connects when there are none left has to wait: with the others,
- * there are enough for a third of the attack that takes 18,000.
- */
-const SCALES: Readonly<Record<string, number>> = { H2: 0.33 };
-
 Deno.test("the service withstands all attacks at once, for two minutes", async () => {
   await using running = await run(ANY_ATTACK);
   const endurance = { seconds: SECONDS, options: ANY_ATTACK };
   const outcome = await endure(running, endurance, async (signal) => {
-    await Promise.all(ATTACKS.map(({ id, run }) => run(running, SCALES[id] ?? 1, signal)));
+    await Promise.all(ATTACKS.map(({ amongAll = 1, run }) => run(running, amongAll, signal)));
   });
   const faults = faultsOf(outcome, { residentMB: RESIDENT_MB, newcomers: true });
   if (faults.length > 0) throw new Error(`${faults.join("; ")}\n${told(outcome)}`);
