@@ -6,10 +6,11 @@
 
 import type { Budget } from "../budget.ts";
 import { freeBytes } from "../bytes.ts";
+import { formatAddress } from "../config/config.ts";
 import { isAddressInUrl } from "../config/host.ts";
 import type { AdminLimits } from "../config/limits.ts";
 import { HTTP_REFUSALS, type HttpRefusal } from "../http/engine.ts";
-import type { HttpRequest } from "../http/handler.ts";
+import type { HttpRequest, Remote } from "../http/handler.ts";
 import { BodyError, BodyInterrupted, BodyTooLong, BodyTooSlow, NoRoom } from "../http/reception.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
 import { CHALLENGE_HEADER, FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
@@ -84,10 +85,7 @@ export type AdminRefusal = typeof REFUSALS[number];
 export class AdminCounters {
   /** Messages that are being received or answered. */
   requests = 0;
-  /** Bytes of messages. */
   bytesIn = 0;
-  /** Bytes of all that connections have carried. */
-  readonly bytes = { bytesIn: 0, bytesOut: 0 };
   readonly refused = new Tally<AdminRefusal>(REFUSALS);
   /** From a message's head to its receipt, in seconds. */
   readonly publishing = new Histogram(SECONDS);
@@ -111,14 +109,6 @@ export interface DeskOptions {
   readonly complaints: Allowances<AdminRefusal>;
 }
 
-/** Where a request comes from. */
-export interface Remote {
-  /** The address alone. */
-  readonly host: string;
-  /** As the log calls it. */
-  readonly name: string;
-}
-
 /** See the module. */
 export class Desk {
   readonly #options: DeskOptions;
@@ -131,8 +121,17 @@ export class Desk {
 
   /** Decides on who connects: the response to all that is asked, or `null`. */
   screen(remote: Remote): Response | null {
-    const denial = denyAddress(this.#options.rules().gate, remote.host);
-    return denial && this.#deny(denial, remote);
+    const { counters, complaints } = this.#options;
+    const denial = denyAddress(this.#options.rules().gate, remote.hostname);
+    if (denial === null) return null;
+    counters.refused.add(denial.kind);
+    if (complaints.take(denial.kind)) {
+      log.info('<{remote}> Refused its connection: its address is not in "allow" of this server.', {
+        remote: nameOf(remote),
+      });
+    }
+    const { error, status } = denial;
+    return Response.json({ error }, { status, headers: CLOSE });
   }
 
   /** Counts and logs a connection that did not get as far as a request. */
@@ -153,6 +152,9 @@ export class Desk {
   }
 
   #route(request: HttpRequest, remote: Remote): Response | Promise<Response> {
+    // A reload may have taken it from the list since it has connected.
+    const rejection = this.screen(remote);
+    if (rejection !== null) return rejection;
     const target = URL.parse(request.url);
     if (!target) {
       return this.#refuse("invalid", 400, "The request target is malformed", remote);
@@ -321,12 +323,17 @@ export class Desk {
     counters.refused.add(kind);
     if (complaints.take(kind)) {
       const text = "<{remote}> Answered {status}: {error}";
-      const values = { remote: remote.name, status, error };
+      const values = { remote: nameOf(remote), status, error };
       if (detail === undefined) log.info(`${text}.`, values);
       else log.info(`${text}: {detail}`, { ...values, detail });
     }
     return Response.json({ error }, { status, headers: { ...CLOSE, ...headers } });
   }
+}
+
+/** The other end of a connection, as the log calls it. */
+function nameOf({ hostname, port }: Remote): string {
+  return formatAddress(hostname, port);
 }
 
 /** Answers a request that met an internal error, and logs and counts that. */

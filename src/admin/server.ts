@@ -4,14 +4,14 @@
  * @module
  */
 
-import { type Engine, formatAddress } from "../config/config.ts";
+import type { Engine } from "../config/config.ts";
 import type { FileShare } from "../config/open_files.ts";
 import type { HttpLimits, HttpServer } from "../http/engine.ts";
 import type { PemPair } from "../net/tls_trial.ts";
-import type { Handler, Remote as RemoteAddr } from "../http/handler.ts";
+import type { Handler } from "../http/handler.ts";
 import { ENGINES } from "../http/engines.ts";
 import type { WorkQueue } from "../work_queue.ts";
-import { answerFault, Desk, type DeskOptions, type Remote } from "./desk.ts";
+import { answerFault, Desk, type DeskOptions } from "./desk.ts";
 
 /** How long a server that ends waits for what is being received or answered, in ms. */
 const GRACE_MS = 1000;
@@ -68,14 +68,13 @@ export async function listenAdmin(
   { engine, traced, ...address }: AdminServerOptions,
 ): Promise<AdminServer> {
   const desk = new Desk(options);
-  const handler: Handler = (request, { remoteAddr }) => desk.answer(request, remoteOf(remoteAddr));
+  const handler: Handler = (request, { remoteAddr }) => desk.answer(request, remoteAddr);
   const http = await ENGINES[engine]({
     ...address,
     budget: options.budget,
-    counters: options.counters.bytes,
     handler: engine === "socket" ? traced(handler) : handler,
     onError: answerFault,
-    screen: (remoteAddr) => desk.screen(remoteOf(remoteAddr)),
+    screen: (remoteAddr) => desk.screen(remoteAddr),
     limits: () => limitsOf(options.rules().limits),
     refused: (remoteAddress, kind, reason) => desk.refused(remoteAddress, kind, reason),
     trouble: options.trouble,
@@ -95,10 +94,6 @@ export async function listenAdmin(
       await http.shutdown(GRACE_MS);
     },
   };
-}
-
-function remoteOf({ hostname: host, port }: RemoteAddr): Remote {
-  return { host, name: formatAddress(host, port) };
 }
 
 function limitsOf({ message, requests }: ReturnType<DeskOptions["rules"]>["limits"]): HttpLimits {

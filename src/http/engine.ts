@@ -60,7 +60,7 @@ export interface HttpServerOptions {
   onError(error: unknown): Response;
   /**
    * Decides on a connection before its first byte is read: `null`, or the response to all that it may ask. Over TLS
-   * it is closed without one, as saying it would cost a handshake.
+   * it is closed without one, as saying it would cost a handshake. The engine `serve` asks for each request.
    */
   screen(remote: Remote): Response | null;
   /** Asked whenever it matters, as they may change. */
@@ -71,7 +71,8 @@ export interface HttpServerOptions {
   readonly files: FileShare;
   /** Where requests wait for their turn, of all servers together. */
   readonly workQueue: WorkQueue;
-  readonly counters: HttpCounters;
+  /** Absent: nobody asks. */
+  readonly counters?: HttpCounters;
   /** Told of a connection that did not get as far as the handler. */
   refused(remoteAddress: string, kind: HttpRefusal, reason: string): void;
   /** Told what an administrator can put right: a sentence. */

@@ -56,7 +56,7 @@ export type Upgrade =
      * @param take Takes the connection over. Bytes that have come behind the request are its first.
      * @returns The response that the handler has to return.
      */
-    take(headers: Readonly<Record<string, string>>, take: (taken: Taken) => Upgraded): Response;
+    take(headers: Readonly<Record<string, string>>, take: (taken: Taken) => StreamOwner): Response;
   }
   | {
     readonly engine: "serve";
@@ -83,9 +83,6 @@ export interface StreamOwner {
   /** The stream is gone. */
   closed(): void;
 }
-
-/** What takes a connection over. */
-export type Upgraded = StreamOwner;
 
 /** Answers a request. The body of a response is text. */
 export type Handler = (request: HttpRequest, info: RequestInfo) => Response | Promise<Response>;

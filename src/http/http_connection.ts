@@ -18,15 +18,7 @@ import { CONNECTION_BYTES } from "../config/memory.ts";
 import type { LaneName, Worker, WorkQueue } from "../work_queue.ts";
 import { BodyDecoder, type Framing, framingOf, MalformedBody } from "./body.ts";
 import type { HttpCounters, HttpLimits, HttpRefusal } from "./engine.ts";
-import type {
-  Handler,
-  HttpRequest,
-  Remote,
-  RequestInfo,
-  StreamOwner,
-  Taken,
-  Upgraded,
-} from "./handler.ts";
+import type { Handler, HttpRequest, Remote, RequestInfo, StreamOwner, Taken } from "./handler.ts";
 import { BadRequest, type Head, HeadReader, urlOf } from "./head.ts";
 import { BodyBroken, type Reception, type Receptions } from "./reception.ts";
 import { tellTo } from "./owner.ts";
@@ -36,7 +28,7 @@ import { encodeResponse, encodeUpgrade, type Persistence } from "./response.ts";
 export interface HttpHome {
   readonly limits: HttpLimits;
   readonly receptions: Receptions;
-  readonly counters: HttpCounters;
+  readonly counters: HttpCounters | undefined;
   /** What connections are charged to. */
   readonly account: Account;
   readonly workQueue: WorkQueue;
@@ -180,10 +172,10 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   }
 
   /** Gives up on the connection at once. */
-  drop(): void {
+  drop(why: string = "its connection was dropped"): void {
     this.#enter("ending");
     this.#answers = "";
-    this.#request?.reception?.evict();
+    if (this.#request !== null) this.#breakOff(this.#request, why);
     this.#stream.destroy();
   }
 
@@ -201,7 +193,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     }
     switch (this.#stage) {
       case "fresh":
-        if (passed < limits.headMs) return;
+        // What has come and waits for its turn is no fault of the client.
+        if (passed < limits.headMs || this.#unreadBytes > 0) return;
         this.#home.refused(
           this.remoteAddress,
           "timeout",
@@ -220,7 +213,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
 
   /** The stream has brought something. */
   data(chunk: Buffer): void {
-    this.#home.counters.bytesIn += chunk.length;
+    const { counters } = this.#home;
+    if (counters !== undefined) counters.bytesIn += chunk.length;
     if (this.#stage === "ending") return this.#discard(chunk);
     this.#unread.push(chunk);
     this.#unreadBytes += chunk.length + CHUNK_BYTES;
@@ -336,7 +330,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
 
   #handOver(
     headers: Readonly<Record<string, string>>,
-    take: (taken: Taken) => Upgraded,
+    take: (taken: Taken) => StreamOwner,
   ): Response {
     this.#wasTaken = true;
     this.#writeAnswers();
@@ -560,7 +554,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
 
   #write(text: string): void {
     if (this.#stream.destroyed) return;
-    this.#home.counters.bytesOut += Buffer.byteLength(text);
+    const { counters } = this.#home;
+    if (counters !== undefined) counters.bytesOut += Buffer.byteLength(text);
     if (!this.#stream.write(text)) this.#blockedSince ??= this.#home.now;
   }
 

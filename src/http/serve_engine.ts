@@ -72,8 +72,10 @@ class ServeServer implements HttpServer {
     await portReleased(hostname, port);
   }
 
+  /** The port stays open until {@linkcode shutdown}: newcomers are answered with 503. */
   refuse(): void {
     this.#isRefusing = true;
+    this.#receptions.interrupt();
   }
 
   async shutdown(graceMs: number): Promise<void> {
@@ -92,7 +94,7 @@ class ServeServer implements HttpServer {
   }
 
   #answer(request: Request, remoteAddr: Deno.NetAddr): Response | Promise<Response> {
-    const { counters, handler, screen } = this.#options;
+    const { handler, screen } = this.#options;
     const rejection = screen(remoteAddr);
     if (rejection !== null) return rejection;
     // The port is open for as long as there are connections that have become something else.
@@ -101,11 +103,7 @@ class ServeServer implements HttpServer {
       method: request.method,
       url: request.url,
       headers: request.headers,
-      bytes: async () => {
-        const bytes = await this.#bytesOf(request);
-        counters.bytesIn += bytes.length;
-        return bytes;
-      },
+      bytes: () => this.#bytesOf(request),
     };
     const upgrade = { engine: "serve", request } as const;
     return handler(received, { remoteAddr, holder: null, upgrade });

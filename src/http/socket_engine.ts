@@ -131,7 +131,7 @@ class SocketServer implements HttpServer, HttpHome {
     return this.#options.limits();
   }
 
-  get counters(): HttpCounters {
+  get counters(): HttpCounters | undefined {
     return this.#options.counters;
   }
 
@@ -200,28 +200,37 @@ class SocketServer implements HttpServer, HttpHome {
       stream.destroy();
       return;
     }
-    this.#watchdog.accepted();
     const remote = { hostname: stream.remoteAddress ?? "unknown", port: stream.remotePort ?? 0 };
+    // The watchdog's is not to be told of. One of another program on this host is looked at when it asks for something.
+    const isKnock = this.#watchdog.isKnocking && stream.localAddress === stream.remoteAddress;
+    this.#watchdog.accepted();
     const { files } = this.#options;
+    const rejection = isKnock ? null : this.#options.screen(remote);
+    // Nobody gives way to a connection that is not served.
+    if (rejection !== null && this.#secure !== null) return this.#close(stream);
     if (!files.take()) {
-      // One that is dropped closes later; until then both take a file, of which there is a reserve.
-      files.force();
+      if (rejection !== null) return this.#close(stream);
       if (!this.#dropSlowest("files", "It was the slowest, and there are no files for more")) {
-        const reason = `${files.limit} connections are open, as many as the host has files for`;
-        this.refused(formatAddress(remote.hostname, remote.port), "files", reason);
-        stream.on("close", this.#onClose).destroy();
-        return;
+        this.refused(
+          formatAddress(remote.hostname, remote.port),
+          "files",
+          "There is no open file for one more connection",
+        );
+        return this.#close(stream);
       }
-    }
-    const rejection = this.#options.screen(remote);
-    if (rejection !== null && this.#secure !== null) {
-      stream.on("close", this.#onClose).destroy();
-      return;
+      // The one that was dropped closes later. Until then both take a file, of which there is a reserve.
+      files.force();
     }
     this.#serve(stream, remote, rejection);
     if (this.#count > this.limits.connections) {
       this.#dropSlowest("handshakes", "It was the slowest of too many connections");
     }
+  }
+
+  /** Closes a connection that is not served. It takes a file until then. */
+  #close(stream: Stream): void {
+    this.#options.files.force();
+    stream.on("close", this.#onClose).destroy();
   }
 
   #serve(
@@ -252,9 +261,9 @@ class SocketServer implements HttpServer, HttpHome {
       : [fresh, receiving];
     const slowest = first(ending) ?? first(idle) ?? first(slower) ?? first(other);
     if (slowest === undefined) return false;
-    if (receiving.has(slowest)) slowest.evict("bodies");
-    else if (fresh.has(slowest)) this.refused(slowest.remoteAddress, kind, reason);
-    slowest.drop();
+    const hasBegun = receiving.has(slowest) || fresh.has(slowest);
+    if (hasBegun) this.refused(slowest.remoteAddress, kind, reason);
+    slowest.drop(reason);
     // It closes later, and is not to be found again.
     this.staged(slowest, "ending", null);
     return true;

@@ -40,6 +40,11 @@ export class Watchdog {
     this.#cannotKnock = cannotKnock;
   }
 
+  /** Whether a connection of its own is awaited. */
+  get isKnocking(): boolean {
+    return this.#knock !== null;
+  }
+
   /** The server has accepted a connection. It may be the watchdog's own: it sends nothing and ends. */
   accepted(): void {
     this.#quiet = 0;

@@ -12,7 +12,7 @@ import type { Socket as Stream } from "node:net";
 import { freeBytes } from "../bytes.ts";
 import type { Account, AccountName, Holding } from "../budget.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
-import type { Taken, Upgraded } from "../http/handler.ts";
+import type { StreamOwner, Taken } from "../http/handler.ts";
 import type { LaneName, Worker, WorkQueue } from "../work_queue.ts";
 import { Batch } from "./batch.ts";
 import { Decoder, type Incoming, ProtocolError } from "./decoder.ts";
@@ -80,7 +80,7 @@ const CHUNK_BYTES = 512;
 const LEAST_BYTES = 64;
 
 /** See the module. */
-export class Connection implements Socket, Writer, Worker, Upgraded {
+export class Connection implements Socket, Writer, Worker, StreamOwner {
   readonly #home: Home;
   readonly #stream: Stream;
   readonly #isTls: boolean;

@@ -6,7 +6,7 @@
 
 import { CONNECTION_BYTES } from "../config/memory.ts";
 import type { HttpServer, HttpServerOptions } from "../http/engine.ts";
-import type { HttpRequest, RequestInfo } from "../http/handler.ts";
+import type { HttpRequest, RequestInfo, Taken } from "../http/handler.ts";
 import { formatAddress } from "../config/config.ts";
 import { within } from "../within.ts";
 import type { WorkQueue } from "../work_queue.ts";
@@ -16,7 +16,7 @@ import { drain } from "./drain.ts";
 import { readHandshake } from "./handshake.ts";
 import { Outbox } from "./outbox.ts";
 import type { RefusalKind, SocketLimits } from "./rules.ts";
-import { openOnRuntime, type RuntimeSocket, type RuntimeSocketOptions } from "./runtime_socket.ts";
+import { openOnRuntime, type RuntimeSocket } from "./runtime_socket.ts";
 import type {
   Socket,
   SocketCounters,
@@ -92,6 +92,8 @@ class WebSockets implements Home {
   /** Called when the last one has gone. */
   #onEmpty = () => {};
   #isRefusing = false;
+  /** Ticks as long as there are connections. */
+  #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: SocketServerOptions) {
     this.#options = options;
@@ -117,14 +119,12 @@ class WebSockets implements Home {
 
   /** Returns the server that these are the WebSockets of. */
   on(http: HttpServer): SocketServer {
-    const timer = setInterval(() => this.#tick(), TICK_MS);
     const { renew, release } = http;
     let over: Promise<void> | null = null;
     const shutdown = async (drainMs: number) => {
       this.#refuse(http);
       await this.#drain(drainMs);
       await http.shutdown(this.limits.closeMs);
-      clearInterval(timer);
     };
     const open = this.#all.bind(this);
     return {
@@ -139,8 +139,6 @@ class WebSockets implements Home {
       ...release && {
         release: async () => {
           this.#isRefusing = true;
-          // An engine that gives its port up has no connections of ours.
-          clearInterval(timer);
           await release.call(http);
         },
       },
@@ -195,34 +193,38 @@ class WebSockets implements Home {
     { network }: Admitted,
     bytes: number,
   ): Response {
-    if (upgrade.engine === "socket") {
-      return upgrade.take(headers, (taken) => {
-        const connection = new Connection(this, taken, remoteAddress, network);
-        this.#open.add(connection);
-        connection.begin(path);
-        return connection;
-      });
-    }
-    const options: RuntimeSocketOptions = {
-      remoteAddress,
-      limits: () => this.limits,
-      counters: this.counters,
-      frames: this.accounts.frames,
-      accept: (socket) => {
-        this.#onRuntime.add(socket);
-        return this.#options.accept(socket, path);
-      },
-      isRefusing: () => this.#isRefusing,
-      left: (socket) => {
-        this.#giveBack(network, bytes);
-        this.#onRuntime.delete(socket);
-        this.#checkEmpty();
-      },
+    // A connection that has come about gives its place back when it is gone.
+    let hasBegun = false;
+    const take = (taken: Taken) => {
+      const connection = new Connection(this, taken, remoteAddress, network);
+      hasBegun = true;
+      this.#open.add(connection);
+      this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+      connection.begin(path);
+      return connection;
     };
     try {
-      return openOnRuntime(upgrade.request, options);
+      return upgrade.engine === "socket" ? upgrade.take(headers, take) : openOnRuntime(
+        upgrade.request,
+        {
+          remoteAddress,
+          limits: () => this.limits,
+          counters: this.counters,
+          frames: this.accounts.frames,
+          accept: (socket) => {
+            this.#onRuntime.add(socket);
+            return this.#options.accept(socket, path);
+          },
+          isRefusing: () => this.#isRefusing,
+          left: (socket) => {
+            this.#giveBack(network, bytes);
+            this.#onRuntime.delete(socket);
+            this.#checkEmpty();
+          },
+        },
+      );
     } catch (error) {
-      this.#giveBack(network, bytes);
+      if (!hasBegun) this.#giveBack(network, bytes);
       throw error;
     }
   }
@@ -235,6 +237,9 @@ class WebSockets implements Home {
     this.#giveBack(network, connection.ownBytes);
     this.#open.delete(connection);
     this.#checkEmpty();
+    if (this.#open.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   #giveBack(network: Admitted["network"], bytes: number): void {

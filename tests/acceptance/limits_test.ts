@@ -344,7 +344,7 @@ survives(
     assertEquals((await post(closed, MESSAGE))[0], 403);
     assertEquals((await post(admin, MESSAGE))[0], 200);
     assertEquals(JSON.parse(await honest.next()).n, 1, "posted once");
-    assertMatch(log(), /Answered 403: "allow" of this server does not have your address/);
+    assertMatch(log(), /Refused its connection: its address is not in "allow" of this server/);
   },
   {
     servers: [

@@ -228,8 +228,15 @@ Deno.test("reload holds everybody to other limits and origins in place, and ends
   });
   assertEquals(large.status, 413);
   await large.body?.cancel();
+  using kept = await Wire.connect(admin);
+  const ask = async () => {
+    await kept.send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
+    return (await kept.answer()).status;
+  };
+  assertEquals(await ask(), 200);
   setKeys(daemon, {}, { allow: ["192.0.2.7"] });
   assertEquals((await daemon.run("reload")).code, 0);
+  assertEquals(await ask(), 403, "a connection that was there before is held to it as well");
   await (await Browser.open(client))[Symbol.asyncDispose]();
   const forbidden = await fetch(`http://127.0.0.1:${admin}/status/`);
   assertEquals(forbidden.status, 403);

@@ -124,7 +124,7 @@ export class Office implements DeskOptions {
     const { url, headers } = new Request(`http://127.0.0.1:22281${path}`);
     const bytes = () => body instanceof Error ? Promise.reject(body) : Promise.resolve(body);
     const request = { method: "POST", url, headers, bytes };
-    return this.desk.answer(request, { host: "127.0.0.1", name: "127.0.0.1:50122" });
+    return this.desk.answer(request, { hostname: "127.0.0.1", port: 50122 });
   }
 
   /** Asks under a name that this server is reached by. */
@@ -135,9 +135,7 @@ export class Office implements DeskOptions {
     host = "127.0.0.1",
   ): Promise<Response> {
     const request = new Request(`http://${name}:22281${path}`, init);
-    const remote = { host, name: `${host}:50122` };
-    const rejection = this.desk.screen(remote);
-    return rejection ? Promise.resolve(rejection) : this.desk.answer(request, remote);
+    return this.desk.answer(request, { hostname: host, port: 50122 });
   }
 
   /** Posts a message, and returns the status of the answer. */

@@ -100,11 +100,3 @@ Deno.test("bodies keep to their limits of number and time (serve)", async () => 
   assertEquals(running.budget.bytes, 0);
   for (const talk of slow) talk[Symbol.dispose]();
 });
-
-Deno.test("the bytes of bodies are counted (serve)", async () => {
-  await using running = await Running.start({ engine: "serve" });
-  using talk = await running.connect();
-  await talk.send(request("POST /a", [], "Hello"));
-  await talk.answer();
-  assertEquals(running.counters.bytesIn, 5);
-});
