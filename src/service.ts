@@ -57,9 +57,8 @@ export interface Service {
    * when they are in use. Without being asked the service looks for certificates that have changed, within a
    * minute.
    *
-   * A client server on the socket engine keeps its connections. Every other server with another
-   * certificate is bound again: an admin server answers what it has received, one on the engine
-   * `serve` ends its connections with 1001.
+   * A server on the engine `socket` keeps its connections. One on the engine `serve` with another certificate is
+   * bound again: an admin server answers what it has received, a client server ends its connections with 1001.
    *
    * @param config Has the same servers at the same addresses.
    * @returns Resolves with what was done, a sentence each; with nothing when no certificate has changed.
