@@ -13,7 +13,7 @@ import { ENGINES } from "../http/engines.ts";
 import type { WorkQueue } from "../work_queue.ts";
 import { answerFault, Desk, type DeskOptions } from "./desk.ts";
 
-/** How long a server that ends waits for what is being received or answered, in ms. */
+/** The time that a server which ends waits for requests, in ms. */
 const GRACE_MS = 1000;
 
 /** Connections at a time, at least: Phorge opens one for a message, a peer and an administrator one for all. */
@@ -22,16 +22,16 @@ const CONNECTIONS = 1024;
 /** From connecting, or from a request's first byte, to the end of its head, in ms. */
 const HEAD_MS = 10_000;
 
-/** How long a body may take, in ms. Phorge waits for an answer for 2 s, and peers for 15 s. */
+/** The time that a body may take, in ms. Phorge waits for an answer for 2 s, and peers for 15 s. */
 const BODY_MS = 30_000;
 
 /** Between two requests, in ms. Peers ask each 15 s. */
 const IDLE_MS = 75_000;
 
-/** How long a client has that does not read its answer, in ms. */
+/** The time for a client to read its answer, in ms. */
 const ANSWER_MS = 30_000;
 
-/** How long a connection that is being closed may take, in ms. */
+/** The time that a connection may take to close, in ms. */
 const CLOSE_MS = 3000;
 
 /** Where and how to listen. */

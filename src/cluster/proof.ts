@@ -1,5 +1,5 @@
 /**
- * How a server proves that it has the fingerprint that it shows.
+ * Proofs that a server has the fingerprint that it shows.
  *
  * A fingerprint is public. So it is the hash of a public key whose private key stays in one process, from its
  * start to its end. Who asks for the status page sends a challenge, and the page then holds the key and its

@@ -1,5 +1,5 @@
 /**
- * Which entries of the list are believed to lead to the server whose fingerprint they show. Pure.
+ * Judgement of the entries of the list: whether each leads to the server whose fingerprint it shows. Pure.
  *
  * A fingerprint that one entry alone shows takes nothing from anybody, so it is believed. One that two entries
  * show, or that is this server's own, has to be proven, except where none of them proves anything, as with an
@@ -9,13 +9,13 @@
  */
 
 /**
- * How often an entry that shows the fingerprint of another one, or this server's own, has to prove it again,
+ * The interval at which an entry that shows the fingerprint of another one, or this server's own, has to prove it again,
  * in ms. It is asked within 15 s after that.
  */
 export const ASK_AGAIN_MS = 3 * 60_000;
 
 /**
- * What an entry has shown for its fingerprint:
+ * The proof that an entry has shown for its fingerprint:
  *
  * - `pending`: it has not been asked since it showed that, or could not be.
  * - `none`: it answers no challenge, as an original.
@@ -24,7 +24,7 @@ export const ASK_AGAIN_MS = 3 * 60_000;
  */
 export type Proof = "pending" | "none" | "good" | "bad";
 
-/** What an entry has shown. */
+/** The fingerprint and the proof that an entry has shown. */
 export interface Shown {
   /** `null`: none, or several in turn. */
   readonly fingerprint: string | null;
@@ -32,7 +32,7 @@ export interface Shown {
 }
 
 /**
- * What an entry is taken for:
+ * The server that an entry is taken for:
  *
  * - `unknown`: any server. It is sent every message.
  * - `believed`: the server with this fingerprint.
@@ -44,7 +44,7 @@ export type Trust = "unknown" | "believed" | "self" | "contradicted";
 /** The judgement about one entry. */
 export interface Judgement {
   readonly trust: Trust;
-  /** Whether its fingerprint has to be proven: another entry shows it too, or it is this server's own. */
+  /** Tells whether its fingerprint has to be proven: another entry shows it too, or it is this server's own. */
   readonly isContested: boolean;
   /** The entry that has proven the same fingerprint, by its place in the list; `null` also if it is our own. */
   readonly rival: number | null;

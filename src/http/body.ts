@@ -59,7 +59,7 @@ const SPACE = 0x20;
 const SEMICOLON = 0x3b;
 const DELETE = 0x7f;
 
-/** What comes next. */
+/** The part of a body that comes next. */
 type Part = "size" | "extension" | "size end" | "content" | "content CR" | "content LF" | "trailer";
 
 /** Finds the content in the bytes of a body. Each byte costs the same, whatever the pieces. */
@@ -80,7 +80,7 @@ export class BodyDecoder {
     this.#isDone = framing !== "chunked" && framing.length === 0;
   }
 
-  /** Whether the body has come whole. */
+  /** Tells whether the body has come whole. */
   get isDone(): boolean {
     return this.#isDone;
   }

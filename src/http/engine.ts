@@ -48,7 +48,7 @@ export interface HttpCounters {
   bytesOut: number;
 }
 
-/** What a server serves, and with what. */
+/** The parts that a server is made of. */
 export interface HttpServerOptions {
   /** Address or host name to bind. */
   readonly hostname: string;
@@ -65,7 +65,7 @@ export interface HttpServerOptions {
   screen(remote: Remote): Response | null;
   /** Asked whenever it matters, as they may change. */
   limits(): HttpLimits;
-  /** What connections make the process hold is charged to it. */
+  /** The account of memory that connections are charged to. */
   readonly budget: Budget;
   /** The open files that connections may take. */
   readonly files: FileShare;

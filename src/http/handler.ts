@@ -45,7 +45,7 @@ export interface Remote {
   readonly port: number;
 }
 
-/** How an engine gives a connection away. */
+/** The way in which an engine hands a connection over. */
 export type Upgrade =
   | {
     readonly engine: "socket";
@@ -70,7 +70,7 @@ export interface Taken {
   readonly isTls: boolean;
 }
 
-/** What a connection's events are told to. One set of event handlers serves all streams of a server. */
+/** The owner of a stream, which is told of its events. One set of event handlers serves all streams of a server. */
 export interface StreamOwner {
   /** The stream has brought bytes. */
   data(chunk: Buffer): void;

@@ -2,7 +2,7 @@
  * The head of an HTTP/1.1 request (RFC 9112, sections 2 to 5), out of the bytes that arrive in whatever pieces.
  * Pure.
  *
- * What two readers could take differently is refused, as one of them may be a proxy in front of this server: a CR or
+ * A head that two readers could take differently is refused, as one of them may be a proxy in front of this server: a CR or
  * an LF alone, a folded line, a blank before a colon, a second `Host`.
  *
  * @module
@@ -59,13 +59,13 @@ export class HeadReader {
   readonly #begun = new GrowingBuffer(HEAD_LIMIT);
   /** Bytes of this head that have come, with the empty lines before it. */
   #length = 0;
-  /** Whether a line has begun. Empty lines before the first are skipped (RFC 9112, section 2.2). */
+  /** Becomes true with the first line. Empty lines before the first are skipped (RFC 9112, section 2.2). */
   #hasBegun = false;
-  /** Whether the byte before was a CR, and whether the line has a byte before that. */
+  /** State of the line: the byte before was a CR; the line has a byte before that. */
   #isAfterCr = false;
   #isInLine = false;
 
-  /** Whether nothing of the next head has come. */
+  /** Tells whether nothing of the next head has come. */
   get isEmpty(): boolean {
     return this.#length === 0;
   }

@@ -24,17 +24,17 @@ import { BodyBroken, type Reception, type Receptions } from "./reception.ts";
 import { tellTo } from "./owner.ts";
 import { encodeResponse, encodeUpgrade, type Persistence } from "./response.ts";
 
-/** What a connection needs of the server that has accepted it. */
+/** The server that has accepted a connection, as far as the connection needs it. */
 export interface HttpHome {
   readonly limits: HttpLimits;
   readonly receptions: Receptions;
   readonly counters: HttpCounters | undefined;
-  /** What connections are charged to. */
+  /** The account that connections are charged to. */
   readonly account: Account;
   readonly workQueue: WorkQueue;
   /** A clock in ms. */
   readonly now: number;
-  /** Whether connections are closed behind their next answer. */
+  /** Tells that connections are closed behind their next answer. */
   readonly isRefusing: boolean;
   /** The server's own address and port. */
   readonly localAddress: string;
@@ -77,7 +77,7 @@ const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 /** The response that stands for a connection which was handed over. */
 const TAKEN = new Response(null);
 
-/** See the module. */
+/** One connection of a server, until it ends or is handed over. */
 export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   readonly #home: HttpHome;
   readonly #stream: Stream;
@@ -97,15 +97,15 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   /** Answers that have not been written. */
   #answers = "";
   #willFlush = false;
-  /** Whether the work queue will call. */
+  /** Set while the work queue is to call. */
   #isQueued = false;
-  /** Whether the stream takes no more until it has drained, and since when. */
+  /** The time since which the stream takes no more, until it has drained; `null`: it takes more. */
   #blockedSince: number | null = null;
-  /** Whether the client sends no more, and whether it is gone. */
+  /** Set when the client sends no more, and when it is gone. */
   #hasEnded = false;
   #isGone = false;
   #isSecured = false;
-  /** Whether the stream is kept from reading. */
+  /** Set while the stream is kept from reading. */
   #isPaused = false;
   #wasTaken = false;
   readonly #info: RequestInfo;
@@ -604,7 +604,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   }
 }
 
-/** What a request needs of its connection. */
+/** The connection of a request, as far as the request needs it. */
 interface Receiver {
   readonly scheme: "http" | "https";
   /** The server's own address and port. */
@@ -619,7 +619,7 @@ class Incoming implements HttpRequest {
   readonly framing: Framing;
   readonly #receiver: Receiver;
   #body: Promise<Uint8Array> | null = null;
-  /** Whether all of its bytes have come. */
+  /** Set when all of its bytes have come. */
   isReceived: boolean;
   decoder: BodyDecoder | null = null;
   reception: Reception | null = null;

@@ -1,5 +1,5 @@
 /**
- * Who is told of a stream's events. One set of event handlers serves all streams, as closures for each would take more
+ * The owners of streams, which are told of their events. One set of event handlers serves all streams, as closures for each would take more
  * memory than the rest of an idle connection.
  *
  * @module

@@ -8,7 +8,7 @@
  * @module
  */
 
-/** How long to wait before the port is looked at again, in ms. */
+/** The time to wait before the port is looked at again, in ms. */
 const STEP_MS = 3;
 
 /** When to give up, in ms: another program may have bound the port meanwhile. */

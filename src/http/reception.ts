@@ -159,7 +159,7 @@ export class Reception implements Holder {
     this.whole.catch(() => {});
   }
 
-  /** Whether no more is taken. */
+  /** Tells whether no more is taken. */
   get isOver(): boolean {
     return this.#isOver;
   }

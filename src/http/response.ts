@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 
-/** What becomes of the connection behind a response. */
+/** The fate of the connection behind a response. */
 export type Persistence =
   /** It is closed. */
   | "close"

@@ -11,10 +11,10 @@ import type { HttpRequest } from "./handler.ts";
 import { portReleased } from "./port.ts";
 import { BodyBroken, type Reception, Receptions } from "./reception.ts";
 
-/** How long a port that is given up waits for what is being received, in ms. */
+/** The time that a port which is given up waits for bodies, in ms. */
 const GRACE_MS = 1000;
 
-/** How often bodies that take too long are looked for, in ms. */
+/** The interval at which bodies that take too long are looked for, in ms. */
 const TICK_MS = 1000;
 
 /** For a connection that has nothing more to ask for. */

@@ -25,7 +25,7 @@ import { watch } from "./owner.ts";
 import { Receptions } from "./reception.ts";
 import { Watchdog } from "./watchdog.ts";
 
-/** How often the clock ticks and connections that take too long are looked for, in ms. */
+/** The interval at which connections that take too long are looked for, in ms. */
 const TICK_MS = 1000;
 
 /** The usual cause. */

@@ -40,7 +40,7 @@ export class Watchdog {
     this.#cannotKnock = cannotKnock;
   }
 
-  /** Whether a connection of its own is awaited. */
+  /** Tells whether a connection of its own is awaited. */
   get isKnocking(): boolean {
     return this.#knock !== null;
   }
@@ -51,7 +51,7 @@ export class Watchdog {
     this.stop();
   }
 
-  /** Whether the server accepts no more. Call it about once a second. */
+  /** Tells whether the server accepts no more. Call it about once a second. */
   tick(): boolean {
     if (this.#knock === null) {
       if (++this.#quiet >= QUIET_TICKS) this.#start();

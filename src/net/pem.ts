@@ -9,7 +9,7 @@ const WIDTH = 64;
 
 /** One block of a file. */
 export interface PemBlock {
-  /** What it holds, such as `CERTIFICATE`. */
+  /** The kind of its content, such as `CERTIFICATE`. */
   readonly label: string;
   /**
    * - `whole`: it begins, holds base64, and ends.

@@ -15,7 +15,7 @@ const DAY_MS = 86_400_000;
 /** Days before a certificate's end from which on it is warned of. */
 export const EXPIRY_WARNING_DAYS = 14;
 
-/** What a TLS server is started with: PEM blocks alone, whatever else is in the files. */
+/** The material of a TLS server: PEM blocks alone, whatever else is in the files. */
 export interface TlsMaterial extends PemPair {
   /** When the certificate begins to be valid. */
   readonly begins: Date;
@@ -179,7 +179,7 @@ class ContentError extends Error {
   override readonly name = "ContentError";
 }
 
-/** What a block holds, beside the block itself. */
+/** A block, and the object that it holds. */
 interface Read<T> {
   readonly text: string;
   readonly parsed: T;
@@ -189,7 +189,7 @@ interface Read<T> {
 type Key = Read<KeyObject | null>;
 type Certificate = Read<X509Certificate>;
 
-/** What is in a file; `null` after adding what is wrong with it to `problems`. */
+/** Returns the content of a file; `null` after adding what is wrong with it to `problems`. */
 function look<T>(
   key: TlsProblem["key"],
   path: string,
@@ -207,12 +207,12 @@ function look<T>(
   }
 }
 
-/** What a file should hold. */
+/** The content that a file should have. */
 interface Wanted {
   readonly what: string;
-  /** How the file begins. */
+  /** The beginning of such a file. */
   readonly beginning: string;
-  /** How another form is converted. */
+  /** The command that converts another form. */
   readonly conversion: string;
 }
 

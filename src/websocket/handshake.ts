@@ -20,7 +20,7 @@ export interface Fault {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What a request asks for. */
+/** The wish of a request. */
 export type Handshake =
   /** No WebSocket. */
   | { readonly type: "none" }
@@ -66,7 +66,7 @@ export function readHandshake(request: HttpRequest): Handshake {
   };
 }
 
-/** What a request that asks for a WebSocket has wrong (RFC 6455, section 4.2.1), but its version. */
+/** Returns the fault of a request that asks for a WebSocket (RFC 6455, section 4.2.1), but its version. */
 function faultOf({ method, headers }: HttpRequest, key: string): string | null {
   if (method !== "GET") return `Its method is ${method}, not GET`;
   if (!isKey(key)) return "It does not have one key of 16 bytes";
@@ -107,7 +107,7 @@ function endBefore(text: string, start: number, characters: string): number {
   return at;
 }
 
-/** Whether a `Sec-WebSocket-Key` holds 16 bytes (RFC 6455, section 4.1). */
+/** Tells whether a `Sec-WebSocket-Key` holds 16 bytes (RFC 6455, section 4.1). */
 function isKey(key: string): boolean {
   return /^[A-Za-z0-9+/]{22}==$/.test(key);
 }

@@ -1,6 +1,6 @@
 /**
  * A WebSocket of the runtime's, of `Deno.upgradeWebSocket`: what it offers under the engine `serve`.
- * What it cannot bound is in docs/decisions/0005-limits-of-the-serve-engine.md.
+ * Its limits are in docs/decisions/0005-limits-of-the-serve-engine.md.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { flatCopy } from "../text.ts";
 import type { SocketLimits } from "./rules.ts";
 import type { EndKind, Socket, SocketCounters, SocketHandlers, TextMessage } from "./socket.ts";
 
-/** What a WebSocket of the runtime's needs. */
+/** The parts that a WebSocket of the runtime's is made of. */
 export interface RuntimeSocketOptions {
   readonly remoteAddress: string;
   /** Asked whenever it matters, as they may change. */
   limits(): SocketLimits;
   readonly counters: SocketCounters;
-  /** What waits to be written is charged to it. */
+  /** The account that waiting messages are charged to. */
   readonly frames: Account;
   /** Takes over the WebSocket once it is open. */
   accept(socket: RuntimeSocket): SocketHandlers;
-  /** Whether no more are taken. */
+  /** Tells whether no more are taken. */
   isRefusing(): boolean;
   /** It is gone, or never came. Called once. */
   left(socket: RuntimeSocket): void;
@@ -76,7 +76,7 @@ export function openOnRuntime(request: Request, options: RuntimeSocketOptions): 
   return response;
 }
 
-/** How the runtime (Deno 2.9.6) words what ended a connection; whatever else it says, the connection broke. */
+/** The runtime's words (Deno 2.9.6) for what ended a connection; whatever else it says, the connection broke. */
 const KINDS: readonly (readonly [RegExp, EndKind])[] = [
   [/UTF-8/, "encoding"],
   [/^Frame too large/, "size"],
@@ -87,21 +87,21 @@ const KINDS: readonly (readonly [RegExp, EndKind])[] = [
 /** Bytes that wait for a peer from which on it is looked whether they have gone: the runtime does not tell. */
 const WATCHED_BYTES = 16 * 1024;
 
-/** How often it is looked, in ms. */
+/** The interval of these looks, in ms. */
 const WATCH_MS = 50;
 
-/** See the module. */
+/** A WebSocket of the runtime's. */
 export class RuntimeSocket implements Socket, Holder {
   readonly remoteAddress: string;
   readonly #socket: WebSocket;
   readonly counters: SocketCounters;
-  /** What the peer did wrong, once it has. */
+  /** The peer's fault, once there is one. */
   fault: string | null = null;
   owner: SocketHandlers | null = null;
   readonly #holding: Holding;
   readonly #closeMs: number;
   #isClosing = false;
-  /** Whether it was ended as memory was short. */
+  /** Set when it was ended as memory was short. */
   #isShort = false;
   #watch: ReturnType<typeof setTimeout> | undefined;
 

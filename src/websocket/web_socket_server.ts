@@ -25,7 +25,7 @@ import type {
   SocketServerOptions,
 } from "./socket.ts";
 
-/** How often connections that take too long are looked for, in ms. */
+/** The interval at which connections that take too long are looked for, in ms. */
 const TICK_MS = 1000;
 
 /** For who may come back in a moment; in seconds. */
