@@ -58,6 +58,9 @@ export type Stage = "fresh" | "idle" | "receiving" | "busy" | "ending";
 /** Characters of answers that are collected before they are written, while further requests are there. */
 const WRITE_SIZE = 16 * 1024;
 
+/** A text of this many characters is written as bytes. */
+const LARGE_TEXT = 4096;
+
 /** A chunk of this many bytes may hold much work. */
 const HEAVY_BYTES = 4096;
 
@@ -555,8 +558,15 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   #write(text: string): void {
     if (this.#stream.destroyed) return;
     const { counters } = this.#home;
-    if (counters !== undefined) counters.bytesOut += Buffer.byteLength(text);
-    if (!this.#stream.write(text)) this.#blockedSince ??= this.#home.now;
+    if (text.length < LARGE_TEXT) {
+      if (counters !== undefined) counters.bytesOut += Buffer.byteLength(text);
+      if (!this.#stream.write(text)) this.#blockedSince ??= this.#home.now;
+      return;
+    }
+    // The stream would keep the text beside its bytes for as long as the client does not read.
+    const bytes = Buffer.from(text);
+    if (counters !== undefined) counters.bytesOut += bytes.length;
+    if (!this.#stream.write(bytes, () => freeBytes(bytes))) this.#blockedSince ??= this.#home.now;
   }
 
   #complainOfTls(reason: string): void {
