@@ -502,18 +502,20 @@ for (const engine of ["socket", "serve"] as const) {
 
   Deno.test(`a body that came whole is the handler's although the client is gone (${engine})`, async () => {
     const received: number[] = [];
+    let arrived = 0;
     const gate = Promise.withResolvers<void>();
     await using running = await Running.start({ engine }, async (request) => {
       const bytes = await request.bytes();
+      arrived++;
       await gate.promise;
       received.push(bytes.length);
       assertEquals(bytes.every((byte) => byte === 0x78), true);
       return new Response("done");
     });
-    for (const length of [10, 5000, 60_000]) {
+    for (const [index, length] of [10, 5000, 60_000].entries()) {
       using talk = await running.connect();
       await talk.send(request("POST /a", [], "x".repeat(length)));
-      await passed(20);
+      await until(() => arrived === index + 1);
       talk.reset();
     }
     await passed(20);
@@ -524,15 +526,18 @@ for (const engine of ["socket", "serve"] as const) {
 
   Deno.test(`a body that did not come whole before the client was gone is broken (${engine})`, async () => {
     const ends: string[] = [];
+    let begun = 0;
     await using running = await Running.start({ engine }, async (request) => {
+      begun++;
       const end = await request.bytes().catch((error) => error);
       ends.push(end instanceof Error ? end.name : "whole");
       return new Response(null);
     });
-    for (const [headers, body] of [[["Content-Length: 6"], "Hello"], [CHUNKED, "5\r\nHello"]]) {
+    const halves = [[["Content-Length: 6"], "Hello"], [CHUNKED, "5\r\nHello"]] as const;
+    for (const [index, [headers, body]] of halves.entries()) {
       using talk = await running.connect();
-      await talk.send(request("POST /a", [headers ?? []].flat()) + body);
-      await passed(20);
+      await talk.send(request("POST /a", headers) + body);
+      await until(() => begun === index + 1);
       talk.reset();
     }
     using talk = await running.connect();
