@@ -1,5 +1,7 @@
 /**
- * Every attack at once, for two minutes, against one service with its derived flags.
+ * Every attack on the client port at once, for two minutes, against one service with its derived flags. Those on the
+ * admin port are tried one at a time: all of them together take more CPU time than a machine of two cores has beside the
+ * service.
  */
 
 import { ANY_ATTACK, ATTACKS } from "./flood.ts";
@@ -11,11 +13,12 @@ const SECONDS = 120;
 /** What the service's resident memory stays below, in MB. */
 const RESIDENT_MB = 700;
 
-Deno.test("the service withstands all attacks at once, for two minutes", async () => {
+Deno.test("the service withstands all attacks on the client port at once, for two minutes", async () => {
   await using running = await run(ANY_ATTACK);
   const endurance = { seconds: SECONDS, options: ANY_ATTACK };
   const outcome = await endure(running, endurance, async (signal) => {
-    await Promise.all(ATTACKS.map(({ amongAll = 1, run }) => run(running, amongAll, signal)));
+    const attacks = ATTACKS.filter(({ id }) => !id.startsWith("A"));
+    await Promise.all(attacks.map(({ amongAll = 1, run }) => run(running, amongAll, signal)));
   });
   const faults = faultsOf(outcome, { residentMB: RESIDENT_MB, newcomers: true });
   if (faults.length > 0) throw new Error(`${faults.join("; ")}\n${told(outcome)}`);
