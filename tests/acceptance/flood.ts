@@ -291,11 +291,7 @@ const ADMIN_ROWS: readonly Row[] = [
 ];
 
 /** All attacks. */
-export const ATTACKS: readonly Attack[] = [
-  ...ROWS,
-  // Each of them alone takes all of the service's time; so all eleven take half of it.
-  ...ADMIN_ROWS.map((row) => ({ ...row, amongAll: 0.05 })),
-].map((row) => ({
+export const ATTACKS: readonly Attack[] = [...ROWS, ...ADMIN_ROWS].map((row) => ({
   ...row,
   run: (running, scale, signal) => attack(row, running, scale, signal),
 }));
