@@ -10,6 +10,7 @@
  */
 
 import { setImmediate } from "node:timers";
+import { Fifo } from "./fifo.ts";
 
 /** How long the work of a lane goes on before others have their turn, in ms. */
 const SLICE_MS = 10;
@@ -71,7 +72,7 @@ export class WorkQueue {
 class Lane {
   readonly #now: () => number;
   readonly #pieces: number;
-  #waiting: Worker[] = [];
+  readonly #waiting = new Fifo<Worker>();
   #isWorking = false;
   /** Since when work is done in this turn; `null`: none was. */
   #since: number | null = null;
@@ -84,7 +85,7 @@ class Lane {
   }
 
   get isWaiting(): boolean {
-    return this.#waiting.length > 0;
+    return this.#waiting.size > 0;
   }
 
   add(worker: Worker): void {
@@ -95,12 +96,10 @@ class Lane {
 
   turn(): void {
     this.#since = null;
-    let done = 0;
-    while (done < this.#waiting.length && this.#hasTime()) {
-      const worker = this.#waiting[done++];
+    while (this.isWaiting && this.#hasTime()) {
+      const worker = this.#waiting.shift();
       if (worker !== undefined) this.#work(worker);
     }
-    if (done > 0) this.#waiting = this.#waiting.slice(done);
     if (!this.isWaiting) this.#since = null;
   }
 

@@ -12,7 +12,8 @@ type Imports = ReadonlyMap<string, readonly string[]>;
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["budget.ts", []],
   ["bytes.ts", []],
-  ["work_queue.ts", []],
+  ["fifo.ts", []],
+  ["work_queue.ts", ["fifo.ts"]],
   ["text.ts", []],
   ["keyed_hash.ts", []],
   ["keyed_map.ts", ["keyed_hash.ts", "text.ts"]],
@@ -86,6 +87,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
 const GROUND = [
   "budget.ts",
   "bytes.ts",
+  "fifo.ts",
   "work_queue.ts",
   "text.ts",
   "keyed_hash.ts",

@@ -16,6 +16,7 @@ import { memberOf, readMembers, stringsOf } from "../src/json_members.ts";
 import { drawKey, KeyedHash } from "../src/keyed_hash.ts";
 import { KeyedMap } from "../src/keyed_map.ts";
 import { parseField, parseFields, parseParameter, tokensOf, trimmed } from "../src/net/fields.ts";
+import { ChunkQueue } from "../src/net/chunk_queue.ts";
 import { clientAddress } from "../src/net/forwarded.ts";
 import { GrowingBuffer } from "../src/net/growing_buffer.ts";
 import { flatCopy } from "../src/text.ts";
@@ -506,6 +507,37 @@ Deno.test("messages that wait are queued and taken in linear time", () => {
       const queue = new FrameQueue();
       for (let count = 0; count < size; count++) queue.push(payload);
       while (queue.take(1000) !== null);
+    };
+  });
+});
+
+Deno.test("chunks that wait are queued and taken in linear time, however many and small", () => {
+  assertLinear("a queue of chunks", 50_000, (size) => {
+    const chunk = new Uint8Array(1);
+    return () => {
+      const queue = new ChunkQueue();
+      for (let count = 0; count < size; count++) queue.push(chunk);
+      while (queue.shift() !== undefined);
+    };
+  });
+});
+
+Deno.test("a queue that never becomes empty keeps nothing of what has left it", () => {
+  assertIndependent("1,000 chunks, each behind another", [1, 1_000_000], (passed) => {
+    const chunk = new Uint8Array(1);
+    const queue = new ChunkQueue();
+    queue.push(chunk);
+    const pass = (count: number) => {
+      for (; count > 0; count--) {
+        queue.push(chunk);
+        queue.shift();
+      }
+    };
+    pass(passed);
+    return () => {
+      pass(1000);
+      queue.takeAll();
+      queue.push(chunk);
     };
   });
 });

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Fifo } from "../fifo.ts";
 import type { Encoded } from "../hub/message.ts";
 
 /**
@@ -255,20 +256,18 @@ export function withoutReceiver(message: Relayed, fingerprint: string): Relayed 
 
 /** Messages that wait behind each other, the oldest first. */
 class Lane {
-  /** What lies before `#start` is gone. */
-  #messages: (Relayed | undefined)[] = [];
-  #start = 0;
+  readonly #messages = new Fifo<Relayed>();
 
   get size(): number {
-    return this.#messages.length - this.#start;
+    return this.#messages.size;
   }
 
   get oldest(): Relayed | undefined {
-    return this.#messages[this.#start];
+    return this.#messages.first;
   }
 
   get all(): Relayed[] {
-    return this.#messages.filter((message) => message !== undefined);
+    return this.#messages.all;
   }
 
   push(message: Relayed): void {
@@ -276,32 +275,23 @@ class Lane {
   }
 
   unshift(messages: readonly Relayed[]): void {
-    this.#set([...messages, ...this.all]);
+    this.#messages.replace([...messages, ...this.all]);
   }
 
   insert(messages: readonly Relayed[]): void {
-    if (messages.length > 0) this.#set([...this.all, ...messages].sort((a, b) => a.at - b.at));
+    if (messages.length === 0) return;
+    this.#messages.replace([...this.all, ...messages].sort((a, b) => a.at - b.at));
   }
 
   replace(by: (message: Relayed) => readonly Relayed[]): void {
-    this.#set(this.all.flatMap(by));
+    this.#messages.replace(this.all.flatMap(by));
   }
 
   clear(): void {
-    this.#set([]);
+    this.#messages.replace([]);
   }
 
   shift(): Relayed | undefined {
-    const message = this.oldest;
-    if (!message) return undefined;
-    this.#messages[this.#start++] = undefined;
-    // Keeps the part that is gone from growing, at a cost that is shared by those who were in it.
-    if (this.#start > 1024 && this.#start * 2 > this.#messages.length) this.#set(this.all);
-    return message;
-  }
-
-  #set(messages: Relayed[]): void {
-    this.#messages = messages;
-    this.#start = 0;
+    return this.#messages.shift();
   }
 }

@@ -15,6 +15,7 @@ import type { Account, AccountName, Holder, Holding } from "../budget.ts";
 import { freeBytes } from "../bytes.ts";
 import { formatAddress } from "../config/config.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
+import { ChunkQueue } from "../net/chunk_queue.ts";
 import type { LaneName, Worker, WorkQueue } from "../work_queue.ts";
 import { BodyDecoder, type Framing, framingOf, MalformedBody } from "./body.ts";
 import type { HttpCounters, HttpLimits, HttpRefusal } from "./engine.ts";
@@ -64,9 +65,6 @@ const LARGE_TEXT = 4096;
 /** A chunk of this many bytes may hold much work. */
 const HEAVY_BYTES = 4096;
 
-/** Bytes of memory that a chunk which waits for its turn takes beside its own, at most. */
-const CHUNK_BYTES = 512;
-
 /** Bytes that a stream of TCP reads after it was paused, at most. */
 const PAUSED_BYTES = 64 * 1024;
 
@@ -92,9 +90,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   /** When the stage began. */
   #since: number;
   /** Chunks that have come and were not read, and the place in the first of them. */
-  readonly #unread: Uint8Array[] = [];
+  readonly #unread = new ChunkQueue();
   #at = 0;
-  #unreadBytes = 0;
   /** The request that is being received or answered. */
   #request: Incoming | null = null;
   /** Answers that have not been written. */
@@ -169,7 +166,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
    * The server stops. What has come is answered, and what is on its way arrives; where neither is so, it is dropped.
    */
   stop(): void {
-    if (this.#stage === "busy" || this.#unreadBytes > 0) return;
+    if (this.#stage === "busy" || this.#unread.bytes > 0) return;
     if (this.#stream.writableLength === 0) return this.drop();
     if (this.#stage !== "ending") this.#end();
   }
@@ -197,7 +194,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     switch (this.#stage) {
       case "fresh":
         // What has come and waits for its turn is no fault of the client.
-        if (passed < limits.headMs || this.#unreadBytes > 0) return;
+        if (passed < limits.headMs || this.#unread.bytes > 0) return;
         this.#home.refused(
           this.remoteAddress,
           "timeout",
@@ -220,12 +217,11 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     if (counters !== undefined) counters.bytesIn += chunk.length;
     if (this.#stage === "ending") return this.#discard(chunk);
     this.#unread.push(chunk);
-    this.#unreadBytes += chunk.length + CHUNK_BYTES;
     if (this.#request === null) this.#schedule();
     else this.#receive(this.#request);
     // The client waits while a large chunk or a second one is to be read. TLS reads on (Deno 2.9.6, see
     // docs/upstream.md), which is charged.
-    if (this.#unread.length > 1 || this.#isQueued && chunk.length >= HEAVY_BYTES) this.#pause();
+    if (this.#unread.size > 1 || this.#isQueued && chunk.length >= HEAVY_BYTES) this.#pause();
     this.#charge();
   }
 
@@ -244,7 +240,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     if (this.#stage === "ending") return;
     if (this.#request !== null) this.#breakOff(this.#request, "the client has shut down its side");
     // Where it does not take its answers yet, it is ended behind them.
-    else if (this.#unreadBytes === 0 && this.#blockedSince === null) this.#quit();
+    else if (this.#unread.bytes === 0 && this.#blockedSince === null) this.#quit();
   }
 
   /** The stream has failed; it closes next. */
@@ -263,7 +259,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     if (this.#stage === "ending") this.#forget();
     else if (this.#request !== null) {
       this.#breakOff(this.#request, "the connection was broken off");
-    } else if (this.#unreadBytes === 0) this.#forget();
+    } else if (this.#unread.bytes === 0) this.#forget();
     else this.#schedule();
   }
 
@@ -283,14 +279,14 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   }
 
   #readHead(): Head | BadRequest | null {
-    for (let chunk = this.#unread[0]; chunk !== undefined; chunk = this.#unread[0]) {
+    for (let chunk = this.#unread.first; chunk !== undefined; chunk = this.#unread.first) {
       const read = this.#reader.read(this.#at === 0 ? chunk : chunk.subarray(this.#at));
       if (read instanceof BadRequest) return read;
       if (read !== null) {
         this.#at += read.end;
         return read.head;
       }
-      this.#shift(chunk);
+      this.#shift();
     }
     return null;
   }
@@ -342,7 +338,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     this.#home.staged(this, this.#stage, null);
     const upgraded = take({ stream: this.#stream, isTls: this.#raw !== null });
     tellTo(this.#stream, upgraded);
-    const [first, ...others] = this.#unread.splice(0);
+    const [first, ...others] = this.#unread.takeAll();
     // A copy, as the chunk is freed by whom it is given to.
     if (first !== undefined && this.#at < first.length) {
       upgraded.data(Buffer.from(first.subarray(this.#at)));
@@ -379,14 +375,14 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
 
   /** A body that has come with its head, as most have; `null` if it has not, or is too long. */
   #bytesAtHand(framing: Exclude<Framing, null>): Uint8Array | null {
-    const [chunk] = this.#unread;
+    const chunk = this.#unread.first;
     if (framing === "chunked" || chunk === undefined) return null;
     const end = this.#at + framing.length;
     if (end > chunk.length || framing.length > this.#home.receptions.bodyBytes) return null;
     const bytes = chunk.subarray(this.#at, end);
     this.#at = end;
     // A chunk of its own is the handler's, which may free it.
-    if (bytes.length === chunk.length) this.#remove(chunk);
+    if (bytes.length === chunk.length) this.#remove();
     return bytes;
   }
 
@@ -397,11 +393,11 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     // The answers before it are not kept back for it.
     this.#flush();
     try {
-      for (let chunk = this.#unread[0]; chunk !== undefined && !decoder.isDone;) {
+      for (let chunk = this.#unread.first; chunk !== undefined && !decoder.isDone;) {
         this.#at += decoder.read(chunk.subarray(this.#at), (piece) => reception.take(piece));
         if (reception.isOver) return;
-        if (this.#at === chunk.length) this.#shift(chunk);
-        chunk = this.#unread[0];
+        if (this.#at === chunk.length) this.#shift();
+        chunk = this.#unread.first;
       }
     } catch (cause) {
       if (!(cause instanceof MalformedBody)) throw cause;
@@ -444,11 +440,11 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   /** Goes on with what has come. */
   #goOn(): void {
     if (this.#request !== null || this.#wasTaken || this.#stage === "ending") return;
-    const [chunk] = this.#unread;
-    if (chunk !== undefined && this.#at === chunk.length) this.#shift(chunk);
+    const chunk = this.#unread.first;
+    if (chunk !== undefined && this.#at === chunk.length) this.#shift();
     if (this.#answers.length >= WRITE_SIZE) this.#flush();
     if (this.#blockedSince !== null) return this.#charge();
-    if (this.#unreadBytes > 0) {
+    if (this.#unread.bytes > 0) {
       this.#schedule();
       // The answers before a request that has to wait for its turn are not kept back for it.
       if (this.#isQueued) this.#flush();
@@ -465,20 +461,19 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     // A client that does not read its answers is not read either.
     if (this.#isQueued || this.#blockedSince !== null) return;
     this.#isQueued = true;
-    const lane: LaneName = this.#unreadBytes < HEAVY_BYTES ? "light" : "heavy";
+    const lane: LaneName = this.#unread.bytes < HEAVY_BYTES ? "light" : "heavy";
     this.#home.workQueue.add(this, lane);
   }
 
-  /** Removes a chunk that has been read. */
-  #shift(chunk: Uint8Array): void {
-    this.#remove(chunk);
-    freeBytes(chunk);
+  /** Removes the first chunk, which has been read, and gives its memory back. */
+  #shift(): void {
+    const chunk = this.#remove();
+    if (chunk !== undefined) freeBytes(chunk);
   }
 
-  #remove(chunk: Uint8Array): void {
-    this.#unread.shift();
+  #remove(): Uint8Array | undefined {
     this.#at = 0;
-    this.#unreadBytes -= chunk.length + CHUNK_BYTES;
+    return this.#unread.shift();
   }
 
   #refuseBad({ status, reason }: BadRequest): void {
@@ -586,11 +581,10 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     this.#stage = stage;
     if (stage !== "ending") return;
     this.#reader.clear();
-    const unread = this.#unread.splice(0);
+    const unread = this.#unread.takeAll();
     // The bytes that a handler has been given stay.
     if (this.#request === null) unread.forEach(freeBytes);
     this.#at = 0;
-    this.#unreadBytes = 0;
   }
 
   /** Gives back all that it holds. */
@@ -603,7 +597,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   #charge(): void {
     if (this.#stage === "ending" || this.#wasTaken) return;
     const own = this.#raw === null ? CONNECTION_BYTES.plain : CONNECTION_BYTES.tls;
-    const bytes = own + this.#reader.heldBytes + this.#unreadBytes + this.#answers.length +
+    const bytes = own + this.#reader.heldBytes + this.#unread.bytes + this.#answers.length +
       (this.#isPaused ? PAUSED_BYTES : 0) +
       (this.#blockedSince === null ? 0 : this.#stream.writableLength);
     if (this.#holding.set(bytes)) return;

@@ -13,6 +13,7 @@ import { freeBytes } from "../bytes.ts";
 import type { Account, AccountName, Holding } from "../budget.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
 import type { StreamOwner, Taken } from "../http/handler.ts";
+import { ChunkQueue } from "../net/chunk_queue.ts";
 import type { LaneName, Worker, WorkQueue } from "../work_queue.ts";
 import { Batch } from "./batch.ts";
 import { Decoder, type Incoming, ProtocolError } from "./decoder.ts";
@@ -70,9 +71,6 @@ const NO_PAYLOAD = new Uint8Array(0);
 /** A chunk of this many bytes may hold a message that takes long. Most of a browser's commands are smaller. */
 const HEAVY_BYTES = 256;
 
-/** Bytes of memory that a chunk which waits for its turn takes beside its own, at most. */
-const CHUNK_BYTES = 512;
-
 /**
  * Bytes that a chunk counts for at least, in the limit of bytes in a second: each takes a turn of its own, and over
  * TLS the peer says how small they are.
@@ -105,11 +103,8 @@ export class Connection implements Socket, Writer, Worker, StreamOwner {
   #blocked: boolean;
   /** Whether the stream is to be closed once all is written, without waiting for the peer. */
   #isHangingUp = false;
-  /** Chunks that wait for their turn, from `#nextUnread` on; `null`: none ever did. */
-  #unread: (Uint8Array | null)[] | null = null;
-  #nextUnread = 0;
-  /** Bytes of memory that they take. */
-  #unreadBytes = 0;
+  /** Chunks that wait for their turn; `null`: none ever did. */
+  #unread: ChunkQueue | null = null;
   /** Bytes that have come since the last tick. */
   #received = 0;
   /** Whether a ping is out that nothing has come after. */
@@ -255,11 +250,9 @@ export class Connection implements Socket, Writer, Worker, StreamOwner {
     this.#home.counters.bytesIn += chunk.length;
     this.#countBytes(chunk);
     if (this.#phase === "ending") return;
-    const isFirst = this.#unreadBytes === 0;
-    this.#unread ??= [];
+    this.#unread ??= new ChunkQueue();
     this.#unread.push(chunk);
-    this.#unreadBytes += chunk.length + CHUNK_BYTES;
-    if (!isFirst) return this.#chargeMessage();
+    if (this.#unread.size > 1) return this.#chargeMessage();
     this.#home.workQueue.add(this, laneOf(chunk));
     if (this.#unreadBytes === 0) return;
     // It has to wait for its turn, so the peer waits as well. TLS reads on, to the limit of bytes in a second.
@@ -269,19 +262,18 @@ export class Connection implements Socket, Writer, Worker, StreamOwner {
 
   /** The work queue's turn: reads a chunk. */
   work(): void {
-    const chunk = this.#unread?.[this.#nextUnread];
-    if (!this.#unread || !chunk) return;
-    this.#unread[this.#nextUnread++] = null;
-    if (this.#nextUnread === this.#unread.length) {
-      this.#unread.length = 0;
-      this.#nextUnread = 0;
-    }
-    this.#unreadBytes -= chunk.length + CHUNK_BYTES;
+    const chunk = this.#unread?.shift();
+    if (!chunk) return;
     this.#hear(chunk);
     freeBytes(chunk);
-    const next = this.#unread?.[this.#nextUnread];
+    const next = this.#unread?.first;
     if (next) this.#home.workQueue.add(this, laneOf(next));
     else if (this.#stream.isPaused()) this.#stream.resume();
+  }
+
+  /** Bytes of memory that the chunks take which wait. */
+  get #unreadBytes(): number {
+    return this.#unread?.bytes ?? 0;
   }
 
   /** Ends a connection that sends too much. */
@@ -500,10 +492,8 @@ export class Connection implements Socket, Writer, Worker, StreamOwner {
     this.#decoder.free();
     this.#message?.close();
     if (this.#unreadBytes === 0) return;
-    for (const chunk of this.#unread ?? []) if (chunk !== null) freeBytes(chunk);
+    this.#unread?.takeAll().forEach(freeBytes);
     this.#unread = null;
-    this.#nextUnread = 0;
-    this.#unreadBytes = 0;
     // What comes is thrown away: closing a connection with unread bytes in it would do so with what we have sent.
     this.#stream.resume();
   }

@@ -4,18 +4,15 @@
  * @module
  */
 
+import { Fifo } from "../fifo.ts";
 import { frameSize, OPCODE, writeFrame, writeHeader } from "./frame.ts";
 
 /** Bytes of memory that a message which waits takes beside its frame, at most. */
 export const WAITING_BYTES = 224;
 
-/** Messages that have been taken before the others are moved to the front of the list. */
-const GONE = 1024;
-
 /** Messages in their order. They are shared with all who wait for the same; each counts as a whole here. */
 export class FrameQueue {
-  #payloads: (Uint8Array | null)[] = [];
-  #first = 0;
+  readonly #payloads = new Fifo<Uint8Array>();
   #bytes = 0;
   /** A large payload whose header has been taken. */
   #body: Uint8Array | null = null;
@@ -48,20 +45,19 @@ export class FrameQueue {
     }
     let [count, size] = [0, 0];
     for (;;) {
-      const payload = this.#payloads[this.#first + count];
+      const payload = this.#payloads.at(count);
       if (!payload || size + frameSize(payload) > limit) break;
       size += frameSize(payload);
       count++;
     }
     if (count === 0) {
-      this.#body = this.#payloads[this.#first] ?? null;
+      this.#body = this.#payloads.first ?? null;
       return this.#body && writeHeader(OPCODE.text, this.#body.length);
     }
     const bytes = new Uint8Array(size);
     for (let offset = 0; count > 0; count--) {
-      const payload = this.#payloads[this.#first];
+      const payload = this.#forgetFirst();
       if (payload) offset = writeFrame(bytes, offset, OPCODE.text, payload);
-      this.#forgetFirst();
     }
     return bytes;
   }
@@ -69,19 +65,13 @@ export class FrameQueue {
   /** Drops all of it, but for the rest of a frame whose header has been taken. */
   clear(): void {
     const body = this.#body;
-    this.#payloads = body ? [body] : [];
-    this.#first = 0;
+    this.#payloads.replace(body ? [body] : []);
     this.#bytes = body ? frameSize(body) + WAITING_BYTES : 0;
   }
 
-  #forgetFirst(): void {
-    const payload = this.#payloads[this.#first];
-    if (!payload) return;
-    this.#bytes -= frameSize(payload) + WAITING_BYTES;
-    this.#payloads[this.#first++] = null;
-    if (this.#bytes > 0 && this.#first < GONE) return;
-    // At a cost that is shared by those that are gone.
-    this.#payloads = this.#payloads.slice(this.#first);
-    this.#first = 0;
+  #forgetFirst(): Uint8Array | undefined {
+    const payload = this.#payloads.shift();
+    if (payload) this.#bytes -= frameSize(payload) + WAITING_BYTES;
+    return payload;
   }
 }
