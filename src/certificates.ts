@@ -7,7 +7,7 @@
 import type { Config, TlsFiles } from "./config/config.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
-import { judgeTls, readTls, TlsError, type TlsMaterial, validityWarning } from "./net/tls.ts";
+import { readTls, TlsError, type TlsMaterial, tryTls, validityWarning } from "./net/tls.ts";
 
 /** How often a certificate is warned of, in ms. */
 const WARNING_INTERVAL_MS = 86_400_000;
@@ -47,8 +47,10 @@ export class Certificates {
     const problems: string[] = [];
     for (const { index, files } of this.#files) {
       try {
-        if (this.#isUsed(index, readTls(files))) continue;
-        found.push({ index, tls: await judgeTls(files) });
+        const tls = readTls(files);
+        if (this.#isUsed(index, tls)) continue;
+        await tryTls(tls, files);
+        found.push({ index, tls });
       } catch (error) {
         problems.push(...problemsOf(index, error));
       }

@@ -31,6 +31,16 @@ interface Meter {
   ): void;
 }
 
+/** The runtime's meter; `null` where it exports nothing. */
+function exporting(): Meter | null {
+  try {
+    return Deno.telemetry.meterProvider.getMeter("aphlict");
+  } catch {
+    // There is no other way to ask: a tracer is made all the same.
+    return null;
+  }
+}
+
 /**
  * Has the runtime export all metrics, under the names that they have on the metrics page; of a histogram
  * its count and its sum.
@@ -38,13 +48,8 @@ interface Meter {
  * @returns Whether it does: the runtime reads before any code of ours whether it shall.
  */
 export function exportMetrics(snapshot: () => Snapshot): boolean {
-  let meter: Meter;
-  try {
-    meter = Deno.telemetry.meterProvider.getMeter("aphlict");
-  } catch {
-    // There is no other way to ask.
-    return false;
-  }
+  const meter = exporting();
+  if (meter === null) return false;
   const made = new Map(
     instrumentsOf(snapshot()).map(({ name, help, type }) => {
       const options = { description: help };
@@ -89,14 +94,8 @@ const METHODS: readonly string[] = ["GET", "HEAD", "POST"];
  * @returns The handler itself where nothing is exported.
  */
 export function traced(handler: Handler): Handler {
-  let tracer: Tracer;
-  try {
-    // The meter throws where nothing is exported, the tracer does not.
-    Deno.telemetry.meterProvider.getMeter("aphlict");
-    tracer = Deno.telemetry.tracerProvider.getTracer("aphlict");
-  } catch {
-    return handler;
-  }
+  if (exporting() === null) return handler;
+  const tracer: Tracer = Deno.telemetry.tracerProvider.getTracer("aphlict");
   return async (request, info) => {
     const method = METHODS.includes(request.method) ? request.method : "_OTHER";
     const span = tracer.startSpan(method, {

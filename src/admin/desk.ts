@@ -121,11 +121,9 @@ export class Desk {
 
   /** Decides on who connects: the response to all that is asked, or `null`. */
   screen(remote: Remote): Response | null {
-    const { counters, complaints } = this.#options;
     const denial = denyAddress(this.#options.rules().gate, remote.hostname);
     if (denial === null) return null;
-    counters.refused.add(denial.kind);
-    if (complaints.take(denial.kind)) {
+    if (this.#count(denial.kind)) {
       log.info('<{remote}> Refused its connection: its address is not in "allow" of this server.', {
         remote: nameOf(remote),
       });
@@ -136,10 +134,9 @@ export class Desk {
 
   /** Counts and logs a connection that did not get as far as a request. */
   refused(remoteAddress: string, kind: HttpRefusal, reason: string): void {
-    const { counters, complaints } = this.#options;
-    counters.refused.add(kind);
-    if (!complaints.take(kind)) return;
-    log.info("<{remote}> Ended its connection: {reason}.", { remote: remoteAddress, reason });
+    if (this.#count(kind)) {
+      log.info("<{remote}> Ended its connection: {reason}.", { remote: remoteAddress, reason });
+    }
   }
 
   /** Answers one request. */
@@ -319,15 +316,20 @@ export class Desk {
       readonly headers?: Readonly<Record<string, string>>;
     } = {},
   ): Response {
-    const { counters, complaints } = this.#options;
-    counters.refused.add(kind);
-    if (complaints.take(kind)) {
+    if (this.#count(kind)) {
       const text = "<{remote}> Answered {status}: {error}";
       const values = { remote: nameOf(remote), status, error };
       if (detail === undefined) log.info(`${text}.`, values);
       else log.info(`${text}: {detail}`, { ...values, detail });
     }
     return Response.json({ error }, { status, headers: { ...CLOSE, ...headers } });
+  }
+
+  /** Counts something refused, and tells whether the log has a line for it. */
+  #count(kind: AdminRefusal): boolean {
+    const { counters, complaints } = this.#options;
+    counters.refused.add(kind);
+    return complaints.take(kind);
   }
 }
 

@@ -20,8 +20,6 @@ const ADMIN_RESERVED_MAX = 256;
 
 /** The files that the servers of one type may take. */
 export interface FileShare {
-  /** Connections that all servers may have together. */
-  readonly limit: number;
   /** Counts a connection; `false`: there is no file for it. */
   take(): boolean;
   /** Counts a connection that has been accepted all the same. It takes a file until it has closed. */
@@ -75,10 +73,6 @@ class Share implements FileShare {
   constructor(files: OpenFiles, reserved: number) {
     this.#files = files;
     this.reserved = reserved;
-  }
-
-  get limit(): number {
-    return this.#files.limit;
   }
 
   take(): boolean {

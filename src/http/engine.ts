@@ -65,7 +65,7 @@ export interface HttpServerOptions {
   screen(remote: Remote): Response | null;
   /** Asked whenever it matters, as they may change. */
   limits(): HttpLimits;
-  /** The account of memory that connections are charged to. */
+  /** The accounts of memory that connections and bodies are charged to. */
   readonly budget: Budget;
   /** The open files that connections may take. */
   readonly files: FileShare;

@@ -8,7 +8,14 @@
  * @module
  */
 
-import { decodeHead, FIELD_LIMIT, type Fields, isToken, parseFields } from "../net/fields.ts";
+import {
+  consistsOf,
+  decodeHead,
+  FIELD_LIMIT,
+  type Fields,
+  isToken,
+  parseFields,
+} from "../net/fields.ts";
 import { GrowingBuffer } from "../net/growing_buffer.ts";
 
 /**
@@ -175,22 +182,13 @@ function hostFault({ version, fields }: Head): BadRequest | null {
     return new BadRequest(400, "It does not have one Host header");
   }
   const host = fields.get("host");
-  return host === null || isHost(host) ? null : new BadRequest(400, "Its Host header is malformed");
+  return host === null || consistsOf(host, HOST_SIGNS)
+    ? null
+    : new BadRequest(400, "Its Host header is malformed");
 }
 
 /** Characters of a host with its port besides letters and digits (RFC 3986, section 3.2.2). */
 const HOST_SIGNS = "-._~%!$&'()*+,;=:[]";
-
-/** Tells whether a text has the characters of a host with its port; it may be empty. */
-function isHost(text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    const isAlphanumeric = code >= 0x30 && code <= 0x39 ||
-      (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a;
-    if (!isAlphanumeric && !HOST_SIGNS.includes(text.charAt(at))) return false;
-  }
-  return true;
-}
 
 /**
  * Returns the URL that a request is for (RFC 9112, section 3.3). It has not been parsed: `URL.parse` may find it

@@ -1,6 +1,6 @@
 /**
- * The owners of streams, which are told of their events. One set of event handlers serves all streams, as closures for each would take more
- * memory than the rest of an idle connection.
+ * The owners of streams, which are told of their events. One set of event handlers serves all streams, as closures for
+ * each would take more memory than the rest of an idle connection.
  *
  * @module
  */
@@ -20,8 +20,8 @@ type Owned = Stream & { [OWNER]?: StreamOwner; [ON_CLOSE]?: () => void };
  * @param onClose Called when the stream is gone, whoever owns it then.
  */
 export function watch(stream: Stream, owner: StreamOwner, onClose: () => void): void {
+  tellTo(stream, owner);
   const owned: Owned = stream;
-  owned[OWNER] = owner;
   owned[ON_CLOSE] = onClose;
   stream.on("data", onData).on("drain", onDrain).on("end", onEnd).on("error", onError)
     .on("close", onClosed);

@@ -37,7 +37,6 @@ class ServeServer implements HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Deno.HttpServer;
   readonly #receptions: Receptions;
-  readonly #timer: ReturnType<typeof setInterval>;
   #isRefusing = false;
   #ended: Promise<void> | null = null;
 
@@ -60,13 +59,14 @@ class ServeServer implements HttpServer {
       (request, { remoteAddr }) => this.#answer(request, remoteAddr),
     );
     this.finished = this.#server.finished;
-    this.#timer = setInterval(() => this.#receptions.tick(), TICK_MS);
-    const stopTicking = () => clearInterval(this.#timer);
+    const timer = setInterval(() => this.#receptions.tick(), TICK_MS);
+    const stopTicking = () => clearInterval(timer);
     this.finished.then(stopTicking, stopTicking);
   }
 
   async release(): Promise<void> {
     await within(GRACE_MS, this.#receptions.settled());
+    this.#receptions.interrupt();
     const { hostname, port } = this.#options;
     void this.#end();
     await portReleased(hostname, port);
@@ -86,11 +86,7 @@ class ServeServer implements HttpServer {
 
   /** The runtime reads no body to its end from now on. */
   #end(): Promise<void> {
-    if (this.#ended === null) {
-      this.#receptions.interrupt();
-      this.#ended = this.#server.shutdown();
-    }
-    return this.#ended;
+    return this.#ended ??= this.#server.shutdown();
   }
 
   #answer(request: Request, remoteAddr: Deno.NetAddr): Response | Promise<Response> {

@@ -19,7 +19,7 @@ import type {
   HttpServerOptions,
 } from "./engine.ts";
 import type { PemPair } from "../net/tls_trial.ts";
-import type { Handler } from "./handler.ts";
+import type { Handler, Remote } from "./handler.ts";
 import { HttpConnection, type HttpHome, type Stage } from "./http_connection.ts";
 import { watch } from "./owner.ts";
 import { Receptions } from "./reception.ts";
@@ -235,7 +235,7 @@ class SocketServer implements HttpServer, HttpHome {
 
   #serve(
     raw: Stream,
-    remote: { readonly hostname: string; readonly port: number },
+    remote: Remote,
     rejection: Response | null,
   ): void {
     const secureContext = this.#secure;

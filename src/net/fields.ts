@@ -115,11 +115,15 @@ const TOKEN_SIGNS = "!#$%&'*+-.^_`|~";
 
 /** Tells whether a text is a token (RFC 9110, section 5.6.2), such as a method or a field's name. */
 export function isToken(text: string): boolean {
+  return text !== "" && consistsOf(text, TOKEN_SIGNS);
+}
+
+/** Tells whether a text, which may be empty, has no characters but letters and digits of ASCII and some signs. */
+export function consistsOf(text: string, signs: string): boolean {
   for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (!isAlphanumeric(code) && !TOKEN_SIGNS.includes(text.charAt(at))) return false;
+    if (!isAlphanumeric(text.charCodeAt(at)) && !signs.includes(text.charAt(at))) return false;
   }
-  return text !== "";
+  return true;
 }
 
 /** Returns a text without the spaces and tabs around it (RFC 9110, section 5.6.3). */

@@ -54,9 +54,18 @@ export class TlsError extends Error {
  */
 export async function judgeTls(files: TlsFiles): Promise<TlsMaterial> {
   const material = readTls(files);
+  await tryTls(material, files);
+  return material;
+}
+
+/**
+ * Tries whether the runtime serves with what {@linkcode readTls} has read.
+ *
+ * @throws {TlsError} With the reason why it cannot.
+ */
+export async function tryTls(material: TlsMaterial, files: TlsFiles): Promise<void> {
   const unfitness = await whyUnfit(material);
-  if (unfitness === null) return material;
-  throw new TlsError([problemOf(unfitness, files)]);
+  if (unfitness !== null) throw new TlsError([problemOf(unfitness, files)]);
 }
 
 function problemOf({ about, reason }: Unfitness, { key, cert, chain }: TlsFiles): TlsProblem {
@@ -77,7 +86,7 @@ function problemOf({ about, reason }: Unfitness, { key, cert, chain }: TlsFiles)
 
 /**
  * Reads a server's TLS files and holds the key against the certificate. Whether the runtime serves with them
- * is for {@linkcode judgeTls} to find out, which costs more.
+ * is for {@linkcode tryTls} to find out, which costs more.
  *
  * @throws {TlsError} With every file that cannot be read, is not what it should be, or does not
  * match.
