@@ -19,10 +19,10 @@ const SLICE_MS = 10;
 export type LaneName = "light" | "heavy";
 
 /**
- * Pieces of heavy work in one turn, at most. A request is answered in microtasks behind the slice that begins it, which
- * its time does not show: that of 32 large pages is some 3 ms.
+ * Pieces of work that are begun one behind the other. A request is answered in microtasks behind the piece that begins
+ * it: they run before the next ones are begun, so that their time counts.
  */
-const HEAVY_PIECES = 32;
+const BATCH = 16;
 
 /** A connection, or what belongs to one, that has work. */
 export interface Worker {
@@ -37,7 +37,7 @@ export class WorkQueue {
 
   /** @param now A clock in ms. */
   constructor(now: () => number = () => performance.now()) {
-    this.#lanes = { light: new Lane(now, Infinity), heavy: new Lane(now, HEAVY_PIECES) };
+    this.#lanes = { light: new Lane(now), heavy: new Lane(now) };
   }
 
   /** Has a piece of work done: at once if there is time in this turn, else behind those who wait. */
@@ -46,42 +46,46 @@ export class WorkQueue {
     this.#lanes[lane].add(worker);
   }
 
+  /** Goes on after others had their turn. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.#turn());
-  }
-
-  /** Goes on after others had their turn. */
-  #goOn(): void {
-    this.#scheduled = true;
-    // Not `setImmediate`: one that is set in another one is called before the event loop looks at any socket
-    // (Deno 2.9.6, see docs/upstream.md).
+    // Not `setImmediate`: one that is set in another one, or in a microtask behind it, is called before the event loop
+    // looks at any socket (Deno 2.9.6, see docs/upstream.md). A timer that is due when it is looked for is, too.
     setTimeout(() => this.#turn(), 0);
   }
 
   #turn(): void {
     const { light, heavy } = this.#lanes;
-    light.turn();
-    heavy.turn();
+    light.begin();
+    heavy.begin();
+    this.#goOn();
+  }
+
+  /**
+   * Does a batch, and goes on behind its microtasks for as long as there is time in this turn. The next turn is set only
+   * then, so that its timer is not due yet.
+   */
+  #goOn(): void {
+    const { light, heavy } = this.#lanes;
+    if (light.doBatch() || heavy.doBatch()) {
+      setImmediate(() => this.#goOn());
+      return;
+    }
     this.#scheduled = false;
-    if (light.isWaiting || heavy.isWaiting) this.#goOn();
+    if (light.isWaiting || heavy.isWaiting) this.#schedule();
   }
 }
 
 class Lane {
   readonly #now: () => number;
-  readonly #pieces: number;
   readonly #waiting = new Fifo<Worker>();
   #isWorking = false;
   /** Since when work is done in this turn; `null`: none was. */
   #since: number | null = null;
-  /** Pieces that were done in this turn. */
-  #done = 0;
 
-  constructor(now: () => number, pieces: number) {
+  constructor(now: () => number) {
     this.#now = now;
-    this.#pieces = pieces;
   }
 
   get isWaiting(): boolean {
@@ -94,28 +98,30 @@ class Lane {
     else this.#work(worker);
   }
 
-  turn(): void {
+  /** A turn begins. */
+  begin(): void {
     this.#since = null;
-    while (this.isWaiting && this.#hasTime()) {
+  }
+
+  /** Does some of the work that waits; `false`: none waits, or there is no time for it. */
+  doBatch(): boolean {
+    let done = 0;
+    for (; done < BATCH && this.isWaiting && this.#hasTime(); done++) {
       const worker = this.#waiting.shift();
       if (worker !== undefined) this.#work(worker);
     }
-    if (!this.isWaiting) this.#since = null;
+    return done > 0;
   }
 
   /** Whether there is time for a piece in this turn; for the first there is. */
   #hasTime(): boolean {
-    if (this.#since !== null) {
-      return this.#done < this.#pieces && this.#now() - this.#since < SLICE_MS;
-    }
+    if (this.#since !== null) return this.#now() - this.#since < SLICE_MS;
     this.#since = this.#now();
-    this.#done = 0;
     return true;
   }
 
   #work(worker: Worker): void {
     this.#isWorking = true;
-    this.#done++;
     try {
       worker.work();
     } catch (error) {

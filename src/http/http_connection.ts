@@ -294,6 +294,8 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   #begin(head: Head): void {
     const framing = framingOf(head);
     if (framing instanceof BadRequest) return this.#refuseBad(framing);
+    // Nobody is there to be answered, and a request without a body changes nothing.
+    if (this.#isGone && framing === null) return this.#goOn();
     const expectation = head.version === "1.0" ? null : head.fields.get("expect");
     if (expectation !== null && expectation.toLowerCase() !== "100-continue") {
       return this.#refuseBad(new BadRequest(417, "It expects something else than 100-continue"));

@@ -60,6 +60,8 @@ export interface Promises {
   readonly residentMB: number;
   /** Whether newcomers have to get in during the attack, and not only afterwards. */
   readonly newcomers: boolean;
+  /** The time within which posts are answered, in ms. @default {1000} */
+  readonly postMs?: number;
   /** See {@linkcode Attack}. */
   readonly refuses?: Attack["refuses"];
 }
@@ -126,7 +128,7 @@ export async function endure(
 /** What a service has not kept, in words with figures; nothing when all is well. */
 export function faultsOf(
   outcome: Outcome,
-  { residentMB, newcomers, refuses = {} }: Promises,
+  { residentMB, newcomers, postMs = POST_MS, refuses = {} }: Promises,
 ): string[] {
   const { experience, isAlive, active, expected, newcomerMs, errors, logBytes, refused } = outcome;
   if (!isAlive) {
@@ -144,8 +146,8 @@ export function faultsOf(
     fault(slowest > SLOWEST_MS, `an answer took ${slowest} ms, more than ${SLOWEST_MS}`),
     fault(heard < published, `${published - heard} of ${published} messages were not heard`),
     fault(unpublished.length > 0, `messages were not taken: ${unpublished.join(", ")}`),
-    slowPost("Phorge", experience.phorge),
-    slowPost("a peer", experience.peer),
+    slowPost("Phorge", experience.phorge, postMs),
+    slowPost("a peer", experience.peer, postMs),
     fault(
       experience.crowd !== expected - 1,
       `${experience.crowd} of a crowd of ${expected - 1} connected and stayed`,
@@ -202,8 +204,8 @@ function toldPosts(who: string, { posts, p99, slowest, connections }: Posting): 
   return `${who} ${posts} posts on ${connections} connections, p99 ${p99} slowest ${slowest} ms`;
 }
 
-function slowPost(who: string, { slowest }: Posting): string | null {
-  return fault(slowest > POST_MS, `a post of ${who} took ${slowest} ms, more than ${POST_MS}`);
+function slowPost(who: string, { slowest }: Posting, postMs: number): string | null {
+  return fault(slowest > postMs, `a post of ${who} took ${slowest} ms, more than ${postMs}`);
 }
 
 function fault(isSo: boolean, text: string): string | null {
