@@ -15,6 +15,9 @@ import { Fifo } from "./fifo.ts";
 /** How long the work of a lane goes on before others have their turn, in ms. */
 const SLICE_MS = 10;
 
+/** Where no work was done for this long, the event loop has had its turn, in ms. */
+const PAUSE_MS = 5;
+
 /** The lane of small commands, and that of all else. */
 export type LaneName = "light" | "heavy";
 
@@ -33,29 +36,35 @@ export interface Worker {
 /** Shared by all connections of a service. */
 export class WorkQueue {
   readonly #lanes: Readonly<Record<LaneName, Lane>>;
+  readonly #now: () => number;
   #scheduled = false;
+  /** When the last turn was. */
+  #turned = -Infinity;
 
   /** @param now A clock in ms. */
   constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
     this.#lanes = { light: new Lane(now), heavy: new Lane(now) };
   }
 
   /** Has a piece of work done: at once if there is time in this turn, else behind those who wait. */
   add(worker: Worker, lane: LaneName): void {
-    this.#schedule();
     this.#lanes[lane].add(worker);
+    if (this.#lanes[lane].isWaiting) this.#schedule();
   }
 
   /** Goes on after others had their turn. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    // Not `setImmediate`: one that is set in another one, or in a microtask behind it, is called before the event loop
-    // looks at any socket (Deno 2.9.6, see docs/upstream.md). A timer that is due when it is looked for is, too.
-    setTimeout(() => this.#turn(), 0);
+    // Not `setImmediate` again: one that is set in another one, or in a microtask behind it, is called before the event
+    // loop looks at any socket (Deno 2.9.6, see docs/upstream.md). A timer that is due when it is looked for is, too.
+    if (this.#now() - this.#turned <= 2 * SLICE_MS) setTimeout(() => this.#turn(), 0);
+    else setImmediate(() => this.#turn());
   }
 
   #turn(): void {
+    this.#turned = this.#now();
     const { light, heavy } = this.#lanes;
     light.begin();
     heavy.begin();
@@ -83,6 +92,8 @@ class Lane {
   #isWorking = false;
   /** Since when work is done in this turn; `null`: none was. */
   #since: number | null = null;
+  /** When the last work was done. */
+  #last = -Infinity;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -115,9 +126,9 @@ class Lane {
 
   /** Whether there is time for a piece in this turn; for the first there is. */
   #hasTime(): boolean {
-    if (this.#since !== null) return this.#now() - this.#since < SLICE_MS;
-    this.#since = this.#now();
-    return true;
+    const now = this.#now();
+    if (this.#since === null || now - this.#last > PAUSE_MS) this.#since = now;
+    return now - this.#since < SLICE_MS;
   }
 
   #work(worker: Worker): void {
@@ -129,6 +140,7 @@ class Lane {
       reportError(error);
     } finally {
       this.#isWorking = false;
+      this.#last = this.#now();
     }
   }
 }
