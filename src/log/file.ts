@@ -7,6 +7,7 @@
  * @module
  */
 
+import fs, { type Stats } from "node:fs";
 import type { LogConfig } from "../config/config.ts";
 import { logFiles } from "../config/logs.ts";
 import { FORMATS } from "./formats.ts";
@@ -16,10 +17,18 @@ import { LogFileError, reasonOf } from "./trouble.ts";
 
 const encoder = new TextEncoder();
 
+/** How a log is opened. A pipe without a reader fails at once, in place of keeping the service waiting for one. */
+const FLAGS = fs.constants.O_WRONLY | fs.constants.O_APPEND | fs.constants.O_CREAT |
+  fs.constants.O_NONBLOCK;
+
 /**
  * A log file. It is open from {@linkcode LogFile.open} or the first line on; only `open` throws.
  *
- * One that was deleted is created anew at the next line, unless it is a device or a pipe.
+ * One that was deleted is created anew at the next line, unless it is a device or a pipe. One that is a symbolic
+ * link is not rotated: the link would be renamed, and the file that it leads to would stay where it is.
+ *
+ * It is opened by `node:fs`, which asks for the path as the configuration writes it. An open `Deno.FsFile` is asked
+ * for by the path that all links lead to, which is not granted (Deno 2.9.6, see docs/upstream.md).
  */
 export class LogFile {
   readonly path: string;
@@ -27,12 +36,13 @@ export class LogFile {
   /** The file and its rotated names; only the file for one that is not rotated. */
   readonly #names: readonly string[];
   readonly #complain: (text: string) => void;
-  #file: Deno.FsFile | null = null;
+  /** The descriptor. */
+  #file: number | null = null;
   /** Bytes that the file does not grow beyond. */
   #limit = Infinity;
   #lost = 0;
   /** The file that ends in the middle of a line. */
-  #torn: Deno.FileInfo | null = null;
+  #torn: Stats | null = null;
 
   /**
    * @param config Its level is left to the caller.
@@ -69,7 +79,7 @@ export class LogFile {
     try {
       let { file, info } = this.#current();
       let bytes = this.#bytes(line, info);
-      if (info.isFile && info.size > 0 && info.size + bytes.length > this.#limit) {
+      if (info.isFile() && info.size > 0 && info.size + bytes.length > this.#limit) {
         this.#rotate(file, info.size);
         ({ file, info } = this.#current());
         bytes = this.#bytes(line, info);
@@ -88,11 +98,11 @@ export class LogFile {
 
   /** Closes it until the next line. */
   close(): void {
-    this.#file?.close();
+    if (this.#file !== null) fs.closeSync(this.#file);
     this.#file = null;
   }
 
-  #open(): Deno.FsFile {
+  #open(): number {
     this.close();
     try {
       return this.#openByPath();
@@ -101,24 +111,26 @@ export class LogFile {
     }
   }
 
-  #openByPath(): Deno.FsFile {
-    this.#file = Deno.openSync(this.path, { append: true, create: true, mode: 0o664 });
-    this.#limit = this.#names.length > 1 ? this.#config.rotateSize : Infinity;
-    return this.#file;
+  #openByPath(): number {
+    const file = fs.openSync(this.path, FLAGS, 0o664);
+    this.#file = file;
+    const rotates = this.#names.length > 1 && !fs.lstatSync(this.path).isSymbolicLink();
+    this.#limit = rotates ? this.#config.rotateSize : Infinity;
+    return file;
   }
 
-  #current(): { file: Deno.FsFile; info: Deno.FileInfo } {
+  #current(): { file: number; info: Stats } {
     const file = this.#file ?? this.#open();
-    const info = file.statSync();
+    const info = fs.fstatSync(file);
     // A file without a name: what is written into it, nobody can read.
-    if (!info.isFile || info.nlink !== 0) return { file, info };
+    if (!info.isFile() || info.nlink !== 0) return { file, info };
     this.#torn = null;
     const created = this.#open();
-    return { file: created, info: created.statSync() };
+    return { file: created, info: fs.fstatSync(created) };
   }
 
   /** A line, and what has to stand before it when some were lost. */
-  #bytes(line: string, { dev, ino }: Deno.FileInfo): Uint8Array {
+  #bytes(line: string, { dev, ino }: Stats): Uint8Array {
     const end = this.#torn?.ino === ino && this.#torn.dev === dev ? "\n" : "";
     const notice = this.#lost === 0 ? "" : FORMATS[this.#config.format].notice(
       `Lines that could not be written are missing here: ${this.#lost}.`,
@@ -126,15 +138,15 @@ export class LogFile {
     return encoder.encode(end + notice + line);
   }
 
-  #append(bytes: Uint8Array, file: Deno.FsFile, info: Deno.FileInfo): void {
+  #append(bytes: Uint8Array, file: number, info: Stats): void {
     for (let written = 0; written < bytes.length;) {
-      written += file.writeSync(bytes.subarray(written));
+      written += fs.writeSync(file, bytes.subarray(written));
       this.#torn = written < bytes.length ? info : null;
     }
   }
 
   /** After a failure it goes on in the same file and tries again when that has grown as much again. */
-  #rotate(old: Deno.FsFile, size: number): void {
+  #rotate(old: number, size: number): void {
     try {
       const takeBack = shift(this.#names);
       try {
@@ -144,7 +156,7 @@ export class LogFile {
         takeBack();
         throw error;
       }
-      old.close();
+      fs.closeSync(old);
     } catch (error) {
       this.#limit = size + this.#config.rotateSize;
       this.#complain(

@@ -8,22 +8,26 @@
 export class LogFileError extends Error {
   override readonly name = "LogFileError";
 
-  /** @param cause What `Deno.openSync` threw. */
+  /** @param cause What `openSync` of `node:fs` threw. */
   constructor(path: string, cause: unknown) {
     super(`Cannot open log file ${path}: ${reasonOfOpening(path, cause)}`, { cause });
   }
 }
 
-/** What the system said of a failure. */
+/** What the system said of a failure: of `EIO: i/o error, write` the words. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return "syscall" in error
+    ? error.message.replace(/^[A-Z]+: |, [a-z]+(?: '.*)?$/gs, "")
+    : error.message;
 }
 
 function reasonOfOpening(path: string, error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  if (code === "ENOENT") {
     return 'its folder does not exist. Create the folder, or change the path in "logs".';
   }
-  if (error instanceof Deno.errors.PermissionDenied) {
+  if (code === "EACCES" || code === "EPERM") {
     return "permission denied. Let the user that runs Aphlict write it, or change the path in " +
       '"logs".';
   }

@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import fc from "fast-check";
 import type { LogConfig } from "../../src/config/config.ts";
 import { LogFile } from "../../src/log/file.ts";
@@ -194,16 +195,14 @@ Deno.test("after a rotation that failed the next is tried when the file has grow
 
 /** Lets no file be opened while `test` runs, as when the process has too many open. */
 function withoutOpening(test: () => void): void {
-  const { openSync } = Deno;
-  const set = (value: unknown) =>
-    Object.defineProperty(Deno, "openSync", { value, writable: true, configurable: true });
-  set(() => {
-    throw new Error("Too many open files (os error 24)");
-  });
+  const { openSync } = fs;
+  fs.openSync = () => {
+    throw new Error("too many open files");
+  };
   try {
     test();
   } finally {
-    set(openSync);
+    fs.openSync = openSync;
   }
 }
 
@@ -261,17 +260,17 @@ Deno.test("a new file may be read and written by user and group, as the umask al
 
 /** Lets the system write at most as many bytes as `room` says, call by call, while `test` runs. */
 function withRoom(room: readonly number[], test: () => void): void {
-  const { writeSync } = Deno.FsFile.prototype;
+  const { writeSync } = fs;
   const left = [...room];
-  Deno.FsFile.prototype.writeSync = function (bytes) {
+  fs.writeSync = ((file: number, bytes: Uint8Array) => {
     const count = left.shift() ?? bytes.length;
     if (count === 0) throw new Error("No room");
-    return writeSync.call(this, bytes.subarray(0, count));
-  };
+    return writeSync(file, bytes.subarray(0, count));
+  }) as typeof writeSync;
   try {
     test();
   } finally {
-    Deno.FsFile.prototype.writeSync = writeSync;
+    fs.writeSync = writeSync;
   }
 }
 
@@ -371,13 +370,10 @@ Deno.test("50,000 lines are in the kept files, each once and in order", () => {
  * written any more, as when the process is killed. Returns whether it came to that.
  */
 function crashAfter(steps: number, test: () => void): boolean {
-  const { renameSync, openSync } = Deno;
-  const { writeSync } = Deno.FsFile.prototype;
-  const set = (functions: Record<string, unknown>) => {
-    for (const [name, value] of Object.entries(functions)) {
-      Object.defineProperty(Deno, name, { value, writable: true, configurable: true });
-    }
-  };
+  const { renameSync } = Deno;
+  const { openSync, writeSync } = fs;
+  const setRename = (value: typeof renameSync) =>
+    Object.defineProperty(Deno, "renameSync", { value, writable: true, configurable: true });
   let left = steps;
   let crashed = false;
   const alive = (cost: number) => {
@@ -385,25 +381,23 @@ function crashAfter(steps: number, test: () => void): boolean {
     if (crashed) throw new Error("Killed");
     left -= cost;
   };
-  set({
-    renameSync(...parameters: Parameters<typeof renameSync>) {
-      alive(1);
-      renameSync(...parameters);
-    },
-    openSync(...parameters: Parameters<typeof openSync>) {
-      alive(1);
-      return openSync(...parameters);
-    },
+  setRename((...parameters) => {
+    alive(1);
+    renameSync(...parameters);
   });
-  Deno.FsFile.prototype.writeSync = function (bytes) {
-    alive(0);
-    return writeSync.call(this, bytes);
+  fs.openSync = (...parameters) => {
+    alive(1);
+    return openSync(...parameters);
   };
+  fs.writeSync = ((file: number, bytes: Uint8Array) => {
+    alive(0);
+    return writeSync(file, bytes);
+  }) as typeof writeSync;
   try {
     test();
   } finally {
-    set({ renameSync, openSync });
-    Deno.FsFile.prototype.writeSync = writeSync;
+    setRename(renameSync);
+    Object.assign(fs, { openSync, writeSync });
   }
   return crashed;
 }
@@ -537,7 +531,7 @@ Deno.test("a deleted file that the process has no room to open is created when i
     file.write("one\n");
     file.close();
     assertEquals(complaints.length, 1);
-    assertStringIncludes(complaints[0] ?? "", "Too many open files (os error 24). Its lines are");
+    assertStringIncludes(complaints[0] ?? "", "too many open files. Its lines are");
     assertMatch(Deno.readTextFileSync(path), /missing here: 2\.\none\n$/);
   });
 });
@@ -582,5 +576,38 @@ Deno.test("a file cut short by somebody else counts as short", () => {
     file.write("1234\n");
     file.close();
     assertEquals(names(folder), ["a.log"]);
+  });
+});
+
+Deno.test("a log that is a link is written through it, and not rotated", () => {
+  withFolder((folder) => {
+    Deno.mkdirSync(`${folder}/data`);
+    Deno.symlinkSync("data/real.log", `${folder}/a.log`);
+    const file = openFile(`${folder}/a.log`, { size: 4, keep: 2 }, noComplaint);
+    for (const line of ["one\n", "two\n", "three\n"]) file.write(line);
+    file.close();
+    assertEquals(names(folder), ["a.log", "data"]);
+    assertEquals(Deno.readTextFileSync(`${folder}/data/real.log`), "one\ntwo\nthree\n");
+  });
+});
+
+Deno.test("a log below a linked folder rotates there", () => {
+  withFolder((folder) => {
+    Deno.mkdirSync(`${folder}/data`);
+    Deno.symlinkSync("data", `${folder}/log`);
+    const file = openFile(`${folder}/log/a.log`, { size: 4, keep: 2 }, noComplaint);
+    for (const line of ["one\n", "two\n"]) file.write(line);
+    file.close();
+    assertEquals(names(`${folder}/data`), ["a.log", "a.log.1"]);
+  });
+});
+
+Deno.test("a pipe that nobody reads is refused at once, not waited for", () => {
+  withFolder((folder) => {
+    new Deno.Command("mkfifo", { args: [`${folder}/a.log`] }).outputSync();
+    assertThrows(
+      () => openFile(`${folder}/a.log`, { size: 4, keep: 2 }, noComplaint),
+      LogFileError,
+    );
   });
 });

@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import type { LogConfig } from "../../src/config/config.ts";
 import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import {
@@ -109,7 +110,7 @@ Deno.test("a log file that cannot be opened is named with the reason and what to
       () => openLog(to([{ path: folder }])),
       LogFileError,
     );
-    assertMatch(folderError.message, /^Cannot open log file \S+: Is a directory/);
+    assertMatch(folderError.message, /^Cannot open log file \S+: illegal operation on a directory/);
   });
 });
 
@@ -138,12 +139,10 @@ Deno.test({
 
 Deno.test("a log file that the user may not write is told with what to do", () => {
   // To root, as which these tests may run, every file is writable.
-  const { openSync } = Deno;
-  const replace = (value: unknown) =>
-    Object.defineProperty(Deno, "openSync", { value, configurable: true, writable: true });
-  replace(() => {
-    throw new Deno.errors.PermissionDenied();
-  });
+  const { openSync } = fs;
+  fs.openSync = () => {
+    throw Object.assign(new Error(), { code: "EACCES" });
+  };
   try {
     const error = assertThrows(
       () => openLog(to([{ path: "a.log" }])),
@@ -155,7 +154,7 @@ Deno.test("a log file that the user may not write is told with what to do", () =
         'change the path in "logs".',
     );
   } finally {
-    replace(openSync);
+    fs.openSync = openSync;
   }
 });
 
