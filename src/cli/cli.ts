@@ -17,6 +17,7 @@ import { doctor } from "./doctor.ts";
 import { FolderError } from "./folders.ts";
 import { health } from "./health.ts";
 import { helpOn, overview, usageOf } from "./help.ts";
+import { IdentityError } from "./identity.ts";
 import { launch } from "./launch.ts";
 import { listen } from "./listen.ts";
 import { complain, print } from "./output.ts";
@@ -89,7 +90,7 @@ export async function main(path: string, args: readonly string[]): Promise<numbe
     if (
       error instanceof ConfigError || error instanceof PidfileError ||
       error instanceof FolderError || error instanceof SignalError ||
-      error instanceof CompiledError
+      error instanceof CompiledError || error instanceof IdentityError
     ) {
       complain(error.message);
       return EXIT.failed;

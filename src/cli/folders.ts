@@ -7,6 +7,8 @@
 import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
 import { logTarget } from "../config/logs.ts";
+import { isRoot } from "./root.ts";
+import { follow, nameOf } from "./trust.ts";
 
 /** A folder that cannot be made; the message says why and what to do. */
 export class FolderError extends Error {
@@ -26,6 +28,10 @@ export function foldersOf({ logs, pidfile }: Config): string[] {
  */
 export function makeFolders(config: Config): void {
   for (const folder of foldersOf(config)) {
+    if (isRoot()) {
+      const fault = whyNotForRoot(folder);
+      if (fault !== null) throw new FolderError(fault);
+    }
     try {
       make(folder);
     } catch (error) {
@@ -40,6 +46,20 @@ export function makeFolders(config: Config): void {
       );
     }
   }
+}
+
+/**
+ * Returns why root should not make a missing folder, in sentences, or `null`. Whoever can write a folder above it can lead
+ * it elsewhere meanwhile.
+ */
+export function whyNotForRoot(folder: string): string | null {
+  const { missing, writers: [writer] } = follow(folder);
+  return missing.length === 0 || writer === undefined
+    ? null
+    : `Root makes no folder ${folder}: ${
+      nameOf(writer)
+    } can change ${writer.path}, and lead it elsewhere. Make it as ` +
+      "the user that runs Aphlict, or name another.";
 }
 
 /** Whatever the umask says. */

@@ -5,11 +5,12 @@
  */
 
 import type { Config } from "../config/config.ts";
-import { loadConfig } from "../config/load.ts";
+import { ConfigError } from "../config/error.ts";
+import { loadConfig, loadPidfile, type NamedPidfile } from "../config/load.ts";
 import { overseerFlags, serviceFlags, shellQuote } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
 import { telemetryVariables } from "../config/telemetry.ts";
-import { UsageError } from "./args.ts";
+import { PidfileError } from "../supervisor/pidfile.ts";
 import {
   AS_ROOT_OPTION,
   type Command,
@@ -21,9 +22,12 @@ import {
   OPEN_FILES_OPTION,
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
-import { foldersOf } from "./folders.ts";
+import { FolderError, foldersOf, whyNotForRoot } from "./folders.ts";
+import { type Identity, identityFor } from "./identity.ts";
 import { print } from "./output.ts";
+import { pidfileFault } from "./owner.ts";
 import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
+import { follow, resolvedPidfile } from "./trust.ts";
 
 /** Prints the shell code that a verb comes to. */
 export const launch: Command = {
@@ -35,30 +39,64 @@ export const launch: Command = {
   internal: true,
   run(invocation) {
     const [verb = ""] = invocation.rest;
-    const config = loadConfig(configPath(invocation));
-    if (isRoot() && config.user !== null && !invocation.options.has("as-root")) {
-      print(becomeUser(config.user, foldersOf(config), verb));
-      return EXIT.done;
+    const path = configPath(invocation);
+    if (isRoot() && !invocation.options.has(AS_ROOT_OPTION.name)) {
+      const identity = identityOf(path, verb, invocation);
+      if (identity === "refused") return EXIT.failed;
+      if (identity !== null) {
+        const { config } = loadPidfile(path);
+        print(becomeUser(identity, config === null ? [] : foldersOf(config), verb));
+        return EXIT.done;
+      }
     }
     switch (verb) {
       case "serve":
-      case "debug":
+      case "debug": {
+        const config = loadConfig(path);
         warnIfRoot();
         print(becomeDeno(config, serviceFlags(config), verb, invocation));
         return EXIT.done;
-      case "run":
-        if (refusesRoot(invocation)) return EXIT.failed;
-        print(becomeDeno(config, overseerFlags(config, Deno.execPath()), verb, invocation));
+      }
+      case "run": {
+        const config = loadConfig(path);
+        const fault = pidfileFault(config.pidfile);
+        if (fault !== null) throw new PidfileError(fault);
+        const flags = overseerFlags(config, Deno.execPath(), resolvedPidfile(config));
+        print(becomeDeno(config, flags, verb, invocation));
         return EXIT.done;
-      case "start":
-      case "restart":
-        // They go on where they are.
-        return refusesRoot(invocation) ? EXIT.failed : EXIT.done;
+      }
       default:
-        throw new UsageError(`"${verb}" is nothing to launch.`);
+        // It goes on where it is.
+        return EXIT.done;
     }
   },
 };
+
+/** The verbs that start something to stay, which root has to be told to do as root. */
+const STARTING: readonly string[] = ["start", "restart", "run"];
+
+/** Whom root becomes; `null`: it stays root. */
+function identityOf(
+  path: string,
+  verb: string,
+  invocation: Invocation,
+): Identity | "refused" | null {
+  let named: NamedPidfile;
+  try {
+    named = loadPidfile(path);
+  } catch (error) {
+    // The command says itself what is wrong.
+    if (error instanceof ConfigError) return null;
+    throw error;
+  }
+  const { pidfile, config, error } = named;
+  if (error !== null && STARTING.includes(verb)) throw error;
+  const user = config?.user ?? null;
+  if (user === null && STARTING.includes(verb)) {
+    return refusesRoot(invocation) ? "refused" : null;
+  }
+  return identityFor(path, { user, pidfile });
+}
 
 /**
  * Makes missing folders, as who runs then may not, and replaces the shell by what it launches, with the
@@ -74,6 +112,10 @@ function becomeDeno(
   // It may read this file alone, so it cannot look for the default again.
   const chosen = options.has(CONFIG_OPTION.name) ? "" : ` --config ${shellQuote([config.path])}`;
   const folders = foldersOf(config);
+  if (isRoot()) {
+    const fault = folders.map(whyNotForRoot).find((each) => each !== null);
+    if (fault !== undefined) throw new FolderError(fault);
+  }
   // The overseer tells its service.
   const variables = verb === "run" ? [] : telemetryVariables(config);
   const environment = variables.length === 0 ? "" : `env ${shellQuote(variables)} `;
@@ -82,22 +124,54 @@ function becomeDeno(
 }
 
 /** Replaces the shell by bin/aphlict itself, run by another user, who owns the folders made for it. */
-function becomeUser(user: string, folders: readonly string[], verb: string): string {
+function becomeUser(
+  { user, gid, owner }: Identity,
+  folders: readonly string[],
+  verb: string,
+): string {
   const name = shellQuote([user]);
   const fail = (problem: string) => `{ echo ${shellQuote([`aphlict: ${problem}`])} >&2; exit 1; }`;
   const noHelper =
     `setpriv (of util-linux) is missing, which becomes user ${user}. Install it, or ` +
-    "start Aphlict as that user.";
+    "run the command as that user.";
   const noUser = `there is no user ${user}, which "user" names. Make it: ` +
     `useradd --system --create-home ${user}`;
+  const isRootUser =
+    `user ${user}, which "user" names, is root. Name another one, or remove the key and add ` +
+    "--as-root to run as root all the same.";
+  const isOther =
+    `the configuration belongs to user ${owner}, and names ${user} as its "user": root does nothing for one of them ` +
+    "to the other. Give the configuration to root (chown root).";
   return [
     `command -v setpriv >/dev/null || ${fail(noHelper)}`,
-    `group=$(id -g -- ${name} 2>/dev/null) || ${fail(noUser)}`,
-    ...folders.map((folder) => {
-      const quoted = shellQuote([folder]);
-      return `[ -d ${quoted} ] || install -d -m 755 -o ${name} -g "$group" -- ${quoted}`;
-    }),
-    `HOME=$(getent passwd ${name} | cut -d: -f6) DENO=$deno exec setpriv --reuid=${name} ` +
-    `--regid="$group" --init-groups -- "$self" ${verb} "$@"`,
+    gid === null
+      ? `group=$(id -g -- ${name} 2>/dev/null) || ${fail(noUser)}`
+      : `group=$(id -g -- ${name} 2>/dev/null) || group=`,
+    `[ "$(id -u -- ${name} 2>/dev/null || echo ${name})" != 0 ] || ${fail(isRootUser)}`,
+    ...owner === null
+      ? []
+      : [`[ "$(id -u -- ${name} 2>/dev/null || echo ${name})" = ${owner} ] || ${fail(isOther)}`],
+    // What belongs to somebody else's configuration, its owner makes.
+    ...owner === null ? folders.flatMap((folder) => making(folder, `${name}:"$group"`)) : [],
+    `if [ -n "$group" ]; then set -- --regid="$group" --init-groups -- "$self" ${verb} "$@"`,
+    `else set -- --regid=${gid ?? 0} --clear-groups -- "$self" ${verb} "$@"; fi`,
+    `HOME=$(getent passwd ${name} | cut -d: -f6) DENO=$deno exec setpriv --reuid=${name} "$@"`,
   ].join("\n");
+}
+
+/**
+ * Shell code by which root makes a missing folder and gives it away. Nothing is made below a folder that others can write:
+ * the user makes that. Each `mkdir` fails if there is something by then.
+ */
+function making(folder: string, owner: string | null): string[] {
+  const { existing, missing, writers } = follow(folder);
+  if (missing.length === 0 || writers.length > 0) return [];
+  const made = missing.map((_, index) => [existing, ...missing.slice(0, index + 1)].join("/"));
+  const last = shellQuote(made.slice(-1));
+  return [
+    ...made.map((each) =>
+      `[ -d ${shellQuote([each])} ] || mkdir -m 755 -- ${shellQuote([each])} || exit 1`
+    ),
+    ...owner === null ? [] : [`chown -h ${owner} -- ${last} || exit 1`],
+  ];
 }

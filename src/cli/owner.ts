@@ -1,45 +1,39 @@
 /**
- * Whose process it is that a pidfile names.
+ * Whose pidfile it is.
  *
  * @module
  */
 
-import { PidfileError } from "../supervisor/pidfile.ts";
-import { isRoot } from "./root.ts";
-
-/** Prints the owner of a process, where `/proc` is that of who asks. */
-const ASK = '[ /proc/self -ef "/proc/$$" ] && exec stat -c %u "/proc/$1"';
+import { type Holder, PidfileError } from "../supervisor/pidfile.ts";
+import { follow, nameOf, strangers } from "./trust.ts";
 
 /**
- * Has root look whether a process belongs to the owner of the pidfile that names it: whoever may write the
- * file could name another's, for root to end. Others can signal their own processes only.
+ * Holds a signal back that somebody else could have aimed: at any process of this user, by a pidfile that names it.
  *
- * @throws {PidfileError} If it belongs to somebody else.
+ * @throws {PidfileError} If the pidfile is another user's, or others can put another one in its place.
  */
-export function requireOwn(pid: number, pidfile: string): void {
-  if (!isRoot()) return;
-  const mine = ownerOfFile(pidfile);
-  const owner = ownerOf(pid);
-  if (mine === null || owner === null || owner === mine) return;
-  throw new PidfileError(
-    `Pidfile ${pidfile} names process ${pid}, which belongs to somebody else than the file: it was not ` +
-      `touched. Find out who has the file locked (fuser ${pidfile}), and end that.`,
-  );
-}
-
-/** The user id of a file; `null` when it is gone meanwhile. */
-function ownerOfFile(path: string): number | null {
-  try {
-    return Deno.statSync(path).uid;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
+export function requireOwn({ pid, uid }: Holder, pidfile: string): void {
+  if (uid !== Deno.uid()) {
+    throw new PidfileError(
+      `Pidfile ${pidfile}, which names process ${pid}, belongs to user ${uid}: the process was not touched. Run the ` +
+        "command as that user, or as root.",
+    );
   }
+  const fault = pidfileFault(pidfile);
+  if (fault !== null) throw new PidfileError(`${fault} Process ${pid} was not touched.`);
 }
 
-/** The user id of a process; `null` when there is no telling. The runtime itself may not look into `/proc`. */
-function ownerOf(pid: number): number | null {
-  const args = ["-c", ASK, "sh", `${pid}`];
-  const { success, stdout } = new Deno.Command("sh", { args, stderr: "null" }).outputSync();
-  return success ? Number(new TextDecoder().decode(stdout)) : null;
+/**
+ * Returns why a pidfile is not safe where it is, in sentences, or `null`. Others than root and this user who can write
+ * one of its folders can put a link or another process id there.
+ */
+export function pidfileFault(pidfile: string): string | null {
+  const me = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
+  const [stranger] = strangers(follow(pidfile).writers, me).filter(({ onlyNew }) => !onlyNew);
+  return stranger === undefined
+    ? null
+    : `Pidfile ${pidfile} is not safe there: ${
+      nameOf(stranger)
+    } can change folder ${stranger.path}, and with it what ` +
+      'Aphlict writes and which process is stopped. Take that right away (chmod go-w, chown), or change "pidfile".';
 }

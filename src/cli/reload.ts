@@ -6,13 +6,12 @@
 
 import type { ReloadOutcome } from "../supervisor/channel.ts";
 import { readState } from "../supervisor/state.ts";
-import { holderOf } from "../supervisor/pidfile.ts";
+import { Holder, holderOf } from "../supervisor/pidfile.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { makeFolders } from "./folders.ts";
 import { requireOwn } from "./owner.ts";
 import { complain, print } from "./output.ts";
-import { isRoot } from "./root.ts";
-import { findRunning } from "./running.ts";
+import { namedPidfile } from "./running.ts";
 import { signal } from "./signal.ts";
 
 /** How long a reload may take, in ms: a check, a stop with the longest drain, a start. */
@@ -36,16 +35,18 @@ export const reload: Command = {
     "SIGHUP to the overseer does the same.",
   options: [CONFIG_OPTION],
   async run(invocation) {
-    const { pid, pidfile, config } = findRunning(invocation);
-    if (pid === null) {
+    const { pidfile, config } = namedPidfile(invocation);
+    using holder = Holder.find(pidfile);
+    if (holder === null) {
       complain("Aphlict is not running.");
       return EXIT.failed;
     }
     // The overseer may not make them itself.
-    if (config !== null && !(isRoot() && config.user !== null)) makeFolders(config);
+    if (config !== null) makeFolders(config);
     const begun = readState(pidfile)?.reloadBegun ?? null;
-    requireOwn(pid, pidfile);
-    signal(pid, "SIGHUP");
+    requireOwn(holder, pidfile);
+    const { pid } = holder;
+    if (holder.isHeld) signal(pid, "SIGHUP");
     const outcome = await nextReload(pidfile, pid, begun === null ? null : begun + 1);
     if (outcome === null) {
       complain(

@@ -6,7 +6,7 @@
 
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
-import { holderOf } from "../supervisor/pidfile.ts";
+import { Holder } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import { inspect, portHolder, warn } from "./check.ts";
 import {
@@ -35,8 +35,9 @@ export const restart: Command = {
     if (refusesRoot(invocation)) return EXIT.failed;
     const { program } = invocation;
     const config = loadConfig(configPath(invocation));
-    const pid = holderOf(config.pidfile);
-    if (pid !== null) {
+    const holder = Holder.find(config.pidfile);
+    if (holder !== null) {
+      const { pid } = holder;
       if (readState(config.pidfile)?.ownGroup === false) {
         complain(
           `Aphlict (overseer ${pid}) runs in the foreground (\`aphlict run\`), under systemd for instance, ` +
@@ -57,7 +58,7 @@ export const restart: Command = {
         return EXIT.failed;
       }
       warn(warnings);
-      const code = await stopRunning(config.pidfile, pid);
+      const code = await stopRunning(config.pidfile, holder);
       if (code !== EXIT.done) return code;
     }
     return await startWith(config, invocation);

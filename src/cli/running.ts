@@ -27,7 +27,17 @@ export interface Running {
  * @throws {PidfileError} If it cannot be looked at.
  */
 export function findRunning(invocation: Invocation): Running {
+  const { pidfile, config } = namedPidfile(invocation);
+  return { pidfile, config, pid: holderOf(pidfile) };
+}
+
+/**
+ * The pidfile of the configuration asked for, and the configuration if it can be used; its problems are shown.
+ *
+ * @throws {ConfigError} If not even the pidfile is known.
+ */
+export function namedPidfile(invocation: Invocation): Omit<Running, "pid"> {
   const { pidfile, config, error } = loadPidfile(configPath(invocation));
   if (error !== null) complain(`Warning: ${error.message}`);
-  return { pidfile, config, pid: holderOf(pidfile) };
+  return { pidfile, config };
 }

@@ -26,7 +26,9 @@ import {
 import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
 import { complain, print } from "./output.ts";
+import { pidfileFault } from "./owner.ts";
 import { refusesRoot } from "./root.ts";
+import { resolvedPidfile } from "./trust.ts";
 
 /** Starts Aphlict and leaves it running. */
 export const start: Command = {
@@ -51,6 +53,8 @@ export async function startWith(named: Config, { program, options }: Invocation)
   const pid = holderOf(config.pidfile);
   if (pid !== null) return fail([alreadyRunning(config, pid)]);
   makeFolders(config);
+  const fault = pidfileFault(config.pidfile);
+  if (fault !== null) return fail([fault]);
   // A killed overseer has left it.
   const former = readState(config.pidfile)?.service?.pid;
   const deno = Deno.execPath();
@@ -68,7 +72,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
     Deno.addSignalListener(signal, interrupt);
   }
   const overseer = new Deno.Command(deno, {
-    args: denoArguments(script, overseerFlags(config, deno), [
+    args: denoArguments(script, overseerFlags(config, deno, resolvedPidfile(config)), [
       "overseer",
       ...["--config", config.path],
       ...hostArguments({ options }),

@@ -6,12 +6,12 @@
 
 import { DEFAULT_DRAIN } from "../config/config.ts";
 import { readState } from "../supervisor/state.ts";
-import { released, removeStale } from "../supervisor/pidfile.ts";
+import { Holder, removeStale } from "../supervisor/pidfile.ts";
 import { within } from "../within.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { requireOwn } from "./owner.ts";
 import { complain, print } from "./output.ts";
-import { findRunning } from "./running.ts";
+import { namedPidfile } from "./running.ts";
 import { signal } from "./signal.ts";
 
 /** How long the overseer may take to stop, beyond the drain, in ms: 10 s with the default drain. */
@@ -33,22 +33,27 @@ export const stop: Command = {
     "nothing runs, the exit code is 0 as well.",
   options: [CONFIG_OPTION],
   async run(invocation) {
-    const running = findRunning(invocation);
-    if (running.pid === null) {
+    const { pidfile } = namedPidfile(invocation);
+    const holder = Holder.find(pidfile);
+    if (holder === null) {
       complain("Aphlict is not running.");
-      await removeStale(running.pidfile);
+      await removeStale(pidfile);
       return EXIT.done;
     }
-    return await stopRunning(running.pidfile, running.pid);
+    return await stopRunning(pidfile, holder);
   },
 };
 
-/** Stops an overseer and its service, and returns the exit code. */
-export async function stopRunning(pidfile: string, pid: number): Promise<number> {
+/**
+ * Stops an overseer and its service, and returns the exit code.
+ *
+ * @param holder Stays open until the process ends, as it may be waited for behind this.
+ */
+export async function stopRunning(pidfile: string, holder: Holder): Promise<number> {
   const { drain, ownGroup } = readState(pidfile) ?? { drain: DEFAULT_DRAIN, ownGroup: false };
-  requireOwn(pid, pidfile);
-  // Asked before the signal, while the pidfile is surely there.
-  const end = released(pidfile);
+  requireOwn(holder, pidfile);
+  const { pid } = holder;
+  const end = holder.released();
   print(`Stopping Aphlict (overseer ${pid})...`);
   const limitMs = drain * 1000 + LIMIT_MS;
   if (await within(signal(pid, "SIGTERM") ? limitMs : SHORT_MS, end)) {

@@ -10,6 +10,7 @@ import { ConfigError, quote } from "./error.ts";
 import { pathFault } from "./files.ts";
 import { JsoncSyntaxError, parseJsonc } from "./jsonc.ts";
 import { type Program, SYSTEM_CONFIG } from "./program.ts";
+import { IrregularFile, readRegularFile } from "./regular_file.ts";
 import { validate } from "./validate.ts";
 
 /** Far more than a configuration needs: a larger file is another file, a log for instance. */
@@ -105,7 +106,7 @@ function exists(path: string): boolean {
 
 function read(path: string): Uint8Array {
   try {
-    return Deno.readFileSync(path);
+    return readRegularFile(path, { limit: MAX_BYTES });
   } catch (cause) {
     throw refuse(path, readFault(cause), cause);
   }
@@ -129,17 +130,14 @@ export function readFault(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) {
     return "This user may not read it. Change the file's owner or mode, or start as another user.";
   }
+  if (error instanceof IrregularFile) {
+    return `It ${error.message}: it is no configuration. Name another with --config.`;
+  }
   const message = error instanceof Error ? error.message : String(error);
   return `It cannot be read: ${message}. Correct this, or name another file with --config.`;
 }
 
 function decode(path: string, bytes: Uint8Array): string {
-  if (bytes.length > MAX_BYTES) {
-    throw refuse(
-      path,
-      "It is larger than 1 MiB, so it is no configuration. Name another with --config.",
-    );
-  }
   let text: string;
   try {
     // Deno.readTextFileSync would put U+FFFD where the bytes are wrong, into a path for instance.

@@ -94,10 +94,18 @@ function heapFlags({ memoryHint }: Config): string[] {
  * The flags that `deno run` starts the overseer with: it reads the configuration, owns the pidfile,
  * appends to the first log, and runs the deno binary that it runs under. It has no network.
  *
+ * The pidfile is open as a `Deno.FsFile`, which locks it, and that is asked for by the path that all links lead to: both
+ * are granted.
+ *
  * @param deno Path of the binary.
+ * @param resolved Path of the pidfile without links.
  */
-export function overseerFlags({ path, pidfile, logs }: Config, deno: string): string[] {
-  const owned = [pidfile, ...filesBeside(pidfile)];
+export function overseerFlags(
+  { path, pidfile, logs }: Config,
+  deno: string,
+  resolved: string,
+): string[] {
+  const owned = [pidfile, resolved].flatMap((each) => [each, ...filesBeside(each)]);
   const log = logs.slice(0, 1).flatMap((each) => logFiles(each).slice(0, 1));
   return [
     ...SEALED,

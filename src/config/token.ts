@@ -5,6 +5,7 @@
  */
 
 import { createHash, timingSafeEqual } from "node:crypto";
+import { IrregularFile, readRegularText } from "./regular_file.ts";
 
 /** Characters that a token has at least: that many random ones cannot be guessed. */
 const LENGTH_MIN = 16;
@@ -49,12 +50,12 @@ export class Token {
 export function readToken(path: string): Token {
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    text = readRegularText(path, { limit: FILE_LIMIT });
   } catch (error) {
     throw new TokenError(`Token file ${path} ${readFault(error)}`);
   }
   const token = text.trim();
-  if (text.length > FILE_LIMIT || !/^[\w.~+/-]+=*$/.test(token) || token.length < LENGTH_MIN) {
+  if (!/^[\w.~+/-]+=*$/.test(token) || token.length < LENGTH_MIN) {
     throw new TokenError(
       `Token file ${path} does not hold a token: ${LENGTH_MIN} to ${FILE_LIMIT} letters, digits and -._~+/ in one line. ` +
         "Make one: (umask 077; openssl rand -hex 32 > FILE).",
@@ -71,6 +72,7 @@ export function readFault(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) {
     return "may not be read by this user. Change its owner or mode.";
   }
+  if (error instanceof IrregularFile) return `cannot be used: it ${error.message}.`;
   return `cannot be read: ${error instanceof Error ? error.message : error}.`;
 }
 

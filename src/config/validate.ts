@@ -214,6 +214,9 @@ function fileUses(path: string, draft: Read<typeof root>, top: Place): FileUse[]
 
 /** What is wrong with a user: it becomes an argument of `setpriv` and `id`. */
 function userFault(name: string): string | null {
+  if (/^(root|0+)$/.test(name)) {
+    return "Name a user of Aphlict's own, or remove the key: root runs it as root only when told so with --as-root.";
+  }
   return /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/.test(name) ? null : "";
 }
 

@@ -7,10 +7,14 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { TlsFiles } from "../config/config.ts";
+import { IrregularFile, readRegularText } from "../config/regular_file.ts";
 import { type PemBlock, pemBlocks } from "./pem.ts";
 import { type PemPair, type Unfitness, whyUnfit } from "./tls_trial.ts";
 
 const DAY_MS = 86_400_000;
+
+/** Bytes of a file, at most: the authorities of a whole host take some 200 KiB. */
+const FILE_LIMIT = 4 * 1024 * 1024;
 
 /** Days before a certificate's end from which on it is warned of. */
 export const EXPIRY_WARNING_DAYS = 14;
@@ -206,9 +210,9 @@ function look<T>(
   problems: TlsProblem[],
 ): T | null {
   try {
-    return parse(Deno.readTextFileSync(path));
+    return parse(readRegularText(path, { limit: FILE_LIMIT }));
   } catch (error) {
-    const message = error instanceof ContentError
+    const message = error instanceof ContentError || error instanceof IrregularFile
       ? `${path} ${error.message}`
       : `Cannot read ${path}: ${reasonOf(error)}. Correct the path or the file's permissions.`;
     problems.push({ key, message });

@@ -15,6 +15,9 @@ import { filesBeside, nextPidfile } from "../config/pidfile.ts";
 const ATTEMPTS = 40;
 const ATTEMPT_INTERVAL_MS = 25;
 
+/** Bytes that are read of a pidfile. */
+const PID_BYTES = 16;
+
 /** A pidfile that cannot be used; the message says why and what to do. */
 export class PidfileError extends Error {
   override readonly name = "PidfileError";
@@ -84,42 +87,79 @@ function touch(file: Deno.FsFile): void {
   }
 }
 
-/**
- * The process that holds a pidfile; `null` when nobody does.
- *
- * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no overseer.
- */
-export function holderOf(path: string): number | null {
-  const file = open(path);
-  if (!file) return null;
-  try {
-    if (file.tryLockSync(false)) return null;
-    const bytes = new Uint8Array(16);
-    const text = new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
-    if (/^[1-9]\d{0,8}\s*$/.test(text)) return Number(text);
-    throw new PidfileError(
-      `Pidfile ${path} is locked, but holds no process id. Find out who uses it (fuser ${path}).`,
-    );
-  } finally {
-    file.close();
+/** A running overseer, as its pidfile tells. The file is open until this is disposed of. */
+export class Holder implements Disposable {
+  /** The overseer's process id. */
+  readonly pid: number;
+  /** The user id of the file's owner. */
+  readonly uid: number | null;
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+
+  private constructor(path: string, file: Deno.FsFile, pid: number) {
+    this.#path = path;
+    this.#file = file;
+    this.pid = pid;
+    this.uid = file.statSync().uid;
+  }
+
+  /**
+   * Finds the process that holds a pidfile; `null` when none does.
+   *
+   * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no overseer.
+   */
+  static find(path: string): Holder | null {
+    const file = open(path);
+    if (!file) return null;
+    let holder: Holder | null = null;
+    try {
+      if (file.tryLockSync(false)) return null;
+      const bytes = new Uint8Array(PID_BYTES);
+      const text = new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
+      if (!/^[1-9]\d{0,8}\s*$/.test(text)) {
+        throw new PidfileError(
+          `Pidfile ${path} is locked, but holds no process id. Find out who uses it (fuser ${path}).`,
+        );
+      }
+      holder = new Holder(path, file, Number(text));
+      return holder;
+    } finally {
+      if (holder === null) file.close();
+    }
+  }
+
+  /** Whether the very file that was found is still held. */
+  get isHeld(): boolean {
+    if (!this.#file.tryLockSync(false)) return true;
+    this.#file.unlockSync();
+    return false;
+  }
+
+  /**
+   * Resolves when the holder has ended; what a killed one has left is removed. There is no limit of time: the caller sets
+   * one, and may dispose of this meanwhile.
+   *
+   * @throws {PidfileError} If it cannot be removed.
+   */
+  async released(): Promise<void> {
+    await this.#file.lock(false);
+    this.#file.unlockSync();
+    await removeStale(this.#path);
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
   }
 }
 
 /**
- * Resolves when the process that holds a pidfile now has ended; what a killed one has left of it is
- * removed. There is no limit of time: the caller sets one.
+ * Returns the process id of the overseer that holds a pidfile; `null` when none does.
  *
- * @throws {PidfileError} If it cannot be looked at or removed.
+ * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no overseer.
  */
-export async function released(path: string): Promise<void> {
-  const file = open(path);
-  if (!file) return;
-  try {
-    await file.lock(false);
-  } finally {
-    file.close();
-  }
-  await removeStale(path);
+export function holderOf(path: string): number | null {
+  using holder = Holder.find(path);
+  return holder?.pid ?? null;
 }
 
 /**
@@ -147,8 +187,12 @@ async function changing<T>(path: string, change: (next: Deno.FsFile) => T): Prom
   const name = nextPidfile(path);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, ATTEMPT_INTERVAL_MS));
-    const next = create(name);
-    // Its last holder may have renamed or removed it between the opening and the locking.
+    const next = create(path, name);
+    if (next === null) {
+      removeUnlocked(name);
+      continue;
+    }
+    // Another one may have taken it for a killed one's between the making and the locking.
     if (next.tryLockSync(true) && isStill(name, next)) return change(next);
     next.close();
   }
@@ -198,24 +242,38 @@ function remove(path: string): void {
   }
 }
 
-function create(path: string): Deno.FsFile {
-  mustBeFile(path);
+/** Makes a file that did not exist, through no link; `null` when there is something. */
+function create(pidfile: string, path: string): Deno.FsFile | null {
   try {
-    return Deno.openSync(path, { read: true, write: true, create: true, mode: 0o644 });
+    return Deno.openSync(path, { read: true, write: true, createNew: true, mode: 0o644 });
   } catch (error) {
-    throw new PidfileError(explain(path, error));
+    if (error instanceof Deno.errors.AlreadyExists) return null;
+    throw new PidfileError(explain(pidfile, error));
   }
+}
+
+/** Removes what a killed process has left; what is locked is in use. */
+function removeUnlocked(path: string): void {
+  using file = open(path);
+  if (file !== null && file.tryLockSync(true) && isStill(path, file)) remove(path);
 }
 
 /** `null` when there is none. */
 function open(path: string): Deno.FsFile | null {
-  if (!mustBeFile(path)) return null;
-  try {
-    return Deno.openSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw new PidfileError(explain(path, error));
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (!mustBeFile(path)) return null;
+    let file: Deno.FsFile;
+    try {
+      file = Deno.openSync(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+      throw new PidfileError(explain(path, error));
+    }
+    if (isStill(path, file)) return file;
+    // It was replaced meanwhile.
+    file.close();
   }
+  throw new PidfileError(`Cannot use pidfile ${path}: it is replaced all the time.`);
 }
 
 /** Whether there is a file. Opening a pipe would wait for its other end, and a link may lead anywhere. */

@@ -6,7 +6,11 @@
  */
 
 import { stateFile } from "../config/pidfile.ts";
+import { readRegularText } from "../config/regular_file.ts";
 import type { ReloadOutcome } from "./channel.ts";
+
+/** Bytes of the state, at most: the lines of a reload are the largest part. */
+const FILE_LIMIT = 1024 * 1024;
 
 /** What the overseer knows. Times are in ms since 1970. */
 export interface State {
@@ -93,7 +97,9 @@ export class StateFile {
 /** As a whole, so that no reader sees half of it. */
 function write(pidfile: string, state: State): void {
   const path = stateFile(pidfile);
-  Deno.writeTextFileSync(`${path}.new`, JSON.stringify(state));
+  // Made anew: what lies there may be a link.
+  drop(`${path}.new`);
+  Deno.writeTextFileSync(`${path}.new`, JSON.stringify(state), { createNew: true });
   // For everybody to read, whatever the umask says.
   Deno.chmodSync(`${path}.new`, 0o644);
   Deno.renameSync(`${path}.new`, path);
@@ -122,7 +128,9 @@ function drop(path: string): void {
 /** The state beside a pidfile; `null` when there is none that can be read and understood. */
 export function readState(pidfile: string): State | null {
   try {
-    const state: unknown = JSON.parse(Deno.readTextFileSync(stateFile(pidfile)));
+    const path = stateFile(pidfile);
+    if (Deno.lstatSync(path).uid !== Deno.lstatSync(pidfile).uid) return null;
+    const state: unknown = JSON.parse(readRegularText(path, { limit: FILE_LIMIT, links: false }));
     return isState(state) ? state : null;
   } catch {
     // Whatever the reason, who asks goes on without it and says so.

@@ -650,26 +650,6 @@ Deno.test("run ends with 1 and says why when the service cannot start at first",
   assertEquals(daemon.members(), []);
 });
 
-if (Deno.uid() === 0) {
-  Deno.test("root ends no process of somebody else, whatever the pidfile says", async () => {
-    await using daemon = new Daemon();
-    Deno.mkdirSync(`${daemon.folder.path}/pid`);
-    await using victim = new Process("sleep", ["60"]);
-    // Who may write the file, and has it locked, names another's process.
-    const script = 'exec 9<>"$1"; flock 9; printf %s "$2" >&9; echo locked; exec sleep 60 >&-';
-    const args = ["-c", script, "sh", daemon.pidfile, `${victim.pid}`];
-    await using holder = new Process("sh", args);
-    await holder.line(/^locked$/);
-    Deno.chownSync(daemon.pidfile, 65534, 65534);
-    for (const verb of ["stop", "reload"]) {
-      const { code, output } = await daemon.run(verb);
-      assertEquals(code, 1);
-      assertMatch(output, /belongs to somebody else than the file: it was not touched\..*fuser /);
-    }
-    assertEquals(victim.hasEnded, false);
-  });
-}
-
 Deno.test("stop tells who keeps the pidfile locked after the end, and kills nobody for it", async () => {
   await using daemon = new Daemon();
   await daemon.start();

@@ -6,21 +6,11 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { Folder } from "../folder.ts";
 import { makeSelfSigned } from "./certificate.ts";
 import { Daemon } from "./daemon.ts";
-import { APHLICT, PROGRAM, ROOT, testOfSource } from "./program.ts";
-import { must, Process } from "./process.ts";
+import { APHLICT, testOfSource } from "./program.ts";
+import { Process } from "./process.ts";
+import { execute, Installation } from "./installation.ts";
 import { freePorts } from "./ports.ts";
 import { publish, writeConfig } from "./server.ts";
-
-/** Runs something to its end. */
-async function execute(
-  command: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Promise<{ readonly code: number; readonly output: string }> {
-  await using process = new Process(command, args, { env: { DENO: Deno.execPath(), ...env } });
-  const { code } = await process.ended();
-  return { code, output: process.output };
-}
 
 testOfSource(
   "on a host without the dependencies the first start fetches them and says so, the next does not",
@@ -42,38 +32,6 @@ testOfSource(
     assertEquals(second.output.includes("fetching"), false);
   },
 );
-
-/** A project, a deno and its cache where everybody can read them, as an installation has them. */
-class Installation implements Disposable {
-  readonly #folder = new Folder();
-  readonly env: Record<string, string>;
-  readonly command: string;
-
-  constructor() {
-    const { path } = this.#folder;
-    if (PROGRAM.kind === "bundle") {
-      // It finds the deno beside it.
-      must("cp", [PROGRAM.path, Deno.execPath(), path]);
-      must("chmod", ["-R", "a+rX", path]);
-      this.command = `${path}/aphlict.js`;
-      this.env = { DENO: "" };
-      return;
-    }
-    const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
-    const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
-    const parts = ["bin", "src", "main.ts", "deno.json", "deno.lock"];
-    must("cp", ["-r", ...parts.map((name) => `${ROOT}${name}`), Deno.execPath(), path]);
-    Deno.mkdirSync(`${path}/cache`);
-    must("cp", ["-r", `${denoDir}/npm`, `${path}/cache`]);
-    must("chmod", ["-R", "a+rwX", path]);
-    this.command = `${path}/bin/aphlict`;
-    this.env = { DENO: `${path}/deno`, DENO_DIR: `${path}/cache` };
-  }
-
-  [Symbol.dispose](): void {
-    this.#folder[Symbol.dispose]();
-  }
-}
 
 if (Deno.uid() === 0) {
   for (const verb of ["start", "restart", "run"]) {
@@ -128,7 +86,7 @@ if (Deno.uid() === 0) {
       assertEquals(code, 1);
       assertMatch(
         output,
-        /Process \d+ belongs to another user, and takes no SIG\w+ from this one\./,
+        /Pidfile .* belongs to user 0: the process was not touched\. Run the command as that user, or as root\./,
       );
       assertEquals(output.includes("    at "), false, output);
     }
@@ -187,7 +145,7 @@ if (Deno.uid() === 0) {
   });
 } else {
   Deno.test("who is not root stays who he is, whatever user the configuration names", async () => {
-    await using daemon = new Daemon(() => ({ user: "root" }));
+    await using daemon = new Daemon(() => ({ user: "daemon" }));
     await daemon.start();
     assertEquals(Deno.statSync(`/proc/${daemon.pid("service")}`).uid, Deno.uid());
   });

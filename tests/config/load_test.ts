@@ -174,7 +174,7 @@ Deno.test("loading parses a file of 1 MiB and refuses a larger one", () => {
   );
   assertContentRefused(
     ` ${longest}`,
-    "It is larger than 1 MiB, so it is no configuration. Name another with --config.",
+    "It is larger than 1048576 bytes: it is no configuration. Name another with --config.",
   );
 });
 

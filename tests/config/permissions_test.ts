@@ -142,13 +142,13 @@ const config: fc.Arbitrary<Config> = fc.record({
 
 Deno.test("the overseer may append to the first log alone, and to none when there is none", () => {
   const owned = ["", ".state", ".state.new", ".new"].map((suffix) => `${LARGE.pidfile}${suffix}`);
-  assertEquals(overseerFlags(LARGE, "/bin/deno").slice(3), [
+  assertEquals(overseerFlags(LARGE, "/bin/deno", LARGE.pidfile).slice(3), [
     `--allow-read=${[LARGE.path, ...owned, "log/a"].join(",")}`,
     `--allow-write=${[...owned, "log/a"].join(",")}`,
     "--allow-run=/bin/deno",
   ]);
   assertEquals(
-    overseerFlags({ ...LARGE, logs: [] }, "/bin/deno")[4],
+    overseerFlags({ ...LARGE, logs: [] }, "/bin/deno", LARGE.pidfile)[4],
     `--allow-write=${owned.join(",")}`,
   );
 });

@@ -36,8 +36,6 @@ for (
     ["white space alone", " \n\n"],
     ["15 characters", "x".repeat(15)],
     ["15 characters and white space", `${"x".repeat(15)}   \n`],
-    ["4,097 characters", "x".repeat(4097)],
-    ["a token behind 4,096 spaces", `${" ".repeat(4096)}${TEXT}`],
     ["two lines", `${TEXT}\n${TEXT}\n`],
     ["two words", `${TEXT} ${TEXT}`],
     ["a name before it", `token: ${TEXT}`],
@@ -61,6 +59,21 @@ for (
     );
   });
 }
+
+Deno.test("a file that is too large, or no file, is not read, and the error says so", () => {
+  using folder = new Folder();
+  const large = folder.write("large", "x".repeat(4097));
+  assertEquals(
+    assertThrows(() => readToken(large), TokenError).message,
+    `Token file ${large} cannot be used: it is larger than 4096 bytes.`,
+  );
+  const pipe = `${folder.path}/pipe`;
+  new Deno.Command("mkfifo", { args: [pipe] }).outputSync();
+  assertEquals(
+    assertThrows(() => readToken(pipe), TokenError).message,
+    `Token file ${pipe} cannot be used: it is a pipe or a device, no file.`,
+  );
+});
 
 Deno.test("a file that is not there is named, with how to make it", () => {
   using folder = new Folder();

@@ -1,8 +1,8 @@
 import {
+  Holder,
   holderOf,
   Pidfile,
   PidfileError,
-  released,
   removeStale,
 } from "../../src/supervisor/pidfile.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../assert.ts";
@@ -156,7 +156,8 @@ Deno.test("who waits for the release of a pidfile removes what a killed holder h
   folder.write("a.pid.state", "{}");
   const holder = Deno.openSync(path);
   holder.lockSync(true);
-  const waiting = released(path);
+  using found = Holder.find(path);
+  const waiting = found?.released();
   // As the kernel does it when the holder is killed.
   holder.close();
   await waiting;

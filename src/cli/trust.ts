@@ -1,0 +1,143 @@
+/**
+ * Who can change what a path leads to: what root, or the user that runs Aphlict, must not rely on otherwise.
+ *
+ * @module
+ */
+
+import { basename, dirname, join, resolve } from "node:path";
+
+/** Symbolic links that are followed, as many as Linux follows. */
+const LINKS = 40;
+
+const GROUP_WRITE = 0o020;
+const OTHERS_WRITE = 0o002;
+const STICKY = 0o1000;
+
+/** What cannot be looked at counts as absent: whoever uses it is told why it cannot be used. */
+const UNSEEN = [
+  Deno.errors.NotFound,
+  Deno.errors.NotADirectory,
+  Deno.errors.PermissionDenied,
+  Deno.errors.NotCapable,
+];
+
+/** Somebody besides root who can put another file or folder in the place of a part of a path. */
+export interface Writer {
+  /** Where. */
+  readonly path: string;
+  readonly who: "user" | "group" | "everyone";
+  /** The user id or group id; 0 of everyone. */
+  readonly id: number;
+  /** Whether it can only make what does not exist yet, as everybody can in `/tmp`. */
+  readonly onlyNew: boolean;
+}
+
+/** A path, and all that it depends on. */
+export interface Way {
+  /** Everybody besides root who can change where it leads, each once for each folder. */
+  readonly writers: readonly Writer[];
+  /** The deepest part that exists, without links. */
+  readonly existing: string;
+  /** The names below that which do not exist, the uppermost first. */
+  readonly missing: readonly string[];
+  /** The file or folder itself; `null` when it does not exist. */
+  readonly info: Deno.FileInfo | null;
+}
+
+/**
+ * Follows a path, component by component and through every link. A folder counts as changeable by whoever can write it;
+ * one with the sticky bit, such as `/tmp`, only by the owner of the next component, or by everybody if there is none yet.
+ *
+ * @throws {Error} What `Deno.lstatSync` throws of what exists and may be looked at.
+ */
+export function follow(path: string): Way {
+  const writers = new Map<string, Writer>();
+  const names = namesOf(resolve(path));
+  let at = "/";
+  let info: Deno.FileInfo | null = look(at);
+  for (let links = 0; names.length > 0;) {
+    const name = names.shift() ?? "";
+    const next = name === ".." ? dirname(at) : join(at, name);
+    const found = look(next);
+    if (info !== null) {
+      for (const each of writersOf(at, info, found)) {
+        writers.set(JSON.stringify(each), each);
+      }
+    }
+    if (found === null) {
+      return {
+        writers: [...writers.values()],
+        existing: at,
+        missing: [name, ...names],
+        info: null,
+      };
+    }
+    if (!found.isSymlink) {
+      [at, info] = [next, found];
+      continue;
+    }
+    if (++links > LINKS) throw new Deno.errors.FilesystemLoop(`${path} has too many links`);
+    const target = Deno.readLinkSync(next);
+    names.unshift(...namesOf(target));
+    if (target.startsWith("/")) [at, info] = ["/", look("/")];
+  }
+  return { writers: [...writers.values()], existing: at, missing: [], info };
+}
+
+/** Returns the path of a pidfile without links in its folders. What does not exist yet will be no link. */
+export function resolvedPidfile({ pidfile }: { readonly pidfile: string }): string {
+  const { existing, missing } = follow(dirname(pidfile));
+  return join(existing, ...missing, basename(pidfile));
+}
+
+/**
+ * Returns those of a way's writers who can change it in spite of a user: others than root, that user and the user's own
+ * group.
+ */
+export function strangers(
+  writers: readonly Writer[],
+  { uid, gid }: { readonly uid: number; readonly gid: number },
+): Writer[] {
+  return writers.filter(({ who, id }) =>
+    who === "everyone" || (who === "user" && id !== uid) || (who === "group" && id !== gid)
+  );
+}
+
+/** Names a writer, as the end of a sentence. */
+export function nameOf({ who, id }: Writer): string {
+  return who === "everyone" ? "every user of this host" : `${who} ${id}`;
+}
+
+/** Returns the writers of a file or folder by its own owner and mode. */
+export function ownersOf(path: string, { uid, gid, mode }: Deno.FileInfo): Writer[] {
+  const bits = mode ?? 0;
+  const all: Writer[] = [];
+  const add = (who: Writer["who"], id: number) => all.push({ path, who, id, onlyNew: false });
+  if (uid !== null && uid !== 0) add("user", uid);
+  if (gid !== null && gid !== 0 && (bits & GROUP_WRITE) !== 0) add("group", gid);
+  if ((bits & OTHERS_WRITE) !== 0) add("everyone", 0);
+  return all;
+}
+
+/** Returns those who can replace an entry of a folder, or make it if there is none. */
+function writersOf(folder: string, info: Deno.FileInfo, entry: Deno.FileInfo | null): Writer[] {
+  const all = ownersOf(folder, info);
+  if (((info.mode ?? 0) & STICKY) === 0) return all;
+  if (entry === null) return all.map((each) => ({ ...each, onlyNew: each.who !== "user" }));
+  const owners = all.filter(({ who }) => who === "user");
+  if (entry.uid === null || entry.uid === 0) return owners;
+  return [...owners, { path: folder, who: "user", id: entry.uid, onlyNew: false }];
+}
+
+function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
+
+function look(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (UNSEEN.some((kind) => error instanceof kind)) return null;
+    throw error;
+  }
+}

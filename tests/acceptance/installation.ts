@@ -1,0 +1,52 @@
+/**
+ * An installation that every user of the host can run.
+ *
+ * @module
+ */
+
+import { Folder } from "../folder.ts";
+import { must, Process } from "./process.ts";
+import { PROGRAM, ROOT } from "./program.ts";
+
+/** Runs something to its end. */
+export async function execute(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ readonly code: number; readonly output: string }> {
+  await using process = new Process(command, args, { env: { DENO: Deno.execPath(), ...env } });
+  const { code } = await process.ended();
+  return { code, output: process.output };
+}
+
+/** A project, a deno and its cache where everybody can read them, as an installation has them. */
+export class Installation implements Disposable {
+  readonly #folder = new Folder();
+  readonly env: Record<string, string>;
+  readonly command: string;
+
+  constructor() {
+    const { path } = this.#folder;
+    if (PROGRAM.kind === "bundle") {
+      // It finds the deno beside it.
+      must("cp", [PROGRAM.path, Deno.execPath(), path]);
+      must("chmod", ["-R", "a+rX", path]);
+      this.command = `${path}/aphlict.js`;
+      this.env = { DENO: "" };
+      return;
+    }
+    const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
+    const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
+    const parts = ["bin", "src", "main.ts", "deno.json", "deno.lock"];
+    must("cp", ["-r", ...parts.map((name) => `${ROOT}${name}`), Deno.execPath(), path]);
+    Deno.mkdirSync(`${path}/cache`);
+    must("cp", ["-r", `${denoDir}/npm`, `${path}/cache`]);
+    must("chmod", ["-R", "a+rwX", path]);
+    this.command = `${path}/bin/aphlict`;
+    this.env = { DENO: `${path}/deno`, DENO_DIR: `${path}/cache` };
+  }
+
+  [Symbol.dispose](): void {
+    this.#folder[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * Commands that root types, beside a user who would like to have root do something for him.
+ */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { Daemon } from "./daemon.ts";
+import { execute, Installation } from "./installation.ts";
+import { must, Process } from "./process.ts";
+import { ROOT } from "./program.ts";
+
+/** The user id and group id of the hostile user, `nobody`. */
+const HOSTILE = 65534;
+
+/** The user who runs Aphlict. */
+const USER = "daemon";
+
+/** Every command that goes by the pidfile. */
+const VERBS = ["stop", "reload", "status", "doctor", "restart"] as const;
+
+/** An Aphlict that everybody can run, and whose configuration root types. */
+class Site implements AsyncDisposable {
+  readonly installation = new Installation();
+  readonly daemon: Daemon;
+
+  constructor(change: (folder: string) => Record<string, unknown> = () => ({})) {
+    this.daemon = new Daemon(change);
+    Deno.chmodSync(this.daemon.folder.path, 0o755);
+  }
+
+  /** Runs a command as root. One that hangs is ended after 20 s, with code 124. */
+  run(
+    verb: string,
+    ...args: string[]
+  ): Promise<{ readonly code: number; readonly output: string }> {
+    const { installation: { command, env }, daemon } = this;
+    return execute("timeout", ["20", command, verb, "--config", daemon.written.path, ...args], env);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.daemon[Symbol.asyncDispose]();
+    this.installation[Symbol.dispose]();
+  }
+}
+
+/** Runs shell code as the hostile user, in the background. Its first line is awaited. */
+async function hostile(code: string, ...args: string[]): Promise<Process> {
+  const process = new Process("setpriv", [
+    ...[`--reuid=${HOSTILE}`, `--regid=${HOSTILE}`, "--clear-groups", "--"],
+    ...["sh", "-c", code, "sh", ...args],
+  ]);
+  await process.line(/^ready$/);
+  return process;
+}
+
+/** Locks a pidfile that names a process, as long as this runs. */
+const LOCK = 'exec 9<>"$1"; flock 9; printf %s "$2" >&9; echo ready; exec sleep 60 >&-';
+
+function ownFolder(path: string, uid = HOSTILE): void {
+  Deno.mkdirSync(path);
+  Deno.chownSync(path, uid, uid);
+}
+
+if (Deno.uid() === 0) {
+  for (const user of [{ user: USER }, {}]) {
+    const whose = "user" in user ? "a user's" : "nobody's in particular";
+    Deno.test(`root signals no process for who owns the pidfile's folder, of a configuration that is ${whose}`, async () => {
+      await using site = new Site(() => user);
+      const { daemon } = site;
+      ownFolder(`${daemon.folder.path}/pid`);
+      await using victim = new Process("sleep", ["60"]);
+      await using _lock = await hostile(LOCK, daemon.pidfile, `${victim.pid}`);
+      for (const verb of ["stop", "reload", "restart"]) {
+        const { code, output } = await site.run(verb);
+        assertEquals(code, 1, output);
+        assertEquals(output.includes("    at "), false, output);
+      }
+      assertEquals(victim.hasEnded, false);
+    });
+  }
+
+  Deno.test("a pidfile and a state that are no files keep no command of root's waiting", async () => {
+    for (const name of ["aphlict.pid", "aphlict.pid.state"]) {
+      for (const make of ["mkfifo", "ln -s /dev/zero"]) {
+        await using site = new Site(() => ({ user: USER }));
+        const { daemon } = site;
+        ownFolder(`${daemon.folder.path}/pid`);
+        await using _lock = name.endsWith("state")
+          ? await hostile(LOCK, daemon.pidfile, "1")
+          : await hostile("echo ready");
+        must("sh", ["-c", `${make} "$1"`, "sh", `${daemon.folder.path}/pid/${name}`]);
+        for (const verb of VERBS) {
+          const { code, output } = await site.run(verb);
+          assert(code === 0 || code === 1, `${make} ${name}: ${verb} exits ${code}: ${output}`);
+          assertEquals(output.includes("    at "), false, output);
+        }
+      }
+    }
+  });
+
+  Deno.test("a pidfile's folder that somebody else has made is refused, and what his links lead to is left alone", async () => {
+    await using site = new Site(() => ({ user: USER }));
+    const { daemon } = site;
+    const folder = `${daemon.folder.path}/pid`;
+    ownFolder(folder);
+    Deno.chmodSync(folder, 0o777);
+    const precious = daemon.folder.write("precious", "precious");
+    must("chown", [USER, precious]);
+    for (const name of ["aphlict.pid.state.new", "aphlict.pid.new"]) {
+      Deno.symlinkSync(precious, `${folder}/${name}`);
+    }
+    for (const verb of ["start", "restart", "run", "check"]) {
+      const { code, output } = await site.run(verb);
+      assertEquals(code, 1, `${verb}: ${output}`);
+      assertMatch(
+        output,
+        /is not safe there: .*(user 65534|every user).* can change folder .*\/pid/,
+      );
+    }
+    assertEquals(Deno.readTextFileSync(precious), "precious");
+    assertEquals((Deno.statSync(precious).mode ?? 0) & 0o777, 0o644);
+    assertEquals(daemon.members(), []);
+  });
+
+  Deno.test("root makes folders below its own, and none below another's", async () => {
+    await using site = new Site((folder) => ({
+      user: USER,
+      logs: [{ path: `${folder}/log/deep/aphlict.log` }, { path: `${folder}/theirs/x/other.log` }],
+    }));
+    const { daemon } = site;
+    const { path } = daemon.folder;
+    ownFolder(`${path}/theirs`);
+    const { code, output } = await site.run("start");
+    assertEquals(code, 1, output);
+    assertMatch(output, /Cannot make folder .*\/theirs\/x: permission denied/);
+    assertEquals([...Deno.readDirSync(`${path}/theirs`)], []);
+    const owners = ["log", "log/deep"].map((name) => Deno.statSync(`${path}/${name}`).uid);
+    assertEquals(owners, [0, Number(idOf(USER))]);
+  });
+
+  Deno.test("a folder that appears as a link meanwhile is not given away", async () => {
+    await using site = new Site(() => ({ user: USER }));
+    const { daemon: { folder } } = site;
+    // The shell code that root evaluates, and what an attacker does before that.
+    const { code, output } = await execute(Deno.execPath(), [
+      ...["run", "--allow-sys=uid,gid", "--allow-read", `${ROOT}main.ts`, "launch", "start"],
+      ...["--config", site.daemon.written.path],
+    ]);
+    assertEquals(code, 0, output);
+    const target = `${folder.path}/target`;
+    Deno.mkdirSync(target);
+    Deno.symlinkSync(target, `${folder.path}/pid`);
+    const steps = output.split("\n").filter((line) => /mkdir|chown/.test(line)).join("\n");
+    assertStringIncludes(steps, "chown -h");
+    await execute("sh", ["-c", `group=1; ${steps}`]);
+    assertEquals(Deno.statSync(target).uid, 0);
+  });
+
+  Deno.test("root goes by no configuration that others can change, unless it names its owner", async () => {
+    await using site = new Site(() => ({ user: USER }));
+    const { daemon: { written: { path } } } = site;
+    Deno.chownSync(path, HOSTILE, HOSTILE);
+    const other = await site.run("start");
+    assertEquals(other.code, 1);
+    assertStringIncludes(other.output, `belongs to user ${HOSTILE}, and names ${USER}`);
+    Deno.chownSync(path, 0, HOSTILE);
+    Deno.chmodSync(path, 0o664);
+    for (const verb of ["start", "stop", "check"]) {
+      const { code, output } = await site.run(verb);
+      assertEquals(code, 1);
+      assertStringIncludes(output, `can be changed by group ${HOSTILE}`);
+    }
+    must("chown", [`${USER}:root`, path]);
+    Deno.chmodSync(path, 0o644);
+    const folder = site.daemon.folder.path;
+    for (const name of ["pid", "log"]) ownFolder(`${folder}/${name}`, Number(idOf(USER)));
+    assertEquals((await site.run("start")).code, 0);
+    assertEquals((await site.run("stop")).code, 0);
+  });
+
+  Deno.test("root judges as the user that the service will be", async () => {
+    await using site = new Site((folder) => ({ user: USER, servers: tlsServers(folder) }));
+    const { path } = site.daemon.folder;
+    must("openssl", [
+      ...["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost"],
+      ...[
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-keyout",
+        `${path}/key`,
+        "-out",
+        `${path}/cert`,
+      ],
+    ]);
+    Deno.chmodSync(`${path}/key`, 0o600);
+    for (const verb of ["check", "doctor", "start", "restart"]) {
+      const { code, output } = await site.run(verb);
+      assertEquals(code, 1, `${verb}: ${output}`);
+      assertMatch(output, /Cannot read .*\/key: the user that runs Aphlict may not read it/);
+    }
+    must("chown", [USER, `${path}/key`]);
+    const { code, output } = await site.run("check");
+    assertEquals(code, 0, output);
+    assertEquals(output.includes("This is root") || output.includes("this is root"), false, output);
+  });
+
+  for (const user of ["root", "0"]) {
+    Deno.test(`a configuration whose user is ${user} is refused, and nothing starts itself for ever`, async () => {
+      await using site = new Site(() => ({ user }));
+      for (const verb of ["start", "run", "restart", "check"]) {
+        const { code, output } = await site.run(verb);
+        assertEquals(code, 1, output);
+        assertMatch(output, /user: "\w+" is not a user\. Name a user of Aphlict's own/);
+      }
+    });
+  }
+}
+
+function idOf(user: string): string {
+  return new TextDecoder().decode(
+    new Deno.Command("id", { args: ["-u", user] }).outputSync().stdout,
+  )
+    .trim();
+}
+
+function tlsServers(folder: string): Record<string, unknown>[] {
+  return [
+    {
+      type: "client",
+      port: 24911,
+      listen: "127.0.0.1",
+      "ssl.key": `${folder}/key`,
+      "ssl.cert": `${folder}/cert`,
+    },
+    { type: "admin", port: 24912, listen: "127.0.0.1" },
+  ];
+}
