@@ -82,6 +82,8 @@ export interface ServiceOptions {
   readonly host?: Host;
   /** @default {20_000} In ms. */
   readonly certificateIntervalMs?: number;
+  /** What else keeps it from starting, a sentence each. @default {[]} */
+  readonly problems?: readonly string[];
 }
 
 const log = logger("service");
@@ -96,12 +98,13 @@ const log = logger("service");
  */
 export async function startService(
   config: Config,
-  { host = UNKNOWN, certificateIntervalMs = CERTIFICATE_INTERVAL_MS }: ServiceOptions = {},
+  { host = UNKNOWN, certificateIntervalMs = CERTIFICATE_INTERVAL_MS, problems = [] }:
+    ServiceOptions = {},
 ): Promise<Service> {
   const certificates = new Certificates(config);
-  const { found, problems } = await certificates.judge();
-  const prepared = prepare(config, problems);
-  certificates.use(found);
+  const verdict = await certificates.judge();
+  const prepared = prepare(config, [...verdict.problems, ...problems]);
+  certificates.use(verdict.found);
   const budget = new Budget(
     memoryBudget(config, hostMemory(config, host.memory)),
     shortageLog(),
@@ -163,7 +166,7 @@ export async function startService(
     const front = each.type === "client"
       ? new ClientFront(each.config, clients)
       : new AdminFront(each.config.engine, each.rules, surroundings);
-    const tls = found.find((each) => each.index === index)?.tls ?? null;
+    const tls = verdict.found.find((each) => each.index === index)?.tls ?? null;
     servers.push({
       front,
       server: new Server({ front, config: each.config, index, tls, stop: stopping.signal }),

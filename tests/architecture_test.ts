@@ -74,6 +74,8 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "reach",
     // Which peers prove who they are.
     "cluster",
+    // Whether an address can be bound.
+    "http",
     "service.ts",
     "supervisor",
     "version.ts",

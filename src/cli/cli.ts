@@ -32,6 +32,7 @@ import { start } from "./start.ts";
 import { status } from "./status.ts";
 import { stop } from "./stop.ts";
 import { top } from "./top.ts";
+import { trial } from "./trial.ts";
 import { deno, version } from "./version.ts";
 
 const help: Command = {
@@ -69,6 +70,7 @@ export const COMMANDS: readonly Command[] = [
   launch,
   overseer,
   service,
+  trial,
 ];
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AdminServerConfig } from "../config/config.ts";
+import type { AdminServerConfig, Config } from "../config/config.ts";
 import type { Program } from "../config/program.ts";
 import {
   type Command,
@@ -21,6 +21,7 @@ import { examineTelemetry } from "./doctor/telemetry.ts";
 import { examineUrl, skipUrl } from "./doctor/url.ts";
 import { Findings, screenOf, show, verdict } from "./doctor/findings.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
+import { circumstancesIn, JUDGING_OPTIONS } from "./judgement.ts";
 import { print } from "./output.ts";
 import {
   CA_OPTION,
@@ -42,10 +43,19 @@ export const doctor: Command = {
     "(✓ works, ! should be looked at, ✗ is broken, - was skipped), and what is broken a reason and what " +
     "to do. The message is for a random topic, so nobody else gets it. Exit code 1 when anything is " +
     "broken.",
-  options: [CONFIG_OPTION, URL_OPTION, ORIGIN_OPTION, CA_OPTION, INSTANCE_OPTION, MEMORY_OPTION, {
-    name: "json",
-    help: "Print a list of objects with step, outcome, detail and hint instead.",
-  }],
+  options: [
+    CONFIG_OPTION,
+    URL_OPTION,
+    ORIGIN_OPTION,
+    CA_OPTION,
+    INSTANCE_OPTION,
+    MEMORY_OPTION,
+    ...JUDGING_OPTIONS,
+    {
+      name: "json",
+      help: "Print a list of objects with step, outcome, detail and hint instead.",
+    },
+  ],
   async run(invocation) {
     const { options } = invocation;
     const way = publicPlace(options);
@@ -62,6 +72,7 @@ export const doctor: Command = {
       instance,
       origin: originIn(options),
       granted: hostNumber(invocation, MEMORY_OPTION),
+      circumstancesOf: (config) => circumstancesIn(invocation, config),
     });
     print(isJson ? JSON.stringify(findings.all, null, 2) : `\n${verdict(findings.all)}`);
     return findings.all.some(({ outcome }) => outcome === "failed") ? EXIT.failed : EXIT.done;
@@ -78,13 +89,14 @@ interface Examination {
   readonly origin: string | undefined;
   /** Bytes of memory that the host grants; `null` when that is not known. */
   readonly granted: number | null;
+  readonly circumstancesOf: (config: Config) => ReturnType<typeof circumstancesIn>;
 }
 
 async function examine(
   findings: Findings,
-  { program, path, way, instance, origin, granted }: Examination,
+  { program, path, way, instance, origin, granted, circumstancesOf }: Examination,
 ): Promise<void> {
-  const patient = await examineHost(findings, path, program, granted);
+  const patient = await examineHost(findings, path, program, granted, circumstancesOf);
   if (patient === null) return findings.skip("the rest", "There is nothing to go by.");
   const { config, whyDown } = patient;
   // With --url it is the Origin there: servers of other pages may stand beside that one.

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig, loadPidfile, type NamedPidfile } from "../config/load.ts";
@@ -24,17 +25,19 @@ import {
 import { scriptOf } from "./compiled.ts";
 import { FolderError, foldersOf, whyNotForRoot } from "./folders.ts";
 import { type Identity, identityFor } from "./identity.ts";
+import { circumstancesIn } from "./judgement.ts";
 import { print } from "./output.ts";
 import { pidfileFault } from "./owner.ts";
 import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
-import { follow, resolvedPidfile } from "./trust.ts";
+import { follow, resolvedPath } from "./trust.ts";
+import { UNIT_OPTION } from "./unit.ts";
 
 /** Prints the shell code that a verb comes to. */
 export const launch: Command = {
   verb: "launch",
   synopsis: "Print the shell code by which bin/aphlict becomes what a verb runs.",
   details: "bin/aphlict evaluates it, with the arguments after the verb as the shell's parameters.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, UNIT_OPTION],
   operands: "VERB",
   internal: true,
   run(invocation) {
@@ -45,7 +48,11 @@ export const launch: Command = {
       if (identity === "refused") return EXIT.failed;
       if (identity !== null) {
         const { config } = loadPidfile(path);
-        print(becomeUser(identity, config === null ? [] : foldersOf(config), verb));
+        // What belongs to somebody else's configuration, its owner makes.
+        const folders = config === null || identity.owner !== null
+          ? []
+          : foldersOf(config).filter(isForRoot);
+        print(becomeUser(identity, folders, verb));
         return EXIT.done;
       }
     }
@@ -61,7 +68,7 @@ export const launch: Command = {
         const config = loadConfig(path);
         const fault = pidfileFault(config.pidfile);
         if (fault !== null) throw new PidfileError(fault);
-        const flags = overseerFlags(config, Deno.execPath(), resolvedPidfile(config));
+        const flags = overseerFlags(config, Deno.execPath(), resolvedPath(config.pidfile));
         print(becomeDeno(config, flags, verb, invocation));
         return EXIT.done;
       }
@@ -74,6 +81,12 @@ export const launch: Command = {
 
 /** The verbs that start something to stay, which root has to be told to do as root. */
 const STARTING: readonly string[] = ["start", "restart", "run"];
+
+/** The verbs whose missing folders root makes. */
+const MAKING: readonly string[] = [...STARTING, "serve", "debug", "reload"];
+
+/** The verbs that judge what would be if it did. */
+const JUDGING: readonly string[] = ["check", "doctor"];
 
 /** Whom root becomes; `null`: it stays root. */
 function identityOf(
@@ -91,7 +104,9 @@ function identityOf(
   }
   const { pidfile, config, error } = named;
   if (error !== null && STARTING.includes(verb)) throw error;
-  const user = config?.user ?? null;
+  // Without one there, a check is for the unit that runs it.
+  const unit = config === null ? null : circumstancesIn(invocation, config).unit;
+  const user = config?.user ?? unit?.user ?? null;
   if (user === null && STARTING.includes(verb)) {
     return refusesRoot(invocation) ? "refused" : null;
   }
@@ -151,27 +166,31 @@ function becomeUser(
     ...owner === null
       ? []
       : [`[ "$(id -u -- ${name} 2>/dev/null || echo ${name})" = ${owner} ] || ${fail(isOther)}`],
-    // What belongs to somebody else's configuration, its owner makes.
-    ...owner === null ? folders.flatMap((folder) => making(folder, `${name}:"$group"`)) : [],
+    ...MAKING.includes(verb) ? folders.flatMap((folder) => making(folder, `${name}:"$group"`)) : [],
+    ...JUDGING.includes(verb) && folders.length > 0
+      ? [`set -- ${shellQuote(["--made", folders.join(",")])} "$@"`]
+      : [],
     `if [ -n "$group" ]; then set -- --regid="$group" --init-groups -- "$self" ${verb} "$@"`,
     `else set -- --regid=${gid ?? 0} --clear-groups -- "$self" ${verb} "$@"; fi`,
     `HOME=$(getent passwd ${name} | cut -d: -f6) DENO=$deno exec setpriv --reuid=${name} "$@"`,
   ].join("\n");
 }
 
-/**
- * Shell code by which root makes a missing folder and gives it away. Nothing is made below a folder that others can write:
- * the user makes that. Each `mkdir` fails if there is something by then.
- */
-function making(folder: string, owner: string | null): string[] {
-  const { existing, missing, writers } = follow(folder);
-  if (missing.length === 0 || writers.length > 0) return [];
-  const made = missing.map((_, index) => [existing, ...missing.slice(0, index + 1)].join("/"));
-  const last = shellQuote(made.slice(-1));
+/** Tells whether a folder is missing and root can make it: nothing is made below a folder that others can write. */
+function isForRoot(folder: string): boolean {
+  const { missing, writers } = follow(folder);
+  return missing.length > 0 && writers.length === 0;
+}
+
+/** Returns shell code that makes a missing folder and gives it away. Each `mkdir` fails if there is something by then. */
+function making(folder: string, owner: string): string[] {
+  const { existing, missing } = follow(folder);
+  const made = missing.map((_, index) => join(existing, ...missing.slice(0, index + 1)));
   return [
-    ...made.map((each) =>
-      `[ -d ${shellQuote([each])} ] || mkdir -m 755 -- ${shellQuote([each])} || exit 1`
-    ),
-    ...owner === null ? [] : [`chown -h ${owner} -- ${last} || exit 1`],
+    ...made.map((each) => {
+      const quoted = shellQuote([each]);
+      return `[ -d ${quoted} ] || mkdir -m 755 -- ${quoted} || exit 1`;
+    }),
+    `chown -h ${owner} -- ${shellQuote(made.slice(-1))} || exit 1`,
   ];
 }

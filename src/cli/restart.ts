@@ -8,7 +8,6 @@ import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { Holder } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
-import { inspect, portHolder, warn } from "./check.ts";
 import {
   AS_ROOT_OPTION,
   type Command,
@@ -17,6 +16,7 @@ import {
   EXIT,
   HOST_OPTIONS,
 } from "./command.ts";
+import { judge, portHolder, warn } from "./judgement.ts";
 import { complain } from "./output.ts";
 import { refusesRoot } from "./root.ts";
 import { startWith } from "./start.ts";
@@ -47,7 +47,7 @@ export const restart: Command = {
         return EXIT.failed;
       }
       const isHeld = await portHolder(config, program);
-      const { problems, warnings } = await inspect(config, program, isHeld);
+      const { problems, warnings } = await judge(config, program, { isHeld });
       if (problems.length > 0) {
         complain(
           `${

@@ -47,6 +47,7 @@ import {
 } from "./command.ts";
 import { requireCovered } from "./compiled.ts";
 import { complain } from "./output.ts";
+import { tryPeers } from "./trial.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
@@ -244,7 +245,12 @@ async function runService(
     pid: Deno.pid,
   });
   try {
-    service = await startService(config, { host });
+    // A peer's file is no reason to stay down after a crash.
+    const peers = logging.onTrouble === "throw" ? tryPeers(config) : [];
+    service = await startService(config, {
+      host,
+      problems: peers.map(({ path, message }) => `${path}: ${message}`),
+    });
     announce(config, service, host);
     report({ type: "listening", pid: Deno.pid, urls: service.listening.map(({ url }) => url) });
     log.info("{why}: stopping.", { why: await stopped.promise });

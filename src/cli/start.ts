@@ -28,7 +28,7 @@ import { makeFolders } from "./folders.ts";
 import { complain, print } from "./output.ts";
 import { pidfileFault } from "./owner.ts";
 import { refusesRoot } from "./root.ts";
-import { resolvedPidfile } from "./trust.ts";
+import { resolvedPath } from "./trust.ts";
 
 /** Starts Aphlict and leaves it running. */
 export const start: Command = {
@@ -72,7 +72,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
     Deno.addSignalListener(signal, interrupt);
   }
   const overseer = new Deno.Command(deno, {
-    args: denoArguments(script, overseerFlags(config, deno, resolvedPidfile(config)), [
+    args: denoArguments(script, overseerFlags(config, deno, resolvedPath(config.pidfile)), [
       "overseer",
       ...["--config", config.path],
       ...hostArguments({ options }),

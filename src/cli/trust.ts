@@ -4,7 +4,7 @@
  * @module
  */
 
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 /** Symbolic links that are followed, as many as Linux follows. */
 const LINKS = 40;
@@ -84,10 +84,10 @@ export function follow(path: string): Way {
   return { writers: [...writers.values()], existing: at, missing: [], info };
 }
 
-/** Returns the path of a pidfile without links in its folders. What does not exist yet will be no link. */
-export function resolvedPidfile({ pidfile }: { readonly pidfile: string }): string {
-  const { existing, missing } = follow(dirname(pidfile));
-  return join(existing, ...missing, basename(pidfile));
+/** Returns a path without links. What does not exist yet will be no link. */
+export function resolvedPath(path: string): string {
+  const { existing, missing } = follow(path);
+  return join(existing, ...missing);
 }
 
 /**

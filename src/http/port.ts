@@ -1,12 +1,10 @@
 /**
- * When a port of a `Deno.serve` server is free again.
- *
- * The promise of its `shutdown` tells nothing about that: it waits for requests that are being
- * answered, long after the port is free. The port is free 5 ms after the call, or 50 on a busy machine
- * (Deno 2.9.6).
+ * Whether a port is free.
  *
  * @module
  */
+
+import { formatAddress } from "../config/config.ts";
 
 /** The time to wait before the port is looked at again, in ms. */
 const STEP_MS = 3;
@@ -15,8 +13,29 @@ const STEP_MS = 3;
 const LIMIT_MS = 500;
 
 /**
+ * Binds an address for a moment, to be told by name what is wrong. The server of `node:net` calls an address that the
+ * host does not have an invalid argument, and a missing permission ends the process (Deno 2.9.6).
+ *
+ * @returns The address that a host name stands for.
+ * @throws {Error} What `Deno.listen` throws.
+ */
+export function tryAddress(hostname: string, port: number): string {
+  const probe = Deno.listen({ hostname, port });
+  probe.close();
+  const host = probe.addr.hostname;
+  const address = formatAddress(host, port);
+  if (Deno.permissions.querySync({ name: "net", host: address }).state !== "granted") {
+    throw new Deno.errors.NotCapable(`There is no permission for ${address}`);
+  }
+  return host;
+}
+
+/**
  * Resolves when nobody accepts connections on an address any more, or after 500 ms. It connects to
  * find out, as binding it for a moment could get in the way of another program.
+ *
+ * The promise of the `shutdown` of a `Deno.serve` server does not tell: it waits for requests that are being answered,
+ * long after the port is free. The port is free 5 ms after the call, or 50 on a busy machine (Deno 2.9.6).
  */
 export async function portReleased(hostname: string, port: number): Promise<void> {
   const until = performance.now() + LIMIT_MS;

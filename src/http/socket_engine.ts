@@ -22,6 +22,7 @@ import type { PemPair } from "../net/tls_trial.ts";
 import type { Handler, Remote } from "./handler.ts";
 import { HttpConnection, type HttpHome, type Stage } from "./http_connection.ts";
 import { watch } from "./owner.ts";
+import { tryAddress } from "./port.ts";
 import { Receptions } from "./reception.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -105,18 +106,7 @@ class SocketServer implements HttpServer, HttpHome {
 
   static async listen(options: HttpServerOptions): Promise<HttpServer> {
     const { hostname, port } = options;
-    // Bound for a moment to be told by name what is wrong. The streams' server calls an address that
-    // the host does not have an invalid argument, and a missing permission ends the process (Deno
-    // 2.9.6).
-    const probe = Deno.listen({ hostname, port });
-    probe.close();
-    const host = probe.addr.hostname;
-    if (
-      Deno.permissions.querySync({ name: "net", host: formatAddress(host, port) }).state !==
-        "granted"
-    ) {
-      throw new Deno.errors.NotCapable(`There is no permission for ${formatAddress(host, port)}`);
-    }
+    const host = tryAddress(hostname, port);
     const server = new SocketServer(options, host);
     const bound = new Promise<void>((resolve) => {
       server.#server.listen({ host, port, backlog: ACCEPT_QUEUE }, resolve);

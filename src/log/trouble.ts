@@ -8,9 +8,13 @@
 export class LogFileError extends Error {
   override readonly name = "LogFileError";
 
+  /** Whether its folder does not exist. */
+  readonly isFolderMissing: boolean;
+
   /** @param cause What `openSync` of `node:fs` threw. */
   constructor(path: string, cause: unknown) {
     super(`Cannot open log file ${path}: ${reasonOfOpening(path, cause)}`, { cause });
+    this.isFolderMissing = codeOf(cause) === "ENOENT" && !isLink(path);
   }
 }
 
@@ -22,10 +26,29 @@ export function reasonOf(error: unknown): string {
     : error.message;
 }
 
+function isLink(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSymlink;
+  } catch {
+    // What cannot be looked at is told by the attempt to open it.
+    return false;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : null;
+}
+
 function reasonOfOpening(path: string, error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : null;
+  const code = codeOf(error);
+  if (code === "ENOENT" && isLink(path)) {
+    return "it is a link to a file that does not exist. Create that file, or name it in place of the link.";
+  }
   if (code === "ENOENT") {
     return 'its folder does not exist. Create the folder, or change the path in "logs".';
+  }
+  if (code === "ENXIO") {
+    return "it is a pipe that no process reads. Start its reader first, or name a file.";
   }
   if (code === "EACCES" || code === "EPERM") {
     return "permission denied. Let the user that runs Aphlict write it, or change the path in " +

@@ -427,7 +427,16 @@ export class Overseer {
   async #check(): Promise<string[]> {
     const { deno, program } = this.#options;
     const { success, stderr } = await new Deno.Command(deno, {
-      args: denoArguments(program, [...SEALED, "--allow-read", "--allow-write", "--allow-net"], [
+      args: denoArguments(program, [
+        ...SEALED,
+        ...[
+          "--allow-read",
+          "--allow-write",
+          "--allow-net",
+          "--allow-sys=uid,gid",
+          `--allow-run=${deno}`,
+        ],
+      ], [
         "check",
         "--as-it-is",
         ...["--config", this.#config.path],

@@ -187,7 +187,7 @@ Deno.test("check reports all that stands in the way of a start at once", async (
     /^ {2}servers\[2\]\.ssl\.chain: .*text\.crt holds no certificate/,
     /^ {2}servers\[3\]: Cannot bind admin server 127\.0\.0\.1:\d+: the address is already in use/,
     /^ {2}servers\[4\]: Cannot bind admin server 192\.0\.2\.1:1: this host has no such address/,
-    /^ {2}logs\[0\]\.path: Cannot write /,
+    /^ {2}logs\[0\]\.path: Cannot open log file /,
     /^ {2}pidfile: Cannot write /,
   ];
   assertEquals(lines.length, expected.length, output);
@@ -234,11 +234,9 @@ Deno.test("check warns of a certificate that browsers refuse, as start does, and
 
 Deno.test("check tells which authorities of peers cannot be used", async () => {
   using folder = oddFolder();
-  const former = makeSelfSigned({ isAuthority: false, validMs: -60_000 });
   const files = {
     missing: `${folder.path}/missing.pem`,
     text: folder.write("text.pem", "no certificate"),
-    expired: folder.write("expired.pem", former.cert),
     sound: folder.write("sound.pem", makeAuthority("Test").cert),
   };
   const { path } = writeConfig(folder, {
@@ -249,12 +247,11 @@ Deno.test("check tells which authorities of peers cannot be used", async () => {
   });
   const { code, output } = await aphlict("check", "--config", path);
   assertEquals(code, 1);
-  assertMatch(output, /3 problems/);
+  assertMatch(output, /2 problems/);
   for (
     const problem of [
       `cluster[0].ssl.ca: Cannot read ${files.missing}: it does not exist.`,
       `cluster[1].ssl.ca: ${files.text} holds no certificate.`,
-      `cluster[2].ssl.ca: Certificate ${files.expired} expired on `,
     ]
   ) {
     assertStringIncludes(output, problem);
@@ -428,7 +425,7 @@ Deno.test("check refuses a pipe as a log, and does not wait for its reader", asy
   const { code, output } = await aphlict("check", "--config", path);
   assertEquals(code, 1);
   assertStringIncludes(output, "logs[0].path: ");
-  assertStringIncludes(output, "is a pipe");
+  assertStringIncludes(output, "is a pipe that no process reads");
 });
 
 Deno.test("check tells line and column of a syntax error", async () => {

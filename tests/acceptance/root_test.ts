@@ -3,43 +3,23 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
-import { Daemon } from "./daemon.ts";
-import { execute, Installation } from "./installation.ts";
+import { execute } from "./installation.ts";
 import { must, Process } from "./process.ts";
 import { ROOT } from "./program.ts";
+import { serversOn, Site, USER } from "./site.ts";
 
 /** The user id and group id of the hostile user, `nobody`. */
 const HOSTILE = 65534;
 
-/** The user who runs Aphlict. */
-const USER = "daemon";
-
 /** Every command that goes by the pidfile. */
 const VERBS = ["stop", "reload", "status", "doctor", "restart"] as const;
 
-/** An Aphlict that everybody can run, and whose configuration root types. */
-class Site implements AsyncDisposable {
-  readonly installation = new Installation();
-  readonly daemon: Daemon;
-
-  constructor(change: (folder: string) => Record<string, unknown> = () => ({})) {
-    this.daemon = new Daemon(change);
-    Deno.chmodSync(this.daemon.folder.path, 0o755);
-  }
-
-  /** Runs a command as root. One that hangs is ended after 20 s, with code 124. */
-  run(
-    verb: string,
-    ...args: string[]
-  ): Promise<{ readonly code: number; readonly output: string }> {
-    const { installation: { command, env }, daemon } = this;
-    return execute("timeout", ["20", command, verb, "--config", daemon.written.path, ...args], env);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.daemon[Symbol.asyncDispose]();
-    this.installation[Symbol.dispose]();
-  }
+/** A site whose folder is root's. */
+function rootsSite(
+  change: (folder: string) => object = () => ({}),
+  user: string | null = USER,
+): Site {
+  return new Site(change, { owner: "root", user });
 }
 
 /** Runs shell code as the hostile user, in the background. Its first line is awaited. */
@@ -61,10 +41,10 @@ function ownFolder(path: string, uid = HOSTILE): void {
 }
 
 if (Deno.uid() === 0) {
-  for (const user of [{ user: USER }, {}]) {
-    const whose = "user" in user ? "a user's" : "nobody's in particular";
+  for (const user of [USER, null]) {
+    const whose = user === null ? "nobody's in particular" : "a user's";
     Deno.test(`root signals no process for who owns the pidfile's folder, of a configuration that is ${whose}`, async () => {
-      await using site = new Site(() => user);
+      await using site = rootsSite(() => ({}), user);
       const { daemon } = site;
       ownFolder(`${daemon.folder.path}/pid`);
       await using victim = new Process("sleep", ["60"]);
@@ -81,7 +61,7 @@ if (Deno.uid() === 0) {
   Deno.test("a pidfile and a state that are no files keep no command of root's waiting", async () => {
     for (const name of ["aphlict.pid", "aphlict.pid.state"]) {
       for (const make of ["mkfifo", "ln -s /dev/zero"]) {
-        await using site = new Site(() => ({ user: USER }));
+        await using site = rootsSite();
         const { daemon } = site;
         ownFolder(`${daemon.folder.path}/pid`);
         await using _lock = name.endsWith("state")
@@ -98,7 +78,7 @@ if (Deno.uid() === 0) {
   });
 
   Deno.test("a pidfile's folder that somebody else has made is refused, and what his links lead to is left alone", async () => {
-    await using site = new Site(() => ({ user: USER }));
+    await using site = rootsSite();
     const { daemon } = site;
     const folder = `${daemon.folder.path}/pid`;
     ownFolder(folder);
@@ -122,8 +102,7 @@ if (Deno.uid() === 0) {
   });
 
   Deno.test("root makes folders below its own, and none below another's", async () => {
-    await using site = new Site((folder) => ({
-      user: USER,
+    await using site = rootsSite((folder) => ({
       logs: [{ path: `${folder}/log/deep/aphlict.log` }, { path: `${folder}/theirs/x/other.log` }],
     }));
     const { daemon } = site;
@@ -138,7 +117,7 @@ if (Deno.uid() === 0) {
   });
 
   Deno.test("a folder that appears as a link meanwhile is not given away", async () => {
-    await using site = new Site(() => ({ user: USER }));
+    await using site = rootsSite();
     const { daemon: { folder } } = site;
     // The shell code that root evaluates, and what an attacker does before that.
     const { code, output } = await execute(Deno.execPath(), [
@@ -156,7 +135,7 @@ if (Deno.uid() === 0) {
   });
 
   Deno.test("root goes by no configuration that others can change, unless it names its owner", async () => {
-    await using site = new Site(() => ({ user: USER }));
+    await using site = rootsSite();
     const { daemon: { written: { path } } } = site;
     Deno.chownSync(path, HOSTILE, HOSTILE);
     const other = await site.run("start");
@@ -178,7 +157,11 @@ if (Deno.uid() === 0) {
   });
 
   Deno.test("root judges as the user that the service will be", async () => {
-    await using site = new Site((folder) => ({ user: USER, servers: tlsServers(folder) }));
+    await using site = new Site(
+      (folder, ports) =>
+        serversOn(ports, { "ssl.key": `${folder}/key`, "ssl.cert": `${folder}/cert` }),
+      { owner: "root" },
+    );
     const { path } = site.daemon.folder;
     must("openssl", [
       ...["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost"],
@@ -205,7 +188,7 @@ if (Deno.uid() === 0) {
 
   for (const user of ["root", "0"]) {
     Deno.test(`a configuration whose user is ${user} is refused, and nothing starts itself for ever`, async () => {
-      await using site = new Site(() => ({ user }));
+      await using site = rootsSite(() => ({}), user);
       for (const verb of ["start", "run", "restart", "check"]) {
         const { code, output } = await site.run(verb);
         assertEquals(code, 1, output);
@@ -220,17 +203,4 @@ function idOf(user: string): string {
     new Deno.Command("id", { args: ["-u", user] }).outputSync().stdout,
   )
     .trim();
-}
-
-function tlsServers(folder: string): Record<string, unknown>[] {
-  return [
-    {
-      type: "client",
-      port: 24911,
-      listen: "127.0.0.1",
-      "ssl.key": `${folder}/key`,
-      "ssl.cert": `${folder}/cert`,
-    },
-    { type: "admin", port: 24912, listen: "127.0.0.1" },
-  ];
 }

@@ -4,7 +4,7 @@
 
 import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
-import { inspect } from "../../src/cli/check.ts";
+import { judge } from "../../src/cli/judgement.ts";
 import type { Config, TlsFiles } from "../../src/config/config.ts";
 import { closeLog } from "../../src/log/log.ts";
 import { readTls } from "../../src/net/tls.ts";
@@ -89,7 +89,7 @@ Deno.test("check, a start, a renewal and a handshake agree on each kind of pair"
     for (const { name, files } of pairs) {
       const [key, reason = ""] = REFUSED[name] ?? [];
       const config = configWith(files, `${folder.path}/pid`);
-      const { problems } = await inspect(config, program, () => false);
+      const { problems } = await judge(config, program, { isHeld: () => false });
       const service = await outcomeOf(config);
       if (key === undefined) {
         assertEquals(problems, [], name);

@@ -17,7 +17,8 @@ import { holderOf, PidfileError } from "../../supervisor/pidfile.ts";
 import { readState, type State } from "../../supervisor/state.ts";
 import { VERSION } from "../../version.ts";
 import { ask } from "../../reach/ask.ts";
-import { type Findings as Inspection, inspect } from "../check.ts";
+import { type Circumstances, judge } from "../judgement.ts";
+import type { Findings as Inspection } from "../trial.ts";
 import { NobodyAnswers, SILENCE_HINT } from "../admin.ts";
 import { CompiledError, requireCovered, resolverOf } from "../compiled.ts";
 import { askConsole, listeningIn } from "../console.ts";
@@ -57,12 +58,14 @@ export interface Patient {
  * Reads the configuration, and looks at what it names. `null` when there is nothing to go by.
  *
  * @param granted Bytes of memory that the host grants; `null` when that is not known.
+ * @param circumstancesOf What the judgement of its files depends on.
  */
 export async function examineHost(
   findings: Findings,
   path: string,
   program: Program,
   granted: number | null,
+  circumstancesOf: (config: Config) => Omit<Circumstances, "isHeld">,
 ): Promise<Patient | null> {
   const config = await examineConfiguration(findings, path, program, granted);
   if (config === null) return null;
@@ -73,7 +76,10 @@ export async function examineHost(
     const held = heldPorts(patient);
     // Of an overseer that tells nothing nobody knows.
     const isUnknown = patient.overseer !== null && !patient.state?.service;
-    inspection = await inspect(config, program, (port) => isUnknown || held.has(port));
+    inspection = await judge(config, program, {
+      isHeld: (port) => isUnknown || held.has(port),
+      ...circumstancesOf(config),
+    });
   } catch (error) {
     if (!(error instanceof PidfileError)) throw error;
     findings.fail(

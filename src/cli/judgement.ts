@@ -1,0 +1,218 @@
+/**
+ * The one judgement of a configuration: what would keep the service from starting, or from starting again. `check`,
+ * `restart`, a reload and `doctor` ask for it, in a process of the user that runs the service.
+ *
+ * @module
+ */
+
+import { dirname, resolve } from "node:path";
+import type { Config, LogConfig } from "../config/config.ts";
+import type { Problem } from "../config/error.ts";
+import { logFiles, logTarget } from "../config/logs.ts";
+import { type Program, SYSTEM_CONFIG } from "../config/program.ts";
+import { portsOf } from "../reach/place.ts";
+import { Holder } from "../supervisor/pidfile.ts";
+import { readState } from "../supervisor/state.ts";
+import { NobodyAnswers } from "./admin.ts";
+import type { OptionSpec } from "./args.ts";
+import type { Invocation } from "./command.ts";
+import { askConsole, listeningIn } from "./console.ts";
+import { complain } from "./output.ts";
+import { pidfileFault } from "./owner.ts";
+import { type Findings, tryAsService } from "./trial.ts";
+import { follow, nameOf, strangers } from "./trust.ts";
+import { isBelow, judgeUnit, parseUnit, type Unit, UNIT_OPTION } from "./unit.ts";
+
+/** The option by which bin/aphlict tells what root makes at a start. */
+const MADE_OPTION: OptionSpec = {
+  name: "made",
+  value: "FOLDERS",
+  help: "Missing folders that root makes at the start.",
+  internal: true,
+};
+
+/** The options of a command that judges for another process. */
+export const JUDGING_OPTIONS: readonly OptionSpec[] = [UNIT_OPTION, MADE_OPTION];
+
+/** What the judgement depends on besides the configuration. */
+export interface Circumstances {
+  /** Whether a port is taken by the very service that is to be started again. */
+  isHeld(port: number): boolean;
+  /** Whether no missing folder is made. @default {false} */
+  readonly asItIs?: boolean;
+  /** Missing folders that root or systemd makes. @default {[]} */
+  readonly made?: readonly string[];
+  /** The unit of systemd that runs the service; `null`: none does. @default {null} */
+  readonly unit?: Unit | null;
+}
+
+/** Returns what bin/aphlict has told of the host. */
+export function circumstancesIn(
+  { options, program }: Invocation,
+  config: Config,
+): Pick<Required<Circumstances>, "made" | "unit"> {
+  const found = parseUnit(options.get(UNIT_OPTION.name) ?? "");
+  const isOfThis = found !== null && (
+    found.config === null
+      ? program.kind === "bundle" && config.path === SYSTEM_CONFIG
+      : resolve(found.config) === resolve(config.path)
+  );
+  const unit = isOfThis ? found : null;
+  const made = (options.get(MADE_OPTION.name) ?? "").split(",").filter((each) => each !== "");
+  return { unit, made: [...made, ...unit?.made ?? []] };
+}
+
+/** Judges a configuration. */
+export async function judge(
+  config: Config,
+  program: Program,
+  { isHeld, asItIs = false, made = [], unit = null }: Circumstances,
+): Promise<Findings> {
+  const { problems, warnings } = await tryAsService(config, program, isHeld);
+  // A compiled executable has no overseer, and may look at no folder.
+  if (program.kind === "compiled") return { problems, warnings };
+  const folder = (path: string) => folderFault(dirname(path), asItIs ? [] : made, asItIs);
+  const logs = config.logs.map((log, index) => judgeLog(log, `logs[${index}].path`, folder));
+  return {
+    problems: [
+      ...problems,
+      ...logs.flatMap((log) => log.problems),
+      ...judgePidfile(config.pidfile, folder),
+      ...unit === null ? [] : judgeUnit(config, unit),
+    ],
+    warnings: [...warnings, ...logs.flatMap((log) => log.warnings)],
+  };
+}
+
+/** Tells what {@linkcode judge} warns of. */
+export function warn(warnings: readonly string[]): void {
+  for (const warning of warnings) complain(`Warning: ${warning}`);
+}
+
+/** Tells whether a port is taken by the very service that is to be started again, or may be. */
+export async function portHolder(
+  config: Config,
+  program: Program,
+): Promise<(port: number) => boolean> {
+  if (program.kind !== "compiled") {
+    using holder = Holder.find(config.pidfile);
+    if (holder !== null) {
+      const urls = readState(config.pidfile)?.service?.urls;
+      // Nobody knows then: what cannot be bound says so at the start.
+      if (urls === undefined) return () => true;
+      const ports = portsOf(urls);
+      return (port) => ports.has(port);
+    }
+  }
+  const ports = portsOf(await urlsOfLonely(config));
+  return (port) => ports.has(port);
+}
+
+/** Returns where a service of this configuration listens that no overseer runs; nowhere when none answers. */
+async function urlsOfLonely(config: Config): Promise<readonly string[]> {
+  try {
+    const data = await askConsole(config);
+    const isSame = resolve(data.configuration.path) === resolve(config.path);
+    return isSame && data.now.restarts === null ? listeningIn(data) : [];
+  } catch (error) {
+    if (error instanceof NobodyAnswers) return [];
+    throw error;
+  }
+}
+
+/** What is wrong with a folder that something is written in, or `null`. */
+type FolderLook = (path: string) => { readonly isMissing: boolean; readonly fault: string | null };
+
+function judgeLog(log: LogConfig, key: string, look: FolderLook): Findings {
+  const { path } = log;
+  const warnings: string[] = [];
+  if (logTarget(path) !== "file") return { problems: [], warnings };
+  const { isMissing, fault } = look(path);
+  if (isMissing) {
+    return { problems: fault === null ? [] : [{ path: key, message: fault }], warnings };
+  }
+  const rotates = logFiles(log).length > 1;
+  if (isLink(path) && rotates) {
+    warnings.push(`Log ${path} is a link, and is not rotated. Name the file that it leads to.`);
+  } else if (rotates && fault !== null) {
+    warnings.push(`Log ${path} cannot be rotated. ${fault} Or set "rotate.size" to 0.`);
+  }
+  const me = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
+  const stranger = strangers(follow(path).writers, me)
+    .find(({ who, onlyNew }) => who !== "group" && !onlyNew);
+  if (stranger !== undefined) {
+    warnings.push(
+      `Log ${path} is not safe there: ${
+        nameOf(stranger)
+      } can change folder ${stranger.path}. Take that right away ` +
+        "(chmod go-w, chown), or name another file.",
+    );
+  }
+  return { problems: [], warnings };
+}
+
+function judgePidfile(path: string, look: FolderLook): Problem[] {
+  const key = "pidfile";
+  const { isMissing, fault } = look(path);
+  if (isMissing) return fault === null ? [] : [{ path: key, message: fault }];
+  const unsafe = pidfileFault(path);
+  if (unsafe !== null) return [{ path: key, message: unsafe }];
+  using holder = Holder.find(path);
+  if (holder !== null && holder.uid !== Deno.uid()) {
+    const message =
+      `Pidfile ${path} is in use: process ${holder.pid} of user ${holder.uid} has it. Name another one, or ` +
+      "run the command as that user.";
+    return [{ path: key, message }];
+  }
+  return fault === null ? [] : [{ path: key, message: fault }];
+}
+
+/** Looks at a folder by making a file in it, or in the nearest one above it that exists, for a moment. */
+function folderFault(
+  folder: string,
+  made: readonly string[],
+  asItIs: boolean,
+): ReturnType<FolderLook> {
+  const isMissing = !exists(folder);
+  if (isMissing && isBelow(folder, made)) return { isMissing, fault: null };
+  if (isMissing && asItIs) {
+    return { isMissing, fault: `Folder ${folder} does not exist. Make it.` };
+  }
+  let nearest = folder;
+  while (!exists(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  try {
+    Deno.removeSync(Deno.makeTempFileSync({ dir: nearest, prefix: ".aphlict-check-" }));
+    return { isMissing, fault: null };
+  } catch (error) {
+    const reason = error instanceof Deno.errors.PermissionDenied
+      ? "this user may not write there"
+      : error instanceof Error
+      ? error.message
+      : String(error);
+    const what = isMissing ? `make folder ${folder}` : `write a file in ${folder}`;
+    return {
+      isMissing,
+      fault: `Cannot ${what}: ${reason}. Change the path, or let this user write ${nearest}.`,
+    };
+  }
+}
+
+function isLink(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSymlink;
+  } catch {
+    // What cannot be looked at cannot be opened, which is told.
+    return false;
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    // Not to be looked at is not to be written either: the attempt will say so.
+    return true;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * What a unit of systemd takes away from the service that it runs.
+ *
+ * @module
+ */
+
+import type { Config } from "../config/config.ts";
+import type { Problem } from "../config/error.ts";
+import { logFiles } from "../config/logs.ts";
+import { servicePermissions } from "../config/permissions.ts";
+import type { OptionSpec } from "./args.ts";
+import { resolvedPath } from "./trust.ts";
+
+/** The option by which bin/aphlict passes on what `systemctl show aphlict.service` prints. */
+export const UNIT_OPTION: OptionSpec = {
+  name: "unit",
+  value: "PROPERTIES",
+  help: "What `systemctl show aphlict.service` prints.",
+  internal: true,
+};
+
+/** The service's unit, as far as it matters here. */
+export interface Unit {
+  /** Whom it runs the service as; `null`: root. */
+  readonly user: string | null;
+  /** The configuration that it runs with; `null`: the default. */
+  readonly config: string | null;
+  /** Folders that systemd makes for the service. */
+  readonly made: readonly string[];
+  /** Folders that the service may write in spite of {@linkcode readOnly}. */
+  readonly writable: readonly string[];
+  /** Folders that it may not write. */
+  readonly readOnly: readonly string[];
+  /** Folders that it does not see. */
+  readonly hidden: readonly string[];
+}
+
+/** Properties that name folders, and where these are. */
+const MADE: readonly (readonly [string, string])[] = [
+  ["RuntimeDirectory", "/run"],
+  ["LogsDirectory", "/var/log"],
+  ["StateDirectory", "/var/lib"],
+  ["CacheDirectory", "/var/cache"],
+];
+
+const SYSTEM = ["/usr", "/boot", "/efi"];
+
+/** What `ProtectSystem` makes read-only (systemd.exec(5)). */
+const READ_ONLY: ReadonlyMap<string, readonly string[]> = new Map([
+  ["yes", SYSTEM],
+  ["full", [...SYSTEM, "/etc"]],
+  ["strict", ["/"]],
+]);
+
+const HOMES = ["/home", "/root", "/run/user"];
+
+const TEMPORARY = ["/tmp", "/var/tmp"];
+
+/** Returns the unit that `systemctl show` has printed; `null` where it is none that is used. */
+export function parseUnit(text: string): Unit | null {
+  const properties = new Map(
+    text.split("\n").map((line) => {
+      const equals = line.indexOf("=");
+      return [line.slice(0, equals), line.slice(equals + 1)] as const;
+    }),
+  );
+  const property = (name: string) => properties.get(name) ?? "";
+  const listOf = (name: string) => property(name).split(" ").filter((each) => each !== "");
+  const isUsed = property("ActiveState") === "active" || property("UnitFileState") === "enabled";
+  if (property("LoadState") !== "loaded" || !isUsed) return null;
+  const [, config = null] = /argv\[\]=[^;]*? --config[ =]([^ ;]+)/.exec(property("ExecStart")) ??
+    [];
+  const made = MADE.flatMap(([name, above]) =>
+    listOf(name).map((each) => `${above}/${each.replace(/:.*/, "")}`)
+  );
+  const isTmpPrivate = property("PrivateTmp") === "yes";
+  const home = property("ProtectHome");
+  return {
+    user: property("User") || null,
+    config,
+    made,
+    writable: [
+      ...made,
+      ...listOf("ReadWritePaths").map((path) => path.replace(/^[-+]+/, "")),
+      ...isTmpPrivate ? TEMPORARY : [],
+    ],
+    readOnly: [
+      ...READ_ONLY.get(property("ProtectSystem")) ?? [],
+      ...home === "read-only" ? HOMES : [],
+    ],
+    hidden: home === "yes" || home === "tmpfs" ? HOMES : [],
+  };
+}
+
+/** Returns what of a configuration its unit keeps from working, a problem for each file. */
+export function judgeUnit(config: Config, unit: Unit): Problem[] {
+  const written: readonly (readonly [string, string])[] = [
+    ...config.logs.flatMap((log, index) =>
+      logFiles(log).slice(0, 1).map((path) => [`logs[${index}].path`, path] as const)
+    ),
+    ["pidfile", config.pidfile],
+  ];
+  const unseen = servicePermissions(config).read.filter((path) =>
+    isBelow(resolvedPath(path), unit.hidden)
+  );
+  const unwritable = written.filter(([, path]) => {
+    const resolved = resolvedPath(path);
+    return isBelow(resolved, unit.readOnly) && !isBelow(resolved, unit.writable);
+  });
+  const [first = "the unit's folders"] = unit.made;
+  return [
+    ...unseen.map((path) => ({
+      path: "",
+      message:
+        `Unit aphlict.service does not let the service see ${path} (ProtectHome=). Move the file, or change the ` +
+        "unit: systemctl edit aphlict.",
+    })),
+    ...unwritable.map(([key, path]) => ({
+      path: key,
+      message:
+        `Unit aphlict.service does not let the service write ${path} (ProtectSystem=). Choose a file in ${first}, or ` +
+        "add ReadWritePaths= with its folder to the unit: systemctl edit aphlict.",
+    })),
+  ];
+}
+
+/** Tells whether a path is one of some folders, or below one. */
+export function isBelow(path: string, folders: readonly string[]): boolean {
+  return folders.some((folder) =>
+    path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`)
+  );
+}

@@ -1,0 +1,414 @@
+/**
+ * What `check` accepts starts, and what it refuses does not: for all kinds of configurations, as the user that the
+ * service has.
+ */
+
+import { assert, assertEquals } from "../assert.ts";
+import { makeSelfSigned } from "./certificate.ts";
+import { must, Process } from "./process.ts";
+import { type Ports, serversOn, Site } from "./site.ts";
+
+/** The user id of somebody else, `nobody`. */
+const STRANGER = 65534;
+
+/** What a case makes of a site, before anything is typed. */
+interface Case {
+  readonly name: string;
+  /** Changes the configuration, and the files around it. */
+  readonly change?: (folder: string, ports: Ports) => object;
+  /** Prepares what is not a file; disposed of at the end. */
+  readonly prepare?: (site: Site) => Promise<Disposable | AsyncDisposable>;
+  /** Whether it starts. */
+  readonly starts: boolean;
+  /** Whether it takes root to prepare it. */
+  readonly needsRoot?: true;
+}
+
+/** Writes a key and a certificate, and names them. */
+function pair(
+  folder: string,
+  name = "tls",
+): { readonly "ssl.key": string; readonly "ssl.cert": string } {
+  const { key, cert } = makeSelfSigned({ isAuthority: false });
+  Deno.writeTextFileSync(`${folder}/${name}.key`, key);
+  Deno.writeTextFileSync(`${folder}/${name}.cert`, cert);
+  return { "ssl.key": `${folder}/${name}.key`, "ssl.cert": `${folder}/${name}.cert` };
+}
+
+function forRootAlone(path: string): void {
+  must("chown", ["root:root", path]);
+  Deno.chmodSync(path, 0o600);
+}
+
+function foreign(folder: string, mode = 0o755): string {
+  Deno.mkdirSync(folder);
+  must("chown", [`${STRANGER}:${STRANGER}`, folder]);
+  Deno.chmodSync(folder, mode);
+  return folder;
+}
+
+/** Locks a pidfile as a stranger's overseer would. */
+async function held(pidfile: string): Promise<Process> {
+  const process = new Process("setpriv", [
+    ...[`--reuid=${STRANGER}`, `--regid=${STRANGER}`, "--clear-groups", "--", "sh", "-c"],
+    ...['exec 9<>"$1"; flock 9; printf %s $$ >&9; echo ready; exec sleep 60 >&-', "sh", pidfile],
+  ]);
+  await process.line(/^ready$/);
+  return process;
+}
+
+const CASES: readonly Case[] = [
+  { name: "plain text", starts: true },
+  {
+    name: "TLS on both ports",
+    change: (folder, ports) => serversOn(ports, pair(folder), pair(folder, "other")),
+    starts: true,
+  },
+  {
+    name: "a log whose folder is not there",
+    change: (folder) => ({ logs: [{ path: `${folder}/a/b/c.log` }] }),
+    starts: true,
+  },
+  {
+    name: "a log that may be written, in a folder that may not",
+    change: (folder) => {
+      Deno.mkdirSync(`${folder}/closed`);
+      Deno.writeTextFileSync(`${folder}/closed/a.log`, "");
+      return { logs: [{ path: `${folder}/closed/a.log` }] };
+    },
+    prepare: (site) => {
+      site.close(`${site.folder}/closed`);
+      return Promise.resolve(new DisposableStack());
+    },
+    starts: true,
+  },
+  {
+    name: "a log that is not there, in a folder that may not be written",
+    change: (folder) => {
+      Deno.mkdirSync(`${folder}/closed`);
+      return { logs: [{ path: `${folder}/closed/a.log` }] };
+    },
+    prepare: (site) => {
+      site.close(`${site.folder}/closed`);
+      return Promise.resolve(new DisposableStack());
+    },
+    starts: false,
+  },
+  {
+    name: "a log that may not be written",
+    change: (folder) => {
+      Deno.writeTextFileSync(`${folder}/a.log`, "");
+      return { logs: [{ path: `${folder}/a.log` }] };
+    },
+    prepare: (site) => {
+      forRootAlone(`${site.folder}/a.log`);
+      return Promise.resolve(new DisposableStack());
+    },
+    needsRoot: true,
+    starts: false,
+  },
+  {
+    name: "a log that is a folder",
+    change: (folder) => {
+      Deno.mkdirSync(`${folder}/a.log`);
+      return { logs: [{ path: `${folder}/a.log` }] };
+    },
+    starts: false,
+  },
+  {
+    name: "a log below a file",
+    change: (folder) => {
+      Deno.writeTextFileSync(`${folder}/file`, "");
+      return { logs: [{ path: `${folder}/file/a.log` }] };
+    },
+    starts: false,
+  },
+  {
+    name: "a log that is a pipe without a reader",
+    change: (folder) => {
+      must("mkfifo", [`${folder}/a.log`]);
+      return { logs: [{ path: `${folder}/a.log` }] };
+    },
+    starts: false,
+  },
+  {
+    name: "a log that is a link",
+    change: (folder) => {
+      Deno.writeTextFileSync(`${folder}/real.log`, "");
+      Deno.symlinkSync("real.log", `${folder}/a.log`);
+      return { logs: [{ path: `${folder}/a.log` }] };
+    },
+    starts: true,
+  },
+  {
+    name: "a log that is a link to nowhere",
+    change: (folder) => {
+      Deno.symlinkSync(`${folder}/none/real.log`, `${folder}/a.log`);
+      return { logs: [{ path: `${folder}/a.log` }] };
+    },
+    starts: false,
+  },
+  { name: "a log on /dev/null", change: () => ({ logs: [{ path: "/dev/null" }] }), starts: true },
+  {
+    name: "a log below /dev/shm",
+    change: () => ({ logs: [{ path: "/dev/shm/aphlict-test.log" }] }),
+    starts: false,
+  },
+  {
+    name: "a pidfile that is a link",
+    change: (folder) => {
+      Deno.symlinkSync(`${folder}/real.pid`, `${folder}/a.pid`);
+      return { pidfile: `${folder}/a.pid` };
+    },
+    starts: false,
+  },
+  {
+    name: "a pidfile that is a folder",
+    change: (folder) => {
+      Deno.mkdirSync(`${folder}/a.pid`);
+      return { pidfile: `${folder}/a.pid` };
+    },
+    starts: false,
+  },
+  {
+    name: "a pidfile in somebody else's folder that everybody can write",
+    change: (folder) => ({ pidfile: `${foreign(`${folder}/theirs`, 0o777)}/a.pid` }),
+    needsRoot: true,
+    starts: false,
+  },
+  {
+    name: "somebody else's stale pidfile in a folder like /tmp",
+    change: (folder) => {
+      Deno.mkdirSync(`${folder}/shared`);
+      return { pidfile: `${folder}/shared/a.pid` };
+    },
+    prepare: (site) => {
+      site.close(`${site.folder}/shared`, 0o1777);
+      Deno.writeTextFileSync(`${site.folder}/shared/a.pid`, "1");
+      must("chown", [`${STRANGER}`, `${site.folder}/shared/a.pid`]);
+      return Promise.resolve(new DisposableStack());
+    },
+    needsRoot: true,
+    starts: false,
+  },
+  {
+    name: "a pidfile that somebody else's Aphlict holds",
+    change: (folder) => {
+      Deno.mkdirSync(`${folder}/shared`);
+      return { pidfile: `${folder}/shared/a.pid` };
+    },
+    prepare: (site) => {
+      site.close(`${site.folder}/shared`, 0o1777);
+      return held(`${site.folder}/shared/a.pid`);
+    },
+    needsRoot: true,
+    starts: false,
+  },
+  {
+    name: "a key that only root may read",
+    change: (folder, ports) => serversOn(ports, pair(folder)),
+    prepare: (site) => {
+      forRootAlone(`${site.folder}/tls.key`);
+      return Promise.resolve(new DisposableStack());
+    },
+    needsRoot: true,
+    starts: false,
+  },
+  {
+    name: "a key of another certificate",
+    change: (folder, ports) => {
+      const { "ssl.key": key } = pair(folder, "other");
+      return serversOn(ports, { ...pair(folder), "ssl.key": key });
+    },
+    starts: false,
+  },
+  {
+    name: "a certificate that is not there",
+    change: (folder, ports) => serversOn(ports, { ...pair(folder), "ssl.cert": `${folder}/none` }),
+    starts: false,
+  },
+  {
+    name: "a key that is a pipe",
+    change: (folder, ports) => {
+      must("mkfifo", [`${folder}/pipe`]);
+      return serversOn(ports, { ...pair(folder), "ssl.key": `${folder}/pipe` });
+    },
+    starts: false,
+  },
+  {
+    name: "a certificate that never ends",
+    change: (folder, ports) => {
+      const files = { ...pair(folder), "ssl.cert": `${folder}/endless` };
+      Deno.symlinkSync("/dev/zero", `${folder}/endless`);
+      return serversOn(ports, files);
+    },
+    starts: false,
+  },
+  {
+    name: "a token",
+    change: (folder, ports) => {
+      Deno.writeTextFileSync(`${folder}/token`, "a-token-that-nobody-guesses");
+      return serversOn(ports, {}, { "token.file": `${folder}/token` });
+    },
+    starts: true,
+  },
+  {
+    name: "a token that is not there",
+    change: (folder, ports) => serversOn(ports, {}, { "token.file": `${folder}/none` }),
+    starts: false,
+  },
+  {
+    name: "a token that is too short",
+    change: (folder, ports) => {
+      Deno.writeTextFileSync(`${folder}/token`, "short");
+      return serversOn(ports, {}, { "token.file": `${folder}/token` });
+    },
+    starts: false,
+  },
+  {
+    name: "an authority that is not there",
+    change: (folder) => ({
+      cluster: [{ host: "127.0.0.1", port: 1, protocol: "https", "ssl.ca": `${folder}/none` }],
+    }),
+    starts: false,
+  },
+  {
+    name: "a port that another program has",
+    prepare: (site) =>
+      Promise.resolve(Deno.listen({ hostname: "127.0.0.1", port: site.ports.client })),
+    starts: false,
+  },
+  {
+    name: "ports that another Aphlict has",
+    prepare: async (site) => {
+      const other = new Site(() => serversOn(site.ports));
+      const { code, output } = await other.run("start");
+      assertEquals(code, 0, output);
+      return other;
+    },
+    starts: false,
+  },
+  {
+    name: "a key that is unknown",
+    change: () => ({ "no.such.key": 1 }),
+    starts: false,
+  },
+  {
+    name: "paths that all lead through links",
+    change: (folder, ports) => {
+      Deno.mkdirSync(`${folder}/real/sub`, { recursive: true });
+      Deno.symlinkSync("real", `${folder}/link`);
+      Deno.symlinkSync("link/sub", `${folder}/further`);
+      const far = `${folder}/further`;
+      Deno.writeTextFileSync(`${far}/token`, "a-token-that-nobody-guesses");
+      return {
+        ...serversOn(ports, pair(far), { ...pair(far, "other"), "token.file": `${far}/token` }),
+        logs: [{ path: `${far}/a.log` }, { path: `${far}/new/b.log` }],
+        pidfile: `${far}/run/a.pid`,
+      };
+    },
+    starts: true,
+  },
+];
+
+/** All that is in a folder, with what the files hold. */
+function contentsOf(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory, isFile }) => {
+    const path = `${folder}/${name}`;
+    if (isDirectory) return [path, ...contentsOf(path)];
+    return [isFile ? `${path}: ${Deno.readTextFileSync(path)}` : path];
+  }).sort();
+}
+
+for (const { name, change = () => ({}), prepare, starts, needsRoot } of CASES) {
+  if (needsRoot && Deno.uid() !== 0) continue;
+  Deno.test(`check says of ${name} that it ${starts ? "starts" : "does not start"}, and so it is`, async () => {
+    await using site = new Site(change);
+    const prepared = await prepare?.(site);
+    try {
+      const before = contentsOf(site.folder);
+      const check = await site.run("check");
+      assertEquals(contentsOf(site.folder), before, "check leaves nothing behind");
+      const start = await site.run("start");
+      const both = `check:\n${check.output}\nstart:\n${start.output}`;
+      assertEquals([check.code, start.code], starts ? [0, 0] : [1, 1], both);
+      assertEquals(/Unexpected|NotCapable| {4}at /.test(both), false, both);
+      if (!starts) return;
+      // Beside what runs it says the same, and a restart, which judges as well, does as it says.
+      for (const verb of ["check", "restart"]) {
+        const { code, output } = await site.run(verb);
+        assertEquals(code, 0, output);
+      }
+    } finally {
+      if (prepared !== undefined) {
+        if (Symbol.asyncDispose in prepared) await prepared[Symbol.asyncDispose]();
+        else prepared[Symbol.dispose]();
+      }
+    }
+  });
+}
+
+for (
+  const what of [
+    "pidfile",
+    "log",
+    "key",
+    "certificate",
+    "chain",
+    "token",
+    "authority",
+    "configuration",
+  ]
+) {
+  for (const how of ["is a link", "is below a linked folder"]) {
+    // A pidfile that is a link may lead anywhere, and is refused.
+    if (what === "pidfile" && how === "is a link") continue;
+    Deno.test(`a service whose ${what} ${how} starts, logs, reloads and stops`, async () => {
+      const place = (folder: string, name: string) => {
+        if (name !== what) return `${folder}/${name}`;
+        return how === "is a link" ? `${folder}/${name}` : `${folder}/linked/${name}`;
+      };
+      await using site = new Site((folder, ports) => {
+        Deno.mkdirSync(`${folder}/real`);
+        Deno.symlinkSync("real", `${folder}/linked`);
+        if (how === "is a link") Deno.symlinkSync(`real/${what}`, `${folder}/${what}`);
+        const write = (name: string, text: string) => {
+          Deno.writeTextFileSync(place(folder, name), text);
+          return place(folder, name);
+        };
+        const { key, cert } = makeSelfSigned({ isAuthority: false });
+        const token = write("token", "a-token-that-nobody-guesses");
+        const files = {
+          "ssl.key": write("key", key),
+          "ssl.cert": write("certificate", cert),
+          "ssl.chain": write("chain", cert),
+        };
+        return {
+          ...serversOn(ports, files, { "token.file": token }),
+          cluster: [{
+            ...{ host: "127.0.0.1", port: 1, protocol: "https" },
+            "ssl.ca": write("authority", makeSelfSigned({ isAuthority: true }).cert),
+          }],
+          logs: [{ path: write("log", "") }],
+          pidfile: place(folder, "pidfile"),
+        };
+      });
+      if (what === "configuration") {
+        Deno.copyFileSync(site.daemon.written.path, `${site.folder}/real/${what}`);
+        site.nameConfiguration(place(site.folder, what));
+      }
+      for (const verb of ["check", "start", "reload", "status"]) {
+        const { code, output } = await site.run(verb);
+        assertEquals(code, 0, `${verb}: ${output}`);
+      }
+      const headers = { authorization: "Bearer a-token-that-nobody-guesses" };
+      const post = { method: "POST", headers, body: '{"subscribers":[]}' };
+      const answer = await fetch(`http://127.0.0.1:${site.ports.admin}/`, post);
+      assertEquals([answer.status, typeof (await answer.json()).fingerprint], [200, "string"]);
+      const log = Deno.readTextFileSync(place(site.folder, "log"));
+      assert(log.includes("Listening: client server"), log);
+      const { code, output } = await site.run("stop");
+      assertEquals(code, 0, output);
+    });
+  }
+}
