@@ -19,6 +19,7 @@ import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import type { Allowances } from "../log/allowance.ts";
 import { attempt, fault } from "../log/fault.ts";
 import { logger } from "../log/log.ts";
+import { tokensOf, trimmed } from "../net/fields.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 import { Tally } from "../metrics/tally.ts";
 import type { Console, View } from "./console.ts";
@@ -29,6 +30,10 @@ import { statusOf } from "./status.ts";
 
 const STOPPING = "The server stops";
 const INTERRUPTED = "The server stops, or changes its certificate: send the message again";
+
+/** What there is, for whoever has asked for something else. */
+const OFFERS =
+  "POST a message to /, or GET /status/, /metrics/, /console/, /health/live or /health/ready";
 
 /** Closes the connection after an error: where a peer's `Content-Length` was wrong, what follows is no request. */
 const CLOSE = { connection: "close" } as const;
@@ -162,8 +167,10 @@ export class Desk {
       return this.#refuse("invalid", 400, error, remote);
     }
     const { hub, relay, view } = this.#options;
+    const { pathname } = target;
     const method = request.method === "HEAD" ? "GET" : request.method;
-    switch (`${method} ${target.pathname}`) {
+    // People and monitors write each path with a slash at its end and without one.
+    switch (`${method} ${pathname.endsWith("/") ? pathname : `${pathname}/`}`) {
       case "POST /":
         return this.#publish(instance, request, remote);
       case "GET /status/": {
@@ -172,9 +179,9 @@ export class Desk {
         const proof = relay.prove(request.headers.get(CHALLENGE_HEADER));
         return Response.json(statusOf(hub.status(instance), relay.status(), proof));
       }
-      case "GET /health/live":
+      case "GET /health/live/":
         return new Response("live\n");
-      case "GET /health/ready": {
+      case "GET /health/ready/": {
         const isReady = !this.isStopping && view.isReady();
         return new Response(isReady ? "ready\n" : "not ready\n", { status: isReady ? 200 : 503 });
       }
@@ -182,12 +189,16 @@ export class Desk {
         return new Response(exposition(view.snapshot()), {
           headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
         });
+      case "GET /":
+        return takesHtml(request)
+          ? this.#show(request, target, remote)
+          : this.#misdirected(request, pathname, remote);
       case "GET /console/":
       case "GET /console/data/":
       case "GET /console/message/":
         return this.#show(request, target, remote);
       default:
-        return this.#misdirected(request.method, target.pathname, remote);
+        return this.#misdirected(request, pathname, remote);
     }
   }
 
@@ -203,9 +214,15 @@ export class Desk {
       return this.#refuse("invalid", 403, error, remote);
     }
     switch (target.pathname) {
+      case "/":
+      case "/console":
+        return new Response(null, { status: 302, headers: TO_CONSOLE });
+      case "/console/":
+        return page();
+      case "/console/data":
       case "/console/data/":
         return Response.json(console.data(), { headers: UNCACHED });
-      case "/console/message/": {
+      default: {
         const { gate } = this.#options.rules();
         const denial = denyToken(gate, request.headers.get("authorization"));
         if (denial !== null) return this.#deny(denial, remote);
@@ -217,8 +234,6 @@ export class Desk {
           headers: { "content-type": "application/json", ...UNCACHED },
         });
       }
-      default:
-        return page();
     }
   }
 
@@ -292,13 +307,14 @@ export class Desk {
     return this.#refuse("broken", 400, error.message, remote, { detail: error.cause });
   }
 
-  #misdirected(method: string, path: string, remote: Remote): Response {
+  #misdirected({ method }: HttpRequest, path: string, remote: Remote): Response {
+    const asked = { method, path };
     if (path === "/") {
-      const error = `${method} is not for /: POST a message`;
-      return this.#refuse("misdirected", 405, error, remote, { headers: { allow: "POST" } });
+      const headers = { allow: "POST" };
+      const error = `This method is not for /: ${OFFERS}`;
+      return this.#refuse("misdirected", 405, error, remote, { asked, headers });
     }
-    const error = "There is nothing here: POST a message to /, or GET /status/";
-    return this.#refuse("misdirected", 404, error, remote);
+    return this.#refuse("misdirected", 404, `There is nothing here: ${OFFERS}`, remote, { asked });
   }
 
   #deny({ kind, status, error, headers }: Denial, remote: Remote): Response {
@@ -311,14 +327,17 @@ export class Desk {
     status: number,
     error: string,
     remote: Remote,
-    { detail, headers = {} }: {
+    { asked, detail, headers = {} }: {
+      /** What has been asked for, for the log alone: it may be long, and hold anything. */
+      readonly asked?: { readonly method: string; readonly path: string };
       readonly detail?: unknown;
       readonly headers?: Readonly<Record<string, string>>;
     } = {},
   ): Response {
     if (this.#count(kind)) {
-      const text = "<{remote}> Answered {status}: {error}";
-      const values = { remote: nameOf(remote), status, error };
+      const to = asked === undefined ? "" : " to {method} {path}";
+      const text = `<{remote}> Answered {status}${to}: {error}`;
+      const values = { remote: nameOf(remote), status, ...asked, error };
       if (detail === undefined) log.info(`${text}.`, values);
       else log.info(`${text}: {detail}`, { ...values, detail });
     }
@@ -331,6 +350,12 @@ export class Desk {
     counters.refused.add(kind);
     return complaints.take(kind);
   }
+}
+
+/** Tells whether a browser asks for a page to be shown; programs that ask for whatever there is do not. */
+function takesHtml({ headers }: HttpRequest): boolean {
+  const types = tokensOf(headers.get("accept") ?? "");
+  return types.some((each) => trimmed(each.split(";", 1)[0] ?? "") === "text/html");
 }
 
 /** The other end of a connection, as the log calls it. */
@@ -349,3 +374,9 @@ const RETRY = { "retry-after": "1" } as const;
 
 /** What is shown now is of no use later. */
 const UNCACHED = { "cache-control": "no-store" } as const;
+
+/**
+ * From `/` and `/console` to the live page, whose own requests are relative to its path. Relative as well, and nothing
+ * of the request is in it: the page stays behind whatever proxy the request came through, and leads nowhere else.
+ */
+const TO_CONSOLE = { "location": "console/", ...UNCACHED } as const;

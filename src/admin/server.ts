@@ -34,6 +34,15 @@ const ANSWER_MS = 30_000;
 /** The time that a connection may take to close, in ms. */
 const CLOSE_MS = 3000;
 
+/**
+ * On every answer, for a page of another site that has a browser ask: it gets nothing to read, and nothing is taken
+ * for a script or a style that does not say that it is one.
+ */
+const FIELDS = {
+  "cross-origin-resource-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+} as const;
+
 /** Where and how to listen. */
 export interface AdminServerOptions {
   readonly engine: Engine;
@@ -72,6 +81,7 @@ export async function listenAdmin(
   const http = await ENGINES[engine]({
     ...address,
     budget: options.budget,
+    fields: FIELDS,
     handler: engine === "socket" ? traced(handler) : handler,
     onError: answerFault,
     screen: (remoteAddr) => desk.screen(remoteAddr),

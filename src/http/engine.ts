@@ -55,6 +55,8 @@ export interface HttpServerOptions {
   readonly port: number;
   /** `null`: plain text. */
   readonly tls: PemPair | null;
+  /** Fields of every answer, whoever makes it, by name; no handler writes them. */
+  readonly fields: Readonly<Record<string, string>>;
   readonly handler: Handler;
   /** Returns the response to a request whose handler has thrown. */
   onError(error: unknown): Response;

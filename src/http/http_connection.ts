@@ -39,6 +39,8 @@ export interface HttpHome {
   readonly isRefusing: boolean;
   /** The server's own address and port. */
   readonly localAddress: string;
+  /** Lines of fields that every answer has. */
+  readonly fields: string;
   readonly handler: Handler;
   onError(error: unknown): Response;
   refused(remoteAddress: string, kind: HttpRefusal, reason: string): void;
@@ -422,7 +424,9 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     // It was dropped meanwhile.
     if (this.#stage === "ending") return;
     const persistence = this.#persistenceOf(request, response);
-    this.#answers += encodeResponse(response, body, request.method !== "HEAD", persistence);
+    const { fields } = this.#home;
+    const withBody = request.method !== "HEAD";
+    this.#answers += encodeResponse(response, body, withBody, persistence, fields);
     if (persistence === "close") return this.#end();
     this.#enter("idle");
     this.#goOn();
@@ -488,7 +492,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     this.#writeAnswers();
     this.#enter("ending");
     const body = await response.text();
-    this.#write(encodeResponse(response, body, true, "close"));
+    this.#write(encodeResponse(response, body, true, "close", this.#home.fields));
     this.#end();
   }
 

@@ -18,6 +18,7 @@ export type Persistence =
 /** Reason phrases. Their module in `node:http` takes 40 ms to load. */
 const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
+  302: "Found",
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",
@@ -57,14 +58,16 @@ function dateNow(): string {
  *
  * @param body Its length is told for HEAD, too.
  * @param withBody Whether it is sent: not to HEAD.
+ * @param fields Further fields, as {@linkcode encodeFields} writes them.
  */
 export function encodeResponse(
   { status, headers }: Response,
   body: string,
   withBody: boolean,
   persistence: Persistence,
+  fields: string,
 ): string {
-  let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\nDate: ${dateNow()}\r\n`;
+  let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\nDate: ${dateNow()}\r\n${fields}`;
   const named = headers.get("connection");
   const others = named === null || named.toLowerCase() === "close" ? [] : [named];
   if (persistence !== "stay") others.push(persistence);
@@ -79,6 +82,10 @@ export function encodeResponse(
 
 /** Returns the head of a response that makes the connection something else. */
 export function encodeUpgrade(headers: Readonly<Record<string, string>>): string {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `HTTP/1.1 101 Switching Protocols\r\n${lines.join("")}\r\n`;
+  return `HTTP/1.1 101 Switching Protocols\r\n${encodeFields(headers)}\r\n`;
+}
+
+/** Returns the lines of fields, each with its end. */
+export function encodeFields(fields: Readonly<Record<string, string>>): string {
+  return Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join("");
 }

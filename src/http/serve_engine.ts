@@ -41,7 +41,7 @@ class ServeServer implements HttpServer {
   #ended: Promise<void> | null = null;
 
   constructor(options: HttpServerOptions) {
-    const { hostname, port, tls, budget, limits, onError } = options;
+    const { hostname, port, tls, budget, limits } = options;
     this.#options = options;
     this.#receptions = new Receptions(
       budget.account("bodies"),
@@ -54,9 +54,14 @@ class ServeServer implements HttpServer {
         port,
         ...(tls ? { key: tls.key, cert: tls.cert } : {}),
         onListen() {},
-        onError,
+        onError: (error) => this.#complete(options.onError(error)),
       },
-      (request, { remoteAddr }) => this.#answer(request, remoteAddr),
+      (request, { remoteAddr }) => {
+        const response = this.#answer(request, remoteAddr);
+        return response instanceof Response
+          ? this.#complete(response)
+          : response.then((each) => this.#complete(each));
+      },
     );
     this.finished = this.#server.finished;
     const timer = setInterval(() => this.#receptions.tick(), TICK_MS);
@@ -87,6 +92,14 @@ class ServeServer implements HttpServer {
   /** The runtime reads no body to its end from now on. */
   #end(): Promise<void> {
     return this.#ended ??= this.#server.shutdown();
+  }
+
+  /** Adds what each answer has. What the runtime refuses by itself has no content, and nothing can be added. */
+  #complete(response: Response): Response {
+    for (const [name, value] of Object.entries(this.#options.fields)) {
+      response.headers.set(name, value);
+    }
+    return response;
   }
 
   #answer(request: Request, remoteAddr: Deno.NetAddr): Response | Promise<Response> {

@@ -24,6 +24,7 @@ import { HttpConnection, type HttpHome, type Stage } from "./http_connection.ts"
 import { watch } from "./owner.ts";
 import { tryAddress } from "./port.ts";
 import { Receptions } from "./reception.ts";
+import { encodeFields } from "./response.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** The interval at which connections that take too long are looked for, in ms. */
@@ -60,6 +61,7 @@ class SocketServer implements HttpServer, HttpHome {
   readonly receptions: Receptions;
   readonly account: Account;
   readonly localAddress: string;
+  readonly fields: string;
   isRefusing = false;
   /** Called when nothing is being received or answered any more. */
   #onEmpty = () => {};
@@ -84,6 +86,7 @@ class SocketServer implements HttpServer, HttpHome {
   private constructor(options: HttpServerOptions, host: string) {
     this.#options = options;
     this.localAddress = formatAddress(host, options.port);
+    this.fields = encodeFields(options.fields);
     this.account = options.budget.account("requests");
     this.receptions = new Receptions(
       options.budget.account("bodies"),

@@ -52,6 +52,7 @@ export async function listen(
     workQueue,
     counters,
     trouble,
+    fields: {},
     handler: (request, info) => sockets.answer(request, info),
     onError(error) {
       reportError(error);

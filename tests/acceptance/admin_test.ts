@@ -151,21 +151,141 @@ it("answers 400 to a message nested too deeply, and to an instance name that is 
   assertEquals((await status(admin))["messages.in"], 1);
 });
 
-it("has 405 for other methods on /, and 404 for other paths", async ({ admin }) => {
+it("has 405 for other methods on /, and 404 for other paths, and says what there is", async ({ admin }) => {
+  const offers =
+    "POST a message to /, or GET /status/, /metrics/, /console/, /health/live or /health/ready";
   for (
     const [method, path, expected] of [
       ["GET", "/", 405],
+      ["HEAD", "/", 405],
       ["PUT", "/?instance=x", 405],
-      ["GET", "/status", 404],
+      ["GET", "/status//", 404],
+      ["GET", "/statuses", 404],
+      ["GET", "/console/data/x", 404],
       ["GET", "/favicon.ico", 404],
       ["POST", "/status/", 404],
+      ["POST", "/status", 404],
+      ["POST", "/console", 404],
       ["POST", "/x/", 404],
     ] as const
   ) {
     const response = await fetch(`http://127.0.0.1:${admin}${path}`, { method });
     assertEquals(response.status, expected, `${method} ${path}`);
-    assertEquals(Object.keys(await response.json()), ["error"]);
+    assertEquals(
+      response.headers.get("allow"),
+      expected === 405 ? "POST" : null,
+      `${method} ${path}`,
+    );
+    if (method === "HEAD") continue;
+    const { error, ...others } = await response.json();
+    assertEquals([others, error.endsWith(`: ${offers}`)], [{}, true], error);
   }
+});
+
+it("answers each page with and without the slash at its end", async ({ admin }) => {
+  const look = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${admin}${path}`, { redirect: "manual" });
+    const { status, headers } = response;
+    return [status, headers.get("content-type"), (await response.text()).slice(0, 10)];
+  };
+  for (
+    const path of [
+      "/status",
+      "/status?instance=x",
+      "/metrics",
+      "/health/live",
+      "/health/ready",
+      "/console/data",
+      "/console/message?id=1",
+    ]
+  ) {
+    const [name = "", query] = path.split("?");
+    const withSlash = `${name}/${query === undefined ? "" : `?${query}`}`;
+    assertEquals(await look(path), await look(withSlash), path);
+    assertEquals((await look(path))[0], name === "/console/message" ? 404 : 200, path);
+  }
+  assertEquals((await look("/metrics"))[2], "# HELP aph");
+});
+
+/** Where a request is sent on to, and whether the answer says more than that. */
+async function redirectOf(port: number, target: string, fields = ""): Promise<[number, string]> {
+  const text =
+    `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${fields}Connection: close\r\n\r\n`;
+  const answer = await exchange(port, text, /\r\n\r\n$|\}$/);
+  const [, status] = /^HTTP\/1\.1 (\d+) /.exec(answer) ?? [];
+  return [Number(status), /^location: (.*)\r$/mi.exec(answer)?.[1] ?? ""];
+}
+
+/** What browsers send when somebody types an address. */
+const NAVIGATION =
+  "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8\r\n";
+
+it("leads a browser from / to the live page, and nobody else", async ({ admin }) => {
+  const page = `http://127.0.0.1:${admin}/console/`;
+  for (const path of ["/", "/?instance=x", "/console", "/console?x"]) {
+    const init = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };
+    const response = await fetch(`http://127.0.0.1:${admin}${path}`, init);
+    assertEquals([response.status, response.url], [200, page], path);
+    assertMatch(await response.text(), /^<!DOCTYPE html>/i, path);
+  }
+  // The page asks for what is below its own address.
+  assertEquals(await redirectOf(admin, "/console"), [302, "console/"]);
+  for (const accept of ["*/*", "text/plain", "application/json, text/htmlx", "text/*"]) {
+    assertEquals(await redirectOf(admin, "/", `Accept: ${accept}\r\n`), [405, ""], accept);
+  }
+  assertEquals(await redirectOf(admin, "/", "Accept: x, Text/HTML;q=0.9\r\n"), [302, "console/"]);
+});
+
+it("redirects nowhere but to its own page, whatever the request says", async ({ admin }) => {
+  for (
+    const [target, expected] of [
+      ["/?next=https://evil.example.net/", 302],
+      ["/?\\evil.example.net", 302],
+      ["//evil.example.net/..", 404],
+      ["//evil.example.net", 404],
+      ["//evil.example.net/console", 404],
+      ["/\\evil.example.net", 404],
+      ["/%5cevil.example.net/..", 302],
+      ["/%2f/evil.example.net", 404],
+      // A browser says so to a proxy alone. The name is one that anybody could have lead here.
+      ["http://evil.example.net/", 403],
+      ["http://evil.example.net/console", 403],
+    ] as const
+  ) {
+    const [status, location] = await redirectOf(admin, target, NAVIGATION);
+    // The engine `serve` takes the Host of a request for its own.
+    const isExpected = status === expected || target.startsWith("http") && status === 302;
+    assertEquals(
+      [isExpected, location],
+      [true, status === 302 ? "console/" : ""],
+      `${target} ${status}`,
+    );
+  }
+});
+
+it("leads nobody to the live page by a name that anybody could have lead here", async ({ admin }) => {
+  for (const path of ["/", "/console", "/console/"]) {
+    const text = `GET ${path} HTTP/1.1\r\nHost: evil.example.net:${admin}\r\n${NAVIGATION}\r\n`;
+    const answer = await exchange(admin, text, /\}$/);
+    assertMatch(answer, /^HTTP\/1\.1 403 /, path);
+    assertEquals(/^location:/mi.test(answer), false, path);
+  }
+});
+
+it("names method and path of a misdirected request in the log, bounded and printable", async ({ admin, process, log }) => {
+  const ask = (method: string, target: string) =>
+    exchange(admin, `${method} ${target} HTTP/1.1\r\nHost: x\r\n\r\n`, /\}$/);
+  await ask("GET", "/metric?secret=hunter2");
+  await process.line(/> Answered 404 to GET \/metric: There is nothing here/);
+  await ask("DELETE", "/");
+  await process.line(/> Answered 405 to DELETE \/: This method is not for \/: POST a message/);
+  await ask("GET", `/${"%0a[now]%1b[31m".repeat(10)}${"x".repeat(8000)}`);
+  await process.line(/> Answered 404 to GET \/%0a\[now\]%1b.*x\.\.\. \(8151 characters\): There/);
+  await ask("X".repeat(5000), "/x");
+  const line = await process.line(/> Answered 404 to XXX/);
+  assertEquals(line.length < 700, true, `${line.length}`);
+  for (const each of log().trimEnd().split("\n")) assertMatch(each, /^\[[\x20-\x7e]+$/);
+  assertEquals(log().includes("hunter2"), false);
 });
 
 it("answers 400 to a malformed target", async ({ admin }) => {

@@ -2,10 +2,11 @@
  * What both engines owe to a client, over real sockets. Where the runtime's own server does otherwise, the row says how.
  */
 
+import { Budget } from "../../src/budget.ts";
 import type { HttpRequest } from "../../src/http/handler.ts";
 import { until } from "../acceptance/until.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { Running } from "./running.ts";
+import { echo, FIELDS, Running } from "./running.ts";
 import { request, type Talk } from "./talk.ts";
 
 /** An answer that is expected: its status, or its body if it is a 200. */
@@ -671,3 +672,75 @@ async function refuses({ port }: Running): Promise<boolean> {
     throw error;
   }
 }
+
+for (const engine of ["socket", "serve"] as const) {
+  const on = ` (${engine})`;
+
+  /** Sends some bytes, and returns the status of the answer and whether it has the server's own fields once. */
+  const answerTo = async (running: Running, bytes: string, method?: string) => {
+    using talk = await running.connect();
+    await talk.send(bytes);
+    const { status, headers } = await talk.answer(method);
+    return [status, headers.get("x-served-by")];
+  };
+  const own = FIELDS["x-served-by"];
+
+  Deno.test(`every answer has the fields of its server, whoever makes it${on}`, async () => {
+    let rejects = false;
+    await using running = await Running.start({
+      engine,
+      screen: () => rejects ? new Response("not you", { status: 403 }) : null,
+    }, (request) => {
+      if (request.url.endsWith("/now")) throw new TypeError("a mistake");
+      if (request.url.endsWith("/later")) return Promise.reject(new TypeError("a mistake"));
+      return request.url.endsWith("/json") ? Response.json({}) : echo(request);
+    });
+    for (
+      const [bytes, status, method] of [
+        [A, 200, "GET"],
+        [request("GET /json"), 200, "GET"],
+        [request("HEAD /a"), 200, "HEAD"],
+        [`${request("POST /a", ["Content-Length: 5"])}Hello`, 200, "POST"],
+        [request("POST /a", ["Content-Length: 2000000"]), 413, "POST"],
+        [request("GET /now"), 500, "GET"],
+        [request("GET /later"), 500, "GET"],
+      ] as const
+    ) assertEquals(await answerTo(running, bytes, method), [status, own], bytes);
+    using kept = await running.connect();
+    await kept.send(A);
+    assertEquals((await kept.answer()).headers.get("x-served-by"), own);
+    rejects = true;
+    assertEquals(await answerTo(running, A), [403, own]);
+    rejects = false;
+    if (engine === "socket") return;
+    running.server.refuse();
+    await kept.send(A);
+    const { status, headers } = await kept.answer();
+    assertEquals([status, headers.get("x-served-by")], [503, own]);
+  });
+}
+
+Deno.test("what is answered before there is a request has the fields of its server (socket)", async () => {
+  await using running = await Running.start({ headMs: 300 });
+  for (
+    const [bytes, status] of [
+      ["nonsense\r\n\r\n", 400],
+      ["GET / HTTP/1.1\r\nHost: x\r\n", 408],
+      [request("GET /", [`X: ${"x".repeat(17_000)}`]), 431],
+      ["GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505],
+    ] as const
+  ) {
+    using talk = await running.connect();
+    await talk.send(bytes);
+    const answer = await talk.answer();
+    assertEquals(
+      [answer.status, answer.headers.get("x-served-by")],
+      [status, "test"],
+      bytes.slice(0, 50),
+    );
+  }
+  await using poor = await Running.start({ budget: new Budget(1) });
+  using talk = await poor.connect();
+  const { status, headers } = await talk.answer();
+  assertEquals([status, headers.get("x-served-by")], [503, "test"]);
+});

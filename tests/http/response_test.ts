@@ -1,4 +1,9 @@
-import { encodeResponse, encodeUpgrade, type Persistence } from "../../src/http/response.ts";
+import {
+  encodeFields,
+  encodeResponse,
+  encodeUpgrade,
+  type Persistence,
+} from "../../src/http/response.ts";
 import { assert, assertEquals, assertMatch, assertNotMatch } from "../assert.ts";
 
 interface Sent {
@@ -10,13 +15,14 @@ interface Sent {
 
 function sent(
   response: Response,
-  { body = "", withBody = true, persistence = "stay" }: {
+  { body = "", withBody = true, persistence = "stay", fields = {} }: {
     readonly body?: string;
     readonly withBody?: boolean;
     readonly persistence?: Persistence;
+    readonly fields?: Readonly<Record<string, string>>;
   } = {},
 ): Sent {
-  const text = encodeResponse(response, body, withBody, persistence);
+  const text = encodeResponse(response, body, withBody, persistence, encodeFields(fields));
   const end = text.indexOf("\r\n\r\n");
   const [statusLine = "", ...lines] = text.slice(0, end).split("\r\n");
   return {
@@ -35,9 +41,16 @@ Deno.test("a response is its status line, its headers, its length and its body",
   });
 });
 
+Deno.test("fields that every answer has stand before the response's own", () => {
+  const response = new Response(null, { headers: { c: "3" } });
+  const lines = ["a: 1", "b: 2", "c: 3", "Content-Length: 0"];
+  assertEquals(sent(response, { fields: { a: "1", b: "2" } }).lines, lines);
+});
+
 Deno.test("each status that the service sends has its reason phrase", () => {
   const phrases = [
     [200, "OK"],
+    [302, "Found"],
     [400, "Bad Request"],
     [401, "Unauthorized"],
     [403, "Forbidden"],
@@ -67,7 +80,7 @@ Deno.test("RFC 9112, section 4: a status without a phrase keeps the blank before
 });
 
 Deno.test("RFC 9110, section 6.6.1: a response has the date, which is that of its second", () => {
-  const text = encodeResponse(new Response(null), "", true, "stay");
+  const text = encodeResponse(new Response(null), "", true, "stay", "");
   const date = /\r\nDate: ([^\r]*)\r\n/.exec(text)?.[1] ?? "";
   assertMatch(date, /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/);
   assert(Math.abs(Date.parse(date) - Date.now()) < 2000, date);

@@ -31,6 +31,9 @@ export const LIMITS: HttpLimits = {
   closeMs: 30_000,
 };
 
+/** Fields that each answer of the server has. */
+export const FIELDS = { "x-served-by": "test" };
+
 export interface RunningOptions extends Partial<HttpLimits> {
   readonly engine?: keyof typeof ENGINES;
   readonly tls?: PemPair | null;
@@ -71,6 +74,7 @@ export class Running implements AsyncDisposable {
       hostname: "127.0.0.1",
       port,
       tls: options.tls ?? null,
+      fields: FIELDS,
       handler,
       onError(error) {
         running.errors.push(error);

@@ -63,6 +63,47 @@ async function update(tab: Tab): Promise<void> {
   await tab.until('document.querySelector("#updated").textContent !== "old"');
 }
 
+for (const path of ["/", "/?x", "/console", "/console/"]) {
+  Deno.test(`a browser that is told to show ${path} shows the live page`, async () => {
+    await using service = await run();
+    const { origin, pathname } = new URL(urlOf(service));
+    await visit(`${origin}${path}`, async (tab) => {
+      assertEquals(await tab.evaluate("location.pathname + location.search"), pathname);
+      await tab.until('document.querySelector("#state").textContent === "Ready"');
+    });
+  });
+}
+
+/** The ways in which a page can have a browser load something, each a promise of whether it got anything. */
+const LOADS = `({
+  read: (url) => fetch(url).then((answer) => answer.text()).then(() => true, () => false),
+  fetch: (url) => fetch(url, { mode: "no-cors" }).then(() => true, () => false),
+  script: (url) => new Promise((resolve) => {
+    const script = document.createElement("script");
+    script.onload = () => resolve(true);
+    script.onerror = () => resolve(false);
+    script.src = url;
+    document.body.append(script);
+  }),
+})`;
+
+Deno.test("a page of another site loads nothing of an admin server, in whatever way it tries", async () => {
+  await using service = await run();
+  const page = () => new Response("<p>hello", { headers: { "content-type": "text/html" } });
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, page);
+  const { port } = server.addr;
+  await using tab = await Tab.open(`http://localhost:${port}/`);
+  const load = (way: string, url: string): Promise<boolean> =>
+    tab.evaluate(`${LOADS}.${way}(${JSON.stringify(url)})`);
+  for (const path of ["/", "/status/", "/metrics", "/console/", "/console/data/", "/elsewhere"]) {
+    for (const way of ["read", "fetch", "script"]) {
+      const url = `http://127.0.0.1:${service.admin}${path}`;
+      assertEquals(await load(way, url), false, `${way} ${path}`);
+    }
+  }
+  assertEquals(await load("fetch", `http://127.0.0.1:${port}/`), true, "others let it");
+});
+
 it("shows listeners, and a message without its content", async (tab, { admin, client }) => {
   await using _browser = await Browser.open(client, { topics: ["PHID-USER-a"] });
   const message = { subscribers: ["PHID-USER-a", "PHID-USER-b"], type: "notification", secret: 42 };
