@@ -4,6 +4,7 @@
  * @module
  */
 
+import { cpuUsage } from "node:process";
 import { getHeapStatistics } from "node:v8";
 import type { Budget } from "./budget.ts";
 import type { Settings, View } from "./admin/console.ts";
@@ -70,6 +71,7 @@ export class Sight implements View {
   snapshot(): Snapshot {
     const { hub, budget, cluster, servers, certificates, lag, host } = this.#parts;
     const { heapUsed, external, rss } = Deno.memoryUsage();
+    const { user, system } = cpuUsage();
     return {
       version: VERSION,
       deno: Deno.version.deno,
@@ -89,6 +91,8 @@ export class Sight implements View {
       peers: cluster.status(),
       memory: { limit: budget.limit, granted: host.memory, accounts: budget.status() },
       process: {
+        startedAt: performance.timeOrigin,
+        cpuMs: (user + system) / 1000,
         heapBytes: heapUsed,
         // What it was started with: a configuration that was taken over since may need less.
         heapLimitBytes: getHeapStatistics().heap_size_limit,

@@ -34,9 +34,6 @@ export function familiesOf(snapshot: Snapshot): Family[] {
     gauge("aphlict_build_info", "What runs, as labels; always 1.", [
       [{ version: snapshot.version, deno: snapshot.deno }, 1],
     ]),
-    gauge("aphlict_uptime_seconds", "Since the service was started.", [
-      [{}, snapshot.uptimeMs / 1000],
-    ]),
     counter(
       "aphlict_restarts_total",
       "How often the overseer has started the service again.",
@@ -54,12 +51,13 @@ export function familiesOf(snapshot: Snapshot): Family[] {
       ...servers.map((each) => [labelsOf(each), Number(each.listening)] as const),
     ]),
     gauge(
-      "aphlict_certificate_expiry_seconds",
-      "Until the certificate in use expires; negative when it has.",
-      servers.flatMap((each) => {
-        if (each.certificate === null) return [];
-        return [[labelsOf(each), (each.certificate.expires - snapshot.at) / 1000] as const];
-      }),
+      "aphlict_certificate_expiry_timestamp_seconds",
+      "When the certificate in use expires, since the epoch.",
+      servers.flatMap((each) =>
+        each.certificate === null
+          ? []
+          : [[labelsOf(each), each.certificate.expires / 1000] as const]
+      ),
     ),
     gauge("aphlict_connections", "WebSockets now.", of(clients, (each) => each.connections)),
     gauge(
@@ -108,12 +106,12 @@ export function familiesOf(snapshot: Snapshot): Family[] {
     ]),
     histogram("aphlict_fan_out", "Listeners that got a published message.", [[{}, hub.fanOut]]),
     histogram(
-      "aphlict_publish_seconds",
+      "aphlict_publish_duration_seconds",
       "From a message's head to its receipt.",
       of(admins, (each) => each.publishing),
     ),
     histogram(
-      "aphlict_write_seconds",
+      "aphlict_write_duration_seconds",
       "From the first message queued in a turn of the event loop until all were written.",
       of(clients, (each) => each.writing),
     ),
@@ -219,9 +217,19 @@ export function familiesOf(snapshot: Snapshot): Family[] {
     gauge("aphlict_external_bytes", "Memory that V8 knows of outside of its heap.", [
       [{}, process.externalBytes],
     ]),
-    gauge("aphlict_resident_bytes", "Resident memory.", [[{}, process.residentBytes]]),
+    // As Prometheus' own clients call them:
+    // https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics
+    gauge("process_start_time_seconds", "When the process was started, since the epoch.", [
+      [{}, process.startedAt / 1000],
+    ]),
+    counter("process_cpu_seconds_total", "CPU time that the process has taken.", [
+      [{}, process.cpuMs / 1000],
+    ]),
+    gauge("process_resident_memory_bytes", "Resident memory of the process.", [
+      [{}, process.residentBytes],
+    ]),
     gauge(
-      "aphlict_open_files_limit",
+      "process_max_fds",
       "Files that the process may have open.",
       process.openFiles === null ? [] : [[{}, process.openFiles]],
     ),

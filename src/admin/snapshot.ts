@@ -67,6 +67,10 @@ export interface MemorySnapshot {
 
 /** How the process is. */
 export interface ProcessSnapshot {
+  /** Since the epoch, in ms. */
+  readonly startedAt: number;
+  /** CPU time that it has taken since, in ms. */
+  readonly cpuMs: number;
   readonly heapBytes: number;
   readonly heapLimitBytes: number;
   /** Outside of the heap: what waits to be written, above all. */

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Browser } from "./browser.ts";
 import { ENGINES } from "./engines.ts";
 import { exchange } from "./raw.ts";
-import { publish, run, status } from "./server.ts";
+import { publish, residentBytes, run, status } from "./server.ts";
 
 /** Starts a service on each engine, and describes what it does in one test. */
 function it(does: string, test: (running: Awaited<ReturnType<typeof run>>) => Promise<void>): void {
@@ -317,6 +317,33 @@ it("logs what it refused, on one line, whatever the request says", async ({ admi
     log(),
     "Answered 400: The body is not JSON: there is something else at character 1.",
   );
+});
+
+it("tells of its process as Prometheus' clients do, and as the system does", async ({ admin, process }) => {
+  const look = async () => {
+    const text = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
+    return (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+  };
+  const stat = () => {
+    const text = Deno.readTextFileSync(`/proc/${process.pid}/stat`);
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ").map(Number);
+    // Fields 14, 15 and 22 of proc(5), in hundredths of a second.
+    const [user = NaN, system = NaN, start = NaN] = [fields[11], fields[12], fields[19]];
+    return { cpu: (user + system) / 100, start: start / 100 };
+  };
+  const before = stat();
+  const value = await look();
+  const after = stat();
+  const cpu = value("process_cpu_seconds_total");
+  assertEquals(cpu >= before.cpu - 0.02 && cpu <= after.cpu + 0.02, true, `${cpu}`);
+  const booted = Number(/^btime (\d+)$/m.exec(Deno.readTextFileSync("/proc/stat"))?.[1]);
+  const started = value("process_start_time_seconds") - booted - after.start;
+  assertEquals(Math.abs(started) < 5, true, `${started}`);
+  const resident = value("process_resident_memory_bytes") / residentBytes({ process });
+  assertEquals(resident > 0.8 && resident < 1.25, true, `${resident}`);
+  for (let asked = 0; asked < 20; asked++) await look();
+  assertEquals((await look())("process_cpu_seconds_total") > cpu, true);
+  assertEquals((await look())("process_start_time_seconds"), value("process_start_time_seconds"));
 });
 
 it("logs 30 refused requests in a minute, and answers all of them", async ({ admin, log }) => {

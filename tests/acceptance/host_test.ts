@@ -176,6 +176,6 @@ for (
     );
     await process.line(line);
     const metrics = await (await fetch(`http://127.0.0.1:${admin}/metrics/`)).text();
-    assertStringIncludes(metrics, "\naphlict_open_files_limit 400\n");
+    assertStringIncludes(metrics, "\nprocess_max_fds 400\n");
   });
 }

@@ -155,7 +155,7 @@ function start(args: readonly string[], openFiles: number | undefined): Process 
 }
 
 /** Resident memory of a service, in bytes. */
-export function residentBytes({ process }: Running): number {
+export function residentBytes({ process }: Pick<Running, "process">): number {
   const text = Deno.readTextFileSync(`/proc/${process.pid}/status`);
   return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1]) * 1024;
 }

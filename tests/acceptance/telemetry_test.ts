@@ -43,7 +43,8 @@ for (const verb of ["serve", "run"]) {
     await until(() => collector.received.has("/v1/traces"));
     const names = [
       "aphlict_deliveries_total",
-      "aphlict_publish_seconds_count",
+      "aphlict_publish_duration_seconds_count",
+      "process_cpu_seconds_total",
       "aphlict_connections",
     ];
     await until(() => {

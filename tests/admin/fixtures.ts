@@ -170,6 +170,8 @@ export class Office implements DeskOptions {
         heapLimitBytes: 320 * 1024 * 1024,
         externalBytes: 1e6,
         residentBytes: 80e6,
+        startedAt: 1_799_999_940_000,
+        cpuMs: 900,
         lagMs: 1.5,
         openFiles: null,
         openFilesHold: null,

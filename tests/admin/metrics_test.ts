@@ -34,7 +34,13 @@ function full(office: Office): Snapshot {
       peer({ peer: "c", state: "down", contradictions: 5 }),
       peer({ peer: "d", state: "self", queued: 9 }),
     ],
-    process: { ...snapshot.process, openFiles: 65_536 },
+    process: {
+      ...snapshot.process,
+      startedAt: at - 60_123,
+      cpuMs: 1234.5,
+      residentBytes: 80e6,
+      openFiles: 65_536,
+    },
     log: { leftOut: 5, lost: 6 },
   };
 }
@@ -62,7 +68,7 @@ Deno.test("every family is one that Prometheus reads, with a name that says its 
   const families = read(exposition(snapshot));
   assertEquals(families.map(({ name }) => name), familiesOf(snapshot).map(({ name }) => name));
   for (const { name, help, type, samples } of families) {
-    assertEquals(/^aphlict_[a-z_]+$/.test(name), true, name);
+    assertEquals(/^(aphlict|process)_[a-z_]+$/.test(name), true, name);
     assertEquals(name.endsWith("_total"), type === "counter", name);
     assertEquals(/^[A-Z1].*\.$/.test(help), true, help);
     for (const { labels, value } of samples) {
@@ -86,7 +92,7 @@ Deno.test("every family is one that Prometheus reads, with a name that says its 
 
 Deno.test("a service that has done nothing yet is measured as well", () => {
   const families = read(exposition(new Office().snapshot()));
-  const without = ["aphlict_restarts_total", "aphlict_peer_queued", "aphlict_open_files_limit"];
+  const without = ["aphlict_restarts_total", "aphlict_peer_queued", "process_max_fds"];
   for (const name of without) assertEquals(samplesOf(families, name), [], name);
   assertEquals(valuesOf(families, "aphlict_build_info"), { "version=0.1.0,deno=2.9.6": 1 });
   assertEquals(valuesOf(families, "aphlict_ready"), { "": 1 });
@@ -97,9 +103,9 @@ Deno.test("what is measured is told of each server, peer and reason", () => {
   const [one, two] = ["server=ws://0.0.0.0:22280/", "server=wss://[::]:443/"];
   const admin = "server=http://127.0.0.1:22281/";
   assertEquals(valuesOf(families, "aphlict_server_listening"), { [one]: 1, [two]: 0, [admin]: 1 });
-  assertEquals(valuesOf(families, "aphlict_certificate_expiry_seconds"), {
-    [two]: -5,
-    [admin]: 86_400,
+  assertEquals(valuesOf(families, "aphlict_certificate_expiry_timestamp_seconds"), {
+    [two]: 1_800_000_000 - 5,
+    [admin]: 1_800_000_000 + 86_400,
   });
   assertEquals(valuesOf(families, "aphlict_connections"), { [one]: 2, [two]: 0 });
   assertEquals(valuesOf(families, "aphlict_backlog_bytes"), { [one]: 7, [two]: 0 });
@@ -116,6 +122,33 @@ Deno.test("what is measured is told of each server, peer and reason", () => {
   assertEquals(valuesOf(families, "aphlict_peer_contradictions_total")["peer=c"], 5);
   const states = samplesOf(families, "aphlict_peer_state").filter(({ value }) => value === 1);
   assertEquals(states.map(({ labels }) => labels["state"]), ["unknown", "up", "down", "self"]);
+});
+
+Deno.test("the process is told under the names that every Prometheus client has for it", () => {
+  const families = read(exposition(full(new Office())));
+  const own = families.filter(({ name }) => name.startsWith("process_"));
+  assertEquals(own.map(({ name, type }) => [name, type, valuesOf(own, name)[""]]), [
+    ["process_start_time_seconds", "gauge", 1_800_000_000 - 60.123],
+    ["process_cpu_seconds_total", "counter", 1.2345],
+    ["process_resident_memory_bytes", "gauge", 80e6],
+    ["process_max_fds", "gauge", 65_536],
+  ]);
+});
+
+Deno.test("a metric of a duration says so, and a time is told as one, not as an age", () => {
+  const families = familiesOf(full(new Office()));
+  const names = families.flatMap(({ name, type }) =>
+    type === "histogram" && name.endsWith("_seconds") ? [name] : []
+  );
+  assertEquals(names, ["aphlict_publish_duration_seconds", "aphlict_write_duration_seconds"]);
+  const seconds = families.flatMap(({ name, type }) =>
+    type === "gauge" && name.endsWith("_seconds") ? [name] : []
+  );
+  assertEquals(seconds, [
+    "aphlict_certificate_expiry_timestamp_seconds",
+    "aphlict_event_loop_lag_seconds",
+    "process_start_time_seconds",
+  ]);
 });
 
 Deno.test("each refusal is counted under its reason, and reasons that have not been are 0", async () => {

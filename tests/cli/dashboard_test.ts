@@ -78,6 +78,8 @@ const DATA: ConsoleData = {
     }],
     memory: { limit: 256 * 1024 * 1024, granted: null, accounts: {} },
     process: {
+      startedAt: 0,
+      cpuMs: 0,
       heapBytes: 1024 * 1024,
       heapLimitBytes: 320 * 1024 * 1024,
       externalBytes: 0,

@@ -5,6 +5,7 @@
 import { assertEquals } from "../assert.ts";
 import { Browser } from "../acceptance/browser.ts";
 import { peerAt, publish, run } from "../acceptance/server.ts";
+import { Folder } from "../folder.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { until } from "../acceptance/until.ts";
 
@@ -49,13 +50,62 @@ Deno.test("the example for Prometheus is one that it takes", () => {
   assertEquals(code, 0, decoder.decode(stdout) + decoder.decode(stderr));
 });
 
+Deno.test("the alerts of the example fire for a certificate that ends, and for open files that run out", () => {
+  using folder = new Folder();
+  const series = (name: string, value: number) => ({ series: name, values: `${value}x10` });
+  const labels = 'job="aphlict",instance="a:22281"';
+  const expected = (name: string, extra: Record<string, string>, summary: string) => ({
+    eval_time: "6m",
+    alertname: name,
+    exp_alerts: [{
+      exp_labels: { job: "aphlict", instance: "a:22281", ...extra },
+      exp_annotations: { summary },
+    }],
+  });
+  const DAY = 86_400;
+  const path = folder.write(
+    "tests.yml",
+    JSON.stringify({
+      rule_files: [`${EXAMPLES}/aphlict.rules.yml`],
+      tests: [{
+        interval: "1m",
+        // The clock of such a test begins with the epoch.
+        input_series: [
+          series(`aphlict_certificate_expiry_timestamp_seconds{${labels},server="ends"}`, 2 * DAY),
+          series(`aphlict_certificate_expiry_timestamp_seconds{${labels},server="is"}`, 15 * DAY),
+          series(`aphlict_connections{${labels},server="one"}`, 500),
+          series(`aphlict_connections{${labels},server="two"}`, 420),
+          series(`process_max_fds{${labels}}`, 1000),
+          series('process_max_fds{job="other",instance="a:22281"}', 10),
+        ],
+        alert_rule_test: [
+          expected(
+            "AphlictCertificateEnds",
+            { server: "ends" },
+            "The certificate of ends ends in 1d 23h 54m 0s.",
+          ),
+          expected(
+            "AphlictFiles",
+            {},
+            "Aphlict on a:22281 runs out of open files. Raise LimitNOFILE.",
+          ),
+        ],
+      }],
+    }),
+  );
+  const { code, stdout, stderr } = new Deno.Command("promtool", { args: ["test", "rules", path] })
+    .outputSync();
+  const decoder = new TextDecoder();
+  assertEquals(code, 0, decoder.decode(stdout) + decoder.decode(stderr));
+});
+
 Deno.test("every metric that an alert of the example is about is there", async () => {
   const rules = Deno.readTextFileSync(`${EXAMPLES}/aphlict.rules.yml`);
-  const named = rules.match(/\baphlict_\w+/g) ?? [];
+  const named = rules.match(/\b(?:aphlict|process)_\w+/g) ?? [];
   await using running = await run({ cluster: () => [peerAt(1)] });
   const page = await (await fetch(`http://127.0.0.1:${running.admin}/metrics/`)).text();
   // A service of its own has no overseer, no certificate, and was not told of its open files.
-  const conditional = /_(restarts_total|expiry_seconds|files_limit)$/;
+  const conditional = /_(restarts_total|expiry_timestamp_seconds|max_fds)$/;
   const missing = named.filter((name) =>
     !page.includes(`# TYPE ${name} `) && !conditional.test(name)
   );

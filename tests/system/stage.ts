@@ -253,6 +253,8 @@ function busySnapshot(at: number): Snapshot {
       },
     },
     process: {
+      startedAt: 0,
+      cpuMs: 0,
       heapBytes: 91_204_113,
       heapLimitBytes: 4192 * 1024 * 1024,
       externalBytes: 12_404_113,
