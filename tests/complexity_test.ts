@@ -8,6 +8,7 @@
 import { Budget } from "../src/budget.ts";
 import { parseCommand } from "../src/client/command.ts";
 import { AnswerReader, BODY_LIMIT } from "../src/cluster/answer.ts";
+import { Redaction } from "../src/config/redaction.ts";
 import { Networks } from "../src/config/network.ts";
 import { Hub } from "../src/hub/hub.ts";
 import type { Listener, Sink } from "../src/hub/listener.ts";
@@ -217,8 +218,32 @@ function readHead(bytes: Uint8Array, pieces: number): void {
 }
 
 function readAnswer(bytes: Uint8Array, pieces: number): void {
-  const reader = new AnswerReader();
+  const reader = new AnswerReader(String);
   for (let at = 0; at < bytes.length; at += pieces) reader.push(bytes.subarray(at, at + pieces));
+}
+
+for (
+  const [what, secret, piece] of [
+    ["beginnings of it", "kT2/9sLq+4vXz0bWq7Yt/Re8mPd1+A==", "kT2/9sLq+4vXz0b"],
+    ["a secret of one letter", "a".repeat(4096), `${"a".repeat(4095)}b`],
+    ["a secret of one letter that nearly is there", `${"a".repeat(4095)}b`, "a"],
+    [
+      "the secret itself, again and again",
+      "kT2/9sLq+4vXz0bWq7Yt/Re8mPd1+A==",
+      "kT2/9sLq+4vXz0bWq7Yt/Re8mPd1+A==",
+    ],
+    ["escapes", "kT2/9sLq+4vXz0bWq7Yt/Re8mPd1+A==", "%25252f"],
+    ["what seem to be escapes", "kT2/9sLq+4vXz0bWq7Yt/Re8mPd1+A==", "\\%25&#x0000"],
+    ["backslashes", "kT2/9sLq+4vXz0bWq7Yt/Re8mPd1+A==", "\\"],
+  ] as const
+) {
+  Deno.test(`a secret is taken out of a text in proportion to its length: ${what}`, () => {
+    const redaction = new Redaction(secret);
+    assertLinear(what, BODY_LIMIT, (size) => {
+      const text = piece.repeat(Math.ceil(size / piece.length)).slice(0, size);
+      return () => redaction.apply(text);
+    });
+  });
 }
 
 Deno.test("a head that drips byte by byte is copied twice at most", () => {

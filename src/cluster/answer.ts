@@ -30,6 +30,9 @@ export interface Answer {
   readonly isLast: boolean;
 }
 
+/** Takes secrets out of a text that the peer has written: it may echo what it is sent. */
+export type Redact = (text: string) => string;
+
 /** What arrived is no answer that can be used; the message says why, to follow on "it". */
 export class AnswerError extends Error {
   override readonly name = "AnswerError";
@@ -53,6 +56,7 @@ const utf8 = new TextDecoder();
 
 /** Reads the answers on one connection. Each byte costs the same, whatever the pieces. */
 export class AnswerReader {
+  readonly #redact: Redact;
   #part: Part = "status";
   /** The beginning of a line whose end has not arrived. */
   readonly #line = new GrowingBuffer(HEAD_LIMIT);
@@ -67,6 +71,11 @@ export class AnswerReader {
   /** Bytes that are left of the body, or of a chunk of it. */
   #left = 0;
   readonly #body = new GrowingBuffer(BODY_LIMIT);
+
+  /** @param redact Applied to all text of an answer, before anything of it is cut or read. */
+  constructor(redact: Redact) {
+    this.#redact = redact;
+  }
 
   /**
    * Takes what has arrived, and returns the answers that it completes, in order. The bytes may be
@@ -153,7 +162,8 @@ export class AnswerReader {
     ) throw new AnswerError("does not answer in HTTP/1.1");
     this.#status = Number(status);
     // A copy, as the reason is kept with the peer, and the line is not.
-    this.#reason = flatCopy(rest.slice(1, 1 + REASON_LENGTH).replace(/[^ -~]/g, "?"));
+    const reason = this.#redact(rest.slice(1)).slice(0, REASON_LENGTH);
+    this.#reason = flatCopy(reason.replace(/[^ -~]/g, "?"));
     this.#isLast = minor === 0;
     this.#part = "header";
   }
@@ -235,7 +245,7 @@ export class AnswerReader {
     const answer = {
       status: this.#status,
       reason: this.#reason,
-      body: utf8.decode(this.#body.bytes),
+      body: this.#redact(utf8.decode(this.#body.bytes)),
       isLast: this.#isLast,
     };
     this.#reset();

@@ -7,7 +7,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { type Answer, AnswerError, AnswerReader } from "./answer.ts";
+import { type Answer, AnswerError, AnswerReader, type Redact } from "./answer.ts";
 
 /** How long connecting may take, and how long the next answer may be awaited, in ms. */
 export const PATIENCE_MS = 5000;
@@ -46,6 +46,7 @@ export class ConnectionClosed extends Error {
 /** See the module. */
 export class Connection {
   readonly #conn: Deno.Conn;
+  readonly #redact: Redact;
   readonly #ended = Promise.withResolvers<ConnectionError | ConnectionClosed>();
   #isOver = false;
   #outgoing: Uint8Array[] = [];
@@ -57,17 +58,24 @@ export class Connection {
   #heard = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  private constructor(conn: Deno.Conn) {
+  private constructor(conn: Deno.Conn, redact: Redact) {
     this.#conn = conn;
+    this.#redact = redact;
   }
 
   /**
    * Connects within {@linkcode PATIENCE_MS}.
    *
    * @param stop Aborted when there is no more need of it.
+   * @param redact Applied to all text of the peer: answers, and why a connection fails, as its certificate may say
+   * anything.
    * @throws {ConnectionError} If that is not possible.
    */
-  static async open({ hostname, port, tls }: Address, stop: AbortSignal): Promise<Connection> {
+  static async open(
+    { hostname, port, tls }: Address,
+    stop: AbortSignal,
+    redact: Redact,
+  ): Promise<Connection> {
     const patience = AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), stop]);
     let conn: Deno.TcpConn | Deno.TlsConn | null = null;
     const giveUp = () => {
@@ -91,11 +99,13 @@ export class Connection {
         await secure.handshake();
       }
       patience.throwIfAborted();
-      return new Connection(conn);
+      return new Connection(conn, redact);
     } catch (error) {
       giveUp();
       throw new ConnectionError(
-        patience.aborted ? `cannot be reached within ${PATIENCE_MS / 1000} s` : explain(error),
+        patience.aborted
+          ? `cannot be reached within ${PATIENCE_MS / 1000} s`
+          : redact(explain(error)),
       );
     } finally {
       patience.removeEventListener("abort", giveUp);
@@ -146,7 +156,7 @@ export class Connection {
   }
 
   async #read(onAnswer: (answer: Answer) => void): Promise<void> {
-    const reader = new AnswerReader();
+    const reader = new AnswerReader(this.#redact);
     const buffer = new Uint8Array(READ_SIZE);
     while (!this.#isOver) {
       let size: number | null;
@@ -218,7 +228,8 @@ export class Connection {
   }
 
   #fail(error: unknown): void {
-    this.#end(this.#brokenOff(`breaks the connection off: ${reasonOf(error)}`));
+    const reason = this.#redact(reasonOf(error));
+    this.#end(this.#brokenOff(`breaks the connection off: ${reason}`));
   }
 
   /** One that has answered before may be done with connections for a while: the next one will tell. */

@@ -351,9 +351,14 @@ export class Peer {
     let connection: Connection;
     try {
       // The files are read each time.
-      const { token } = this.#options.config;
-      this.#requests = this.#write(token === null ? null : readToken(token));
-      connection = await Connection.open(this.#address(), this.#stopping.signal);
+      const { token: path } = this.#options.config;
+      const token = path === null ? null : readToken(path);
+      this.#requests = this.#write(token);
+      connection = await Connection.open(
+        this.#address(),
+        this.#stopping.signal,
+        (text) => token?.redact(text) ?? text,
+      );
     } catch (error) {
       if (error instanceof ConnectionError) return error;
       if (error instanceof TokenError) {

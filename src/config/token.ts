@@ -5,6 +5,7 @@
  */
 
 import { createHash, timingSafeEqual } from "node:crypto";
+import { Redaction } from "./redaction.ts";
 import { IrregularFile, readRegularText } from "./regular_file.ts";
 
 /** Characters that a token has at least: that many random ones cannot be guessed. */
@@ -22,15 +23,22 @@ export class TokenError extends Error {
 export class Token {
   readonly #digest: Uint8Array;
   readonly #text: string;
+  readonly #redaction: Redaction;
 
   constructor(text: string) {
     this.#text = text;
+    this.#redaction = new Redaction(text);
     this.#digest = digest(text);
   }
 
   /** What its holder sends as `Authorization`. */
   get header(): string {
     return `Bearer ${this.#text}`;
+  }
+
+  /** Returns a text of others without it, to be shown or logged: see {@linkcode Redaction}. */
+  redact(text: string): string {
+    return this.#redaction.apply(text);
   }
 
   /**

@@ -14,6 +14,7 @@ import {
   taking,
 } from "./bad_peer.ts";
 import { Browser } from "./browser.ts";
+import { type Authority, makeAuthority, makeCertificate } from "./certificate.ts";
 import type { PeerStatus } from "../../src/metrics/peer.ts";
 import { peersOf, range } from "./cluster.ts";
 import { freePorts } from "./ports.ts";
@@ -614,4 +615,188 @@ Deno.test("the service runs with flags that name its own addresses and its peers
     `--allow-net=127.0.0.1:${service.client},127.0.0.1:${service.admin}` +
     ",127.0.0.1:22291,[::1]:22292,peer.invalid:22293",
   ]);
+});
+
+const TOKEN = "kT2x9sLq4vXz/0bWq7YtRe8m+Pd1A9Hn";
+
+/** The same as a name of a certificate. */
+const TOKEN_IN_TLS = "kt2x9slq4vxz0bwq7ytre8mpd1a9hn";
+
+/** What a peer answers to a request for its status page, and to a message. */
+interface Echo {
+  /** What the log has of it. */
+  readonly seen: RegExp;
+  page(authorization: string): string;
+  receipt(authorization: string): string;
+}
+
+/** Says that it is an Aphlict, and refuses each message with a text. */
+const refusing = (seen: RegExp, write: (authorization: string) => string): Echo => ({
+  seen,
+  page: () => response("200 OK", STATUS),
+  receipt: (authorization) => response("400 Bad Request", write(authorization)),
+});
+
+/** Answers each request in the same way. */
+const always = (seen: RegExp, answer: (authorization: string) => string): Echo => ({
+  seen,
+  page: answer,
+  receipt: answer,
+});
+
+const bare = (authorization: string) => authorization.replace("Bearer ", "");
+
+/** What echoes of a token may look like: error pages, debuggers, proxies, servers that are none. */
+const ECHOES: Readonly<Record<string, Echo>> = {
+  "in its reason": always(
+    /answers 418 \[the token\]/,
+    (header) => response(`418 ${bare(header)}`, ""),
+  ),
+  "in a reason that is cut": always(
+    /answers 500 x{45} Bearer \[/,
+    (header) => response(`500 ${"x".repeat(45)} ${header}`, ""),
+  ),
+  "in a reason, encoded": always(
+    /answers 403 token=\[the token\]&x/,
+    (header) => response(`403 token=${encodeURIComponent(bare(header))}&x`, ""),
+  ),
+  "in the text of a 400": refusing(
+    /with 400.*No such token: \[the token\]</,
+    (header) => `<h1>No such token: ${bare(header)}</h1>`,
+  ),
+  "in JSON of PHP": refusing(
+    /with 400.*"Bearer \[the token\]"/,
+    (header) => JSON.stringify({ authorization: header }).replaceAll("/", "\\/"),
+  ),
+  "in a URL": refusing(
+    /with 400.*token=\[the token\]&/,
+    (header) => `/?token=${encodeURIComponent(bare(header))}&x`,
+  ),
+  "as a password": refusing(
+    /with 400.*Basic YXBobGljdDp\[the token\]/,
+    (header) => `Authorization: Basic ${btoa(`aphlict:${bare(header)}`)}`,
+  ),
+  "beyond what is shown of a text": refusing(
+    /with 400.*x{180}: \[the token\]/,
+    (header) => `${"x".repeat(180)}: ${bare(header)}`,
+  ),
+  "as its fingerprint": always(
+    /does not answer as the admin port/,
+    (header) => response("200 OK", receipt(bare(header))),
+  ),
+  "as its fingerprint, escaped": always(
+    /does not answer as the admin port/,
+    (header) =>
+      response(
+        "200 OK",
+        receipt(
+          [...bare(header)].map((each) => `\\u00${each.charCodeAt(0).toString(16)}`).join(""),
+        ),
+      ),
+  ),
+  "as the fingerprint of its status page": {
+    seen: /answers 500 Oh/,
+    page: (header) => response("200 OK", JSON.stringify({ version: 7, fingerprint: bare(header) })),
+    receipt: () => response("500 Oh", ""),
+  },
+};
+
+/** The ways in which a token may be written. */
+function written(token: string): string[] {
+  return [
+    token,
+    encodeURIComponent(token),
+    token.replaceAll("/", "\\/"),
+    btoa(`aphlict:${token}`),
+    token.slice(0, 16),
+    token.slice(-12),
+  ];
+}
+
+/** Listens with a certificate that has a name of its own, and says nothing. */
+class TlsPeer implements AsyncDisposable {
+  readonly port: number;
+  readonly #listener: Deno.TlsListener;
+  readonly #done: Promise<void>;
+
+  constructor(authority: Authority, name: string) {
+    const names = { name: "subjectAltName", altNames: [{ type: 2, value: name }] };
+    const pair = makeCertificate(authority, undefined, names);
+    this.#listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...pair });
+    this.port = this.#listener.addr.port;
+    this.#done = this.#accept();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    await this.#done;
+  }
+
+  async #accept(): Promise<void> {
+    for await (const connection of this.#listener) {
+      // The other side does not take the certificate.
+      await connection.handshake().catch(() => {});
+      connection.close();
+    }
+  }
+}
+
+Deno.test("a peer that echoes its token gets it neither into the status, nor the live page, nor the log", async () => {
+  await using stack = new AsyncDisposableStack();
+  const authority = makeAuthority("Peers");
+  const tlsPeer = stack.use(new TlsPeer(authority, `${TOKEN_IN_TLS}.example`));
+  const peers = Object.entries(ECHOES).map(([what, echo]) => {
+    const asked: string[] = [];
+    const behaviour: Behaviour = async (connection) => {
+      for (;;) {
+        const request = await connection.request();
+        if (request === null) return;
+        const authorization = request.headers.get("authorization") ?? "";
+        const isMessage = request.method === "POST";
+        await connection.send(isMessage ? echo.receipt(authorization) : echo.page(authorization));
+        asked.push(request.method);
+      }
+    };
+    return { what, ...echo, asked, peer: stack.use(new ScriptedPeer(behaviour)) };
+  });
+  const withToken = (folder: string, port: number, token = "token") => ({
+    ...peerAt(port),
+    "token.file": `${folder}/${token}`,
+  });
+  await using service = await run({
+    files: { token: `${TOKEN}\n`, "token-tls": TOKEN_IN_TLS, "ca.pem": authority.cert },
+    cluster: (folder) => [
+      ...peers.map(({ peer }) => withToken(folder, peer.port)),
+      {
+        ...withToken(folder, tlsPeer.port, "token-tls"),
+        protocol: "https",
+        "ssl.ca": `${folder}/ca.pem`,
+      },
+    ],
+  });
+  await publish(service.admin, { subscribers: ["A"], n: 1 });
+  for (const { what, seen, peer, asked } of peers) {
+    const line = await service.process.line(new RegExp(`${peer.at}.*${seen.source}`));
+    assert(line.includes("WARNING"), what);
+    // It has been judged by what it had shown when it is asked again.
+    if (!seen.source.startsWith("with 400")) {
+      await until(() => asked.filter((method) => method === "GET").length > 1);
+    }
+  }
+  await service.process.line(
+    new RegExp(
+      `:${tlsPeer.port}/ is down.*only valid for DnsName\\("\\[the token\\]\\.example"\\)`,
+    ),
+  );
+  const pages = await Promise.all(
+    ["status/", "console/data/", "metrics/"].map(async (path) =>
+      await (await fetch(`http://127.0.0.1:${service.admin}/${path}`)).text()
+    ),
+  );
+  assertMatch(pages.join(), /answers 418 \[the token\]/);
+  for (const text of [...pages, service.log(), service.process.output]) {
+    for (const echo of [TOKEN, TOKEN_IN_TLS].flatMap(written)) {
+      assert(!text.includes(echo), `${echo} stands in ${text}`);
+    }
+  }
 });

@@ -35,6 +35,11 @@ const { pki, md }: Forge = forge;
 const DAY_MS = 86_400_000;
 let serial = 1;
 
+const LOCALHOST = {
+  name: "subjectAltName",
+  altNames: [{ type: 2, value: "localhost" }, { type: 7, ip: "127.0.0.1" }],
+};
+
 /** A certificate that can sign others. */
 export interface Authority {
   /** PEM certificate. */
@@ -61,14 +66,19 @@ export function makeAuthority(
   return { cert: pki.certificateToPem(certificate), subject, privateKey: keys.privateKey };
 }
 
-/** A server's PEM key and certificate for `localhost` and 127.0.0.1. */
+/**
+ * A server's PEM key and certificate for `localhost` and 127.0.0.1.
+ *
+ * @param names What it is for instead.
+ */
 export function makeCertificate(
   authority: Authority,
   validMs: number = DAY_MS,
+  names: Record<string, unknown> = LOCALHOST,
 ): { readonly key: string; readonly cert: string } {
   const keys = pki.rsa.generateKeyPair(2048);
   const certificate = begin("localhost", keys, validMs);
-  certificate.setExtensions([{ name: "basicConstraints", cA: false }, LOCALHOST]);
+  certificate.setExtensions([{ name: "basicConstraints", cA: false }, names]);
   certificate.setIssuer(authority.subject);
   certificate.sign(authority.privateKey, md.sha256.create());
   return { key: pki.privateKeyToPem(keys.privateKey), cert: pki.certificateToPem(certificate) };
@@ -91,11 +101,6 @@ export function makeSelfSigned(
   const cert = pki.certificateToPem(certificate);
   return { key: pki.privateKeyToPem(privateKey), cert, subject, privateKey };
 }
-
-const LOCALHOST = {
-  name: "subjectAltName",
-  altNames: [{ type: 2, value: "localhost" }, { type: 7, ip: "127.0.0.1" }],
-};
 
 function begin(name: string, keys: KeyPair, validMs: number): Certificate {
   const certificate = pki.createCertificate();

@@ -82,6 +82,7 @@ export interface PeerEntry {
   readonly port: number;
   readonly protocol: "http" | "https";
   readonly "ssl.ca"?: string;
+  readonly "token.file"?: string;
 }
 
 /** An entry for a peer without TLS. */

@@ -12,7 +12,7 @@ const encoder = new TextEncoder();
 
 /** Everything that a connection brings before it ends, in pieces. */
 function read(...pieces: readonly string[]): Answer[] {
-  const reader = new AnswerReader();
+  const reader = new AnswerReader(String);
   const answers = pieces.flatMap((piece) => reader.push(encoder.encode(piece)));
   const last = reader.end();
   return last === null ? answers : [...answers, last];
@@ -119,7 +119,7 @@ for (
   ] as const
 ) {
   Deno.test(`what is no answer is refused as soon as it can be: ${name}`, () => {
-    assertThrows(() => new AnswerReader().push(encoder.encode(text)), AnswerError);
+    assertThrows(() => new AnswerReader(String).push(encoder.encode(text)), AnswerError);
   });
 }
 
@@ -141,7 +141,7 @@ Deno.test("for any answers and any pieces that they arrive in, they are the same
       fc.array(fc.nat(700), { maxLength: 20 }),
       (answers, cuts) => {
         const bytes = encoder.encode(answers.join(""));
-        const reader = new AnswerReader();
+        const reader = new AnswerReader(String);
         const found: Answer[] = [];
         const places = [...cuts.sort((a, b) => a - b), bytes.length];
         let at = 0;

@@ -13,7 +13,11 @@ Deno.test("what a listener throws ends the connection, and is thrown", async () 
   using listener = listen();
   const accepted = listener.accept();
   const { port } = listener.addr;
-  const connection = await Connection.open({ hostname: "127.0.0.1", port, tls: null }, never);
+  const connection = await Connection.open(
+    { hostname: "127.0.0.1", port, tls: null },
+    never,
+    String,
+  );
   using other = await accepted;
   connection.send(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
   await other.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
@@ -28,7 +32,11 @@ Deno.test("an error of the program while an answer is read is not blamed on the 
   using listener = listen();
   const accepted = listener.accept();
   const { port } = listener.addr;
-  const connection = await Connection.open({ hostname: "127.0.0.1", port, tls: null }, never);
+  const connection = await Connection.open(
+    { hostname: "127.0.0.1", port, tls: null },
+    never,
+    String,
+  );
   using other = await accepted;
   const { push } = AnswerReader.prototype;
   AnswerReader.prototype.push = () => {
@@ -48,7 +56,7 @@ Deno.test("a name that TLS does not take leaves no connection behind", async () 
   const accepted = listener.accept();
   // The system takes it for 127.0.0.1.
   const address = { hostname: "127.1", port: listener.addr.port, tls: { authorities: [] } };
-  await assertRejects(() => Connection.open(address, never), ConnectionError, "127.1");
+  await assertRejects(() => Connection.open(address, never, String), ConnectionError, "127.1");
   using other = await accepted;
   assertEquals(await rest(other), 0);
 });
