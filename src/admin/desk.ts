@@ -18,6 +18,7 @@ import { DEFAULT_INSTANCE, type Hub, INSTANCE_LIMIT, type Publication } from "..
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import type { Allowances } from "../log/allowance.ts";
 import { attempt, fault } from "../log/fault.ts";
+import { formatValue } from "../log/format.ts";
 import { logger } from "../log/log.ts";
 import { tokensOf, trimmed } from "../net/fields.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
@@ -210,7 +211,8 @@ export class Desk {
     const { console } = this.#options;
     const { protocol, hostname } = target;
     if (protocol === "http:" && hostname !== "localhost" && !isAddressInUrl(hostname)) {
-      const error = `Name this server by its address or as localhost, not as ${target.hostname}`;
+      const name = formatValue(hostname, NAME_LENGTH);
+      const error = `Name this server by its address or as localhost, not as ${name}`;
       return this.#refuse("invalid", 403, error, remote);
     }
     switch (target.pathname) {
@@ -368,6 +370,9 @@ export function answerFault(error: unknown): Response {
   fault("answering a request", error);
   return Response.json({ error: "Internal error" }, { status: 500, headers: CLOSE });
 }
+
+/** Characters of a host's name that an answer shows. A name has 253 at most (RFC 1035, section 2.3.4). */
+const NAME_LENGTH = 253;
 
 /** For who may come back in a moment; in seconds. */
 const RETRY = { "retry-after": "1" } as const;

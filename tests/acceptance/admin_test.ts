@@ -272,6 +272,17 @@ it("leads nobody to the live page by a name that anybody could have lead here", 
   }
 });
 
+it("tells whoever asks for the live page by a long name as much of it as is of use", async ({ admin }) => {
+  const name = `${"x".repeat(60)}.`.repeat(100) + "evil.example.net";
+  const answer = await exchange(
+    admin,
+    `GET / HTTP/1.1\r\nHost: ${name}\r\n${NAVIGATION}\r\n`,
+    /\}$/,
+  );
+  assertMatch(answer, /^HTTP\/1\.1 403 .*not as x{60}\.x[^"]*\.\.\. \(6116 characters\)"\}$/s);
+  assertEquals(answer.length < 700, true, `${answer.length}`);
+});
+
 it("names method and path of a misdirected request in the log, bounded and printable", async ({ admin, process, log }) => {
   const ask = (method: string, target: string) =>
     exchange(admin, `${method} ${target} HTTP/1.1\r\nHost: x\r\n\r\n`, /\}$/);
