@@ -35,6 +35,14 @@ export interface Front {
   listen(address: Pick<SocketServerOptions, "hostname" | "port" | "tls">): Promise<Bound>;
 }
 
+/** What became of another certificate. */
+export interface Renewal {
+  /** `false`: the server does not listen. */
+  readonly ok: boolean;
+  /** What was done, or why it was not, as a sentence. */
+  readonly line: string;
+}
+
 /** What a server is made of. */
 export interface ServerOptions {
   readonly front: Front;
@@ -101,28 +109,30 @@ export class Server {
   /**
    * Uses another certificate for connections that are made from now on, and resolves when it is in
    * use. A server on `Deno.serve` cannot change its own and is bound again; what does not work out
-   * then is logged, and tried again until the service stops.
-   *
-   * @returns What was done, as a sentence.
+   * then is logged, told once, and tried again until the service stops.
    */
-  async renew(tls: TlsMaterial): Promise<string> {
+  async renew(tls: TlsMaterial): Promise<Renewal> {
     const { url } = this;
     const uses = `The server at ${url} uses ${this.#options.config.tls?.cert} as it is now`;
+    const done = (line: string) => ({ ok: true, line });
     this.#tls = tls;
     const server = this.#current;
     // What is being bound uses it, or is asked to when it has been bound.
-    if (server === null) return `${uses} when it has been bound again.`;
+    if (server === null) return done(`${uses} when it has been bound again.`);
     if (server.renew !== undefined) {
       server.renew(tls);
-      return `${uses}, for new connections; the others stay.`;
+      return done(`${uses}, for new connections; the others stay.`);
     }
     this.#current = null;
-    this.#binding = this.#replace(server);
-    await this.#binding;
-    if (this.#current === null) return `The server at ${url} is not bound again.`;
-    if (this.type === "admin") return `${uses}.`;
-    return `${uses}. Its connections were ended with 1001, because the engine "serve" cannot keep ` +
-      'them: the engine "socket" can.';
+    const replaced = this.#replace(server);
+    this.#binding = replaced.then((problem) => problem === null ? undefined : this.#bindAgain());
+    const problem = await replaced;
+    if (problem !== null) return { ok: false, line: `${problem} It is tried again every second.` };
+    if (this.type === "admin") return done(`${uses}.`);
+    return done(
+      `${uses}. Its connections were ended with 1001, because the engine "serve" cannot keep ` +
+        'them: the engine "socket" can.',
+    );
   }
 
   /** Accepts no more, as early as its engine can. */
@@ -162,17 +172,21 @@ export class Server {
     }
   }
 
-  async #replace(server: Bound): Promise<void> {
+  /** @returns Why it could not be bound; `null` when it was, or is not to be any more. */
+  async #replace(server: Bound): Promise<string | null> {
     const { stop } = this.#options;
     await server.release?.();
-    if (stop.aborted) return;
+    if (stop.aborted) return null;
     try {
       await this.bind();
+      return null;
     } catch (error) {
-      if (error instanceof StartError) {
-        log.error("{problem}", { problem: new Whole(error.message) });
-      } else fault("binding a server again", error);
-      await this.#bindAgain();
+      if (!(error instanceof StartError)) {
+        fault("binding a server again", error);
+        return `The server at ${this.url} is not bound again: the log has an internal error.`;
+      }
+      log.error("{problem}", { problem: new Whole(error.message) });
+      return error.message;
     }
   }
 

@@ -21,7 +21,7 @@ import { fault } from "./log/fault.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
 import { LagMeter } from "./metrics/lag.ts";
-import { Server, StartError } from "./server.ts";
+import { type Renewal, Server, StartError } from "./server.ts";
 import { WorkQueue } from "./work_queue.ts";
 import { OpenFiles } from "./config/open_files.ts";
 import { telemetryVariables } from "./config/telemetry.ts";
@@ -61,10 +61,10 @@ export interface Service {
    * bound again: an admin server answers what it has received, a client server ends its connections with 1001.
    *
    * @param config Has the same servers at the same addresses.
-   * @returns Resolves with what was done, a sentence each; with nothing when no certificate has changed.
+   * @returns Resolves with what was done, for each certificate that has changed.
    * @throws {StartError} With every file that cannot be used.
    */
-  read(config: Config): Promise<() => Promise<readonly string[]>>;
+  read(config: Config): Promise<() => Promise<readonly Renewal[]>>;
   /**
    * Stops. The admin servers accept no more, publish nothing more and have 1 s to answer; the client
    * servers accept no more, and every listener is closed with 1001 behind what was published for it.
@@ -311,7 +311,7 @@ class RunningService implements Service {
     ];
   }
 
-  async read(config: Config): Promise<() => Promise<readonly string[]>> {
+  async read(config: Config): Promise<() => Promise<readonly Renewal[]>> {
     const { certificates } = this.#made;
     this.#judged = certificates.changes();
     const { found, problems } = await certificates.judge();
@@ -374,14 +374,17 @@ class RunningService implements Service {
       });
     }
     if (found.length === 0) return;
-    for (const done of await this.#use(found)) log.info("{done}", { done: new Whole(done) });
+    for (const { ok, line } of await this.#use(found)) {
+      // What went wrong has been logged.
+      if (ok) log.info("{done}", { done: new Whole(line) });
+    }
   }
 
-  async #use(found: readonly Found[]): Promise<readonly string[]> {
+  async #use(found: readonly Found[]): Promise<readonly Renewal[]> {
     if (this.#made.stopping.signal.aborted) return [];
     this.#made.certificates.use(found);
     const done = await Promise.all(
-      found.map(({ index, tls }) => this.#made.servers[index]?.server.renew(tls) ?? ""),
+      found.flatMap(({ index, tls }) => this.#made.servers[index]?.server.renew(tls) ?? []),
     );
     this.#made.certificates.warn(Date.now());
     return done;

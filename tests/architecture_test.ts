@@ -24,7 +24,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["hub", ["metrics"]],
   ["http", ["config", "net", "within.ts"]],
   ["websocket", ["config", "http", "metrics", "net", "within.ts"]],
-  ["log", ["config"]],
+  ["log", ["config", "json.ts"]],
   ["client", ["config", "hub", "http", "websocket", "log", "metrics"]],
   ["within.ts", []],
   ["json.ts", []],

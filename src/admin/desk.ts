@@ -19,8 +19,8 @@ import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import type { Allowances } from "../log/allowance.ts";
 import { attempt, fault } from "../log/fault.ts";
 import { formatValue } from "../log/format.ts";
-import { logger } from "../log/log.ts";
 import { tokensOf, trimmed } from "../net/fields.ts";
+import { isTracing, logger } from "../log/log.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 import { Tally } from "../metrics/tally.ts";
 import type { Console, View } from "./console.ts";
@@ -262,7 +262,7 @@ export class Desk {
       const text = decoder.decode(bytes);
       freeBytes(bytes);
       const message = parseMessage(text);
-      const tracing = log.isEnabledFor("trace");
+      const tracing = isTracing();
       if (tracing) log.trace("Received message ({instance}): {text}", { instance, text });
       const from = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
       const publication = hub.publish(instance, message, from);

@@ -8,7 +8,7 @@ import { clusterWarnings } from "../config/cluster.ts";
 import { type Config, formatAddress, type LogConfig } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
-import { logFiles } from "../config/logs.ts";
+import { logFiles, logTarget } from "../config/logs.ts";
 import { hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
 import {
   type Command,
@@ -22,6 +22,7 @@ import { requireCovered, resolverOf } from "./compiled.ts";
 import { circumstancesIn, judge, JUDGING_OPTIONS, portHolder, warn } from "./judgement.ts";
 import { print } from "./output.ts";
 import { warnIfRoot } from "./root.ts";
+import { duplicateWarnings, foreignLogWarnings, userWarnings } from "./suspicions.ts";
 
 /** Checks a configuration. */
 export const check: Command = {
@@ -46,14 +47,22 @@ export const check: Command = {
     const { program, options } = invocation;
     const config = loadConfig(configPath(invocation));
     requireCovered(program, config);
-    warnIfRoot();
+    // The overseer asks, whom nobody has to tell.
+    if (!options.has("as-it-is")) warnIfRoot();
+    const isHeld = await portHolder(config, program);
     const { problems, warnings } = await judge(config, program, {
-      isHeld: await portHolder(config, program),
+      isHeld,
       asItIs: options.has("as-it-is"),
       ...circumstancesIn(invocation, config),
     });
     if (problems.length > 0) throw new ConfigError(config.path, problems);
-    warn(warnings);
+    const isRunning = config.servers.some(isHeld);
+    warn([
+      ...duplicateWarnings(config),
+      ...userWarnings(config),
+      ...isRunning ? [] : foreignLogWarnings(config),
+      ...warnings,
+    ]);
     const host = hostMemory(config, hostNumber(invocation, MEMORY_OPTION));
     const memory = memoryWarning(config, host);
     if (memory !== null) warn([`${memory}.`]);
@@ -76,13 +85,16 @@ function summary(config: Config, budget: number): string {
       `  peer ${protocol}://${formatAddress(host, port)}/` +
       (ca === null ? "" : `, authority ${ca}`)
     ),
-    ...config.logs.map((log) => `  log ${log.path}, ${rotation(log)}`),
+    ...config.logs.map((log) => `  log ${log.links[0] ?? log.path}, ${rotation(log)}`),
     `  pidfile ${config.pidfile}`,
     `  ${Math.round(budget / 1024 ** 2)} MiB of memory for browsers and what they do`,
   ].join("\n");
 }
 
 function rotation(log: LogConfig): string {
+  if (logTarget(log.path) === "console") {
+    return "the console of run, serve and debug; start has none";
+  }
   return logFiles(log).length > 1
     ? `rotated at ${formatBytes(log.rotateSize)}, ${log.rotateKeep} kept`
     : "never rotated";

@@ -73,8 +73,21 @@ export const MEMORY_OPTION: OptionSpec = {
   internal: true,
 };
 
+/** The same for systemd's journal. */
+export const JOURNAL_OPTION: OptionSpec = {
+  name: "journal",
+  value: "DEVICE:INODE",
+  help:
+    "The stream that systemd's journal reads, as the environment variable JOURNAL_STREAM tells.",
+  internal: true,
+};
+
 /** The options of every command that runs the service, or has it run. */
-export const HOST_OPTIONS: readonly OptionSpec[] = [OPEN_FILES_OPTION, MEMORY_OPTION];
+export const HOST_OPTIONS: readonly OptionSpec[] = [
+  OPEN_FILES_OPTION,
+  MEMORY_OPTION,
+  JOURNAL_OPTION,
+];
 
 /** Those of {@linkcode HOST_OPTIONS} that a command was given, as arguments for another one. */
 export function hostArguments({ options }: Pick<Invocation, "options">): string[] {

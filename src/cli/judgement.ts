@@ -6,11 +6,11 @@
  */
 
 import { dirname, resolve } from "node:path";
-import type { Config, LogConfig } from "../config/config.ts";
+import type { Config, LogConfig, ServerConfig } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { type Program, SYSTEM_CONFIG } from "../config/program.ts";
-import { portsOf } from "../reach/place.ts";
+import { heldBy } from "../reach/place.ts";
 import { Holder } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import { NobodyAnswers } from "./admin.ts";
@@ -19,6 +19,7 @@ import type { Invocation } from "./command.ts";
 import { askConsole, listeningIn } from "./console.ts";
 import { complain } from "./output.ts";
 import { pidfileFault } from "./owner.ts";
+import { sharedLogs } from "./suspicions.ts";
 import { type Findings, tryAsService } from "./trial.ts";
 import { follow, nameOf, strangers } from "./trust.ts";
 import { isBelow, judgeUnit, parseUnit, type Unit, UNIT_OPTION } from "./unit.ts";
@@ -36,8 +37,8 @@ export const JUDGING_OPTIONS: readonly OptionSpec[] = [UNIT_OPTION, MADE_OPTION]
 
 /** What the judgement depends on besides the configuration. */
 export interface Circumstances {
-  /** Whether a port is taken by the very service that is to be started again. */
-  isHeld(port: number): boolean;
+  /** Whether the address of a server is taken by the very service that is to be started again. */
+  isHeld(server: ServerConfig): boolean;
   /** Whether no missing folder is made. @default {false} */
   readonly asItIs?: boolean;
   /** Missing folders that root or systemd makes. @default {[]} */
@@ -77,6 +78,7 @@ export async function judge(
     problems: [
       ...problems,
       ...logs.flatMap((log) => log.problems),
+      ...sharedLogs(config),
       ...judgePidfile(config.pidfile, folder),
       ...unit === null ? [] : judgeUnit(config, unit),
     ],
@@ -89,23 +91,20 @@ export function warn(warnings: readonly string[]): void {
   for (const warning of warnings) complain(`Warning: ${warning}`);
 }
 
-/** Tells whether a port is taken by the very service that is to be started again, or may be. */
+/** Tells whether the address of a server is taken by the very service that is to be started again, or may be. */
 export async function portHolder(
   config: Config,
   program: Program,
-): Promise<(port: number) => boolean> {
+): Promise<(server: ServerConfig) => boolean> {
   if (program.kind !== "compiled") {
     using holder = Holder.find(config.pidfile);
     if (holder !== null) {
       const urls = readState(config.pidfile)?.service?.urls;
       // Nobody knows then: what cannot be bound says so at the start.
-      if (urls === undefined) return () => true;
-      const ports = portsOf(urls);
-      return (port) => ports.has(port);
+      return urls === undefined ? () => true : heldBy(urls);
     }
   }
-  const ports = portsOf(await urlsOfLonely(config));
-  return (port) => ports.has(port);
+  return heldBy(await urlsOfLonely(config));
 }
 
 /** Returns where a service of this configuration listens that no overseer runs; nowhere when none answers. */

@@ -8,10 +8,13 @@ import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig, loadPidfile, type NamedPidfile } from "../config/load.ts";
+import { consoleLog } from "../config/logs.ts";
 import { overseerFlags, serviceFlags, shellQuote } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
 import { telemetryVariables } from "../config/telemetry.ts";
+import { FORMATS } from "../log/formats.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
+import { withoutEnd } from "../text.ts";
 import {
   AS_ROOT_OPTION,
   type Command,
@@ -19,6 +22,7 @@ import {
   configPath,
   EXIT,
   type Invocation,
+  JOURNAL_OPTION,
   MEMORY_OPTION,
   OPEN_FILES_OPTION,
 } from "./command.ts";
@@ -26,7 +30,7 @@ import { scriptOf } from "./compiled.ts";
 import { FolderError, foldersOf, whyNotForRoot } from "./folders.ts";
 import { type Identity, identityFor } from "./identity.ts";
 import { circumstancesIn } from "./judgement.ts";
-import { print } from "./output.ts";
+import { complain, print } from "./output.ts";
 import { pidfileFault } from "./owner.ts";
 import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
 import { follow, resolvedPath } from "./trust.ts";
@@ -60,7 +64,7 @@ export const launch: Command = {
       case "serve":
       case "debug": {
         const config = loadConfig(path);
-        warnIfRoot();
+        warnIfRoot((warning) => complain(asLogged(config, warning)));
         print(becomeDeno(config, serviceFlags(config), verb, invocation));
         return EXIT.done;
       }
@@ -113,6 +117,11 @@ function identityOf(
   return identityFor(path, { user, pidfile });
 }
 
+/** Returns a text as the console of what is launched shows it: what reads JSON there gets nothing else. */
+function asLogged({ logs }: Config, text: string): string {
+  return withoutEnd(FORMATS[consoleLog(logs)?.format ?? "text"].foreign(text), "\n");
+}
+
 /**
  * Makes missing folders, as who runs then may not, and replaces the shell by what it launches, with the
  * shell's parameters.
@@ -134,8 +143,9 @@ function becomeDeno(
   // The overseer tells its service.
   const variables = verb === "run" ? [] : telemetryVariables(config);
   const environment = variables.length === 0 ? "" : `env ${shellQuote(variables)} `;
+  const journal = `\${JOURNAL_STREAM:+--${JOURNAL_OPTION.name} "$JOURNAL_STREAM"}`;
   return `mkdir -p -- ${shellQuote(folders)} && exec ${environment}${command} ` +
-    `--${OPEN_FILES_OPTION.name} "$(ulimit -Hn)" --${MEMORY_OPTION.name} "$(memory)" "$@"${chosen}`;
+    `--${OPEN_FILES_OPTION.name} "$(ulimit -Hn)" --${MEMORY_OPTION.name} "$(memory)" ${journal} "$@"${chosen}`;
 }
 
 /** Replaces the shell by bin/aphlict itself, run by another user, who owns the folders made for it. */

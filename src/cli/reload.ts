@@ -38,7 +38,11 @@ export const reload: Command = {
     const { pidfile, config } = namedPidfile(invocation);
     using holder = Holder.find(pidfile);
     if (holder === null) {
-      complain("Aphlict is not running.");
+      complain(
+        `Aphlict is not running with an overseer: nothing holds pidfile ${pidfile}. A service without one, such as ` +
+          "`aphlict serve` in a container, reloads at SIGHUP: podman kill --signal HUP NAME, or docker kill " +
+          "--signal HUP NAME. Its log says what was done.",
+      );
       return EXIT.failed;
     }
     // The overseer may not make them itself.

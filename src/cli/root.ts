@@ -19,8 +19,8 @@ export function isRoot(): boolean {
 }
 
 /** Warns the person at the console when the process runs as root, and says what to do instead. */
-export function warnIfRoot(): void {
-  if (isRoot()) complain(`Warning: this is root, and ${ADVICE}.`);
+export function warnIfRoot(tell: (text: string) => void = complain): void {
+  if (isRoot()) tell(`Warning: this is root, and ${ADVICE}.`);
 }
 
 /** Whether the process runs as root and was not told to; then it says what to do instead. */

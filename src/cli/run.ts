@@ -4,16 +4,20 @@
  * @module
  */
 
-import type { Config } from "../config/config.ts";
+import type { Config, LogConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
+import { consoleLog, isStdout, logTarget } from "../config/logs.ts";
 import { fault } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
+import { type Journal, journalOf, NO_JOURNAL } from "../log/journal.ts";
 import {
   CLOSE_DEADLINE_MS,
   closeLog,
   logger,
+  type LogOptions,
   openLog,
   reopenLog,
+  showForeign,
   showTrouble,
 } from "../log/log.ts";
 import { encode, type Report } from "../supervisor/channel.ts";
@@ -29,9 +33,9 @@ import {
   HOST_OPTIONS,
   hostArguments,
   type Invocation,
+  JOURNAL_OPTION,
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
-import { complain } from "./output.ts";
 import { alreadyRunning } from "./start.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
 
@@ -64,45 +68,48 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
   const announce = detached ? report : tellFailure;
   const config = loadConfig(configPath(invocation));
   const log = logger("overseer");
-  const options = (config: Config) => logOptions(config, detached);
+  const journal = detached ? NO_JOURNAL : journalOf(invocation.options.get(JOURNAL_OPTION.name));
+  const options = ({ logs }: Config) => logOptions(logs, config.logs[0], detached, journal);
+  // It shows nothing yet, and opens its file for each line.
+  openLog(options(config));
   // From here on it can be told to stop.
   const overseer = new Overseer({
     config,
     deno: Deno.execPath(),
     program: scriptOf(invocation.program),
     detached,
+    console: detached ? "none" : isJournal(config, journal) ? "journal" : "piped",
     hostOptions: hostArguments(invocation),
     log,
     fault,
-    show: showTrouble,
+    show: showForeign,
     announce,
-    adopted(next) {
-      // It may append to the log that it was started with, and to no other.
-      const [first, now] = [config.logs[0], next.logs[0]];
-      if (first?.path === now?.path) reopenLog(options(next));
-    },
+    adopted: (next) => reopenLog(options(next)),
   });
-  let pidfile: Pidfile | null;
+  let pidfile: Pidfile | null = null;
   try {
     pidfile = await Pidfile.take(config.pidfile);
     if (pidfile === null) {
       announce({ type: "failed", problems: [alreadyRunning(config, holderOf(config.pidfile))] });
       return EXIT.failed;
     }
-  } catch (error) {
-    if (!(error instanceof PidfileError)) throw error;
-    announce({ type: "failed", problems: [error.message] });
-    return EXIT.failed;
-  }
-  try {
-    openLog(options(config));
     logUnexpectedErrors();
     keep(pidfile, config.pidfile, overseer, log);
     return await overseer.run() ? EXIT.done : EXIT.failed;
+  } catch (error) {
+    if (!(error instanceof PidfileError) || pidfile !== null) throw error;
+    announce({ type: "failed", problems: [error.message] });
+    return EXIT.failed;
   } finally {
     await within(CLOSE_DEADLINE_MS, closeLog());
-    pidfile.remove();
+    pidfile?.remove();
   }
+}
+
+/** Whether the journal reads what the service's lines are shown on. */
+function isJournal({ logs }: Config, { stdout, stderr }: Journal): boolean {
+  const log = consoleLog(logs);
+  return log !== undefined && isStdout(log) ? stdout : stderr;
 }
 
 /** Looks after the pidfile and the state for as long as the process runs. */
@@ -131,12 +138,26 @@ function keep(
   Deno.unrefTimer(timer);
 }
 
-/** Its own few lines go to the first log, which the service rotates. */
-function logOptions({ logs }: Config, detached: boolean): Parameters<typeof openLog>[0] {
+/**
+ * Its own few lines go to the console, and to the first log, which the service rotates. That is the one of the start:
+ * it may append to no other.
+ */
+function logOptions(
+  logs: readonly LogConfig[],
+  first: LogConfig | undefined,
+  detached: boolean,
+  journal: Journal,
+): LogOptions {
+  const own = logs[0]?.path === first?.path ? logs[0] : first;
+  const console = consoleLog(logs);
   return {
-    files: logs.slice(0, 1),
+    files: [
+      ...own === undefined || logTarget(own.path) === "console" ? [] : [own],
+      ...console === undefined ? [] : [console],
+    ],
     level: "info",
     console: detached ? "none" : "stderr",
+    journal,
     onTrouble: "go on",
     writer: "appending",
   };
@@ -152,5 +173,5 @@ function report(report: Report): void {
 }
 
 function tellFailure(report: Report): void {
-  if (report.type === "failed") complain(report.problems.join("\n"));
+  if (report.type === "failed") { for (const problem of report.problems) showTrouble(problem); }
 }

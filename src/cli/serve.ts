@@ -14,6 +14,7 @@ import { connectionsIn } from "../config/open_files.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
 import { fault } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
+import { journalOf } from "../log/journal.ts";
 import {
   CLOSE_DEADLINE_MS,
   closeLog,
@@ -23,6 +24,7 @@ import {
   openLog,
   reopenLog,
   show,
+  showTrouble,
 } from "../log/log.ts";
 import { type Host, type Service, StartError, startService } from "../service.ts";
 import {
@@ -42,11 +44,11 @@ import {
   HOST_OPTIONS,
   hostNumber,
   type Invocation,
+  JOURNAL_OPTION,
   MEMORY_OPTION,
   OPEN_FILES_OPTION,
 } from "./command.ts";
 import { requireCovered } from "./compiled.ts";
-import { complain } from "./output.ts";
 import { tryPeers } from "./trial.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
 
@@ -99,8 +101,9 @@ export const service: Command = {
     {
       name: "console",
       value: "WHERE",
-      choices: ["stderr", "none"],
-      help: "Where the log is shown.",
+      choices: ["piped", "journal", "none"],
+      help:
+        "Where the log is shown: on standard error, for the overseer or for the journal behind it, or nowhere.",
     },
     { name: "restarts", value: "N", help: "How often the overseer has started it again." },
     ...HOST_OPTIONS,
@@ -118,13 +121,15 @@ export const service: Command = {
       }
     };
     const commands = linesOf(Deno.stdin.readable);
+    const console = options.get("console");
     const first = parseUse((await commands.next()).value ?? "");
     // The overseer is gone already.
     if (first === null) return EXIT.failed;
     return await runService(first.config, {
       level: "info",
       host: hostOf({ options }, Number(options.get("restarts"))),
-      console: options.get("console") === "stderr" ? "stderr" : "none",
+      console: console === "piped" || console === "journal" ? "piped" : "none",
+      journal: { stdout: false, stderr: console === "journal" },
       onTrouble: options.get("attempt") === "again" ? "go on" : "throw",
       report: say,
       async follow(reload, stop) {
@@ -147,6 +152,7 @@ function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<nu
     level,
     host: hostOf(invocation, null),
     console: "split",
+    journal: journalOf(invocation.options.get(JOURNAL_OPTION.name)),
     onTrouble: "throw",
     report(report) {
       if (report.type === "listening") showFirstMessage(report.urls);
@@ -187,7 +193,7 @@ async function reloadFile(path: string, reload: Reload): Promise<ReloadOutcome> 
 type Reload = (config: Config) => Promise<ReloadOutcome>;
 
 /** What the service is run by. */
-interface Surroundings extends Pick<LogOptions, "level" | "console" | "onTrouble"> {
+interface Surroundings extends Pick<LogOptions, "level" | "console" | "journal" | "onTrouble"> {
   readonly host: Host;
   /** Told how the start went. */
   report(report: Report): void;
@@ -236,7 +242,8 @@ async function runService(
     openLog({ ...logging, files: config.logs, writer: "rotating" });
   } catch (error) {
     if (!(error instanceof LogFileError)) throw error;
-    complain(error.message);
+    showTrouble(error.message);
+    await within(CLOSE_DEADLINE_MS, closeLog());
     return fail([error.message]);
   }
   logUnexpectedErrors();
@@ -271,7 +278,7 @@ async function reload(
   service: Service,
   from: Config,
   to: Config,
-  logging: Pick<LogOptions, "level" | "console">,
+  logging: Pick<LogOptions, "level" | "console" | "journal">,
 ): Promise<ReloadOutcome> {
   const reasons = restartReasons(from, to);
   if (reasons.length > 0) {
@@ -285,8 +292,11 @@ async function reload(
     reopenLog({ ...logging, files: to.logs, onTrouble: "throw", writer: "rotating" });
     const renewed = await use();
     return {
-      ok: true,
-      lines: ["Configuration, certificates, tokens and logs were read again.", ...renewed],
+      ok: renewed.every(({ ok }) => ok),
+      lines: [
+        "Configuration, certificates, tokens and logs were read again.",
+        ...renewed.map(({ line }) => line),
+      ],
     };
   } catch (error) {
     if (!(error instanceof StartError || error instanceof LogFileError)) throw error;

@@ -8,6 +8,7 @@ import { resolve } from "node:path";
 import { isRooted } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
+import { logTarget } from "../config/logs.ts";
 import { overseerFlags } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
 import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
@@ -52,6 +53,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
   const config = { ...named, path: resolve(named.path) };
   const pid = holderOf(config.pidfile);
   if (pid !== null) return fail([alreadyRunning(config, pid)]);
+  warnOfConsole(config);
   makeFolders(config);
   const fault = pidfileFault(config.pidfile);
   if (fault !== null) return fail([fault]);
@@ -93,7 +95,9 @@ export async function startWith(named: Config, { program, options }: Invocation)
       [
         `Aphlict is running: overseer ${overseer.pid}, service ${report.pid}, with ${config.path}.`,
         ...report.urls.map((url) => `  ${url}`),
-        ...config.logs.map(({ path }) => `  log ${path}`),
+        ...config.logs.filter(({ path }) => logTarget(path) !== "console").map(({ path }) =>
+          `  log ${path}`
+        ),
       ].join("\n"),
     );
     return EXIT.done;
@@ -110,6 +114,19 @@ export async function startWith(named: Config, { program, options }: Invocation)
     `${former}), it holds the address: end it.`;
   const isTaken = report.problems.some((problem) => problem.includes("already in use"));
   return fail(isTaken && former !== undefined ? [...report.problems, hint] : report.problems);
+}
+
+/** Warns of logs on a console, as what stays running in the background has none. */
+function warnOfConsole({ logs }: Config): void {
+  for (const [index, { path, links }] of logs.entries()) {
+    if (logTarget(path) !== "console") continue;
+    complain(
+      `Warning: logs[${index}].path: ${
+        links[0] ?? path
+      } is the console, and what \`aphlict start\` leaves running has ` +
+        "none: this log reaches nobody. Name a file, or use `aphlict run`.",
+    );
+  }
 }
 
 /** What to say when an Aphlict runs already. */

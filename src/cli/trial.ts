@@ -15,6 +15,7 @@ import { objectOf } from "../json.ts";
 import { LogFile } from "../log/file.ts";
 import { LogFileError } from "../log/trouble.ts";
 import {
+  chainWarning,
   daysUntil,
   EXPIRY_WARNING_DAYS,
   judgeTls,
@@ -40,14 +41,21 @@ export const trial: Command = {
   synopsis: "Try what the service opens at its start, with its permissions.",
   details:
     "It reads a configuration on standard input, as the service does, and prints what it has found.",
-  options: [{ name: "held", value: "PORTS", help: "Ports that are not tried.", internal: true }],
+  options: [{
+    name: "held",
+    value: "INDICES",
+    help: "Servers whose addresses are not tried.",
+    internal: true,
+  }],
   internal: true,
   async run({ options }) {
     const line = (await linesOf(Deno.stdin.readable).next()).value ?? "";
     const use = parseUse(line);
     if (use === null) return EXIT.failed;
-    const held = (options.get("held") ?? "").split(",").map(Number);
-    print(JSON.stringify(await tryAll(use.config, (port) => held.includes(port))));
+    const held = options.get("held")?.split(",").map(Number) ?? [];
+    const { config } = use;
+    const isHeld = (server: ServerConfig) => held.includes(config.servers.indexOf(server));
+    print(JSON.stringify(await tryAll(config, isHeld)));
     return EXIT.done;
   },
 };
@@ -57,20 +65,20 @@ export const trial: Command = {
  * with the flags of the service, in a process of its own where this one may start one; a compiled executable has these
  * permissions itself.
  *
- * @param isHeld Whether a port is taken by the very service that is to be started again.
+ * @param isHeld Whether the address of a server is taken by the very service that is to be started again.
  */
 export async function tryAsService(
   config: Config,
   program: Program,
-  isHeld: (port: number) => boolean,
+  isHeld: (server: ServerConfig) => boolean,
 ): Promise<Findings> {
   const deno = Deno.execPath();
   if (
     program.kind === "compiled" ||
     Deno.permissions.querySync({ name: "run", command: deno }).state !== "granted"
   ) return await tryAll(config, isHeld);
-  const ports = config.servers.map(({ port }) => port).filter(isHeld);
-  const held = ports.length === 0 ? [] : ["--held", ports.join(",")];
+  const indices = config.servers.flatMap((server, index) => isHeld(server) ? [index] : []);
+  const held = indices.length === 0 ? [] : ["--held", indices.join(",")];
   const process = new Deno.Command(deno, {
     args: denoArguments(program, serviceFlags(config), ["trial", ...held]),
     stdin: "piped",
@@ -101,13 +109,16 @@ export function tryPeers({ cluster }: Config, warnings: Set<string> = new Set())
   ]);
 }
 
-async function tryAll(config: Config, isHeld: (port: number) => boolean): Promise<Findings> {
+async function tryAll(
+  config: Config,
+  isHeld: (server: ServerConfig) => boolean,
+): Promise<Findings> {
   const warnings = new Set<string>();
   const tls = await Promise.all(
-    config.servers.map((server, index) => checkTls(server, index, warnings)),
+    config.servers.map((server, index) => checkTls(server, index, config, warnings)),
   );
   const binds = config.servers.map((server, index) =>
-    isHeld(server.port) ? [] : checkBind(server, index)
+    isHeld(server) ? [] : checkBind(server, index)
   );
   const problems = [
     ...tls.flat(),
@@ -125,15 +136,32 @@ async function tryAll(config: Config, isHeld: (port: number) => boolean): Promis
 async function checkTls(
   { tls }: ServerConfig,
   index: number,
+  { cluster }: Config,
   warnings: Set<string>,
 ): Promise<Problem[]> {
   if (!tls) return [];
   try {
-    const warning = validityWarning(tls.cert, await judgeTls(tls), Date.now());
-    if (warning !== null) warnings.add(warning);
+    const material = await judgeTls(tls);
+    const known = cluster.flatMap(({ ca }) => authoritiesIn(ca));
+    for (
+      const warning of [
+        validityWarning(tls.cert, material, Date.now()),
+        chainWarning(tls, material, known),
+      ]
+    ) if (warning !== null) warnings.add(warning);
     return [];
   } catch (error) {
     return tlsProblems(`servers[${index}]`, error);
+  }
+}
+
+/** The certificates of a file that vouches for peers; none of one that cannot be used, as another check tells. */
+function authoritiesIn(ca: PeerConfig["ca"]): ReturnType<typeof readAuthority> {
+  try {
+    return ca === null ? [] : readAuthority(ca);
+  } catch (error) {
+    if (!(error instanceof TlsError)) throw error;
+    return [];
   }
 }
 

@@ -68,8 +68,10 @@ export function parseUnit(text: string): Unit | null {
   const listOf = (name: string) => property(name).split(" ").filter((each) => each !== "");
   const isUsed = property("ActiveState") === "active" || property("UnitFileState") === "enabled";
   if (property("LoadState") !== "loaded" || !isUsed) return null;
-  const [, config = null] = /argv\[\]=[^;]*? --config[ =]([^ ;]+)/.exec(property("ExecStart")) ??
-    [];
+  const words = property("ExecStart").split(";").find((part) => part.includes("argv[]="))
+    ?.split(/ |=/) ?? [];
+  const at = words.indexOf("--config");
+  const config = at < 0 ? null : words[at + 1] ?? null;
   const made = MADE.flatMap(([name, above]) =>
     listOf(name).map((each) => `${above}/${each.replace(/:.*/, "")}`)
   );

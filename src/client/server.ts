@@ -10,7 +10,7 @@ import { type Hub, INSTANCE_LIMIT } from "../hub/hub.ts";
 import type { Listener, ReplayResult, Sink } from "../hub/listener.ts";
 import type { Encoded } from "../hub/message.ts";
 import type { Allowances } from "../log/allowance.ts";
-import { logger } from "../log/log.ts";
+import { isTracing, logger } from "../log/log.ts";
 import { Tally } from "../metrics/tally.ts";
 import {
   type EndKind,
@@ -100,8 +100,6 @@ class Client implements SocketHandlers, Sink, Worker {
   #refusals = 0;
   /** Why this server has ended it. */
   #endedFor: keyof typeof CODES | null = null;
-  // Asked once, because deliveries are what this program does most.
-  readonly #tracing = log.isEnabledFor("trace");
 
   constructor(hub: Hub, socket: Socket, path: string, options: ClientOptions) {
     this.#socket = socket;
@@ -119,7 +117,7 @@ class Client implements SocketHandlers, Sink, Worker {
   /** See `Sink`. */
   deliver(message: Encoded): boolean {
     if (this.#endedFor !== null || !this.#send(message)) return false;
-    if (this.#tracing) this.#trace("Wrote message: {message}", { message: message.text });
+    if (isTracing()) this.#trace("Wrote message: {message}", { message: message.text });
     return true;
   }
 
@@ -303,7 +301,7 @@ class Client implements SocketHandlers, Sink, Worker {
   }
 
   #trace(text: string, values: Record<string, unknown>): void {
-    if (!this.#tracing) return;
+    if (!isTracing()) return;
     log.trace(`<{listener}> ${text}`, { listener: this.#name, ...values });
   }
 }

@@ -28,7 +28,7 @@ export function isRooted(config: Config): boolean {
 const KEYS: readonly (readonly [string, (config: Config) => unknown])[] = [
   ["servers", ({ servers }) => servers.map(identityOf)],
   ["cluster", ({ cluster }) => cluster],
-  ["logs", ({ logs }) => logs.flatMap(logFiles)],
+  ["logs", ({ logs }) => logs.flatMap((log) => [...log.links, ...logFiles(log)])],
   ["memory.hint", ({ memoryHint }) => memoryHint],
   ["telemetry", ({ telemetry }) => telemetry],
 ];

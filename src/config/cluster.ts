@@ -63,6 +63,7 @@ export async function clusterWarnings(
   );
   return [
     ...peers.flatMap(unresolvable),
+    ...peers.flatMap((each) => ownClientServer(each, servers)),
     ...duplicates(peers),
     ...unreachable(admins.flat(), peers),
     ...peers.flatMap(readable),
@@ -91,6 +92,26 @@ function duplicates(peers: readonly Peer[]): Problem[] {
       `${taken}: one of the two is of no use. Name each peer once.`;
     return [{ path, message }];
   });
+}
+
+/** A peer that is no admin server, but a client server of this very configuration. */
+function ownClientServer(
+  { host, addresses, port, path }: Peer,
+  servers: readonly ServerConfig[],
+): Problem[] {
+  const index = servers.findIndex(({ type, listen, port: own }) => {
+    if (type !== "client" || own !== port) return false;
+    const bound = canonicalAddress(listen);
+    // What listens everywhere may be reached at any address; a name is known to nobody here.
+    return bound === null || UNSPECIFIED.has(bound) || addresses.includes(bound);
+  });
+  if (index < 0) return [];
+  const message =
+    `${
+      quote(formatAddress(host, port))
+    } has the port of servers[${index}], which is a client server: ` +
+    "only an admin server takes messages from others. Set it to the port of the peer's admin server.";
+  return [{ path: `${path}.port`, message }];
 }
 
 /** Whether peers that list this server as it lists them would get through to it. */

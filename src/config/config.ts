@@ -64,8 +64,10 @@ export type LogLevel = "trace" | "debug" | "info" | "warning" | "error";
 
 /** One entry of `logs`. */
 export interface LogConfig {
-  /** Path of the log file, relative to the working directory. */
+  /** Path of the log file, relative to the working directory; of a link to the console, what it leads to. */
   readonly path: string;
+  /** The symbolic links that lead to the console, which are read to know that; else none. */
+  readonly links: readonly string[];
   /** `rotate.size`: bytes that the file does not grow beyond; 0 for a file that is never rotated. */
   readonly rotateSize: number;
   /** `rotate.keep`: how many rotated files are kept, at least 1. */

@@ -7,7 +7,13 @@
 
 import { normalize } from "node:path/posix";
 import { quote } from "./error.ts";
+import { logTarget } from "./logs.ts";
 import type { Place } from "./schema.ts";
+
+/** What to do about a path that the runtime opens for nobody but a process that may do everything (Deno 2.9.6). */
+export const SPECIAL_HINT =
+  "Deno opens nothing below /dev, /proc and /sys but /dev/null under limited permissions. Choose a file elsewhere: " +
+  "/run is in memory, as /dev/shm is.";
 
 /** What to do about a path that cannot be used; `""` when there is nothing particular to say. */
 export function pathFault(path: string): string | null {
@@ -17,7 +23,13 @@ export function pathFault(path: string): string | null {
       "paths by commas and have no way to escape one.";
   }
   if (/(^|\/)\.{0,2}$/.test(path)) return "It names a folder; add the name of a file.";
-  return path.isWellFormed() ? null : "Choose a path that is valid Unicode.";
+  if (!path.isWellFormed()) return "Choose a path that is valid Unicode.";
+  return isSpecial(normalize(path)) ? SPECIAL_HINT : null;
+}
+
+/** Whether a path is one of the system's own. What stands for the console is not opened. */
+function isSpecial(path: string): boolean {
+  return /^\/(dev|proc|sys)\//.test(path) && path !== "/dev/null" && logTarget(path) !== "console";
 }
 
 /** Where the configuration names a file. */

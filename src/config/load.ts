@@ -6,9 +6,11 @@
 
 import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
+import { type Duplicate, findDuplicates } from "./duplicates.ts";
 import { ConfigError, quote } from "./error.ts";
 import { pathFault } from "./files.ts";
 import { JsoncSyntaxError, parseJsonc } from "./jsonc.ts";
+import { followLink } from "./logs.ts";
 import { type Program, SYSTEM_CONFIG } from "./program.ts";
 import { IrregularFile, readRegularFile } from "./regular_file.ts";
 import { validate } from "./validate.ts";
@@ -43,7 +45,27 @@ export function loadConfig(path: string): Config {
   // Its own path goes into a permission flag too; one that cannot would be refused as not permitted.
   const fault = pathFault(path);
   if (fault !== null) throw refuse(path, `${quote(path)} is not a path. ${fault}`.trimEnd());
-  return validate(path, parse(path, decode(path, read(path))));
+  const config = validate(path, parse(path, decode(path, read(path))));
+  return { ...config, logs: config.logs.map((log) => followLink(log, readLink)) };
+}
+
+/** See {@linkcode followLink}. */
+function readLink(path: string): string | null {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    // It is no link, or does not exist. What this process may not look at is no link that its permissions are for.
+    return null;
+  }
+}
+
+/**
+ * Finds the keys that a configuration file has twice in one object; see {@linkcode findDuplicates}.
+ *
+ * @throws {ConfigError} It cannot be read.
+ */
+export function loadDuplicates(path: string): Duplicate[] {
+  return findDuplicates(decode(path, read(path)));
 }
 
 /** Where a pidfile is, and what else is wrong with the file that names it. */

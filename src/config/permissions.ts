@@ -39,6 +39,7 @@ export interface Permissions {
  */
 export function servicePermissions(config: Config): Permissions {
   const logs = config.logs.flatMap(logFiles);
+  const links = linksOf(config);
   const certificates = config.servers.flatMap(({ tls }) =>
     tls === null ? [] : [tls.key, tls.cert, ...tls.chain === null ? [] : [tls.chain]]
   );
@@ -58,7 +59,7 @@ export function servicePermissions(config: Config): Permissions {
       ]),
       ...config.cluster.map(({ host, port }) => formatAddress(host, port)),
     ]),
-    read: unique([config.path, ...certificates, ...authorities, ...tokens, ...logs]),
+    read: unique([config.path, ...certificates, ...authorities, ...tokens, ...links, ...logs]),
     write: unique(logs),
   };
 }
@@ -85,6 +86,11 @@ export function serviceFlags(config: Config): string[] {
   ];
 }
 
+/** The links to the console, which are read when the configuration is loaded. */
+function linksOf({ logs }: Config): string[] {
+  return logs.flatMap(({ links }) => links);
+}
+
 /** V8's own limit of the heap is larger than any budget that is derived from it, so it is as good as another. */
 function heapFlags({ memoryHint }: Config): string[] {
   return memoryHint === null ? [] : [`--max-old-space-size=${memoryHint}`];
@@ -101,16 +107,17 @@ function heapFlags({ memoryHint }: Config): string[] {
  * @param resolved Path of the pidfile without links.
  */
 export function overseerFlags(
-  { path, pidfile, logs }: Config,
+  config: Config,
   deno: string,
   resolved: string,
 ): string[] {
+  const { path, pidfile, logs } = config;
   const owned = [pidfile, resolved].flatMap((each) => [each, ...filesBeside(each)]);
   const log = logs.slice(0, 1).flatMap((each) => logFiles(each).slice(0, 1));
   return [
     ...SEALED,
     // What it appends to has to be looked at, too: whether it was deleted.
-    ...allow("read", unique([path, ...owned, ...log])),
+    ...allow("read", unique([path, ...linksOf(config), ...owned, ...log])),
     ...allow("write", unique([...owned, ...log])),
     ...allow("run", [deno]),
   ];

@@ -29,7 +29,7 @@ export class Place {
 
   /** The value of a key of the object that stands here. */
   key(name: string): Place {
-    if (!/^[\w.-]+$/.test(name)) return new Place(`${this.path}[${quote(name)}]`, this.#problems);
+    if (!/^[\w$.-]+$/.test(name)) return new Place(`${this.path}[${quote(name)}]`, this.#problems);
     return new Place(this.path === "" ? name : `${this.path}.${name}`, this.#problems);
   }
 

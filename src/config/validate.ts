@@ -81,6 +81,9 @@ const peer = object(
   },
 );
 
+/** For editors; the service does not read it. */
+const schema = text("a schema", "the URL or the path of a JSON Schema in quotes", () => null);
+
 const root = object("an object with the keys servers and pidfile", {
   "servers": required(list("a list of objects, one for each server", server)),
   "logs": optional(list("a list of objects, one for each log file", log), []),
@@ -91,6 +94,7 @@ const root = object("an object with the keys servers and pidfile", {
   "user": optional(user, null, NONE),
   "drain": optional(seconds, DEFAULT_DRAIN, [null]),
   "telemetry": optional(collector, null, NONE),
+  "$schema": optional(schema, null, NONE),
 });
 
 /** The entries of a list; `undefined` is one that is no object. */
@@ -118,6 +122,7 @@ export function validate(path: string, value: unknown): Config {
     servers: complete(draft.servers).map(serverConfig),
     logs: complete(draft.logs).map((each) => ({
       path: each.path,
+      links: [],
       rotateSize: each["rotate.size"],
       rotateKeep: each["rotate.keep"],
       level: each.level,
@@ -201,6 +206,7 @@ function fileUses(path: string, draft: Read<typeof root>, top: Place): FileUse[]
     const [, ...paths] = logFiles({
       ...LOG_DEFAULTS,
       path: each.path,
+      links: [],
       rotateSize: each["rotate.size"] ?? LOG_DEFAULTS.rotateSize,
       rotateKeep: each["rotate.keep"] ?? LOG_DEFAULTS.rotateKeep,
     });

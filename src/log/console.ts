@@ -4,6 +4,8 @@
  * @module
  */
 
+import { type Format, FORMATS } from "./formats.ts";
+
 /** Bytes that may wait for a console that nobody reads, such as a paused `less`. */
 const QUEUE_LIMIT = 1024 * 1024;
 
@@ -11,6 +13,8 @@ const encoder = new TextEncoder();
 
 /** One stream of the console. Writing to it never blocks and never fails. */
 export class ConsoleStream {
+  /** How lines look that are no records. */
+  format: Format = FORMATS.text;
   readonly #stream: { write(bytes: Uint8Array): Promise<number> };
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
@@ -33,6 +37,11 @@ export class ConsoleStream {
     this.#writing ??= this.#drain();
   }
 
+  /** Queues a line that is no record, without its line feed. */
+  writeForeign(line: string): void {
+    this.write(this.format.foreign(line));
+  }
+
   /** Resolves when everything is written; never when nobody reads. The caller sets a deadline. */
   async flush(): Promise<void> {
     await this.#writing;
@@ -49,9 +58,9 @@ export class ConsoleStream {
       }
       this.#queuedBytes -= bytes.length;
       if (this.#lost > 0 && this.#queue.length === 0) {
-        const lost = `(${this.#lost} lines were not shown here, as nobody read them)\n`;
+        const lost = `(${this.#lost} lines were not shown here, as nobody read them)`;
         this.#lost = 0;
-        this.write(lost);
+        this.writeForeign(lost);
       }
     }
     this.#writing = null;

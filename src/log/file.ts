@@ -38,6 +38,8 @@ export class LogFile {
   readonly #complain: (text: string) => void;
   /** The descriptor. */
   #file: number | null = null;
+  /** See {@linkcode marked}. */
+  #mark: Deno.FsFile | null = null;
   /** Bytes that the file does not grow beyond. */
   #limit = Infinity;
   #lost = 0;
@@ -100,6 +102,8 @@ export class LogFile {
   close(): void {
     if (this.#file !== null) fs.closeSync(this.#file);
     this.#file = null;
+    this.#mark?.close();
+    this.#mark = null;
   }
 
   #open(): number {
@@ -116,6 +120,9 @@ export class LogFile {
     this.#file = file;
     const rotates = this.#names.length > 1 && !fs.lstatSync(this.path).isSymbolicLink();
     this.#limit = rotates ? this.#config.rotateSize : Infinity;
+    this.#mark?.close();
+    // Of a pipe it would be the reader.
+    this.#mark = fs.fstatSync(file).isFile() ? marked(this.path) : null;
     return file;
   }
 
@@ -164,5 +171,20 @@ export class LogFile {
           `and tries again after another ${this.#config.rotateSize} bytes.`,
       );
     }
+  }
+}
+
+/**
+ * Returns a file that has `aphlict check` see that a service writes this log. The lock is shared, and keeps nobody from
+ * anything. A second descriptor, as `node:fs` locks none.
+ */
+function marked(path: string): Deno.FsFile | null {
+  try {
+    const file = Deno.openSync(path);
+    file.tryLockSync(false);
+    return file;
+  } catch {
+    // Not every file may be read, not every file system has locks, and a log without one is as good.
+    return null;
   }
 }

@@ -40,6 +40,11 @@ export function formatLine(record: LogRecord): string {
   return formatText(record.level, formatMessage(record), new Date(record.timestamp));
 }
 
+/** The same for where the time is added by who reads it. */
+export function formatUndated(record: LogRecord): string {
+  return `${LEVELS[record.level]} ${formatMessage(record)}\n`;
+}
+
 /** A record's text with its values, without time and level. */
 export function formatMessage({ level, message }: LogRecord): string {
   // LogTape alternates between the literal text and the values put into it.

@@ -1,12 +1,13 @@
 /**
- * The formats that a log file may have.
+ * The formats that a log file or a stream of the console may have.
  *
  * @module
  */
 
-import type { LogRecord } from "@logtape/logtape";
+import type { LogLevel, LogRecord } from "@logtape/logtape";
 import type { LogConfig } from "../config/config.ts";
-import { formatLine, formatText } from "./format.ts";
+import { objectOf } from "../json.ts";
+import { formatLine, formatText, formatUndated } from "./format.ts";
 import { formatJson, formatJsonText } from "./json.ts";
 
 /** How to write lines, each with its line feed. */
@@ -14,10 +15,51 @@ export interface Format {
   line(record: LogRecord): string;
   /** A warning about the log itself, of now. */
   notice(text: string): string;
+  /** A line that is no record, such as one that another process has written; it may be in this format already. */
+  foreign(line: string): string;
 }
 
 /** By their names in the configuration. */
 export const FORMATS: Readonly<Record<LogConfig["format"], Format>> = {
-  text: { line: formatLine, notice: (text) => formatText("warning", text) },
-  json: { line: formatJson, notice: (text) => formatJsonText("warning", text) },
+  text: {
+    line: formatLine,
+    notice: (text) => formatText("warning", text),
+    foreign: (line) => `${line}\n`,
+  },
+  json: {
+    line: formatJson,
+    notice: (text) => formatJsonText("warning", text),
+    foreign: (line) => objectOf(line) === null ? formatJsonText("warning", line) : `${line}\n`,
+  },
 };
+
+/** The journal adds the time to a line. JSON keeps its own, as a program that reads it expects the key. */
+const UNDATED: Format = { ...FORMATS.text, line: formatUndated, notice: (text) => `${text}\n` };
+
+/** The numbers by which `syslog` and the journal know the levels. */
+const PRIORITIES: Readonly<Record<LogLevel, number>> = {
+  trace: 7,
+  debug: 7,
+  info: 6,
+  warning: 4,
+  error: 3,
+  fatal: 2,
+};
+
+/**
+ * Returns a format for a stream that systemd's journal reads: each line begins with its priority, such as `<4>`,
+ * which the journal takes away (`sd-daemon(3)`). `journalctl -p warning` finds lines by it.
+ */
+export function journalFormat(name: LogConfig["format"]): Format {
+  const { line, notice, foreign } = name === "text" ? UNDATED : FORMATS[name];
+  const warning = `<${PRIORITIES.warning}>`;
+  return {
+    line: (record) => `<${PRIORITIES[record.level]}>${line(record)}`,
+    notice: (text) => `${warning}${notice(text)}`,
+    foreign(text) {
+      // The journal shows 0 and 1 to everybody who is logged in: nothing here is that urgent.
+      const [, priority = warning, rest = text] = /^(<[2-7]>)(.*)$/s.exec(text) ?? [];
+      return `${priority}${foreign(rest)}`;
+    },
+  };
+}

@@ -18,17 +18,17 @@ import {
   type Sink,
 } from "@logtape/logtape";
 import type { LogConfig } from "../config/config.ts";
-import { logTarget } from "../config/logs.ts";
+import { consoleLog, isStdout, logTarget } from "../config/logs.ts";
 import { ConsoleStream } from "./console.ts";
 import { LogFile } from "./file.ts";
-import { formatLine } from "./format.ts";
-import { FORMATS } from "./formats.ts";
+import { FORMATS, journalFormat } from "./formats.ts";
+import type { Journal } from "./journal.ts";
 
 export { LogFileError } from "./trouble.ts";
 
 /** Where lines go, and which. */
 export interface LogOptions {
-  /** The configuration's logs. Those that name the console are left out: it is `console` below. */
+  /** The configuration's logs. The first that names the console says how that looks; see `console` below. */
   readonly files: readonly LogConfig[];
   /**
    * From which level on lines go to the console, and to the files that have no level of their own.
@@ -36,10 +36,16 @@ export interface LogOptions {
    */
   readonly level: "trace" | "info";
   /**
-   * What the console shows: warnings and errors on stderr and the rest on stdout (`split`), every
-   * line on stderr, or none. Trouble with log files is told on stderr in any case.
+   * What the console shows. Trouble with log files is told on stderr in any case.
+   *
+   * - `split`: warnings and errors on stderr and the rest on stdout, or every line on the stream that a log names.
+   * - `stderr`: every line on stderr, or on the stream that a log names.
+   * - `piped`: every line on stderr, for the process that reads it there.
+   * - `none`: nothing.
    */
-  readonly console: "split" | "stderr" | "none";
+  readonly console: "split" | "stderr" | "piped" | "none";
+  /** The streams that systemd's journal reads. */
+  readonly journal: Journal;
   /**
    * When a file cannot be opened at the start: `throw` opens all of them or none; `go on` counts its
    * lines and tries again with each, as later.
@@ -62,9 +68,20 @@ interface Target {
 /** What {@linkcode reopenLog} takes over from. */
 let current: readonly LogFile[] = [];
 
+/** Whether some target shows the level `trace`. */
+let tracing = false;
+
 /** The logger of a room. Before {@linkcode openLog} it writes nowhere. */
 export function logger(room: string): Logger {
   return getLogger(["aphlict", room]);
+}
+
+/**
+ * Returns whether a line of the level `trace` is shown anywhere now; a reload can change it. It costs nothing, so
+ * that it may be asked for each delivery.
+ */
+export function isTracing(): boolean {
+  return tracing;
 }
 
 /**
@@ -73,6 +90,7 @@ export function logger(room: string): Logger {
  * @throws {LogFileError} If a file cannot be opened, unless `onTrouble` is `go on`.
  */
 export function openLog(options: LogOptions): void {
+  dressConsole(options);
   const logs = logsOf(options);
   if (options.onTrouble === "throw") openAll(logs, options.writer);
   install(options, logs);
@@ -102,17 +120,23 @@ export const CLOSE_DEADLINE_MS = 500;
 export async function closeLog(): Promise<void> {
   resetSync();
   current = [];
+  tracing = false;
   await Promise.all([output.flush(), errors.flush()]);
 }
 
-/** Shows a text on the console, between the lines of the log. */
+/** Shows a text to the person at the console, if there is one: a program that reads it gets lines of the log alone. */
 export function show(text: string): void {
-  output.write(`${text}\n`);
+  if (output.format === FORMATS.text && Deno.stdout.isTerminal()) output.write(`${text}\n`);
+}
+
+/** Shows a line of another process where the lines of the log go. */
+export function showForeign(line: string): void {
+  foreign.writeForeign(line);
 }
 
 /** Shows a line on standard error, between the lines of the log. */
 export function showTrouble(line: string): void {
-  errors.write(`${line}\n`);
+  errors.writeForeign(line);
 }
 
 /** One entry of `logs` and its file, which is not open yet. */
@@ -139,8 +163,18 @@ function openAll(logs: readonly Log[], writer: LogOptions["writer"]): void {
   }
 }
 
+/** Has the streams of the console show what is no record as they show the lines of the log. */
+function dressConsole({ files, console, journal }: LogOptions): void {
+  const log = consoleLog(files);
+  const format = log?.format ?? "text";
+  output.format = journal.stdout ? journalFormat(format) : FORMATS[format];
+  errors.format = journal.stderr ? journalFormat(format) : FORMATS[format];
+  foreign = log !== undefined && console !== "piped" && isStdout(log) ? output : errors;
+}
+
 /** Lets every logger write there from now on, and closes what lines went to until now. */
 function install(options: LogOptions, logs: readonly Log[]): void {
+  dressConsole(options);
   const targets = [...logs.map((log) => fileTarget(log, options)), ...consoleTargets(options)];
   const sinks = Object.fromEntries(
     targets.map((target, index): [string, Sink] => [`${index}`, sinkOf(target)]),
@@ -159,6 +193,7 @@ function install(options: LogOptions, logs: readonly Log[]): void {
     ],
   });
   current = logs.map(({ file }) => file);
+  tracing = targets.some(({ level }) => level === "trace");
 }
 
 function sinkOf({ level, write, close }: Target): Sink {
@@ -180,16 +215,25 @@ function fileTarget({ config, file }: Log, { level, writer }: LogOptions): Targe
   };
 }
 
-function consoleTargets({ console, level }: LogOptions): Target[] {
+function consoleTargets({ files, console, level }: LogOptions): Target[] {
   if (console === "none") return [];
+  const log = consoleLog(files);
+  const streamOf = (record: LogRecord) => {
+    if (console === "piped") return errors;
+    if (log !== undefined) return isStdout(log) ? output : errors;
+    return console === "stderr" || compareLogLevel(record.level, "warning") >= 0 ? errors : output;
+  };
   return [{
-    level,
+    level: log?.level ?? level,
     write(record) {
-      const isTrouble = compareLogLevel(record.level, "warning") >= 0;
-      (isTrouble || console === "stderr" ? errors : output).write(formatLine(record));
+      const stream = streamOf(record);
+      stream.write(stream.format.line(record));
     },
   }];
 }
 
 const output = new ConsoleStream(Deno.stdout);
 const errors = new ConsoleStream(Deno.stderr);
+
+/** Where the lines of another process go. */
+let foreign = errors;

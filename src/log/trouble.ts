@@ -4,6 +4,8 @@
  * @module
  */
 
+import { SPECIAL_HINT } from "../config/files.ts";
+
 /** A log file that cannot be opened. The message says why, and what to do. */
 export class LogFileError extends Error {
   override readonly name = "LogFileError";
@@ -21,9 +23,10 @@ export class LogFileError extends Error {
 /** What the system said of a failure: of `EIO: i/o error, write` the words. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return "syscall" in error
-    ? error.message.replace(/^[A-Z]+: |, [a-z]+(?: '.*)?$/gs, "")
-    : error.message;
+  if (!("syscall" in error)) return error.message;
+  const start = error.message.indexOf(": ") + 2;
+  const end = error.message.indexOf(`, ${error.syscall}`, start);
+  return error.message.slice(start, end < 0 ? undefined : end);
 }
 
 function isLink(path: string): boolean {
@@ -54,8 +57,10 @@ function reasonOfOpening(path: string, error: unknown): string {
     return "permission denied. Let the user that runs Aphlict write it, or change the path in " +
       '"logs".';
   }
-  if (error instanceof Deno.errors.NotCapable && path.startsWith("/dev/")) {
-    return "Deno opens no device but /dev/null under limited permissions. Name a file.";
+  if (error instanceof Deno.errors.NotCapable) {
+    // A link may lead there.
+    const [, special] = /^Requires all access to "(.*)"/.exec(error.message) ?? [];
+    if (special !== undefined) return `it is ${special}. ${SPECIAL_HINT}`;
   }
   if (error instanceof Deno.errors.NotCapable) {
     return "the process was started without the permission. Start it with bin/aphlict, or with " +

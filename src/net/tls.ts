@@ -7,6 +7,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { TlsFiles } from "../config/config.ts";
+import { quote } from "../config/error.ts";
 import { IrregularFile, readRegularText } from "../config/regular_file.ts";
 import { type PemBlock, pemBlocks } from "./pem.ts";
 import { type PemPair, type Unfitness, whyUnfit } from "./tls_trial.ts";
@@ -25,6 +26,8 @@ export interface TlsMaterial extends PemPair {
   readonly begins: Date;
   /** When the certificate expires. */
   readonly expires: Date;
+  /** Who has signed the certificate, where that one's own is not among those that are sent; else `null`. */
+  readonly missingIssuer: string | null;
 }
 
 /** A file that cannot be used. */
@@ -112,11 +115,22 @@ export function readTls(files: TlsFiles): TlsMaterial {
         cert: [...certificates, ...chain].map(({ text }) => text).join(""),
         begins: new Date(own.parsed.validFrom),
         expires: new Date(own.parsed.validTo),
+        missingIssuer: missingIssuer(own, [...others, ...chain]),
       };
     }
     problems.push({ key: "ssl.key", message: whyNoPair(keys, others, files) });
   }
   throw new TlsError(problems);
+}
+
+function missingIssuer(
+  { parsed: own }: Certificate,
+  others: readonly Certificate[],
+): string | null {
+  const isSent = [own, ...others.map(({ parsed }) => parsed)].some(({ subject }) =>
+    subject === own.issuer
+  );
+  return isSent ? null : own.issuer;
 }
 
 /** @param others The certificates in the file behind the server's own, to which none of the keys belongs. */
@@ -159,6 +173,26 @@ export function validityWarning(
     return `Certificate ${file} expires on ${expires.toISOString()}: browsers will refuse it. Renew it.`;
   }
   return null;
+}
+
+/**
+ * Returns what is to be said of a certificate whose issuer is neither sent with it nor known, or `null`. A browser
+ * knows the roots of authorities, and these sign by intermediate certificates, which a server has to send.
+ *
+ * @param known Certificates that those who connect are known to trust.
+ */
+export function chainWarning(
+  { cert, chain }: TlsFiles,
+  { missingIssuer }: TlsMaterial,
+  known: readonly X509Certificate[],
+): string | null {
+  if (missingIssuer === null || known.some(({ subject }) => subject === missingIssuer)) return null;
+  const where = chain === null ? cert : `${cert} and ${chain}`;
+  return `Certificate ${cert} was signed by ${
+    quote(missingIssuer.replaceAll("\n", ", "))
+  }, and that one's ` +
+    `certificate is not in ${where}: browsers refuse it, unless that is one of the roots that they know. Append the ` +
+    'intermediate certificates (certbot: use fullchain.pem), or name their file in "ssl.chain".';
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 
 import { type Config, type ServerConfig, type ServerType, urlOf } from "../config/config.ts";
+import { canonicalAddress } from "../config/network.ts";
 
 /** A server, and how it shows that it is the right one. */
 export interface Place {
@@ -70,9 +71,29 @@ export function portOf({ port, protocol }: URL): number {
   return port !== "" ? Number(port) : /^(https|wss):$/.test(protocol) ? 443 : 80;
 }
 
-/** The ports of URLs; what is none has none. */
-export function portsOf(urls: readonly string[]): ReadonlySet<number> {
-  return new Set(urls.flatMap((url) => URL.parse(url) ?? []).map(portOf));
+/**
+ * Returns a function that tells whether a server cannot be bound while something listens at one of these URLs: at the
+ * same port, and at the same address, or at all addresses in one of the two. A host name may be any address.
+ */
+export function heldBy(
+  urls: readonly string[],
+): (server: Pick<ServerConfig, "listen" | "port">) => boolean {
+  const held = urls.flatMap((text) => {
+    const url = URL.parse(text);
+    return url === null ? [] : [{ port: portOf(url), address: specificAddress(hostOf(url)) }];
+  });
+  return ({ listen, port }) => {
+    const wanted = specificAddress(listen);
+    return held.some(({ address, port: taken }) =>
+      port === taken && (wanted === null || address === null || wanted === address)
+    );
+  };
+}
+
+/** The address that a host is; `null` for all addresses, and for a name. */
+function specificAddress(host: string): string | null {
+  const address = canonicalAddress(host);
+  return address === "0.0.0.0" || address === "::" ? null : address;
 }
 
 /** The host of a URL as it is connected to: IPv6 without brackets. */

@@ -44,7 +44,7 @@ export type Report =
 
 /** How a reload went. */
 export interface ReloadOutcome {
-  /** `false`: nothing was changed. */
+  /** `false`: nothing was changed, or a server does not listen. */
   readonly ok: boolean;
   /** What was done, or why nothing was, a line each. */
   readonly lines: readonly string[];

@@ -38,6 +38,8 @@ export interface OverseerOptions {
   readonly program: Script;
   /** Whether it runs in a session of its own, without a console; else the service shows its log. */
   readonly detached: boolean;
+  /** How the service shows its log: to the overseer, which passes it on, or not at all; see its option `console`. */
+  readonly console: "piped" | "journal" | "none";
   /** Arguments of the service that tell it about the host, as its sandbox does not let it look. */
   readonly hostOptions: readonly string[];
   /** Where its own few lines go. */
@@ -180,13 +182,13 @@ export class Overseer {
   /** @param restarts How often the service has been started again, this time included. */
   async #start(attempt: "first" | "again", restarts: number): Promise<Start> {
     if (this.#isStopping) return { type: "failed", problems: ["It is being stopped."] };
-    const { deno, program, detached, hostOptions, show, log } = this.#options;
+    const { deno, program, detached, console, hostOptions, show, log } = this.#options;
     const args = denoArguments(program, serviceFlags(this.#config), [
       "service",
       // For who looks at the processes: it gets the configuration itself.
       ...["--config", this.#config.path],
       ...["--attempt", attempt],
-      ...["--console", detached ? "none" : "stderr"],
+      ...["--console", console],
       ...["--restarts", `${restarts}`],
       ...hostOptions,
     ]);

@@ -144,12 +144,26 @@ Deno.test("stop tells browsers to go, and leaves no process, pidfile or state", 
 
 Deno.test("with nothing running, status exits 1, stop 0 and reload 1, and all say so", async () => {
   await using daemon = new Daemon();
-  for (const [verb, expected] of [["status", 1], ["stop", 0], ["reload", 1]] as const) {
+  for (const [verb, expected] of [["status", 1], ["stop", 0]] as const) {
     assertEquals(await daemon.run(verb), { code: expected, output: "Aphlict is not running." });
   }
+  const reload = await daemon.run("reload");
+  assertEquals(reload.code, 1);
+  assertMatch(reload.output, /^Aphlict is not running with an overseer: nothing holds pidfile /);
   const { code, output } = await daemon.run("status", "--json");
   assertEquals([code, output], [1, '{"running":false}']);
   assertEquals(namesIn(daemon.folder.path), ["aphlict.json"], "nothing was made");
+});
+
+Deno.test("reload of a service without an overseer, as in a container, names the signal that reloads it", async () => {
+  await using daemon = new Daemon();
+  await using serve = daemon.launch("serve");
+  await serve.line(/has fingerprint /);
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 1);
+  assertMatch(output, /podman kill --signal HUP NAME/);
+  serve.kill("SIGHUP");
+  await serve.line(/INFO Reload: .* were read again\./);
 });
 
 Deno.test("status prints a line for each peer, and nothing of their answers that a terminal obeys", async () => {

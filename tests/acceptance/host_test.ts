@@ -139,9 +139,11 @@ if (Deno.uid() === 0) {
 
   Deno.test("a user that there is not is named, with how to make it", async () => {
     await using daemon = new Daemon(() => ({ user: "nobody-at-all" }));
-    const { code, output } = await execute(APHLICT, ["start", "--config", daemon.written.path]);
-    assertEquals(code, 1);
-    assertMatch(output, /there is no user nobody-at-all, which "user" names\. Make it: useradd/);
+    for (const verb of ["start", "check"]) {
+      const { code, output } = await execute(APHLICT, [verb, "--config", daemon.written.path]);
+      assertEquals(code, 1);
+      assertMatch(output, /there is no user nobody-at-all, which "user" names\. Make it: useradd/);
+    }
   });
 } else {
   Deno.test("who is not root stays who he is, whatever user the configuration names", async () => {

@@ -5,6 +5,7 @@ import { Process } from "./process.ts";
 import { ENGINES, testNotOnServe } from "./engines.ts";
 import { publish, run, writeConfig } from "./server.ts";
 import { programArguments, serviceArguments } from "./program.ts";
+import { shellQuote } from "../../src/config/permissions.ts";
 
 for (
   const [signal, engine] of [["SIGTERM", "socket"], ["SIGTERM", "serve"], [
@@ -166,7 +167,7 @@ Deno.test("a missing folder of a log ends the start with 1 and says what to do",
   );
 });
 
-Deno.test("the start says where it listens, its fingerprint, its flags, and how to send a message", async () => {
+Deno.test("the start says where it listens, its fingerprint, and its flags", async () => {
   await using running = await run();
   const { client, admin, process, folder } = running;
   await process.line(
@@ -186,11 +187,27 @@ Deno.test("the start says where it listens, its fingerprint, its flags, and how 
       `--allow-read=${folder}/aphlict.json,${logs} --allow-write=${logs}`,
   );
   assertEquals(process.output.includes("WARNING"), false, "it holds no more than these");
+  assertEquals(process.output.includes("curl"), false, "there is no person at a pipe");
+});
+
+Deno.test("the start on a terminal says how to send a message", async () => {
+  using folder = new Folder();
+  const { path, client } = writeConfig(folder);
+  const command = shellQuote([Deno.execPath(), ...serviceArguments(path, "serve")]);
+  await using process = new Process("script", [
+    "-qefc",
+    `stty -onlcr; exec ${command}`,
+    "/dev/null",
+  ]);
   const hint = await process.line(/^ +curl /);
   await using browser = await Browser.open(client, { topics: ["PHID-USER-example"] });
   await using curl = new Process("sh", ["-c", hint]);
   assertEquals((await curl.ended()).code, 0);
   assertEquals(JSON.parse(await browser.next()).type, "test");
+  // The end of its terminal is a SIGHUP to the service, which reloads.
+  const children = Deno.readTextFileSync(`/proc/${process.pid}/task/${process.pid}/children`);
+  for (const child of children.trim().split(" ")) Deno.kill(Number(child), "SIGTERM");
+  await process.ended();
 });
 
 Deno.test("a start with more permissions than needed is warned about", async () => {

@@ -77,7 +77,7 @@ Deno.test("a folder that vanishes and comes back costs the lines in between, whi
   await logLine(daemon);
   const [notice = "", line = "", ...more] = linesOf(daemon.logPath);
   assertMatch(notice, /WARNING Lines that could not be written are missing here: 3\.$/);
-  assertMatch(line, /INFO <127\.0\.0\.1:\d+> Answered 404: /);
+  assertMatch(line, /INFO <127\.0\.0\.1:\d+> Answered 404 to /);
   assertEquals(more, []);
   assertEquals(run.output.match(/Its lines are lost/g)?.length, 1, "it is told once");
   await publish(daemon.written.admin, { subscribers: ["A"] });

@@ -161,6 +161,68 @@ Deno.test("reload that adds a port which is taken is refused, and the service go
   await browser.pong();
 });
 
+Deno.test("reload to another address whose port is taken there is refused, and the service goes on as it was", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  const before = daemon.members();
+  await using browser = await Browser.open(daemon.written.client);
+  const port = daemon.written.client;
+  using _taken = Deno.listen({ hostname: "127.0.0.2", port });
+  setKeys(daemon, { listen: "127.0.0.2" });
+  const { code, output } = await daemon.run("reload");
+  assertEquals(code, 1);
+  assertStringIncludes(output, `Cannot bind client server 127.0.0.2:${port}`);
+  assertEquals(daemon.members(), before);
+  await browser.pong();
+});
+
+/** Listens at a port as soon as it is free, which may be for some milliseconds. */
+async function takeWhenFree(port: number): Promise<Deno.Listener> {
+  const limit = performance.now() + 20_000;
+  while (performance.now() < limit) {
+    try {
+      return Deno.listen({ hostname: "127.0.0.1", port });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  throw new Error(`Port ${port} was never free`);
+}
+
+Deno.test("reload says when the engine serve cannot bind its port again, and so does the next", async () => {
+  await using daemon = secured();
+  const port = daemon.written.client;
+  daemon.configure(({ servers }) => ({
+    servers: (servers as Record<string, unknown>[]).map((each) => ({ ...each, engine: "serve" })),
+  }));
+  await daemon.start();
+  renew(daemon, makeCertificate(authority));
+  const taking = takeWhenFree(port);
+  const { code, output } = await daemon.run("reload");
+  using taken = await taking;
+  assertEquals(code, 1);
+  assertStringIncludes(
+    output,
+    `Cannot bind client server 127.0.0.1:${port}: the address is already`,
+  );
+  assertStringIncludes(output, "It is tried again every second.");
+  // The other server goes on, and the next reload gets its answer.
+  await publish(daemon.written.admin, { subscribers: [] });
+  assertEquals((await daemon.run("reload")).code, 0);
+  taken.close();
+  await daemon.until(async () => {
+    try {
+      using client = Deno.createHttpClient({ caCerts: [authority.cert] });
+      await using _browser = await Browser.open(port, { client });
+      return true;
+    } catch {
+      // It does not listen yet.
+      return false;
+    }
+  });
+});
+
 Deno.test("reload refuses to move the pidfile, when SIGHUP asks for it", async () => {
   await using daemon = new Daemon();
   await daemon.start();
@@ -183,6 +245,28 @@ Deno.test("reload changes a log's level and format in place", async () => {
   assertMatch(message, /^Received message \(default\): .*"text":"seen"/);
   assertEquals(fields.instance, "default");
   assertEquals(daemon.members(), before);
+});
+
+Deno.test("reload to the level trace shows what browsers do that are already connected, and back hides it", async () => {
+  await using daemon = new Daemon();
+  await daemon.start();
+  await using browser = await Browser.open(daemon.written.client, { topics: ["A"] });
+  const setLevel = async (level: string) => {
+    daemon.configure(() => ({ logs: [{ path: daemon.logPath, level }] }));
+    assertEquals((await daemon.run("reload")).code, 0);
+  };
+  const publishText = async (text: string) => {
+    await publish(daemon.written.admin, { subscribers: ["A"], text });
+    assertEquals(JSON.parse(await browser.next()).text, text);
+    await browser.pong();
+  };
+  await setLevel("trace");
+  await publishText("seen");
+  assertMatch(daemon.log, /TRACE <\S+> Wrote message: .*"text":"seen"/);
+  assertMatch(daemon.log, /TRACE <\S+> Received message: .*"ping"/);
+  await setLevel("info");
+  await publishText("hidden");
+  assertEquals(daemon.log.includes("hidden"), false);
 });
 
 /** Adds keys to the entries of a daemon's client and admin server. */
@@ -391,7 +475,9 @@ Deno.test("reload makes the folder of a new log, and says what only a restart ch
   assertStringIncludes(Deno.readTextFileSync(path), "INFO Listening: ");
   assertStringIncludes(output, `own few lines go to ${daemon.logPath} until the next`);
   daemon.configure(() => ({ user: "nobody" }));
-  assertStringIncludes((await daemon.run("reload")).output, '"user" counts from the next');
+  // Not by a command: root would become that user.
+  Deno.kill(daemon.pid("overseer"), "SIGHUP");
+  await daemon.until(() => daemon.log.includes('"user" counts from the next'));
 });
 
 Deno.test("a reload that is refused for a log leaves the certificate as it was", async () => {

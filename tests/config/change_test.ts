@@ -84,6 +84,9 @@ for (
     ["a log that rotates no more", { logs: [{ ...LOG_DEFAULTS, path: "a.log", rotateSize: 0 }] }, [
       "logs",
     ]],
+    ["another link to the console", {
+      logs: [{ ...LOG_DEFAULTS, path: "/dev/stdout", links: ["/b"] }],
+    }, ["logs"]],
     ["the heap, and a log", { memoryHint: 512, logs: [] }, [
       "logs",
       "memory.hint",

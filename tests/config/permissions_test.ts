@@ -55,6 +55,16 @@ Deno.test("localhost is granted with what it resolves to, where the socket engin
   assertEquals(net, ["localhost:1", "127.0.0.1:1", "[::1]:1", "localhost:2"]);
 });
 
+Deno.test("a link to the console may be read by the service and the overseer, and neither may write it", () => {
+  const log = { ...LOG_DEFAULTS, path: "/dev/stdout", links: ["/log/a", "/b"] };
+  const config = { ...SMALL, logs: [log] };
+  const { read, write } = servicePermissions(config);
+  assertEquals([read.slice(-2), write], [["/log/a", "/b"], []]);
+  const flags = overseerFlags(config, "/deno", config.pidfile);
+  assertEquals(flags.some((flag) => /^--allow-read=.*,\/log\/a,\/b/.test(flag)), true);
+  assertEquals(flags.some((flag) => /^--allow-write=.*\/log\/a/.test(flag)), false);
+});
+
 Deno.test("a service without logs, TLS and peers may bind two addresses and read one file", () => {
   assertEquals(servicePermissions(SMALL), {
     net: ["0.0.0.0:22280", "127.0.0.1:22281"],

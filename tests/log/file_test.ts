@@ -16,7 +16,10 @@ function makeFile(
   { size, keep, format = "text" }: { size: number; keep: number; format?: LogConfig["format"] },
   complain: (text: string) => void,
 ): LogFile {
-  return new LogFile({ path, rotateSize: size, rotateKeep: keep, level: null, format }, complain);
+  return new LogFile(
+    { path, links: [], rotateSize: size, rotateKeep: keep, level: null, format },
+    complain,
+  );
 }
 
 function openFile(...parameters: Parameters<typeof makeFile>): LogFile {

@@ -1,4 +1,5 @@
 import { LOG_DEFAULTS } from "../../src/config/logs.ts";
+import { NO_JOURNAL } from "../../src/log/journal.ts";
 import { openLog } from "../../src/log/log.ts";
 
 /** Opens a log with one file and no console. */
@@ -7,6 +8,7 @@ export function openLogFile(path: string): void {
     files: [{ path, ...LOG_DEFAULTS }],
     level: "info",
     console: "none",
+    journal: NO_JOURNAL,
     onTrouble: "throw",
     writer: "rotating",
   });

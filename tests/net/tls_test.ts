@@ -73,6 +73,7 @@ Deno.test("validityWarning() tells of a certificate that is over, about to be, o
     cert,
     begins: new Date("2030-01-01T00:00:00Z"),
     expires: new Date("2030-04-01T00:00:00Z"),
+    missingIssuer: null,
   };
   const said = (now: string) => validityWarning("a.crt", material, Date.parse(now));
   assertStringIncludes(

@@ -1,4 +1,4 @@
-import { originOf, pathOf, placeOf, portOf } from "../../src/reach/place.ts";
+import { heldBy, originOf, pathOf, placeOf, portOf } from "../../src/reach/place.ts";
 import { parsePublicUrl } from "../../src/cli/public.ts";
 import { UsageError } from "../../src/cli/args.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
@@ -56,4 +56,21 @@ Deno.test("a public URL is that of a WebSocket's folder, and nothing else", () =
   ) {
     assertThrows(() => parsePublicUrl(text), UsageError, text);
   }
+});
+
+Deno.test("an address is held by a service at the same port, there or at all addresses", () => {
+  const isHeld = heldBy([
+    "ws://127.0.0.1:1/",
+    "http://0.0.0.0:2/",
+    "wss://[::1]/",
+    "http://a.example:4/",
+    "?",
+  ]);
+  const held = [["127.0.0.1", 1], ["0.0.0.0", 1], ["::", 1], ["127.0.0.2", 2], ["0:0::1", 443], [
+    "192.0.2.1",
+    4,
+  ], ["b.example", 1]] as const;
+  const free = [["127.0.0.2", 1], ["127.0.0.1", 3], ["::1", 1]] as const;
+  const tell = ([listen, port]: readonly [string, number]) => isHeld({ listen, port });
+  assertEquals([held.map(tell), free.map(tell)], [held.map(() => true), free.map(() => false)]);
 });

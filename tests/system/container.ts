@@ -198,7 +198,7 @@ export class Container implements AsyncDisposable {
   static async serve(engine: Engine): Promise<Container> {
     const container = await Container.run(engine);
     try {
-      await container.output.line(/Permissions: /);
+      await container.output.line(/has fingerprint /);
     } catch (error) {
       await container[Symbol.asyncDispose]();
       throw error;

@@ -156,6 +156,31 @@ Deno.test("the image's health check tells a service that answers from one that d
   assertEquals((await container.podman(["healthcheck", "run"])).code, 1);
 });
 
+for (const command of [[], ["run"]]) {
+  Deno.test(`a container that runs "${command[0] ?? "serve"}" with a JSON log writes nothing but JSON`, async () => {
+    const text = example("docker/aphlict.json", {
+      '"logs": []': '"logs": [{ "path": "/dev/stdout", "format": "json", "level": "debug" }]',
+    });
+    await using container = await Container.run(engine, command, { "aphlict.json": text });
+    await container.output.line(/has fingerprint /);
+    await container.podman(["kill", "--signal", "HUP"]);
+    await container.output.line(/were read again/);
+    await container.podman(["stop"]);
+    assertEquals(await container.ended(), 0);
+    const { stdout, stderr } = await container.podman(["logs"]);
+    assertEquals(stderr, "");
+    const lines = stdout.trimEnd().split("\n").map((line): string => JSON.parse(line).message);
+    assertEquals([lines[0]?.startsWith("Aphlict "), lines.at(-1)], [true, "Stopped."]);
+  });
+}
+
+Deno.test("reload in a container names the signal that does it from outside", async () => {
+  await using container = await Container.serve(engine);
+  const { code, stderr } = await container.podman(["exec"], "aphlict", "reload");
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "podman kill --signal HUP NAME");
+});
+
 Deno.test("a container without a configuration ends, and says what is to be done", async () => {
   await using container = await Container.run(engine, [], {});
   assertEquals(await container.ended(), 1);

@@ -241,6 +241,35 @@ Deno.test("without systemd it is started by hand, goes on with the next version,
   assertMatch(output, /^all done$/m);
 });
 
+Deno.test("journalctl -p warning shows warnings alone, and no line has a time of its own", async () => {
+  await using machine = await installed();
+  // More than there are files.
+  await machine.call("sed", "-i", 's/"type": "client",/& "limit.connections": 999999,/', CONFIG);
+  await machine.call("systemctl", "restart", "aphlict");
+  await untilReady(machine);
+  await machine.call("sh", "-c", `kill -KILL ${(await processes(machine)).service}`);
+  await untilReady(machine);
+  const journal = (...options: readonly string[]) =>
+    machine.call(
+      "journalctl",
+      "--unit=aphlict",
+      "--identifier=aphlict",
+      "--output=cat",
+      ...options,
+    );
+  await until(async () => (await journal()).includes("listens again"));
+  const words = (text: string) => text.split("\n").map((line) => line.split(" ")[0] ?? "");
+  const all = words(await journal());
+  assertEquals(all.filter((word) => !/^(INFO|WARNING|ERROR)$/.test(word)), []);
+  const worse = await journal("--priority=warning");
+  assertEquals(words(worse), all.filter((word) => word !== "INFO"));
+  assertMatch(worse, /^WARNING This host allows /m);
+  assertMatch(
+    await journal("--priority=err"),
+    /^ERROR The service \(pid \d+\) was ended by SIGKILL/,
+  );
+});
+
 Deno.test("one that cannot start is installed all the same, and says how to find out why", async () => {
   await using machine = await Machine.boot(root);
   await machine.call("mkdir", "/etc/aphlict");
@@ -288,7 +317,7 @@ Deno.test("a compiled executable takes its place with the example for systemd", 
   );
   await machine.call("systemctl", "reload", "aphlict");
   await until(async () =>
-    (await machine.call("journalctl", "--unit=aphlict", "--output=cat")).includes("INFO Reload: ")
+    /^INFO Reload: /m.test(await machine.call("journalctl", "--unit=aphlict", "--output=cat"))
   );
   const { code, output: told } = await machine.run("aphlict", "stop");
   assertEquals(code, 1);

@@ -25,7 +25,7 @@ import { askConsole, listeningIn } from "../console.ts";
 import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
 import { formatDuration, number, some } from "../figures.ts";
 import type { Findings } from "./findings.ts";
-import { placeOf, portsOf } from "../../reach/place.ts";
+import { heldBy, placeOf } from "../../reach/place.ts";
 import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
 
 /** An end of the service is mentioned for this long, in ms. */
@@ -35,8 +35,8 @@ const START_HINT = "aphlict start; under systemd: systemctl start aphlict";
 
 const MUTE = `takes connections, and does not answer within ${PATIENCE_MS / 1000} s`;
 
-/** How {@linkcode inspect} says that a file is there, and not for the user that looks at it. */
-const DENIED = /may not (be )?(read|write)/;
+/** How {@linkcode judge} says that a file is there, and not for the user that looks at it. */
+const DENIED = /may not (be )?(read|write)|permission denied|is in use: process/;
 
 /** What is known of the service before it is spoken to. */
 export interface Patient {
@@ -73,11 +73,11 @@ export async function examineHost(
   let inspection: Inspection;
   try {
     patient = await lookAt(config, program);
-    const held = heldPorts(patient);
+    const held = heldAddresses(patient);
     // Of an overseer that tells nothing nobody knows.
     const isUnknown = patient.overseer !== null && !patient.state?.service;
     inspection = await judge(config, program, {
-      isHeld: (port) => isUnknown || held.has(port),
+      isHeld: (server) => isUnknown || held(server),
       ...circumstancesOf(config),
     });
   } catch (error) {
@@ -204,10 +204,10 @@ function serverOf(path: string): number | null {
   return index === undefined ? null : Number(index);
 }
 
-/** The ports that this Aphlict has. */
-function heldPorts({ state, told }: Patient): ReadonlySet<number> {
+/** Whether this Aphlict has the address of a server. */
+function heldAddresses({ state, told }: Patient): ReturnType<typeof heldBy> {
   // A service without an overseer has no state.
-  return portsOf([...state?.service?.urls ?? [], ...told === null ? [] : listeningIn(told)]);
+  return heldBy([...state?.service?.urls ?? [], ...told === null ? [] : listeningIn(told)]);
 }
 
 async function examineAddresses(
@@ -217,7 +217,7 @@ async function examineAddresses(
 ): Promise<void> {
   const { config, isSilent } = patient;
   const step = "addresses";
-  const held = heldPorts(patient);
+  const held = heldAddresses(patient);
   let isWell = true;
   for (const { path, message } of problems) {
     const server = config.servers[serverOf(path) ?? -1];
@@ -228,7 +228,7 @@ async function examineAddresses(
   }
   if (!isWell) return;
   const named = (isHeld: boolean) =>
-    config.servers.filter(({ port }) => held.has(port) === isHeld)
+    config.servers.filter((server) => held(server) === isHeld)
       .map(({ listen, port }) => formatAddress(listen, port)).join(", ");
   const [ours, free] = [named(true), named(false)];
   const parts = [

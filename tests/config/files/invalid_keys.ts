@@ -7,7 +7,7 @@
 import { ADMIN, admin, CLIENT, type InvalidFile, keys, servers, USE_PATH } from "./text.ts";
 
 const TOP_KEYS =
-  "servers, logs, cluster, pidfile, limit.memory, memory.hint, user, drain, telemetry";
+  "servers, logs, cluster, pidfile, limit.memory, memory.hint, user, drain, telemetry, $schema";
 const SERVER_KEYS = "type, port, listen, ssl.key, ssl.cert, ssl.chain, engine, limit.message, " +
   "origins, proxies, limit.connections, limit.address, limit.subscriptions, limit.topic, " +
   "limit.commands, limit.backlog, timeout.handshake, timeout.idle, allow, token.file, limit.requests";
@@ -122,6 +122,16 @@ export const UNKNOWN_KEYS: readonly InvalidFile[] = [
     what: "an unknown key, and lists the known ones",
     text: keys(`"workers": 4`),
     problems: [["workers", `The key is unknown. Remove it, or use one of: ${TOP_KEYS}.`]],
+  },
+  {
+    what: "a schema that is no text",
+    text: keys(`"$schema": {}`),
+    problems: [["$schema", "{} is not a schema. Use the URL or the path of a JSON Schema"]],
+  },
+  {
+    what: "a schema elsewhere than at the top",
+    text: admin(`"$schema": "x.json"`),
+    problems: [["servers[1].$schema", "The key is unknown."]],
   },
   {
     what: "a misspelt key, and names the one that was meant instead of missing it too",

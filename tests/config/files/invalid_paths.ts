@@ -35,6 +35,15 @@ export const PATHS: readonly InvalidFile[] = [
     what: "a log with half a surrogate pair",
     ...logging("a\ud800.log", "Choose a path that is valid"),
   },
+  ...["/dev/shm/aphlict/a.log", "/dev/tty", "/run/../proc/self/x", "/sys/a"].map((path) => ({
+    what: `a log at ${path}, which the runtime does not open`,
+    ...logging(path, "Deno opens nothing below /dev, /proc and /sys but /dev/null"),
+  })),
+  {
+    what: "a pidfile in /dev/shm",
+    text: keys(`"logs": []`, `"/dev/shm/aphlict.pid"`),
+    problems: [["pidfile", "Choose a file elsewhere: /run is in memory, as /dev/shm is."]],
+  },
   {
     what: "a pidfile with a comma",
     text: keys(`"logs": []`, `"a,b.pid"`),

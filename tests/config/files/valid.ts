@@ -36,6 +36,11 @@ function listening(
 
 export const VALID_FILES: readonly ValidFile[] = [
   {
+    what: "the schema that an editor checks the file with",
+    text: keys(`"$schema": "https://example.com/aphlict.schema.json"`),
+    expected: {},
+  },
+  {
     what: "the file that Phorge ships",
     text: `{
       "servers": [
@@ -188,7 +193,14 @@ export const VALID_FILES: readonly ValidFile[] = [
     ),
     expected: {
       logs: [
-        { path: "a.log", rotateSize: 3072, rotateKeep: 2, level: "warning", format: "json" },
+        {
+          ...LOG_DEFAULTS,
+          path: "a.log",
+          rotateSize: 3072,
+          rotateKeep: 2,
+          level: "warning",
+          format: "json",
+        },
         { ...LOG_DEFAULTS, path: "b.log", rotateSize: 0 },
       ],
     },

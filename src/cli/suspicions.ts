@@ -1,0 +1,111 @@
+/**
+ * What `aphlict check` finds in a configuration and on the host beside what would keep a start from working.
+ *
+ * @module
+ */
+
+import { basename, dirname, join } from "node:path";
+import type { Config } from "../config/config.ts";
+import type { Problem } from "../config/error.ts";
+import { loadDuplicates } from "../config/load.ts";
+import { logFiles, logTarget } from "../config/logs.ts";
+
+/** Returns warnings of keys that the file has twice. */
+export function duplicateWarnings({ path }: Config): string[] {
+  return loadDuplicates(path).map(({ path: key, lines: [first, again] }) =>
+    `${key}: The key is there twice, in line ${first} and in line ${again}, and the last one counts. Remove one.`
+  );
+}
+
+/** Returns a warning when root could not become the user that the configuration names. */
+export function userWarnings({ user }: Config): string[] {
+  if (user === null) return [];
+  const lines = usersOfHost();
+  if (lines === null) return [];
+  if (lines.some(([name, , number]) => user === name || user === number)) return [];
+  return [
+    `user: There is no user ${user} in /etc/passwd. Unless a directory service knows it, root cannot start Aphlict: ` +
+    `useradd --system --create-home ${user}`,
+  ];
+}
+
+/** The fields of each line of the host's users; `null` when they cannot be read. */
+function usersOfHost(): string[][] | null {
+  try {
+    return Deno.readTextFileSync("/etc/passwd").split("\n").map((line) => line.split(":"));
+  } catch {
+    // Nobody is told to make a user because of that.
+    return null;
+  }
+}
+
+/** Returns a problem for each log that is, by links, a file that another log writes. */
+export function sharedLogs({ logs, pidfile }: Config): Problem[] {
+  const labels = new Map<string, string>([[identityOf(pidfile), "pidfile"]]);
+  return logs.flatMap((log, index): Problem[] => {
+    if (logTarget(log.path) !== "file") return [];
+    const key = `logs[${index}].path`;
+    for (const path of logFiles(log)) {
+      const identity = identityOf(path);
+      const other = labels.get(identity);
+      if (other === undefined) {
+        labels.set(identity, path === log.path ? key : `a rotated name of ${key}`);
+        continue;
+      }
+      const subject = path === log.path ? `${path} is` : `${log.path} rotates to ${path}, which is`;
+      return [{
+        path: key,
+        message:
+          `${subject} the same file as ${other}, through a link. Use another file: writing to one would ` +
+          "destroy the other.",
+      }];
+    }
+    return [];
+  });
+}
+
+/**
+ * Returns warnings of logs that a running service writes, which is not the one of this configuration. A service has
+ * its log files locked, together with others.
+ */
+export function foreignLogWarnings({ logs }: Config): string[] {
+  return logs.flatMap(({ path }, index) =>
+    logTarget(path) === "file" && isLocked(path)
+      ? [
+        `logs[${index}].path: Another Aphlict that runs writes ${path}, and each of the two would rotate the file away ` +
+        "from the other. Use another file.",
+      ]
+      : []
+  );
+}
+
+function isLocked(path: string): boolean {
+  try {
+    // Opening a pipe would wait for somebody to write it.
+    if (!Deno.statSync(path).isFile) return false;
+    using file = Deno.openSync(path);
+    return !file.tryLockSync(true);
+  } catch {
+    // It does not exist yet, or may not be read, or its file system has no locks.
+    return false;
+  }
+}
+
+/** What two paths of one file have in common: device and inode, or where it would be made. */
+function identityOf(path: string): string {
+  try {
+    const { dev, ino } = Deno.statSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return whereMade(path);
+  }
+}
+
+function whereMade(path: string): string {
+  try {
+    return join(Deno.realPathSync(dirname(path)), basename(path));
+  } catch {
+    // Its folder is missing, too, or cannot be looked at.
+    return path;
+  }
+}
