@@ -42,3 +42,41 @@ export function flatCopy(text: string): string {
   }
   return parts.join("");
 }
+
+/**
+ * Matches each character that breaks a line, steers a terminal, reorders the text around it or is not seen: control
+ * characters (C0, DEL, C1), bidirectional controls, separators other than the space, unpaired surrogates, and
+ * what has no width, tags and variation selectors among it.
+ */
+export const UNPRINTABLE = /(?! )[\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{DI}]/gu;
+
+/**
+ * Returns a text that is safe to print in one line. It names each {@linkcode UNPRINTABLE} character by its number.
+ *
+ * @example
+ * ```ts
+ * import { printable } from "./text.ts";
+ *
+ * printable("a\x1b[2J"); // "a\\u{1b}[2J"
+ * ```
+ */
+export function printable(text: string): string {
+  return text.replace(
+    UNPRINTABLE,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+/**
+ * Returns JSON in one line that means the same and is safe to print.
+ *
+ * @param json Without white space outside of its strings other than spaces, as `JSON.stringify` writes it.
+ */
+export function printableJson(json: string): string {
+  return json.replace(
+    UNPRINTABLE,
+    (character) =>
+      character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+        .join(""),
+  );
+}

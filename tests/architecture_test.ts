@@ -28,7 +28,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["client", ["config", "hub", "http", "websocket", "log", "metrics"]],
   ["within.ts", []],
   ["json.ts", []],
-  ["admin", ["config", "hub", "http", "log", "metrics", "net"]],
+  ["admin", ["config", "hub", "http", "log", "metrics", "net", "within.ts"]],
   ["cluster", ["config", "hub", "log", "metrics", "net", "within.ts"]],
   // What a client server's client writes and reads.
   ["reach", ["config", "log", "net", "websocket", "within.ts", "json.ts"]],
@@ -273,6 +273,51 @@ for (const room of PURE) {
     }
   });
 }
+
+/** Where the console is written to, and the one way in which the others may: reports to the parent process. */
+const WRITERS = ["src/cli/output.ts", "src/log/log.ts"];
+const REPORTING = "Deno.stdout.writeSync(encode(report))";
+
+/** Each use of a stream of the console in a module's text that could write to it. */
+function consoleUses(text: string): string[] {
+  const code = text.replace(/\/\*.*?\*\/|\/\/[^\n]*/gs, "").replaceAll(REPORTING, "");
+  return code.match(
+    /\bconsole\s*(\.(log|error|warn|info|debug|dir|table|trace)\b|\[)|\bDeno\s*(\.|\[["'])std(out|err)\b(?!\.isTerminal)|\{[^{}]*\bstd(out|err)\b[^{}]*\}\s*=\s*Deno\b|(?<![#.])\bprocess\.std(out|err)\b|\bimport\s+([\w*][^{};]*|\{[^{}]*\bstd(out|err)\b[^{}]*\}\s*from\s*)"node:process"|"node:(console|tty)"/g,
+  ) ?? [];
+}
+
+Deno.test("what is printed goes through one file, which lets nothing steer a terminal", () => {
+  const uses = sources("src").filter((path) => path.endsWith(".ts") && !WRITERS.includes(path))
+    .flatMap((path) => {
+      const text = Deno.readTextFileSync(`${ROOT}${path}`);
+      return consoleUses(text).map((use) => `${path}: ${use}`);
+    });
+  assertEquals(uses, []);
+});
+
+Deno.test("the check finds whatever else writes to the console", () => {
+  for (
+    const [code, use] of [
+      ['console.log("x")', "console.log"],
+      ['console["error"](1)', "console["],
+      ["const { stdout } = Deno", "{ stdout } = Deno"],
+      ["Deno.stderr.write(bytes)", "Deno.stderr"],
+      ["x.pipeTo(Deno.stdout.writable)", "Deno.stdout"],
+      ["process.stdout.write(text)", "process.stdout"],
+      ['import { stdout } from "node:process"', 'import { stdout } from "node:process"'],
+      ['import process from "node:process"', 'import process from "node:process"'],
+    ] as const
+  ) assertEquals(consoleUses(code)[0], use, code);
+  for (
+    const code of [
+      "Deno.stdout.isTerminal()",
+      REPORTING,
+      "// console.log",
+      'stdout: "piped"',
+      'import { cpuUsage } from "node:process"',
+    ]
+  ) assertEquals(consoleUses(code), [], code);
+});
 
 Deno.test("the check finds an import that goes up, aside, or into an unknown room", () => {
   assertEquals(

@@ -400,6 +400,16 @@ Deno.test("subscribing, publishing and leaving cost the same among a million sub
   });
 });
 
+Deno.test("telling how many a topic has costs the same among a hundred thousand who are subscribed to it", () => {
+  assertIndependent("10,000 questions", [10, 100_000], (held) => {
+    const hub = new Hub({ fingerprint: "OURS", now: () => 0 });
+    for (let index = 0; index < held; index++) joined(hub).subscribe(["A"], LIMITS);
+    return () => {
+      for (let index = 0; index < 10_000; index++) hub.subscribers("default", "A");
+    };
+  });
+});
+
 Deno.test("a message that names a topic often is published in linear time", () => {
   const hub = crowded(1000);
   for (let count = 0; count < 500; count++) joined(hub).subscribe(["a"], LIMITS);

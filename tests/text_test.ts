@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { flatCopy, withoutEnd } from "../src/text.ts";
+import { flatCopy, printable, printableJson, UNPRINTABLE, withoutEnd } from "../src/text.ts";
 import { assert, assertEquals } from "./assert.ts";
 import { heldBytes } from "./held.ts";
 
@@ -33,4 +33,29 @@ Deno.test("a text loses one kind of character at its end", () => {
   assertEquals(withoutEnd("TOPIC...", "."), "TOPIC");
   assertEquals(withoutEnd("a.b", "."), "a.b");
   assertEquals([withoutEnd("...", "."), withoutEnd("", ".")], ["", ""]);
+});
+
+Deno.test("what breaks a line, steers a terminal, reorders text or is not seen is shown by its number", () => {
+  const hidden = [
+    ..."\x00\t\n\r\x1b\x7f\x85\x9b\u00a0\u00ad\u034f\u061c\u115f\u180e\u200b\u200d\u200e\u200f\u2028\u2029",
+    ..."\u202a\u202e\u2060\u2066\u2069\u3000\u3164\ufe0f\ufeff\ufff9\u{1d173}\u{e0001}\u{e0041}\u{e01ef}",
+    "\ud800",
+  ];
+  for (const character of hidden) {
+    const code = character.codePointAt(0)?.toString(16);
+    assertEquals(printable(`a${character}b`), `a\\u{${code}}b`);
+  }
+  const shown = " aé€日本\u{1f600}\\~";
+  assertEquals(printable(shown), shown);
+});
+
+Deno.test("printable JSON means the same, whatever the code units", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 0xffff })), (codes) => {
+      const text = String.fromCharCode(...codes);
+      const json = printableJson(JSON.stringify({ [text]: text }));
+      assertEquals(json.match(UNPRINTABLE), null);
+      assertEquals(JSON.parse(json), { [text]: text });
+    }),
+  );
 });

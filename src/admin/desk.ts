@@ -13,7 +13,13 @@ import { HTTP_REFUSALS, type HttpRefusal } from "../http/engine.ts";
 import type { HttpRequest, Remote } from "../http/handler.ts";
 import { BodyError, BodyInterrupted, BodyTooLong, BodyTooSlow, NoRoom } from "../http/reception.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
-import { CHALLENGE_HEADER, FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
+import {
+  CHALLENGE_HEADER,
+  FINGERPRINT_HEADER,
+  HANDOVER_HEADER,
+  RECEIPT_HEADER,
+} from "../hub/headers.ts";
+import { within } from "../within.ts";
 import { DEFAULT_INSTANCE, type Hub, INSTANCE_LIMIT, type Publication } from "../hub/hub.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import type { Allowances } from "../log/allowance.ts";
@@ -22,6 +28,7 @@ import { formatValue } from "../log/format.ts";
 import { tokensOf, trimmed } from "../net/fields.ts";
 import { isTracing, logger } from "../log/log.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
+import type { PeerReports } from "../metrics/peer.ts";
 import { Tally } from "../metrics/tally.ts";
 import type { Console, View } from "./console.ts";
 import { type Denial, denyAddress, denyToken, type Gate } from "./gate.ts";
@@ -48,10 +55,15 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const log = logger("admin");
 
+/** How long a detailed receipt waits for those of the peers, in ms. */
+const PEERS_MS = 1000;
+
 /** Those to whom messages are passed on. */
 export interface Relay {
   /** Passes a message on to all that lack it. Returns at once. */
   relay(instance: string, publication: Publication): void;
+  /** The same, and collects what each of them says of it. */
+  relayReported(instance: string, publication: Publication): PeerReports;
   /** A server with this fingerprint has asked for the status page. */
   heard(fingerprint: string): void;
   /** Proves this server's fingerprint to who has sent a challenge; `null`: there is none that can be answered. */
@@ -197,6 +209,7 @@ export class Desk {
       case "GET /console/":
       case "GET /console/data/":
       case "GET /console/message/":
+      case "GET /console/topic/":
         return this.#show(request, target, remote);
       default:
         return this.#misdirected(request, pathname, remote);
@@ -224,9 +237,11 @@ export class Desk {
       case "/console/data":
       case "/console/data/":
         return Response.json(console.data(), { headers: UNCACHED });
+      case "/console/topic":
+      case "/console/topic/":
+        return this.#tellTopic(request, target, remote);
       default: {
-        const { gate } = this.#options.rules();
-        const denial = denyToken(gate, request.headers.get("authorization"));
+        const denial = this.#denyToken(request);
         if (denial !== null) return this.#deny(denial, remote);
         const content = console.content(Number(target.searchParams.get("id")));
         if (content === null) {
@@ -239,15 +254,31 @@ export class Desk {
     }
   }
 
+  /** Who is online is for those alone who may publish. */
+  #tellTopic(request: HttpRequest, { searchParams }: URL, remote: Remote): Response {
+    const denial = this.#denyToken(request);
+    if (denial !== null) return this.#deny(denial, remote);
+    const topic = searchParams.get("topic");
+    if (topic === null || topic === "") {
+      return this.#refuse("invalid", 400, "Name the topic: /console/topic/?topic=PHID", remote);
+    }
+    const instance = searchParams.get("instance") || DEFAULT_INSTANCE;
+    const subscribers = this.#options.hub.subscribers(instance, topic);
+    return Response.json({ instance, topic, subscribers }, { headers: UNCACHED });
+  }
+
+  #denyToken(request: HttpRequest): Denial | null {
+    return denyToken(this.#options.rules().gate, request.headers.get("authorization"));
+  }
+
   async #publish(
     instance: string,
     request: HttpRequest,
     remote: Remote,
   ): Promise<Response> {
     const { hub, relay, console, counters } = this.#options;
-    const { gate } = this.#options.rules();
     const began = performance.now();
-    const denial = denyToken(gate, request.headers.get("authorization"));
+    const denial = this.#denyToken(request);
     if (denial !== null) return this.#deny(denial, remote);
     // A browser says so of each page that posts, whatever site it is of; Phorge and peers never do.
     if (request.headers.has("origin") || request.headers.has("sec-fetch-site")) {
@@ -268,15 +299,25 @@ export class Desk {
       const publication = hub.publish(instance, message, from);
       const { outcome, receivers } = publication;
       if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
+      // A server that brings a message does not wait for others: what it brings next stands behind it.
+      const isDetailed = request.headers.has(RECEIPT_HEADER);
+      const waits = isDetailed && !request.headers.has(FINGERPRINT_HEADER);
+      let reports: PeerReports | null = null;
       if (
         outcome === "published" ||
         (outcome === "touched" && request.headers.has(HANDOVER_HEADER))
-      ) attempt("passing a message on to the peers", () => relay.relay(instance, publication));
+      ) {
+        attempt("passing a message on to the peers", () => {
+          if (waits) reports = relay.relayReported(instance, publication);
+          else relay.relay(instance, publication);
+        });
+      }
       // The message is published: a repost would be a duplicate, whatever else fails here.
       attempt("noting a message for the live page", () => {
         console.note(instance, message, publication);
       });
       counters.publishing.observe((performance.now() - began) / 1000);
+      if (isDetailed) return await detailed(hub.fingerprint, publication, reports);
       return new Response(`{"fingerprint":"${hub.fingerprint}"}`, RECEIPT);
     } catch (error) {
       if (error instanceof InvalidMessage) {
@@ -358,6 +399,16 @@ export class Desk {
 function takesHtml({ headers }: HttpRequest): boolean {
   const types = tokensOf(headers.get("accept") ?? "");
   return types.some((each) => trimmed(each.split(";", 1)[0] ?? "") === "text/html");
+}
+
+/** The receipt that was asked for by {@linkcode RECEIPT_HEADER}. */
+async function detailed(
+  fingerprint: string,
+  { outcome, receivers }: Publication,
+  reports: PeerReports | null,
+): Promise<Response> {
+  if (reports !== null) await within(PEERS_MS, reports.done);
+  return Response.json({ fingerprint, outcome, receivers, peers: reports?.receipts() ?? [] });
 }
 
 /** The other end of a connection, as the log calls it. */

@@ -35,6 +35,15 @@ export function publishersOf(config: Config): AdminPlace[] {
   return [...canSend, ...all.filter((each) => !canSend.includes(each))];
 }
 
+/**
+ * Returns the header that an admin server asks for: its token, where it has one.
+ *
+ * @throws {TokenError} If the token cannot be read.
+ */
+export function authorizationFor({ token }: AdminServerConfig): Record<string, string> {
+  return token === null ? {} : { authorization: readToken(token).header };
+}
+
 /** Whether there is no token to be sent, or this user can read it. */
 export function hasReadableToken({ token }: AdminServerConfig): boolean {
   try {

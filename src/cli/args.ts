@@ -81,3 +81,23 @@ export function parseOptions(argv: readonly string[], specs: readonly OptionSpec
   }
   return { values, rest: Array.isArray(parsed["_"]) ? parsed["_"].map(String) : [] };
 }
+
+/**
+ * Returns what an option says in seconds, as ms; `null` when it was not given.
+ *
+ * @throws {UsageError} If that is no number from `min` to `max`.
+ */
+export function secondsIn(
+  options: ReadonlyMap<string, string>,
+  name: string,
+  min: number,
+  max: number,
+): number | null {
+  const text = options.get(name);
+  if (text === undefined) return null;
+  const seconds = Number(text);
+  if (!(seconds >= min && seconds <= max)) {
+    throw new UsageError(`"--${name} ${text}" is no number of seconds from ${min} to ${max}.`);
+  }
+  return seconds * 1000;
+}

@@ -12,15 +12,18 @@ import { logFiles, logTarget } from "../config/logs.ts";
 import { hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
 import {
   type Command,
+  CONFIG_OPERAND,
   CONFIG_OPTION,
   configPath,
   EXIT,
   hostNumber,
+  JSON_OPTION,
   MEMORY_OPTION,
 } from "./command.ts";
 import { requireCovered, resolverOf } from "./compiled.ts";
 import { circumstancesIn, judge, JUDGING_OPTIONS, portHolder, warn } from "./judgement.ts";
-import { print } from "./output.ts";
+import type { Verdict } from "./failure.ts";
+import { print, printJson } from "./output.ts";
 import { warnIfRoot } from "./root.ts";
 import { duplicateWarnings, foreignLogWarnings, userWarnings } from "./suspicions.ts";
 
@@ -36,6 +39,7 @@ export const check: Command = {
     "what is likely to be a mistake, in the list of peers for instance, whose names it looks up.",
   options: [
     CONFIG_OPTION,
+    JSON_OPTION,
     {
       name: "as-it-is",
       help: "A missing folder is a problem, as for a reload, which cannot make it.",
@@ -43,6 +47,7 @@ export const check: Command = {
     MEMORY_OPTION,
     ...JUDGING_OPTIONS,
   ],
+  operands: CONFIG_OPERAND,
   async run(invocation) {
     const { program, options } = invocation;
     const config = loadConfig(configPath(invocation));
@@ -57,23 +62,29 @@ export const check: Command = {
     });
     if (problems.length > 0) throw new ConfigError(config.path, problems);
     const isRunning = config.servers.some(isHeld);
-    warn([
+    const host = hostMemory(config, hostNumber(invocation, MEMORY_OPTION));
+    const memory = memoryWarning(config, host);
+    const doubts = await clusterWarnings(config, resolverOf(program));
+    const all = [
       ...duplicateWarnings(config),
       ...userWarnings(config),
       ...isRunning ? [] : foreignLogWarnings(config),
       ...warnings,
-    ]);
-    const host = hostMemory(config, hostNumber(invocation, MEMORY_OPTION));
-    const memory = memoryWarning(config, host);
-    if (memory !== null) warn([`${memory}.`]);
-    const doubts = await clusterWarnings(config, resolverOf(program));
-    warn(doubts.map(({ path, message }) => `${path}: ${message}`));
+      ...memory === null ? [] : [`${memory}.`],
+      ...doubts.map(({ path, message }) => `${path}: ${message}`),
+    ];
+    if (options.has(JSON_OPTION.name)) {
+      const verdict: Verdict = { ok: true, problems: [], warnings: all };
+      printJson(verdict);
+      return EXIT.done;
+    }
+    warn(all);
     print(summary(config, memoryBudget(config, host)));
     return EXIT.done;
   },
 };
 
-function summary(config: Config, budget: number): string {
+function summary(config: Config, budget: number): string[] {
   return [
     `OK: ${config.path}`,
     ...config.servers.map((server) =>
@@ -88,7 +99,7 @@ function summary(config: Config, budget: number): string {
     ...config.logs.map((log) => `  log ${log.links[0] ?? log.path}, ${rotation(log)}`),
     `  pidfile ${config.pidfile}`,
     `  ${Math.round(budget / 1024 ** 2)} MiB of memory for browsers and what they do`,
-  ].join("\n");
+  ];
 }
 
 function rotation(log: LogConfig): string {

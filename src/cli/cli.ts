@@ -9,9 +9,17 @@ import { identify, type Program } from "../config/program.ts";
 import { suggest } from "../config/suggest.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
 import { withoutEnd } from "../text.ts";
-import { parseOptions, UsageError } from "./args.ts";
+import { type Parsed, parseOptions, UsageError } from "./args.ts";
 import { check } from "./check.ts";
-import { type Command, EXIT, listed, operandRange } from "./command.ts";
+import {
+  type Command,
+  CONFIG_OPERAND,
+  CONFIG_OPTION,
+  EXIT,
+  JSON_OPTION,
+  listed,
+  operandRange,
+} from "./command.ts";
 import { CompiledError, refuseUncovered } from "./compiled.ts";
 import { doctor } from "./doctor.ts";
 import { FolderError } from "./folders.ts";
@@ -20,7 +28,8 @@ import { helpOn, overview, usageOf } from "./help.ts";
 import { IdentityError } from "./identity.ts";
 import { launch } from "./launch.ts";
 import { listen } from "./listen.ts";
-import { complain, print } from "./output.ts";
+import { failureOf } from "./failure.ts";
+import { complain, print, printJson } from "./output.ts";
 import { permissions } from "./permissions.ts";
 import { reload } from "./reload.ts";
 import { restart } from "./restart.ts";
@@ -86,21 +95,33 @@ export async function main(path: string, args: readonly string[]): Promise<numbe
     return await dispatch(argv, program);
   } catch (error) {
     if (error instanceof UsageError) {
-      complain(`${error.message}\n\n${usageFor(argv)}`);
+      complain([error.message, "", ...usageFor(argv).split("\n")]);
       return EXIT.usage;
     }
-    if (
-      error instanceof ConfigError || error instanceof PidfileError ||
-      error instanceof FolderError || error instanceof SignalError ||
-      error instanceof CompiledError || error instanceof IdentityError
-    ) {
-      complain(error.message);
+    if (isExpected(error)) {
+      if (wantsJson(argv)) printJson(failureOf(error));
+      else complain(error.message);
       return EXIT.failed;
     }
     const report = error instanceof Error ? error.stack ?? error.message : String(error);
     complain(`Unexpected error, please report it:\n${report}`);
     return EXIT.failed;
   }
+}
+
+/** Whether an error is about the configuration or the host. Its message says what to do. */
+function isExpected(error: unknown): error is Error {
+  return error instanceof ConfigError || error instanceof PidfileError ||
+    error instanceof FolderError || error instanceof SignalError ||
+    error instanceof CompiledError || error instanceof IdentityError;
+}
+
+/** Whether a command line, which has been parsed, asks for JSON. */
+function wantsJson([verb, ...args]: readonly string[]): boolean {
+  const command = COMMANDS.find((candidate) => candidate.verb === verb);
+  if (command === undefined) return false;
+  const { values } = parseOptions(args, command.options);
+  return values.has(JSON_OPTION.name) || values.get("format") === "json";
 }
 
 /** How what was typed is meant: that verb, or all of them where there is no such verb. */
@@ -116,20 +137,35 @@ async function dispatch(argv: readonly string[], program: Program): Promise<numb
     return EXIT.usage;
   }
   if (verb === "--help" || verb === "-h") return await dispatch(["help", ...args], program);
-  if (verb === "--version") return await dispatch(["version", ...args], program);
+  if (verb === "--version" || verb === "-V") return await dispatch(["version", ...args], program);
   const command = find(verb);
-  if (args.includes("--help") || args.includes("-h")) {
+  // Behind "--" nothing is an option.
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  if (args.slice(0, end).some((argument) => argument === "--help" || argument === "-h")) {
     print(helpOn(command));
     return EXIT.done;
   }
-  const { values, rest } = parseOptions(args, command.options);
-  if (program.kind === "compiled") refuseUncovered(verb, program, values);
+  const parsed = parseOptions(args, command.options);
   const { min, max } = operandRange(command);
-  if (rest.length > max) throw new UsageError(`"${verb}" does not take "${rest.at(-1)}".`);
-  if (rest.length < min) {
+  if (parsed.rest.length > max) {
+    throw new UsageError(`"${verb}" does not take "${parsed.rest.at(-1)}".`);
+  }
+  if (parsed.rest.length < min) {
     throw new UsageError(`"${verb}" needs ${withoutEnd(command.operands ?? "", ".")}.`);
   }
+  const { values, rest } = withFile(command, parsed);
+  if (program.kind === "compiled") refuseUncovered(verb, program, values);
   return await command.run({ program, options: values, rest });
+}
+
+/** The same with the file that was typed without `--config`, where the command takes that. */
+function withFile({ verb, operands }: Command, parsed: Parsed): Parsed {
+  const { values, rest: [file, ...others] } = parsed;
+  if (operands !== CONFIG_OPERAND || file === undefined) return parsed;
+  if (values.has(CONFIG_OPTION.name)) {
+    throw new UsageError(`"${verb}" takes one configuration file: "${file}", or that of --config.`);
+  }
+  return { values: new Map([...values, [CONFIG_OPTION.name, file]]), rest: others };
 }
 
 function find(verb: string): Command {

@@ -51,6 +51,15 @@ export const CONFIG_OPTION: OptionSpec = {
     "executable the one that it was built for.",
 };
 
+/** The option of commands whose answer a program may read. docs/json.md has the fields of each. */
+export const JSON_OPTION: OptionSpec = {
+  name: "json",
+  help: "Print one JSON object instead.",
+};
+
+/** The operand of a command that takes the configuration file without --config, too. */
+export const CONFIG_OPERAND = "[FILE]";
+
 /** The option of every command that starts something. */
 export const AS_ROOT_OPTION: OptionSpec = {
   name: "as-root",

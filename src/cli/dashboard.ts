@@ -16,42 +16,66 @@ const LABEL_WIDTH = 12;
 
 /** Room on the screen. */
 export interface Room {
-  /** Columns; what is longer is cut. */
+  /** Columns. A row that is longer goes on in the next line; a single figure that is longer is cut. */
   readonly width: number;
   /** Lines; the last messages take what is left of them. */
   readonly height: number;
 }
 
+/** Figures under one name. */
+interface Row {
+  readonly name: string;
+  readonly figures: readonly string[];
+}
+
 /** The whole screen. Nothing in it can steer a terminal. */
 export function dashboard(data: ConsoleData, { width, height }: Room): string[] {
   const { now, messages } = data;
+  const blocks = [
+    [headOf(now)],
+    [...trafficOf(data), ...processOf(now)],
+    [...now.servers.flatMap(serverRows), ...now.peers.map(peerRow)],
+  ];
   const lines = [
-    ...headOf(now),
-    "",
-    ...trafficOf(data),
-    ...processOf(now),
-    "",
-    ...now.servers.flatMap(serverLines),
-    ...now.peers.map(peerLine),
-    "",
+    ...blocks.flatMap((rows) => [...rows.flatMap((row) => linesOf(row, width)), ""]),
     `last messages${messages.length === 0 ? "   none yet" : ""}`,
     ...messages.map(messageLine),
   ];
   return lines.slice(0, Math.max(1, height)).map((line) => fit(line, width));
 }
 
-function headOf({ version, fingerprint, at, uptimeMs, restarts, ready }: Snapshot): string[] {
-  const up = formatDuration(Math.round(uptimeMs / 1000));
-  const state = ready ? "ready" : "NOT READY";
-  return [
-    `Aphlict ${formatValue(version)} ${formatValue(fingerprint)} at ${
-      timeOf(at)
-    }: ${state}, up ${up}` +
-    (restarts === null ? "" : `, ${some(restarts, "restart")}`),
-  ];
+/** The lines of a row. A figure that has no room in one begins the next; one that is longer than a line goes on in it. */
+function linesOf({ name, figures }: Row, width: number): string[] {
+  // A narrow screen has no room for the gap before the figures.
+  const indent = " ".repeat(name === "" || width < 2 * LABEL_WIDTH ? 0 : LABEL_WIDTH);
+  const parts = figures.flatMap((figure, index) => {
+    const text = index < figures.length - 1 ? `${figure},` : figure;
+    return columnsOf(text) <= width - indent.length ? [text] : text.split(" ");
+  });
+  const lines: string[] = [];
+  let line = "";
+  for (const part of parts) {
+    const longer = line === "" ? `${name.padEnd(indent.length)}${part}` : `${line} ${part}`;
+    if (line === "" || columnsOf(longer) <= width) line = longer;
+    else {
+      lines.push(line);
+      line = `${indent}${part}`;
+    }
+  }
+  return [...lines, line];
 }
 
-function trafficOf({ now, samples }: ConsoleData): string[] {
+function headOf({ version, fingerprint, at, uptimeMs, restarts, ready }: Snapshot): Row {
+  const up = formatDuration(Math.round(uptimeMs / 1000));
+  const state = ready ? "ready" : "NOT READY";
+  return row("", [
+    `Aphlict ${formatValue(version)} ${formatValue(fingerprint)} at ${timeOf(at)}: ${state}`,
+    `up ${up}`,
+    ...restarts === null ? [] : [some(restarts, "restart")],
+  ]);
+}
+
+function trafficOf({ now, samples }: ConsoleData): Row[] {
   const clients = now.servers.filter((server) => server.type === "client");
   const sum = (of: (server: typeof clients[number]) => number) =>
     clients.reduce((total, server) => total + of(server), 0);
@@ -83,7 +107,7 @@ function trafficOf({ now, samples }: ConsoleData): string[] {
   ];
 }
 
-function processOf({ memory, process, log, internalErrors }: Snapshot): string[] {
+function processOf({ memory, process, log, internalErrors }: Snapshot): Row[] {
   const { heapBytes, heapLimitBytes, externalBytes, residentBytes, lagMs, openFiles } = process;
   const accounts = Object.entries(memory.accounts);
   const held = accounts.reduce((sum, [, account]) => sum + account.bytes, 0);
@@ -111,7 +135,7 @@ function processOf({ memory, process, log, internalErrors }: Snapshot): string[]
   ];
 }
 
-function serverLines(server: ServerSnapshot): string[] {
+function serverRows(server: ServerSnapshot): Row[] {
   const load = server.type === "client"
     ? `${number(server.connections)} of ${number(server.connectionLimit)} browsers`
     : `${number(server.requests)} of ${number(server.requestLimit)} messages at a time`;
@@ -131,22 +155,19 @@ function serverLines(server: ServerSnapshot): string[] {
 }
 
 /** Only what has happened. */
-function countRow(name: string, counts: Counts): string[] {
-  const some = Object.entries(counts).filter(([, count]) => count > 0);
-  return some.length === 0
-    ? []
-    : [row("", [`${name}: ${
-      some.map(([kind, count]) => `${number(count)} ${formatValue(kind)}`).join(", ")
-    }`])];
+function countRow(name: string, counts: Counts): Row[] {
+  const figures = Object.entries(counts).filter(([, count]) => count > 0)
+    .map(([kind, count]) => `${number(count)} ${formatValue(kind)}`);
+  return figures.length === 0 ? [] : [row(`  ${name}`, figures)];
 }
 
-function peerLine(peer: PeerStatus): string {
+function peerRow(peer: PeerStatus): Row {
   const { state, queued, sent, dropped } = peer;
   const url = formatValue(peer.peer);
   if (state === "self") return row("peer", [`${url} self`]);
   const error = peer["last.error"];
   return row("peer", [
-    `${url} ${state === "down" ? "DOWN" : state}`,
+    `${url} ${state === "down" ? "DOWN" : formatValue(state)}`,
     `${number(queued)} waiting`,
     `${number(sent)} sent`,
     `${number(dropped)} dropped`,
@@ -155,28 +176,31 @@ function peerLine(peer: PeerStatus): string {
   ]);
 }
 
+/** What may be long stands last, where it is cut. */
 function messageLine(note: MessageNote): string {
   const { at, instance, type, subscribers, receivers, outcome } = note;
   return [
     `  ${timeOf(at)}`,
+    `${some(subscribers, "topic")}, ${some(receivers, "receiver")}, ${bytes(note.bytes)}` +
+    (outcome === "published" ? "" : `, ${formatValue(outcome)}`),
     formatValue(instance),
     type === "" ? "(no type)" : formatValue(type),
-    `${some(subscribers, "topic")}, ${some(receivers, "receiver")}, ${bytes(note.bytes)}` +
-    (outcome === "published" ? "" : `, ${outcome}`),
   ].join("  ");
 }
 
-function row(name: string, figures: readonly string[]): string {
-  return `${name.padEnd(LABEL_WIDTH)}${figures.join(", ")}`;
+function row(name: string, figures: readonly string[]): Row {
+  return { name, figures };
 }
 
 /** The local time of day. */
 function timeOf(at: number): string {
-  return Number.isFinite(at) ? formatTime(new Date(at)).slice(11, 19) : "?";
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? "?" : formatTime(date).slice(11, 19);
 }
 
 function dayOf(at: number): string {
-  return Number.isFinite(at) ? new Date(at).toISOString().slice(0, 10) : "?";
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? "?" : date.toISOString().slice(0, 10);
 }
 
 /** A line that takes at most this many columns. */
@@ -184,10 +208,16 @@ export function fit(line: string, width: number): string {
   let columns = 0;
   let fitting = "";
   for (const character of line) {
-    // Those of the East, and emoji, take two; a few that take one are taken for them.
-    columns += (character.codePointAt(0) ?? 0) < 0x1100 ? 1 : 2;
+    columns += columnsOf(character);
     if (columns > width) return `${[...fitting].slice(0, -1).join("")}…`;
     fitting += character;
   }
   return line;
+}
+
+/** Columns that a text takes: those of the East, and emoji, take two; a few that take one are taken for them. */
+function columnsOf(text: string): number {
+  let columns = 0;
+  for (const character of text) columns += (character.codePointAt(0) ?? 0) < 0x1100 ? 1 : 2;
+  return columns;
 }

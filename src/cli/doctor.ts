@@ -12,6 +12,7 @@ import {
   configPath,
   EXIT,
   hostNumber,
+  JSON_OPTION,
   MEMORY_OPTION,
 } from "./command.ts";
 import { examineHost, examineOpenFiles } from "./doctor/host.ts";
@@ -22,7 +23,7 @@ import { examineUrl, skipUrl } from "./doctor/url.ts";
 import { Findings, screenOf, show, verdict } from "./doctor/findings.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { circumstancesIn, JUDGING_OPTIONS } from "./judgement.ts";
-import { print } from "./output.ts";
+import { print, printJson } from "./output.ts";
 import {
   CA_OPTION,
   ORIGIN_OPTION,
@@ -52,7 +53,7 @@ export const doctor: Command = {
     MEMORY_OPTION,
     ...JUDGING_OPTIONS,
     {
-      name: "json",
+      ...JSON_OPTION,
       help: "Print a list of objects with step, outcome, detail and hint instead.",
     },
   ],
@@ -60,7 +61,7 @@ export const doctor: Command = {
     const { options } = invocation;
     const way = publicPlace(options);
     const instance = instanceIn(options);
-    const isJson = options.has("json");
+    const isJson = options.has(JSON_OPTION.name);
     const screen = screenOf();
     const findings = new Findings((finding) => {
       if (!isJson) show(finding, screen);
@@ -74,7 +75,8 @@ export const doctor: Command = {
       granted: hostNumber(invocation, MEMORY_OPTION),
       circumstancesOf: (config) => circumstancesIn(invocation, config),
     });
-    print(isJson ? JSON.stringify(findings.all, null, 2) : `\n${verdict(findings.all)}`);
+    if (isJson) printJson(findings.all);
+    else print(["", verdict(findings.all)]);
     return findings.all.some(({ outcome }) => outcome === "failed") ? EXIT.failed : EXIT.done;
   },
 };

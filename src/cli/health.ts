@@ -4,14 +4,23 @@
  * @module
  */
 
+import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { ask } from "../reach/ask.ts";
 import { ReachError } from "../reach/dial.ts";
 import type { Place } from "../reach/place.ts";
 import { explainDenial } from "../reach/refusal.ts";
+import { within } from "../within.ts";
 import { adminsOf, firstAnswer, NobodyAnswers } from "./admin.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
-import { complain, print } from "./output.ts";
+import { secondsIn } from "./args.ts";
+import { type Command, CONFIG_OPTION, configPath, EXIT, JSON_OPTION } from "./command.ts";
+import { complain, print, printJson } from "./output.ts";
+
+/** How long to wait before the service is asked again, in ms. */
+const INTERVAL_MS = 100;
+
+/** The longest that `--wait` takes, in seconds. */
+const WAIT_LIMIT = 3600;
 
 /** Tells whether the service is ready, for what starts it again when it is not. */
 export const health: Command = {
@@ -20,25 +29,55 @@ export const health: Command = {
   details:
     "Asks the first admin server that answers for /health/ready: whether every server is bound and the " +
     "service is not stopping. For the health check of a container, and the like.",
-  options: [CONFIG_OPTION],
+  options: [CONFIG_OPTION, {
+    name: "wait",
+    value: "SECONDS",
+    help: `Ask again until it is ready, for at most so long: up to ${WAIT_LIMIT} seconds.`,
+  }, JSON_OPTION],
   async run(invocation) {
+    const { options } = invocation;
+    const waitMs = secondsIn(options, "wait", 0, WAIT_LIMIT) ?? 0;
     const config = loadConfig(configPath(invocation));
-    try {
-      print(await firstAnswer(config.pidfile, adminsOf(config), readiness));
-      return EXIT.done;
-    } catch (error) {
-      if (!(error instanceof NobodyAnswers)) throw error;
-      complain(`Not ready: ${error.message} ${error.hint}`.trimEnd());
-      return EXIT.failed;
-    }
+    const reason = await whyNotReady(config, waitMs);
+    if (options.has(JSON_OPTION.name)) printJson({ ready: reason === null, reason });
+    else if (reason === null) print("ready");
+    else complain(`Not ready: ${reason}`);
+    return reason === null ? EXIT.done : EXIT.failed;
   },
 };
 
-async function readiness(place: Place): Promise<string> {
+/** Asks until the service is ready or the time is over. Returns why it is not ready; `null`: it is. */
+async function whyNotReady(config: Config, waitMs: number): Promise<string | null> {
+  const end = performance.now() + waitMs;
+  let last = `No admin server has answered within ${waitMs / 1000} s.`;
+  for (;;) {
+    const looking = look(config);
+    // A server that takes a connection and says nothing must not take longer than the caller has.
+    if (waitMs > 0 && !await within(Math.max(0, end - performance.now()), looking)) return last;
+    const reason = await looking;
+    const left = end - performance.now();
+    if (reason === null || left <= 0) return reason;
+    last = reason;
+    await new Promise((resolve) => setTimeout(resolve, Math.min(INTERVAL_MS, left)));
+  }
+}
+
+/** Asks once. Returns why the service is not ready; `null`: it is. */
+async function look(config: Config): Promise<string | null> {
+  try {
+    await firstAnswer(config.pidfile, adminsOf(config), requireReady);
+    return null;
+  } catch (error) {
+    if (!(error instanceof NobodyAnswers)) throw error;
+    return `${error.message} ${error.hint}`.trimEnd();
+  }
+}
+
+/** @throws {ReachError} If the server is not ready. */
+async function requireReady(place: Place): Promise<void> {
   const answer = await ask(place, { path: "/health/ready" });
   if (answer.status === 503 && answer.text === "not ready\n") {
     throw new ReachError("answer", "is not ready: it starts, or stops");
   }
-  if (answer.status !== 200) throw explainDenial(answer);
-  return answer.text.trim();
+  if (answer.status !== 200 || answer.text !== "ready\n") throw explainDenial(answer);
 }

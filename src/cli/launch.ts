@@ -30,7 +30,7 @@ import { scriptOf } from "./compiled.ts";
 import { FolderError, foldersOf, whyNotForRoot } from "./folders.ts";
 import { type Identity, identityFor } from "./identity.ts";
 import { circumstancesIn } from "./judgement.ts";
-import { complain, print } from "./output.ts";
+import { complain, printCode } from "./output.ts";
 import { pidfileFault } from "./owner.ts";
 import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
 import { follow, resolvedPath } from "./trust.ts";
@@ -56,7 +56,7 @@ export const launch: Command = {
         const folders = config === null || identity.owner !== null
           ? []
           : foldersOf(config).filter(isForRoot);
-        print(becomeUser(identity, folders, verb));
+        printCode(becomeUser(identity, folders, verb));
         return EXIT.done;
       }
     }
@@ -65,7 +65,7 @@ export const launch: Command = {
       case "debug": {
         const config = loadConfig(path);
         warnIfRoot((warning) => complain(asLogged(config, warning)));
-        print(becomeDeno(config, serviceFlags(config), verb, invocation));
+        printCode(becomeDeno(config, serviceFlags(config), verb, invocation));
         return EXIT.done;
       }
       case "run": {
@@ -73,7 +73,7 @@ export const launch: Command = {
         const fault = pidfileFault(config.pidfile);
         if (fault !== null) throw new PidfileError(fault);
         const flags = overseerFlags(config, Deno.execPath(), resolvedPath(config.pidfile));
-        print(becomeDeno(config, flags, verb, invocation));
+        printCode(becomeDeno(config, flags, verb, invocation));
         return EXIT.done;
       }
       default:

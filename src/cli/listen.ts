@@ -4,14 +4,22 @@
  * @module
  */
 
-import { UNPRINTABLE } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { formatTime, formatValue } from "../log/format.ts";
 import { hintFor } from "./admin.ts";
-import { UsageError } from "./args.ts";
+import { Backoff } from "../cluster/backoff.ts";
+import { secondsIn, UsageError } from "./args.ts";
 import { objectOf } from "../json.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
-import { ReachError } from "../reach/dial.ts";
+import { printableJson } from "../text.ts";
+import {
+  type Command,
+  CONFIG_OPTION,
+  configPath,
+  EXIT,
+  type Invocation,
+  JSON_OPTION,
+} from "./command.ts";
+import { ReachError, sentenceAbout } from "../reach/dial.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, emit } from "./output.ts";
 import { firstOf, type Place, placeOf } from "../reach/place.ts";
@@ -24,12 +32,20 @@ import {
   URL_OPTION,
 } from "./public.ts";
 import { Subscriber } from "../reach/subscriber.ts";
+import { within } from "../within.ts";
+import { Shown } from "./shown.ts";
 
 /** How often Phorge's JavaScript sends a ping, in ms. */
 const PING_INTERVAL_MS = 15_000;
 
 /** Characters of a message that a line shows. */
 const LINE_LIMIT = 8192;
+
+/** How much more is asked to be replayed than was missed, in ms: what was on its way when a connection broke. */
+const MARGIN_MS = 10_000;
+
+/** A connection that has lasted for so long, in ms, was well: the next wait is the first again. */
+const WELL_MS = 15_000;
 
 /** Shows what browsers get. */
 export const listen: Command = {
@@ -38,7 +54,9 @@ export const listen: Command = {
   details:
     "Connects to the first client server of the configuration, or to --url, subscribes to the " +
     "topics (PHIDs mostly), and prints each message in a line: when it came, its type, and itself. " +
-    "Ends with 0 when it is interrupted, and with 1 and the reason when the connection ends.",
+    "When the connection ends it says so on standard error, connects again, and prints what it has missed, as " +
+    "far as the server remembers it, each message once. Ends with 0 when it is interrupted, and with 1 and " +
+    "the reason when it cannot connect in the first place.",
   options: [
     CONFIG_OPTION,
     URL_OPTION,
@@ -50,60 +68,183 @@ export const listen: Command = {
       value: "SECONDS",
       help: "Print first what has come in the last seconds, as far as it is remembered.",
     },
-    { name: "json", help: "Print each message as it is, one JSON object a line." },
+    { ...JSON_OPTION, help: "Print each message as it is, one JSON object a line." },
   ],
   operands: "TOPIC...",
   async run(invocation) {
     const { options, rest: topics } = invocation;
-    const replayMs = secondsIn(options.get("replay"));
+    const replayMs = secondsIn(options, "replay", 0.1, 86_400);
     const instance = instanceIn(options);
-    const { place, origin, pidfile } = target(invocation, topics);
+    const show = options.has(JSON_OPTION.name) ? showJson : showText;
+    const target = targetOf(invocation, topics);
+    using interrupt = new Interrupt();
+    const listening = new Listening({ ...target, instance, topics, show, interrupt });
     try {
-      const subscriber = await Subscriber.open(place, { instance, origin });
-      subscriber.command("subscribe", topics);
-      if (replayMs !== null) subscriber.command("replay", { age: replayMs });
-      subscriber.command("ping");
-      await follow(subscriber, options.has("json") ? showJson : showText);
-      return EXIT.done;
+      await listening.connect(replayMs);
     } catch (error) {
       if (!(error instanceof ReachError)) throw error;
-      const hint = pidfile === null ? error.hint : hintFor(error, pidfile);
-      complain(`${place.url} ${error.message}. ${hint}`.trimEnd());
+      complain([`${sentenceAbout(target.place.url, error)} ${hintOf(error, target)}`.trimEnd()]);
       return EXIT.failed;
     }
+    await listening.follow();
+    return EXIT.done;
   },
 };
 
-/** Shows what comes until somebody interrupts it. */
-async function follow(subscriber: Subscriber, show: (text: string) => boolean): Promise<void> {
-  let isInterrupted = false;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => {
-      isInterrupted = true;
-      subscriber.close();
-    });
+/** Whether somebody wants the command to end. */
+class Interrupt implements Disposable {
+  readonly #interrupted = Promise.withResolvers<true>();
+  readonly #listener = () => this.#interrupted.resolve(true);
+  readonly #signals = ["SIGINT", "SIGTERM"] as const;
+
+  constructor() {
+    for (const signal of this.#signals) Deno.addSignalListener(signal, this.#listener);
   }
-  const timer = setInterval(() => {
-    if (subscriber.silenceMs > 2 * PING_INTERVAL_MS) {
-      subscriber.close(new ReachError("answer", "does not answer any more"));
+
+  /** Resolves when it is so. */
+  get came(): Promise<true> {
+    return this.#interrupted.promise;
+  }
+
+  /** Waits. Returns whether it was interrupted meanwhile. */
+  async during(ms: number): Promise<boolean> {
+    return await within(ms, this.came);
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of this.#signals) Deno.removeSignalListener(signal, this.#listener);
+  }
+}
+
+/** What is listened for. */
+interface ListeningOptions extends Target {
+  readonly instance: string | undefined;
+  readonly topics: readonly string[];
+  /** Shows a message, and tells whether anybody reads. */
+  readonly show: (text: string) => boolean;
+  readonly interrupt: Interrupt;
+}
+
+/** One connection after the other. */
+class Listening {
+  readonly #options: ListeningOptions;
+  readonly #backoff = new Backoff();
+  readonly #shown = new Shown();
+  #subscriber: Subscriber | null = null;
+  /** When the last connection that worked was heard last; `null`: there was none. */
+  #heardAt: number | null = null;
+  /** Whether nobody wants to see more. */
+  #isOver = false;
+
+  constructor(options: ListeningOptions) {
+    this.#options = options;
+    void options.interrupt.came.then(() => this.#end());
+  }
+
+  /**
+   * Connects, and subscribes.
+   *
+   * @param replayMs What is to be replayed; `null`: nothing.
+   * @throws {ReachError} If that cannot be done.
+   */
+  async connect(replayMs: number | null): Promise<void> {
+    const { place, instance, origin, topics } = this.#options;
+    const subscriber = await Subscriber.open(place, { instance, origin });
+    this.#subscriber = subscriber;
+    subscriber.command("subscribe", topics);
+    if (replayMs !== null) {
+      const now = performance.now();
+      this.#shown.expectReplay(now - replayMs, now);
+      subscriber.command("replay", { age: Math.ceil(replayMs) });
     }
     subscriber.command("ping");
-  }, PING_INTERVAL_MS);
-  let isListening = false;
-  try {
-    for (;;) {
-      const text = await subscriber.next();
-      if (text === null) {
-        // The first answer to a ping: what stood before it, the subscription, has been obeyed.
-        if (!isListening) complain("listening");
-        isListening = true;
-      } else if (!show(text)) return subscriber.close();
-    }
-  } catch (error) {
-    if (!isInterrupted) throw error;
-  } finally {
-    clearInterval(timer);
+    if (this.#isOver) this.#end();
   }
+
+  /** Shows what comes, over as many connections as it takes, until nobody wants to see more. */
+  async follow(): Promise<void> {
+    const { place } = this.#options;
+    while (!this.#isOver) {
+      const why = await this.#receive();
+      if (this.#isOver) return;
+      complain([
+        `Disconnected: ${sentenceAbout(place.url, why)} ${hintOf(why, this.#options)}`.trimEnd(),
+        "Connecting again.",
+      ]);
+      await this.#reconnect(why.message);
+    }
+  }
+
+  /** @param told The reason that was told last. */
+  async #reconnect(told: string): Promise<void> {
+    const { place, interrupt } = this.#options;
+    const since = this.#heardAt ?? performance.now();
+    while (!await interrupt.during(this.#backoff.wait())) {
+      try {
+        return await this.connect(performance.now() - since + MARGIN_MS);
+      } catch (error) {
+        if (!(error instanceof ReachError)) throw error;
+        const { message } = error;
+        if (message !== told) {
+          complain([
+            `Still disconnected: ${sentenceAbout(place.url, error)} ${hintOf(error, this.#options)}`
+              .trimEnd(),
+          ]);
+        }
+        told = message;
+      }
+    }
+  }
+
+  /** Shows what one connection brings. Returns why it has ended. */
+  async #receive(): Promise<ReachError> {
+    const subscriber = this.#subscriber;
+    if (subscriber === null) throw new Error("There is no connection to receive from.");
+    const began = performance.now();
+    const timer = setInterval(() => {
+      if (subscriber.silenceMs > 2 * PING_INTERVAL_MS) {
+        subscriber.close(new ReachError("answer", "does not answer any more"));
+      }
+      subscriber.command("ping");
+    }, PING_INTERVAL_MS);
+    let isAnswered = false;
+    try {
+      for (;;) {
+        const text = await subscriber.next();
+        const now = performance.now();
+        if (text === null) {
+          // The first answer to a ping: what stood before it, the subscription, has been carried out.
+          if (!isAnswered) this.#tellConnected(now);
+          isAnswered = true;
+        } else if (this.#shown.isNew(text, now) && !this.#options.show(text)) this.#end();
+      }
+    } catch (error) {
+      if (!(error instanceof ReachError)) throw error;
+      if (isAnswered) this.#heardAt = performance.now() - subscriber.silenceMs;
+      if (performance.now() - began >= WELL_MS) this.#backoff.reset();
+      return error;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  #tellConnected(now: number): void {
+    if (this.#heardAt === null) return complain(["listening"]);
+    const seconds = ((now - this.#heardAt) / 1000).toFixed(1);
+    complain([
+      `Connected again after ${seconds} s. What the server remembers of that time follows.`,
+    ]);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#subscriber?.close();
+  }
+}
+
+/** What to do about a connection that cannot be made. */
+function hintOf(error: ReachError, { pidfile }: Target): string {
+  return pidfile === null ? error.hint : hintFor(error, pidfile);
 }
 
 /** Where to listen, and for which page. */
@@ -114,10 +255,7 @@ interface Target {
   readonly pidfile: string | null;
 }
 
-function target(
-  invocation: Invocation,
-  topics: readonly string[],
-): Target {
+function targetOf(invocation: Invocation, topics: readonly string[]): Target {
   const { options } = invocation;
   const elsewhere = publicPlace(options);
   if (elsewhere !== null) return { ...elsewhere, pidfile: null };
@@ -138,15 +276,6 @@ function target(
   };
 }
 
-function secondsIn(text: string | undefined): number | null {
-  if (text === undefined) return null;
-  const seconds = Number(text);
-  if (!(seconds > 0 && seconds <= 86_400)) {
-    throw new UsageError(`"--replay ${text}" is no number of seconds, up to 86400.`);
-  }
-  return seconds * 1000;
-}
-
 /** Each shows a message, and tells whether anybody reads. */
 function showText(text: string): boolean {
   const type = objectOf(text)?.["type"];
@@ -162,11 +291,5 @@ function showJson(text: string): boolean {
   }
   // An Aphlict's is one line already. White space elsewhere than in a text cannot be escaped.
   const line = /[\r\n\t]/.test(text) ? JSON.stringify(JSON.parse(text)) : text;
-  return emit(line.replace(UNPRINTABLE, escaped));
-}
-
-/** A character as JSON may write it, too. */
-function escaped(character: string): string {
-  return character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
-    .join("");
+  return emit(printableJson(line));
 }

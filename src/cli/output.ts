@@ -1,13 +1,31 @@
 /**
- * What a command tells the person who typed it.
+ * The only place where a command writes to its standard output and standard error. What a service, a peer or a file
+ * has said goes through here, so nothing of it can steer the terminal.
  *
  * @module
  */
 
-/** Prints a line to standard output. */
-export function print(text: string): void {
-  // deno-lint-ignore no-console -- standard output is where a command's answer goes
-  attempt(() => console.log(text));
+import { printable, printableJson } from "../text.ts";
+
+/** Lines to write: each entry is one line, in which a line feed is escaped. A text has its own line feeds. */
+type Lines = string | readonly string[];
+
+const encoder = new TextEncoder();
+
+/** Prints lines to standard output. */
+export function print(lines: Lines): void {
+  write(Deno.stdout, textOf(lines));
+}
+
+/** Prints lines to standard error. */
+export function complain(lines: Lines): void {
+  write(Deno.stderr, textOf(lines));
+}
+
+/** Prints a value as JSON, over several lines, to standard output. */
+export function printJson(value: object): void {
+  const lines = JSON.stringify(value, null, 2).split("\n");
+  write(Deno.stdout, `${lines.map(printableJson).join("\n")}\n`);
 }
 
 /**
@@ -15,27 +33,54 @@ export function print(text: string): void {
  *
  * @returns Whether it could be written.
  */
-export function emit(text: string): boolean {
-  let bytes = new TextEncoder().encode(`${text}\n`);
+export function emit(line: string): boolean {
+  return write(Deno.stdout, textOf([line]));
+}
+
+/** Prints lines to standard output. The first one begins with a mark, in a colour of ECMA-48. */
+export function printMarked(mark: string, colour: number, lines: readonly string[]): void {
+  write(Deno.stdout, `\x1b[${colour}m${printable(mark)}\x1b[0m${textOf(lines)}`);
+}
+
+/** Prints what bin/aphlict takes as it is: code for the shell, or a path. */
+export function printCode(code: string): void {
+  write(Deno.stdout, `${code}\n`);
+}
+
+/** Switches to the terminal's other screen, without a cursor (ECMA-48 and xterm). */
+export function enterScreen(): void {
+  write(Deno.stdout, "\x1b[?1049h\x1b[?25l");
+}
+
+/** Switches back, so that what was there before is there again. */
+export function leaveScreen(): void {
+  write(Deno.stdout, "\x1b[?25h\x1b[?1049l");
+}
+
+/** Replaces what is on the screen. */
+export function drawScreen(lines: readonly string[]): void {
+  // Each line to its end, then the rest of the screen: without a moment of emptiness.
+  const text = lines.map((line) => `${printable(line)}\x1b[K`).join("\r\n");
+  write(Deno.stdout, `\x1b[H${text}\x1b[J`);
+}
+
+function textOf(lines: Lines): string {
+  const all = typeof lines === "string" ? lines.split("\n") : lines;
+  return all.map((line) => `${printable(line)}\n`).join("");
+}
+
+/**
+ * Writes all of a text. A command does its work whether or not its output can be written, and has nowhere else to
+ * say so.
+ *
+ * @returns Whether it could be written: not to a full disk, nor to a reader that is gone.
+ */
+function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): boolean {
+  let bytes = encoder.encode(text);
   try {
-    while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+    while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Prints a line to standard error. */
-export function complain(text: string): void {
-  // deno-lint-ignore no-console -- standard error is where a command's complaints go
-  attempt(() => console.error(text));
-}
-
-/** A command does its work whether or not its output can be written, and has nowhere else to say so. */
-function attempt(write: () => void): void {
-  try {
-    write();
-  } catch {
-    // A full disk under a redirection, or a reader that is gone.
   }
 }

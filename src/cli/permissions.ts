@@ -7,7 +7,7 @@
 import { loadConfig } from "../config/load.ts";
 import { serviceFlags, servicePermissions, shellQuote } from "../config/permissions.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
-import { print } from "./output.ts";
+import { print, printJson } from "./output.ts";
 
 /** Prints the sandbox that a configuration needs. */
 export const permissions: Command = {
@@ -29,11 +29,9 @@ export const permissions: Command = {
   run(invocation) {
     const config = loadConfig(configPath(invocation));
     const flags = serviceFlags(config);
-    print(
-      invocation.options.get("format") === "json"
-        ? JSON.stringify({ ...servicePermissions(config), flags }, null, 2)
-        : shellQuote(flags),
-    );
+    if (invocation.options.get("format") === "json") {
+      printJson({ ...servicePermissions(config), flags });
+    } else print([shellQuote(flags)]);
     return EXIT.done;
   },
 };

@@ -60,8 +60,8 @@ export const reload: Command = {
       return EXIT.failed;
     }
     const { ok, lines } = outcome;
-    if (ok) print(["Reloaded.", ...lines].join("\n"));
-    else complain(["Reload failed:", ...lines].join("\n"));
+    if (ok) print(["Reloaded.", ...lines]);
+    else complain(["Reload failed:", ...lines]);
     return ok ? EXIT.done : EXIT.failed;
   },
 };

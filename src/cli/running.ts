@@ -5,6 +5,7 @@
  */
 
 import type { Config } from "../config/config.ts";
+import type { Problem } from "../config/error.ts";
 import { loadPidfile } from "../config/load.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { configPath, type Invocation } from "./command.ts";
@@ -15,6 +16,8 @@ export interface Running {
   readonly pidfile: string;
   /** `null` when the file cannot be used. */
   readonly config: Config | null;
+  /** What is wrong with the file. */
+  readonly problems: readonly Problem[];
   /** The overseer's process id; `null` when it does not run. */
   readonly pid: number | null;
 }
@@ -27,8 +30,8 @@ export interface Running {
  * @throws {PidfileError} If it cannot be looked at.
  */
 export function findRunning(invocation: Invocation): Running {
-  const { pidfile, config } = namedPidfile(invocation);
-  return { pidfile, config, pid: holderOf(pidfile) };
+  const { pidfile, config, problems } = namedPidfile(invocation);
+  return { pidfile, config, problems, pid: holderOf(pidfile) };
 }
 
 /**
@@ -39,5 +42,5 @@ export function findRunning(invocation: Invocation): Running {
 export function namedPidfile(invocation: Invocation): Omit<Running, "pid"> {
   const { pidfile, config, error } = loadPidfile(configPath(invocation));
   if (error !== null) complain(`Warning: ${error.message}`);
-  return { pidfile, config };
+  return { pidfile, config, problems: error?.problems ?? [] };
 }

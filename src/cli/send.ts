@@ -6,20 +6,30 @@
 
 import { randomBytes } from "node:crypto";
 import { loadConfig } from "../config/load.ts";
-import { readToken } from "../config/token.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
+import { RECEIPT_HEADER } from "../hub/headers.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import type { AdminServerConfig } from "../config/config.ts";
 import { UsageError } from "./args.ts";
 import { ask } from "../reach/ask.ts";
 import { objectOf } from "../json.ts";
+import { formatValue } from "../log/format.ts";
+import type { PeerReceipt } from "../metrics/peer.ts";
+import { withoutEnd } from "../text.ts";
+import { some } from "./figures.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { ReachError } from "../reach/dial.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, print } from "./output.ts";
 import { placeOf } from "../reach/place.ts";
-import { firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
+import { authorizationFor, firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
 import { explainDenial } from "../reach/refusal.ts";
+
+/** The operand for standard input. */
+const STDIN = "-";
+
+/** Bytes that are read from standard input. No admin server takes as many. */
+const STDIN_LIMIT = 64 * 1024 * 1024;
 
 /** Publishes a message. */
 export const send: Command = {
@@ -28,31 +38,37 @@ export const send: Command = {
   details:
     "Posts a message to the first admin server of the configuration that takes it, with the token where " +
     "that has one. Whoever is subscribed to one of the topics gets it: `aphlict listen TOPIC` shows that. " +
-    'JSON is an object whose keys the message has; without it, it is {"type":"test"}. A uniqueID is ' +
-    "added where there is none. Prints the server's fingerprint, which is its receipt.",
+    'MESSAGE is a JSON object whose keys the message has, or another text, which becomes {"type":"test",' +
+    '"text":MESSAGE}, or - for what standard input says; without it, it is {"type":"test"}. A uniqueID is ' +
+    "added where there is none. Prints the server's fingerprint, which is its receipt, and how many browsers " +
+    "got it, here and at each peer that tells within a second.",
   options: [CONFIG_OPTION, INSTANCE_OPTION, {
     name: "to",
     value: "TOPIC[,TOPIC...]",
     help: 'Who gets it, PHIDs mostly, beside the "subscribers" of the JSON.',
   }],
-  operands: "[JSON]",
+  operands: "[MESSAGE]",
   async run(invocation) {
-    const { options, rest: [json] } = invocation;
+    const { options, rest: [operand] } = invocation;
     const instance = instanceIn(options);
-    const message = compose(json, topicsIn(options.get("to")));
+    const text = operand === STDIN ? await standardInput() : operand;
+    const message = compose(text, topicsIn(options.get("to")));
     const config = loadConfig(configPath(invocation));
     try {
       // Sent twice it would be taken once: it has its uniqueID.
-      const fingerprint = await firstAnswer(
+      const receipt = await firstAnswer(
         config.pidfile,
         publishersOf(config),
-        ({ server }) => post(server, instance, message),
+        ({ server }) => post(server, instance, message, { isDetailed: true }),
       );
-      print(`Sent to ${message.subscribers.join(", ")}: received by server ${fingerprint}.`);
+      print([
+        `Sent to ${message.subscribers.join(", ")}: received by server ${receipt.fingerprint}.`,
+        ...receipt.details === null ? [] : tellDetails(receipt.details),
+      ]);
       return EXIT.done;
     } catch (error) {
       if (!(error instanceof NobodyAnswers)) throw error;
-      complain(`Cannot send: ${error.message} ${error.hint}`.trimEnd());
+      complain([`Cannot send: ${error.message} ${error.hint}`.trimEnd()]);
       return EXIT.failed;
     }
   },
@@ -64,8 +80,23 @@ export interface Outgoing {
   readonly [key: string]: unknown;
 }
 
+/** What an admin server answers to a message. */
+export interface Receipt {
+  readonly fingerprint: string;
+  /** `null`: they were not asked for, or the server does not know them, as the original. */
+  readonly details: ReceiptDetails | null;
+}
+
+/** What became of a message. */
+interface ReceiptDetails {
+  readonly outcome: string;
+  /** Browsers that got it from this server. */
+  readonly receivers: number;
+  readonly peers: readonly PeerReceipt[];
+}
+
 /**
- * Posts a message to an admin server, and returns its fingerprint.
+ * Posts a message to an admin server.
  *
  * @throws {ReachError} If it does not take it.
  * @throws {TokenError} If there is no token to send.
@@ -74,7 +105,8 @@ export async function post(
   server: AdminServerConfig,
   instance: string | undefined,
   message: Outgoing,
-): Promise<string> {
+  { isDetailed = false }: { readonly isDetailed?: boolean } = {},
+): Promise<Receipt> {
   const place = placeOf(server);
   const query = instance === undefined ? "" : `?instance=${encodeURIComponent(instance)}`;
   const answer = await ask(place, {
@@ -82,26 +114,79 @@ export async function post(
     path: `${place.url.pathname}${query}`,
     headers: {
       "content-type": "application/json",
-      ...server.token === null ? {} : { authorization: readToken(server.token).header },
+      ...isDetailed ? { [RECEIPT_HEADER]: "1" } : {},
+      ...authorizationFor(server),
     },
     body: JSON.stringify(message),
   });
   if (answer.status !== 200) throw explainDenial(answer);
-  const fingerprint = asFingerprint(objectOf(answer.text)?.["fingerprint"]);
+  const receipt = objectOf(answer.text);
+  const fingerprint = asFingerprint(receipt?.["fingerprint"]);
   if (fingerprint === null) {
     throw new ReachError("answer", "gives no receipt, as the admin port of an Aphlict does");
   }
-  return fingerprint;
+  return { fingerprint, details: isDetails(receipt) ? receipt : null };
+}
+
+function isDetails(receipt: object | null): receipt is ReceiptDetails {
+  const { outcome, receivers, peers } = (receipt ?? {}) as Partial<ReceiptDetails>;
+  return typeof outcome === "string" && typeof receivers === "number" && Array.isArray(peers) &&
+    peers.every((each) => typeof each === "object" && each !== null);
+}
+
+/** Says who got a message, a line each. */
+function tellDetails({ outcome, receivers, peers }: ReceiptDetails): string[] {
+  if (outcome !== "published") {
+    return [
+      outcome === "duplicate"
+        ? "No browser got it: the server has had a message with this uniqueID in the last two minutes."
+        : 'No browser got it: "touched" names this server.',
+    ];
+  }
+  return [
+    `Here ${gotIt(receivers)}.`,
+    ...peers.map(({ peer, state, receivers }) => {
+      const name = `Peer ${formatValue(peer)}`;
+      return receivers !== null
+        ? `At ${formatValue(peer)} ${gotIt(receivers)}.`
+        : state === "up"
+        ? `${name} has not said how many browsers got it.`
+        : `${name} is not up: the message waits for it, for a minute at most.`;
+    }),
+  ];
+}
+
+function gotIt(receivers: number): string {
+  return receivers === 0 ? "no browser got it" : `${some(receivers, "browser")} got it`;
+}
+
+/** The whole of standard input. */
+async function standardInput(): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  for await (const chunk of Deno.stdin.readable) {
+    size += chunk.length;
+    if (size > STDIN_LIMIT) {
+      throw new UsageError("Standard input has more than a message may have.");
+    }
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return withoutEnd(text + decoder.decode(), "\n");
 }
 
 /**
- * The message that was typed.
+ * Returns the message that was typed.
  *
- * @param json What it says; `undefined` for a test.
+ * @param text JSON, if it begins as an object or a list does; `undefined` for a test.
  * @throws {UsageError} If it is none.
  */
-export function compose(json: string | undefined, topics: readonly string[]): Outgoing {
-  const value = json === undefined ? { type: "test" } : parse(json);
+export function compose(text: string | undefined, topics: readonly string[]): Outgoing {
+  const value = text === undefined
+    ? { type: "test" }
+    : /^\s*[{[]/.test(text)
+    ? parse(text)
+    : { type: "test", text };
   const { subscribers = [], ...rest } = value as Readonly<Record<string, unknown>>;
   try {
     const { subscribers: named } = parseMessage(JSON.stringify({ subscribers }));

@@ -98,7 +98,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
         ...config.logs.filter(({ path }) => logTarget(path) !== "console").map(({ path }) =>
           `  log ${path}`
         ),
-      ].join("\n"),
+      ],
     );
     return EXIT.done;
   }
@@ -148,6 +148,6 @@ async function firstReport(
 }
 
 function fail(problems: readonly string[]): number {
-  complain(["Cannot start Aphlict:", ...problems.map((line) => `  ${line}`)].join("\n"));
+  complain(["Cannot start Aphlict:", ...problems.map((line) => `  ${line}`)]);
   return EXIT.failed;
 }

@@ -10,41 +10,133 @@ import { ask } from "../reach/ask.ts";
 import { objectOf } from "../json.ts";
 import type { ConsoleData } from "../admin/console.ts";
 import { type Config, urlOf } from "../config/config.ts";
-import { printable } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT, type Invocation } from "./command.ts";
+import { type OptionSpec, UsageError } from "./args.ts";
+import {
+  type Command,
+  CONFIG_OPTION,
+  configPath,
+  EXIT,
+  type Invocation,
+  JSON_OPTION,
+} from "./command.ts";
 import { askConsole, listeningIn } from "./console.ts";
 import { ReachError } from "../reach/dial.ts";
-import { formatDuration } from "./figures.ts";
-import { complain, print } from "./output.ts";
-import { connectable, type Place } from "../reach/place.ts";
+import { failureOf, type Verdict } from "./failure.ts";
+import { formatDuration, number } from "./figures.ts";
+import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
+import { complain, print, printJson } from "./output.ts";
+import { connectable, livePagesOf, type Place } from "../reach/place.ts";
 import { explainDenial } from "../reach/refusal.ts";
-import { firstAnswer, NobodyAnswers } from "./admin.ts";
+import {
+  type AdminPlace,
+  authorizationFor,
+  firstAnswer,
+  NobodyAnswers,
+  publishersOf,
+} from "./admin.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
 import { findRunning, type Running } from "./running.ts";
+
+/** Asks for one topic in place of everything. */
+const TOPIC_OPTION: OptionSpec = {
+  name: "topic",
+  value: "TOPIC",
+  help:
+    "Tell how many browsers are subscribed to this topic, a PHID mostly, at this server, and nothing else.",
+};
 
 /** Tells whether Aphlict runs, and how it is. */
 export const status: Command = {
   verb: "status",
   synopsis: "Tell whether Aphlict runs, and how it is. Exit code 0 when it runs, 1 when not.",
   details:
-    "Processes, uptime, restarts and why, addresses, and through the admin server how many " +
-    "browsers are connected and how many messages went through.",
-  options: [CONFIG_OPTION, { name: "json", help: "Print one JSON object instead." }],
+    "Processes, uptime, restarts and why, addresses, the live page, and through the admin server how many " +
+    "browsers are connected and how many messages went through. With --topic it tells how many browsers are " +
+    "subscribed to one topic; that needs the token of the admin server, where it has one.",
+  options: [CONFIG_OPTION, TOPIC_OPTION, INSTANCE_OPTION, JSON_OPTION],
   async run(invocation) {
+    const { options } = invocation;
+    const isJson = options.has(JSON_OPTION.name);
+    const topic = options.get(TOPIC_OPTION.name);
+    const instance = instanceIn(options);
+    if (topic !== undefined) return await tellTopic(invocation, topic, instance, isJson);
+    if (instance !== undefined) throw new UsageError('"--instance" is for --topic.');
     const report = await findReport(invocation);
-    const json = invocation.options.has("json");
     if (report === null) {
-      if (json) print(JSON.stringify({ running: false }));
+      if (isJson) printJson({ running: false });
       else complain("Aphlict is not running.");
       return EXIT.failed;
     }
-    print(json ? JSON.stringify(report, null, 2) : textOf(report));
+    if (isJson) printJson(report);
+    else print(linesOf(report));
     return EXIT.done;
   },
 };
 
-/** What `--json` prints. */
+/** How many browsers are subscribed to a topic. */
+interface TopicReport {
+  readonly instance: string;
+  readonly topic: string;
+  readonly subscribers: number;
+}
+
+async function tellTopic(
+  invocation: Invocation,
+  topic: string,
+  instance: string | undefined,
+  isJson: boolean,
+): Promise<number> {
+  const config = loadConfig(configPath(invocation));
+  let report: TopicReport;
+  try {
+    report = await firstAnswer(
+      config.pidfile,
+      publishersOf(config),
+      (place) => askTopic(place, topic, instance),
+    );
+  } catch (error) {
+    if (!(error instanceof NobodyAnswers)) throw error;
+    const message = `${error.message} ${error.hint}`.trimEnd();
+    if (isJson) printJson(failureOf(new Error(message)));
+    else complain([message]);
+    return EXIT.failed;
+  }
+  const { subscribers } = report;
+  if (isJson) printJson(report);
+  else {
+    const who = subscribers === 0
+      ? "No browser is"
+      : subscribers === 1
+      ? "1 browser is"
+      : `${number(subscribers)} browsers are`;
+    print([
+      `${who} subscribed to ${formatValue(topic)} here (instance ${formatValue(report.instance)}).`,
+    ]);
+  }
+  return EXIT.done;
+}
+
+async function askTopic(
+  place: AdminPlace,
+  topic: string,
+  instance: string | undefined,
+): Promise<TopicReport> {
+  const query = new URLSearchParams({ topic, ...instance === undefined ? {} : { instance } });
+  const answer = await ask(place, {
+    path: `/console/topic/?${query}`,
+    // Without TLS it is told to addresses and this name alone.
+    headers: { host: "localhost", ...authorizationFor(place.server) },
+  });
+  if (answer.status !== 200) throw explainDenial(answer);
+  const { instance: told, subscribers } = objectOf(answer.text) ?? {};
+  if (typeof told !== "string" || typeof subscribers !== "number") {
+    throw new ReachError("answer", "does not answer as Aphlict does");
+  }
+  return { instance: told, topic, subscribers };
+}
+
+/** What `--json` prints. docs/json.md explains the fields. */
 interface StatusReport {
   readonly running: true;
   /** Process ids; `null` for what does not run, and for what is not known. */
@@ -52,14 +144,18 @@ interface StatusReport {
   readonly service: number | null;
   readonly config: string | null;
   readonly pidfile: string;
-  /** In seconds; `null` when it is not known, or the service is down. */
-  readonly uptime: { readonly overseer: number | null; readonly service: number | null };
+  /** `null` when it is not known, or the service is down. */
+  readonly overseerUptimeMs: number | null;
+  readonly serviceUptimeMs: number | null;
   readonly restarts: number | null;
   readonly lastEnd: { readonly time: string; readonly reason: string } | null;
   readonly lastReload: State["lastReload"];
   /** What the service has last complained of where nobody could see it, such as a full disk. */
   readonly complaint: { readonly time: string; readonly line: string } | null;
   readonly listening: readonly string[];
+  readonly livePages: readonly string[];
+  /** What is wrong with the configuration file now. */
+  readonly problems: Verdict["problems"];
   /** What the admin server's status page says, or why it says nothing. */
   readonly counters: Counters;
 }
@@ -84,7 +180,7 @@ async function findReport(invocation: Invocation): Promise<StatusReport | null> 
   const { pid, pidfile, config } = running;
   if (pid === null) return config && await reportAlone(config);
   const state = readState(pidfile);
-  return reportOf(pid, pidfile, state, await askAdmin(pidfile, state?.service?.urls ?? []));
+  return reportOf(running, pid, state, await askAdmin(pidfile, state?.service?.urls ?? []));
 }
 
 /** Of a service whose overseer is not known; `null` when none answers. */
@@ -103,58 +199,67 @@ async function reportAlone(config: Config): Promise<StatusReport | null> {
     service: null,
     config: config.path,
     pidfile: config.pidfile,
-    uptime: { overseer: null, service: Math.round(told.now.uptimeMs / 1000) },
+    overseerUptimeMs: null,
+    serviceUptimeMs: told.now.uptimeMs,
     restarts: null,
     lastEnd: null,
     lastReload: null,
     complaint: null,
     listening,
+    livePages: livePagesOf(listening),
+    problems: [],
     // Where the configuration says, and not where a service says that has been taken over.
     counters: await askAdmin(config.pidfile, config.servers.map(urlOf)),
   };
 }
 
 function reportOf(
+  { pidfile, problems }: Running,
   pid: number,
-  pidfile: string,
   state: State | null,
   counters: Counters,
 ): StatusReport {
   const service = state?.service ?? null;
   const lastEnd = state?.lastEnd ?? null;
   const complaint = state?.complaint ?? null;
+  const listening = service?.urls ?? [];
   return {
     running: true,
     overseer: pid,
     service: service?.pid ?? null,
     config: state?.config ?? null,
     pidfile,
-    uptime: { overseer: secondsSince(state?.since), service: secondsSince(service?.since) },
+    overseerUptimeMs: msSince(state?.since),
+    serviceUptimeMs: msSince(service?.since),
     restarts: state?.restarts ?? null,
     lastEnd: lastEnd && { time: formatTime(new Date(lastEnd.at)), reason: lastEnd.reason },
     lastReload: state?.lastReload ?? null,
     complaint: complaint && { time: formatTime(new Date(complaint.at)), line: complaint.line },
-    listening: service?.urls ?? [],
+    listening,
+    livePages: livePagesOf(listening),
+    problems: problems.map(({ path, message }) => ({ key: path, message })),
     counters,
   };
 }
 
-function textOf(report: StatusReport): string {
-  const { overseer, service, config, pidfile, uptime, restarts, lastEnd, listening } = report;
+function linesOf(report: StatusReport): string[] {
+  const { overseer, service, config, pidfile, restarts, lastEnd } = report;
   if (config === null) {
-    return `Aphlict (${overseer}) is running. What its service does is not known, as the state beside ` +
-      `pidfile ${pidfile} cannot be read.`;
+    return [
+      `Aphlict (${overseer}) is running. What its service does is not known, as the state beside ` +
+      `pidfile ${pidfile} cannot be read.`,
+    ];
   }
   const lines = overseer === null
     ? [
       "Aphlict is running. There is no overseer, or it is not to be seen.",
-      `service     up ${formatDuration(uptime.service)}`,
+      `service     up ${durationOf(report.serviceUptimeMs)}`,
     ]
     : [
       `Aphlict (${overseer}) is running${service === null ? whyDown(lastEnd !== null) : "."}`,
-      `overseer    ${overseer}, up ${formatDuration(uptime.overseer)}`,
+      `overseer    ${overseer}, up ${durationOf(report.overseerUptimeMs)}`,
       `service     ${
-        service === null ? "none" : `${service}, up ${formatDuration(uptime.service)}`
+        service === null ? "none" : `${service}, up ${durationOf(report.serviceUptimeMs)}`
       }`,
       `restarts    ${restarts}`,
     ];
@@ -166,7 +271,8 @@ function textOf(report: StatusReport): string {
   if (complaint) lines.push(`complaint   ${complaint.time}: ${complaint.line}`);
   lines.push(`config      ${config}`);
   if (overseer !== null) lines.push(`pidfile     ${pidfile}`);
-  for (const url of listening) lines.push(`listening   ${url}`);
+  for (const url of report.listening) lines.push(`listening   ${url}`);
+  for (const url of report.livePages) lines.push(`live page   ${url}`);
   const { counters } = report;
   if ("error" in counters) lines.push(`counters    unknown: ${counters.error}`);
   else {
@@ -176,8 +282,7 @@ function textOf(report: StatusReport): string {
       ...peerLines(counters["cluster"]),
     );
   }
-  // What a service tells may be anything.
-  return lines.map(printable).join("\n");
+  return lines;
 }
 
 /** A line a peer, and a second one about what went wrong. */
@@ -189,19 +294,21 @@ function peerLines(cluster: unknown): string[] {
     if (state === "self") return [line];
     const ago = (key: string) => {
       const ms = entry[key];
-      return typeof ms === "number" ? `${formatDuration(Math.round(ms / 1000))} ago` : "never";
+      return typeof ms === "number" ? `${durationOf(ms)} ago` : "never";
     };
     return [
       `${line}${
         fingerprint === null ? "" : ` (${fingerprint})`
       }: ${queued} waiting, ${sent} sent, ` +
-      `${dropped} dropped, ${failed} failures, last contact ${ago("last.contact")}`,
+      `${dropped} dropped, ${failed} failures, last contact ${ago("last.contactAgeMs")}`,
       // What a peer has sent may be in it.
       ...entry["proof"] !== "contradicted" ? [] : [
         "            its fingerprint is another server's: aphlict doctor",
       ],
       ...entry["last.error"] === null ? [] : [
-        `            last failure ${ago("last.failure")}: it ${formatValue(entry["last.error"])}`,
+        `            last failure ${ago("last.failureAgeMs")}: it ${
+          formatValue(entry["last.error"])
+        }`,
       ],
     ];
   });
@@ -213,8 +320,12 @@ function whyDown(hasEnded: boolean): string {
     : ", and its service is being started.";
 }
 
-function secondsSince(time: number | undefined): number | null {
-  return time === undefined ? null : Math.max(0, Math.round((Date.now() - time) / 1000));
+function msSince(time: number | undefined): number | null {
+  return time === undefined ? null : Math.max(0, Date.now() - time);
+}
+
+function durationOf(ms: number | null): string {
+  return formatDuration(ms === null ? null : Math.round(ms / 1000));
 }
 
 /** The status page of the first admin server that shows it. */
@@ -233,10 +344,61 @@ async function askAdmin(pidfile: string, urls: readonly string[]): Promise<Count
   }
 }
 
+/** What is taken from the status page, with the unit of what has one. */
+const COUNTERS: ReadonlyMap<string, string> = new Map([
+  ["instance", "instance"],
+  ["fingerprint", "fingerprint"],
+  ["uptime", "uptimeMs"],
+  ["clients.active", "clients.active"],
+  ["clients.total", "clients.total"],
+  ["messages.in", "messages.in"],
+  ["messages.out", "messages.out"],
+  ["version", "version"],
+  ["history.size", "history.size"],
+  ["history.age", "history.ageMs"],
+]);
+
+/** The same for each peer. */
+const PEER_COUNTERS: ReadonlyMap<string, string> = new Map([
+  ...[
+    "peer",
+    "state",
+    "fingerprint",
+    "proof",
+    "contradictions",
+    "queued",
+    "sent",
+    "failed",
+    "dropped",
+    "dropped.full",
+    "dropped.old",
+    "dropped.refused",
+    "last.error",
+  ].map((name): [string, string] => [name, name]),
+  ["last.failure", "last.failureAgeMs"],
+  ["last.contact", "last.contactAgeMs"],
+]);
+
 async function countersAt(place: Place): Promise<Counters> {
   const answer = await ask(place);
   if (answer.status !== 200) throw explainDenial(answer);
-  const counters = objectOf(answer.text);
-  if (counters === null) throw new ReachError("answer", "does not answer as Aphlict does");
-  return counters;
+  const page = objectOf(answer.text);
+  if (page === null) throw new ReachError("answer", "does not answer as Aphlict does");
+  const peers = Array.isArray(page["cluster"]) ? page["cluster"] : [];
+  return {
+    ...taken(page, COUNTERS),
+    cluster: peers.filter(isObject).map((peer) => taken(peer, PEER_COUNTERS)),
+  };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+/** The values under their new names; what is missing is `null`. */
+function taken(
+  page: Readonly<Record<string, unknown>>,
+  names: ReadonlyMap<string, string>,
+): Record<string, unknown> {
+  return Object.fromEntries([...names].map(([old, name]) => [name, page[old] ?? null]));
 }

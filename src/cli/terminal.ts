@@ -1,14 +1,10 @@
 /**
- * A terminal that a command fills for a while: what was there before comes back (ECMA-48 and xterm).
+ * A terminal that a command fills for a while: what was there before comes back.
  *
  * @module
  */
 
-const encoder = new TextEncoder();
-
-/** The other screen, without a cursor; and back. */
-const ENTER = "\x1b[?1049h\x1b[?25l";
-const LEAVE = "\x1b[?25h\x1b[?1049l";
+import { drawScreen, enterScreen, leaveScreen } from "./output.ts";
 
 /** The key that ends it; Ctrl-C is a signal. */
 const QUIT = /q/i;
@@ -19,7 +15,7 @@ export class Terminal implements Disposable {
 
   constructor() {
     if (this.#hasKeys) Deno.stdin.setRaw(true, { cbreak: true });
-    write(ENTER);
+    enterScreen();
   }
 
   /** How much is shown at once. */
@@ -30,8 +26,7 @@ export class Terminal implements Disposable {
 
   /** Replaces what is shown. */
   draw(lines: readonly string[]): void {
-    // Each line to its end, then the rest of the screen: without a moment of emptiness.
-    write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join("\r\n")}\x1b[J`);
+    drawScreen(lines);
   }
 
   /** Resolves when somebody presses q. */
@@ -48,17 +43,7 @@ export class Terminal implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    write(LEAVE);
+    leaveScreen();
     if (this.#hasKeys) Deno.stdin.setRaw(false);
-  }
-}
-
-/** Whole, or not at all: a terminal that is gone has nobody to read it. */
-function write(text: string): void {
-  try {
-    let bytes = encoder.encode(text);
-    while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
-  } catch {
-    // See above.
   }
 }

@@ -8,10 +8,10 @@ import type { ConsoleData } from "../admin/console.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { formatTime } from "../log/format.ts";
-import { UsageError } from "./args.ts";
+import { secondsIn } from "./args.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { askConsole } from "./console.ts";
-import { dashboard } from "./dashboard.ts";
+import { dashboard, fit } from "./dashboard.ts";
 import { NobodyAnswers } from "./admin.ts";
 import { wrap } from "./help.ts";
 import { complain, print } from "./output.ts";
@@ -19,6 +19,9 @@ import { Terminal } from "./terminal.ts";
 
 /** How often the figures are asked for, in seconds. */
 const INTERVAL = 2;
+
+/** What can be pressed. */
+const KEYS = "q quits, as Ctrl-C does.";
 
 /** Shows how the service is, again and again. */
 export const top: Command = {
@@ -40,7 +43,7 @@ export const top: Command = {
   ],
   async run(invocation) {
     const { options } = invocation;
-    const intervalMs = intervalIn(options.get("interval"));
+    const intervalMs = secondsIn(options, "interval", 0.2, 3600) ?? INTERVAL * 1000;
     const config = loadConfig(configPath(invocation));
     return options.has("once") || !Deno.stdout.isTerminal()
       ? await printOnce(config)
@@ -51,7 +54,7 @@ export const top: Command = {
 async function printOnce(config: Config): Promise<number> {
   try {
     const width = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
-    print(dashboard(await askConsole(config), { width, height: Infinity }).join("\n"));
+    print(dashboard(await askConsole(config), { width, height: Infinity }));
     return EXIT.done;
   } catch (error) {
     if (!(error instanceof NobodyAnswers)) throw error;
@@ -103,24 +106,23 @@ function linesOf(
   intervalMs: number,
   room: Terminal["room"],
 ): string[] {
-  if (error === null) return data === null ? [] : dashboard(data, room);
+  if (error === null) return data === null ? [] : withKeys(data, room);
   return [
     `The service ${error.isSilent ? "is silent" : "is gone"}: ${error.message}`,
     ...error.hint === "" ? [] : [error.hint],
-    `Trying again each ${intervalMs / 1000} s. q quits.`,
+    `Trying again each ${intervalMs / 1000} s. ${KEYS}`,
     "",
     ...data === null ? [] : [`It was last seen at ${formatTime(new Date(data.now.at))}.`],
   ].flatMap((line) => wrap(line, "", room.width));
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** The figures, and in the last line of the screen what can be pressed. */
+function withKeys(data: ConsoleData, { width, height }: Terminal["room"]): string[] {
+  const lines = dashboard(data, { width, height: height - 1 });
+  const gap = Array.from({ length: Math.max(0, height - 1 - lines.length) }, () => "");
+  return [...lines, ...gap, fit(KEYS, width)];
 }
 
-function intervalIn(text: string | undefined): number {
-  const seconds = Number(text ?? INTERVAL);
-  if (!(seconds >= 0.2 && seconds <= 3600)) {
-    throw new UsageError(`"--interval ${text}" is no number of seconds from 0.2 to 3600.`);
-  }
-  return seconds * 1000;
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -26,7 +26,7 @@ import {
 import { explainBindError } from "../service.ts";
 import { encode, linesOf, parseUse } from "../supervisor/channel.ts";
 import { type Command, EXIT } from "./command.ts";
-import { print } from "./output.ts";
+import { printJson } from "./output.ts";
 
 /** What was found. */
 export interface Findings {
@@ -55,7 +55,7 @@ export const trial: Command = {
     const held = options.get("held")?.split(",").map(Number) ?? [];
     const { config } = use;
     const isHeld = (server: ServerConfig) => held.includes(config.servers.indexOf(server));
-    print(JSON.stringify(await tryAll(config, isHeld)));
+    printJson(await tryAll(config, isHeld));
     return EXIT.done;
   },
 };

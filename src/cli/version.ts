@@ -5,8 +5,8 @@
  */
 
 import { VERSION } from "../version.ts";
-import { type Command, EXIT } from "./command.ts";
-import { print } from "./output.ts";
+import { type Command, EXIT, JSON_OPTION } from "./command.ts";
+import { print, printCode, printJson } from "./output.ts";
 
 /** Prints the versions that a report of a problem should name. */
 export const version: Command = {
@@ -15,10 +15,12 @@ export const version: Command = {
   details:
     "It is run from source, is a bundle in one file, or was compiled for one configuration. Name all of it " +
     "when you report a problem.",
-  options: [],
-  run({ program }) {
+  options: [JSON_OPTION],
+  run({ program, options }) {
     const { deno, v8 } = Deno.version;
-    print(`aphlict ${VERSION} (${program.kind}, deno ${deno}, v8 ${v8})`);
+    if (options.has(JSON_OPTION.name)) {
+      printJson({ aphlict: VERSION, kind: program.kind, deno, v8 });
+    } else print(`aphlict ${VERSION} (${program.kind}, deno ${deno}, v8 ${v8})`);
     return EXIT.done;
   },
 };
@@ -31,7 +33,7 @@ export const deno: Command = {
   options: [],
   internal: true,
   run() {
-    print(Deno.execPath());
+    printCode(Deno.execPath());
     return EXIT.done;
   },
 };

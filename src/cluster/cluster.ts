@@ -13,12 +13,12 @@ import type { PeerConfig } from "../config/config.ts";
 import type { Hub, Publication } from "../hub/hub.ts";
 import { parseMessage } from "../hub/message.ts";
 import { attempt } from "../log/fault.ts";
-import type { PeerStatus } from "../metrics/peer.ts";
+import type { PeerReceipt, PeerReports, PeerStatus } from "../metrics/peer.ts";
 import { within } from "../within.ts";
 import { PATIENCE_MS } from "./connection.ts";
 import { Peer, PROBE_INTERVAL_MS } from "./peer.ts";
 import type { Prover } from "./proof.ts";
-import { DEFAULT_QUEUE_LIMITS } from "./queue.ts";
+import { DEFAULT_QUEUE_LIMITS, type Relayed } from "./queue.ts";
 import { ASK_AGAIN_MS, judge } from "./trust.ts";
 
 /** How long a peer may be sent what waits for it when the service stops, in ms. */
@@ -83,7 +83,34 @@ export class Cluster {
    * Sends a message to every peer that is not known to have it. Costs one copy a peer, and returns at
    * once.
    */
-  relay(instance: string, { touched, encoded }: Pick<Publication, "touched" | "encoded">): void {
+  relay(instance: string, publication: Pick<Publication, "touched" | "encoded">): void {
+    this.#relay(instance, publication, () => undefined);
+  }
+
+  /** The same, and collects what the peers say of it. Those that are down are not waited for. */
+  relayReported(
+    instance: string,
+    publication: Pick<Publication, "touched" | "encoded">,
+  ): PeerReports {
+    const receipts: PeerReceipt[] = [];
+    const awaited: Promise<void>[] = [];
+    this.#relay(instance, publication, ({ url, state, isUp }) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      if (isUp) awaited.push(promise);
+      const index = receipts.push({ peer: url, state, receivers: null }) - 1;
+      return (receivers) => {
+        receipts[index] = { peer: url, state, receivers };
+        resolve();
+      };
+    });
+    return { done: Promise.all(awaited), receipts: () => [...receipts] };
+  }
+
+  #relay(
+    instance: string,
+    { touched, encoded }: Pick<Publication, "touched" | "encoded">,
+    onTakenBy: (peer: Peer) => Relayed["onTaken"],
+  ): void {
     const targets = this.#lacking(touched);
     const reached = targets.filter((each) => each.isUp).flatMap(({ fingerprint }) =>
       fingerprint === null ? [] : [fingerprint]
@@ -91,6 +118,7 @@ export class Cluster {
     const at = performance.now();
     for (const peer of targets) {
       attempt(`passing a message on to peer ${peer.url}`, () => {
+        const onTaken = onTakenBy(peer);
         peer.push({
           kind: "copy",
           instance,
@@ -100,6 +128,7 @@ export class Cluster {
           isPromised: peer.isUp && peer.fingerprint !== null,
           at,
           wasSent: false,
+          ...onTaken === undefined ? {} : { onTaken },
         });
       });
     }

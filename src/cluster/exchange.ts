@@ -8,7 +8,12 @@ import { Buffer } from "node:buffer";
 import { formatAddress } from "../config/config.ts";
 import type { Token } from "../config/token.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
-import { CHALLENGE_HEADER, FINGERPRINT_HEADER, HANDOVER_HEADER } from "../hub/headers.ts";
+import {
+  CHALLENGE_HEADER,
+  FINGERPRINT_HEADER,
+  HANDOVER_HEADER,
+  RECEIPT_HEADER,
+} from "../hub/headers.ts";
 import {
   JsonError,
   type Member,
@@ -44,11 +49,12 @@ export class Requests {
   }
 
   /** Posts a message. */
-  post({ instance, encoded, touched, others, kind }: Relayed): Uint8Array {
+  post({ instance, encoded, touched, others, kind, onTaken }: Relayed): Uint8Array {
     const body = encoded.touchedBy([...touched, ...others]);
     const head = encoder.encode(
       `POST /?instance=${encodeURIComponent(instance)} HTTP/1.1\r\n${this.#headers}` +
         (kind === "handover" ? `${HANDOVER_HEADER}: 1\r\n` : "") +
+        (onTaken === undefined ? "" : `${RECEIPT_HEADER}: 1\r\n`) +
         `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
     );
     return Buffer.concat([head, body]);
@@ -61,16 +67,24 @@ export class Requests {
  */
 export type Reading = { readonly fingerprint: string | null } | { readonly fault: string };
 
+/** The same of a receipt, with the listeners that got the message; `null`: it does not tell. */
+export type ReceiptReading =
+  | { readonly fingerprint: string | null; readonly receivers: number | null }
+  | { readonly fault: string };
+
 /** The same of a status page, with the proof of that fingerprint; `null`: it has none. */
 export type StatusReading =
   | { readonly fingerprint: string | null; readonly proof: string | null }
   | { readonly fault: string };
 
 /** Reads the answer to a message. */
-export function readReceipt(answer: Answer): Reading {
+export function readReceipt(answer: Answer): ReceiptReading {
   if (answer.status !== 200) return { fault: explain(answer) };
-  const fingerprint = fingerprintIn(answer.body, membersOf(answer.body));
-  return fingerprint === null ? { fault: NO_APHLICT } : { fingerprint };
+  const members = membersOf(answer.body);
+  const fingerprint = fingerprintIn(answer.body, members);
+  return fingerprint === null
+    ? { fault: NO_APHLICT }
+    : { fingerprint, receivers: countIn(answer.body, memberOf(members, "receivers")) };
 }
 
 /** Reads the status page. That of the original has no fingerprint. */
@@ -102,6 +116,13 @@ function membersOf(text: string): readonly Member[] {
 
 function fingerprintIn(text: string, members: readonly Member[]): string | null {
   return asFingerprint(stringOf(text, memberOf(members, "fingerprint")));
+}
+
+/** A count of at most nine digits; `null` for everything else. */
+function countIn(text: string, member: Member | undefined): number | null {
+  if (member === undefined) return null;
+  const digits = text.slice(member.start, member.end);
+  return /^\d{1,9}$/.test(digits) ? Number(digits) : null;
 }
 
 const NO_APHLICT = "does not answer as the admin port of an Aphlict does";

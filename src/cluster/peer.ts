@@ -136,6 +136,10 @@ export class Peer {
     return this.#identity.shown(performance.now());
   }
 
+  get state(): PeerState {
+    return this.#state;
+  }
+
   get isUp(): boolean {
     return this.#state === "up";
   }
@@ -480,6 +484,7 @@ export class Peer {
     if ((status === 400 || status === 413) && (this.isUp || this.#hasShown)) {
       const message = this.#queue.answered();
       this.#rise();
+      message?.onTaken?.(null);
       if (message?.kind === "copy") this.#dropped.refused++;
       this.#log.refused(answer);
       return null;
@@ -491,7 +496,8 @@ export class Peer {
     if (reading.fingerprint !== this.#identity.last && !isLast) this.#probe(connection);
     // Before anything is sent behind it.
     const message = this.#queue.answered();
-    const { fingerprint } = reading;
+    const { fingerprint, receivers } = reading;
+    message?.onTaken?.(receivers);
     if (
       message?.kind === "copy" && fingerprint !== null && message.others.includes(fingerprint)
     ) this.#unread.push(message);

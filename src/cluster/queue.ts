@@ -33,6 +33,8 @@ export interface Relayed {
   readonly isPromised: boolean;
   /** Since when it waits, on a clock that never goes back, in ms. */
   readonly at: number;
+  /** Told when the peer has taken it, with the listeners that got it there; `null`: it does not say. */
+  readonly onTaken?: (receivers: number | null) => void;
   /** Whether it has been sent: it may have arrived although no answer has. Set by the queue. */
   wasSent: boolean;
 }

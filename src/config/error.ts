@@ -4,6 +4,8 @@
  * @module
  */
 
+import { printable } from "../text.ts";
+
 /** One thing to correct. */
 export interface Problem {
   /** JSON path (`servers[1].ssl.cert`); empty when the problem is the file as a whole. */
@@ -22,7 +24,7 @@ export class ConfigError extends Error {
   constructor(file: string, problems: readonly Problem[], options?: ErrorOptions) {
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     const lines = problems.map(({ path, message }) =>
-      path === "" ? `  ${message}` : `  ${path}: ${message}`
+      printable(path === "" ? `  ${message}` : `  ${path}: ${message}`)
     );
     super([`Cannot use ${printable(file)}: ${count}.`, ...lines].join("\n"), options);
     this.file = file;
@@ -41,15 +43,4 @@ export function quote(value: unknown): string {
   return characters.length <= QUOTE_LENGTH
     ? characters.join("")
     : `${characters.slice(0, QUOTE_LENGTH - 3).join("")}...`;
-}
-
-/** What would break a line, steer a terminal, reorder the text around it or not be seen. */
-export const UNPRINTABLE = /(?! )[\p{Cc}\p{Cf}\p{Cs}\p{Z}]/gu;
-
-/** Shows each {@linkcode UNPRINTABLE} character by its number. */
-export function printable(text: string): string {
-  return text.replace(
-    UNPRINTABLE,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
 }

@@ -22,3 +22,9 @@ export const FINGERPRINT_HEADER = "aphlict-fingerprint";
  * of. See docs/decisions/0015-peers-prove-themselves.md.
  */
 export const CHALLENGE_HEADER = "aphlict-challenge";
+
+/**
+ * On a posted message: its sender asks for a receipt that tells how many listeners got it. Phorge and servers of
+ * the original never send it, and get the original's receipt.
+ */
+export const RECEIPT_HEADER = "aphlict-receipt";

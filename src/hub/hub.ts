@@ -274,6 +274,14 @@ export class Hub {
     };
   }
 
+  /**
+   * Returns how many listeners of an instance are subscribed to a topic. Costs the same however many there are, and
+   * makes no instance.
+   */
+  subscribers(name: string, topic: string): number {
+    return this.#instances.get(name)?.topics.count(topic) ?? 0;
+  }
+
   /** Looks at everything. Costs a look at each instance. */
   overview(): Overview {
     this.expire();

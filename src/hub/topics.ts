@@ -35,6 +35,12 @@ export class TopicIndex<Listener extends object> {
     return this.#topics.find(name);
   }
 
+  /** Returns how many listeners are subscribed to a topic. Costs the same however many there are. */
+  count(name: string): number {
+    const topic = this.find(name);
+    return topic === undefined ? 0 : topic.value instanceof Set ? topic.value.size : 1;
+  }
+
   /** The topic with this hash, see {@linkcode KeyedMap.findByHash}. */
   findByHash(low: number, high: number, name: string | null): Topic<Listener> | undefined {
     return this.#topics.findByHash(low, high, name);

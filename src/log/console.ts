@@ -5,6 +5,7 @@
  */
 
 import { type Format, FORMATS } from "./formats.ts";
+import { printable } from "../text.ts";
 
 /** Bytes that may wait for a console that nobody reads, such as a paused `less`. */
 const QUEUE_LIMIT = 1024 * 1024;
@@ -25,9 +26,13 @@ export class ConsoleStream {
     this.#stream = stream;
   }
 
-  /** Queues a text. One for which there is no room is counted. */
+  /**
+   * Queues lines, in which nothing can steer a terminal. A text for which there is no room is counted.
+   *
+   * @param text With a line feed at the end of each line.
+   */
   write(text: string): void {
-    const bytes = encoder.encode(text);
+    const bytes = encoder.encode(text.split("\n").map(printable).join("\n"));
     if (this.#queuedBytes + bytes.length > QUEUE_LIMIT) {
       this.#lost++;
       return;

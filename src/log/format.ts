@@ -9,7 +9,7 @@
  */
 
 import type { LogLevel, LogRecord } from "@logtape/logtape";
-import { printable } from "../config/error.ts";
+import { printable } from "../text.ts";
 
 /** Characters of one value that a line shows. */
 export const VALUE_LIMIT = 400;

@@ -12,7 +12,7 @@
  */
 
 import type { LogLevel, LogRecord } from "@logtape/logtape";
-import { UNPRINTABLE } from "../config/error.ts";
+import { printableJson } from "../text.ts";
 import { cutValue, formatMessage, valueLimit } from "./format.ts";
 
 /** One record as one line, with its line feed. */
@@ -43,7 +43,7 @@ function toLine(
   const fields = Object.fromEntries(
     Object.entries(values).map(([name, value]) => [name, fieldOf(value, limit)]),
   );
-  return `${escape(JSON.stringify({ time, level, category, message, fields }))}\n`;
+  return `${printableJson(JSON.stringify({ time, level, category, message, fields }))}\n`;
 }
 
 function fieldOf(value: unknown, limit: number): string | number | boolean | null {
@@ -51,16 +51,4 @@ function fieldOf(value: unknown, limit: number): string | number | boolean | nul
   // JSON has no other numbers.
   if (typeof value === "number" && Number.isFinite(value)) return value;
   return cutValue(value, limit);
-}
-
-/** Escapes what JSON lets stand and a terminal or a program that reads lines may not. */
-function escape(json: string): string {
-  return json.replace(
-    UNPRINTABLE,
-    (character) =>
-      Array.from(
-        { length: character.length },
-        (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`,
-      ).join(""),
-  );
 }

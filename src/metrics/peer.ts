@@ -54,3 +54,21 @@ export interface PeerStatus {
   /** Since its last answer, in ms. */
   readonly "last.contact": number | null;
 }
+
+/** What a peer has said of a message that was passed on to it. */
+export interface PeerReceipt {
+  /** Such as `http://192.0.2.7:22281/`. */
+  readonly peer: string;
+  /** When the message was passed on. */
+  readonly state: PeerState;
+  /** Listeners that got the message there; `null`: the peer has not said so, or not yet. */
+  readonly receivers: number | null;
+}
+
+/** What the peers say of a message. */
+export interface PeerReports {
+  /** Resolves when each peer that was up has said it. */
+  readonly done: Promise<unknown>;
+  /** Returns what they have said so far. */
+  receipts(): readonly PeerReceipt[];
+}

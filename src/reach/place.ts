@@ -56,6 +56,14 @@ export function connectable(url: URL): URL {
   return target;
 }
 
+/** Returns the addresses of the live page, among the URLs of servers, as a browser on this host opens them. */
+export function livePagesOf(urls: readonly string[]): string[] {
+  return urls.flatMap((url) => {
+    const page = /^https?:/.test(url) ? URL.parse("console/", url) : null;
+    return page === null ? [] : [connectable(page).href];
+  });
+}
+
 /** The path of an instance below a client server's, as Phorge asks for it. */
 export function pathOf({ pathname }: URL, instance: string | undefined): string {
   return instance === undefined ? pathname : `${pathname}~${instance}/`;

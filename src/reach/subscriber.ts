@@ -220,7 +220,7 @@ function explainClose(code: number | null, reason: string): ReachError {
     reason === "" ? "" : `: ${formatValue(reason)}`,
   ];
   const hint = code === 1001
-    ? "It stops, or starts again: `aphlict status` tells. Connect again."
+    ? "It stops, or starts again: `aphlict status` tells."
     : code === 1013
     ? "What reads the output is slower than the messages come."
     : "";

@@ -8,6 +8,7 @@
 
 import type { Config } from "../config/config.ts";
 import { objectOf } from "../json.ts";
+import { printableJson } from "../text.ts";
 
 /**
  * What the overseer tells the service: to start with a configuration, or to take another one over and
@@ -55,7 +56,7 @@ const LINE_LIMIT = 1024 * 1024;
 
 /** A message as the line that carries it. */
 export function encode(message: UseCommand | Report): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${JSON.stringify(message)}\n`);
+  return new TextEncoder().encode(`${printableJson(JSON.stringify(message))}\n`);
 }
 
 /** The report that a line carries; `null` when it is none. */

@@ -5,7 +5,7 @@
  */
 
 import { type Config, urlOf } from "../config/config.ts";
-import { printable } from "../config/error.ts";
+import { printable } from "../text.ts";
 import { encode, linesOf, parseReport, type ReloadOutcome, type Report } from "./channel.ts";
 
 /** How long a service may take until it listens, in ms. */

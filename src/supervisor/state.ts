@@ -138,7 +138,7 @@ export function readState(pidfile: string): State | null {
   }
 }
 
-/** Only the overseer writes it, so this tells its version from another one. */
+/** Another version may have written it, or another user where the pidfile's folder is open to others. */
 function isState(value: unknown): value is State {
   if (typeof value !== "object" || value === null) return false;
   const { service, lastEnd, lastReload, complaint, ...rest } = value as State;
@@ -146,10 +146,24 @@ function isState(value: unknown): value is State {
     [rest.drain, rest.since, rest.restarts, rest.reloadBegun, rest.reloadDone].every(
       Number.isFinite,
     ) &&
-    [service, lastEnd, lastReload, complaint].every(isObjectOrNull) &&
-    (service === null || Array.isArray(service.urls));
+    isNullOr(
+      service,
+      ({ pid, since, urls }) => isTime(since) && typeof pid === "number" && areTexts(urls),
+    ) &&
+    isNullOr(lastEnd, ({ at, reason }) => isTime(at) && typeof reason === "string") &&
+    isNullOr(lastReload, ({ ok, lines }) => typeof ok === "boolean" && areTexts(lines)) &&
+    isNullOr(complaint, ({ at, line }) => isTime(at) && typeof line === "string");
 }
 
-function isObjectOrNull(value: unknown): boolean {
-  return typeof value === "object";
+function isNullOr<T extends object>(value: T | null, isValid: (value: T) => boolean): boolean {
+  return value === null || (typeof value === "object" && isValid(value));
+}
+
+/** Whether it is a time in ms since 1970 that a `Date` can have. */
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && !Number.isNaN(new Date(value).getTime());
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
 }

@@ -456,7 +456,12 @@ for (
     [["check", "--config"], /^"--config" needs a value/],
     [["serve", "--config"], /^"--config" needs a value/],
     [["debug", "--config=conf/aphlict.local.json", "--bogus"], /Unknown option "--bogus"/],
-    [["check", "extra"], /^"check" does not take "extra"/],
+    [["status", "extra"], /^"status" does not take "extra"/],
+    [["check", "a", "b"], /^"check" does not take "b"/],
+    [
+      ["check", "--config", "a", "b"],
+      /^"check" takes one configuration file: "b", or that of --config/,
+    ],
     [["permissions", "--format", "xml"], /"--format xml" is not one of flags, json/],
     [["listen"], /^"listen" needs TOPIC\.\n/],
     [["help", "chek"], /^Unknown command "chek"\. Did you mean "check"\?/],
@@ -496,6 +501,7 @@ for (
     [["check", "--help"], /^Usage: aphlict check/],
     [["serve", "-h"], /^Usage: aphlict serve/],
     [["--version"], /^aphlict \d/],
+    [["-V"], /^aphlict \d/],
   ] as const
 ) {
   Deno.test(`"aphlict ${args.join(" ")}" is answered with exit code 0`, async () => {

@@ -151,7 +151,7 @@ Deno.test("with nothing running, status exits 1, stop 0 and reload 1, and all sa
   assertEquals(reload.code, 1);
   assertMatch(reload.output, /^Aphlict is not running with an overseer: nothing holds pidfile /);
   const { code, output } = await daemon.run("status", "--json");
-  assertEquals([code, output], [1, '{"running":false}']);
+  assertEquals([code, JSON.parse(output)], [1, { running: false }]);
   assertEquals(namesIn(daemon.folder.path), ["aphlict.json"], "nothing was made");
 });
 
@@ -402,6 +402,7 @@ Deno.test("status tells processes, uptime, restarts, files, addresses and counte
     `pidfile     ${daemon.pidfile}`,
     `listening   ws://127.0.0.1:${client}/`,
     `listening   http://127.0.0.1:${admin}/`,
+    `live page   http://127.0.0.1:${admin}/console/`,
     "browsers    1 connected, 1 in all",
     "messages    1 in, 1 out",
   ]);
@@ -436,18 +437,21 @@ Deno.test("status --json is one object, and asks an admin server that speaks TLS
   const { code, output } = await daemon.run("status", "--json");
   assertEquals(code, 0);
   const report = JSON.parse(output);
-  assertEquals({ ...report, uptime: null, counters: report.counters["clients.active"] }, {
+  const uptimes = { overseerUptimeMs: 0, serviceUptimeMs: 0 };
+  assertEquals({ ...report, ...uptimes, counters: report.counters["clients.active"] }, {
     running: true,
     overseer: daemon.pid("overseer"),
     service: daemon.pid("service"),
     config: path,
     pidfile: daemon.pidfile,
-    uptime: null,
+    ...uptimes,
     restarts: 0,
     lastEnd: null,
     lastReload: null,
     complaint: null,
     listening: [`ws://0.0.0.0:${client}/`, `https://0.0.0.0:${admin}/`],
+    livePages: [`https://127.0.0.1:${admin}/console/`],
+    problems: [],
     counters: 0,
   });
 });

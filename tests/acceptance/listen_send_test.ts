@@ -2,14 +2,19 @@
  * `aphlict send` and `aphlict listen`, as an administrator types them.
  */
 
-import { UNPRINTABLE } from "../../src/config/error.ts";
+import { UNPRINTABLE } from "../../src/text.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
+import { Browser } from "./browser.ts";
+import { peersOf } from "./cluster.ts";
 import { aphlict, launch, serve } from "./command.ts";
+import { Link } from "./link.ts";
 import { freePorts } from "./ports.ts";
 import { type Process } from "./process.ts";
-import { publish, writeConfig, type Written } from "./server.ts";
+import { APHLICT } from "./program.ts";
+import { peerAt, publish, run, writeConfig, type Written } from "./server.ts";
+import { until } from "./until.ts";
 
 const TOKEN = "a-token-that-nobody-guesses";
 
@@ -47,7 +52,10 @@ Deno.test("what is sent to a topic arrives at who listens for it, as a line with
     ...["send", "--config", written.path, "--to", "PHID-B,PHID-C", '{"type":"notification"}'],
   );
   assertEquals(sent.code, 0, sent.output);
-  assertMatch(sent.output, /^Sent to PHID-B, PHID-C: received by server \w{16}\.$/);
+  assertMatch(
+    sent.output,
+    /^Sent to PHID-B, PHID-C: received by server \w{16}\.\nHere 1 browser got it\.$/,
+  );
   const line = await listening.line(/PHID-B/);
   assertMatch(line, /^\[\d{4}-\d\d-\d\dT\S+\] notification: \{"type":"notification",.*\}$/);
   listening.kill("SIGINT");
@@ -169,20 +177,146 @@ Deno.test("listen sends an Origin that is admitted, and says so when another one
   assertMatch(output, /^ws:\S+ answers 403: the Origin https:\/\/example\.org may not connect\. /);
 });
 
-Deno.test("listen ends with the reason when the service stops, or is not there", async () => {
+Deno.test("listen and send fail with the reason when the service is not there", async () => {
   using folder = new Folder();
-  const written = writeConfig(folder, { drain: 0 });
-  await using service = await serve(written);
-  await using listening = await listen(written, "A");
-  service.kill("SIGTERM");
-  assertEquals((await listening.ended()).code, 1);
-  assertMatch(messages(listening).join("\n"), /^ws:\S+ ended the connection with 1001/);
-  await service.ended();
+  const written = writeConfig(folder);
   for (const args of [["listen", "A"], ["send", "--to", "A"]]) {
     const { code, output } = await aphlict(...args, "--config", written.path);
     assertEquals(code, 1);
     assertStringIncludes(output, "refuses the connection: nothing listens there");
   }
+});
+
+Deno.test("listen comes back when the network does, and shows what it has missed, each message once", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _service = await serve(written);
+  const [port = 0] = freePorts(1);
+  await using link = new Link(port, written.client);
+  await using listening = launch("listen", "--json", "--url", `ws://127.0.0.1:${port}/`, "A");
+  await listening.line(/^listening$/);
+  const send = (n: number, more: object = {}) =>
+    publish(written.admin, { subscribers: ["A"], n, ...more });
+  await send(1);
+  await send(1);
+  await send(2, { uniqueID: "two" });
+  await listening.line(/"n":2/);
+  link.cut("refused");
+  await listening.line(/^Disconnected: ws:\S+ closed the connection\.$/);
+  await send(3);
+  await send(4, { uniqueID: "four" });
+  await listening.line(/^Still disconnected: ws:\S+ refuses the connection/);
+  link.heal();
+  await listening.line(/^Connected again after \d+\.\d s\. /);
+  await send(5);
+  await listening.line(/"n":5/);
+  const shown = listening.output.split("\n").filter((line) => line.startsWith("{"));
+  assertEquals(shown.map((line) => JSON.parse(line).n).sort(), [1, 1, 2, 3, 4, 5]);
+  listening.kill("SIGINT");
+  assertEquals((await listening.ended()).code, 0);
+});
+
+Deno.test("listen goes on when the service is started again, and can be interrupted meanwhile", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder, { drain: 0 });
+  await using listening = await (async () => {
+    await using service = await serve(written);
+    const listening = await listen(written, "A");
+    service.kill("SIGTERM");
+    await service.ended();
+    return listening;
+  })();
+  await listening.line(/^Disconnected: ws:\S+ ended the connection with 1001/);
+  {
+    await using _service = await serve(written);
+    await listening.line(/^Connected again after /);
+    await publish(written.admin, { type: "news", subscribers: ["A"] });
+    await listening.line(/ news: /);
+  }
+  await listening.line(
+    /^Still disconnected: ws:\S+ refuses the connection: nothing listens there\.$/,
+  );
+  listening.kill("SIGTERM");
+  assertEquals((await listening.ended()).code, 0);
+});
+
+Deno.test("send tells how many browsers got a message, here and at peers", async () => {
+  const [down = 0] = freePorts(1);
+  await using far = await run();
+  await using near = await run({ cluster: () => [peerAt(far.admin), peerAt(down)] });
+  await using _here = await Browser.open(near.client, { topics: ["A"] });
+  await using _there = await Browser.open(far.client, { topics: ["A"] });
+  await using _also = await Browser.open(far.client, { topics: ["A", "B"] });
+  await until(async () => (await peersOf(near.admin))[0]?.state === "up");
+  const send = (...args: string[]) =>
+    aphlict("send", "--config", `${near.folder}/aphlict.json`, ...args);
+  const { code, output } = await send("--to", "A");
+  assertEquals(code, 0, output);
+  assertEquals(output.split("\n").slice(1), [
+    "Here 1 browser got it.",
+    `At http://127.0.0.1:${far.admin}/ 2 browsers got it.`,
+    `Peer http://127.0.0.1:${down}/ is not up: the message waits for it, for a minute at most.`,
+  ]);
+  assertStringIncludes((await send("--to", "C")).output, "Here no browser got it.");
+  assertEquals((await send("--to", "A", '{"uniqueID":"u"}')).code, 0);
+  assertMatch(
+    (await send("--to", "A", '{"uniqueID":"u"}')).output,
+    /^No browser got it: the server has had a message with this uniqueID/m,
+  );
+});
+
+Deno.test("send does not wait for a peer that takes a message and says nothing", async () => {
+  await using mute = await run();
+  await using near = await run({ cluster: () => [peerAt(mute.admin)] });
+  await until(async () => (await peersOf(near.admin))[0]?.state === "up");
+  mute.process.kill("SIGSTOP");
+  const { code, output } = await aphlict(
+    ...["send", "--config", `${near.folder}/aphlict.json`, "--to", "A"],
+  );
+  assertEquals(code, 0, output);
+  assertMatch(output, /^Peer http:\S+ has not said how many browsers got it\.$/m);
+});
+
+Deno.test("Phorge and peers get the original's receipt, to the byte", async () => {
+  await using service = await run();
+  for (const headers of [{}, { "aphlict-fingerprint": "abc" }]) {
+    const response = await fetch(`http://127.0.0.1:${service.admin}/`, {
+      method: "POST",
+      body: '{"subscribers":["A"]}',
+      headers,
+    });
+    assertMatch(await response.text(), /^\{"fingerprint":"\w{16}"\}$/);
+  }
+});
+
+/** Runs `send` with something on its standard input. */
+async function pipe(input: string, ...args: readonly string[]): Promise<string> {
+  const child = new Deno.Command(APHLICT, {
+    args: ["send", ...args],
+    ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+    env: { DENO: Deno.execPath() },
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { stdout, stderr } = await child.output();
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
+Deno.test("send takes the message from standard input, or a text that looks like an option", async () => {
+  using folder = new Folder();
+  const written = writeConfig(folder);
+  await using _service = await serve(written);
+  await using listening = await listen(written, "--json", "A");
+  const to = ["--config", written.path, "--to", "A"];
+  const said = await pipe(`{"type":"x","n":"${"é".repeat(50_000)}"}\n`, ...to, "-");
+  assertMatch(said, /^Sent to A: /);
+  assertEquals(JSON.parse(await listening.line(/"type":"x"/)).n.length, 50_000);
+  assertMatch(await pipe("a text\n", ...to, "-"), /^Sent to A: /);
+  assertEquals(JSON.parse(await listening.line(/a text/)).text, "a text");
+  const sent = await aphlict("send", ...to, "--", "-h");
+  assertEquals([sent.code, /^Sent to A: /.test(sent.output)], [0, true], sent.output);
+  assertEquals(JSON.parse(await listening.line(/"-h"/)).text, "-h");
 });
 
 Deno.test("listen tells of another program at the port of the configuration", async () => {
@@ -249,7 +383,7 @@ Deno.test("what makes no sense is wrong usage", async () => {
       [["listen", "--url", "https://a.example/", "A"], "wss://"],
       [["listen", "--origin", "x\n\x1b[31m", "A"], '"--origin x\\u{a}\\u{1b}[31m" is no origin'],
       [["doctor", "--origin", "x\n\x1b[31m"], "is no origin of a page. Write it as https://"],
-      [["send", "--to", "A", "nonsense"], "The message is not JSON"],
+      [["send", "--to", "A", "{nonsense"], "The message is not JSON"],
       [["send"], "--to TOPIC"],
       [["send", "--to", "A", "{}", "{}"], '"send" does not take "{}"'],
     ] as const

@@ -2,7 +2,7 @@
  * `aphlict top`: one screen of it, and a terminal.
  */
 
-import { UNPRINTABLE } from "../../src/config/error.ts";
+import { UNPRINTABLE } from "../../src/text.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { Browser } from "./browser.ts";
@@ -13,9 +13,9 @@ import { Process } from "./process.ts";
 import { publish, writeConfig, type Written } from "./server.ts";
 
 /** Runs `top` in a terminal of its own. What it writes has no lines to speak of. */
-function inTerminal({ path }: Written): Process {
+function inTerminal({ path }: Written, columns: number = 100): Process {
   const command =
-    `stty rows 24 cols 100; echo pid $$; exec ${APHLICT} top --interval 0.2 --config ${path}`;
+    `stty rows 24 cols ${columns}; echo pid $$; exec ${APHLICT} top --interval 0.2 --config ${path}`;
   return new Process("script", ["-qfc", command, "/dev/null"], { env: { DENO: Deno.execPath() } });
 }
 
@@ -40,10 +40,13 @@ Deno.test("top --once shows the figures, and of messages all but their content",
   assertMatch(output, /^Aphlict \S+ \w{16} at [\d:]{8}: ready, up \d+s$/m);
   assertMatch(output, /^browsers {4}1 of \d+,000, 2 subscriptions, \d instances?$/m);
   assertMatch(output, /^messages .*, 2 in and 1 out in all$/m);
-  assertMatch(output, /^admin .*\n {12}refused: 1 misdirected$/m);
+  assertMatch(output, /^admin .*\n {2}refused {3}1 misdirected$/m);
   assertMatch(output, /^peer {8}http:\/\/127\.0\.0\.1:\d+\/ (DOWN|unknown), 2 waiting/m);
-  assertMatch(output, /^ {2}[\d:]{8} {2}default {2}other {2}1 topic, 1 receiver, \d+ bytes$/m);
-  assertMatch(output, /^ {2}[\d:]{8} {2}acme {2}news\\u\{1b\}\[2J {2}1 topic, 0 receivers,/m);
+  assertMatch(output, /^ {2}[\d:]{8} {2}1 topic, 1 receiver, \d+ bytes {2}default {2}other$/m);
+  assertMatch(
+    output,
+    /^ {2}[\d:]{8} {2}1 topic, 0 receivers, \d+ bytes {2}acme {2}news\\u\{1b\}\[2J$/m,
+  );
   assertEquals(output.includes("secret"), false);
   for (const line of output.split("\n")) assertEquals(line.match(UNPRINTABLE), null);
 });
@@ -75,3 +78,38 @@ Deno.test("in a terminal top goes on when the service goes and comes, and leaves
   assert(top.output.includes("\x1b[?1049h"), "it takes another screen");
   assertStringIncludes(top.output.slice(-20), "\x1b[?25h\x1b[?1049l");
 });
+
+for (const columns of [80, 40]) {
+  Deno.test(`in a terminal of ${columns} columns and 24 rows top shows whole figures, and its key in the last line`, async () => {
+    using folder = new Folder();
+    const [down = 0] = freePorts(1);
+    const written = writeConfig(folder, {
+      cluster: [{ host: "127.0.0.1", port: down, protocol: "http" }],
+    });
+    await using _service = await serve(written);
+    await publish(written.admin, { type: "t".repeat(80), subscribers: ["A"] });
+    await using top = inTerminal(written, columns);
+    const pid = await pidOf(top);
+    await top.line(/q quits, as Ctrl-C does\./);
+    Deno.kill(pid, "SIGINT");
+    assertEquals((await top.ended()).code, 0);
+    const [screen = ""] = top.output.split("\x1b[H").slice(1);
+    // deno-lint-ignore no-control-regex -- what moves the cursor is not shown
+    const lines = screen.split("\x1b[J")[0]?.replaceAll(/\x1b\[K|\r/g, "").split("\n") ?? [];
+    assertEquals(lines.length, 24);
+    assertEquals(lines.at(-1), "q quits, as Ctrl-C does.");
+    for (const line of lines) assert([...line].length <= columns, line);
+    const text = lines.join(" ").replaceAll(/\s+/g, " ");
+    for (
+      const figure of [
+        /subscriptions, 1 instance/,
+        /lag \d+ ms/,
+        /resident [\d.,]+ MiB/,
+        /0 dropped/,
+      ]
+    ) {
+      assertMatch(text, figure);
+    }
+    assertEquals(lines.filter((line) => line.endsWith("…") && !line.includes(" 1 topic")), []);
+  });
+}

@@ -26,6 +26,7 @@ const PATHS = [
   "/console/",
   "/console/data/",
   "/console/message/?id=1",
+  "/console/topic/?topic=A",
   "/elsewhere",
 ];
 
@@ -69,6 +70,48 @@ Deno.test("publishing takes the token, and so does seeing what was published", a
   const shown = await office.ask(content, { headers: right });
   assertEquals([shown.status, (await shown.json()).subscribers], [200, ["A"]]);
   assertEquals(office.counters.refused.counts.token, 3);
+});
+
+Deno.test("who has the token is told how many browsers a topic has, without making an instance", async () => {
+  const office = new Office();
+  listen(office.hub, ["A", "B"]);
+  listen(office.hub, ["A"]);
+  office.adopt({ gate: { allow: null, token: new Token(TOKEN) } });
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const ask = async (query: string) => {
+    const response = await office.ask(`/console/topic/?${query}`, { headers });
+    return [response.status, (await response.json()).subscribers];
+  };
+  assertEquals(await ask("topic=A"), [200, 2]);
+  assertEquals(await ask("topic=B&instance=default"), [200, 1]);
+  assertEquals(await ask("topic=A&instance=acme"), [200, 0]);
+  assertEquals(await ask("topic=__proto__"), [200, 0]);
+  assertEquals(await ask("topic="), [400, undefined]);
+  assertEquals(office.hub.instances, 1);
+  assertEquals((await office.ask("/console/topic/?topic=A")).status, 401);
+  assertEquals((await office.askUnder("evil.example.com", "/console/topic/?topic=A")).status, 403);
+});
+
+Deno.test("who asks for it gets a receipt with receivers and peers, all others that of the original", async () => {
+  const office = new Office();
+  listen(office.hub, ["A"]);
+  const peer = { peer: "http://b:22281/", state: "up", receivers: 2 } as const;
+  office.reports = { done: new Promise(() => {}), receipts: () => [peer] };
+  const post = async (headers: Readonly<Record<string, string>>) => {
+    const init = { method: "POST", body: JSON.stringify(MESSAGE), headers };
+    return await (await office.ask("/", init)).text();
+  };
+  const { fingerprint } = office.hub;
+  const plain = `{"fingerprint":"${fingerprint}"}`;
+  assertEquals(await post({}), plain);
+  assertEquals(await post({ "aphlict-fingerprint": "abc" }), plain);
+  const whole = { fingerprint, outcome: "published", receivers: 1, peers: [peer] };
+  // Peers that say nothing are not waited for longer than a second.
+  assertEquals(JSON.parse(await post({ "aphlict-receipt": "1" })), whole);
+  const began = performance.now();
+  const ofPeer = await post({ "aphlict-receipt": "1", "aphlict-fingerprint": "abc" });
+  assertEquals(JSON.parse(ofPeer), { ...whole, peers: [] });
+  assertEquals(performance.now() - began < 900, true, "what a server brings next stands behind it");
 });
 
 Deno.test("a page in a browser cannot publish, not even with the token", async () => {

@@ -10,7 +10,7 @@ import type {
   Snapshot,
 } from "../../src/admin/snapshot.ts";
 import type { BodyError } from "../../src/http/reception.ts";
-import type { PeerStatus } from "../../src/metrics/peer.ts";
+import type { PeerReports, PeerStatus } from "../../src/metrics/peer.ts";
 import { ClientFront, ClientLog } from "../../src/client/front.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import { Allowances } from "../../src/log/allowance.ts";
@@ -84,8 +84,14 @@ export class Office implements DeskOptions {
   change: Partial<Snapshot> = {};
   ready = true;
   readonly relayed: string[] = [];
+  /** What the peers say of a message. */
+  reports: PeerReports = { done: Promise.resolve(), receipts: () => [] };
   readonly relay: DeskOptions["relay"] = {
     relay: (instance) => void this.relayed.push(instance),
+    relayReported: (instance) => {
+      this.relayed.push(instance);
+      return this.reports;
+    },
     heard() {},
     prove: (challenge) => challenge === null ? null : `proof of ${challenge}`,
     status: () => [],

@@ -1,6 +1,6 @@
 import type { ConsoleData } from "../../src/admin/console.ts";
 import { dashboard, fit } from "../../src/cli/dashboard.ts";
-import { UNPRINTABLE } from "../../src/config/error.ts";
+import { UNPRINTABLE } from "../../src/text.ts";
 import { Histogram, RECEIVERS, SECONDS } from "../../src/metrics/histogram.ts";
 import { assertEquals, assertStringIncludes } from "../assert.ts";
 
@@ -125,11 +125,11 @@ Deno.test("the dashboard shows the figures, and of refusals only what has happen
       "heap 1 MiB of 320 MiB",
       "2 internal errors: see the log, and report it",
       "certificate until 2027-01-02",
-      "refused: 3 origin, 2 timeout\n",
-      "ignored: 4 invalid\n",
+      "\n  refused   3 origin, 2 timeout\n",
+      "\n  ignored   4 invalid\n",
       "http://127.0.0.1:22281/, 2 of 1,000 messages at a time, NOT LISTENING",
       "http://b:22281/ DOWN, 5 waiting, 6 sent, 8 dropped, NOT WHO IT SAYS, it is ",
-      "1 topic, 3 receivers, 100 bytes, duplicate",
+      "1 topic, 3 receivers, 100 bytes, duplicate  acme",
       "1 line left out, 0 lost",
     ]
   ) assertStringIncludes(text, part);
@@ -137,6 +137,18 @@ Deno.test("the dashboard shows the figures, and of refusals only what has happen
 
 Deno.test("nothing that comes from outside can steer the terminal", () => {
   for (const line of dashboard(DATA, ROOM)) assertEquals(line.match(UNPRINTABLE), null, line);
+});
+
+Deno.test("in 80 columns, and in 40, rows go on in the next line and no figure is cut", () => {
+  for (const width of [80, 40]) {
+    const lines = dashboard(DATA, { width, height: Infinity });
+    for (const line of lines) assertEquals([...line].length <= width, true, line);
+    const words = (all: readonly string[]) =>
+      all.slice(0, all.findIndex((line) => line.startsWith("last messages"))).join(" ").split(
+        /\s+/,
+      );
+    assertEquals(words(lines), words(dashboard(DATA, ROOM)));
+  }
 });
 
 Deno.test("the dashboard keeps to the room that there is", () => {

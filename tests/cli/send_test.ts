@@ -19,11 +19,18 @@ Deno.test("what was typed is kept, and its subscribers and the topics are put to
   });
 });
 
+Deno.test("a text that does not begin as JSON is the text of a test", () => {
+  for (const text of ["-h", "hello", "null", "", '"{}"', "1"]) {
+    const { type, text: sent, subscribers } = compose(text, ["A"]);
+    assertEquals([type, sent, subscribers], ["test", text, ["A"]]);
+  }
+});
+
 Deno.test("what is no message is refused before anything is sent, with the reason", () => {
   const cases: [string | undefined, readonly string[], string][] = [
     ["{", ["A"], "not JSON"],
     ["[1]", ["A"], "JSON object"],
-    ["null", ["A"], "JSON object"],
+    [" [1]", ["A"], "JSON object"],
     ['{"subscribers":"A"}', [], '"subscribers" of a message is a list of strings'],
     ['{"touched":[1]}', ["A"], '"touched" of a message'],
     [undefined, [], "--to TOPIC"],

@@ -19,7 +19,16 @@ function faultOf(reading: Reading | StatusReading): string {
 }
 
 Deno.test("a receipt tells a fingerprint of printable characters, and nothing else does", () => {
-  assertEquals(readReceipt(answer(200, '{"fingerprint":"aZ9~!","x":1}')), { fingerprint: "aZ9~!" });
+  assertEquals(readReceipt(answer(200, '{"fingerprint":"aZ9~!","x":1}')), {
+    fingerprint: "aZ9~!",
+    receivers: null,
+  });
+  for (
+    const [count, receivers] of [["3", 3], ["-1", null], ['"3"', null], ["1e99", null]] as const
+  ) {
+    const body = `{"fingerprint":"a","receivers":${count}}`;
+    assertEquals(readReceipt(answer(200, body)), { fingerprint: "a", receivers });
+  }
   const others = [
     '""',
     "7",

@@ -50,3 +50,11 @@ Deno.test("a console that has gone disturbs nobody", async () => {
   stream.write("two\n");
   await stream.flush();
 });
+
+Deno.test("nothing that is written to the console steers a terminal", async () => {
+  const reader = new Reader();
+  const stream = new ConsoleStream(reader);
+  stream.write("\x1b[2J\u009b31m\u202e\ta\nb\r\n");
+  await stream.flush();
+  assertEquals(reader.text, "\\u{1b}[2J\\u{9b}31m\\u{202e}\\u{9}a\nb\\u{d}\n");
+});

@@ -71,8 +71,10 @@ Deno.test("bash offers the options of each verb", async () => {
 });
 
 Deno.test("bash offers no option twice", async () => {
-  assertEquals(await offered("aphlict", "status", "--config", "x", "--"), ["--json"]);
-  assertEquals(await offered("aphlict", "status", "--config", "=", "x", "--"), ["--json"]);
+  assertEquals(await offered("aphlict", "version", "--"), ["--json"]);
+  for (const given of [["--config", "x"], ["--config", "=", "x"]]) {
+    assertEquals(await offered("aphlict", "health", ...given, "--"), ["--wait", "--json"]);
+  }
 });
 
 Deno.test("bash offers the values that an option can have", async () => {

@@ -6,8 +6,9 @@
 
 import { ReachError, sentenceAbout } from "../../reach/dial.ts";
 import { some } from "../figures.ts";
-import { print } from "../output.ts";
+import { print, printMarked } from "../output.ts";
 import { wrap } from "../help.ts";
+import { printable } from "../../text.ts";
 
 /** How a step went. */
 export type Outcome = "ok" | "warning" | "failed" | "skipped";
@@ -112,22 +113,32 @@ export function screenOf(): Screen {
 }
 
 /** Shows a finding: its mark, its step, what was found, and beneath it what to do. */
-export function show(finding: Finding, screen: Screen): void {
-  print(textOf(finding, screen));
+export function show(finding: Finding, { width, colours }: Screen): void {
+  const lines = linesOf(finding, width);
+  const [mark, colour] = MARKS[finding.outcome];
+  if (!colours) print(lines);
+  else {printMarked(
+      mark,
+      colour,
+      lines.map((line, index) => index === 0 ? line.slice(mark.length) : line),
+    );}
 }
 
-/** See {@linkcode show}. */
-export function textOf(
+/**
+ * Returns the lines of {@linkcode show}.
+ *
+ * @param width Columns; `null`: lines are not broken.
+ */
+export function linesOf(
   { step, outcome, detail, hint }: Finding,
-  { width, colours }: Screen,
-): string {
+  width: Screen["width"],
+): string[] {
   const indent = " ".repeat(STEP_WIDTH + 2);
-  const [mark, colour] = MARKS[outcome];
-  const marked = colours ? `\x1b[${colour}m${mark}\x1b[0m` : mark;
+  const [mark] = MARKS[outcome];
   return [
-    ...hung(`${marked} ${step.padEnd(STEP_WIDTH)}`, indent, detail, width),
-    ...hint === null ? [] : hung(`${indent}→ `, `${indent}  `, hint, width),
-  ].join("\n");
+    ...hung(`${mark} ${step.padEnd(STEP_WIDTH)}`, indent, printable(detail), width),
+    ...hint === null ? [] : hung(`${indent}→ `, `${indent}  `, printable(hint), width),
+  ];
 }
 
 /** A text behind the head of its first line, which is as wide as the indent of the others. */

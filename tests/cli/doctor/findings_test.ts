@@ -1,8 +1,7 @@
 import { ReachError } from "../../../src/reach/dial.ts";
-import { type Finding, Findings, textOf, verdict } from "../../../src/cli/doctor/findings.ts";
+import { type Finding, Findings, linesOf, verdict } from "../../../src/cli/doctor/findings.ts";
 import { assertEquals, assertRejects } from "../../assert.ts";
 
-const PLAIN = { width: null, colours: false };
 const FAILED: Finding = {
   step: "origin",
   outcome: "failed",
@@ -12,30 +11,27 @@ const FAILED: Finding = {
 
 Deno.test("a finding is a line with its mark, and beneath it what to do", () => {
   assertEquals(
-    textOf(FAILED, PLAIN),
+    linesOf(FAILED, null),
     [
       "✗ origin              It fails.",
       "                      → Mend it.",
-    ].join("\n"),
+    ],
   );
   assertEquals(
-    textOf({ ...FAILED, outcome: "ok", hint: null }, PLAIN),
-    "✓ origin              It fails.",
+    linesOf({ ...FAILED, outcome: "ok", hint: null }, null),
+    ["✓ origin              It fails."],
   );
 });
 
-Deno.test("on a terminal lines are as long as it is wide, and marks have colours", () => {
+Deno.test("on a terminal lines are as long as it is wide", () => {
   assertEquals(
-    textOf({ ...FAILED, outcome: "warning", detail: "It is as it is." }, {
-      width: 30,
-      colours: true,
-    }),
+    linesOf({ ...FAILED, outcome: "warning", detail: "It is as it is." }, 30),
     [
-      "\x1b[33m!\x1b[0m origin              It is as",
+      "! origin              It is as",
       "                      it is.",
       "                      → Mend",
       "                        it.",
-    ].join("\n"),
+    ],
   );
 });
 
