@@ -137,7 +137,8 @@ function main(): void {
   const loaded = loadConfig(config);
   const command = shellQuote([
     // The launcher sets these.
-    ...["env", "DENO_DIR=/dev/null/none", ...telemetryVariables(loaded)],
+    ...["env", "DENO_DIR=/dev/null/none", "DENO_LOG=warn,deno::cache=off"],
+    ...telemetryVariables(loaded),
     "deno",
     ...denoArguments(program, serviceFlags(loaded), ["serve", "--config", config]),
   ]);

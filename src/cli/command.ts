@@ -91,6 +91,14 @@ export const JOURNAL_OPTION: OptionSpec = {
   internal: true,
 };
 
+/** The option by which bin/aphlict tells how it was called, for the commands that are shown to a person. */
+export const CALLED_OPTION: OptionSpec = {
+  name: "called",
+  value: "NAME",
+  help: "What was typed in place of `aphlict`.",
+  internal: true,
+};
+
 /** The options of every command that runs the service, or has it run. */
 export const HOST_OPTIONS: readonly OptionSpec[] = [
   OPEN_FILES_OPTION,

@@ -17,6 +17,7 @@ import { PidfileError } from "../supervisor/pidfile.ts";
 import { withoutEnd } from "../text.ts";
 import {
   AS_ROOT_OPTION,
+  CALLED_OPTION,
   type Command,
   CONFIG_OPTION,
   configPath,
@@ -65,7 +66,10 @@ export const launch: Command = {
       case "debug": {
         const config = loadConfig(path);
         warnIfRoot((warning) => complain(asLogged(config, warning)));
-        printCode(becomeDeno(config, serviceFlags(config), verb, invocation));
+        printCode(
+          `${becomeDeno(config, serviceFlags(config), verb, invocation)} ` +
+            `--${CALLED_OPTION.name} "$called"`,
+        );
         return EXIT.done;
       }
       case "run": {
@@ -142,9 +146,12 @@ function becomeDeno(
   }
   // The overseer tells its service.
   const variables = verb === "run" ? [] : telemetryVariables(config);
-  const environment = variables.length === 0 ? "" : `env ${shellQuote(variables)} `;
   const journal = `\${JOURNAL_STREAM:+--${JOURNAL_OPTION.name} "$JOURNAL_STREAM"}`;
-  return `mkdir -p -- ${shellQuote(folders)} && exec ${environment}${command} ` +
+  const noFolder =
+    `some folders of the logs and the pidfile in ${config.path} cannot be made, see above. ` +
+    "Make them, let this user write there, or name others.";
+  return `mkdir -p -- ${shellQuote(folders)} || fail ${shellQuote([noFolder])}\n` +
+    `exec=exec\nonly ${shellQuote(variables)} ${command} ` +
     `--${OPEN_FILES_OPTION.name} "$(ulimit -Hn)" --${MEMORY_OPTION.name} "$(memory)" ${journal} "$@"${chosen}`;
 }
 
@@ -155,7 +162,6 @@ function becomeUser(
   verb: string,
 ): string {
   const name = shellQuote([user]);
-  const fail = (problem: string) => `{ echo ${shellQuote([`aphlict: ${problem}`])} >&2; exit 1; }`;
   const noHelper =
     `setpriv (of util-linux) is missing, which becomes user ${user}. Install it, or ` +
     "run the command as that user.";
@@ -168,14 +174,19 @@ function becomeUser(
     `the configuration belongs to user ${owner}, and names ${user} as its "user": root does nothing for one of them ` +
     "to the other. Give the configuration to root (chown root).";
   return [
-    `command -v setpriv >/dev/null || ${fail(noHelper)}`,
+    `command -v setpriv >/dev/null || complain ${shellQuote([noHelper])}`,
     gid === null
-      ? `group=$(id -g -- ${name} 2>/dev/null) || ${fail(noUser)}`
+      ? `group=$(id -g -- ${name} 2>/dev/null) || complain ${shellQuote([noUser])}`
       : `group=$(id -g -- ${name} 2>/dev/null) || group=`,
-    `[ "$(id -u -- ${name} 2>/dev/null || echo ${name})" != 0 ] || ${fail(isRootUser)}`,
-    ...owner === null
-      ? []
-      : [`[ "$(id -u -- ${name} 2>/dev/null || echo ${name})" = ${owner} ] || ${fail(isOther)}`],
+    `[ "$(id -u -- ${name} 2>/dev/null || echo ${name})" != 0 ] || complain ${
+      shellQuote([isRootUser])
+    }`,
+    ...owner === null ? [] : [
+      `[ "$(id -u -- ${name} 2>/dev/null || echo ${name})" = ${owner} ] || complain ${
+        shellQuote([isOther])
+      }`,
+    ],
+    '[ -z "$failed" ] || exit 1',
     ...MAKING.includes(verb) ? folders.flatMap((folder) => making(folder, `${name}:"$group"`)) : [],
     ...JUDGING.includes(verb) && folders.length > 0
       ? [`set -- ${shellQuote(["--made", folders.join(",")])} "$@"`]

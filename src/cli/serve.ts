@@ -34,9 +34,11 @@ import {
   type ReloadOutcome,
   type Report,
 } from "../supervisor/channel.ts";
+import { connectable, livePagesOf } from "../reach/place.ts";
 import { denoWarning, VERSION } from "../version.ts";
 import { within } from "../within.ts";
 import {
+  CALLED_OPTION,
   type Command,
   CONFIG_OPTION,
   configPath,
@@ -69,7 +71,7 @@ export const serve: Command = {
   details: "Binds every server of the configuration, or none, and logs to the console and to the " +
     "configured files. SIGINT and SIGTERM stop it: browsers are told to go away (code 1001), and " +
     "the exit code is 0. SIGHUP reloads what can be changed in place.",
-  options: [CONFIG_OPTION, ...HOST_OPTIONS],
+  options: [CONFIG_OPTION, CALLED_OPTION, ...HOST_OPTIONS],
   run: (invocation) => serveAlone(invocation, "info"),
 };
 
@@ -80,7 +82,7 @@ export const debug: Command = {
   details:
     "For finding out why a notification does not arrive. It writes a lot, with the content " +
     "of every message: use start for every day.",
-  options: [CONFIG_OPTION, ...HOST_OPTIONS],
+  options: [CONFIG_OPTION, CALLED_OPTION, ...HOST_OPTIONS],
   run: (invocation) => serveAlone(invocation, "trace"),
 };
 
@@ -155,7 +157,8 @@ function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<nu
     journal: journalOf(invocation.options.get(JOURNAL_OPTION.name)),
     onTrouble: "throw",
     report(report) {
-      if (report.type === "listening") showFirstMessage(report.urls);
+      if (report.type !== "listening" || !Deno.stdout.isTerminal()) return;
+      show(welcome(config, report.urls, invocation.options.get(CALLED_OPTION.name) ?? "aphlict"));
     },
     follow(reload) {
       Deno.addSignalListener("SIGHUP", async () => {
@@ -319,9 +322,8 @@ function announce(config: Config, service: Service, host: Host): void {
     }
   }
   tellRoom(config, host);
-  log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
   const flags = serviceFlags(config);
-  log.info("Permissions: {flags}", { flags: new Whole(shellQuote(flags)) });
+  log.debug("Permissions: {flags}", { flags: new Whole(shellQuote(flags)) });
   const other = denoWarning(Deno.version.deno);
   if (other !== null) log.warning("{other}.", { other });
   const excess = excessPermissions();
@@ -332,6 +334,7 @@ function announce(config: Config, service: Service, host: Host): void {
       { excess: excess.join(", ") },
     );
   }
+  log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
 }
 
 /** Whether there is room for other numbers of connections than before. */
@@ -378,12 +381,28 @@ function inMebibytes(bytes: number): number {
   return Math.round(bytes / 1024 ** 2);
 }
 
-function showFirstMessage(urls: readonly string[]): void {
-  const admin = urls.find((url) => url.startsWith("http"));
-  show(
-    "\nSend a first message to the browsers subscribed to PHID-USER-example:\n\n" +
-      `  curl -d '{"type":"test","subscribers":["PHID-USER-example"]}' '${admin}'\n`,
+/** What a person at a terminal needs to go on: addresses, the live page, the log, and a first message. */
+function welcome(config: Config, urls: readonly string[], called: string): string {
+  const rows = urls.map((url) => [
+    url.startsWith("http") ? "Phorge posts to" : "Browsers connect to",
+    connectable(new URL(url)).href === url ? url : `${url} (any address of this host)`,
+  ]);
+  rows.push(
+    ...livePagesOf(urls).map((url) => ["The live page", url]),
+    ...config.logs.map(({ path }) => ["The log", path]),
   );
+  const aphlict = (verb: string, ...args: readonly string[]) =>
+    `  ${shellQuote([called, verb, "--config", config.path, ...args])}`;
+  return [
+    "",
+    ...rows.map(([what = "", where]) => `${what.padEnd(21)}${where}`),
+    "",
+    "To see a message arrive, type these in two other terminals:",
+    "",
+    aphlict("listen", "PHID-USER-example"),
+    aphlict("send", "--to", "PHID-USER-example"),
+    "",
+  ].join("\n");
 }
 
 /** The kinds of permission that the process holds without any limit. */

@@ -11,6 +11,7 @@ import { loadConfig } from "../config/load.ts";
 import { logTarget } from "../config/logs.ts";
 import { overseerFlags } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
+import { livePagesOf } from "../reach/place.ts";
 import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
@@ -95,6 +96,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
       [
         `Aphlict is running: overseer ${overseer.pid}, service ${report.pid}, with ${config.path}.`,
         ...report.urls.map((url) => `  ${url}`),
+        ...livePagesOf(report.urls).map((url) => `  live page ${url}`),
         ...config.logs.filter(({ path }) => logTarget(path) !== "console").map(({ path }) =>
           `  log ${path}`
         ),

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { VERSION } from "../version.ts";
+import { denoWarning, VERSION } from "../version.ts";
 import { type Command, EXIT, JSON_OPTION } from "./command.ts";
 import { print, printCode, printJson } from "./output.ts";
 
@@ -25,15 +25,18 @@ export const version: Command = {
   },
 };
 
-/** Prints the path of the binary that runs this. */
+/** Prints the path of the binary that runs this, and a line about another Deno than the tested one. */
 export const deno: Command = {
   verb: "deno",
   synopsis: "Print the path of the deno binary that runs this.",
-  details: "bin/aphlict asks for it, and learns thereby whether the dependencies are there.",
+  details:
+    "bin/aphlict asks for it, and learns thereby whether the dependencies are there. A second line " +
+    "warns of a Deno that Aphlict is not made for.",
   options: [],
   internal: true,
   run() {
-    printCode(Deno.execPath());
+    const warning = denoWarning(Deno.version.deno);
+    printCode([Deno.execPath(), ...warning === null ? [] : [`${warning}.`]].join("\n"));
     return EXIT.done;
   },
 };

@@ -53,7 +53,7 @@ for (const verb of ["serve", "debug"]) {
     using folder = oddFolder();
     const { path, client, admin } = writeFresh(folder);
     await using process = launch(verb, "--config", path);
-    await process.line(/Permissions: /);
+    await process.line(/has fingerprint /);
     // The process that the shell was is now the service.
     const command = Deno.readTextFileSync(`/proc/${process.pid}/cmdline`).split("\0");
     const logs = [0, 1, 2, 3, 4, 5].map((n) => `${folder.path}/log/aphlict.log${n ? `.${n}` : ""}`);
@@ -78,6 +78,9 @@ for (const verb of ["serve", "debug"]) {
       command[command.indexOf("--memory") + 1] ?? "",
       "--config",
       path,
+      "--called",
+      // As it is typed in this folder.
+      APHLICT.replace(`${Deno.cwd()}/`, ""),
       "",
     ]);
     const granted = Number(command[command.indexOf("--memory") + 1]);

@@ -24,6 +24,6 @@ export async function aphlict(...args: readonly string[]): Promise<Outcome> {
 /** Runs the service of a configuration, and waits until it listens. */
 export async function serve({ path }: Pick<Written, "path">): Promise<Process> {
   const process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
-  await process.line(/Permissions: /);
+  await process.line(/has fingerprint /);
   return process;
 }

@@ -113,7 +113,7 @@ for (const way of WAYS) {
     assertEquals(check.code, 0, check.output);
     assertStringIncludes(check.output, `OK: ${path}\n  client server at 127.0.0.1:${client}`);
     await using service = executable.launch("serve");
-    await service.line(/Permissions: /);
+    await service.line(/has fingerprint /);
     assertEquals(service.output.includes("WARNING"), false, "it holds no more than it needs");
 
     await using browser = await Browser.open(client, { topics: ["A"] });
@@ -222,14 +222,14 @@ for (const way of WAYS) {
     using executable = await Executable.make(way, { telemetry: "http://127.0.0.1:4318" });
     await using service = executable.launch("serve");
     await service.line(/WARNING "telemetry" is set, and nothing is exported: .*OTEL_DENO/);
-    await service.line(/Permissions: /);
+    await service.line(/has fingerprint /);
     assertEquals((await executable.run("health")).code, 0);
   });
 
   test("leaves nothing where everybody may write, under a name that everybody can guess", async () => {
     using executable = await Executable.make(way);
     await using service = executable.launch("serve");
-    await service.line(/Permissions: /);
+    await service.line(/has fingerprint /);
     service.kill("SIGTERM");
     await service.ended();
     const left = [...Deno.readDirSync("/tmp")].filter(({ name }) => name.includes(executable.name));
@@ -240,7 +240,7 @@ for (const way of WAYS) {
     using executable = await Executable.make(way);
     const { path } = executable.written;
     await using service = executable.launch("serve");
-    await service.line(/Permissions: /);
+    await service.line(/has fingerprint /);
     const config = JSON.parse(Deno.readTextFileSync(path));
     Deno.writeTextFileSync(path, JSON.stringify({ ...config, drain: 1 }));
     service.kill("SIGHUP");

@@ -630,7 +630,7 @@ Deno.test("run stays in the foreground, shows the log, and ends with 0 on SIGTER
   await using daemon = new Daemon();
   await using run = daemon.launch("run");
   await run.line(/INFO Listening: client server/);
-  await run.line(/INFO Permissions: /);
+  await run.line(/INFO This server has fingerprint /);
   assertEquals(Deno.readTextFileSync(daemon.pidfile), String(run.pid), "the shell became it");
   assertEquals((await daemon.run("status")).code, 0);
   run.kill("SIGTERM");
@@ -643,7 +643,7 @@ Deno.test("run stays in the foreground, shows the log, and ends with 0 on SIGTER
 Deno.test("run ends with 0 on SIGINT", async () => {
   await using daemon = new Daemon();
   await using run = daemon.launch("run");
-  await run.line(/INFO Permissions: /);
+  await run.line(/INFO This server has fingerprint /);
   run.kill("SIGINT");
   assertEquals((await run.ended()).code, 0);
   assertEquals(daemon.members(), []);
@@ -652,7 +652,7 @@ Deno.test("run ends with 0 on SIGINT", async () => {
 Deno.test("SIGHUP to both, as of a terminal that closes, ends neither and reloads", async () => {
   await using daemon = new Daemon();
   await using run = daemon.launch("run");
-  await run.line(/INFO Permissions: /);
+  await run.line(/INFO This server has fingerprint /);
   const before = daemon.members();
   for (const { pid } of before) Deno.kill(pid, "SIGHUP");
   await run.line(/INFO Reload: /);

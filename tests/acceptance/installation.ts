@@ -5,6 +5,7 @@
  */
 
 import { Folder } from "../folder.ts";
+import type { BlackHole } from "./black_hole.ts";
 import { must, Process } from "./process.ts";
 import { PROGRAM, ROOT } from "./program.ts";
 
@@ -35,13 +36,11 @@ export class Installation implements Disposable {
       this.env = { DENO: "" };
       return;
     }
-    const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
-    const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
     const parts = ["bin", "src", "main.ts", "deno.json", "deno.lock"];
     must("cp", ["-r", ...parts.map((name) => `${ROOT}${name}`), Deno.execPath(), path]);
     Deno.mkdirSync(`${path}/cache`);
-    must("cp", ["-r", `${denoDir}/npm`, `${path}/cache`]);
-    must("chmod", ["-R", "a+rwX", path]);
+    must("cp", ["-r", `${denoDir()}/npm`, `${path}/cache`]);
+    must("chmod", ["-R", "a+rX", path]);
     this.command = `${path}/bin/aphlict`;
     this.env = { DENO: `${path}/deno`, DENO_DIR: `${path}/cache` };
   }
@@ -49,4 +48,19 @@ export class Installation implements Disposable {
   [Symbol.dispose](): void {
     this.#folder[Symbol.dispose]();
   }
+}
+
+/** The cache of the user that runs the tests, who has the dependencies. */
+function denoDir(): string {
+  const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
+  return JSON.parse(new TextDecoder().decode(info.stdout)).denoDir;
+}
+
+/** Makes a cache in a folder as if the dependencies had come from a registry; returns it with that in variables. */
+export function fetchedFrom({ url }: BlackHole, folder: string): Record<string, string> {
+  const cache = `${folder}/cache`;
+  Deno.mkdirSync(`${cache}/npm`, { recursive: true });
+  // The cache names the folder of a registry by its host name and port; an address is no name.
+  must("cp", ["-r", `${denoDir()}/npm/registry.npmjs.org`, `${cache}/npm/${new URL(url).port}`]);
+  return { DENO_DIR: cache, NPM_CONFIG_REGISTRY: url };
 }

@@ -5,7 +5,6 @@ import { Process } from "./process.ts";
 import { ENGINES, testNotOnServe } from "./engines.ts";
 import { publish, run, writeConfig } from "./server.ts";
 import { programArguments, serviceArguments } from "./program.ts";
-import { shellQuote } from "../../src/config/permissions.ts";
 
 for (
   const [signal, engine] of [["SIGTERM", "socket"], ["SIGTERM", "serve"], [
@@ -79,7 +78,7 @@ Deno.test("a console that nobody reads stops neither the service nor its end", a
   }).spawn();
   try {
     const log = `${folder.path}/aphlict.log`;
-    while (!exists(log) || !Deno.readTextFileSync(log).includes("Permissions: ")) {
+    while (!exists(log) || !Deno.readTextFileSync(log).includes("has fingerprint ")) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     // A pipe holds 64 KiB.
@@ -112,7 +111,7 @@ for (const engine of ENGINES) {
       Deno.execPath(),
       ...serviceArguments(path, "serve"),
     ]);
-    await process.line(/Permissions: /);
+    await process.line(/has fingerprint /);
     await using early = await Browser.open(client);
     const connections: Deno.TcpConn[] = [];
     const failed = process.line(
@@ -167,9 +166,9 @@ Deno.test("a missing folder of a log ends the start with 1 and says what to do",
   );
 });
 
-Deno.test("the start says where it listens, its fingerprint, and its flags", async () => {
+Deno.test("the start says where it listens and its fingerprint, and no flags", async () => {
   await using running = await run();
-  const { client, admin, process, folder } = running;
+  const { client, admin, process } = running;
   await process.line(
     new RegExp(`INFO Listening: client server at ws://127\\.0\\.0\\.1:${client}/`),
   );
@@ -177,37 +176,23 @@ Deno.test("the start says where it listens, its fingerprint, and its flags", asy
     new RegExp(`INFO Listening: admin server at http://127\\.0\\.0\\.1:${admin}/`),
   );
   await process.line(/INFO This server has fingerprint \w{16}\./);
+  assertEquals(/WARNING|--allow-/.test(process.output), false, process.output);
+  assertEquals(process.output.includes("in two other terminals"), false, "this is no terminal");
+});
+
+Deno.test("a log of level debug has the flags that the service needs", async () => {
+  await using running = await run({ verb: "debug" });
+  const { client, admin, process, folder } = running;
   const logs = [0, 1, 2, 3, 4, 5].map((n) => `${folder}/aphlict.log${n ? `.${n}` : ""}`).join(",");
-  const permissions = await process.line(/INFO Permissions: /);
   assertStringIncludes(
-    permissions,
+    await process.line(/DEBUG Permissions: /),
     "--no-prompt --cached-only --deny-import " +
       "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50 " +
       `--allow-net=127.0.0.1:${client},127.0.0.1:${admin} ` +
       `--allow-read=${folder}/aphlict.json,${logs} --allow-write=${logs}`,
   );
   assertEquals(process.output.includes("WARNING"), false, "it holds no more than these");
-  assertEquals(process.output.includes("curl"), false, "there is no person at a pipe");
-});
-
-Deno.test("the start on a terminal says how to send a message", async () => {
-  using folder = new Folder();
-  const { path, client } = writeConfig(folder);
-  const command = shellQuote([Deno.execPath(), ...serviceArguments(path, "serve")]);
-  await using process = new Process("script", [
-    "-qefc",
-    `stty -onlcr; exec ${command}`,
-    "/dev/null",
-  ]);
-  const hint = await process.line(/^ +curl /);
-  await using browser = await Browser.open(client, { topics: ["PHID-USER-example"] });
-  await using curl = new Process("sh", ["-c", hint]);
-  assertEquals((await curl.ended()).code, 0);
-  assertEquals(JSON.parse(await browser.next()).type, "test");
-  // The end of its terminal is a SIGHUP to the service, which reloads.
-  const children = Deno.readTextFileSync(`/proc/${process.pid}/task/${process.pid}/children`);
-  for (const child of children.trim().split(" ")) Deno.kill(Number(child), "SIGTERM");
-  await process.ended();
+  assertEquals(process.output.includes("bin/aphlict"), false, "there is no person at a pipe");
 });
 
 Deno.test("a start with more permissions than needed is warned about", async () => {
@@ -289,7 +274,7 @@ Deno.test("SIGHUP goes on in a new log file when the old one was renamed", async
   running.process.kill("SIGHUP");
   await running.process.line(/INFO Reload: /);
   assertMatch(Deno.readTextFileSync(log), /^\[\S+\] INFO Reload: /);
-  assertMatch(Deno.readTextFileSync(`${log}-old`), /Permissions: [^]*SIGHUP: reloading/);
+  assertMatch(Deno.readTextFileSync(`${log}-old`), /has fingerprint [^]*SIGHUP: reloading/);
 });
 
 Deno.test("SIGHUP leaves the log as it is when a log file cannot be opened", async () => {

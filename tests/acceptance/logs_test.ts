@@ -68,7 +68,7 @@ Deno.test("50,000 lines under load are rotated without losing or doubling one", 
 Deno.test("a folder that vanishes and comes back costs the lines in between, which are counted", async () => {
   await using daemon = new Daemon();
   await using run = daemon.launch("run");
-  await run.line(/INFO Permissions: /);
+  await run.line(/INFO This server has fingerprint /);
   await using browser = await Browser.open(daemon.written.client, { topics: ["A"] });
   Deno.removeSync(`${daemon.folder.path}/log`, { recursive: true });
   for (let n = 0; n < 3; n++) await logLine(daemon);
@@ -105,7 +105,7 @@ Deno.test("a full disk does not stop the service: it goes on, and says so once",
   await using serve = new Process(words[0] ?? "", words.slice(1), {
     env: { DENO: Deno.execPath() },
   });
-  await serve.line(/INFO Permissions: /);
+  await serve.line(/INFO This server has fingerprint /);
   await using browser = await Browser.open(daemon.written.client, { topics: ["A"] });
   for (let n = 0; n < 3; n++) await logLine(daemon);
   await publish(daemon.written.admin, { subscribers: ["A"] });

@@ -53,7 +53,7 @@ Deno.test("nothing in the environment of a start brings code or a debugger into 
       NODE_OPTIONS: `--require ${foreign} --inspect=127.0.0.1:${port}`,
     },
   });
-  await service.line(/Permissions: /);
+  await service.line(/has fingerprint /);
   assertEquals(/FOREIGN CODE/.test(service.output), false);
   Deno.listen({ hostname: "127.0.0.1", port }).close();
   const environment = Deno.readTextFileSync(`/proc/${service.pid}/environ`);
@@ -67,7 +67,7 @@ if (PROGRAM.kind === "bundle") {
     await using service = new Process(APHLICT, ["serve", "--config", path], {
       env: { DENO: Deno.execPath() },
     });
-    await service.line(/Permissions: /);
+    await service.line(/has fingerprint /);
     const environment = Deno.readTextFileSync(`/proc/${service.pid}/environ`).split("\0");
     const [kept = ""] = environment.filter((pair) => pair.startsWith("DENO_DIR="));
     const probe = folder.write(
@@ -108,18 +108,6 @@ Deno.test("under its derived flags the service can do what it needs", async () =
   assertStringIncludes(output, "all done");
 });
 
-Deno.test("the tasks of deno.json carry the flags that their configuration needs", () => {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`));
-  const before = loadConfigAt("conf/aphlict.local.json");
-  for (const verb of ["serve", "debug"]) {
-    const task = verb === "serve" ? "start" : verb;
-    assertEquals(
-      tasks[task].command,
-      `deno run ${before.join(" ")} main.ts ${verb} --config conf/aphlict.local.json`,
-    );
-  }
-});
-
 Deno.test("no task but the tests grants a permission without saying for what", () => {
   const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`));
   for (const [name, task] of Object.entries<{ command: string }>(tasks)) {
@@ -131,9 +119,3 @@ Deno.test("no task but the tests grants a permission without saying for what", (
     }
   }
 });
-
-/** The derived flags of a file of the project, whose paths are relative to its folder. */
-function loadConfigAt(path: string): string[] {
-  const config = loadConfig(`${ROOT}${path}`);
-  return serviceFlags({ ...config, path });
-}

@@ -132,7 +132,7 @@ export async function run(options: RunOptions = {}): Promise<Running> {
     folder[Symbol.dispose]();
   };
   try {
-    await process.line(/Permissions: /);
+    await process.line(/has fingerprint /);
   } catch (error) {
     await dispose();
     throw error;

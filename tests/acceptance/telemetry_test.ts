@@ -38,7 +38,7 @@ for (const verb of ["serve", "run"]) {
       { OTEL_METRIC_EXPORT_INTERVAL: "200", OTEL_BSP_SCHEDULE_DELAY: "200" },
       verb,
     );
-    await until(() => daemon.log.includes("Permissions: "));
+    await until(() => daemon.log.includes("has fingerprint "));
     await publish(daemon.written.admin, { subscribers: ["A"] });
     await until(() => collector.received.has("/v1/traces"));
     const names = [

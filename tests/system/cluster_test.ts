@@ -68,7 +68,7 @@ class Site implements AsyncDisposable {
       drain: 0,
     });
     const service = stack.use(host.start(Deno.execPath(), serviceArguments(path, "serve")));
-    await service.line(/Permissions: /);
+    await service.line(/has fingerprint /);
     const browser = stack.use(host.visit("listen"));
     await browser.line(/^Listening$/);
     stack.move();

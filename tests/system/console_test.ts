@@ -248,7 +248,7 @@ Deno.test("the live page asks for the server's token, and keeps it as long as it
     ],
   });
   await using service = new Process(Deno.execPath(), serviceArguments(path, "serve"));
-  await service.line(/Permissions: /);
+  await service.line(/has fingerprint /);
   const post = async (n: number) => {
     const response = await fetch(`http://127.0.0.1:${admin}/`, {
       method: "POST",

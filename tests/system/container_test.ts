@@ -4,8 +4,9 @@
  */
 
 import { SYSTEM_CONFIG } from "../../src/config/program.ts";
-import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { DENIED, FORBIDDEN, type Values } from "../acceptance/forbidden.ts";
+import { hasRuntimesOwn } from "../acceptance/terminal.ts";
 import { argumentOf } from "../packaging/image.ts";
 import { Container, derivedFlags, Engine, imageArguments, LIBRARY } from "./container.ts";
 import { example } from "./site.ts";
@@ -90,7 +91,10 @@ Deno.test("a container's first process is the service, with exactly the flags of
   const told = ["--open-files", files, "--memory", `${await grantedTo(container)}`];
   assertEquals(
     args,
-    imageArguments(derivedFlags(), ["serve", ...told, "--config", SYSTEM_CONFIG]),
+    imageArguments(derivedFlags(), [
+      ...["serve", ...told, "--config", SYSTEM_CONFIG],
+      ...["--called", "/usr/bin/aphlict"],
+    ]),
   );
 });
 
@@ -188,6 +192,21 @@ Deno.test("a container without a configuration ends, and says what is to be done
     (await container.podman(["logs"])).stderr,
     `Cannot use ${SYSTEM_CONFIG}: 1 problem.\n  The file does not exist. Create it, mount its folder if`,
   );
+});
+
+Deno.test("on a terminal the commands in a container show no line of the runtime's own", async () => {
+  await using container = await Container.serve(engine);
+  for (
+    const command of [
+      ...["version", "help", "check", "permissions", "health", "doctor", "top --once"],
+      ...["send --to A", "serve"],
+    ]
+  ) {
+    const exec = ["exec", "--tty", "--env=NO_COLOR=1"];
+    const { stdout } = await container.podman(exec, "aphlict", ...command.split(" "));
+    assert(stdout.length > 0, command);
+    assert(!hasRuntimesOwn(stdout), `${command}: ${JSON.stringify(stdout)}`);
+  }
 });
 
 Deno.test("other commands of the program stand behind the image's name", async () => {

@@ -6,6 +6,7 @@
 import { DENIED, FORBIDDEN } from "../acceptance/forbidden.ts";
 import { must } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
+import { hasRuntimesOwn } from "../acceptance/terminal.ts";
 import { until } from "../acceptance/until.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
@@ -86,6 +87,31 @@ Deno.test("installing it starts it, as a user of its own, and systemd knows its 
     await machine.call("aphlict", "version"),
     `aphlict ${VERSION} (bundle, deno ${Deno.version.deno}, `,
   );
+});
+
+Deno.test("installing it says where its live page is", async () => {
+  await using machine = await Machine.boot(root);
+  const output = await machine.call("dpkg", "--install", "/root/aphlict.deb");
+  const url = /^aphlict: it serves\. Its live page, in a browser on this host: (\S+)$/m.exec(
+    output,
+  );
+  assertEquals(url?.[1], "http://127.0.0.1:22281/console/", output);
+});
+
+Deno.test("on a terminal its commands show no line of the runtime's own", async () => {
+  await using machine = await installed();
+  for (
+    const command of [
+      ...["version", "help", "check", "permissions", "status", "health", "doctor", "top --once"],
+      ...["send --to A", "reload", "serve", "start"],
+    ]
+  ) {
+    const { output } = await machine.run(
+      ...["env", "NO_COLOR=1", "script", "-qec", `aphlict ${command}`, "/dev/null"] as const,
+    );
+    assert(output.length > 0, command);
+    assert(!hasRuntimesOwn(output), `${command}: ${JSON.stringify(output)}`);
+  }
 });
 
 Deno.test("a machine that has it has no other deno, and no network but itself", async () => {

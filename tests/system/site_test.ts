@@ -14,7 +14,7 @@ import { Chromium, Nginx } from "./site.ts";
 
 async function serve({ path }: Written): Promise<Process> {
   const process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
-  await process.line(/Permissions: /);
+  await process.line(/has fingerprint /);
   return process;
 }
 
