@@ -12,9 +12,14 @@ RUN deno task bundle
 
 # Debian for libc and for the shell that derives the permission flags; a build gets its latest fixes.
 FROM docker.io/library/debian:13-slim
+# The commit, and where the repository is published: docs/operations.md has the command that tells them.
+ARG REVISION= SOURCE=
 LABEL org.opencontainers.image.title="Aphlict on Deno" \
   org.opencontainers.image.description="The notification server of Phorge" \
-  org.opencontainers.image.licenses="Apache-2.0 AND MIT AND BSD-3-Clause"
+  org.opencontainers.image.licenses="Apache-2.0 AND MIT AND BSD-3-Clause" \
+  org.opencontainers.image.version="0.1.0" \
+  org.opencontainers.image.revision="$REVISION" \
+  org.opencontainers.image.source="$SOURCE"
 COPY --from=deno /deno /usr/lib/aphlict/deno
 COPY --from=build /src/dist/aphlict.js /usr/lib/aphlict/aphlict.js
 COPY LICENSE /usr/share/doc/aphlict/LICENSE

@@ -26,7 +26,7 @@ const FILES = ["PATH", "FILE"];
 export function bashCompletion(all: readonly Command[]): string {
   const commands = listed(all);
   const values = new Set(commands.flatMap(({ options }) => listed(options)).flatMap(valueOf));
-  return `# Completion of bash for aphlict(1), made from the table of its commands.
+  return `# Completion of bash for aphlict(8), made from the table of its commands.
 
 _aphlict() {
   local verbs="${commands.map(({ verb }) => verb).join(" ")}"

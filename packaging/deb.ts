@@ -13,7 +13,8 @@ import { COMMANDS } from "../src/cli/cli.ts";
 import { BUNDLE } from "./bundle.ts";
 import { bashCompletion } from "./completion.ts";
 import { manPage } from "./man.ts";
-import { BuildError, checksum, git, say, sha256, sourceDate } from "./dist.ts";
+import { configurationManPage } from "./man_configuration.ts";
+import { BuildError, checksum, git, origin, say, sha256, sourceDate } from "./dist.ts";
 
 /** Debian's name of this architecture. */
 const ARCHITECTURE = { x86_64: "amd64", aarch64: "arm64" }[Deno.build.arch as string];
@@ -27,45 +28,63 @@ const TREE = "dist/deb";
 /** The one file that an administrator changes. */
 const CONFIGURATION = "etc/aphlict/aphlict.json";
 
-/** What of the unit for a clone is otherwise in a package. */
-const UNIT_CHANGES: readonly (readonly [string | RegExp, string])[] = [
-  [/^# Aphlict under systemd\.[^]*?\n\n/, ""],
-  [
-    "file:///opt/aphlict/docs/operations.md",
-    "man:aphlict(1) file:///usr/share/doc/aphlict/docs/operations.md",
+/** Replacements in the examples for a clone, by the path of the example. */
+const CHANGES: Readonly<Record<string, readonly (readonly [string | RegExp, string])[]>> = {
+  "conf/examples/aphlict.service": [
+    [/^# Aphlict under systemd\.[^]*?\n\n/, ""],
+    [
+      "file:///opt/aphlict/docs/operations.md",
+      "man:aphlict(8) file:///usr/share/doc/aphlict/docs/operations.md",
+    ],
+    ["/opt/aphlict/bin/aphlict run", "/usr/bin/aphlict run"],
+    ["/opt/aphlict/bin/aphlict health", "/usr/bin/aphlict health"],
+    ["/opt/aphlict/bin/aphlict reload", "/usr/bin/aphlict reload"],
+    [/^# Deno's cache of the dependencies[^]*?\nEnvironment=DENO_DIR=.*\n/m, ""],
   ],
-  ["/opt/aphlict/bin/aphlict run", "/usr/bin/aphlict run"],
-  ["/opt/aphlict/bin/aphlict reload", "/usr/bin/aphlict reload"],
-  [
-    /^# The pidfile, the logs, and Deno's cache[^]*?beforehand\.\n/m,
-    "# The pidfile and the logs.\n",
+  "conf/examples/logrotate.conf": [
+    ["env DENO_DIR=/var/cache/aphlict /opt/aphlict/bin/aphlict", "/usr/bin/aphlict"],
   ],
-  [/^CacheDirectory=.*\nEnvironment=DENO_DIR=.*\n/m, ""],
-];
+  "conf/examples/cron.md": [
+    ["useradd --system aphlict\n", ""],
+    ["/var/lib/aphlict /var/log/aphlict", "/var/lib/aphlict"],
+    [/^\nRoot fills Deno's cache.*\n/m, ""],
+    [". Cron's own PATH does not reach `/usr/local/bin`, where npm puts Deno:", ":"],
+    [/^PATH=.*\nDENO_DIR=.*\n/m, ""],
+    ["@reboot /opt/aphlict/bin/aphlict", "@reboot /usr/bin/aphlict"],
+    [/env DENO_DIR=[^]*?\/opt\/aphlict\/bin\/aphlict/, "/usr/bin/aphlict"],
+  ],
+};
 
-/** The unit that a package has, made of the one for a clone. */
-export function unitOf(example: string): string {
-  return UNIT_CHANGES.reduce((text, [from, to]) => {
+/** Returns an example as a package has it: with the package's paths. */
+export function packaged(path: string, text: string): string {
+  return (CHANGES[path] ?? []).reduce((text, [from, to]) => {
     const changed = text.replace(from, to);
-    if (changed === text) {
-      throw new BuildError(`conf/examples/aphlict.service has no ${from} any more.`);
-    }
+    if (changed === text) throw new BuildError(`${path} has no ${from} any more.`);
     return changed;
-  }, example);
+  }, text);
 }
+
+/** The home page of a package whose own place is not known. */
+const PHORGE = "https://we.phorge.it/";
 
 /** What dpkg is told of the package. */
 function controlOf(installedKiB: number): string {
+  const source = origin();
   return `Package: aphlict
 Version: ${VERSION}
 Architecture: ${ARCHITECTURE}
-Maintainer: ${git("log", "-1", "--format=%an <%ae>") ?? "Aphlict on Deno <root@localhost>"}
+Maintainer: ${maintainer()}
 Installed-Size: ${installedKiB}
 Depends: libc6 (>= 2.27), libgcc-s1, adduser
 Recommends: systemd
 Section: net
 Priority: optional
-Description: notification server of Phorge
+Homepage: ${source ?? PHORGE}
+${
+    source === undefined
+      ? ""
+      : `Vcs-Browser: ${source}\nVcs-Git: ${source}\n`
+  }Description: notification server of Phorge
  Phorge posts a small JSON message to it, and it passes the message to every
  open browser that is concerned. It takes the place of the Node.js Aphlict that
  comes with Phorge: the same configuration file, ports and bytes on the wire.
@@ -113,28 +132,61 @@ function entries(): Entry[] {
     { path: "usr/lib/aphlict/deno", content: Deno.readFileSync(Deno.execPath()), mode: 0o755 },
     {
       path: "usr/lib/systemd/system/aphlict.service",
-      content: unitOf(Deno.readTextFileSync("conf/examples/aphlict.service")),
+      content: document("conf/examples/aphlict.service"),
     },
+    { path: "usr/share/man/man8/aphlict.8.gz", content: gzip(manPage(COMMANDS, VERSION)) },
     {
-      path: "usr/share/man/man1/aphlict.1.gz",
-      content: new Uint8Array(gzipSync(manPage(COMMANDS, VERSION))),
+      path: "usr/share/man/man5/aphlict.json.5.gz",
+      content: gzip(
+        configurationManPage(VERSION, Deno.readTextFileSync("conf/examples/aphlict.json")),
+      ),
     },
     {
       path: "usr/share/bash-completion/completions/aphlict",
       content: bashCompletion(COMMANDS),
     },
     { path: `${DOCUMENTS}/copyright`, content: copyright() },
+    { path: `${DOCUMENTS}/changelog.gz`, content: gzip(changelog()) },
+    {
+      path: "usr/share/lintian/overrides/aphlict",
+      content: Deno.readFileSync("packaging/debian/lintian-overrides"),
+    },
     ...documents().map((path) => ({
       path: `${DOCUMENTS}/${path}`,
-      content: Deno.readFileSync(path),
+      content: document(path),
     })),
   ];
+}
+
+/** Returns the content that a package has for a file of the repository. */
+function document(path: string): string | Uint8Array<ArrayBuffer> {
+  return path in CHANGES ? packaged(path, Deno.readTextFileSync(path)) : Deno.readFileSync(path);
 }
 
 function filesIn(folder: string): string[] {
   return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
     isDirectory ? filesIn(`${folder}/${name}`) : [`${folder}/${name}`]
   ).sort();
+}
+
+/** Compresses at the highest level, as Debian's policy wants it, and without a time. */
+function gzip(text: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(gzipSync(text, { level: 9 }));
+}
+
+/** Returns the changelog that dpkg reads. It points to CHANGELOG.md. */
+function changelog(): string {
+  const date = new Date(Number(time()) * 1000).toUTCString().replace("GMT", "+0000");
+  return `aphlict (${VERSION}) unstable; urgency=medium
+
+  * See CHANGELOG.md beside this file.
+
+ -- ${maintainer()}  ${date}
+`;
+}
+
+function maintainer(): string {
+  return git("log", "-1", "--format=%an <%ae>") ?? "Aphlict on Deno <root@localhost>";
 }
 
 function copyright(): string {

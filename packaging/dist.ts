@@ -71,5 +71,18 @@ export function git(...args: readonly string[]): string | undefined {
   }
 }
 
+/**
+ * Returns the place where the repository is published: the URL of the remote `origin`, when browsers can
+ * open it and it contains no name or password.
+ */
+export function origin(remote: string | undefined = git("remote", "get-url", "origin")):
+  | string
+  | undefined {
+  const url = URL.parse(remote ?? "");
+  return url?.protocol === "https:" && url.username === "" && url.password === ""
+    ? url.href
+    : undefined;
+}
+
 /** Tells who builds. */
 export const say = print;

@@ -1,7 +1,5 @@
 /**
- * The man page aphlict(1), made from the table of commands.
- *
- * The macros are those of groff_man(7), which mandoc knows, too.
+ * The man page aphlict(8), made from the table of commands.
  *
  * @module
  */
@@ -9,9 +7,10 @@
 import type { OptionSpec } from "../src/cli/args.ts";
 import { type Command, EXIT, listed } from "../src/cli/command.ts";
 import { SYSTEM_CONFIG } from "../src/config/program.ts";
+import { escaped, heading, item, literal, paragraph } from "./roff.ts";
 
 /** Where the man page is put before it is installed. */
-export const MAN_PAGE = "dist/aphlict.1";
+export const MAN_PAGE = "dist/aphlict.8";
 
 const EXIT_STATUS: Readonly<Record<keyof typeof EXIT, string>> = {
   done: "It was done.",
@@ -25,7 +24,7 @@ const EXIT_STATUS: Readonly<Record<keyof typeof EXIT, string>> = {
 const FILES: readonly (readonly [path: string, what: string])[] = [
   [
     SYSTEM_CONFIG,
-    "The configuration, where --config names no other: Phorge's own format, with comments allowed. " +
+    "The configuration, where --config names no other: `aphlict.json`(5). " +
     "It names log and pidfile, here as the example of it does.",
   ],
   ["/var/log/aphlict/aphlict.log", "The log. Full ones are kept as aphlict.log.1 and so on."],
@@ -63,15 +62,7 @@ export function manPage(all: readonly Command[], version: string): string {
   const commands = listed(all);
   const shared = sharedOptions(commands);
   return [
-    // Without a date: what is made of one version is the same whenever it is made.
-    `.TH APHLICT 1 "" "Aphlict on Deno ${version}" "User Commands"`,
-    // No hyphens where there are none, as in a path, and no gaps. After .YS the register counts.
-    ".nr HY 0",
-    ".nh",
-    ".ad l",
-    ...FALLBACKS,
-    ".SH NAME",
-    "aphlict \\- notification server of Phorge",
+    ...heading("aphlict", [8, "System Administration"], version, "notification server of Phorge"),
     ".SH SYNOPSIS",
     ...usage("aphlict", ["\\fIVERB\\fR", "[\\fIOPTION\\fR...]", "[\\fIOPERAND\\fR...]"]),
     ".SH DESCRIPTION",
@@ -104,14 +95,10 @@ export function manPage(all: readonly Command[], version: string): string {
     ".SH EXAMPLES",
     ...EXAMPLES.flatMap(([what, command]) => [
       ...paragraph(what),
-      ".RS 4",
-      ".EX",
-      ...command.split("\n").map(escaped),
-      ".EE",
-      ".RE",
+      ...literal(command),
     ]),
     ".SH SEE ALSO",
-    ...paragraph("`systemctl`(1), `journalctl`(1), `logrotate`(8)"),
+    ...paragraph("`aphlict.json`(5), `systemctl`(1), `journalctl`(1), `logrotate`(8)"),
     ...paragraph("Deno: https://docs.deno.com/"),
     ...paragraph("Phorge: https://we.phorge.it/"),
     "",
@@ -164,42 +151,4 @@ function option(spec: OptionSpec): string[] {
 function typed({ name, value, choices }: OptionSpec): string {
   const dashed = `\\fB${escaped(`--${name}`)}\\fR`;
   return value === undefined ? dashed : `${dashed} \\fI${escaped(choices?.join("|") ?? value)}\\fR`;
-}
-
-/** @param tag In roff. */
-function item(tag: string, text: string): string[] {
-  return [".TP", tag, prose(text)];
-}
-
-function paragraph(text: string): string[] {
-  return [".PP", prose(text)];
-}
-
-/** A text, with what is in backticks set in bold. */
-function prose(text: string): string {
-  return text.split("`").map((part, place) =>
-    place % 2 === 0 ? escaped(part) : `\\fB${escaped(part)}\\fR`
-  ).join("").replace(/^\./, "\\&.");
-}
-
-/** What a terminal shows that has none but ASCII characters, for the marks of the doctor. */
-const FALLBACKS = [".fchar \\[u2713] v", ".fchar \\[u2717] x"];
-
-/** What roff takes for something else where it stands for itself, see groff_char(7). */
-const GLYPHS: Readonly<Record<string, string>> = {
-  "\\": "\\(rs",
-  "-": "\\-",
-  "'": "\\(aq",
-  '"': "\\(dq",
-  "`": "\\(ga",
-  "^": "\\(ha",
-  "~": "\\(ti",
-};
-
-/** Text within a line of roff. */
-function escaped(text: string): string {
-  return text.replace(/[\\'"`^~-]|[^\x20-\x7e]/gu, (character) => {
-    const code = character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
-    return GLYPHS[character] ?? `\\[u${code}]`;
-  });
 }

@@ -13,6 +13,7 @@ import { compile, configFor, EXECUTABLE, NoBase } from "./compile.ts";
 import { bashCompletion, COMPLETION } from "./completion.ts";
 import { BuildError, git, say, sha256, sourceDate } from "./dist.ts";
 import { MAN_PAGE, manPage } from "./man.ts";
+import { CONFIGURATION_MAN_PAGE, configurationManPage } from "./man_configuration.ts";
 import { billOf, type Lock, SBOM } from "./sbom.ts";
 
 const DIST = "dist";
@@ -90,6 +91,8 @@ function main(): void {
   });
   Deno.writeTextFileSync(SBOM, `${JSON.stringify(bill, null, 2)}\n`);
   Deno.writeTextFileSync(MAN_PAGE, manPage(COMMANDS, VERSION));
+  const example = Deno.readTextFileSync("conf/examples/aphlict.json");
+  Deno.writeTextFileSync(CONFIGURATION_MAN_PAGE, configurationManPage(VERSION, example));
   Deno.writeTextFileSync(COMPLETION, bashCompletion(COMMANDS));
   Deno.copyFileSync("LICENSE", `${DIST}/LICENSE`);
   // Of what an executable contains.

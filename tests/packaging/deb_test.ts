@@ -1,22 +1,33 @@
-import { documents, unitOf } from "../../packaging/deb.ts";
-import { BuildError } from "../../packaging/dist.ts";
+import { documents, packaged } from "../../packaging/deb.ts";
+import { BuildError, origin } from "../../packaging/dist.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { assert, assertEquals, assertMatch, assertThrows } from "../assert.ts";
 import { dirname, join } from "node:path";
 
-const EXAMPLE = Deno.readTextFileSync(`${ROOT}conf/examples/aphlict.service`);
+const UNIT = "conf/examples/aphlict.service";
+const EXAMPLE = Deno.readTextFileSync(`${ROOT}${UNIT}`);
 
 Deno.test("the package's unit is that of the examples, with the package's paths", () => {
-  const unit = unitOf(EXAMPLE);
+  const unit = packaged(UNIT, EXAMPLE);
   assertMatch(unit, /^\[Unit\]\n/);
   assertMatch(unit, /^ExecStart=\/usr\/bin\/aphlict run --config \/etc\/aphlict\/aphlict\.json$/m);
-  assertEquals(/\/opt\/|DENO_DIR|CacheDirectory/.test(unit), false, unit);
   const rest = (text: string) => text.split("\n").filter((line) => /^[A-Z]\w+=/.test(line)).length;
-  assertEquals(rest(unit), rest(EXAMPLE) - 2);
+  assertEquals(rest(unit), rest(EXAMPLE) - 1);
 });
 
-Deno.test("an example that has changed where the package's unit differs makes no package", () => {
-  assertThrows(() => unitOf(EXAMPLE.replace("aphlict run", "aphlict serve")), BuildError, "has no");
+Deno.test("an example that has changed where the package's is another makes no package", () => {
+  const changed = EXAMPLE.replace("aphlict run", "aphlict serve");
+  assertThrows(() => packaged(UNIT, changed), BuildError, "has no");
+});
+
+Deno.test("no example in the package runs anything from a clone or its cache", () => {
+  const paths = documents().filter((path) =>
+    path.startsWith("conf/examples/") && !path.startsWith("conf/examples/docker/")
+  );
+  for (const path of paths) {
+    const text = packaged(path, Deno.readTextFileSync(`${ROOT}${path}`));
+    assertEquals(text.match(/\/opt\/aphlict|DENO_DIR|var\/cache/g), null, path);
+  }
 });
 
 Deno.test("each document of the package leads to nothing that is not in it", () => {
@@ -29,4 +40,13 @@ Deno.test("each document of the package leads to nothing that is not in it", () 
       assert([...all].some((each) => each === to || each.startsWith(`${to}/`)), `${path}: ${link}`);
     }
   }
+});
+
+Deno.test("a package names where it comes from, where the clone knows a place that others can open", () => {
+  assertEquals(
+    origin("https://code.example.org/aphlict.git"),
+    "https://code.example.org/aphlict.git",
+  );
+  const others = ["https://me:secret@code.example.org/x", "git@code.example.org:x", "/srv/x", ""];
+  assertEquals(others.map(origin), others.map(() => undefined));
 });

@@ -50,6 +50,11 @@ export function command(...words: readonly string[]): string {
   return found[0] ?? "";
 }
 
+/** The arguments of `docker build` in the guide, as a shell takes them. */
+export function buildArguments(): string {
+  return [...command("docker", "build").matchAll(/--build-arg \w+="[^"]*"/g)].join(" ");
+}
+
 /** The options of `docker run` in the guide. */
 export function runOptions(): Option[] {
   const [, , ...words] = command("docker", "run").split(" ");

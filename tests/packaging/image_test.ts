@@ -6,6 +6,7 @@ import { posix } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
 import { memoryBudget, memoryWarning } from "../../src/config/memory.ts";
 import { SYSTEM_CONFIG } from "../../src/config/program.ts";
+import { VERSION } from "../../src/version.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { argumentOf, argumentsOf, bases, command, instructions, runOptions } from "./image.ts";
@@ -67,6 +68,11 @@ Deno.test("the image has the Deno that everything else runs with", () => {
   assertEquals(bases().filter((base) => base.includes("deno")), [
     `docker.io/denoland/deno:bin-${version}`,
   ]);
+});
+
+Deno.test("the image has the version of deno.json as a label", () => {
+  const [, version] = /image\.version="([^"]*)"/.exec(argumentOf("LABEL")) ?? [];
+  assertEquals(version, VERSION);
 });
 
 Deno.test("what the build reads is there, and nothing else gets into it", () => {

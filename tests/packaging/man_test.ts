@@ -78,9 +78,9 @@ Deno.test("manPage() sets in bold what a text has in backticks", () => {
   assertEquals(sectionOf(page, ".SS fly").at(-1), "\\fBaphlict fly\\fR first.");
 });
 
-Deno.test("aphlict(1) has every verb and every option of the table, and is in ASCII", () => {
+Deno.test("aphlict(8) has every verb and every option of the table, and is in ASCII", () => {
   const page = manPage(COMMANDS, "1.2.3");
-  assertMatch(page, /^\.TH APHLICT 1 "" "Aphlict on Deno 1\.2\.3"/);
+  assertMatch(page, /^\.TH APHLICT 8 "" "Aphlict on Deno 1\.2\.3"/);
   assertMatch(page, /^[\n\x20-\x7e]*$/);
   for (const { verb, options } of listed(COMMANDS)) {
     const section = sectionOf(page, `.SS ${verb}`).join("\n");
@@ -90,7 +90,7 @@ Deno.test("aphlict(1) has every verb and every option of the table, and is in AS
   }
 });
 
-Deno.test("aphlict(1) names the files that the example of a configuration names", () => {
+Deno.test("aphlict(8) names the files that the example of a configuration names", () => {
   const files = sectionOf(manPage(COMMANDS, "1.2.3"), ".SH FILES");
   const { logs, pidfile } = loadConfig(`${ROOT}conf/examples/aphlict.json`);
   for (const path of [SYSTEM_CONFIG, ...logs.map(({ path }) => path), pidfile]) {

@@ -12,11 +12,11 @@ import { Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { until } from "../acceptance/until.ts";
 import { Folder } from "../folder.ts";
-import { bases, type Option, runOptions } from "../packaging/image.ts";
+import { bases, buildArguments, type Option, runOptions } from "../packaging/image.ts";
 import { example } from "./site.ts";
 
 /** What the image is called. */
-const IMAGE = "localhost/aphlict:test";
+export const IMAGE = "localhost/aphlict:test";
 
 /** Processes of the user of a container, more than it has. */
 const PROCESSES = 10_000;
@@ -88,9 +88,9 @@ export class Engine implements AsyncDisposable {
     const [bundler = ""] = tasks.bundle.command.split(" && ");
     await this.call("sh", "-c", `cd '${ROOT}' && ${bundler.replace("deno", Deno.execPath())}`);
     const { denoDir } = JSON.parse((await this.call(Deno.execPath(), "info", "--json")).stdout);
+    const told = buildArguments().replaceAll("/opt/aphlict", `'${ROOT}'`);
     await this.call(
-      "buildah",
-      "build",
+      ...["sh", "-c", `exec buildah build ${told} "$@"`, "sh"] as const,
       ...["--isolation", "chroot", "--network", "host", "--pull=never", "--format", "docker"],
       ...["--volume", `${denoDir}:/root/.cache/deno:O`, "--tag", IMAGE, ROOT],
     );

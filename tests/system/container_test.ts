@@ -7,8 +7,10 @@ import { SYSTEM_CONFIG } from "../../src/config/program.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { DENIED, FORBIDDEN, type Values } from "../acceptance/forbidden.ts";
 import { hasRuntimesOwn } from "../acceptance/terminal.ts";
+import { ROOT } from "../acceptance/program.ts";
+import { VERSION } from "../../src/version.ts";
 import { argumentOf } from "../packaging/image.ts";
-import { Container, derivedFlags, Engine, imageArguments, LIBRARY } from "./container.ts";
+import { Container, derivedFlags, Engine, IMAGE, imageArguments, LIBRARY } from "./container.ts";
 import { example } from "./site.ts";
 
 /** What is true of the example configuration. */
@@ -20,6 +22,9 @@ const VALUES: Values = {
   ...{ client: 22280, admin: 22281, peer: 22281, other: 22282 },
 };
 
+/** The output of a reload that needed no restart. */
+const RELOADED = "Reloaded.\nConfiguration, certificates, tokens and logs were read again.\n";
+
 let engine: Engine;
 
 Deno.test.beforeAll(async () => {
@@ -29,6 +34,26 @@ Deno.test.beforeAll(async () => {
 
 Deno.test.afterAll(async () => {
   await engine[Symbol.asyncDispose]();
+});
+
+Deno.test("the image says which version and commit it is, and where its source is", async () => {
+  const { stdout } = await engine.call(
+    ...["podman", "image", "inspect", "--format", "{{json .Labels}}", IMAGE] as const,
+  );
+  const git = async (...args: string[]) =>
+    (await engine.try("git", "-C", ROOT, ...args)).stdout.trim();
+  const labels = JSON.parse(stdout);
+  const label = (name: string) => labels[`org.opencontainers.image.${name}`];
+  assertEquals(
+    ["title", "licenses", "version", "revision", "source"].map(label),
+    [
+      "Aphlict on Deno",
+      "Apache-2.0 AND MIT AND BSD-3-Clause",
+      VERSION,
+      await git("rev-parse", "HEAD"),
+      await git("remote", "get-url", "origin"),
+    ],
+  );
 });
 
 /** A line of `/proc/PID/status`. */
@@ -215,9 +240,13 @@ Deno.test("other commands of the program stand behind the image's name", async (
   assertStringIncludes((await container.podman(["logs"])).stdout, `OK: ${SYSTEM_CONFIG}`);
 });
 
-Deno.test("an overseer in a container gives the service other ports", async () => {
+Deno.test("an overseer in a container reloads on command, and gives the service other ports", async () => {
   await using container = await Container.run(engine, ["run"]);
   await container.output.line(/Listening: client server at \S+:22280/);
+  // As the guide has it for a container without an overseer, and for one with it.
+  container.replace("aphlict.json", example("docker/aphlict.json", { '"drain": 2': '"drain": 1' }));
+  const { code, stdout } = await container.podman(["exec"], "aphlict", "reload");
+  assertEquals([code, stdout], [0, RELOADED]);
   container.replace("aphlict.json", example("docker/aphlict.json", { "22280": "22290" }));
   await container.podman(["kill", "--signal", "HUP"]);
   await container.output.line(/Listening: client server at \S+:22290/);

@@ -4,7 +4,7 @@
  */
 
 import { DENIED, FORBIDDEN } from "../acceptance/forbidden.ts";
-import { must } from "../acceptance/process.ts";
+import { must, Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { hasRuntimesOwn } from "../acceptance/terminal.ts";
 import { until } from "../acceptance/until.ts";
@@ -41,6 +41,14 @@ function laterVersion(): Uint8Array {
   must("dpkg-deb", ["-Zgzip", "-z1", "--root-owner-group", "--build", tree, later]);
   return Deno.readFileSync(later);
 }
+
+Deno.test("lintian finds fault with nothing but the runtime in it, which is excused with reasons", async () => {
+  await using process = new Process("lintian", [
+    ...["--allow-root", "--fail-on=error,warning", "--tag-display-limit=0", `${ROOT}${PACKAGE}`],
+  ]);
+  assertEquals((await process.ended()).code, 0, process.output);
+  assertEquals(process.output, "");
+});
 
 /** A machine on which it is installed and listens. */
 async function installed(): Promise<Machine> {
@@ -307,9 +315,11 @@ Deno.test("one that cannot start is installed all the same, and says how to find
   assertMatch((await machine.run("aphlict", "doctor")).output, /^✗ configuration .*servers: /m);
 });
 
-Deno.test("its man page and its completion are where man and bash look for them", async () => {
+Deno.test("its man pages and its completion are where man and bash look for them", async () => {
   await using machine = await installed();
-  await machine.call("test", "-s", "/usr/share/man/man1/aphlict.1.gz");
+  for (const page of ["man8/aphlict.8.gz", "man5/aphlict.json.5.gz"]) {
+    await machine.call("test", "-s", `/usr/share/man/${page}`);
+  }
   await machine.call(
     ...[
       "bash",
@@ -317,6 +327,86 @@ Deno.test("its man page and its completion are where man and bash look for them"
       ". /usr/share/bash-completion/completions/aphlict && complete -p aphlict",
     ] as const,
   );
+});
+
+Deno.test("systemctl start returns when it serves", async () => {
+  await using machine = await installed();
+  for (let n = 0; n < 3; n++) {
+    await machine.call("systemctl", "stop", "aphlict");
+    await machine.call("systemctl", "start", "aphlict");
+    assertEquals((await machine.run("aphlict", "health")).code, 0);
+  }
+});
+
+Deno.test("a package that is stopped is judged as it will be started", async () => {
+  await using machine = await installed();
+  await machine.call("systemctl", "stop", "aphlict");
+  for (const become of ["", "runuser -u aphlict -- "]) {
+    const typed = (command: string) => machine.run("sh", "-c", `${become}aphlict ${command}`);
+    const check = await typed("check");
+    assertEquals(check.code, 0, check.output);
+    const { output } = await typed("doctor");
+    assertMatch(output, /^✓ files /m);
+    assertMatch(output, /^1 problem\.$/m);
+    assertEquals((await typed("status")).output, "Aphlict is not running.");
+  }
+});
+
+Deno.test("what the unit takes away is told by check, and by nobody when it is not used", async () => {
+  await using machine = await installed();
+  await machine.call("install", "-d", "-o", "aphlict", "/srv/log");
+  const change = (from: string, to: string) =>
+    machine.call("sed", "-i", `s,${from},${to},`, "/etc/aphlict/aphlict.json");
+  await change("/var/log/aphlict/aphlict.log", "/srv/log/aphlict.log");
+  const check = await machine.run("aphlict", "check");
+  assertEquals(check.code, 1, check.output);
+  assertMatch(
+    check.output,
+    /Unit aphlict\.service does not let the service write \/srv\/log\/aphlict\.log/,
+  );
+  assertEquals((await machine.run("systemctl", "restart", "aphlict")).code === 0, false);
+  await machine.call("systemctl", "disable", "--now", "aphlict");
+  const alone = await machine.run("aphlict", "check");
+  assertEquals(alone.code, 0, alone.output);
+});
+
+/** The text of an example that the package has put on a machine. */
+function exampleOn(machine: Machine, name: string): Promise<string> {
+  return machine.call("cat", `/usr/share/doc/aphlict/conf/examples/${name}`);
+}
+
+Deno.test("what logrotate runs after it has renamed the log reloads the package's service", async () => {
+  await using machine = await installed();
+  const text = await exampleOn(machine, "logrotate.conf");
+  const [, script = ""] = /postrotate\n(.*?)endscript/s.exec(text) ?? [];
+  await machine.call("mv", "/var/log/aphlict/aphlict.log", "/var/log/aphlict/aphlict.log.1");
+  assertMatch(await machine.call("sh", "-ec", script), /read again/);
+  assertMatch(await machine.call("cat", "/var/log/aphlict/aphlict.log"), /INFO Reload: /);
+});
+
+Deno.test("without systemd the package is started by the lines of its examples for cron and init.d", async () => {
+  const { code, output } = await withoutSystemd(
+    root,
+    `dpkg --install /root/aphlict.deb
+    cd /usr/share/doc/aphlict/conf/examples
+    block() { sed -n '/^\`\`\`'"$1"'$/,/^\`\`\`$/p' cron.md | sed '/^\`\`\`/d'; }
+    eval "$(block sh | sed '/^#!/,$d')"
+    sed -i 's,/run/aphlict/aphlict.pid,/var/lib/aphlict/aphlict.pid,' /etc/aphlict/aphlict.json
+    runuser -u aphlict -- sh -ec "$(block crontab | sed 's/^@reboot //')"
+    aphlict health
+    aphlict stop
+    install -d /etc/init.d
+    block sh | sed -n '/^#!/,$p' >/etc/init.d/aphlict
+    chmod 755 /etc/init.d/aphlict
+    /etc/init.d/aphlict start
+    /etc/init.d/aphlict status
+    /etc/init.d/aphlict reload
+    /etc/init.d/aphlict stop
+    /etc/init.d/aphlict status || [ $? -eq 3 ]
+    echo all done`,
+  );
+  assertEquals(code, 0, output);
+  assertMatch(output, /^all done$/m);
 });
 
 Deno.test("a compiled executable takes its place with the example for systemd", async () => {

@@ -1,13 +1,11 @@
 /**
- * What stands around the service on a real site: nginx in front of it, and a page in Chromium.
+ * The surroundings of the service on a real site: the examples for it, and a page in Chromium.
  *
  * @module
  */
 
 import { Folder } from "../folder.ts";
-import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
 import { Process } from "../acceptance/process.ts";
-import { freePorts } from "../acceptance/ports.ts";
 import { ROOT } from "../acceptance/program.ts";
 
 /** The examples for administrators. */
@@ -44,74 +42,6 @@ export function writeLogrotate(folder: Folder, config: string): string {
   // It refuses to read what a group may write.
   Deno.chmodSync(path, 0o644);
   return path;
-}
-
-/** A running nginx with the example configuration: it passes `/ws/` on to a client server. */
-export class Nginx implements AsyncDisposable {
-  /** Where it speaks plain HTTP. */
-  readonly port: number;
-  /** Where it speaks TLS. */
-  readonly tlsPort: number;
-  /** PEM certificate of the authority that signed its own. */
-  readonly authority: string;
-  readonly #folder: Folder;
-  readonly #process: Process;
-
-  private constructor(
-    ports: readonly [number, number],
-    authority: string,
-    folder: Folder,
-    process: Process,
-  ) {
-    [this.port, this.tlsPort] = ports;
-    this.authority = authority;
-    this.#folder = folder;
-    this.#process = process;
-  }
-
-  static async start(client: number): Promise<Nginx> {
-    const [port = 0, tlsPort = 0] = freePorts(2);
-    const folder = new Folder();
-    const authority = makeAuthority("nginx's");
-    const { key, cert } = makeCertificate(authority);
-    folder.write("key.pem", key);
-    folder.write("cert.pem", cert);
-    folder.write("aphlict.conf", example("nginx/aphlict.conf", { "22280": String(client) }));
-    folder.write("aphlict-locations.conf", example("nginx/aphlict-locations.conf", {}));
-    folder.write(
-      "site.conf",
-      example("nginx/site.conf", {
-        "listen 80;": `listen 127.0.0.1:${port};`,
-        "listen 443 ssl;": `listen 127.0.0.1:${tlsPort} ssl;`,
-        "/etc/ssl/certs/phorge.example.com.pem": `${folder.path}/cert.pem`,
-        "/etc/ssl/private/phorge.example.com.key": `${folder.path}/key.pem`,
-        "include snippets/": `include ${folder.path}/`,
-      }),
-    );
-    const config = folder.write(
-      "nginx.conf",
-      `daemon off; pid ${folder.path}/nginx.pid; error_log stderr notice;
-      events {}
-      http {
-        access_log off;
-        client_body_temp_path ${folder.path}/body; proxy_temp_path ${folder.path}/proxy;
-        fastcgi_temp_path ${folder.path}/f; uwsgi_temp_path ${folder.path}/u;
-        scgi_temp_path ${folder.path}/s;
-        include ${folder.path}/aphlict.conf;
-        include ${folder.path}/site.conf;
-      }`,
-    );
-    const process = new Process("nginx", ["-c", config]);
-    await process.line(/start worker process \d+/);
-    return new Nginx([port, tlsPort], authority.cert, folder, process);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#process.kill("SIGTERM");
-    // Killed, it would leave its worker behind.
-    await this.#process.ended();
-    this.#folder[Symbol.dispose]();
-  }
 }
 
 /** Starts Debian's Chromium without a window; it keeps its profile in `folder`. */

@@ -7,7 +7,8 @@ import { loadConfig } from "../../src/config/load.ts";
 import { CLIENT_LIMITS } from "../../src/config/limits.ts";
 import { Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
-import { assertEquals } from "../assert.ts";
+import { assertEquals, assertMatch } from "../assert.ts";
+import { memoryBudget, memoryWarning } from "../../src/config/memory.ts";
 import { Folder } from "../folder.ts";
 import { example } from "./site.ts";
 
@@ -61,8 +62,20 @@ Deno.test("the example configuration fits the unit", () => {
     `/var/log/${directive("LogsDirectory")}/`,
     `/run/${directive("RuntimeDirectory")}/`,
   ]);
-  assertEquals(directive("Environment"), `DENO_DIR=/var/cache/${directive("CacheDirectory")}`);
+  // Where systemd would give it to the service.
+  assertEquals(directive("CacheDirectory"), "");
+  assertMatch(directive("Environment"), /^DENO_DIR=\/var\/cache\/aphlict$/);
   assertEquals(Number(directive("TimeoutStopSec")) > config.drain + 5, true, "time to stop");
   const files = Number(directive("LimitNOFILE"));
   assertEquals(files > CLIENT_LIMITS.connections + 1000, true, "files for every browser");
+});
+
+Deno.test("the unit's memory is what all browsers of the example need, and hardly more", () => {
+  const config = loadConfig(`${ROOT}conf/examples/aphlict.json`);
+  const mebibytes = Number(/^(\d+)M$/.exec(directive("MemoryMax"))?.[1]);
+  // V8's heap on a host of 8 GiB.
+  const host = (mebibytes: number) => ({ heap: 4192 * 1024 ** 2, granted: mebibytes * 1024 ** 2 });
+  assertEquals(memoryWarning(config, host(mebibytes)), null);
+  assertEquals(memoryWarning(config, host(mebibytes - 64)) === null, false);
+  assertEquals(memoryBudget(config, host(mebibytes)) <= mebibytes / 4 * 1024 ** 2, true);
 });
