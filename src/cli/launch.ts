@@ -188,6 +188,7 @@ function becomeUser(
     ],
     '[ -z "$failed" ] || exit 1',
     ...MAKING.includes(verb) ? folders.flatMap((folder) => making(folder, `${name}:"$group"`)) : [],
+    ...JUDGING.includes(verb) ? [`set -- --unit "$properties" "$@"`] : [],
     ...JUDGING.includes(verb) && folders.length > 0
       ? [`set -- ${shellQuote(["--made", folders.join(",")])} "$@"`]
       : [],

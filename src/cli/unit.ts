@@ -56,7 +56,7 @@ const HOMES = ["/home", "/root", "/run/user"];
 
 const TEMPORARY = ["/tmp", "/var/tmp"];
 
-/** Returns the unit that `systemctl show` has printed; `null` where it is none that is used. */
+/** Returns the unit that `systemctl show` has printed, or its files; `null` where it is none that is used. */
 export function parseUnit(text: string): Unit | null {
   const properties = new Map(
     text.split("\n").map((line) => {
@@ -68,8 +68,10 @@ export function parseUnit(text: string): Unit | null {
   const listOf = (name: string) => property(name).split(" ").filter((each) => each !== "");
   const isUsed = property("ActiveState") === "active" || property("UnitFileState") === "enabled";
   if (property("LoadState") !== "loaded" || !isUsed) return null;
-  const words = property("ExecStart").split(";").find((part) => part.includes("argv[]="))
-    ?.split(/ |=/) ?? [];
+  const command = property("ExecStart");
+  const words = (command.split(";").find((part) => part.includes("argv[]=")) ?? command).split(
+    / |=/,
+  );
   const at = words.indexOf("--config");
   const config = at < 0 ? null : words[at + 1] ?? null;
   const made = MADE.flatMap(([name, above]) =>

@@ -84,3 +84,14 @@ Deno.test("a unit that protects nothing takes nothing away", () => {
   if (unit === null) throw new Error("There is no unit");
   assertEquals(judgeUnit(configWith("/anywhere/a.log", "/home/x/a.pid", "/root/key"), unit), []);
 });
+
+Deno.test("the files of a unit say the same, the later line of a key last", () => {
+  const unit = parseUnit(
+    "LoadState=loaded\nUnitFileState=enabled\n[Service]\n# A comment\nUser=aphlict\nRuntimeDirectory=aphlict\n" +
+      "ExecStart=/usr/bin/aphlict run --config /etc/aphlict/a.json\nProtectSystem=strict\nProtectSystem=full\n",
+  );
+  assertEquals([unit?.user, unit?.config, unit?.made], ["aphlict", "/etc/aphlict/a.json", [
+    "/run/aphlict",
+  ]]);
+  assertEquals(unit?.readOnly, ["/usr", "/boot", "/efi", "/etc"]);
+});
