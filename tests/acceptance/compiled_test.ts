@@ -134,7 +134,7 @@ for (const way of WAYS) {
     await using listener = executable.launch("listen", "B");
     await listener.line(/listening/i);
     const sent = await executable.run("send", "--to", "B", '{"type":"hello"}');
-    assertMatch(sent.output, /^Sent to B: received by server \w{16}\.$/);
+    assertMatch(sent.output, /^Sent to B: received by server \w{16}\.\nHere 1 browser got it\.$/);
     await listener.line(/hello: \{/);
 
     const { code, output } = await executable.run("doctor");

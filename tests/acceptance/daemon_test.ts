@@ -44,6 +44,7 @@ Deno.test("start returns when the service listens, and leaves an overseer and a 
       `Aphlict is running: overseer ${overseer}, service ${service}, with ${daemon.written.path}.`,
       `  ws://127.0.0.1:${client}/`,
       `  http://127.0.0.1:${admin}/`,
+      `  live page http://127.0.0.1:${admin}/console/`,
       `  log ${daemon.logPath}`,
     ].join("\n"),
   );
@@ -369,7 +370,7 @@ Deno.test("run whose console nobody reads starts its service again, and stops", 
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  await daemon.until(() => daemon.log.includes("Permissions"));
+  await daemon.until(() => daemon.log.includes("has fingerprint"));
   // A pipe holds 64 KiB.
   for (let index = 0; index < 1000; index++) {
     const response = await fetch(`http://127.0.0.1:${daemon.written.admin}/${index}`);

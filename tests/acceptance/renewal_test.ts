@@ -12,6 +12,7 @@ import { ADMIN, CLIENT, configOf } from "../entries.ts";
 import { Folder } from "../folder.ts";
 import { Browser } from "./browser.ts";
 import { type Authority, makeAuthority, makeCertificate } from "./certificate.ts";
+import { Looks } from "./looks.ts";
 import { freePorts } from "./ports.ts";
 import { publish } from "./server.ts";
 import { until } from "./until.ts";
@@ -92,15 +93,8 @@ class Running implements AsyncDisposable {
 
   /** Resolves when the files have been looked at so often. */
   async looks(count: number): Promise<void> {
-    const read = Deno.readTextFileSync;
-    const done = Promise.withResolvers<void>();
-    const key = `${this.#folder.path}/server.key`;
-    Deno.readTextFileSync = (path) => {
-      if (path === key && count-- === 0) done.resolve();
-      return read(path);
-    };
-    await done.promise;
-    Deno.readTextFileSync = read;
+    using looks = new Looks(`${this.#folder.path}/server.key`);
+    for (; count > 0; count--) await looks.next();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

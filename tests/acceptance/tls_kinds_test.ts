@@ -17,6 +17,7 @@ import { makeCertificates, makePairs, type Pair, REFUSED } from "../net/pairs.ts
 import { Daemon } from "./daemon.ts";
 import { freePorts } from "./ports.ts";
 import { ENGINES } from "./engines.ts";
+import { Looks } from "./looks.ts";
 import { until } from "./until.ts";
 
 /** A look at the files comes this often where a test waits for it, in ms. */
@@ -71,7 +72,8 @@ async function outcomeOf(config: Config): Promise<Service | StartError> {
 Deno.test("check, a start, a renewal and a handshake agree on each kind of pair", async () => {
   using folder = new Folder();
   const pairs = await makePairs(folder.path);
-  const program = { kind: "source", path: `${folder.path}/main.ts` } as const;
+  // Judged in this process.
+  const program = { kind: "compiled", config: "" } as const;
   const used = { key: folder.write("key", ""), cert: folder.write("cert", ""), chain: null };
   const renewed = configWith(used, `${folder.path}/pid`);
   const write = ({ key, cert, chain }: TlsFiles) => {
@@ -246,28 +248,3 @@ Deno.test("a renewal waits for whole files, tells a pair that cannot be used onc
     await closeLog();
   }
 });
-
-/** The looks that a service takes at a file. */
-class Looks implements Disposable {
-  readonly #read = Deno.readTextFileSync;
-  #next = Promise.withResolvers<void>();
-
-  constructor(file: string) {
-    Deno.readTextFileSync = (path) => {
-      if (path === file) {
-        this.#next.resolve();
-        this.#next = Promise.withResolvers();
-      }
-      return this.#read(path);
-    };
-  }
-
-  /** Resolves when the file has been read, before it is read again. */
-  next(): Promise<void> {
-    return this.#next.promise;
-  }
-
-  [Symbol.dispose](): void {
-    Deno.readTextFileSync = this.#read;
-  }
-}
