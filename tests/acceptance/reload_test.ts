@@ -540,10 +540,15 @@ Deno.test("reload while the service is down tells when the new configuration was
   }));
   Deno.kill(daemon.pid("service"), "SIGKILL");
   await daemon.until(() => daemon.log.includes("The service is started again in 2 s."));
-  const { code, output } = await daemon.run("reload");
-  assertEquals(code, 1);
-  assertStringIncludes(output, `Cannot bind admin server 127.0.0.1:${taken.addr.port}`);
-  assertStringIncludes(output, "It was started again as it was before.");
+  // A command may take longer than 2 s on a busy host.
+  Deno.kill(daemon.pid("overseer"), "SIGHUP");
+  await daemon.until(() =>
+    daemon.log.includes("Reload refused: It was started again as it was before.")
+  );
+  assertStringIncludes(
+    daemon.log,
+    `Reload refused: Cannot bind admin server 127.0.0.1:${taken.addr.port}`,
+  );
   await publish(daemon.written.admin, { subscribers: [] });
 });
 
