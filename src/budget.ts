@@ -3,8 +3,8 @@
  *
  * A limit for each connection times the number of connections is no bound. So everything that grows by what
  * outsiders do is charged to an {@linkcode Account}. Each account has a floor that no other can take, and a ceiling;
- * what is left of the budget is a pool for all. When that is used up, whoever holds the most is ended for somebody
- * who holds less, and a newcomer is refused when nobody holds more than it would.
+ * what is left of the budget is a pool for all. When that is used up, a holder is ended for somebody else: the largest,
+ * for those who hold less than it does; or, of what is only on its way, the one that has held the most for the longest.
  * See docs/decisions/0013-memory-budget.md.
  *
  * Charging costs the same however many hold something. Pure.
@@ -18,30 +18,35 @@ interface Shares {
   readonly floor: number;
   /** It has no more than this, however much of the pool is free. */
   readonly ceiling: number;
+  /**
+   * Who is ended when memory is short: the largest, for those who hold no more; or the slowest, whoever needs the room:
+   * the one whose bytes, times the time for which it has held something, are the most.
+   */
+  readonly ends: "largest" | "slowest";
 }
 
 /** The accounts, by what is charged to them. */
 export const ACCOUNTS = {
   /** Connections whose request has not been read, or has been answered. */
-  requests: { floor: 1 / 16, ceiling: 1 / 4 },
+  requests: { floor: 1 / 16, ceiling: 1 / 4, ends: "slowest" },
   /** WebSockets, without what else they hold. */
-  connections: { floor: 1 / 4, ceiling: 1 },
+  connections: { floor: 1 / 4, ceiling: 1, ends: "largest" },
   /** Messages of browsers that have not come whole, and what waits to be read of them. */
-  messages: { floor: 1 / 32, ceiling: 1 / 8 },
+  messages: { floor: 1 / 32, ceiling: 1 / 8, ends: "largest" },
   /** Frames that wait for browsers to read. */
-  frames: { floor: 1 / 16, ceiling: 3 / 8 },
+  frames: { floor: 1 / 16, ceiling: 3 / 8, ends: "largest" },
   /** Topics, and the instances that connections name. */
-  subscriptions: { floor: 1 / 16, ceiling: 3 / 8 },
+  subscriptions: { floor: 1 / 16, ceiling: 3 / 8, ends: "largest" },
   /** What was published lately. */
-  history: { floor: 1 / 16, ceiling: 1 / 16 },
+  history: { floor: 1 / 16, ceiling: 1 / 16, ends: "largest" },
   /** Bodies that are being received by admin servers. */
-  bodies: { floor: 1 / 32, ceiling: 1 / 4 },
+  bodies: { floor: 1 / 32, ceiling: 1 / 4, ends: "slowest" },
 } as const satisfies Readonly<Record<string, Shares>>;
 export type AccountName = keyof typeof ACCOUNTS;
 
 /** A connection, or a request, that may be ended for what it holds. It is the same for all that it holds. */
 export interface Holder {
-  /** Ends it, as it holds the most of an account. All its holdings are closed before this returns. */
+  /** Ends it for what it holds of an account. All its holdings are closed before this returns. */
   evict(account: AccountName): void;
 }
 
@@ -64,13 +69,21 @@ const EVICTIONS = 32;
 export class Budget {
   #limit: number;
   readonly #accounts: readonly Account[];
+  /** @internal */
+  readonly now: () => number;
 
   /**
    * @param limit Bytes.
    * @param onShort Is told of each charge that was refused, and of each holder that was ended.
+   * @param now A clock in ms.
    */
-  constructor(limit: number, onShort: OnShort = () => {}) {
+  constructor(
+    limit: number,
+    onShort: OnShort = () => {},
+    now: () => number = () => performance.now(),
+  ) {
     this.#limit = limit;
+    this.now = now;
     const names = Object.keys(ACCOUNTS) as AccountName[];
     this.#accounts = names.map((name) => new Account(name, this, onShort));
   }
@@ -115,15 +128,18 @@ export class Budget {
     return pool;
   }
 
-  /** @internal The one that holds the most, among those who hold `atLeast`, of the account that is farthest above its floor. */
-  largest(atLeast: number): Holding | null {
+  /**
+   * @internal The one to end for a holder that then has `total`, `bytes` more than now, of the account that is farthest
+   * above its floor then.
+   */
+  victim(requester: Account, bytes: number, total: number): Holding | null {
     let found: Holding | null = null;
     let farthest = 0;
     for (const account of this.#accounts) {
-      const excess = account.bytes - account.floor;
+      const excess = account.bytes - account.floor + (account === requester ? bytes : 0);
       if (excess <= farthest) continue;
-      const holding = account.largest;
-      if (holding === null || holding.bytes < atLeast) continue;
+      const holding = account.victim(total);
+      if (holding === null) continue;
       found = holding;
       farthest = excess;
     }
@@ -164,6 +180,11 @@ export class Account {
     return this.#budget.limit * ACCOUNTS[this.name].ceiling;
   }
 
+  /** @internal */
+  get now(): number {
+    return this.#budget.now();
+  }
+
   get refused(): number {
     return this.#refused;
   }
@@ -196,25 +217,25 @@ export class Account {
   /**
    * @internal Makes room for `bytes` more, for a holder that then has `total`.
    *
-   * A holder of as much is ended for a newcomer. Otherwise those who came first could keep all others out by doing
+   * A holder of as much is ended for a newcomer, too. Otherwise those who came first could keep all others out by doing
    * nothing.
    */
   makeRoom(bytes: number, total: number, holder: Holder | null): boolean {
     for (let ended = 0; !this.#fits(bytes); ended++) {
       // At its ceiling the account makes room by itself.
-      const largest = this.#bytes + bytes > this.ceiling
-        ? this.largest
-        : this.#budget.largest(total);
+      const victim = this.#bytes + bytes > this.ceiling
+        ? this.victim(total)
+        : this.#budget.victim(this, bytes, total);
       if (
-        largest === null || largest.bytes < total || largest.holder === holder ||
+        victim === null || victim.holder === holder ||
         // To end as many as that for nothing helps nobody.
-        ended === EVICTIONS || largest.bytes * EVICTIONS < this.#deficit(bytes)
+        ended === EVICTIONS || victim.bytes * EVICTIONS < this.#deficit(bytes)
       ) {
         this.#refused++;
         this.#onShort(this.name, "refused");
         return false;
       }
-      largest.evict();
+      victim.evict();
     }
     return true;
   }
@@ -228,6 +249,28 @@ export class Account {
     const overCeiling = this.#bytes + bytes - this.ceiling;
     const ofPool = bytes - Math.max(0, this.floor - this.#bytes);
     return Math.max(overCeiling, ofPool <= 0 ? 0 : ofPool - this.#budget.free);
+  }
+
+  /** @internal The one to end for a holder that then has `total`; `null`: there is none. */
+  victim(total: number): Holding | null {
+    if (ACCOUNTS[this.name].ends === "slowest") return this.#slowest;
+    const { largest } = this;
+    return largest === null || largest.bytes < total ? null : largest;
+  }
+
+  /** One of the slowest: each list of a size has its oldest first. */
+  get #slowest(): Holding | null {
+    const { now } = this;
+    let found: Holding | null = null;
+    let most = -1;
+    for (const head of this.#heads) {
+      if (!head) continue;
+      const cost = head.bytes * (now - head.since);
+      if (cost <= most) continue;
+      found = head;
+      most = cost;
+    }
+    return found;
   }
 
   /** @internal One of the largest: no other is a tenth larger. */
@@ -247,7 +290,7 @@ export class Account {
 
   /** @internal */
   link(holding: Holding): void {
-    const size = sizeOf(holding.bytes);
+    const { size } = holding;
     const tail = this.#tails[size] ?? null;
     holding.before = tail;
     holding.behind = null;
@@ -258,7 +301,7 @@ export class Account {
 
   /** @internal */
   unlink(holding: Holding): void {
-    const size = sizeOf(holding.bytes);
+    const { size } = holding;
     if (holding.before) holding.before.behind = holding.behind;
     else this.#heads[size] = holding.behind;
     if (holding.behind) holding.behind.before = holding.before;
@@ -273,6 +316,10 @@ export class Holding {
   readonly holder: Holder;
   #bytes = 0;
   #isClosed = false;
+  /** @internal The class of its size, if it may be ended; else 0. */
+  size = 0;
+  /** @internal Since when it may be ended, in ms. */
+  since = 0;
   /** @internal Its neighbours among those of its size. */
   before: Holding | null = null;
   /** @internal */
@@ -291,30 +338,35 @@ export class Holding {
   /**
    * Says how many bytes are held now. `false`: there is no room for what it is more than before, or it has been
    * closed. Nothing is changed then, and the caller gives back what it has taken.
+   *
+   * @param isSpared Its holder is not to be ended for it, as it waits for nobody but us.
    */
-  set(bytes: number): boolean {
+  set(bytes: number, isSpared = false): boolean {
     if (this.#isClosed) return false;
     const more = bytes - this.#bytes;
     if (more > 0 && !this.#account.makeRoom(more, bytes, this.holder)) return false;
     // Those who were ended for it may have closed it.
     if (this.#isClosed) return false;
-    this.#change(bytes);
+    this.#change(bytes, isSpared);
     return true;
   }
 
   /** Gives everything back. Nothing can be held by it any more. */
   close(): void {
     if (this.#isClosed) return;
-    this.#change(0);
+    this.#change(0, false);
     this.#isClosed = true;
   }
 
-  #change(bytes: number): void {
+  #change(bytes: number, isSpared: boolean): void {
     this.#account.adjust(bytes - this.#bytes);
-    const moves = sizeOf(bytes) !== sizeOf(this.#bytes);
-    if (moves && this.#bytes > 0) this.#account.unlink(this);
     this.#bytes = bytes;
-    if (moves && bytes > 0) this.#account.link(this);
+    const size = isSpared ? 0 : sizeOf(bytes);
+    if (size === this.size) return;
+    if (this.size > 0) this.#account.unlink(this);
+    else this.since = this.#account.now;
+    this.size = size;
+    if (size > 0) this.#account.link(this);
   }
 
   /** @internal Ends its holder. */

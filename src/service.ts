@@ -238,7 +238,7 @@ function shortageLog(): OnShort {
         account: ACCOUNT_NAMES[account],
         what: what === "refused"
           ? "more was refused"
-          : "the connection that held the most was ended",
+          : "a connection that held much, or was slow, was ended",
         remedy: 'This is an attack, or "limit.memory" is too small',
       },
     );

@@ -98,6 +98,67 @@ Deno.test("those who came first cannot keep others out by holding as much each",
   assertEquals(first.findIndex(({ endedFor }) => endedFor !== null), 0, "the oldest is ended");
 });
 
+Deno.test("of what is on its way the slowest is ended, whatever room the newcomer needs", () => {
+  for (const name of ["requests", "bodies"] as const) {
+    let now = 0;
+    const budget = new Budget(1600, () => {}, () => now);
+    const [silent, large, quick] = [1, 2, 3].map(() => new Somebody(budget, name));
+    silent?.set(40);
+    now += 900;
+    // Ten times as much for a hundredth of the time.
+    large?.set(300);
+    now += 10;
+    quick?.set(40);
+    const newcomer = new Somebody(budget, name);
+    assertEquals(newcomer.set(50), true, "although nobody slow has as much");
+    assertEquals([silent?.endedFor, large?.endedFor, quick?.endedFor], [name, null, null]);
+    now += 1000;
+    assertEquals(newcomer.set(80), true);
+    assertEquals([large?.endedFor, quick?.endedFor], [name, null]);
+  }
+});
+
+Deno.test("the time of a holder begins when it last held nothing, however it has grown", () => {
+  let now = 0;
+  const budget = new Budget(1600, () => {}, () => now);
+  const [trickling, again] = [1, 2].map(() => new Somebody(budget, "bodies"));
+  again?.set(100);
+  trickling?.set(50);
+  for (let bytes = 60; bytes <= 200; bytes += 10) {
+    now += 100;
+    again?.set(0);
+    again?.set(100);
+    trickling?.set(bytes);
+  }
+  assertEquals(new Somebody(budget, "bodies").set(150), true);
+  assertEquals([trickling?.endedFor, again?.endedFor], ["bodies", null]);
+});
+
+Deno.test("a holder that is spared is charged, and ended for nobody until it is not spared any more", () => {
+  let now = 0;
+  const budget = new Budget(1600, () => {}, () => now);
+  const spared = new Somebody(budget, "requests");
+  assertEquals(spared.holdings[0]?.set(300, true), true);
+  const other = new Somebody(budget, "requests");
+  other.set(100);
+  now += 1000;
+  assertEquals(new Somebody(budget, "requests").set(150), false, "the other alone is not enough");
+  assertEquals([budget.account("requests").bytes, spared.endedFor], [300, null]);
+  spared.set(300);
+  now += 1;
+  assertEquals(new Somebody(budget, "requests").set(150), true);
+  assertEquals(spared.endedFor, "requests");
+});
+
+Deno.test("an account that has no more than its floor makes room by itself when the pool is used up", () => {
+  const budget = new Budget(1600);
+  const slow = new Somebody(budget, "requests");
+  assertEquals(slow.set(100), true);
+  fillPool(budget);
+  assertEquals(new Somebody(budget, "requests").set(20), true);
+  assertEquals(slow.endedFor, "requests");
+});
+
 Deno.test("a charge without a holder is refused, or others are ended for it", () => {
   const budget = new Budget(1600);
   const connections = budget.account("connections");

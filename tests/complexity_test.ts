@@ -610,6 +610,22 @@ Deno.test("the largest is found as fast among a hundred thousand as among a hund
   });
 });
 
+Deno.test("the slowest is found as fast among a hundred thousand as among a hundred", () => {
+  assertIndependent("100 ends", [1000, 100_000], (held) => {
+    const budget = new Budget(held * 500 * 4);
+    const requests = budget.account("requests");
+    const fill = () => {
+      while (requests.bytes + 500 <= requests.ceiling) requests.open({ evict() {} }).set(500);
+    };
+    return () => {
+      fill();
+      for (let count = 0; count < 100; count++) {
+        assert(requests.open({ evict() {} }).set(500), "somebody was ended for it");
+      }
+    };
+  });
+});
+
 Deno.test("a cost that grows with what is held is found", () => {
   let message = "";
   try {

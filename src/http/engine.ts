@@ -29,7 +29,7 @@ export interface HttpLimits extends ReceptionLimits {
 export const HTTP_REFUSALS = [
   // There are no open files for one more.
   "files",
-  // There is no memory for one more, or it was the largest of those that had sent no request.
+  // There is no memory for one more, or it was the slowest of those that had sent no request.
   "memory",
   // It was the slowest of too many.
   "handshakes",

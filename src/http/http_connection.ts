@@ -11,7 +11,7 @@
 import { Buffer } from "node:buffer";
 import type { Socket as Stream } from "node:net";
 import { setImmediate } from "node:timers";
-import type { Account, AccountName, Holder, Holding } from "../budget.ts";
+import type { Account, Holder, Holding } from "../budget.ts";
 import { freeBytes } from "../bytes.ts";
 import { formatAddress } from "../config/config.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
@@ -154,12 +154,11 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   }
 
   /** See {@linkcode Holder}. */
-  evict(account: AccountName): void {
-    const reception = this.#request?.reception;
+  evict(): void {
     // The body alone is given up, and the client told.
-    if (account === "bodies" && reception) return reception.evict();
+    if (this.#stage === "receiving") return this.#request?.reception?.evict();
     if (this.#stage !== "ending") {
-      this.#home.refused(this.remoteAddress, "memory", "It was the largest when memory was short");
+      this.#home.refused(this.remoteAddress, "memory", "It was the slowest when memory was short");
     }
     this.drop();
   }
@@ -374,6 +373,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     }
     this.#receive(request);
     if (this.#hasEnded) this.#breakOff(request, "the client has shut down its side");
+    this.#charge();
     return whole;
   }
 
@@ -606,10 +606,13 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     const bytes = own + this.#reader.heldBytes + this.#unread.bytes + this.#answers.length +
       (this.#isPaused ? PAUSED_BYTES : 0) +
       (this.#blockedSince === null ? 0 : this.#stream.writableLength);
-    if (this.#holding.set(bytes)) return;
+    // What waits for its turn or is being answered is not ended for others: that it takes time is not the client's doing.
+    if (this.#holding.set(bytes, this.#isQueued || this.#stage === "busy")) return;
+    // It is answered, and holds less then.
+    if (this.#request !== null) return;
     this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");
     // TLS may not be there yet, and would take more.
-    if (this.#raw !== null && !this.#isSecured || this.#request !== null) this.drop();
+    if (this.#raw !== null && !this.#isSecured) this.drop();
     else this.reject(refusal(503, { "retry-after": "10" }));
   }
 }

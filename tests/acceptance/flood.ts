@@ -288,6 +288,15 @@ const ADMIN_ROWS: readonly Row[] = [
     residentMB: 300,
     refuses: { handshakes: 1000 },
   },
+  {
+    id: "A11",
+    name:
+      "4,500 connections to both ports that send nothing, half a head or half a body, with 32 MiB",
+    options: { keys: { "limit.memory": "32MiB" } },
+    seconds: 6,
+    residentMB: 250,
+    refuses: { memory: 1000 },
+  },
 ];
 
 /** All attacks. */

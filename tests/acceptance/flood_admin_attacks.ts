@@ -112,6 +112,17 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
       await ended(connection);
     });
   },
+
+  async A11(target) {
+    const starts = [new Uint8Array(0), LONG_HEAD, ...HALF_BODIES];
+    await Promise.all([
+      clients({ ...target, admin: target.client }, 3000, ended),
+      clients(target, 1500, async (connection, index) => {
+        await send(connection, starts[index % starts.length] ?? STATUS);
+        await ended(connection);
+      }),
+    ]);
+  },
 };
 
 /** Lets clients connect, act, and connect again when that is over. */

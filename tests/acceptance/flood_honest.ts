@@ -48,9 +48,13 @@ const NEWCOMER_MS = 1500;
 const STATUS_MS = 250;
 const MEMORY_MS = 100;
 
-/** Of each so many messages one is of 2 kB, the others are short. */
-const LONG_EACH = 5;
-const LONG = "x".repeat(2000);
+/** Of 20 messages these are long, the others are short: a chunk of 60 kB may hold much work. */
+const FILLERS: Readonly<Record<number, string>> = {
+  0: "x".repeat(2000),
+  5: "x".repeat(2000),
+  10: "x".repeat(20_000),
+  15: "x".repeat(60_000),
+};
 
 /** When the crowd comes, after the beginning, in ms. */
 const CROWD_MS = 2000;
@@ -196,7 +200,7 @@ async function meet({ client, admin, pid, crowd: size }: Meeting): Promise<Exper
   const unpromised = new Set<number>();
   const publish = async (poster: Phorge | KeptPoster) => {
     const number = posts++;
-    const filler = number % LONG_EACH === 0 ? LONG : "";
+    const filler = FILLERS[number % 20] ?? "";
     unheard.add(number);
     try {
       await poster.post({ subscribers: ["HONEST"], uniqueID: `${pid}-${number}`, number, filler });

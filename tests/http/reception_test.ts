@@ -206,13 +206,38 @@ Deno.test("the time that bodies have is that of the moment", async () => {
   await assertRejects(() => body.whole, BodyTooSlow);
 });
 
-Deno.test("a body that would be the largest finds no room when memory is short, and later it does", async () => {
-  const budget = new Budget(64 * MB);
+Deno.test("a large body that comes fast gets the room of those that are slow, and not that of others", async () => {
+  const budget: Budget = new Budget(64 * MB, () => {}, () => bench.now);
+  const bench = new Bench({ bodyBytes: 64 * MB }, budget);
+  const slow = Array.from({ length: 5 }, () => bench.begin());
+  for (const body of slow) body.take(new Uint8Array(MB));
+  bench.now += 10_000;
+  const quick = bench.begin();
+  quick.take(new Uint8Array(MB));
+  const large = bench.begin(6 * MB);
+  for (let count = 0; count < 6; count++) {
+    bench.now++;
+    large.take(new Uint8Array(MB));
+  }
+  large.finish();
+  assertEquals((await large.whole).length, 6 * MB);
+  assertEquals((await endsOf(slow)).filter((end) => end === "NoRoom").length > 0, true);
+  quick.finish();
+  assertEquals((await quick.whole).length, MB);
+  for (const body of slow) body.fail(new BodyBroken());
+  assertEquals(budget.bytes, 0);
+});
+
+Deno.test("a body that has cost the most itself finds no room, and later it does", async () => {
+  const budget: Budget = new Budget(64 * MB, () => {}, () => bench.now);
   const bench = new Bench({ bodyBytes: 64 * MB }, budget);
   const many = Array.from({ length: 5 }, () => bench.begin());
   for (const body of many) body.take(new Uint8Array(MB));
   const large = bench.begin(40 * MB);
-  for (let count = 0; count < 40 && !large.isOver; count++) large.take(new Uint8Array(MB));
+  for (let count = 0; count < 40 && !large.isOver; count++) {
+    large.take(new Uint8Array(MB));
+    bench.now += 1000;
+  }
   await assertRejects(() => large.whole, NoRoom);
   for (const body of many) body.finish();
   assertEquals((await Promise.all(many.map(({ whole }) => whole))).map(({ length }) => length), [

@@ -34,6 +34,22 @@ export const LIMITS: HttpLimits = {
 /** Fields that each answer of the server has. */
 export const FIELDS = { "x-served-by": "test" };
 
+/** A work queue in which all waits for its turn until it is released. */
+export class HeldQueue extends WorkQueue {
+  #held: Parameters<WorkQueue["add"]>[] | null = [];
+
+  override add(...work: Parameters<WorkQueue["add"]>): void {
+    if (this.#held === null) super.add(...work);
+    else this.#held.push(work);
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const work of held) super.add(...work);
+  }
+}
+
 export interface RunningOptions extends Partial<HttpLimits> {
   readonly engine?: keyof typeof ENGINES;
   readonly tls?: PemPair | null;

@@ -6,6 +6,7 @@ import type { Buffer } from "node:buffer";
 import { connect } from "node:net";
 import { Budget } from "../../src/budget.ts";
 import { freeBytes } from "../../src/bytes.ts";
+import { CONNECTION_BYTES } from "../../src/config/memory.ts";
 import { OTHER_FILES } from "../../src/config/open_files.ts";
 import type { HttpRequest, StreamOwner, Taken } from "../../src/http/handler.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
@@ -13,7 +14,7 @@ import { makeSelfSigned } from "../acceptance/certificate.ts";
 import { until } from "../acceptance/until.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "../assert.ts";
 import { textOf } from "../pieces.ts";
-import { echo, Running } from "./running.ts";
+import { echo, HeldQueue, Running } from "./running.ts";
 import { request, Talk } from "./talk.ts";
 
 const A = request("GET /a");
@@ -579,9 +580,82 @@ Deno.test("beyond the files that there are the slowest gives way, a body last, a
   await running.empty();
 });
 
-Deno.test("when memory is short the largest connection gives way, and where nobody does the newcomer is told", async () => {
+/** A budget with room for so many connections that have sent nothing. */
+function budgetFor(connections: number): Budget {
   // A quarter of it is for connections that have not become something else.
-  const budget = new Budget(4 * 3 * 8 * 1024);
+  return new Budget(4 * connections * CONNECTION_BYTES.plain);
+}
+
+/** Opens so many connections, and sends something on each. */
+async function opened(running: Running, count: number, text = ""): Promise<Talk[]> {
+  const talks: Talk[] = [];
+  for (let index = 0; index < count; index++) {
+    const talk = await running.connect();
+    talks.push(talk);
+    if (text !== "") await talk.send(text);
+  }
+  await passed(50);
+  return talks;
+}
+
+const SLOWEST = "It was the slowest when memory was short";
+
+Deno.test("when memory is short silent connections give way to requests, on this server or another", async () => {
+  const budget = budgetFor(10);
+  // The answer comes later, so that a request is under way while others want room.
+  const answer = async (request: HttpRequest) => {
+    await passed(20);
+    return await echo(request);
+  };
+  await using attacked = await Running.start({ budget });
+  await using running = await Running.start({ budget }, answer);
+  for (const server of [attacked, running]) {
+    const silent = await opened(server, 12);
+    for (const size of [2000, 20_000, 60_000]) {
+      using talk = await running.connect();
+      await talk.send(request("POST /a", [], "x".repeat(size)));
+      assertEquals((await talk.answer()).body, `POST /a ${size} ${"x".repeat(20)}`);
+    }
+    await silent[0]?.ended();
+    assertEquals(server.refusals[0], ["memory", SLOWEST]);
+    for (const talk of silent) talk[Symbol.dispose]();
+    await until(() => budget.bytes === 0);
+  }
+});
+
+Deno.test("when memory is short a request whose body does not come is told, and one that is being answered is not ended", async () => {
+  const budget = budgetFor(10);
+  const gate = Promise.withResolvers<void>();
+  await using running = await Running.start({ budget }, async (request) => {
+    // A body is asked for in a later turn.
+    await (pathOf(request) === "/wait" ? gate.promise : passed(0));
+    return await echo(request);
+  });
+  const waiting = await opened(running, 2, request("POST /wait", [], "Hello"));
+  const [body] = await opened(running, 1, `${request("POST /a", ["Content-Length: 5"])}Hel`);
+  await opened(running, 10);
+  const answer = await body?.answer();
+  assertEquals([answer?.status, answer?.body], [503, "NoRoom"]);
+  assertEquals((await body?.ended())?.end, "end");
+  gate.resolve();
+  for (const talk of waiting) assertEquals((await talk.answer()).body, "POST /wait 5 Hello");
+});
+
+Deno.test("when memory is short what waits for its turn is not ended for what comes later", async () => {
+  const budget = budgetFor(30);
+  const workQueue = new HeldQueue();
+  await using running = await Running.start({ budget, workQueue });
+  const sent = request("POST /a", [], "x".repeat(60_000));
+  using waiting = await running.connect();
+  await waiting.send(sent);
+  await until(() => running.counters.bytesIn === sent.length);
+  await opened(running, 40);
+  workQueue.release();
+  assertEquals((await waiting.answer()).status, 200);
+});
+
+Deno.test("when memory is short half a head gives way, and where nobody does the newcomer is told", async () => {
+  const budget = budgetFor(3);
   await using running = await Running.start({ budget });
   using first = await running.connect();
   await first.send("GET /".padEnd(3000, "x"));
@@ -593,10 +667,16 @@ Deno.test("when memory is short the largest connection gives way, and where nobo
   await third.send(A);
   assertEquals((await third.answer()).body, GET_A);
   assertEquals((await first.ended()).text, "");
-  assertEquals(running.refusals, [["memory", "It was the largest when memory was short"]]);
+  assertEquals(running.refusals, [["memory", SLOWEST]]);
   for (const talk of [second, third]) talk[Symbol.dispose]();
   await until(() => budget.bytes === 0);
+  using early = await running.connect();
+  await until(() => budget.bytes > 0);
   budget.limit = 0;
+  await early.send(request("POST /a", [], "x".repeat(2000)));
+  assertEquals((await early.answer()).status, 200, "it takes no more than it has");
+  early[Symbol.dispose]();
+  await until(() => budget.bytes === 0);
   using fourth = await running.connect();
   const { status, headers } = await fourth.answer();
   assertEquals([status, headers.get("retry-after")], [503, "10"]);
