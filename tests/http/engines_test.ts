@@ -528,8 +528,10 @@ for (const engine of ["socket", "serve"] as const) {
   Deno.test(`a body that did not come whole before the client was gone is broken (${engine})`, async () => {
     const ends: string[] = [];
     let begun = 0;
+    const gate = Promise.withResolvers<void>();
     await using running = await Running.start({ engine }, async (request) => {
       begun++;
+      if (pathOf(request) === "/late") await gate.promise;
       const end = await request.bytes().catch((error) => error);
       ends.push(end instanceof Error ? end.name : "whole");
       return new Response(null);
@@ -545,7 +547,16 @@ for (const engine of ["socket", "serve"] as const) {
     await talk.send(request("POST /a", CHUNKED));
     talk.closeWrite();
     await until(() => ends.length === 3);
-    assertEquals(ends, ["BodyBroken", "BodyBroken", "BodyBroken"]);
+    for (const end of ["closeWrite", "reset"] as const) {
+      using late = await running.connect();
+      await late.send(`${request("POST /late", ["Content-Length: 6"])}Hello`);
+      await until(() => begun === (end === "closeWrite" ? 4 : 5));
+      late[end]();
+      await passed(50);
+    }
+    gate.resolve();
+    await until(() => ends.length === 5);
+    assertEquals(ends, Array(5).fill("BodyBroken"));
     await until(() => running.budget.bytes === 0);
   });
 

@@ -252,6 +252,57 @@ Deno.test("who connects and goes, with or without half a head, is not worth a wo
   assertEquals(running.refusals, []);
 });
 
+// What waits for its turn.
+
+Deno.test("requests that wait for their turn are handled when the client has shut down its side, and answered", async () => {
+  for (const count of [1, 3]) {
+    const workQueue = new HeldQueue();
+    await using running = await Running.start({ workQueue });
+    using talk = await running.connect();
+    await talk.send(request("POST /a", [], "Hello").repeat(count));
+    talk.closeWrite();
+    await passed(50);
+    workQueue.release();
+    for (let index = 0; index < count; index++) {
+      assertEquals((await talk.answer()).body, "POST /a 5 Hello");
+    }
+    assertEquals(await talk.ended(), { end: "end", text: "" });
+    await running.empty();
+  }
+});
+
+Deno.test("bodies that wait for their turn are handled when the client is gone, and no request without one", async () => {
+  const workQueue = new HeldQueue();
+  const handled: string[] = [];
+  await using running = await Running.start({ workQueue }, async (request) => {
+    handled.push(`${pathOf(request)} ${(await request.bytes()).length}`);
+    return new Response(null);
+  });
+  const bodies = [5, 60_000].map((size) => request(`POST /${size}`, [], "x".repeat(size)));
+  const sent = `${A}${bodies[0]}${A}${A}${bodies[1]}${A}`;
+  using talk = await running.connect();
+  await talk.send(sent);
+  await until(() => running.counters.bytesIn === sent.length);
+  talk.reset();
+  await until(() => running.files.used === 0);
+  workQueue.release();
+  await running.empty();
+  assertEquals(handled, ["/5 5", "/60000 60000"]);
+});
+
+Deno.test("what a stream may still read when it waits is charged", async () => {
+  const workQueue = new HeldQueue();
+  await using running = await Running.start({ workQueue });
+  const size = 20_000;
+  using talk = await running.connect();
+  await talk.send(request("POST /a", [], "x".repeat(size)));
+  // A chunk of the stream.
+  await until(() => running.budget.bytes > CONNECTION_BYTES.plain + size + 64 * 1024);
+  workQueue.release();
+  assertEquals((await talk.answer()).status, 200);
+  assert(running.budget.bytes <= CONNECTION_BYTES.plain);
+});
+
 // Bodies.
 
 Deno.test("a body may be freed by its handler, in whatever pieces it came", async () => {
@@ -599,6 +650,22 @@ async function opened(running: Running, count: number, text = ""): Promise<Talk[
 }
 
 const SLOWEST = "It was the slowest when memory was short";
+
+Deno.test("of connections that come together each takes the place of another one", async () => {
+  await using running = await Running.start({ openFiles: OTHER_FILES + 10 });
+  await using limited = await Running.start({ connections: 10 });
+  for (
+    const { connect, files } of [running, limited].map((each) => ({
+      connect: () => each.connect(),
+      files: each.files,
+    }))
+  ) {
+    const talks = await Promise.all(Array.from({ length: 40 }, connect));
+    await passed(100);
+    assert(files.used === 9 || files.used === 10, `${files.used} connections`);
+    for (const talk of talks) talk[Symbol.dispose]();
+  }
+});
 
 Deno.test("when memory is short silent connections give way to requests, on this server or another", async () => {
   const budget = budgetFor(10);
@@ -1029,15 +1096,14 @@ Deno.test("a stop gives up a body that has not come whole, and its client is tol
   await stopped;
 });
 
-Deno.test("a stop answers a request that has come and waits for its turn", async () => {
-  // A clock of the work queue that makes each turn one piece of work.
-  let now = 0;
-  const workQueue = new WorkQueue(() => now += 1000);
+Deno.test("a stop answers requests that have come and wait for their turn", async () => {
+  const workQueue = new HeldQueue();
   await using running = await Running.start({ workQueue });
-  const talks = await Promise.all(Array.from({ length: 5 }, () => running.connect()));
-  for (const talk of talks) void talk.send(request("POST /a", [], "Hello"));
-  await until(() => running.counters.bytesIn >= 5 * request("POST /a", [], "Hello").length);
+  const sent = request("POST /a", [], "Hello");
+  const talks = await opened(running, 5, sent);
+  await until(() => running.counters.bytesIn === 5 * sent.length);
   const stopped = running.server.shutdown(10_000);
+  workQueue.release();
   for (const talk of talks) {
     assertEquals((await talk.answer()).body, "POST /a 5 Hello");
     talk[Symbol.dispose]();
