@@ -138,7 +138,6 @@ export async function startService(
   const surroundings = {
     hub,
     budget,
-    files: files.share("admin"),
     workQueue,
     trouble,
     traced,
@@ -157,15 +156,17 @@ export async function startService(
   const clients = {
     hub,
     budget,
-    files: files.share("client"),
     workQueue,
     trouble,
     log: new ClientLog(),
   };
   for (const [index, each] of prepared.entries()) {
     const front = each.type === "client"
-      ? new ClientFront(each.config, clients)
-      : new AdminFront(each.config.engine, each.rules, surroundings);
+      ? new ClientFront(each.config, { ...clients, files: files.share("client") })
+      : new AdminFront(each.config.engine, each.rules, {
+        ...surroundings,
+        files: files.share("admin"),
+      });
     const tls = verdict.found.find((each) => each.index === index)?.tls ?? null;
     servers.push({
       front,

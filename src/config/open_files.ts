@@ -18,10 +18,25 @@ export const OTHER_FILES = 100 + ACCEPTED_AT_ONCE;
 /** The most that is reserved for admin servers: Phorge, peers and administrators are few. */
 const ADMIN_RESERVED_MAX = 256;
 
-/** The files that the servers of one type may take. */
+/** Connections of a server that can be ended for others. */
+export interface Crowd {
+  /** The number of connections that have not become something else. */
+  readonly size: number;
+  /** Ends the one that can be spared most easily; `false`: there is none. */
+  thin(): boolean;
+}
+
+/** The files that one server may take. */
 export interface FileShare {
+  /** Whose files these are; `null`: nobody can be ended for others. */
+  crowd: Crowd | null;
   /** Counts a connection; `false`: there is no file for it. */
   take(): boolean;
+  /**
+   * Ends a connection for one that found no file, of the server with the most of them: it closes later. `false`: there
+   * is none.
+   */
+  makeRoom(): boolean;
   /** Counts a connection that has been accepted all the same. It takes a file until it has closed. */
   force(): void;
   /** A connection has closed. */
@@ -29,50 +44,91 @@ export interface FileShare {
 }
 
 /**
- * Counts the connections of all servers of a process. The servers of each type have a part of the files that the others
- * cannot take: admin servers an eighth, client servers a half.
+ * Counts the connections of all servers of a process. Each server has a part of the files that the others cannot take:
+ * an eighth of all is divided among the admin servers, a half among the client servers.
  */
 export class OpenFiles {
   /** Connections at most. */
   readonly limit: number;
-  readonly #shares: Readonly<Record<ServerType, Share>>;
+  readonly #reserves: Readonly<Record<ServerType, number>>;
+  readonly #shares: Share[] = [];
 
   /** @param openFiles Files that the process may have open; `null`: it is not known how many. */
   constructor(openFiles: number | null) {
     this.limit = openFiles === null ? Number.MAX_SAFE_INTEGER : filesIn(openFiles);
-    this.#shares = {
-      admin: new Share(this, reservedForAdmin(this.limit)),
-      client: new Share(this, Math.floor(this.limit / 2)),
-    };
+    this.#reserves = { admin: reservedForAdmin(this.limit), client: Math.floor(this.limit / 2) };
   }
 
   /** Connections now. */
   get used(): number {
-    const { admin, client } = this.#shares;
-    return admin.used + client.used;
+    return this.#shares.reduce((sum, { used }) => sum + used, 0);
   }
 
-  /** Returns the share of the servers of a type. */
+  /** Returns the share of one more server of a type. Servers have their shares before they accept connections. */
   share(type: ServerType): FileShare {
-    return this.#shares[type];
+    const share = new Share(this, type);
+    this.#shares.push(share);
+    return share;
   }
 
-  /** Files that are free, without those that each share has still reserved. */
+  /** @internal Files that are free, without those that each share has still reserved. */
   get free(): number {
-    const { admin, client } = this.#shares;
-    return this.limit - Math.max(admin.used, admin.reserved) -
-      Math.max(client.used, client.reserved);
+    return this.#shares.reduce(
+      (free, { used, reserved }) => free - Math.max(used, reserved),
+      this.limit,
+    );
+  }
+
+  /** @internal The files that each server of a type has reserved. */
+  reserved(type: ServerType): number {
+    return Math.floor(
+      this.#reserves[type] / this.#shares.filter((share) => share.type === type).length,
+    );
+  }
+
+  /** @internal Ends a connection for one of `share`: a server's part is not taken from it. */
+  makeRoom(share: Share): boolean {
+    return this.#shares
+      .filter((each) => each === share || each.exceeds)
+      .sort((a, b) => b.crowdSize - a.crowdSize)
+      .some((each) => each.thin());
   }
 }
 
 class Share implements FileShare {
   readonly #files: OpenFiles;
-  readonly reserved: number;
+  readonly type: ServerType;
+  crowd: Crowd | null = null;
   used = 0;
+  /** Connections that were ended for others, and have not closed. */
+  #ending = 0;
 
-  constructor(files: OpenFiles, reserved: number) {
+  constructor(files: OpenFiles, type: ServerType) {
     this.#files = files;
-    this.reserved = reserved;
+    this.type = type;
+  }
+
+  get reserved(): number {
+    return this.#files.reserved(this.type);
+  }
+
+  /** Whether one that is ended leaves it its part. */
+  get exceeds(): boolean {
+    return this.used - this.#ending > this.reserved;
+  }
+
+  get crowdSize(): number {
+    return this.crowd?.size ?? 0;
+  }
+
+  makeRoom(): boolean {
+    return this.#files.makeRoom(this);
+  }
+
+  thin(): boolean {
+    if (this.crowd?.thin() !== true) return false;
+    this.#ending++;
+    return true;
   }
 
   take(): boolean {
@@ -87,6 +143,7 @@ class Share implements FileShare {
 
   release(): void {
     this.used--;
+    this.#ending = Math.max(0, this.#ending - 1);
   }
 }
 

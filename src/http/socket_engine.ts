@@ -8,6 +8,7 @@
 import { createServer, type Server, type Socket as Stream } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Account } from "../budget.ts";
+import type { Crowd } from "../config/open_files.ts";
 import { formatAddress } from "../config/config.ts";
 import { within } from "../within.ts";
 import type { WorkQueue } from "../work_queue.ts";
@@ -56,7 +57,7 @@ export function listen(options: HttpServerOptions): Promise<HttpServer> {
   return SocketServer.listen(options);
 }
 
-class SocketServer implements HttpServer, HttpHome {
+class SocketServer implements HttpServer, HttpHome, Crowd {
   readonly finished: Promise<void>;
   readonly receptions: Receptions;
   readonly account: Account;
@@ -115,6 +116,7 @@ class SocketServer implements HttpServer, HttpHome {
       server.#server.listen({ host, port, backlog: ACCEPT_QUEUE }, resolve);
     });
     await Promise.race([bound, server.finished]);
+    options.files.crowd = server;
     server.#timer = setInterval(() => server.#tick(), TICK_MS);
     server.#server.on("close", () => clearInterval(server.#timer));
     return server;
@@ -151,7 +153,7 @@ class SocketServer implements HttpServer, HttpHome {
   staged(connection: HttpConnection, from: Stage | null, to: Stage | null): void {
     if (from !== null) this.#stages[from].delete(connection);
     if (to !== null) this.#stages[to].add(connection);
-    else if (this.isRefusing && this.#count === 0) this.#onEmpty();
+    else if (this.isRefusing && this.size === 0) this.#onEmpty();
   }
 
   renew(tls: PemPair): void {
@@ -171,7 +173,7 @@ class SocketServer implements HttpServer, HttpHome {
   async shutdown(graceMs: number): Promise<void> {
     this.refuse();
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
-    if (this.#count > 0 && !await within(graceMs, empty)) {
+    if (this.size > 0 && !await within(graceMs, empty)) {
       for (const connection of this.#all()) connection.drop();
     }
     // Whoever has taken a connection over looks after it.
@@ -182,9 +184,15 @@ class SocketServer implements HttpServer, HttpHome {
     return Object.values(this.#stages).flatMap((set) => [...set]);
   }
 
-  get #count(): number {
+  /** See {@linkcode Crowd}. */
+  get size(): number {
     const { fresh, idle, receiving, busy, ending } = this.#stages;
     return fresh.size + idle.size + receiving.size + busy.size + ending.size;
+  }
+
+  /** See {@linkcode Crowd}. */
+  thin(): boolean {
+    return this.#dropSlowest("files", "It was the slowest, and there are no files for more");
   }
 
   #connected(stream: Stream): void {
@@ -203,7 +211,7 @@ class SocketServer implements HttpServer, HttpHome {
     if (rejection !== null && this.#secure !== null) return this.#close(stream);
     if (!files.take()) {
       if (rejection !== null) return this.#close(stream);
-      if (!this.#dropSlowest("files", "It was the slowest, and there are no files for more")) {
+      if (!files.makeRoom()) {
         this.refused(
           formatAddress(remote.hostname, remote.port),
           "files",
@@ -215,7 +223,7 @@ class SocketServer implements HttpServer, HttpHome {
       files.force();
     }
     this.#serve(stream, remote, rejection);
-    if (this.#count > this.limits.connections) {
+    if (this.size > this.limits.connections) {
       this.#dropSlowest("handshakes", "It was the slowest of too many connections");
     }
   }
@@ -249,7 +257,7 @@ class SocketServer implements HttpServer, HttpHome {
     const { fresh, idle, receiving, ending } = this.#stages;
     // Bodies have half of the places: those who send their bodies slowly do not keep out who has just connected, nor do
     // those who connect in a loop break off a body.
-    const [slower, other] = 2 * receiving.size > this.#count
+    const [slower, other] = 2 * receiving.size > this.size
       ? [receiving, fresh]
       : [fresh, receiving];
     const slowest = first(ending) ?? first(idle) ?? first(slower) ?? first(other);

@@ -297,6 +297,15 @@ const ADMIN_ROWS: readonly Row[] = [
     residentMB: 250,
     refuses: { memory: 1000 },
   },
+  {
+    id: "A12",
+    name: "1,500 connections to each port, silent or with half a request, with 1,024 open files",
+    options: { openFiles: 1024 },
+    seconds: 6,
+    residentMB: 300,
+    refuses: { files: 1000 },
+    exhaustsFiles: () => true,
+  },
 ];
 
 /** All attacks. */

@@ -123,6 +123,17 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
       }),
     ]);
   },
+
+  async A12(target) {
+    const act: Act = async (connection, index) => {
+      if (index % 2 === 1) await send(connection, utf8(POST));
+      await ended(connection);
+    };
+    await Promise.all([
+      clients({ ...target, admin: target.client }, 1500, act),
+      clients(target, 1500, act),
+    ]);
+  },
 };
 
 /** Lets clients connect, act, and connect again when that is over. */

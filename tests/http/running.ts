@@ -56,6 +56,8 @@ export interface RunningOptions extends Partial<HttpLimits> {
   readonly budget?: Budget;
   /** Files that the process may have open. */
   readonly openFiles?: number | null;
+  /** Those that it shares with other servers. */
+  readonly files?: OpenFiles;
   readonly workQueue?: WorkQueue;
   screen?(remote: Remote): Response | null;
 }
@@ -74,10 +76,10 @@ export class Running implements AsyncDisposable {
   limits: HttpLimits;
   server!: HttpServer;
 
-  private constructor(port: number, { budget, openFiles, ...limits }: RunningOptions) {
+  private constructor(port: number, { budget, openFiles, files, ...limits }: RunningOptions) {
     this.port = port;
     this.budget = budget ?? new Budget(1e9);
-    this.files = new OpenFiles(openFiles ?? null);
+    this.files = files ?? new OpenFiles(openFiles ?? null);
     this.limits = { ...LIMITS, ...limits };
   }
 
