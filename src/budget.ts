@@ -221,7 +221,7 @@ export class Account {
    * nothing.
    */
   makeRoom(bytes: number, total: number, holder: Holder | null): boolean {
-    for (let ended = 0; !this.#fits(bytes); ended++) {
+    for (let ended = 0; !this.fits(bytes); ended++) {
       // At its ceiling the account makes room by itself.
       const victim = this.#bytes + bytes > this.ceiling
         ? this.victim(total)
@@ -240,7 +240,8 @@ export class Account {
     return true;
   }
 
-  #fits(bytes: number): boolean {
+  /** Tells whether there is room for `bytes` more without ending anybody. */
+  fits(bytes: number): boolean {
     return this.#deficit(bytes) <= 0;
   }
 

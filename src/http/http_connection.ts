@@ -112,6 +112,11 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   #wasTaken = false;
   readonly #info: RequestInfo;
   #discarded = 0;
+  /**
+   * The answer to a connection that is not served. It is given when something has come: clients take an answer that
+   * comes before they have asked for a fault.
+   */
+  #rejection: Response | null = null;
 
   /** Takes over a stream; `raw` is the one below its TLS, or `null`. */
   constructor(home: HttpHome, stream: Stream, raw: Stream | null, remote: Remote) {
@@ -142,15 +147,18 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     return formatAddress(this.#info.remoteAddr.hostname, this.#info.remoteAddr.port);
   }
 
-  /** Takes the memory that it needs, or answers that there is none. Called once, when it has been made. */
-  begin(): void {
+  /**
+   * Takes the memory that it needs, or answers that there is none. Called once, when it has been made.
+   *
+   * @param rejection The answer to whatever it asks for. Nothing of that is read, and nobody gives way to it.
+   */
+  begin(rejection: Response | null): void {
     this.#home.staged(this, null, "fresh");
-    this.#charge();
-  }
-
-  /** Answers with a response whatever it asks for, and closes it. */
-  reject(response: Response): void {
-    if (this.#stage !== "ending") void this.#refuse(response);
+    if (rejection === null) return this.#charge();
+    this.#rejection = rejection;
+    this.#enter("ending");
+    if (!this.#home.account.fits(this.#ownBytes)) return this.drop();
+    this.#holding.set(this.#ownBytes);
   }
 
   /** See {@linkcode Holder}. */
@@ -203,7 +211,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
         );
         // One that has sent nothing may be half-way into TLS, where nothing can be said.
         if (this.#reader.isEmpty) return this.drop();
-        return this.reject(refusal(408));
+        return void this.#refuse(refusal(408));
       case "idle":
         if (this.#blockedSince === null && passed >= limits.idleMs) this.#end();
         return;
@@ -216,7 +224,12 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   data(chunk: Buffer): void {
     const { counters } = this.#home;
     if (counters !== undefined) counters.bytesIn += chunk.length;
-    if (this.#stage === "ending") return this.#discard(chunk);
+    if (this.#stage === "ending") {
+      this.#discard(chunk);
+      const rejection = this.#rejection;
+      this.#rejection = null;
+      return rejection === null ? undefined : void this.#refuse(rejection);
+    }
     this.#unread.push(chunk);
     if (this.#request === null) this.#schedule();
     else this.#receive(this.#request);
@@ -238,6 +251,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   /** The client sends no more. What it has sent is answered all the same. */
   ended(): void {
     this.#hasEnded = true;
+    if (this.#rejection !== null) return this.drop();
     if (this.#stage === "ending") return;
     if (this.#request !== null) this.#breakOff(this.#request, "the client has shut down its side");
     // Where it does not take its answers yet, it is ended behind them.
@@ -484,7 +498,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
 
   #refuseBad({ status, reason }: BadRequest): void {
     this.#home.refused(this.remoteAddress, "malformed", reason);
-    this.reject(refusal(status));
+    void this.#refuse(refusal(status));
   }
 
   /** Answers what is no request, or is not to be read, and closes the connection. */
@@ -599,11 +613,15 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     this.#holding.close();
   }
 
+  get #ownBytes(): number {
+    return this.#raw === null ? CONNECTION_BYTES.plain : CONNECTION_BYTES.tls;
+  }
+
   /** Charges what it holds, or ends it. */
   #charge(): void {
     if (this.#stage === "ending" || this.#wasTaken) return;
-    const own = this.#raw === null ? CONNECTION_BYTES.plain : CONNECTION_BYTES.tls;
-    const bytes = own + this.#reader.heldBytes + this.#unread.bytes + this.#answers.length +
+    const bytes = this.#ownBytes + this.#reader.heldBytes + this.#unread.bytes +
+      this.#answers.length +
       (this.#isPaused ? PAUSED_BYTES : 0) +
       (this.#blockedSince === null ? 0 : this.#stream.writableLength);
     // What waits for its turn or is being answered is not ended for others: that it takes time is not the client's doing.
@@ -613,7 +631,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");
     // TLS may not be there yet, and would take more.
     if (this.#raw !== null && !this.#isSecured) this.drop();
-    else this.reject(refusal(503, { "retry-after": "10" }));
+    else void this.#refuse(refusal(503, { "retry-after": "10" }));
   }
 }
 

@@ -248,8 +248,7 @@ class SocketServer implements HttpServer, HttpHome, Crowd {
     const connection = new HttpConnection(this, stream, stream === raw ? null : raw, remote);
     watch(stream, connection, this.#onClose);
     if (stream !== raw) stream.once("secure", () => connection.secured());
-    connection.begin();
-    if (rejection !== null) connection.reject(rejection);
+    connection.begin(rejection);
   }
 
   /** Ends the connection that can be spared most easily; `false`: there is none. */

@@ -813,28 +813,62 @@ Deno.test("limits that change hold for what comes next", async () => {
 
 // Who is screened.
 
-Deno.test("who is screened is answered before a byte of it has come, and closed", async () => {
-  await using running = await Running.start({
-    screen: () => new Response("not you", { status: 403 }),
-  });
-  using talk = await running.connect();
-  const { status, headers, body } = await talk.answer();
-  assertEquals([status, headers.get("connection"), body], [403, "close", "not you"]);
-  assertEquals([running.counters.bytesIn, running.refusals], [0, []]);
-  await talk.send(A);
-  assertEquals(await talk.ended(), { end: "end", text: "" });
-  talk[Symbol.dispose]();
+const NOT_YOU = () => new Response("not you", { status: 403 });
+
+Deno.test("who is screened is answered when something of a request has come, whatever it is, and closed", async () => {
+  await using running = await Running.start({ screen: NOT_YOU });
+  for (const sent of ["G", A, request("POST /a", [], "x".repeat(900_000)), "\0\n"]) {
+    using talk = await running.connect();
+    await passed(50);
+    assertEquals(talk.unread, 0, "clients do not expect an answer before they have asked");
+    await talk.send(sent);
+    const { status, headers, body } = await talk.answer();
+    assertEquals([status, headers.get("connection"), body], [403, "close", "not you"]);
+    assertEquals(await talk.ended(), { end: "end", text: "" });
+    talk[Symbol.dispose]();
+  }
+  assertEquals(running.refusals, []);
   await running.empty();
 });
 
-Deno.test("who is screened where there is no memory is answered once", async () => {
+Deno.test("who is screened and says nothing is dropped in the end, and at once when it sends no more", async () => {
+  await using running = await Running.start({ screen: NOT_YOU, closeMs: 500 });
+  using silent = await running.connect();
+  using ended = await running.connect();
+  const began = performance.now();
+  ended.closeWrite();
+  assertEquals((await ended.ended()).text, "");
+  assert(performance.now() - began < 500, "nothing is waited for");
+  assertEquals((await silent.ended()).text, "");
+  assertEquals(running.refusals, []);
+  await running.empty();
+});
+
+Deno.test("who is screened takes no memory and no place of others, and gives way to them", async () => {
+  const budget = budgetFor(3);
+  const isStranger = { next: false };
   await using running = await Running.start({
-    budget: new Budget(0),
-    screen: () => new Response("not you", { status: 403 }),
+    budget,
+    connections: 4,
+    screen: () => isStranger.next ? NOT_YOU() : null,
   });
-  using talk = await running.connect();
-  assertEquals(await talk.status(), 503);
-  assertEquals(await talk.ended(), { end: "end", text: "" });
+  const friends = await opened(running, 3);
+  isStranger.next = true;
+  using dropped = await running.connect();
+  assertEquals((await dropped.ended()).text, "");
+  budget.limit *= 4;
+  const strangers = await opened(running, 3);
+  for (const stranger of strangers.slice(0, 2)) assertEquals((await stranger.ended()).text, "");
+  await until(() => budget.bytes === 4 * CONNECTION_BYTES.plain);
+  isStranger.next = false;
+  using another = await running.connect();
+  assertEquals((await strangers[2]?.ended())?.text, "");
+  for (const friend of [...friends, another]) {
+    await friend.send(A);
+    assertEquals((await friend.answer()).body, GET_A);
+    friend[Symbol.dispose]();
+  }
+  assertEquals(running.refusals, []);
 });
 
 // TLS.
