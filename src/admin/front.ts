@@ -6,6 +6,7 @@
  */
 
 import type { AdminServerConfig, Engine } from "../config/config.ts";
+import { ENGINES } from "../http/engines.ts";
 import { Networks } from "../config/network.ts";
 import { readToken } from "../config/token.ts";
 import type { AdminFigures } from "../metrics/servers.ts";
@@ -42,7 +43,14 @@ export class AdminFront {
   listen(address: Pick<AdminServerOptions, "hostname" | "port" | "tls">): Promise<AdminServer> {
     const { files, workQueue, traced, ...shared } = this.#surroundings;
     const desk = { ...shared, rules: () => this.#rules, counters: this.#counters };
-    return listenAdmin(desk, { ...address, engine: this.#engine, files, workQueue, traced });
+    return listenAdmin(desk, {
+      ...address,
+      engine: ENGINES[this.#engine],
+      files,
+      workQueue,
+      // The other engine exports traces itself.
+      traced: this.#engine === "socket" ? traced : (handler) => handler,
+    });
   }
 
   /** What it has answered. */

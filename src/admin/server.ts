@@ -4,12 +4,10 @@
  * @module
  */
 
-import type { Engine } from "../config/config.ts";
 import type { FileShare } from "../config/open_files.ts";
-import type { HttpLimits, HttpServer } from "../http/engine.ts";
+import type { HttpLimits, HttpServer, HttpServerOptions } from "../http/engine.ts";
 import type { PemPair } from "../net/tls_trial.ts";
 import type { Handler } from "../http/handler.ts";
-import { ENGINES } from "../http/engines.ts";
 import type { WorkQueue } from "../work_queue.ts";
 import { answerFault, Desk, type DeskOptions } from "./desk.ts";
 
@@ -45,7 +43,8 @@ const FIELDS = {
 
 /** Where and how to listen. */
 export interface AdminServerOptions {
-  readonly engine: Engine;
+  /** Binds the HTTP server below. */
+  engine(options: HttpServerOptions): Promise<HttpServer>;
   /** Address or host name to bind. */
   readonly hostname: string;
   readonly port: number;
@@ -55,7 +54,7 @@ export interface AdminServerOptions {
   readonly files: FileShare;
   /** Where requests wait for their turn, of all servers together. */
   readonly workQueue: WorkQueue;
-  /** Wraps the handler where the engine exports no traces itself. */
+  /** Wraps the handler. */
   traced(handler: Handler): Handler;
 }
 
@@ -78,11 +77,11 @@ export async function listenAdmin(
 ): Promise<AdminServer> {
   const desk = new Desk(options);
   const handler: Handler = (request, { remoteAddr }) => desk.answer(request, remoteAddr);
-  const http = await ENGINES[engine]({
+  const http = await engine({
     ...address,
     budget: options.budget,
     fields: FIELDS,
-    handler: engine === "socket" ? traced(handler) : handler,
+    handler: traced(handler),
     onError: answerFault,
     screen: (remoteAddr) => desk.screen(remoteAddr),
     limits: () => limitsOf(options.rules().limits),

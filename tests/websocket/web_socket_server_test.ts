@@ -18,6 +18,7 @@ import { Networks } from "../../src/config/network.ts";
 import { Origins } from "../../src/config/origin.ts";
 import { Admission } from "../../src/websocket/admission.ts";
 import { listen as bind } from "../../src/websocket/web_socket_server.ts";
+import type { HttpLimits } from "../../src/http/engine.ts";
 import { ENGINES } from "../../src/http/engines.ts";
 import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
 import { freePorts } from "../acceptance/ports.ts";
@@ -105,6 +106,28 @@ class Running implements AsyncDisposable {
 function message(text: string): { text: string; bytes: Uint8Array } {
   return { text, bytes: utf8(text) };
 }
+
+Deno.test("a connection that is no WebSocket has the limits of handshakes", async () => {
+  const limits: HttpLimits[] = [];
+  await using _ = await Running.start(
+    { handshakes: 7, handshakeMs: 1000, closeMs: 500 },
+    (options) =>
+      bind(options, (http) => {
+        limits.push(http.limits());
+        return ENGINES.socket(http);
+      }),
+  );
+  assertEquals(limits, [{
+    bodyBytes: 0,
+    bodies: 1,
+    bodyMs: 1000,
+    connections: 7,
+    headMs: 1000,
+    idleMs: 500,
+    answerMs: 500,
+    closeMs: 500,
+  }]);
+});
 
 Deno.test("a silent client is sent a ping, and is ended when it stays silent", async () => {
   await using running = await Running.start({ silenceMs: 1000, answerMs: 1000 });
