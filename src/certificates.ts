@@ -7,7 +7,14 @@
 import type { Config, TlsFiles } from "./config/config.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
-import { readTls, TlsError, type TlsMaterial, tryTls, validityWarning } from "./net/tls.ts";
+import {
+  isSamePair,
+  judgeTls,
+  readTls,
+  TlsError,
+  type TlsMaterial,
+  validityWarning,
+} from "./net/tls.ts";
 
 /** How often a certificate is warned of, in ms. */
 const WARNING_INTERVAL_MS = 86_400_000;
@@ -47,10 +54,9 @@ export class Certificates {
     const problems: string[] = [];
     for (const { index, files } of this.#files) {
       try {
-        const tls = readTls(files);
-        if (this.#isUsed(index, tls)) continue;
-        await tryTls(tls, files);
-        found.push({ index, tls });
+        const used = this.#used.get(index) ?? null;
+        const tls = await judgeTls(files, used);
+        if (tls !== used) found.push({ index, tls });
       } catch (error) {
         problems.push(...problemsOf(index, error));
       }
@@ -66,7 +72,8 @@ export class Certificates {
     return this.#files.flatMap(({ index, files }) => {
       try {
         const tls = readTls(files);
-        return this.#isUsed(index, tls) ? [] : [`servers[${index}]: ${tls.key}${tls.cert}`];
+        const used = this.#used.get(index);
+        return used && isSamePair(tls, used) ? [] : [`servers[${index}]: ${tls.key}${tls.cert}`];
       } catch (error) {
         return problemsOf(index, error);
       }
@@ -103,11 +110,6 @@ export class Certificates {
         expires: tls.expires.toISOString(),
       });
     }
-  }
-
-  #isUsed(index: number, { key, cert }: TlsMaterial): boolean {
-    const used = this.#used.get(index);
-    return key === used?.key && cert === used.cert;
   }
 }
 

@@ -56,23 +56,24 @@ export class TlsError extends Error {
  * Dates, names and authorities are not part of it: a server serves with a certificate that has expired.
  * {@linkcode validityWarning} tells of dates.
  *
+ * @param used What serves already. It is returned when the files hold the same, and not tried again.
  * @throws {TlsError} With every file that cannot be read, is not what it should be, or does not match, or
  * with the reason why the runtime cannot serve with them.
  */
-export async function judgeTls(files: TlsFiles): Promise<TlsMaterial> {
+export async function judgeTls(
+  files: TlsFiles,
+  used: TlsMaterial | null = null,
+): Promise<TlsMaterial> {
   const material = readTls(files);
-  await tryTls(material, files);
+  if (used !== null && isSamePair(material, used)) return used;
+  const unfitness = await whyUnfit(material);
+  if (unfitness !== null) throw new TlsError([problemOf(unfitness, files)]);
   return material;
 }
 
-/**
- * Tries whether the runtime serves with what {@linkcode readTls} has read.
- *
- * @throws {TlsError} With the reason why it cannot.
- */
-export async function tryTls(material: TlsMaterial, files: TlsFiles): Promise<void> {
-  const unfitness = await whyUnfit(material);
-  if (unfitness !== null) throw new TlsError([problemOf(unfitness, files)]);
+/** Tells whether two pairs are the same, whatever else is in their files. */
+export function isSamePair(one: PemPair, other: PemPair): boolean {
+  return one.key === other.key && one.cert === other.cert;
 }
 
 function problemOf({ about, reason }: Unfitness, { key, cert, chain }: TlsFiles): TlsProblem {
@@ -93,7 +94,7 @@ function problemOf({ about, reason }: Unfitness, { key, cert, chain }: TlsFiles)
 
 /**
  * Reads a server's TLS files and holds the key against the certificate. Whether the runtime serves with them
- * is for {@linkcode tryTls} to find out, which costs more.
+ * is for {@linkcode judgeTls} to find out, which costs more.
  *
  * @throws {TlsError} With every file that cannot be read, is not what it should be, or does not
  * match.
