@@ -14,8 +14,8 @@ import { follow, nameOf, ownersOf, type Writer } from "./trust.ts";
 export interface Identity {
   /** Its name, or its number. */
   readonly user: string;
-  /** The group of a user that has no entry in the host's list of users; `null`: it has one. */
-  readonly gid: number | null;
+  /** Whether the configuration names it; else it may have no entry in the host's list of users. */
+  readonly isNamed: boolean;
   /** The user id that it has to have, as the configuration belongs to that one; `null`: to root. */
   readonly owner: number | null;
 }
@@ -37,7 +37,7 @@ export function identityFor(
   { user, pidfile }: { readonly user: Config["user"]; readonly pidfile: string },
 ): Identity | null {
   const owner = ownerOfConfig(path);
-  if (user !== null) return { user, gid: null, owner };
+  if (user !== null) return { user, isNamed: true, owner };
   const info = follow(pidfile).info;
   const running = info?.isFile && info.uid !== null && info.uid !== 0 ? info.uid : null;
   if (running !== null && owner !== null && running !== owner) {
@@ -47,7 +47,7 @@ export function identityFor(
     );
   }
   const uid = running ?? owner;
-  return uid === null ? null : { user: `${uid}`, gid: info?.gid ?? null, owner };
+  return uid === null ? null : { user: `${uid}`, isNamed: false, owner };
 }
 
 /** Returns the only user besides root who can change a configuration; `null`: none. */

@@ -32,7 +32,7 @@ import { FolderError, foldersOf, whyNotForRoot } from "./folders.ts";
 import { type Identity, identityFor } from "./identity.ts";
 import { circumstancesIn } from "./judgement.ts";
 import { complain, printCode } from "./output.ts";
-import { pidfileFault } from "./owner.ts";
+import { logFaultForRoot, pidfileFault } from "./owner.ts";
 import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
 import { follow, resolvedPath } from "./trust.ts";
 import { UNIT_OPTION } from "./unit.ts";
@@ -65,6 +65,7 @@ export const launch: Command = {
       case "serve":
       case "debug": {
         const config = loadConfig(path);
+        requireSafe(logFaultForRoot(config));
         warnIfRoot((warning) => complain(asLogged(config, warning)));
         printCode(
           `${becomeDeno(config, serviceFlags(config), verb, invocation)} ` +
@@ -74,8 +75,7 @@ export const launch: Command = {
       }
       case "run": {
         const config = loadConfig(path);
-        const fault = pidfileFault(config.pidfile);
-        if (fault !== null) throw new PidfileError(fault);
+        requireSafe(logFaultForRoot(config) ?? pidfileFault(config.pidfile));
         const flags = overseerFlags(config, Deno.execPath(), resolvedPath(config.pidfile));
         printCode(becomeDeno(config, flags, verb, invocation));
         return EXIT.done;
@@ -86,6 +86,11 @@ export const launch: Command = {
     }
   },
 };
+
+/** @throws {PidfileError} If there is a fault. */
+function requireSafe(fault: string | null): void {
+  if (fault !== null) throw new PidfileError(fault);
+}
 
 /** The verbs that start something to stay, which root has to be told to do as root. */
 const STARTING: readonly string[] = ["start", "restart", "run"];
@@ -155,9 +160,12 @@ function becomeDeno(
     `--${OPEN_FILES_OPTION.name} "$(ulimit -Hn)" --${MEMORY_OPTION.name} "$(memory)" ${journal} "$@"${chosen}`;
 }
 
+/** The group of a user who has none (Debian's `nogroup`): no file is meant for it. */
+const NOBODY = 65534;
+
 /** Replaces the shell by bin/aphlict itself, run by another user, who owns the folders made for it. */
 function becomeUser(
-  { user, gid, owner }: Identity,
+  { user, isNamed, owner }: Identity,
   folders: readonly string[],
   verb: string,
 ): string {
@@ -175,9 +183,9 @@ function becomeUser(
     "to the other. Give the configuration to root (chown root).";
   return [
     `command -v setpriv >/dev/null || complain ${shellQuote([noHelper])}`,
-    gid === null
-      ? `group=$(id -g -- ${name} 2>/dev/null) || complain ${shellQuote([noUser])}`
-      : `group=$(id -g -- ${name} 2>/dev/null) || group=`,
+    `group=$(id -g -- ${name} 2>/dev/null) || ${
+      isNamed ? `complain ${shellQuote([noUser])}` : "group="
+    }`,
     `[ "$(id -u -- ${name} 2>/dev/null || echo ${name})" != 0 ] || complain ${
       shellQuote([isRootUser])
     }`,
@@ -193,7 +201,7 @@ function becomeUser(
       ? [`set -- ${shellQuote(["--made", folders.join(",")])} "$@"`]
       : [],
     `if [ -n "$group" ]; then set -- --regid="$group" --init-groups -- "$self" ${verb} "$@"`,
-    `else set -- --regid=${gid ?? 0} --clear-groups -- "$self" ${verb} "$@"; fi`,
+    `else set -- --regid=${NOBODY} --clear-groups -- "$self" ${verb} "$@"; fi`,
     `HOME=$(getent passwd ${name} | cut -d: -f6) DENO=$deno exec setpriv --reuid=${name} "$@"`,
   ].join("\n");
 }

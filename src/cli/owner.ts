@@ -4,7 +4,10 @@
  * @module
  */
 
+import type { Config } from "../config/config.ts";
+import { logTarget } from "../config/logs.ts";
 import { type Holder, PidfileError } from "../supervisor/pidfile.ts";
+import { isRoot } from "./root.ts";
 import { follow, nameOf, strangers } from "./trust.ts";
 
 /**
@@ -36,4 +39,22 @@ export function pidfileFault(pidfile: string): string | null {
       nameOf(stranger)
     } can change folder ${stranger.path}, and with it what ` +
       'Aphlict writes and which process is stopped. Take that right away (chmod go-w, chown), or change "pidfile".';
+}
+
+/**
+ * Returns why root should not write the logs of a configuration itself, in sentences, or `null`. Whoever can change a
+ * folder of a log can lead it to any file of the host.
+ */
+export function logFaultForRoot({ logs }: Config): string | null {
+  if (!isRoot()) return null;
+  for (const { path } of logs) {
+    if (logTarget(path) !== "file") continue;
+    const writer = follow(path).writers.find(({ onlyNew }) => !onlyNew);
+    if (writer === undefined) continue;
+    return `Root writes no log ${path}: ${
+      nameOf(writer)
+    } can change folder ${writer.path}, and lead it to any file. Name ` +
+      'the user as "user" in the configuration, or another log.';
+  }
+  return null;
 }

@@ -28,7 +28,7 @@ import {
 import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
 import { complain, print } from "./output.ts";
-import { pidfileFault } from "./owner.ts";
+import { logFaultForRoot, pidfileFault } from "./owner.ts";
 import { refusesRoot } from "./root.ts";
 import { resolvedPath } from "./trust.ts";
 
@@ -56,7 +56,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
   if (pid !== null) return fail([alreadyRunning(config, pid)]);
   warnOfConsole(config);
   makeFolders(config);
-  const fault = pidfileFault(config.pidfile);
+  const fault = logFaultForRoot(config) ?? pidfileFault(config.pidfile);
   if (fault !== null) return fail([fault]);
   // A killed overseer has left it.
   const former = readState(config.pidfile)?.service?.pid;

@@ -134,6 +134,25 @@ if (Deno.uid() === 0) {
     assertEquals(Deno.statSync(target).uid, 0);
   });
 
+  Deno.test("root writes no log where others can lead it to another file", async () => {
+    await using site = rootsSite(
+      (folder) => ({ logs: [{ path: `${folder}/theirs/aphlict.log` }] }),
+      null,
+    );
+    const { daemon: { folder } } = site;
+    ownFolder(`${folder.path}/theirs`);
+    const precious = folder.write("precious", "precious");
+    Deno.symlinkSync(precious, `${folder.path}/theirs/aphlict.log`);
+    for (
+      const [verb, ...args] of [["serve"], ["debug"], ["run", "--as-root"], ["start", "--as-root"]]
+    ) {
+      const { code, output } = await site.run(verb ?? "", ...args);
+      assertEquals(code, 1, output);
+      assertMatch(output, /Root writes no log .*: user 65534 can change folder .*\/theirs/);
+    }
+    assertEquals(Deno.readTextFileSync(precious), "precious");
+  });
+
   Deno.test("root goes by no configuration that others can change, unless it names its owner", async () => {
     await using site = rootsSite();
     const { daemon: { written: { path } } } = site;
