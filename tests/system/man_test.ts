@@ -42,7 +42,7 @@ const NARROW = { LC_ALL: "C.UTF-8", MANWIDTH: "80" };
 Deno.test("man shows aphlict(8) in 80 columns, as it is typed", async () => {
   const page = await shown("aphlict.8", NARROW, "man", "--warnings", "--local-file");
   assert(page.split("\n").every((line) => line.length <= 80));
-  assertStringIncludes(page, "\n       aphlict status [--config PATH] [--json]\n");
+  assertStringIncludes(page, "\n       aphlict stop [--config PATH]\n");
   assertStringIncludes(page, `aphlict send --to PHID-USER-example '{"type":"test"}'\n`);
 });
 
