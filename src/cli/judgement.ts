@@ -5,24 +5,28 @@
  * @module
  */
 
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import type { Config, LogConfig, ServerConfig } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
+import { filesBeside } from "../config/pidfile.ts";
 import { type Program, SYSTEM_CONFIG } from "../config/program.ts";
 import { heldBy } from "../reach/place.ts";
-import { Holder } from "../supervisor/pidfile.ts";
+import { foreignContent, Holder } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import { NobodyAnswers } from "./admin.ts";
 import type { OptionSpec } from "./args.ts";
 import type { Invocation } from "./command.ts";
 import { askConsole, listeningIn } from "./console.ts";
 import { complain } from "./output.ts";
-import { pidfileFault } from "./owner.ts";
+import { logFaultForRoot, pidfileFault } from "./owner.ts";
 import { sharedLogs } from "./suspicions.ts";
 import { type Findings, tryAsService } from "./trial.ts";
 import { follow, nameOf, strangers } from "./trust.ts";
 import { isBelow, judgeUnit, parseUnit, type Unit, UNIT_OPTION } from "./unit.ts";
+
+/** Bytes of a file's name, at most, on the file systems of Linux. */
+const NAME_LENGTH = 255;
 
 /** The option by which bin/aphlict tells what root makes at a start. */
 const MADE_OPTION: OptionSpec = {
@@ -73,12 +77,14 @@ export async function judge(
   // A compiled executable has no overseer, and may look at no folder.
   if (program.kind === "compiled") return { problems, warnings };
   const folder = (path: string) => folderFault(dirname(path), asItIs ? [] : made, asItIs);
+  const rootsLog = logFaultForRoot(config);
   const logs = config.logs.map((log, index) => judgeLog(log, `logs[${index}].path`, folder));
   return {
     problems: [
       ...problems,
       ...logs.flatMap((log) => log.problems),
       ...sharedLogs(config),
+      ...rootsLog === null ? [] : [{ path: "logs", message: rootsLog }],
       ...judgePidfile(config.pidfile, folder),
       ...unit === null ? [] : judgeUnit(config, unit),
     ],
@@ -154,7 +160,7 @@ function judgePidfile(path: string, look: FolderLook): Problem[] {
   const key = "pidfile";
   const { isMissing, fault } = look(path);
   if (isMissing) return fault === null ? [] : [{ path: key, message: fault }];
-  const unsafe = pidfileFault(path);
+  const unsafe = pidfileFault(path) ?? strangerBeside(path) ?? foreignContent(path);
   if (unsafe !== null) return [{ path: key, message: unsafe }];
   using holder = Holder.find(path);
   if (holder !== null && holder.uid !== Deno.uid()) {
@@ -164,6 +170,26 @@ function judgePidfile(path: string, look: FolderLook): Problem[] {
     return [{ path: key, message }];
   }
   return fault === null ? [] : [{ path: key, message: fault }];
+}
+
+/** Returns why what stands beside a pidfile cannot be made there, in a sentence, or `null`. */
+function strangerBeside(pidfile: string): string | null {
+  for (const path of filesBeside(pidfile)) {
+    if (basename(path).length > NAME_LENGTH) {
+      return `The name of ${path}, which comes with the pidfile, is too long. Choose a shorter one.`;
+    }
+    const { info, writers } = follow(path);
+    if (info === null) continue;
+    if (!info.isFile) return `${path}, which comes with the pidfile, is no file. Remove it.`;
+    const me = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
+    const [stranger] = strangers(writers, me).filter(({ onlyNew }) => !onlyNew);
+    if (stranger !== undefined) {
+      return `${path}, which comes with the pidfile, belongs to ${
+        nameOf(stranger)
+      }. Remove it, or change "pidfile".`;
+    }
+  }
+  return null;
 }
 
 /** Looks at a folder by making a file in it, or in the nearest one above it that exists, for a moment. */
@@ -178,7 +204,13 @@ function folderFault(
     return { isMissing, fault: `Folder ${folder} does not exist. Make it.` };
   }
   let nearest = folder;
-  while (!exists(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  while (!exists(nearest) && dirname(nearest) !== nearest) {
+    if (isLink(nearest)) {
+      const fault = `${nearest} is a link to a folder that does not exist. Make that folder.`;
+      return { isMissing, fault };
+    }
+    nearest = dirname(nearest);
+  }
   try {
     Deno.removeSync(Deno.makeTempFileSync({ dir: nearest, prefix: ".aphlict-check-" }));
     return { isMissing, fault: null };

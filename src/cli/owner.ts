@@ -13,7 +13,7 @@ import { follow, nameOf, strangers } from "./trust.ts";
 /**
  * Holds a signal back that somebody else could have aimed: at any process of this user, by a pidfile that names it.
  *
- * @throws {PidfileError} If the pidfile is another user's, or others can put another one in its place.
+ * @throws {PidfileError} If the pidfile is another user's.
  */
 export function requireOwn({ pid, uid }: Holder, pidfile: string): void {
   if (uid !== Deno.uid()) {
@@ -22,8 +22,17 @@ export function requireOwn({ pid, uid }: Holder, pidfile: string): void {
         "command as that user, or as root.",
     );
   }
+}
+
+/**
+ * Keeps a command that changes something from a pidfile that others can lead elsewhere: it would be looked for, made and
+ * removed there.
+ *
+ * @throws {PidfileError} If others than root and this user can change a folder of it.
+ */
+export function requireSafe(pidfile: string): void {
   const fault = pidfileFault(pidfile);
-  if (fault !== null) throw new PidfileError(`${fault} Process ${pid} was not touched.`);
+  if (fault !== null) throw new PidfileError(fault);
 }
 
 /**

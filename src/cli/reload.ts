@@ -9,7 +9,7 @@ import { readState } from "../supervisor/state.ts";
 import { Holder, holderOf } from "../supervisor/pidfile.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { makeFolders } from "./folders.ts";
-import { requireOwn } from "./owner.ts";
+import { requireOwn, requireSafe } from "./owner.ts";
 import { complain, print } from "./output.ts";
 import { namedPidfile } from "./running.ts";
 import { signal } from "./signal.ts";
@@ -36,6 +36,7 @@ export const reload: Command = {
   options: [CONFIG_OPTION],
   async run(invocation) {
     const { pidfile, config } = namedPidfile(invocation);
+    requireSafe(pidfile);
     using holder = Holder.find(pidfile);
     if (holder === null) {
       complain(

@@ -18,6 +18,7 @@ import {
 } from "./command.ts";
 import { judge, portHolder, warn } from "./judgement.ts";
 import { complain } from "./output.ts";
+import { requireSafe } from "./owner.ts";
 import { refusesRoot } from "./root.ts";
 import { startWith } from "./start.ts";
 import { stopRunning } from "./stop.ts";
@@ -35,6 +36,7 @@ export const restart: Command = {
     if (refusesRoot(invocation)) return EXIT.failed;
     const { program } = invocation;
     const config = loadConfig(configPath(invocation));
+    requireSafe(config.pidfile);
     const holder = Holder.find(config.pidfile);
     if (holder !== null) {
       const { pid } = holder;

@@ -28,7 +28,7 @@ import {
 import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
 import { complain, print } from "./output.ts";
-import { logFaultForRoot, pidfileFault } from "./owner.ts";
+import { logFaultForRoot, pidfileFault, requireSafe } from "./owner.ts";
 import { refusesRoot } from "./root.ts";
 import { resolvedPath } from "./trust.ts";
 
@@ -52,6 +52,7 @@ export const start: Command = {
 export async function startWith(named: Config, { program, options }: Invocation): Promise<number> {
   // What stays running may be looked at from anywhere.
   const config = { ...named, path: resolve(named.path) };
+  requireSafe(config.pidfile);
   const pid = holderOf(config.pidfile);
   if (pid !== null) return fail([alreadyRunning(config, pid)]);
   warnOfConsole(config);

@@ -9,6 +9,7 @@ import type { Config } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
 import { loadDuplicates } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
+import { servicePermissions } from "../config/permissions.ts";
 
 /** Returns warnings of keys that the file has twice. */
 export function duplicateWarnings({ path }: Config): string[] {
@@ -39,9 +40,15 @@ function usersOfHost(): string[][] | null {
   }
 }
 
-/** Returns a problem for each log that is, by links, a file that another log writes. */
-export function sharedLogs({ logs, pidfile }: Config): Problem[] {
-  const labels = new Map<string, string>([[identityOf(pidfile), "pidfile"]]);
+/** Returns a problem for each log that is, by links, a file that is written or read for something else. */
+export function sharedLogs(config: Config): Problem[] {
+  const { logs, pidfile } = config;
+  const { read, write } = servicePermissions(config);
+  const others = read.filter((path) => !write.includes(path));
+  const labels = new Map([
+    ...others.map((path) => [identityOf(path), path] as const),
+    [identityOf(pidfile), "pidfile"],
+  ]);
   return logs.flatMap((log, index): Problem[] => {
     if (logTarget(log.path) !== "file") return [];
     const key = `logs[${index}].path`;

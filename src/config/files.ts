@@ -71,8 +71,30 @@ export function checkFiles(uses: readonly FileUse[]): void {
       );
       continue;
     }
+    const below = access === "read" ? undefined : placedBelow(names, labels);
+    if (below !== undefined) {
+      const [inner, outer] = below;
+      place.report(
+        `${quote(inner)} lies below ${quote(outer)}, which is a file. Use another file.`,
+      );
+      continue;
+    }
     for (const name of names) {
       labels.set(normalize(name), name === path ? label : `${beside?.label} ${label}`);
     }
   }
+}
+
+/** Returns a name and another one that it lies below, of which one is new and the other is known; if there are such. */
+function placedBelow(
+  names: readonly string[],
+  known: ReadonlyMap<string, string>,
+): readonly [inner: string, outer: string] | undefined {
+  for (const name of names.map(normalize)) {
+    for (const other of known.keys()) {
+      if (name.startsWith(`${other}/`)) return [name, other];
+      if (other.startsWith(`${name}/`)) return [other, name];
+    }
+  }
+  return undefined;
 }

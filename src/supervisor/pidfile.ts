@@ -206,6 +206,8 @@ function put(path: string, next: Deno.FsFile): Deno.FsFile | null {
   const name = nextPidfile(path);
   try {
     if (holderOf(path) === null) {
+      const foreign = foreignContent(path);
+      if (foreign !== null) throw new PidfileError(foreign);
       // A killed one's state would be taken for ours.
       for (const each of statesOf(path)) remove(each);
       next.truncateSync();
@@ -223,6 +225,17 @@ function put(path: string, next: Deno.FsFile): Deno.FsFile | null {
     next.close();
     throw error instanceof PidfileError ? error : new PidfileError(explain(path, error));
   }
+}
+
+/** Returns what is wrong with a file that is no pidfile, and would be replaced by one, in sentences; `null`: nothing. */
+export function foreignContent(path: string): string | null {
+  using file = open(path);
+  if (file === null) return null;
+  const bytes = new Uint8Array(PID_BYTES + 1);
+  const text = new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
+  return text.length <= PID_BYTES && /^\d*\s*$/.test(text)
+    ? null
+    : `${path} holds something else than a process id, and would be replaced. Remove it, or change "pidfile".`;
 }
 
 function statesOf(path: string): string[] {

@@ -155,6 +155,59 @@ const CASES: readonly Case[] = [
     starts: false,
   },
   {
+    name: "a log that is a link to the token",
+    change: (folder, ports) => {
+      Deno.writeTextFileSync(`${folder}/token`, "a-token-that-nobody-guesses");
+      Deno.symlinkSync("token", `${folder}/a.log`);
+      return {
+        ...serversOn(ports, {}, { "token.file": `${folder}/token` }),
+        logs: [{ path: `${folder}/a.log` }],
+      };
+    },
+    starts: false,
+  },
+  {
+    name: "folders that are links to nowhere",
+    change: (folder) => {
+      Deno.symlinkSync("none", `${folder}/linked`);
+      return { logs: [{ path: `${folder}/linked/a.log` }], pidfile: `${folder}/linked/a.pid` };
+    },
+    starts: false,
+  },
+  {
+    name: "a log below another",
+    change: (folder) => ({
+      logs: [{ path: `${folder}/a.log` }, { path: `${folder}/a.log/b.log` }],
+    }),
+    starts: false,
+  },
+  {
+    name: "a pidfile below a log",
+    change: (folder) => ({ logs: [{ path: `${folder}/a` }], pidfile: `${folder}/a/a.pid` }),
+    starts: false,
+  },
+  {
+    name: "a folder where the state of the pidfile belongs",
+    change: (folder) => {
+      Deno.mkdirSync(`${folder}/a.pid.state/full`, { recursive: true });
+      return { pidfile: `${folder}/a.pid` };
+    },
+    starts: false,
+  },
+  {
+    name: "a pidfile whose name leaves no room for the state's",
+    change: (folder) => ({ pidfile: `${folder}/${"x".repeat(250)}` }),
+    starts: false,
+  },
+  {
+    name: "a pidfile that holds something else",
+    change: (folder) => {
+      Deno.writeTextFileSync(`${folder}/a.pid`, "precious notes");
+      return { pidfile: `${folder}/a.pid` };
+    },
+    starts: false,
+  },
+  {
     name: "a pidfile that is a link",
     change: (folder) => {
       Deno.symlinkSync(`${folder}/real.pid`, `${folder}/a.pid`);

@@ -134,6 +134,38 @@ if (Deno.uid() === 0) {
     assertEquals(Deno.statSync(target).uid, 0);
   });
 
+  Deno.test("root removes nothing through a link that others have made", async () => {
+    await using site = rootsSite((folder) => ({ pidfile: `${folder}/shared/aphlict/a.pid` }), null);
+    const { path } = site.daemon.folder;
+    Deno.mkdirSync(`${path}/shared`);
+    Deno.chmodSync(`${path}/shared`, 0o1777);
+    Deno.mkdirSync(`${path}/precious`);
+    Deno.writeTextFileSync(`${path}/precious/a.pid`, "1");
+    await using _link = await hostile(
+      'ln -s "$1" "$2" && echo ready',
+      `${path}/precious`,
+      `${path}/shared/aphlict`,
+    );
+    for (const verb of ["stop", "reload", "restart", "start"]) {
+      const { code, output } = await site.run(verb, ...verb.endsWith("start") ? ["--as-root"] : []);
+      assertEquals(code, 1, `${verb}: ${output}`);
+      assertMatch(output, /is not safe there: user 65534 can change folder .*\/shared/);
+    }
+    assertEquals([...Deno.readDirSync(`${path}/precious`)].map(({ name }) => name), ["a.pid"]);
+  });
+
+  Deno.test("a user without an entry gets no group from the files that the configuration names", async () => {
+    await using site = rootsSite(() => ({ pidfile: "/etc/shadow" }), null);
+    const { written } = site.daemon;
+    Deno.chownSync(written.path, 100_000, 100_000);
+    const { code, output } = await execute(Deno.execPath(), [
+      ...["run", "--allow-sys=uid,gid", "--allow-read", `${ROOT}main.ts`, "launch", "check"],
+      ...["--config", written.path],
+    ]);
+    assertEquals(code, 0, output);
+    assertStringIncludes(output, "--regid=65534 --clear-groups");
+  });
+
   Deno.test("root writes no log where others can lead it to another file", async () => {
     await using site = rootsSite(
       (folder) => ({ logs: [{ path: `${folder}/theirs/aphlict.log` }] }),
