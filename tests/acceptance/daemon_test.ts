@@ -278,10 +278,13 @@ Deno.test("start with an invalid configuration names its problems and makes noth
 });
 
 Deno.test("a pidfile that cannot be made is a clear error, and nothing is left running", async () => {
-  await using daemon = new Daemon((folder) => ({ pidfile: folder }));
+  await using daemon = new Daemon((folder) => {
+    Deno.mkdirSync(`${folder}/a.pid`);
+    return { pidfile: `${folder}/a.pid` };
+  });
   const { code, output } = await daemon.run("start");
   assertEquals(code, 1);
-  assertStringIncludes(output, `Cannot use pidfile ${daemon.folder.path}: it is a folder`);
+  assertStringIncludes(output, `Cannot use pidfile ${daemon.folder.path}/a.pid: it is a folder`);
   assertEquals(daemon.members(), []);
 });
 
