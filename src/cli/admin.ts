@@ -67,6 +67,11 @@ export class NobodyAnswers extends Error {
     this.#stages = stages;
   }
 
+  /** The message, and what to do. */
+  get explanation(): string {
+    return `${this.message} ${this.hint}`.trimEnd();
+  }
+
   /** Whether a server has taken a connection and says nothing. */
   get isSilent(): boolean {
     return this.#stages.has("silence");

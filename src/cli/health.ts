@@ -69,7 +69,7 @@ async function look(config: Config): Promise<string | null> {
     return null;
   } catch (error) {
     if (!(error instanceof NobodyAnswers)) throw error;
-    return `${error.message} ${error.hint}`.trimEnd();
+    return error.explanation;
   }
 }
 

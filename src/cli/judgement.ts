@@ -8,6 +8,8 @@
 import { basename, dirname, resolve } from "node:path";
 import type { Config, LogConfig, ServerConfig } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
+import { exists, isLink } from "../config/existence.ts";
+import { isBelow } from "../config/files.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { filesBeside } from "../config/pidfile.ts";
 import { type Program, SYSTEM_CONFIG } from "../config/program.ts";
@@ -22,8 +24,8 @@ import { complain } from "./output.ts";
 import { logFaultForRoot, pidfileFault } from "./owner.ts";
 import { sharedLogs } from "./suspicions.ts";
 import { type Findings, tryAsService } from "./trial.ts";
-import { follow, nameOf, strangers } from "./trust.ts";
-import { isBelow, judgeUnit, parseUnit, type Unit, UNIT_OPTION } from "./unit.ts";
+import { follow, nameOf, strangersOn } from "./trust.ts";
+import { judgeUnit, parseUnit, type Unit, UNIT_OPTION } from "./unit.ts";
 
 /** Bytes of a file's name, at most, on the file systems of Linux. */
 const NAME_LENGTH = 255;
@@ -142,9 +144,7 @@ function judgeLog(log: LogConfig, key: string, look: FolderLook): Findings {
   } else if (rotates && fault !== null) {
     warnings.push(`Log ${path} cannot be rotated. ${fault} Or set "rotate.size" to 0.`);
   }
-  const me = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
-  const stranger = strangers(follow(path).writers, me)
-    .find(({ who, onlyNew }) => who !== "group" && !onlyNew);
+  const stranger = strangersOn(follow(path)).find(({ who }) => who !== "group");
   if (stranger !== undefined) {
     warnings.push(
       `Log ${path} is not safe there: ${
@@ -178,11 +178,10 @@ function strangerBeside(pidfile: string): string | null {
     if (basename(path).length > NAME_LENGTH) {
       return `The name of ${path}, which comes with the pidfile, is too long. Choose a shorter one.`;
     }
-    const { info, writers } = follow(path);
-    if (info === null) continue;
-    if (!info.isFile) return `${path}, which comes with the pidfile, is no file. Remove it.`;
-    const me = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
-    const [stranger] = strangers(writers, me).filter(({ onlyNew }) => !onlyNew);
+    const way = follow(path);
+    if (way.info === null) continue;
+    if (!way.info.isFile) return `${path}, which comes with the pidfile, is no file. Remove it.`;
+    const [stranger] = strangersOn(way);
     if (stranger !== undefined) {
       return `${path}, which comes with the pidfile, belongs to ${
         nameOf(stranger)
@@ -225,25 +224,5 @@ function folderFault(
       isMissing,
       fault: `Cannot ${what}: ${reason}. Change the path, or let this user write ${nearest}.`,
     };
-  }
-}
-
-function isLink(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isSymlink;
-  } catch {
-    // What cannot be looked at cannot be opened, which is told.
-    return false;
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    // Not to be looked at is not to be written either: the attempt will say so.
-    return true;
   }
 }

@@ -13,7 +13,6 @@ import { overseerFlags, serviceFlags, shellQuote } from "../config/permissions.t
 import { denoArguments } from "../config/program.ts";
 import { telemetryVariables } from "../config/telemetry.ts";
 import { FORMATS } from "../log/formats.ts";
-import { PidfileError } from "../supervisor/pidfile.ts";
 import { withoutEnd } from "../text.ts";
 import {
   AS_ROOT_OPTION,
@@ -32,7 +31,7 @@ import { FolderError, foldersOf, whyNotForRoot } from "./folders.ts";
 import { type Identity, identityFor } from "./identity.ts";
 import { circumstancesIn } from "./judgement.ts";
 import { complain, printCode } from "./output.ts";
-import { logFaultForRoot, pidfileFault } from "./owner.ts";
+import { logFaultForRoot, pidfileFault, requireSafe } from "./owner.ts";
 import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
 import { follow, resolvedPath } from "./trust.ts";
 import { UNIT_OPTION } from "./unit.ts";
@@ -49,15 +48,10 @@ export const launch: Command = {
     const [verb = ""] = invocation.rest;
     const path = configPath(invocation);
     if (isRoot() && !invocation.options.has(AS_ROOT_OPTION.name)) {
-      const identity = identityOf(path, verb, invocation);
-      if (identity === "refused") return EXIT.failed;
-      if (identity !== null) {
-        const { config } = loadPidfile(path);
-        // What belongs to somebody else's configuration, its owner makes.
-        const folders = config === null || identity.owner !== null
-          ? []
-          : foldersOf(config).filter(isForRoot);
-        printCode(becomeUser(identity, folders, verb));
+      const code = becoming(path, verb, invocation);
+      if (code === "refused") return EXIT.failed;
+      if (code !== null) {
+        printCode(code);
         return EXIT.done;
       }
     }
@@ -87,11 +81,6 @@ export const launch: Command = {
   },
 };
 
-/** @throws {PidfileError} If there is a fault. */
-function requireSafe(fault: string | null): void {
-  if (fault !== null) throw new PidfileError(fault);
-}
-
 /** The verbs that start something to stay, which root has to be told to do as root. */
 const STARTING: readonly string[] = ["start", "restart", "run"];
 
@@ -101,12 +90,8 @@ const MAKING: readonly string[] = [...STARTING, "serve", "debug", "reload"];
 /** The verbs that judge what would be if it did. */
 const JUDGING: readonly string[] = ["check", "doctor"];
 
-/** Whom root becomes; `null`: it stays root. */
-function identityOf(
-  path: string,
-  verb: string,
-  invocation: Invocation,
-): Identity | "refused" | null {
+/** Returns shell code by which root becomes who runs Aphlict; `null`: it stays root. */
+function becoming(path: string, verb: string, invocation: Invocation): string | "refused" | null {
   let named: NamedPidfile;
   try {
     named = loadPidfile(path);
@@ -123,7 +108,11 @@ function identityOf(
   if (user === null && STARTING.includes(verb)) {
     return refusesRoot(invocation) ? "refused" : null;
   }
-  return identityFor(path, { user, pidfile });
+  const identity = identityFor(path, { user, pidfile });
+  if (identity === null) return null;
+  // What belongs to somebody else's configuration, its owner makes.
+  const isRoots = config !== null && identity.owner === null;
+  return becomeUser(identity, isRoots ? foldersOf(config).filter(isForRoot) : [], verb);
 }
 
 /** Returns a text as the console of what is launched shows it: what reads JSON there gets nothing else. */

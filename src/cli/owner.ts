@@ -6,9 +6,9 @@
 
 import type { Config } from "../config/config.ts";
 import { logTarget } from "../config/logs.ts";
-import { type Holder, PidfileError } from "../supervisor/pidfile.ts";
+import { Holder, PidfileError } from "../supervisor/pidfile.ts";
 import { isRoot } from "./root.ts";
-import { follow, nameOf, strangers } from "./trust.ts";
+import { follow, nameOf, strangersOn } from "./trust.ts";
 
 /**
  * Holds a signal back that somebody else could have aimed: at any process of this user, by a pidfile that names it.
@@ -25,13 +25,18 @@ export function requireOwn({ pid, uid }: Holder, pidfile: string): void {
 }
 
 /**
- * Keeps a command that changes something from a pidfile that others can lead elsewhere: it would be looked for, made and
- * removed there.
+ * Finds the overseer that holds a pidfile, for a command that changes something; `null` when none does. A pidfile that
+ * others can lead elsewhere is not looked at: it would be made and removed there.
  *
- * @throws {PidfileError} If others than root and this user can change a folder of it.
+ * @throws {PidfileError} If others than root and this user can change a folder of it, or it cannot be looked at.
  */
-export function requireSafe(pidfile: string): void {
-  const fault = pidfileFault(pidfile);
+export function safeHolder(pidfile: string): Holder | null {
+  requireSafe(pidfileFault(pidfile));
+  return Holder.find(pidfile);
+}
+
+/** @throws {PidfileError} If there is a fault. */
+export function requireSafe(fault: string | null): void {
   if (fault !== null) throw new PidfileError(fault);
 }
 
@@ -40,8 +45,7 @@ export function requireSafe(pidfile: string): void {
  * one of its folders can put a link or another process id there.
  */
 export function pidfileFault(pidfile: string): string | null {
-  const me = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
-  const [stranger] = strangers(follow(pidfile).writers, me).filter(({ onlyNew }) => !onlyNew);
+  const [stranger] = strangersOn(follow(pidfile));
   return stranger === undefined
     ? null
     : `Pidfile ${pidfile} is not safe there: ${
@@ -58,11 +62,11 @@ export function logFaultForRoot({ logs }: Config): string | null {
   if (!isRoot()) return null;
   for (const { path } of logs) {
     if (logTarget(path) !== "file") continue;
-    const writer = follow(path).writers.find(({ onlyNew }) => !onlyNew);
-    if (writer === undefined) continue;
+    const [stranger] = strangersOn(follow(path));
+    if (stranger === undefined) continue;
     return `Root writes no log ${path}: ${
-      nameOf(writer)
-    } can change folder ${writer.path}, and lead it to any file. Name ` +
+      nameOf(stranger)
+    } can change folder ${stranger.path}, and lead it to any file. Name ` +
       'the user as "user" in the configuration, or another log.';
   }
   return null;

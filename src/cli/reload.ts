@@ -6,10 +6,10 @@
 
 import type { ReloadOutcome } from "../supervisor/channel.ts";
 import { readState } from "../supervisor/state.ts";
-import { Holder, holderOf } from "../supervisor/pidfile.ts";
+import { holderOf } from "../supervisor/pidfile.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { makeFolders } from "./folders.ts";
-import { requireOwn, requireSafe } from "./owner.ts";
+import { requireOwn, safeHolder } from "./owner.ts";
 import { complain, print } from "./output.ts";
 import { namedPidfile } from "./running.ts";
 import { signal } from "./signal.ts";
@@ -36,8 +36,7 @@ export const reload: Command = {
   options: [CONFIG_OPTION],
   async run(invocation) {
     const { pidfile, config } = namedPidfile(invocation);
-    requireSafe(pidfile);
-    using holder = Holder.find(pidfile);
+    using holder = safeHolder(pidfile);
     if (holder === null) {
       complain(
         `Aphlict is not running with an overseer: nothing holds pidfile ${pidfile}. A service without one, such as ` +

@@ -6,7 +6,6 @@
 
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
-import { Holder } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import {
   AS_ROOT_OPTION,
@@ -18,7 +17,7 @@ import {
 } from "./command.ts";
 import { judge, portHolder, warn } from "./judgement.ts";
 import { complain } from "./output.ts";
-import { requireSafe } from "./owner.ts";
+import { safeHolder } from "./owner.ts";
 import { refusesRoot } from "./root.ts";
 import { startWith } from "./start.ts";
 import { stopRunning } from "./stop.ts";
@@ -36,8 +35,7 @@ export const restart: Command = {
     if (refusesRoot(invocation)) return EXIT.failed;
     const { program } = invocation;
     const config = loadConfig(configPath(invocation));
-    requireSafe(config.pidfile);
-    const holder = Holder.find(config.pidfile);
+    const holder = safeHolder(config.pidfile);
     if (holder !== null) {
       const { pid } = holder;
       if (readState(config.pidfile)?.ownGroup === false) {

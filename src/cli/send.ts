@@ -68,7 +68,7 @@ export const send: Command = {
       return EXIT.done;
     } catch (error) {
       if (!(error instanceof NobodyAnswers)) throw error;
-      complain([`Cannot send: ${error.message} ${error.hint}`.trimEnd()]);
+      complain([`Cannot send: ${error.explanation}`]);
       return EXIT.failed;
     }
   },

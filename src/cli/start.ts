@@ -13,7 +13,6 @@ import { overseerFlags } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
 import { livePagesOf } from "../reach/place.ts";
 import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
-import { holderOf } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import {
   AS_ROOT_OPTION,
@@ -28,7 +27,7 @@ import {
 import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
 import { complain, print } from "./output.ts";
-import { logFaultForRoot, pidfileFault, requireSafe } from "./owner.ts";
+import { logFaultForRoot, pidfileFault, safeHolder } from "./owner.ts";
 import { refusesRoot } from "./root.ts";
 import { resolvedPath } from "./trust.ts";
 
@@ -52,11 +51,11 @@ export const start: Command = {
 export async function startWith(named: Config, { program, options }: Invocation): Promise<number> {
   // What stays running may be looked at from anywhere.
   const config = { ...named, path: resolve(named.path) };
-  requireSafe(config.pidfile);
-  const pid = holderOf(config.pidfile);
-  if (pid !== null) return fail([alreadyRunning(config, pid)]);
+  using holder = safeHolder(config.pidfile);
+  if (holder !== null) return fail([alreadyRunning(config, holder.pid)]);
   warnOfConsole(config);
   makeFolders(config);
+  // Somebody else may have been quicker to make one.
   const fault = logFaultForRoot(config) ?? pidfileFault(config.pidfile);
   if (fault !== null) return fail([fault]);
   // A killed overseer has left it.

@@ -97,9 +97,9 @@ async function tellTopic(
     );
   } catch (error) {
     if (!(error instanceof NobodyAnswers)) throw error;
-    const message = `${error.message} ${error.hint}`.trimEnd();
-    if (isJson) printJson(failureOf(new Error(message)));
-    else complain([message]);
+    const { explanation } = error;
+    if (isJson) printJson(failureOf(new Error(explanation)));
+    else complain([explanation]);
     return EXIT.failed;
   }
   const { subscribers } = report;
@@ -340,7 +340,7 @@ async function askAdmin(pidfile: string, urls: readonly string[]): Promise<Count
     return await firstAnswer(pidfile, places, countersAt);
   } catch (error) {
     if (!(error instanceof NobodyAnswers)) throw error;
-    return { error: `${error.message} ${error.hint}`.trimEnd() };
+    return { error: error.explanation };
   }
 }
 

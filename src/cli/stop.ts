@@ -6,10 +6,10 @@
 
 import { DEFAULT_DRAIN } from "../config/config.ts";
 import { readState } from "../supervisor/state.ts";
-import { Holder, removeStale } from "../supervisor/pidfile.ts";
+import { type Holder, removeStale } from "../supervisor/pidfile.ts";
 import { within } from "../within.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
-import { requireOwn, requireSafe } from "./owner.ts";
+import { requireOwn, safeHolder } from "./owner.ts";
 import { complain, print } from "./output.ts";
 import { namedPidfile } from "./running.ts";
 import { signal } from "./signal.ts";
@@ -34,8 +34,7 @@ export const stop: Command = {
   options: [CONFIG_OPTION],
   async run(invocation) {
     const { pidfile } = namedPidfile(invocation);
-    requireSafe(pidfile);
-    const holder = Holder.find(pidfile);
+    const holder = safeHolder(pidfile);
     if (holder === null) {
       complain("Aphlict is not running.");
       await removeStale(pidfile);

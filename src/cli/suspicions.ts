@@ -4,12 +4,12 @@
  * @module
  */
 
-import { basename, dirname, join } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
 import { loadDuplicates } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { servicePermissions } from "../config/permissions.ts";
+import { resolvedPath } from "./trust.ts";
 
 /** Returns warnings of keys that the file has twice. */
 export function duplicateWarnings({ path }: Config): string[] {
@@ -104,15 +104,6 @@ function identityOf(path: string): string {
     const { dev, ino } = Deno.statSync(path);
     return `${dev}:${ino}`;
   } catch {
-    return whereMade(path);
-  }
-}
-
-function whereMade(path: string): string {
-  try {
-    return join(Deno.realPathSync(dirname(path)), basename(path));
-  } catch {
-    // Its folder is missing, too, or cannot be looked at.
-    return path;
+    return resolvedPath(path);
   }
 }

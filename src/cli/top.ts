@@ -58,7 +58,7 @@ async function printOnce(config: Config): Promise<number> {
     return EXIT.done;
   } catch (error) {
     if (!(error instanceof NobodyAnswers)) throw error;
-    complain(`${error.message} ${error.hint}`.trimEnd());
+    complain(error.explanation);
     return EXIT.failed;
   }
 }

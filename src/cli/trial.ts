@@ -6,6 +6,7 @@
 
 import type { Config, LogConfig, PeerConfig, ServerConfig } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
+import { exists } from "../config/existence.ts";
 import { logTarget } from "../config/logs.ts";
 import { serviceFlags } from "../config/permissions.ts";
 import { denoArguments, type Program } from "../config/program.ts";
@@ -230,15 +231,5 @@ function checkLog(log: LogConfig, key: string): Problem[] {
   } catch (error) {
     if (!(error instanceof LogFileError)) throw error;
     return error.isFolderMissing ? [] : [{ path: key, message: error.message }];
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    // What cannot be looked at cannot be opened, which is told.
-    return false;
   }
 }

@@ -91,15 +91,13 @@ export function resolvedPath(path: string): string {
 }
 
 /**
- * Returns those of a way's writers who can change it in spite of a user: others than root, that user and the user's own
- * group.
+ * Returns those who can put something else in the place of a part of a way, in spite of the user of this process: others
+ * than root, that user and the user's own group.
  */
-export function strangers(
-  writers: readonly Writer[],
-  { uid, gid }: { readonly uid: number; readonly gid: number },
-): Writer[] {
-  return writers.filter(({ who, id }) =>
-    who === "everyone" || (who === "user" && id !== uid) || (who === "group" && id !== gid)
+export function strangersOn({ writers }: Way): Writer[] {
+  const [uid, gid] = [Deno.uid() ?? 0, Deno.gid() ?? 0];
+  return writers.filter(({ who, id, onlyNew }) =>
+    !onlyNew && (who === "everyone" || id !== (who === "user" ? uid : gid))
   );
 }
 

@@ -6,6 +6,7 @@
 
 import type { Config } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
+import { isBelow } from "../config/files.ts";
 import { logFiles } from "../config/logs.ts";
 import { servicePermissions } from "../config/permissions.ts";
 import type { OptionSpec } from "./args.ts";
@@ -126,11 +127,4 @@ export function judgeUnit(config: Config, unit: Unit): Problem[] {
         "add ReadWritePaths= with its folder to the unit: systemctl edit aphlict.",
     })),
   ];
-}
-
-/** Tells whether a path is one of some folders, or below one. */
-export function isBelow(path: string, folders: readonly string[]): boolean {
-  return folders.some((folder) =>
-    path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`)
-  );
 }

@@ -92,9 +92,17 @@ function placedBelow(
 ): readonly [inner: string, outer: string] | undefined {
   for (const name of names.map(normalize)) {
     for (const other of known.keys()) {
-      if (name.startsWith(`${other}/`)) return [name, other];
-      if (other.startsWith(`${name}/`)) return [other, name];
+      // That they are the same has been told.
+      if (isBelow(name, [other])) return [name, other];
+      if (isBelow(other, [name])) return [other, name];
     }
   }
   return undefined;
+}
+
+/** Tells whether a path is one of some folders, or below one. */
+export function isBelow(path: string, folders: readonly string[]): boolean {
+  return folders.some((folder) =>
+    path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`)
+  );
 }

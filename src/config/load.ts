@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
 import { type Duplicate, findDuplicates } from "./duplicates.ts";
 import { ConfigError, quote } from "./error.ts";
+import { exists } from "./existence.ts";
 import { pathFault } from "./files.ts";
 import { JsoncSyntaxError, parseJsonc } from "./jsonc.ts";
 import { followLink } from "./logs.ts";
@@ -113,16 +114,6 @@ function pidfileIn(text: string): unknown {
     if (!(error instanceof JsoncSyntaxError)) throw error;
     const [, quoted = "null"] = /"pidfile"\s*:\s*("(?:[^"\\\n]|\\.)*")/.exec(text) ?? [];
     return JSON.parse(quoted);
-  }
-}
-
-/** Only a missing file counts: one that cannot be looked at is chosen, so that loading says why. */
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    return !(error instanceof Deno.errors.NotFound);
   }
 }
 

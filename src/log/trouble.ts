@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isLink } from "../config/existence.ts";
 import { SPECIAL_HINT } from "../config/files.ts";
 
 /** A log file that cannot be opened. The message says why, and what to do. */
@@ -27,15 +28,6 @@ export function reasonOf(error: unknown): string {
   const start = error.message.indexOf(": ") + 2;
   const end = error.message.indexOf(`, ${error.syscall}`, start);
   return error.message.slice(start, end < 0 ? undefined : end);
-}
-
-function isLink(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isSymlink;
-  } catch {
-    // What cannot be looked at is told by the attempt to open it.
-    return false;
-  }
 }
 
 function codeOf(error: unknown): unknown {

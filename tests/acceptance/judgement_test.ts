@@ -17,7 +17,9 @@ interface Case {
   /** Changes the configuration, and the files around it. */
   readonly change?: (folder: string, ports: Ports) => object;
   /** Prepares what is not a file; disposed of at the end. */
-  readonly prepare?: (site: Site) => Promise<Disposable | AsyncDisposable>;
+  readonly prepare?: (
+    site: Site,
+  ) => Disposable | Promise<Disposable | AsyncDisposable> | void;
   /** Whether it starts. */
   readonly starts: boolean;
   /** Whether it takes root to prepare it. */
@@ -76,10 +78,7 @@ const CASES: readonly Case[] = [
       Deno.writeTextFileSync(`${folder}/closed/a.log`, "");
       return { logs: [{ path: `${folder}/closed/a.log` }] };
     },
-    prepare: (site) => {
-      site.close(`${site.folder}/closed`);
-      return Promise.resolve(new DisposableStack());
-    },
+    prepare: (site) => site.close(`${site.folder}/closed`),
     starts: true,
   },
   {
@@ -88,10 +87,7 @@ const CASES: readonly Case[] = [
       Deno.mkdirSync(`${folder}/closed`);
       return { logs: [{ path: `${folder}/closed/a.log` }] };
     },
-    prepare: (site) => {
-      site.close(`${site.folder}/closed`);
-      return Promise.resolve(new DisposableStack());
-    },
+    prepare: (site) => site.close(`${site.folder}/closed`),
     starts: false,
   },
   {
@@ -100,10 +96,7 @@ const CASES: readonly Case[] = [
       Deno.writeTextFileSync(`${folder}/a.log`, "");
       return { logs: [{ path: `${folder}/a.log` }] };
     },
-    prepare: (site) => {
-      forRootAlone(`${site.folder}/a.log`);
-      return Promise.resolve(new DisposableStack());
-    },
+    prepare: (site) => forRootAlone(`${site.folder}/a.log`),
     needsRoot: true,
     starts: false,
   },
@@ -239,7 +232,6 @@ const CASES: readonly Case[] = [
       site.close(`${site.folder}/shared`, 0o1777);
       Deno.writeTextFileSync(`${site.folder}/shared/a.pid`, "1");
       must("chown", [`${STRANGER}`, `${site.folder}/shared/a.pid`]);
-      return Promise.resolve(new DisposableStack());
     },
     needsRoot: true,
     starts: false,
@@ -260,10 +252,7 @@ const CASES: readonly Case[] = [
   {
     name: "a key that only root may read",
     change: (folder, ports) => serversOn(ports, pair(folder)),
-    prepare: (site) => {
-      forRootAlone(`${site.folder}/tls.key`);
-      return Promise.resolve(new DisposableStack());
-    },
+    prepare: (site) => forRootAlone(`${site.folder}/tls.key`),
     needsRoot: true,
     starts: false,
   },
@@ -327,8 +316,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: "a port that another program has",
-    prepare: (site) =>
-      Promise.resolve(Deno.listen({ hostname: "127.0.0.1", port: site.ports.client })),
+    prepare: (site) => Deno.listen({ hostname: "127.0.0.1", port: site.ports.client }),
     starts: false,
   },
   {
@@ -377,26 +365,19 @@ for (const { name, change = () => ({}), prepare, starts, needsRoot } of CASES) {
   if (needsRoot && Deno.uid() !== 0) continue;
   Deno.test(`check says of ${name} that it ${starts ? "starts" : "does not start"}, and so it is`, async () => {
     await using site = new Site(change);
-    const prepared = await prepare?.(site);
-    try {
-      const before = contentsOf(site.folder);
-      const check = await site.run("check");
-      assertEquals(contentsOf(site.folder), before, "check leaves nothing behind");
-      const start = await site.run("start");
-      const both = `check:\n${check.output}\nstart:\n${start.output}`;
-      assertEquals([check.code, start.code], starts ? [0, 0] : [1, 1], both);
-      assertEquals(/Unexpected|NotCapable| {4}at /.test(both), false, both);
-      if (!starts) return;
-      // Beside what runs it says the same, and a restart, which judges as well, does as it says.
-      for (const verb of ["check", "restart"]) {
-        const { code, output } = await site.run(verb);
-        assertEquals(code, 0, output);
-      }
-    } finally {
-      if (prepared !== undefined) {
-        if (Symbol.asyncDispose in prepared) await prepared[Symbol.asyncDispose]();
-        else prepared[Symbol.dispose]();
-      }
+    await using _prepared = (await prepare?.(site)) || null;
+    const before = contentsOf(site.folder);
+    const check = await site.run("check");
+    assertEquals(contentsOf(site.folder), before, "check leaves nothing behind");
+    const start = await site.run("start");
+    const both = `check:\n${check.output}\nstart:\n${start.output}`;
+    assertEquals([check.code, start.code], starts ? [0, 0] : [1, 1], both);
+    assertEquals(/Unexpected|NotCapable| {4}at /.test(both), false, both);
+    if (!starts) return;
+    // Beside what runs it says the same, and a restart, which judges as well, does as it says.
+    for (const verb of ["check", "restart"]) {
+      const { code, output } = await site.run(verb);
+      assertEquals(code, 0, output);
     }
   });
 }
