@@ -30,6 +30,13 @@ export const SYSTEM_CONFIG = "/etc/aphlict/aphlict.json";
 /** Flags of deno for what needs nothing around it: no settings, no registry. */
 export const ALONE = ["--no-config", "--no-remote", "--no-npm"];
 
+/**
+ * A flag of deno. It keeps compiled code in a database that all processes of a user share, and gains nothing measurable
+ * by it. One that is stopped (SIGSTOP, a frozen container) while it writes there would keep every other waiting, the
+ * command that ends it too.
+ */
+const NO_CODE_CACHE = "--no-code-cache";
+
 /** Begins the argument that the compiler puts before those of who runs the executable. */
 const BUILT_FOR = "--built-for=";
 
@@ -66,6 +73,7 @@ export function denoArguments(
   return [
     "run",
     ...program.kind === "bundle" ? ALONE : [`--config=${join(dirname(program.path), "deno.json")}`],
+    NO_CODE_CACHE,
     ...flags,
     program.path,
     ...command,

@@ -2,6 +2,7 @@
  * The daemon on a host that is new to it: an empty cache, and root.
  */
 
+import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { makeSelfSigned } from "./certificate.ts";
@@ -30,6 +31,40 @@ testOfSource(
     const second = await execute(APHLICT, args, env);
     assertEquals(second.code, 0, second.output);
     assertEquals(second.output.includes("fetching"), false);
+  },
+);
+
+testOfSource(
+  "once started, it writes nothing into the runtime's databases, which a stopped process would keep locked",
+  async () => {
+    using installation = new Installation();
+    await using daemon = new Daemon();
+    const { command, env } = installation;
+    const startAndStop = async () => {
+      for (const [verb = "", ...args] of [["start", "--as-root"], ["stop"]]) {
+        const { code, output } = await execute(
+          command,
+          [verb, "--config", daemon.written.path, ...args],
+          env,
+        );
+        assertEquals(code, 0, output);
+      }
+    };
+    await startAndStop();
+    const databases = [...Deno.readDirSync(env.DENO_DIR ?? "")]
+      .filter(({ name }) => name.endsWith("_v2"))
+      .map(({ name }) => ({ name, database: new DatabaseSync(`${env.DENO_DIR}/${name}`) }));
+    assert(databases.length > 0);
+    // Changes with each write of another process.
+    const versions = () =>
+      databases.map(({ name, database }) => [
+        name,
+        database.prepare("PRAGMA data_version").get()?.data_version,
+      ]);
+    const before = versions();
+    await startAndStop();
+    assertEquals(versions(), before);
+    for (const { database } of databases) database.close();
   },
 );
 

@@ -5,6 +5,7 @@
  */
 
 import { assert } from "../assert.ts";
+import { within } from "../../src/within.ts";
 import * as streams from "@std/streams";
 
 // npm serves it without types.
@@ -18,6 +19,9 @@ export interface Launch {
 
 /** A test gives up on a line that has not come in this time, rather than to wait for ever. */
 const LINE_LIMIT_MS = 45_000;
+
+/** The same of its end: longer than the slowest command that a test waits for. */
+const END_LIMIT_MS = 180_000;
 
 /** A running process. Dispose of it: it is killed if it still runs. */
 export class Process implements AsyncDisposable {
@@ -83,9 +87,10 @@ export class Process implements AsyncDisposable {
 
   /** Resolves when it has ended and all its output has been read. */
   async ended(): Promise<Deno.CommandStatus> {
-    const status = await this.#child.status;
-    await this.#read;
-    return status;
+    if (!await within(END_LIMIT_MS, Promise.all([this.#child.status, this.#read]))) {
+      throw new Error(`Process ${this.pid} or what it has started does not end:\n${this.output}`);
+    }
+    return await this.#child.status;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
