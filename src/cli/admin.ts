@@ -9,7 +9,7 @@ import type { AdminServerConfig, Config } from "../config/config.ts";
 import { readToken, TokenError } from "../config/token.ts";
 import { ReachError, sentenceAbout, type Stage } from "../reach/dial.ts";
 import { type Place, placeOf } from "../reach/place.ts";
-import { holderOf, PidfileError } from "../supervisor/pidfile.ts";
+import { overseerSeen } from "./owner.ts";
 
 /** What to do about a service that runs and says nothing. */
 export const SILENCE_HINT =
@@ -121,19 +121,9 @@ export async function firstAnswer<P extends { readonly url: URL }, T>(
 export function hintFor({ stage, hint }: ReachError, pidfile: string): string {
   if (stage === "silence") return SILENCE_HINT;
   if (stage !== "refusal") return hint;
-  const overseer = runningAt(pidfile);
+  const overseer = overseerSeen(pidfile);
   return overseer === null
     ? ""
-    : `Its overseer (${overseer}) runs: the service stops or starts. \`aphlict status\` tells; try it again ` +
+    : `Its overseer (${overseer.pid}) runs: the service stops or starts. \`aphlict status\` tells; try it again ` +
       "in a moment.";
-}
-
-/** The overseer; `null` also when that cannot be found out. */
-function runningAt(pidfile: string): number | null {
-  try {
-    return holderOf(pidfile);
-  } catch (error) {
-    if (error instanceof PidfileError) return null;
-    throw error;
-  }
 }

@@ -14,14 +14,14 @@ import { logFiles, logTarget } from "../config/logs.ts";
 import { filesBeside } from "../config/pidfile.ts";
 import { type Program, SYSTEM_CONFIG } from "../config/program.ts";
 import { heldBy } from "../reach/place.ts";
-import { foreignContent, Holder } from "../supervisor/pidfile.ts";
+import { foreignContent, Holder, PidfileError } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import { NobodyAnswers } from "./admin.ts";
 import type { OptionSpec } from "./args.ts";
 import type { Invocation } from "./command.ts";
 import { askConsole, listeningIn } from "./console.ts";
 import { complain } from "./output.ts";
-import { logFaultForRoot, pidfileFault } from "./owner.ts";
+import { foreignerOf, logFaultForRoot, overseerSeen, pidfileFault } from "./owner.ts";
 import { sharedLogs } from "./suspicions.ts";
 import { type Findings, tryAsService } from "./trial.ts";
 import { follow, nameOf, strangersOn } from "./trust.ts";
@@ -105,8 +105,8 @@ export async function portHolder(
   program: Program,
 ): Promise<(server: ServerConfig) => boolean> {
   if (program.kind !== "compiled") {
-    using holder = Holder.find(config.pidfile);
-    if (holder !== null) {
+    // What is wrong with the pidfile, the judgement tells.
+    if (overseerSeen(config.pidfile) !== null) {
       const urls = readState(config.pidfile)?.service?.urls;
       // Nobody knows then: what cannot be bound says so at the start.
       return urls === undefined ? () => true : heldBy(urls);
@@ -160,16 +160,27 @@ function judgePidfile(path: string, look: FolderLook): Problem[] {
   const key = "pidfile";
   const { isMissing, fault } = look(path);
   if (isMissing) return fault === null ? [] : [{ path: key, message: fault }];
-  const unsafe = pidfileFault(path) ?? strangerBeside(path) ?? foreignContent(path);
-  if (unsafe !== null) return [{ path: key, message: unsafe }];
-  using holder = Holder.find(path);
-  if (holder !== null && holder.uid !== Deno.uid()) {
+  const foreigner = foreignerOf(path);
+  if (foreigner !== null) {
     const message =
-      `Pidfile ${path} is in use: process ${holder.pid} of user ${holder.uid} has it. Name another one, or ` +
-      "run the command as that user.";
+      `Pidfile ${path} belongs to user ${foreigner}. Name another one, or run the command as that user.`;
     return [{ path: key, message }];
   }
+  const unsafe = pidfileFault(path) ?? strangerBeside(path) ?? foreignContent(path) ??
+    uncertainty(path);
+  if (unsafe !== null) return [{ path: key, message: unsafe }];
   return fault === null ? [] : [{ path: key, message: fault }];
+}
+
+/** Returns why it cannot be told who holds a pidfile, in sentences, or `null`. */
+function uncertainty(path: string): string | null {
+  try {
+    using _holder = Holder.find(path);
+    return null;
+  } catch (error) {
+    if (error instanceof PidfileError) return error.message;
+    throw error;
+  }
 }
 
 /** Returns why what stands beside a pidfile cannot be made there, in a sentence, or `null`. */

@@ -7,6 +7,7 @@
 import type { Config } from "../config/config.ts";
 import { logTarget } from "../config/logs.ts";
 import { Holder, PidfileError } from "../supervisor/pidfile.ts";
+import { readState } from "../supervisor/state.ts";
 import { isRoot } from "./root.ts";
 import { follow, nameOf, strangersOn } from "./trust.ts";
 
@@ -25,14 +26,64 @@ export function requireOwn({ pid, uid }: Holder, pidfile: string): void {
 }
 
 /**
- * Finds the overseer that holds a pidfile, for a command that changes something; `null` when none does. A pidfile that
- * others can lead elsewhere is not looked at: it would be made and removed there.
+ * Finds the overseer that holds a pidfile; `null` when none does. A pidfile that others can lead elsewhere is not looked
+ * at: it would be made and removed there, and a pipe that takes its place would be waited for.
  *
- * @throws {PidfileError} If others than root and this user can change a folder of it, or it cannot be looked at.
+ * @throws {PidfileError} If others than root and this user can change a folder of it, or it is another user's.
  */
 export function safeHolder(pidfile: string): Holder | null {
+  const foreigner = foreignerOf(pidfile);
+  if (foreigner !== null) {
+    throw new PidfileError(
+      `Pidfile ${pidfile} belongs to user ${foreigner}: its process was not touched. Run the command as that user, or as ` +
+        "root.",
+    );
+  }
   requireSafe(pidfileFault(pidfile));
   return Holder.find(pidfile);
+}
+
+/** An overseer, as far as this user can see it. */
+export interface Overseer {
+  /** Its process id. */
+  readonly pid: number;
+  /** Whether it is another user's, who alone can tell whether it still runs: the process id is what its state says. */
+  readonly isForeign: boolean;
+}
+
+/**
+ * Finds the overseer of a pidfile, for a command that only looks; `null` when none runs.
+ *
+ * @throws {PidfileError} If it cannot be told.
+ */
+export function overseerOf(pidfile: string): Overseer | null {
+  const foreigner = foreignerOf(pidfile);
+  if (foreigner === null) {
+    using holder = safeHolder(pidfile);
+    return holder && { pid: holder.pid, isForeign: false };
+  }
+  const state = readState(pidfile);
+  if (state !== null) return { pid: state.pid, isForeign: true };
+  throw new PidfileError(
+    `Pidfile ${pidfile} belongs to user ${foreigner}, who alone may read it. Run the command as that user, or as root.`,
+  );
+}
+
+/** Finds the same; `null` also when that cannot be told. */
+export function overseerSeen(pidfile: string): Overseer | null {
+  try {
+    return overseerOf(pidfile);
+  } catch (error) {
+    if (error instanceof PidfileError) return null;
+    throw error;
+  }
+}
+
+/** Returns the owner of a pidfile that only another user than this one may read; `null` when there is none. */
+export function foreignerOf(pidfile: string): number | null {
+  const { info } = follow(pidfile);
+  const uid = Deno.uid();
+  return uid === 0 || info === null || info.uid === uid ? null : info.uid;
 }
 
 /** @throws {PidfileError} If there is a fault. */

@@ -7,9 +7,9 @@
 import type { Config } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
 import { loadPidfile } from "../config/load.ts";
-import { holderOf } from "../supervisor/pidfile.ts";
 import { configPath, type Invocation } from "./command.ts";
 import { complain } from "./output.ts";
+import { type Overseer, overseerOf } from "./owner.ts";
 
 /** The Aphlict of a configuration. */
 export interface Running {
@@ -18,8 +18,8 @@ export interface Running {
   readonly config: Config | null;
   /** What is wrong with the file. */
   readonly problems: readonly Problem[];
-  /** The overseer's process id; `null` when it does not run. */
-  readonly pid: number | null;
+  /** `null` when none runs. */
+  readonly overseer: Overseer | null;
 }
 
 /**
@@ -31,7 +31,7 @@ export interface Running {
  */
 export function findRunning(invocation: Invocation): Running {
   const { pidfile, config, problems } = namedPidfile(invocation);
-  return { pidfile, config, problems, pid: holderOf(pidfile) };
+  return { pidfile, config, problems, overseer: overseerOf(pidfile) };
 }
 
 /**
@@ -39,7 +39,7 @@ export function findRunning(invocation: Invocation): Running {
  *
  * @throws {ConfigError} If not even the pidfile is known.
  */
-export function namedPidfile(invocation: Invocation): Omit<Running, "pid"> {
+export function namedPidfile(invocation: Invocation): Omit<Running, "overseer"> {
   const { pidfile, config, error } = loadPidfile(configPath(invocation));
   if (error !== null) complain(`Warning: ${error.message}`);
   return { pidfile, config, problems: error?.problems ?? [] };

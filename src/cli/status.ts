@@ -177,10 +177,13 @@ async function findReport(invocation: Invocation): Promise<StatusReport | null> 
     if (report === null) throw error;
     return report;
   }
-  const { pid, pidfile, config } = running;
-  if (pid === null) return config && await reportAlone(config);
+  const { overseer, pidfile, config } = running;
+  if (overseer === null) return config && await reportAlone(config);
   const state = readState(pidfile);
-  return reportOf(running, pid, state, await askAdmin(pidfile, state?.service?.urls ?? []));
+  const counters = await askAdmin(pidfile, state?.service?.urls ?? []);
+  // Another user's state says that it runs. If nothing answers, it may be left from one that was killed.
+  if (overseer.isForeign && "error" in counters) return config && await reportAlone(config);
+  return reportOf(running, overseer.pid, state, counters);
 }
 
 /** Of a service whose overseer is not known; `null` when none answers. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+
 /** A path at which there is no regular file, or one that is too large. The message is a clause that follows the path. */
 export class IrregularFile extends Error {
   override readonly name = "IrregularFile";
@@ -27,20 +29,45 @@ export function readRegularFile(
   path: string,
   { limit, links = true }: ReadOptions,
 ): Uint8Array<ArrayBuffer> {
-  const { isFile, isSymlink, isDirectory, size } = links
-    ? Deno.statSync(path)
-    : Deno.lstatSync(path);
-  // A folder is left to the system, which has a word for it.
-  if (!isFile && !isDirectory) {
+  const info = links ? Deno.statSync(path) : Deno.lstatSync(path);
+  const { isFile, isSymlink, isDirectory } = info;
+  if (isDirectory) throw new Deno.errors.IsADirectory(`${path} is a folder`);
+  if (!isFile) {
     throw new IrregularFile(`is ${isSymlink ? "a symbolic link" : "a pipe or a device"}, no file`);
   }
-  if (isFile && size > limit) throw new IrregularFile(tooLarge(limit));
-  using file = Deno.openSync(path);
+  const descriptor = openAtOnce(path);
+  try {
+    const { dev, ino, size } = fstatSync(descriptor);
+    // What was looked at is what is open; the runtime opens what a link leads to, even if told not to.
+    if (dev !== info.dev || ino !== info.ino) {
+      throw new IrregularFile("is replaced while it is read");
+    }
+    return readWhole(descriptor, size, limit);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Opens a file for reading. A pipe that has taken its place is not waited for. */
+function openAtOnce(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    const { code } = error as { readonly code?: string };
+    const message = error instanceof Error ? error.message : String(error);
+    if (code === "EACCES" || code === "EPERM") throw new Deno.errors.PermissionDenied(message);
+    if (code === "ENOENT") throw new Deno.errors.NotFound(message);
+    throw error;
+  }
+}
+
+function readWhole(descriptor: number, size: number, limit: number): Uint8Array<ArrayBuffer> {
+  if (size > limit) throw new IrregularFile(tooLarge(limit));
   // It may grow meanwhile. One byte more than there may be tells that there are too many.
   let bytes = new Uint8Array(Math.min(limit, size) + 1);
   let length = 0;
   for (;;) {
-    const count = file.readSync(bytes.subarray(length)) ?? 0;
+    const count = readSync(descriptor, bytes, length, bytes.length - length, null);
     length += count;
     if (length > limit) throw new IrregularFile(tooLarge(limit));
     if (count === 0) return bytes.subarray(0, length);

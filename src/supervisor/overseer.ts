@@ -98,6 +98,7 @@ export class Overseer {
     this.#config = options.config;
     const { config, detached, log } = options;
     this.#known = new StateFile(config.pidfile, {
+      pid: Deno.pid,
       config: resolve(Deno.cwd(), config.path),
       ownGroup: detached,
       drain: config.drain,

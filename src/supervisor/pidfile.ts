@@ -4,7 +4,8 @@
  * The kernel gives the lock back however its holder ends. So a file that nobody locks is stale,
  * whatever process may have its number by now, and one that is locked names a process that is ours:
  * it is locked and filled under another name first, and no other part of Aphlict locks it exclusively.
- * Whoever else may write its folder can lie; so it belongs into a folder that only its user may write.
+ * Whoever else may write its folder can lie; so it belongs into a folder that only its user may write. Whoever may read
+ * a file can lock it; so only its user may read it.
  *
  * @module
  */
@@ -17,6 +18,9 @@ const ATTEMPT_INTERVAL_MS = 25;
 
 /** Bytes that are read of a pidfile. */
 const PID_BYTES = 16;
+
+/** Its mode: only its user may read it, and so lock it. */
+const MODE = 0o600;
 
 /** A pidfile that cannot be used; the message says why and what to do. */
 export class PidfileError extends Error {
@@ -121,6 +125,12 @@ export class Holder implements Disposable {
           `Pidfile ${path} is locked, but holds no process id. Find out who uses it (fuser ${path}).`,
         );
       }
+      if (((file.statSync().mode ?? 0) & 0o077) !== 0) {
+        throw new PidfileError(
+          `Pidfile ${path} is locked, and others than its user can read it, so that any of them can have locked it. ` +
+            `Take that right away (chmod 600 ${path}); if it still counts as locked then, find out by whom (fuser ${path}).`,
+        );
+      }
       holder = new Holder(path, file, Number(text));
       return holder;
     } finally {
@@ -212,8 +222,8 @@ function put(path: string, next: Deno.FsFile): Deno.FsFile | null {
       for (const each of statesOf(path)) remove(each);
       next.truncateSync();
       next.writeSync(new TextEncoder().encode(String(Deno.pid)));
-      // For everybody to read, whatever the umask says.
-      Deno.chmodSync(name, 0o644);
+      // Whatever the umask says.
+      Deno.chmodSync(name, MODE);
       Deno.renameSync(name, path);
       return next;
     }
@@ -258,7 +268,7 @@ function remove(path: string): void {
 /** Makes a file that did not exist, through no link; `null` when there is something. */
 function create(pidfile: string, path: string): Deno.FsFile | null {
   try {
-    return Deno.openSync(path, { read: true, write: true, createNew: true, mode: 0o644 });
+    return Deno.openSync(path, { read: true, write: true, createNew: true, mode: MODE });
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return null;
     throw new PidfileError(explain(pidfile, error));

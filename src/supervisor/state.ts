@@ -14,6 +14,8 @@ const FILE_LIMIT = 1024 * 1024;
 
 /** What the overseer knows. Times are in ms since 1970. */
 export interface State {
+  /** The overseer's process id. Whether it still runs, the pidfile's lock tells. */
+  readonly pid: number;
   /** Absolute path of the configuration file. */
   readonly config: string;
   /** Whether its process group holds nothing but the overseer and its children. */
@@ -143,7 +145,7 @@ function isState(value: unknown): value is State {
   if (typeof value !== "object" || value === null) return false;
   const { service, lastEnd, lastReload, complaint, ...rest } = value as State;
   return typeof rest.config === "string" && typeof rest.ownGroup === "boolean" &&
-    [rest.drain, rest.since, rest.restarts, rest.reloadBegun, rest.reloadDone].every(
+    [rest.pid, rest.drain, rest.since, rest.restarts, rest.reloadBegun, rest.reloadDone].every(
       Number.isFinite,
     ) &&
     isNullOr(

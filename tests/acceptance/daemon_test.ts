@@ -59,7 +59,7 @@ Deno.test("start makes the folders that are missing, for everybody to look into"
   }
 });
 
-Deno.test("start makes folders and a pidfile that everybody can read, whatever the umask", async () => {
+Deno.test("start makes folders that everybody can look into, and a pidfile for its user alone, whatever the umask", async () => {
   await using daemon = new Daemon();
   const args = ["start", "--config", daemon.written.path, "--as-root"];
   await using start = new Process("sh", ["-c", 'umask 077; exec "$@"', "sh", APHLICT, ...args], {
@@ -67,7 +67,7 @@ Deno.test("start makes folders and a pidfile that everybody can read, whatever t
   });
   assertEquals((await start.ended()).code, 0, start.output);
   for (
-    const [path, mode] of [[`${daemon.folder.path}/pid`, 0o755], [daemon.pidfile, 0o644]] as const
+    const [path, mode] of [[`${daemon.folder.path}/pid`, 0o755], [daemon.pidfile, 0o600]] as const
   ) {
     assertEquals((Deno.statSync(path).mode ?? 0) & 0o777, mode, path);
   }

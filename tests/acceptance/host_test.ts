@@ -121,7 +121,7 @@ if (Deno.uid() === 0) {
       assertEquals(code, 1);
       assertMatch(
         output,
-        /Pidfile .* belongs to user 0: the process was not touched\. Run the command as that user, or as root\./,
+        /Pidfile .* belongs to user 0: its process was not touched\. Run the command as that user, or as root\./,
       );
       assertEquals(output.includes("    at "), false, output);
     }

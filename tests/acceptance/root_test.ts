@@ -58,6 +58,39 @@ if (Deno.uid() === 0) {
     });
   }
 
+  Deno.test("nobody else can lock the pidfile, so that a stop waits for it or a killed one seems to run", async () => {
+    await using site = rootsSite();
+    const { daemon } = site;
+    const lock = async () => {
+      const { code, output } = await execute("setpriv", [
+        ...[`--reuid=${HOSTILE}`, `--regid=${HOSTILE}`, "--clear-groups", "--"],
+        ...["flock", "--exclusive", daemon.pidfile, "sleep", "60"],
+      ]);
+      assert(code !== 0);
+      assertMatch(output, /Permission denied/);
+    };
+    assertEquals((await site.run("start")).code, 0);
+    await lock();
+    assertEquals((await site.run("restart")).code, 0);
+    for (const { pid } of daemon.members()) Deno.kill(pid, "SIGKILL");
+    await daemon.until(() => daemon.members().length === 0);
+    await lock();
+    assertMatch((await site.run("status")).output, /^Aphlict is not running\.$/);
+    assertEquals((await site.run("start")).code, 0);
+    // It has been opened to others by hand, and one of them has locked what a killed one has left.
+    for (const { pid } of daemon.members()) Deno.kill(pid, "SIGKILL");
+    await daemon.until(() => daemon.members().length === 0);
+    Deno.chmodSync(daemon.pidfile, 0o644);
+    const other = await hostile('exec 9<"$1"; flock 9; echo ready; exec sleep 60', daemon.pidfile);
+    for (const verb of ["start", "stop", "status"]) {
+      const { code, output } = await site.run(verb);
+      assertEquals(code, 1, output);
+      assertStringIncludes(output, `Take that right away (chmod 600 ${daemon.pidfile})`);
+    }
+    await other[Symbol.asyncDispose]();
+    assertEquals((await site.run("start")).code, 0);
+  });
+
   Deno.test("a pidfile and a state that are no files keep no command of root's waiting", async () => {
     for (const name of ["aphlict.pid", "aphlict.pid.state"]) {
       for (const make of ["mkfifo", "ln -s /dev/zero"]) {

@@ -336,7 +336,7 @@ Deno.test("no state file gets what steers a terminal into the output of a comman
         folder.write(
           "ax.pid.state",
           JSON.stringify({
-            ...{ config: text, ownGroup: true, drain: 0, since: 0, restarts: 1 },
+            ...{ pid: Deno.pid, config: text, ownGroup: true, drain: 0, since: 0, restarts: 1 },
             service: { pid: 1, since: 0, urls: [text, `http://127.0.0.1:${admin}/`] },
             lastEnd: { at: 0, reason: text },
             ...{

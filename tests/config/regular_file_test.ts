@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { IrregularFile, readRegularFile } from "../../src/config/regular_file.ts";
-import { assertEquals, assertMatch, assertThrows } from "../assert.ts";
+import { assert, assertEquals, assertMatch, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
 
 Deno.test("a file is read whole when it is not larger than the limit, and refused otherwise", () => {
@@ -30,6 +30,36 @@ Deno.test("a pipe is not waited for, and a device not read", () => {
   new Deno.Command("mkfifo", { args: [pipe] }).outputSync();
   for (const path of [pipe, "/dev/zero"]) {
     assertThrows(() => readRegularFile(path, { limit: 10 }), IrregularFile, "no file");
+  }
+});
+
+Deno.test("a file that is replaced all the time is read, or refused; a pipe in its place is never waited for", async () => {
+  using folder = new Folder();
+  const [path, secret] = [folder.write("file", "text"), folder.write("secret", "secret")];
+  const pipe = `${folder.path}/pipe`;
+  new Deno.Command("mkfifo", { args: [pipe] }).outputSync();
+  const turns = 'while :; do ln -f "$1" "$4"; mv -f "$4" "$5"; ln -f "$2" "$4"; mv -f "$4" "$5"; ' +
+    'ln -sf "$3" "$4"; mv -f "$4" "$5"; done';
+  const at = `${folder.path}/at`;
+  const swapper = new Deno.Command("sh", {
+    args: ["-c", turns, "sh", path, pipe, secret, `${at}.new`, at],
+  }).spawn();
+  try {
+    const seen = new Set<string>();
+    for (let attempt = 0; attempt < 100_000; attempt++) {
+      try {
+        seen.add(new TextDecoder().decode(readRegularFile(at, { limit: 10, links: false })));
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) continue;
+        assert(error instanceof IrregularFile, String(error));
+        seen.add(error.message);
+      }
+      assertEquals(seen.has("secret"), false);
+    }
+    assert(seen.has("text") && seen.size >= 3, [...seen].join());
+  } finally {
+    swapper.kill("SIGKILL");
+    await swapper.status;
   }
 });
 

@@ -154,6 +154,7 @@ Deno.test("who waits for the release of a pidfile removes what a killed holder h
   using folder = new Folder();
   const path = folder.write("a.pid", "1");
   folder.write("a.pid.state", "{}");
+  Deno.chmodSync(path, 0o600);
   const holder = Deno.openSync(path);
   holder.lockSync(true);
   using found = Holder.find(path);
@@ -162,6 +163,22 @@ Deno.test("who waits for the release of a pidfile removes what a killed holder h
   holder.close();
   await waiting;
   assertEquals(namesIn(folder), []);
+});
+
+Deno.test("a pidfile that others could have locked is an error, not a process", async () => {
+  using folder = new Folder();
+  const path = folder.write("a.pid", "1");
+  for (const mode of [0o604, 0o640, 0o602, 0o620]) {
+    Deno.chmodSync(path, mode);
+    using holder = Deno.openSync(path);
+    holder.lockSync(true);
+    assertThrows(() => holderOf(path), PidfileError, `(chmod 600 ${path})`);
+  }
+  // Nobody holds it, whoever could.
+  const pidfile = await Pidfile.take(path);
+  assertEquals((Deno.statSync(path).mode ?? 0) & 0o777, 0o600);
+  pidfile?.remove();
+  pidfile?.close();
 });
 
 Deno.test("a pidfile that is locked but names no process is an error, not a process", async () => {

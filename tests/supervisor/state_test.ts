@@ -3,6 +3,7 @@ import { assertEquals } from "../assert.ts";
 import { Folder } from "../folder.ts";
 
 const STATE: State = {
+  pid: 7,
   config: "/etc/aphlict.json",
   ownGroup: true,
   drain: 2,

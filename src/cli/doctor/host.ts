@@ -13,7 +13,7 @@ import { connectionLimit, hostMemory, memoryWarning } from "../../config/memory.
 import type { Program } from "../../config/program.ts";
 import { filesFor } from "../../config/open_files.ts";
 import { formatTime, formatValue } from "../../log/format.ts";
-import { holderOf, PidfileError } from "../../supervisor/pidfile.ts";
+import { PidfileError } from "../../supervisor/pidfile.ts";
 import { readState, type State } from "../../supervisor/state.ts";
 import { VERSION } from "../../version.ts";
 import { ask } from "../../reach/ask.ts";
@@ -25,6 +25,7 @@ import { askConsole, listeningIn } from "../console.ts";
 import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
 import { formatDuration, number, some } from "../figures.ts";
 import type { Findings } from "./findings.ts";
+import { overseerOf } from "../owner.ts";
 import { heldBy, placeOf } from "../../reach/place.ts";
 import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
 
@@ -36,7 +37,7 @@ const START_HINT = "aphlict start; under systemd: systemctl start aphlict";
 const MUTE = `takes connections, and does not answer within ${PATIENCE_MS / 1000} s`;
 
 /** How {@linkcode judge} says that a file is there, and not for the user that looks at it. */
-const DENIED = /may not (be )?(read|write)|permission denied|is in use: process/;
+const DENIED = /may not (be )?(read|write)|permission denied|^Pidfile .* belongs to user/;
 
 /** What is known of the service before it is spoken to. */
 export interface Patient {
@@ -129,10 +130,13 @@ async function examineConfiguration(
 }
 
 async function lookAt(config: Config, program: Program): Promise<Patient> {
-  const overseer = program.kind === "compiled" ? null : holderOf(config.pidfile);
-  const state = overseer === null ? null : readState(config.pidfile);
   const console = await consoleOf(config);
   const told = console instanceof NobodyAnswers ? null : console;
+  const found = program.kind === "compiled" ? null : overseerOf(config.pidfile);
+  // The state of another user's may be left from one that was killed.
+  const isOfOther = found?.isForeign === true;
+  const overseer = isOfOther && told === null ? null : found?.pid ?? null;
+  const state = overseer === null ? null : readState(config.pidfile);
   const isSilent = console instanceof NobodyAnswers && console.isSilent;
   const isGone = console instanceof NobodyAnswers && console.isGone;
   return {
@@ -149,7 +153,7 @@ async function lookAt(config: Config, program: Program): Promise<Patient> {
       ? "The service stops or starts."
       : null,
     isSilent,
-    isOfOther: overseer !== null && isOfOther(config.pidfile),
+    isOfOther,
   };
 }
 
@@ -159,17 +163,6 @@ async function consoleOf(config: Config): Promise<ConsoleData | NobodyAnswers> {
     return await askConsole(config);
   } catch (error) {
     if (error instanceof NobodyAnswers) return error;
-    throw error;
-  }
-}
-
-/** Whether a file belongs to somebody else than who runs this. */
-function isOfOther(path: string): boolean {
-  try {
-    return Deno.statSync(path).uid !== Deno.uid();
-  } catch (error) {
-    // It was there a moment ago: the overseer ends.
-    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }
