@@ -8,7 +8,7 @@ import type { Config } from "../config/config.ts";
 import { logTarget } from "../config/logs.ts";
 import { Holder, PidfileError } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
-import { isRoot } from "./root.ts";
+import { isRoot, knowsUser } from "./root.ts";
 import { follow, nameOf, strangersOn } from "./trust.ts";
 
 /**
@@ -71,6 +71,8 @@ export function overseerOf(pidfile: string): Overseer | null {
 
 /** Finds the same; `null` also when that cannot be told. */
 export function overseerSeen(pidfile: string): Overseer | null {
+  // An executable may not ask who it is; none of its services has an overseer.
+  if (!knowsUser()) return null;
   try {
     return overseerOf(pidfile);
   } catch (error) {

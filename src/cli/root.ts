@@ -11,11 +11,14 @@ const ADVICE = "Aphlict needs nothing that only root may do. Make a user for it 
   "(useradd --system --create-home aphlict), let that user write the folders of the log and the " +
   "pidfile, and start it as that user";
 
+/** Whether this process may ask who it is. The service itself may not, nor an executable: that is no part of its sandbox. */
+export function knowsUser(): boolean {
+  return Deno.permissions.querySync({ name: "sys", kind: "uid" }).state === "granted";
+}
+
 /** Whether this process runs as root, as far as it may ask. */
 export function isRoot(): boolean {
-  // The service itself may not: its sandbox does not hold the permission.
-  return Deno.permissions.querySync({ name: "sys", kind: "uid" }).state === "granted" &&
-    Deno.uid() === 0;
+  return knowsUser() && Deno.uid() === 0;
 }
 
 /** Warns the person at the console when the process runs as root, and says what to do instead. */

@@ -63,6 +63,7 @@ for (const verb of ["serve", "debug"]) {
       ...PROGRAM.kind === "bundle"
         ? ["--no-config", "--no-remote", "--no-npm"]
         : [`--config=${ROOT}deno.json`],
+      "--no-code-cache",
       "--no-prompt",
       "--cached-only",
       "--deny-import",

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertEquals } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { withEngines } from "./engines.ts";
 import { Process } from "./process.ts";
@@ -60,8 +61,22 @@ export class Daemon implements AsyncDisposable {
     }
   }
 
-  /** Runs a command to its end. Root is told that it may. */
+  /**
+   * Runs a command to its end. Root is told that it may. What `check` accepts starts, and what it refuses does not: that
+   * is seen of each start, unless it runs already.
+   */
   async run(verb: string, ...args: readonly string[]): Promise<Outcome> {
+    if (verb !== "start") return await this.#run(verb, ...args);
+    const judged = await this.#run("check");
+    const outcome = await this.#run(verb, ...args);
+    if (!outcome.output.includes("is already running")) {
+      const both = `check:\n${judged.output}\nstart:\n${outcome.output}`;
+      assertEquals(outcome.code, judged.code, both);
+    }
+    return outcome;
+  }
+
+  async #run(verb: string, ...args: readonly string[]): Promise<Outcome> {
     await using process = this.launch(verb, ...args);
     const { code } = await process.ended();
     return { code, output: process.output };
