@@ -5,14 +5,15 @@
  */
 
 import type { Buffer } from "node:buffer";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
 import { formatValue } from "../log/format.ts";
-import { closePayload, OPCODE } from "../websocket/frame.ts";
+import { Decoder, type Incoming, ProtocolError } from "../websocket/decoder.ts";
+import { closePayload, maskedFrame, OPCODE } from "../websocket/frame.ts";
+import { acceptKey } from "../websocket/handshake.ts";
 import { type Answer, answeredWithin, broken, readAnswer } from "./ask.ts";
 import { dial, type Line, ReachError } from "./dial.ts";
-import { clientFrame, FrameError, FrameReader, type Received } from "./frames.ts";
 import { pathOf, type Place } from "./place.ts";
 import { explainRefusal } from "./refusal.ts";
 
@@ -26,13 +27,20 @@ export interface SubscriberOptions {
 
 const encoder = new TextEncoder();
 
+/** Bytes of one message, whatever its fragments: no admin server takes a longer one. */
+const MESSAGE_LIMIT = 64 * 1024 * 1024;
+
+/** Fragments of one message. An Aphlict sends it whole; what stands in between may cut it, but not to dust. */
+const FRAGMENT_LIMIT = 16_384;
+
 /** The answer to a ping of Phorge's JavaScript. */
 const PONG = '{"type":"pong"}';
 
 /** An open WebSocket. */
 export class Subscriber {
   readonly #line: Line;
-  readonly #reader = new FrameReader();
+  readonly #decoder = new Decoder(() => MESSAGE_LIMIT, "client");
+  #fragments = 0;
   readonly #messages: string[] = [];
   #changed = Promise.withResolvers<void>();
   #end: ReachError | null = null;
@@ -134,25 +142,29 @@ export class Subscriber {
     if (this.#end !== null) return;
     this.#heardAt = performance.now();
     try {
-      for (const received of this.#reader.read(chunk)) this.#obey(received);
+      for (const incoming of this.#decoder.decode(chunk)) this.#handle(incoming);
     } catch (error) {
-      if (!(error instanceof FrameError)) throw error;
-      this.#finish(new ReachError("answer", `is no WebSocket server: it ${error.message}`));
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#finish(new ReachError("answer", `is no WebSocket server: ${error.message}`));
       this.#line.socket.destroy();
     }
   }
 
-  #obey(received: Received): void {
-    switch (received.type) {
+  #handle(incoming: Incoming): void {
+    switch (incoming.type) {
+      case "fragment":
+        if (++this.#fragments < FRAGMENT_LIMIT) return;
+        throw new ProtocolError(1009, `it sent a message in more than ${FRAGMENT_LIMIT} pieces`);
       case "message":
-        this.#messages.push(received.text);
+        this.#fragments = 0;
+        this.#messages.push(incoming.text);
         this.#tell();
         break;
       case "ping":
-        this.#send(OPCODE.pong, received.payload);
+        this.#send(OPCODE.pong, incoming.payload);
         break;
       case "close":
-        this.#finish(explainClose(received.code, received.reason));
+        this.#finish(explainClose(incoming.code, incoming.reason));
         this.#send(OPCODE.close, closePayload(1000, ""));
         this.#line.socket.end();
         break;
@@ -171,7 +183,7 @@ export class Subscriber {
   }
 
   #send(opcode: number, payload: Uint8Array): void {
-    if (this.#line.socket.writable) this.#line.socket.write(clientFrame(opcode, payload));
+    if (this.#line.socket.writable) this.#line.socket.write(maskedFrame(opcode, payload));
   }
 }
 
@@ -206,11 +218,6 @@ async function upgrade(
 /** Whether nothing is between here and the server: it is one of the configuration. */
 function isDirect({ trust }: Place): boolean {
   return trust.by !== "authorities";
-}
-
-/** RFC 6455, section 4.2.2, step 5.4. */
-function acceptKey(key: string): string {
-  return createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
 }
 
 /** What a server's close frame comes to. */

@@ -1,5 +1,5 @@
 /**
- * The reading of a client's bytes: RFC 6455, sections 5 to 8, as a server must read them. Pure: bytes in,
+ * The reading of WebSocket frames: RFC 6455, sections 5 to 8, as a server or a client must read them. Pure: bytes in,
  * messages out, however the network has cut them.
  *
  * What it holds is bounded: the bytes of one message up to the limit, and less than 140 bytes of an
@@ -10,6 +10,9 @@
 
 import { freeBytes } from "../bytes.ts";
 import { CONTROL_LIMIT, isCloseCode, OPCODE } from "./frame.ts";
+
+/** The side that reads. A client masks its frames, a server does not (section 5.1). */
+export type Role = "server" | "client";
 
 /** What arrived. */
 export type Incoming =
@@ -41,9 +44,11 @@ interface Header {
   readonly opcode: number;
   /** Bytes of payload. */
   readonly length: number;
-  /** Where the payload starts; the mask's four bytes stand before it. */
+  /** Where the payload starts; a client's mask, four bytes, stands before it. */
   readonly end: number;
 }
+
+const MASK_BYTES = 4;
 
 const NOTHING = new Uint8Array(0);
 
@@ -57,6 +62,7 @@ const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 /** Reads one connection. */
 export class Decoder {
   readonly #limit: () => number;
+  readonly #role: Role;
   /** What has come of a header or control frame that is not whole. */
   #start = NOTHING;
   /** Payload of the data frame at hand that has not come yet, in bytes. */
@@ -71,9 +77,13 @@ export class Decoder {
   #message: UnfinishedMessage | null = null;
   #done = false;
 
-  /** @param limit Bytes of one message, whatever its fragments; asked for each part, as it may change. */
-  constructor(limit: () => number) {
+  /**
+   * @param limit Bytes of one message, whatever its fragments; asked for each part, as it may change.
+   * @param role The side that reads.
+   */
+  constructor(limit: () => number, role: Role = "server") {
     this.#limit = limit;
+    this.#role = role;
   }
 
   /** Gives the memory of what has not come whole back. Nothing can be read any more. */
@@ -109,7 +119,7 @@ export class Decoder {
     let offset = 0;
     while (offset < bytes.length) {
       if (this.#missing === 0) {
-        const header = parseHeader(bytes, offset);
+        const header = parseHeader(bytes, offset, this.#role);
         if (header !== null && !isControl(header)) this.#checkData(header);
         // A control frame is read in one piece, a data frame as it comes.
         const needed = header === null
@@ -120,7 +130,7 @@ export class Decoder {
           this.#start = new Uint8Array(bytes.subarray(offset));
           break;
         }
-        this.#mask = int32(bytes, header.end - 4);
+        this.#mask = this.#role === "server" ? int32(bytes, header.end - MASK_BYTES) : 0;
         offset = header.end;
         if (isControl(header)) {
           const payload = this.#unmask(bytes.subarray(offset, needed));
@@ -172,6 +182,7 @@ export class Decoder {
   }
 
   #unmask(payload: Uint8Array): Uint8Array {
+    if (this.#role === "client") return payload;
     let mask = this.#mask;
     for (let index = 0; index < payload.length; index++) {
       // Only the lowest byte is kept.
@@ -230,7 +241,7 @@ class UnfinishedMessage {
 }
 
 /** The header at `offset`; `null` when it is not whole. */
-function parseHeader(bytes: Uint8Array, offset: number): Header | null {
+function parseHeader(bytes: Uint8Array, offset: number, role: Role): Header | null {
   const first = bytes[offset];
   const second = bytes[offset + 1];
   if (first === undefined || second === undefined) return null;
@@ -239,7 +250,10 @@ function parseHeader(bytes: Uint8Array, offset: number): Header | null {
   const short = second & 0x7f;
   if ((first & 0x70) !== 0) throw new ProtocolError(1002, "it set a reserved bit");
   if ((opcode & 0x7) > 2) throw new ProtocolError(1002, `it used the reserved opcode ${opcode}`);
-  if ((second & 0x80) === 0) throw new ProtocolError(1002, "it sent a frame without a mask");
+  const isMasked = (second & 0x80) !== 0;
+  if (isMasked !== (role === "server")) {
+    throw new ProtocolError(1002, `it sent a frame with${isMasked ? "" : "out"} a mask`);
+  }
   if (opcode >= OPCODE.close) {
     if (!final) throw new ProtocolError(1002, "it fragmented a control frame");
     if (short > CONTROL_LIMIT) throw new ProtocolError(1002, "its control frame is too long");
@@ -248,7 +262,7 @@ function parseHeader(bytes: Uint8Array, offset: number): Header | null {
   const start = offset + 2 + lengthSize;
   if (bytes.length < start) return null;
   const length = lengthSize === 0 ? short : readLength(bytes, offset + 2, lengthSize);
-  return { final, opcode, length, end: start + 4 };
+  return { final, opcode, length, end: start + (isMasked ? MASK_BYTES : 0) };
 }
 
 function isControl({ opcode }: Header): boolean {

@@ -1,6 +1,6 @@
 /**
  * How one WebSocket frame is laid out (RFC 6455, section 5.2), and what a close frame may say
- * (section 7.4). A server's frames are neither masked nor, here, ever fragmented.
+ * (section 7.4). Frames are never fragmented here; those of a client are masked.
  *
  * @module
  */
@@ -48,6 +48,28 @@ export function writeFrame(
   const start = putHeader(target, offset, opcode, payload.length);
   target.set(payload, start);
   return start + payload.length;
+}
+
+/**
+ * Returns a frame as a client sends it, with a random mask (section 5.3).
+ *
+ * @example
+ * ```ts
+ * socket.write(maskedFrame(OPCODE.text, new TextEncoder().encode("{}")));
+ * ```
+ */
+export function maskedFrame(opcode: number, payload: Uint8Array): Uint8Array {
+  const header = writeHeader(opcode, payload.length);
+  header[1] = (header[1] ?? 0) | 0x80;
+  const mask = crypto.getRandomValues(new Uint8Array(4));
+  const frame = new Uint8Array(header.length + mask.length + payload.length);
+  frame.set(header);
+  frame.set(mask, header.length);
+  const start = header.length + mask.length;
+  for (const [index, byte] of payload.entries()) {
+    frame[start + index] = byte ^ (mask[index % mask.length] ?? 0);
+  }
+  return frame;
 }
 
 function putHeader(target: Uint8Array, offset: number, opcode: number, length: number): number {

@@ -5,7 +5,7 @@
  */
 
 import { concat, utf8 } from "../pieces.ts";
-import { Decoder, type Incoming, ProtocolError } from "../../src/websocket/decoder.ts";
+import { Decoder, type Incoming, ProtocolError, type Role } from "../../src/websocket/decoder.ts";
 
 export { bytewise, concat, cut, latin1, utf8 } from "../pieces.ts";
 
@@ -99,6 +99,6 @@ export function decode(decoder: Decoder, chunks: Iterable<Uint8Array>): Outcome[
 }
 
 /** What a new decoder makes of the chunks. */
-export function decoded(limit: number, chunks: Iterable<Uint8Array>): Outcome[] {
-  return decode(new Decoder(() => limit), chunks);
+export function decoded(limit: number, chunks: Iterable<Uint8Array>, role?: Role): Outcome[] {
+  return decode(new Decoder(() => limit, role), chunks);
 }

@@ -560,21 +560,24 @@ const sending = fc.record({
   between: fc.array(fc.array(controlFrame, { maxLength: 2 }), { maxLength: 13 }),
 }).map(({ text, opcode, places, keys, between }) => {
   const frames: Uint8Array[] = [];
+  const unmasked: Uint8Array[] = [];
   const outcomes: Outcome[] = [];
   const parts = cut(utf8(text), places);
   for (const [index, part] of parts.entries()) {
     for (const { payload, ...how } of between[index] ?? []) {
       frames.push(frame(payload, how));
+      unmasked.push(frame(payload, { ...how, key: null }));
       outcomes.push(how.opcode === OPCODE.pong ? PONG : { type: "ping", payload });
     }
-    frames.push(frame(part, {
+    const how = {
       opcode: index === 0 ? opcode : OPCODE.continuation,
       final: index === parts.length - 1,
-      key: keys[index] ?? null,
-    }));
+    };
+    frames.push(frame(part, { ...how, key: keys[index] ?? null }));
+    unmasked.push(frame(part, { ...how, key: null }));
   }
   outcomes.push(message(text));
-  return { input: concat(...frames), outcomes };
+  return { input: concat(...frames), unmasked: concat(...unmasked), outcomes };
 });
 
 Deno.test("messages come out whole and in order, however they are fragmented and cut", () => {
@@ -584,6 +587,18 @@ Deno.test("messages come out whole and in order, however they are fragmented and
       decoded(1200, cut(input, places)),
       sendings.flatMap(({ outcomes }) => outcomes),
     );
+  }));
+});
+
+Deno.test("a client reads the same frames without masks, and none with a mask", () => {
+  fc.assert(fc.property(fc.array(sending, { maxLength: 5 }), places, (sendings, places) => {
+    const input = concat(...sendings.map(({ unmasked }) => unmasked));
+    const outcomes = sendings.flatMap(({ outcomes }) => outcomes);
+    assertEquals(decoded(1200, cut(input, places), "client"), outcomes);
+    assertEquals(decoded(1200, cut(concat(input, NEXT), places), "client"), [
+      ...outcomes,
+      error(1002),
+    ]);
   }));
 });
 

@@ -1,6 +1,12 @@
 import fc from "fast-check";
-import { closePayload, frameSize, isCloseCode, writeFrame } from "../../src/websocket/frame.ts";
-import { assertEquals, assertThrows } from "../assert.ts";
+import {
+  closePayload,
+  frameSize,
+  isCloseCode,
+  maskedFrame,
+  writeFrame,
+} from "../../src/websocket/frame.ts";
+import { assert, assertEquals, assertThrows } from "../assert.ts";
 import { concat, decoded, hex, masked, utf8 } from "./bytes.ts";
 
 /** A frame in an array of its own. */
@@ -46,6 +52,18 @@ for (
 }
 
 for (const length of [0, 125, 126, 65_535, 65_536]) {
+  Deno.test(`a client's frame of ${length} bytes has a mask of its own`, () => {
+    const text = "x".repeat(length);
+    const [first, second] = [maskedFrame(1, utf8(text)), maskedFrame(1, utf8(text))];
+    assertEquals(decoded(1e6, [first, second]), [
+      { type: "message", text },
+      { type: "message", text },
+    ]);
+    const start = first.length - length - 4;
+    const masks = [first, second].map((frame) => frame.subarray(start, start + 4).join());
+    assert(masks[0] !== masks[1], masks[0]);
+  });
+
   Deno.test(`a frame of ${length} bytes at an offset leaves its neighbours alone`, () => {
     const payload = filled(length);
     const size = frameSize(payload);
