@@ -11,6 +11,7 @@ type Imports = ReadonlyMap<string, readonly string[]>;
 /** What each room may import besides itself. A room is a folder of `src`, or a file beside them. */
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["budget.ts", []],
+  ["backoff.ts", []],
   ["bytes.ts", []],
   ["fifo.ts", []],
   ["work_queue.ts", ["fifo.ts"]],
@@ -87,6 +88,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
 
 /** The ground floor: files that know nothing of Aphlict, for every room to be built on. */
 const GROUND = [
+  "backoff.ts",
   "budget.ts",
   "bytes.ts",
   "fifo.ts",

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { ask } from "../reach/ask.ts";
@@ -58,7 +59,7 @@ async function whyNotReady(config: Config, waitMs: number): Promise<string | nul
     const left = end - performance.now();
     if (reason === null || left <= 0) return reason;
     last = reason;
-    await new Promise((resolve) => setTimeout(resolve, Math.min(INTERVAL_MS, left)));
+    await pause(Math.min(INTERVAL_MS, left));
   }
 }
 

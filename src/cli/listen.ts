@@ -7,7 +7,7 @@
 import { loadConfig } from "../config/load.ts";
 import { formatTime, formatValue } from "../log/format.ts";
 import { hintFor } from "./admin.ts";
-import { Backoff } from "../cluster/backoff.ts";
+import { Backoff } from "../backoff.ts";
 import { secondsIn, UsageError } from "./args.ts";
 import { objectOf } from "../json.ts";
 import { printableJson } from "../text.ts";
@@ -128,7 +128,7 @@ interface ListeningOptions extends Target {
 /** One connection after the other. */
 class Listening {
   readonly #options: ListeningOptions;
-  readonly #backoff = new Backoff();
+  readonly #backoff = new Backoff({ firstMs: 250, longestMs: 15_000, jitter: Math.random });
   readonly #shown = new Shown();
   #subscriber: Subscriber | null = null;
   /** When the last connection that worked was heard last; `null`: there was none. */
@@ -179,7 +179,7 @@ class Listening {
   async #reconnect(told: string): Promise<void> {
     const { place, interrupt } = this.#options;
     const since = this.#heardAt ?? performance.now();
-    while (!await interrupt.during(this.#backoff.wait())) {
+    while (!await interrupt.during(this.#backoff.next())) {
       try {
         return await this.connect(performance.now() - since + MARGIN_MS);
       } catch (error) {

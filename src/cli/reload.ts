@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import type { ReloadOutcome } from "../supervisor/channel.ts";
 import { readState } from "../supervisor/state.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
@@ -87,7 +88,7 @@ async function nextReload(
       if (state.reloadDone >= number) return state.lastReload;
     }
     if (performance.now() - told > SILENCE_MS) return null;
-    await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+    await pause(INTERVAL_MS);
   }
   return null;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import type { ConsoleData } from "../admin/console.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
@@ -121,8 +122,4 @@ function withKeys(data: ConsoleData, { width, height }: Terminal["room"]): strin
   const lines = dashboard(data, { width, height: height - 1 });
   const gap = Array.from({ length: Math.max(0, height - 1 - lines.length) }, () => "");
   return [...lines, ...gap, fit(KEYS, width)];
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -14,10 +14,10 @@ import { readToken, type Token, TokenError } from "../config/token.ts";
 import { fault } from "../log/fault.ts";
 import type { PeerProof, PeerState, PeerStatus } from "../metrics/peer.ts";
 import type { Answer } from "./answer.ts";
-import { Backoff, FIRST_MS, LONGEST_MS } from "./backoff.ts";
 import { type Address, Connection, ConnectionClosed, ConnectionError } from "./connection.ts";
 import { readReceipt, readStatus, Requests } from "./exchange.ts";
 import { Identity } from "./identity.ts";
+import { Backoff } from "../backoff.ts";
 import { Pause } from "./pause.ts";
 import { PeerLog } from "./peer_log.ts";
 import { checkProof, drawChallenge } from "./proof.ts";
@@ -39,6 +39,12 @@ export const PROBE_INTERVAL_MS = 15_000;
 
 /** How often a peer that closes idle connections is connected to, in ms. */
 const RECONNECT_INTERVAL_MS = 5000;
+
+/** The longest that the first wait may be before a peer that is down is tried again, in ms. */
+const FIRST_MS = 250;
+
+/** The longest that any such wait may be, in ms. */
+const LONGEST_MS = 15_000;
 
 /** What is asked of a peer: that it takes a message, or that it shows its status page and proves its fingerprint. */
 type Question = "message" | { readonly challenge: string };
@@ -70,7 +76,11 @@ export class Peer {
   readonly url: string;
   readonly #options: PeerOptions;
   readonly #queue = new Queue();
-  readonly #backoff = new Backoff();
+  readonly #backoff = new Backoff({
+    firstMs: FIRST_MS,
+    longestMs: LONGEST_MS,
+    jitter: Math.random,
+  });
   readonly #stopping = new AbortController();
   #done: Promise<void> = Promise.resolve();
   #state: PeerState = "unknown";
@@ -335,7 +345,7 @@ export class Peer {
         if (this.isSelf && !(why instanceof ConnectionError)) wait = this.#options.askAgainMs;
         else if (why instanceof ConnectionError) {
           this.#fail(why.message);
-          wait = this.#backoff.wait();
+          wait = this.#backoff.next();
         } else if (this.#queue.size === 0) {
           // A message that comes meanwhile is sent at once.
           await this.#pause.wait(began + RECONNECT_INTERVAL_MS - performance.now(), true);

@@ -46,12 +46,12 @@ export async function clusterWarnings(
     const found = literal === null ? await resolve(host) : [literal];
     return "reason" in found
       ? { host, addresses: [], unresolved: found }
-      : { host, addresses: unique(found.flatMap(canonical)), unresolved: null };
+      : { host, addresses: [...new Set(found.flatMap(canonical))], unresolved: null };
   };
   const peers = await Promise.all(
     cluster.map(async ({ host, port, protocol }, index): Promise<Peer> => {
       const { addresses, ...rest } = await lookup(host);
-      const reached = unique(addresses.map((each) => UNSPECIFIED.get(each) ?? each));
+      const reached = [...new Set(addresses.map((each) => UNSPECIFIED.get(each) ?? each))];
       return { ...rest, addresses: reached, port, protocol, path: `cluster[${index}]` };
     }),
   );
@@ -162,8 +162,4 @@ function readable({ host, addresses, protocol, path }: Peer): Problem[] {
 
 function canonical(address: string): string[] {
   return [canonicalAddress(address) ?? []].flat();
-}
-
-function unique(list: readonly string[]): string[] {
-  return [...new Set(list)];
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import { formatAddress } from "../config/config.ts";
 
 /** The time to wait before the port is looked at again, in ms. */
@@ -40,7 +41,7 @@ export function tryAddress(hostname: string, port: number): string {
 export async function portReleased(hostname: string, port: number): Promise<void> {
   const until = performance.now() + LIMIT_MS;
   while (await accepts(hostname, port) && performance.now() < until) {
-    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+    await pause(STEP_MS);
   }
 }
 

@@ -14,7 +14,7 @@
  * @throws {Error} What `Deno.lstatSync` and `Deno.renameSync` throw. Files renamed until then stay so.
  */
 export function shift(names: readonly string[]): () => void {
-  const free = names.findIndex((name, index) => index > 0 && !exists(name));
+  const free = names.findIndex((name, index) => index > 0 && !isTaken(name));
   const moved = free === -1 ? names : names.slice(0, free + 1);
   renameEach(moved.toReversed());
   return () => renameEach(moved);
@@ -28,7 +28,8 @@ function renameEach(names: readonly string[]): void {
   }
 }
 
-function exists(path: string): boolean {
+/** Tells whether a name is taken, be it by a link that leads nowhere. */
+function isTaken(path: string): boolean {
   try {
     Deno.lstatSync(path);
     return true;

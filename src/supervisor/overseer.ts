@@ -6,6 +6,7 @@
  */
 
 import { resolve } from "node:path";
+import { Backoff } from "../backoff.ts";
 import { isRooted, restartReasons } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
@@ -13,11 +14,19 @@ import { loadConfig } from "../config/load.ts";
 import { SEALED, serviceFlags } from "../config/permissions.ts";
 import { denoArguments, type Script } from "../config/program.ts";
 import { telemetryEnvironment } from "../config/telemetry.ts";
-import { Backoff } from "./backoff.ts";
 import type { ReloadOutcome, Report } from "./channel.ts";
 import { Child, type Start } from "./child.ts";
 import { Mailbox } from "./mailbox.ts";
 import { StateFile } from "./state.ts";
+
+/** The first wait before a service that has ended is started again, in ms. */
+const FIRST_WAIT_MS = 2000;
+
+/** No such wait is longer, in ms. */
+const LONGEST_WAIT_MS = 60_000;
+
+/** A service that has listened for this long, in ms, was well: the next wait is the first again. */
+const HEALTHY_MS = 60_000;
 
 /** How long the service may take beyond its drain to stop by itself, in ms. */
 const STOP_LIMIT_MS = 5500;
@@ -77,7 +86,7 @@ interface Restart {
 /** Runs a service until it is told to stop. */
 export class Overseer {
   readonly #options: OverseerOptions;
-  readonly #backoff = new Backoff();
+  readonly #backoff = new Backoff({ firstMs: FIRST_WAIT_MS, longestMs: LONGEST_WAIT_MS });
   readonly #events = new Mailbox<Event>();
   #isStopping = false;
   /** Ends the waiting for a reload. */
@@ -151,7 +160,7 @@ export class Overseer {
       } catch (error) {
         // One mistake of ours must not take the service down, nor stay unseen.
         this.#options.fault(OVERSEEING, error);
-        if (this.#child === null) this.#retryAfter(this.#backoff.wait(0));
+        if (this.#child === null) this.#retryAfter(this.#backoff.next());
       }
     }
   }
@@ -239,7 +248,8 @@ export class Overseer {
     this.#child = null;
     this.#known.change({ service: null });
     this.#tellEnd(child, how);
-    this.#retryAfter(this.#backoff.wait(listenedMs));
+    if (listenedMs >= HEALTHY_MS) this.#backoff.reset();
+    this.#retryAfter(this.#backoff.next());
   }
 
   /** An end that nobody has asked for. */
@@ -321,7 +331,7 @@ export class Overseer {
     const more = others.length > 0 ? ` (and ${others.length} more lines)` : "";
     this.#options.log.error("The service could not start: {problem}{more}", { problem, more });
     this.#known.change({ lastEnd: { at: Date.now(), reason: `could not start: ${problem}` } });
-    this.#retryAfter(this.#backoff.wait(0));
+    this.#retryAfter(this.#backoff.next());
   }
 
   async #reload(): Promise<void> {

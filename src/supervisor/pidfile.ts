@@ -10,6 +10,7 @@
  * @module
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import { filesBeside, nextPidfile } from "../config/pidfile.ts";
 
 /** How often to try while somebody else is changing the pidfile, and the time between, in ms. */
@@ -196,7 +197,7 @@ export async function removeStale(path: string): Promise<void> {
 async function changing<T>(path: string, change: (next: Deno.FsFile) => T): Promise<T> {
   const name = nextPidfile(path);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, ATTEMPT_INTERVAL_MS));
+    if (attempt > 0) await pause(ATTEMPT_INTERVAL_MS);
     const next = create(path, name);
     if (next === null) {
       removeUnlocked(name);
