@@ -93,7 +93,6 @@ for (const [subscribers, count] of [[1, 4000], [5, 4000], [50, 1000], [200_000, 
       hub.publish(
         "default",
         parseMessage(JSON.stringify({ subscribers: list, index })),
-        `from ${index}`,
       );
     }
     return hub;

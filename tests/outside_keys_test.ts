@@ -44,11 +44,6 @@ const PLACES: readonly Place[] = [
   },
   {
     path: "src/cluster/cluster.ts",
-    part: "readonly #inherited = new Map<string, number>()",
-    reason: "fingerprints of peers of the configuration, each for some seconds",
-  },
-  {
-    path: "src/cluster/cluster.ts",
     part: "readonly #successors = new Map<string,",
     reason: "fingerprints of peers of the configuration, at most one for each entry",
   },

@@ -295,8 +295,7 @@ export class Desk {
       const message = parseMessage(text);
       const tracing = isTracing();
       if (tracing) log.trace("Received message ({instance}): {text}", { instance, text });
-      const from = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
-      const publication = hub.publish(instance, message, from);
+      const publication = hub.publish(instance, message);
       const { outcome, receivers } = publication;
       if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
       // A server that brings a message does not wait for others: what it brings next stands behind it.

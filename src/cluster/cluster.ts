@@ -11,25 +11,16 @@
 
 import type { PeerConfig } from "../config/config.ts";
 import type { Hub, Publication } from "../hub/hub.ts";
-import { parseMessage } from "../hub/message.ts";
 import { attempt } from "../log/fault.ts";
 import type { PeerReceipt, PeerReports, PeerStatus } from "../metrics/peer.ts";
 import { within } from "../within.ts";
-import { PATIENCE_MS } from "./connection.ts";
-import { Peer, PROBE_INTERVAL_MS } from "./peer.ts";
+import { Peer } from "./peer.ts";
 import type { Prover } from "./proof.ts";
-import { DEFAULT_QUEUE_LIMITS, type Relayed } from "./queue.ts";
+import type { Relayed } from "./queue.ts";
 import { ASK_AGAIN_MS, judge } from "./trust.ts";
 
 /** How long a peer may be sent what waits for it when the service stops, in ms. */
 const FLUSH_MS = 1000;
-
-/**
- * How far back messages are passed on that came by way of a server that has died, in ms: it may have
- * waited for one that hung, {@linkcode PATIENCE_MS} at most, before it died without a sign; that is noticed
- * when it does not answer the next probe; and a second is for everything between.
- */
-const LEGACY_MS = PATIENCE_MS + PROBE_INTERVAL_MS + PATIENCE_MS + 1000;
 
 /** What a peer's change leads to, as the log calls it. */
 const SORTING = "sorting the messages that wait for peers";
@@ -47,8 +38,6 @@ export class Cluster {
   readonly #hub: Hub;
   readonly #key: Prover;
   readonly #peers: readonly Peer[];
-  /** When what each server had passed on was last {@linkcode #inherit inherited}, the latest last. */
-  readonly #inherited = new Map<string, number>();
   /** What took the place of a server that an entry still names, and when. */
   readonly #successors = new Map<string, { readonly fingerprint: string; readonly at: number }>();
 
@@ -69,7 +58,6 @@ export class Cluster {
         onUp: () => attempt(SORTING, () => this.#reunite()),
         onChange: (peer, former) => attempt(SORTING, () => this.#note(peer, former)),
         onDown: (peer) => attempt(SORTING, () => this.#handOver(peer)),
-        onGone: (fingerprint) => attempt(SORTING, () => this.#inherit(fingerprint)),
       })
     );
   }
@@ -244,45 +232,6 @@ export class Cluster {
     for (const { peer, fingerprint } of lost) {
       this.#ranked().find((each) => each.fingerprint === fingerprint)
         ?.reclaim(fingerprint, peer.copyAll());
-    }
-  }
-
-  /**
-   * Brings the others what a server has passed on to us and had said it would bring them, as it may have
-   * died before. Who has it recognises it, so this is for messages with a `uniqueID`, and for servers that
-   * look at it. Nothing is brought twice.
-   */
-  #inherit(fingerprint: string): void {
-    if (this.#peers.some((peer) => peer.isUp && peer.fingerprint === fingerprint)) return;
-    const now = performance.now();
-    const since = Math.max(now - LEGACY_MS, this.#inherited.get(fingerprint) ?? 0);
-    const legacy = this.#hub.recent(now - since).filter(({ from }) => from === fingerprint);
-    const heirs = this.#lacking([fingerprint]).flatMap((peer) =>
-      peer.isOfOurKind && peer.fingerprint !== null ? [{ peer, own: peer.fingerprint }] : []
-    );
-    // No more than a peer has room for.
-    for (const { instance, encoded } of legacy.slice(-DEFAULT_QUEUE_LIMITS.messages)) {
-      const { uniqueID, touched } = parseMessage(encoded.text);
-      if (uniqueID === null) continue;
-      for (const { peer, own } of heirs) {
-        if (!touched.includes(own)) continue;
-        peer.push({
-          kind: "offer",
-          instance,
-          encoded,
-          touched: touched.filter((each) => each !== own),
-          others: [],
-          isPromised: false,
-          at: now,
-          wasSent: false,
-        });
-      }
-    }
-    this.#inherited.delete(fingerprint);
-    this.#inherited.set(fingerprint, now);
-    for (const [oldest, time] of this.#inherited) {
-      if (time >= now - LEGACY_MS) break;
-      this.#inherited.delete(oldest);
     }
   }
 

@@ -35,7 +35,7 @@ const WINDOW = { ours: 1024, other: 32 };
 const WINDOW_BYTES = 1024 * 1024;
 
 /** How often the status page of a peer that is up is asked for while there is nothing to send, in ms. */
-export const PROBE_INTERVAL_MS = 15_000;
+const PROBE_INTERVAL_MS = 15_000;
 
 /** How often a peer that closes idle connections is connected to, in ms. */
 const RECONNECT_INTERVAL_MS = 5000;
@@ -64,11 +64,6 @@ export interface PeerOptions {
   readonly onChange: (peer: Peer, former: string) => void;
   /** Told when it has become clear that the peer is down. */
   readonly onDown: (peer: Peer) => void;
-  /**
-   * Told when a server of our kind is down, each time that it is tried in vain, or when another one has
-   * taken its place.
-   */
-  readonly onGone: (fingerprint: string) => void;
 }
 
 /** See the module. */
@@ -191,8 +186,7 @@ export class Peer {
    */
   adopt(fingerprint: string, since: number): void {
     if ((this.#lastContact ?? 0) > since) return;
-    const finding = this.#identity.follow(fingerprint, performance.now());
-    if (finding !== "same") this.#queue.forgetOffers();
+    this.#identity.follow(fingerprint, performance.now());
   }
 
   /** Has it sent a message, now or when it can be. */
@@ -381,7 +375,6 @@ export class Peer {
       if (!(error instanceof TlsError)) throw error;
       return new ConnectionError(`cannot be told from others: ${error.message}`);
     }
-    const { hasOffers } = this.#queue;
     // It may have ended since.
     if (this.#isOver) connection.close();
     this.#connection = connection;
@@ -411,8 +404,6 @@ export class Peer {
       this.#isTrustedOnce = this.#isIdentified && receipts === 0;
       if (!this.#isTrustedOnce) this.#identity.disconnect();
       this.#queue.rewind();
-      // They would keep the copies from a peer that answers no more than a probe.
-      if (hasOffers && connection.answered === 1) this.#queue.forgetOffers();
     }
   }
 
@@ -453,9 +444,7 @@ export class Peer {
       }
       return;
     }
-    // Offers are for one server alone, and who is there is known from the first answer.
-    if (connection.answered === 0 && this.#queue.hasOffers) return;
-    // So is whether it takes more than one.
+    // Whether it takes more than one is known from the first answer.
     const window = connection.answered === 0 || !this.isUp
       ? 1
       : WINDOW[this.isOfOurKind ? "ours" : "other"];
@@ -522,7 +511,6 @@ export class Peer {
     const { status } = answer;
     const reading = readStatus(answer);
     if ("fault" in reading) {
-      this.#queue.forgetOffers();
       // Somebody in between may let messages pass and nothing else.
       this.#isDoubtful = status === 200;
       const isRefused = status >= 400 && status < 500;
@@ -562,10 +550,8 @@ export class Peer {
     const now = performance.now();
     const { last: former } = this.#identity;
     const shown = this.#identity.fingerprint(now);
-    const hadPromised = this.isOfOurKind;
     if (fingerprint === null) {
       this.#identity.learnNone(now);
-      this.#queue.forgetOffers();
       return this.#options.onShown();
     }
     const finding = this.#identity.learn(fingerprint, proof, now);
@@ -573,13 +559,11 @@ export class Peer {
     if (proof !== null || this.#identity.fingerprint(now) !== shown) this.#options.onShown();
     if (this.isSelf) return;
     if (finding === "same" || former === null) return;
-    this.#queue.forgetOffers();
     if (finding === "several" && shown !== null) this.#log.several(former, fingerprint);
     if (finding === "new") {
       if (this.isUp) this.#log.startedAgain(fingerprint);
       this.#options.onChange(this, former);
     }
-    if (hadPromised) this.#options.onGone(former);
   }
 
   /** It does not show its status page, so that nothing is proven any more. */
@@ -599,12 +583,10 @@ export class Peer {
     this.#expire();
     if (this.isUp && now - this.#since >= LONGEST_MS) this.#backoff.reset();
     this.#empty();
-    const { fingerprint } = this;
     if (this.#state !== "down") {
       this.#become("down");
       this.#options.onDown(this);
     }
-    if (this.isOfOurKind && fingerprint !== null) this.#options.onGone(fingerprint);
     this.#log.failed(reason, now - this.#since, this.#queue.copies);
   }
 

@@ -15,10 +15,8 @@ import type { Encoded } from "../hub/message.ts";
  *
  * - `copy`: news.
  * - `handover`: it has it already, and is only asked to pass it on.
- * - `offer`: it is likely to have got it from a server that is gone. It is sent before all else, as it is
- *   older; and when there is no room for everything, offers go first, the oldest of them before others.
  */
-export type Kind = "copy" | "handover" | "offer";
+export type Kind = "copy" | "handover";
 
 /** A message on its way to one peer. */
 export interface Relayed {
@@ -61,10 +59,7 @@ export class Queue {
   readonly #limits: QueueLimits;
   /** Those that the peer has been sent and has not answered, oldest first. */
   #sent: Relayed[] = [];
-  readonly #offers = new Lane();
-  readonly #waiting = new Lane();
-  /** In the order in which they are sent, and make room. */
-  readonly #lanes = [this.#offers, this.#waiting];
+  readonly #waiting = new Fifo<Relayed>();
   #bytes = 0;
   #sentBytes = 0;
 
@@ -74,7 +69,7 @@ export class Queue {
 
   /** Number of messages, with those that have been sent and not answered. */
   get size(): number {
-    return this.#sent.length + this.#offers.size + this.#waiting.size;
+    return this.#sent.length + this.#waiting.size;
   }
 
   /** Number of those that are copies, counted anew. */
@@ -87,14 +82,9 @@ export class Queue {
     return this.#sentBytes;
   }
 
-  /** Whether an offer waits. */
-  get hasOffers(): boolean {
-    return this.#offers.size > 0;
-  }
-
   /** Adds a message at the end. @returns How many copies had to go to make room. */
   push(message: Relayed): number {
-    this.#laneOf(message).push(message);
+    this.#waiting.push(message);
     return this.#makeRoomFor([message]);
   }
 
@@ -106,12 +96,12 @@ export class Queue {
    */
   insert(messages: readonly Relayed[]): number {
     const copies = new Set(messages.filter(isCopy).map(({ encoded }) => encoded));
-    this.#waiting.replace((message) => {
-      if (!isCopy(message) || !copies.has(message.encoded)) return [message];
+    const waiting = this.#waiting.all.filter((message) => {
+      if (!isCopy(message) || !copies.has(message.encoded)) return true;
       this.#bytes -= message.encoded.bytes.length;
-      return [];
+      return false;
     });
-    for (const lane of this.#lanes) lane.insert(this.#thoseOf(lane, messages));
+    this.#waiting.replace([...waiting, ...messages].sort((a, b) => a.at - b.at));
     return this.#makeRoomFor(messages);
   }
 
@@ -123,7 +113,7 @@ export class Queue {
 
   /** The next message, which counts as sent from now on; `undefined` when none waits. */
   take(): Relayed | undefined {
-    const message = this.#offers.shift() ?? this.#waiting.shift();
+    const message = this.#waiting.shift();
     if (message) {
       message.wasSent = true;
       this.#sent.push(message);
@@ -143,12 +133,12 @@ export class Queue {
 
   /** The connection is gone: what was sent and not answered is to be sent again, first. */
   rewind(): void {
-    for (const lane of this.#lanes) lane.unshift(this.#thoseOf(lane, this.#sent));
+    if (this.#sent.length > 0) this.#waiting.replace(this.#all);
     this.#sent = [];
     this.#sentBytes = 0;
   }
 
-  /** All messages, the offers first, each in order; none are left. */
+  /** All messages in order; none are left. */
   takeAll(): Relayed[] {
     this.rewind();
     const all = this.#all;
@@ -156,15 +146,10 @@ export class Queue {
     return all;
   }
 
-  /** Forgets the offers that are not on their way. */
-  forgetOffers(): void {
-    this.#drop(() => true, [this.#offers]);
-  }
-
   /** Forgets everything. */
   clear(): void {
     this.#sent = [];
-    for (const lane of this.#lanes) lane.clear();
+    this.#waiting.replace([]);
     this.#bytes = 0;
     this.#sentBytes = 0;
   }
@@ -178,7 +163,7 @@ export class Queue {
       return [{ ...message, isPromised: false }];
     };
     this.#sent = this.#sent.flatMap(release);
-    this.#waiting.replace(release);
+    this.#changeEach(release);
     return promised;
   }
 
@@ -189,7 +174,7 @@ export class Queue {
    */
   withdraw(fingerprint: string): Set<Relayed["encoded"]> {
     const withdrawn = new Set<Relayed["encoded"]>();
-    this.#waiting.replace((message) => {
+    this.#changeEach((message) => {
       if (!message.others.includes(fingerprint) || message.wasSent) return [message];
       withdrawn.add(message.encoded);
       return [{ ...message, others: message.others.filter((other) => other !== fingerprint) }];
@@ -204,7 +189,7 @@ export class Queue {
    * @param fingerprint The receiver's.
    */
   readdress(fingerprint: string): void {
-    this.#waiting.replace((message) => [withoutReceiver(message, fingerprint)]);
+    this.#changeEach((message) => [withoutReceiver(message, fingerprint)]);
   }
 
   /** The copies that it has not acknowledged, for another peer: nobody has been told that this one gets them. */
@@ -214,15 +199,11 @@ export class Queue {
   }
 
   get #all(): Relayed[] {
-    return [...this.#sent, ...this.#offers.all, ...this.#waiting.all];
+    return [...this.#sent, ...this.#waiting.all];
   }
 
-  #laneOf({ kind }: Relayed): Lane {
-    return kind === "offer" ? this.#offers : this.#waiting;
-  }
-
-  #thoseOf(lane: Lane, messages: readonly Relayed[]): Relayed[] {
-    return messages.filter((message) => this.#laneOf(message) === lane);
+  #changeEach(change: (message: Relayed) => readonly Relayed[]): void {
+    this.#waiting.replace(this.#waiting.all.flatMap(change));
   }
 
   #makeRoomFor(added: readonly Relayed[]): number {
@@ -231,15 +212,13 @@ export class Queue {
     return this.#drop(() => this.size > messages || this.#bytes > bytes);
   }
 
-  /** Drops the oldest of each lane for as long as they have to go. @returns How many copies. */
-  #drop(hasToGo: (message: Relayed) => boolean, lanes: readonly Lane[] = this.#lanes): number {
+  /** Drops the oldest of those that wait, for as long as they have to go. @returns How many copies. */
+  #drop(hasToGo: (message: Relayed) => boolean): number {
     let copies = 0;
-    for (const lane of lanes) {
-      for (let { oldest } = lane; oldest && hasToGo(oldest); { oldest } = lane) {
-        lane.shift();
-        this.#bytes -= oldest.encoded.bytes.length;
-        if (isCopy(oldest)) copies++;
-      }
+    for (let { first } = this.#waiting; first && hasToGo(first); { first } = this.#waiting) {
+      this.#waiting.shift();
+      this.#bytes -= first.encoded.bytes.length;
+      if (isCopy(first)) copies++;
     }
     return copies;
   }
@@ -254,46 +233,4 @@ export function withoutReceiver(message: Relayed, fingerprint: string): Relayed 
   return isCopy(message) && message.others.includes(fingerprint)
     ? { ...message, others: message.others.filter((other) => other !== fingerprint) }
     : message;
-}
-
-/** Messages that wait behind each other, the oldest first. */
-class Lane {
-  readonly #messages = new Fifo<Relayed>();
-
-  get size(): number {
-    return this.#messages.size;
-  }
-
-  get oldest(): Relayed | undefined {
-    return this.#messages.first;
-  }
-
-  get all(): Relayed[] {
-    return this.#messages.all;
-  }
-
-  push(message: Relayed): void {
-    this.#messages.push(message);
-  }
-
-  unshift(messages: readonly Relayed[]): void {
-    this.#messages.replace([...messages, ...this.all]);
-  }
-
-  insert(messages: readonly Relayed[]): void {
-    if (messages.length === 0) return;
-    this.#messages.replace([...this.all, ...messages].sort((a, b) => a.at - b.at));
-  }
-
-  replace(by: (message: Relayed) => readonly Relayed[]): void {
-    this.#messages.replace(this.all.flatMap(by));
-  }
-
-  clear(): void {
-    this.#messages.replace([]);
-  }
-
-  shift(): Relayed | undefined {
-    return this.#messages.shift();
-  }
 }

@@ -11,10 +11,7 @@
  */
 export const HANDOVER_HEADER = "aphlict-handover";
 
-/**
- * On every request of a server to another: its fingerprint. Who did not know that it is there, knows now;
- * and who finds it dead later, knows what it had passed on.
- */
+/** On every request of a server to another: its fingerprint. Who did not know that it is there, knows now. */
 export const FINGERPRINT_HEADER = "aphlict-fingerprint";
 
 /**

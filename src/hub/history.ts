@@ -51,8 +51,6 @@ export interface Remembered {
   readonly topics: Int32Array;
   /** When it was published, on the hub's clock, in ms. */
   readonly at: number;
-  /** Fingerprint of the server that passed it on to us; `null`: it was posted here, or it is not known. */
-  readonly from: string | null;
 }
 
 /** Bytes of memory that a remembered message takes. */
@@ -95,15 +93,6 @@ export class HistoryStore {
   expire(now: number): void {
     const since = now - this.limits.ageMs;
     while (this.#oldest && this.#oldest.at < since) this.#oldest.history.forgetOldest();
-  }
-
-  /** What was published at `since` or later, of all instances, oldest first. */
-  newest(since: number): Remembered[] {
-    const found: Remembered[] = [];
-    for (let entry = this.#newest; entry && entry.at >= since; entry = entry.older) {
-      found.push(entry);
-    }
-    return found.reverse();
   }
 
   /** Called by {@linkcode History} alone. */

@@ -14,13 +14,7 @@ import { KeyedMap } from "../keyed_map.ts";
 import { flatCopy } from "../text.ts";
 import { type Distribution, Histogram, RECEIVERS } from "../metrics/histogram.ts";
 import { Tally } from "../metrics/tally.ts";
-import {
-  DEFAULT_HISTORY_LIMITS,
-  History,
-  type HistoryLimits,
-  HistoryStore,
-  type Remembered,
-} from "./history.ts";
+import { DEFAULT_HISTORY_LIMITS, History, type HistoryLimits, HistoryStore } from "./history.ts";
 import { type Home, Listener, type Sink } from "./listener.ts";
 import { Encoded, type Message } from "./message.ts";
 import { Seen } from "./seen.ts";
@@ -206,12 +200,8 @@ export class Hub {
     return null;
   }
 
-  /**
-   * Delivers a message to each listener of the instance that wants it, and remembers it.
-   *
-   * @param from Fingerprint of the server that passes it on; `null`: it was posted here, or it is not known.
-   */
-  publish(name: string, message: Message, from: string | null = null): Publication {
+  /** Delivers a message to each listener of the instance that wants it, and remembers it. */
+  publish(name: string, message: Message): Publication {
     this.expire();
     const { subscribers, uniqueID } = message;
     const isTouched = message.touched.includes(this.fingerprint);
@@ -243,16 +233,11 @@ export class Hub {
       const topic = topics.findByHash(low, high, subscriber);
       if (topic !== undefined) wanted.add(topic);
     }
-    history.add({ encoded, topics: hashes, at, from });
+    history.add({ encoded, topics: hashes, at });
     const receivers = this.#deliver(encoded, wanted);
     this.#messagesOut += receivers;
     this.#fanOut.observe(receivers);
     return { outcome, touched, encoded, receivers };
-  }
-
-  /** Returns what was published in the last `ageMs`, of all instances, oldest first. */
-  recent(ageMs: number): readonly Remembered[] {
-    return this.#store.newest(this.#now() - ageMs);
   }
 
   /** Looks at an instance without making it. */

@@ -34,7 +34,7 @@ export interface PeerStatus {
   readonly proof: PeerProof;
   /** Status pages on which it has shown a fingerprint that is another server's. */
   readonly contradictions: number;
-  /** What waits for it: messages, and what it is asked or offered in place of others. */
+  /** What waits for it: messages, and what it is asked to pass on in place of others. */
   readonly queued: number;
   /** Messages that it has acknowledged, having got them from this server first or not. */
   readonly sent: number;

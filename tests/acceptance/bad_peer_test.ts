@@ -472,57 +472,6 @@ Deno.test("a peer that closes after each answer is not connected to again and ag
   assert(peer.connections - before < 5, `${peer.connections - before} connections in 2 s`);
 });
 
-/** A peer of our kind, if its status page is not another one. */
-function ours(status: string | null = null, once = false): Behaviour {
-  return async (connection, peer) => {
-    const page = JSON.stringify({ ...JSON.parse(STATUS), fingerprint: peer.fingerprint });
-    do {
-      const request = await connection.request();
-      if (request === null) return;
-      const posted = request.method === "POST";
-      const answer = posted ? response("200 OK", receipt(peer.fingerprint)) : status;
-      await connection.send(answer ?? response("200 OK", page));
-      if (posted) peer.take(request);
-    } while (!once);
-    await connection.finish();
-  };
-}
-
-/** What a peer of our kind does from now on. */
-const CHANGES: readonly (readonly [what: string, Behaviour])[] = [
-  ["closes connections after each answer", ours(null, true)],
-  ["fails to show its status", ours(response("500 Internal Server Error", ""))],
-  ["has become an original", ours(response("200 OK", STATUS))],
-];
-
-for (const [what, behaviour] of CHANGES) {
-  Deno.test(`what a dead server had passed on is not sent to a peer that ${what}, and keeps nothing from it`, async () => {
-    await using dead = new ScriptedPeer(ours());
-    await using peer = new ScriptedPeer(ours());
-    await using service = await run({ cluster: () => [peerAt(dead.port), peerAt(peer.port)] });
-    const states = async () => (await peersOf(service.admin)).map(({ state }) => state);
-    await until(async () => (await states()).every((state) => state === "up"));
-    const touched = [dead.fingerprint, peer.fingerprint];
-    const response = await fetch(`http://127.0.0.1:${service.admin}/`, {
-      method: "POST",
-      headers: { "aphlict-fingerprint": dead.fingerprint },
-      body: JSON.stringify({ subscribers: ["A"], uniqueID: "passed on", n: "offer", touched }),
-    });
-    assertEquals(response.status, 200);
-    await response.body?.cancel();
-    peer.become(behaviour);
-    dead.become(() => Promise.resolve());
-    await until(async () => (await states())[0] === "down");
-    const { connections } = peer;
-    for (const n of range(0, 5)) {
-      await publish(service.admin, { subscribers: ["A"], uniqueID: `u${n}`, n });
-    }
-    await peer.until(() => peer.taken.length >= 5);
-    assertEquals(peer.taken, range(0, 5));
-    assert(peer.connections - connections < 20, `${peer.connections - connections} connections`);
-  });
-}
-
 Deno.test("an answer that nobody asked for is not taken for the next one's", async () => {
   let closed = 0;
   await using peer = new ScriptedPeer(async (connection, peer) => {

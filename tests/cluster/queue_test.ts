@@ -95,13 +95,12 @@ Deno.test("what was not acknowledged is copied for another peer, on its way or n
   const queue = new Queue(LIMITS);
   for (const size of [1, 2, 3]) queue.push(relayed(size, 0, { isPromised: true }));
   queue.push(relayed(4, 0, { kind: "handover" }));
-  queue.push(relayed(5, 0, { kind: "offer" }));
-  for (let count = 3; count > 0; count--) queue.take();
+  for (let count = 2; count > 0; count--) queue.take();
   queue.answered();
   const copies = queue.copyAll();
-  assertEquals(sizes(copies), [1, 2, 3]);
+  assertEquals(sizes(copies), [2, 3]);
   assertEquals(copies.some(({ isPromised, wasSent }) => isPromised || wasSent), false);
-  assertEquals([queue.size, queue.copies], [4, 3]);
+  assertEquals([queue.size, queue.copies], [3, 2]);
 });
 
 Deno.test("what is added among those that wait is where its time has it, and behind what was sent", () => {
@@ -129,26 +128,6 @@ Deno.test("a copy takes the place of one of the same message; handovers of it ar
   ]);
 });
 
-Deno.test("an offer goes before what waits", () => {
-  const queue = new Queue(LIMITS);
-  queue.push(relayed(1, 0));
-  queue.push(relayed(2, 5, { kind: "offer" }));
-  queue.push(relayed(3, 5, { kind: "offer" }));
-  assertEquals(sizes(rest(queue)), [2, 3, 1]);
-});
-
-Deno.test("an offer takes no other message's room, and gives up its own to any that comes, unseen", () => {
-  const queue = new Queue({ ...LIMITS, messages: 3 });
-  queue.push(relayed(1, 0));
-  for (const size of [2, 3, 4]) queue.push(relayed(size, 0, { kind: "offer" }));
-  assertEquals(queue.size, 3, "the oldest offer has gone");
-  assertEquals(queue.push(relayed(5, 0)), 0);
-  assertEquals(queue.push(relayed(6, 0)), 0);
-  assertEquals(queue.push(relayed(7, 0, { kind: "offer" })), 0);
-  assertEquals(queue.push(relayed(8, 0)), 1, "it was a copy that had to go now");
-  assertEquals(sizes(rest(queue)), [5, 6, 8]);
-});
-
 Deno.test("what goes without the peer missing anything is not counted", () => {
   const queue = new Queue({ ...LIMITS, messages: 2 });
   queue.push(relayed(1, 0, { kind: "handover" }));
@@ -157,30 +136,18 @@ Deno.test("what goes without the peer missing anything is not counted", () => {
   assertEquals(queue.expire(1000), 2);
 });
 
-Deno.test("offers that are not on their way are forgotten at once", () => {
-  const queue = new Queue(LIMITS);
-  queue.push(relayed(1, 0));
-  for (const size of [2, 3]) queue.push(relayed(size, 0, { kind: "offer" }));
-  queue.take();
-  queue.forgetOffers();
-  queue.rewind();
-  assertEquals(sizes(rest(queue)), [2, 1]);
-});
-
 /** What a queue does, in the simplest way that does it. */
 class Naive {
   sent: Relayed[] = [];
-  offers: Relayed[] = [];
   waiting: Relayed[] = [];
 
   get all(): Relayed[] {
-    return [...this.sent, ...this.offers, ...this.waiting];
+    return [...this.sent, ...this.waiting];
   }
 
   push(message: Relayed): number {
     // Copies, here and below, as the queue marks those that it gets.
-    const lane = message.kind === "offer" ? "offers" : "waiting";
-    this[lane] = [...this[lane], { ...message }];
+    this.waiting = [...this.waiting, { ...message }];
     return this.#dropOldest(() => !this.#fits(this.all));
   }
 
@@ -189,8 +156,7 @@ class Naive {
       messages.some((each) => kind === "copy" && each.kind === kind && each.encoded === encoded);
     this.waiting = this.waiting.filter((message) => !isReplaced(message));
     for (const message of messages) {
-      const lane = message.kind === "offer" ? "offers" : "waiting";
-      this[lane] = [...this[lane], { ...message }].toSorted((a, b) => a.at - b.at);
+      this.waiting = [...this.waiting, { ...message }].toSorted((a, b) => a.at - b.at);
     }
     return this.#dropOldest(() => !this.#fits(this.all));
   }
@@ -200,26 +166,23 @@ class Naive {
   }
 
   take(): Relayed | undefined {
-    const lane = this.offers.length > 0 ? "offers" : "waiting";
-    const [message, ...others] = this[lane];
+    const [message, ...others] = this.waiting;
     if (message === undefined) return undefined;
     const taken = { ...message, wasSent: true };
     this.sent = [...this.sent, taken];
-    this[lane] = others;
+    this.waiting = others;
     return taken;
   }
 
   rewind(): void {
-    const isOffer = ({ kind }: Relayed) => kind === "offer";
-    this.offers = [...this.sent.filter(isOffer), ...this.offers];
-    this.waiting = [...this.sent.filter((message) => !isOffer(message)), ...this.waiting];
+    this.waiting = this.all;
     this.sent = [];
   }
 
   takeAll(): Relayed[] {
     this.rewind();
     const { all } = this;
-    [this.offers, this.waiting] = [[], []];
+    this.waiting = [];
     return all;
   }
 
@@ -242,11 +205,9 @@ class Naive {
 
   #dropOldest(hasToGo: (message: Relayed) => boolean): number {
     let copies = 0;
-    for (const lane of ["offers", "waiting"] as const) {
-      for (let [oldest] = this[lane]; oldest && hasToGo(oldest); [oldest] = this[lane]) {
-        this[lane] = this[lane].slice(1);
-        if (oldest.kind === "copy") copies++;
-      }
+    for (let [oldest] = this.waiting; oldest && hasToGo(oldest); [oldest] = this.waiting) {
+      this.waiting = this.waiting.slice(1);
+      if (oldest.kind === "copy") copies++;
     }
     return copies;
   }
@@ -271,7 +232,7 @@ type Step =
   | { readonly kind: "push"; readonly draft: Draft }
   | { readonly kind: "insert"; readonly drafts: readonly Draft[] }
   | { readonly kind: "take" | "answered" | "rewind" | "clear" | "takeBack" | "takeAll" | "move" }
-  | { readonly kind: "forgetOffers" | "repeat" }
+  | { readonly kind: "repeat" }
   | { readonly kind: "withdraw"; readonly fingerprint: string }
   | { readonly kind: "wait"; readonly ms: number };
 
@@ -283,25 +244,25 @@ function draft(kinds: readonly Relayed["kind"][], longest: number): fc.Arbitrary
       kind: fc.constantFrom(...kinds),
       others: fc.subarray(["B", "C"]),
       isPromised: fc.boolean(),
-    }).map((more) => more.kind === "offer" ? { kind: more.kind } : more),
+    }),
   });
 }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.record({ kind: fc.constant("push"), draft: draft(["copy", "copy", "offer"], 0) }),
+    arbitrary: fc.record({ kind: fc.constant("push"), draft: draft(["copy"], 0) }),
   },
   { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom("take", "answered") }) },
   fc.record({
     kind: fc.constant("insert"),
-    drafts: fc.array(draft(["copy", "handover", "offer"], 60), { maxLength: 4 }),
+    drafts: fc.array(draft(["copy", "handover"], 60), { maxLength: 4 }),
   }),
   {
     weight: 2,
     arbitrary: fc.record({ kind: fc.constantFrom("rewind", "takeBack", "move", "repeat") }),
   },
-  fc.record({ kind: fc.constantFrom("clear", "takeAll", "forgetOffers") }),
+  fc.record({ kind: fc.constantFrom("clear", "takeAll") }),
   fc.record({ kind: fc.constant("withdraw"), fingerprint: fc.constantFrom("B", "C") }),
   fc.record({ kind: fc.constant("wait"), ms: fc.nat(30) }),
 );
@@ -358,10 +319,6 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
             assertEquals(queue.insert(messages), dropped);
             break;
           }
-          case "forgetOffers":
-            naive.offers = [];
-            queue.forgetOffers();
-            break;
           case "withdraw":
             assertEquals(queue.withdraw(step.fingerprint), naive.withdraw(step.fingerprint));
             break;
@@ -369,11 +326,10 @@ Deno.test("for any sequence of steps, a queue is that of the naive definition", 
             now += step.ms;
             assertEquals(queue.expire(now), naive.expire(now));
         }
-        assertEquals([queue.size, queue.copies, queue.sentBytes, queue.hasOffers], [
+        assertEquals([queue.size, queue.copies, queue.sentBytes], [
           naive.all.length,
           naive.all.filter(({ kind }) => kind === "copy").length,
           bytesOf(naive.sent),
-          naive.offers.length > 0,
         ]);
       }
       assertEquals(queue.takeAll(), naive.takeAll());

@@ -55,10 +55,9 @@ export function post(
   hub: Hub,
   instance: string,
   message: Json | string,
-  from: string | null = null,
 ): Publication {
   const text = typeof message === "string" ? message : JSON.stringify(message);
-  return hub.publish(instance, parseMessage(text), from);
+  return hub.publish(instance, parseMessage(text));
 }
 
 /** A message as it goes over the wire. */

@@ -100,20 +100,6 @@ Deno.test("publish() delivers a uniqueID again after two minutes", () => {
   assertEquals(ear.heard.length, 2);
 });
 
-Deno.test("recent() tells what all instances have published lately, oldest first", () => {
-  const { hub, clock } = makeHub();
-  post(hub, "a", { subscribers: [], n: 1 });
-  clock.advance(100);
-  post(hub, "b", { subscribers: [], n: 2 });
-  clock.advance(100);
-  post(hub, "a", { subscribers: [], n: 3 });
-  const found = hub.recent(100).map(({ instance, encoded }) => [
-    instance,
-    JSON.parse(encoded.text).n,
-  ]);
-  assertEquals(found, [["b", 2], ["a", 3]]);
-});
-
 Deno.test("publish() takes the names of Object.prototype for topics and instances like any other", () => {
   const { hub } = makeHub();
   const names = ["__proto__", "constructor", "toString", "hasOwnProperty"];
