@@ -1,14 +1,14 @@
 /**
- * The daemon on a host that is new to it: an empty cache, and root.
+ * The daemon on a host that is new to it: an empty cache, and few open files. What root does there is in `as_root/host.ts`.
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
-import { makeSelfSigned } from "./certificate.ts";
 import { Daemon } from "./daemon.ts";
 import { APHLICT, testOfSource } from "./program.ts";
-import { Process } from "./process.ts";
+import { must, Process } from "./process.ts";
+import { asHostile, HOSTILE } from "./hostile.ts";
 import { execute, Installation } from "./installation.ts";
 import { freePorts } from "./ports.ts";
 import { publish, writeConfig } from "./server.ts";
@@ -68,125 +68,18 @@ testOfSource(
   },
 );
 
-if (Deno.uid() === 0) {
-  for (const verb of ["start", "restart", "run"]) {
-    Deno.test(`root is refused by ${verb}, with what to do instead`, async () => {
-      await using daemon = new Daemon();
-      const { code, output } = await execute(APHLICT, [verb, "--config", daemon.written.path]);
-      assertEquals(code, 1);
-      assertMatch(output, /^This is root, and .* add --as-root\.$/);
-      assertEquals(daemon.members(), []);
-    });
-  }
-
-  Deno.test("root becomes the user that the configuration names, who owns the folders made for it", async () => {
-    using installation = new Installation();
-    await using daemon = new Daemon(() => ({ user: "nobody" }));
-    Deno.chmodSync(daemon.folder.path, 0o755);
-    const { command, env } = installation;
-    const run = (verb: string) => execute(command, [verb, "--config", daemon.written.path], env);
-    const { code, output } = await run("start");
-    assertEquals(code, 0, output);
-    await publish(daemon.written.admin, { subscribers: [] });
-    const { uid: nobody } = Deno.statSync(`/proc/${daemon.pid("overseer")}`);
-    assert(nobody !== 0);
-    const paths = [
-      `/proc/${daemon.pid("service")}`,
-      daemon.pidfile,
-      daemon.logPath,
-      `${daemon.folder.path}/log`,
-    ];
-    for (const path of paths) assertEquals(Deno.statSync(path).uid, nobody, path);
-    const { output: status } = await run("status");
-    assertMatch(status, /^Aphlict \(\d+\) is running\./);
-    assertEquals((await run("restart")).code, 0);
-    assertEquals(Deno.statSync(`/proc/${daemon.pid("service")}`).uid, nobody);
-    assertEquals((await run("stop")).code, 0);
-    assertEquals(daemon.members(), []);
-  });
-
-  Deno.test("another user is told that he may not stop or reload it, and can look at it", async () => {
-    using installation = new Installation();
-    await using daemon = new Daemon();
-    await daemon.start();
-    Deno.chmodSync(daemon.folder.path, 0o755);
-    const before = daemon.members();
-    const run = (verb: string) =>
-      execute("setpriv", [
-        ...["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--", installation.command],
-        ...[verb, "--config", daemon.written.path],
-      ], installation.env);
-    for (const verb of ["stop", "reload"]) {
-      const { code, output } = await run(verb);
-      assertEquals(code, 1);
-      assertMatch(
-        output,
-        /Pidfile .* belongs to user 0: its process was not touched\. Run the command as that user, or as root\./,
-      );
-      assertEquals(output.includes("    at "), false, output);
-    }
-    assertEquals((await run("status")).code, 0);
-    assertEquals(daemon.members(), before);
-    // The admin server tells who may not look at the pidfile.
-    Deno.chmodSync(`${daemon.folder.path}/pid`, 0o700);
-    const { code, output } = await run("status");
-    assertEquals(code, 0, output);
-    assertMatch(output, /^Aphlict is running\. There is no overseer, or it is not to be seen\./);
-  });
-
-  Deno.test("another user's doctor says whose files it cannot look at, and calls nothing broken", async () => {
-    using installation = new Installation();
-    await using daemon = new Daemon((folder) => {
-      Deno.writeTextFileSync(`${folder}/token`, "a-token-that-nobody-guesses", { mode: 0o600 });
-      const [client = 0, admin = 0, other = 0] = freePorts(3);
-      const token = { "token.file": `${folder}/token` };
-      const { key, cert } = makeSelfSigned({ isAuthority: true });
-      Deno.writeTextFileSync(`${folder}/key`, key, { mode: 0o600 });
-      Deno.writeTextFileSync(`${folder}/cert`, cert);
-      const tls = { "ssl.key": `${folder}/key`, "ssl.cert": `${folder}/cert` };
-      return {
-        servers: [
-          { type: "client", port: client, listen: "127.0.0.1", ...tls },
-          { type: "admin", port: admin, ...token },
-          { type: "admin", port: other },
-        ],
-        cluster: [{ host: "127.0.0.1", port: admin, protocol: "http", ...token }],
-      };
-    });
-    await daemon.start();
-    Deno.chmodSync(daemon.folder.path, 0o755);
-    const look = () =>
-      execute("setpriv", [
-        ...["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--", installation.command],
-        ...["doctor", "--config", daemon.written.path],
-      ], installation.env);
-    const { code, output } = await look();
-    assertEquals(code, 0, output);
-    assertMatch(output, /^! files .*runs as another user.*\n +→ Run this as the user that runs/m);
-    assertMatch(output, /^- peer .* cannot be asked by this user\.$/m);
-    assertMatch(output, /^✓ message /m);
-    // What anybody can see to be wrong is not a matter of the user.
-    Deno.writeTextFileSync(`${daemon.folder.path}/cert`, "none");
-    const broken = await look();
-    assertEquals(broken.code, 1);
-    assertMatch(broken.output, /^✗ files .*ssl\.cert/m);
-  });
-
-  Deno.test("a user that there is not is named, with how to make it", async () => {
-    await using daemon = new Daemon(() => ({ user: "nobody-at-all" }));
-    for (const verb of ["start", "check"]) {
-      const { code, output } = await execute(APHLICT, [verb, "--config", daemon.written.path]);
-      assertEquals(code, 1);
-      assertMatch(output, /there is no user nobody-at-all, which "user" names\. Make it: useradd/);
-    }
-  });
-} else {
-  Deno.test("who is not root stays who he is, whatever user the configuration names", async () => {
-    await using daemon = new Daemon(() => ({ user: "daemon" }));
-    await daemon.start();
-    assertEquals(Deno.statSync(`/proc/${daemon.pid("service")}`).uid, Deno.uid());
-  });
-}
+Deno.test("who is not root stays who he is, whatever user the configuration names", async () => {
+  using installation = new Installation();
+  await using daemon = new Daemon(() => ({ user: "daemon" }));
+  const isRoot = Deno.uid() === 0;
+  if (isRoot) must("chown", ["-R", `${HOSTILE}`, daemon.folder.path]);
+  const start = [installation.command, "start", "--config", daemon.written.path];
+  const [command = "", ...args] = isRoot ? ["setpriv", ...asHostile(...start)] : start;
+  const { code, output } = await execute(command, args, installation.env);
+  assertEquals(code, 0, output);
+  const { uid } = Deno.statSync(`/proc/${daemon.pid("service")}`);
+  assertEquals(uid, isRoot ? HOSTILE : Deno.uid());
+});
 
 for (
   const [connections, line] of [

@@ -51,7 +51,7 @@ export class Installation implements Disposable {
 }
 
 /** The cache of the user that runs the tests, who has the dependencies. */
-function denoDir(): string {
+export function denoDir(): string {
   const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
   return JSON.parse(new TextDecoder().decode(info.stdout)).denoDir;
 }

@@ -1,63 +1,13 @@
 /**
  * What `check` accepts starts, and what it refuses does not: for all kinds of configurations, as the user that the
- * service has.
+ * service has. Those that only root can prepare are in `as_root/judgement.ts`.
  */
 
 import { assert, assertEquals } from "../assert.ts";
 import { makeSelfSigned } from "./certificate.ts";
-import { must, Process } from "./process.ts";
-import { type Ports, serversOn, Site } from "./site.ts";
-
-/** The user id of somebody else, `nobody`. */
-const STRANGER = 65534;
-
-/** What a case makes of a site, before anything is typed. */
-interface Case {
-  readonly name: string;
-  /** Changes the configuration, and the files around it. */
-  readonly change?: (folder: string, ports: Ports) => object;
-  /** Prepares what is not a file; disposed of at the end. */
-  readonly prepare?: (
-    site: Site,
-  ) => Disposable | Promise<Disposable | AsyncDisposable> | void;
-  /** Whether it starts. */
-  readonly starts: boolean;
-  /** Whether it takes root to prepare it. */
-  readonly needsRoot?: true;
-}
-
-/** Writes a key and a certificate, and names them. */
-function pair(
-  folder: string,
-  name = "tls",
-): { readonly "ssl.key": string; readonly "ssl.cert": string } {
-  const { key, cert } = makeSelfSigned({ isAuthority: false });
-  Deno.writeTextFileSync(`${folder}/${name}.key`, key);
-  Deno.writeTextFileSync(`${folder}/${name}.cert`, cert);
-  return { "ssl.key": `${folder}/${name}.key`, "ssl.cert": `${folder}/${name}.cert` };
-}
-
-function forRootAlone(path: string): void {
-  must("chown", ["root:root", path]);
-  Deno.chmodSync(path, 0o600);
-}
-
-function foreign(folder: string, mode = 0o755): string {
-  Deno.mkdirSync(folder);
-  must("chown", [`${STRANGER}:${STRANGER}`, folder]);
-  Deno.chmodSync(folder, mode);
-  return folder;
-}
-
-/** Locks a pidfile as a stranger's overseer would. */
-async function held(pidfile: string): Promise<Process> {
-  const process = new Process("setpriv", [
-    ...[`--reuid=${STRANGER}`, `--regid=${STRANGER}`, "--clear-groups", "--", "sh", "-c"],
-    ...['exec 9<>"$1"; flock 9; printf %s $$ >&9; echo ready; exec sleep 60 >&-', "sh", pidfile],
-  ]);
-  await process.line(/^ready$/);
-  return process;
-}
+import { type Case, pair, testCase } from "./judgement.ts";
+import { must } from "./process.ts";
+import { serversOn, Site } from "./site.ts";
 
 const CASES: readonly Case[] = [
   { name: "plain text", starts: true },
@@ -88,16 +38,6 @@ const CASES: readonly Case[] = [
       return { logs: [{ path: `${folder}/closed/a.log` }] };
     },
     prepare: (site) => site.close(`${site.folder}/closed`),
-    starts: false,
-  },
-  {
-    name: "a log that may not be written",
-    change: (folder) => {
-      Deno.writeTextFileSync(`${folder}/a.log`, "");
-      return { logs: [{ path: `${folder}/a.log` }] };
-    },
-    prepare: (site) => forRootAlone(`${site.folder}/a.log`),
-    needsRoot: true,
     starts: false,
   },
   {
@@ -217,46 +157,6 @@ const CASES: readonly Case[] = [
     starts: false,
   },
   {
-    name: "a pidfile in somebody else's folder that everybody can write",
-    change: (folder) => ({ pidfile: `${foreign(`${folder}/theirs`, 0o777)}/a.pid` }),
-    needsRoot: true,
-    starts: false,
-  },
-  {
-    name: "somebody else's stale pidfile in a folder like /tmp",
-    change: (folder) => {
-      Deno.mkdirSync(`${folder}/shared`);
-      return { pidfile: `${folder}/shared/a.pid` };
-    },
-    prepare: (site) => {
-      site.close(`${site.folder}/shared`, 0o1777);
-      Deno.writeTextFileSync(`${site.folder}/shared/a.pid`, "1");
-      must("chown", [`${STRANGER}`, `${site.folder}/shared/a.pid`]);
-    },
-    needsRoot: true,
-    starts: false,
-  },
-  {
-    name: "a pidfile that somebody else's Aphlict holds",
-    change: (folder) => {
-      Deno.mkdirSync(`${folder}/shared`);
-      return { pidfile: `${folder}/shared/a.pid` };
-    },
-    prepare: (site) => {
-      site.close(`${site.folder}/shared`, 0o1777);
-      return held(`${site.folder}/shared/a.pid`);
-    },
-    needsRoot: true,
-    starts: false,
-  },
-  {
-    name: "a key that only root may read",
-    change: (folder, ports) => serversOn(ports, pair(folder)),
-    prepare: (site) => forRootAlone(`${site.folder}/tls.key`),
-    needsRoot: true,
-    starts: false,
-  },
-  {
     name: "a key of another certificate",
     change: (folder, ports) => {
       const { "ssl.key": key } = pair(folder, "other");
@@ -352,35 +252,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** All that is in a folder, with what the files hold. */
-function contentsOf(folder: string): string[] {
-  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory, isFile }) => {
-    const path = `${folder}/${name}`;
-    if (isDirectory) return [path, ...contentsOf(path)];
-    return [isFile ? `${path}: ${Deno.readTextFileSync(path)}` : path];
-  }).sort();
-}
-
-for (const { name, change = () => ({}), prepare, starts, needsRoot } of CASES) {
-  if (needsRoot && Deno.uid() !== 0) continue;
-  Deno.test(`check says of ${name} that it ${starts ? "starts" : "does not start"}, and so it is`, async () => {
-    await using site = new Site(change);
-    await using _prepared = (await prepare?.(site)) || null;
-    const before = contentsOf(site.folder);
-    const check = await site.run("check");
-    assertEquals(contentsOf(site.folder), before, "check leaves nothing behind");
-    const start = await site.run("start");
-    const both = `check:\n${check.output}\nstart:\n${start.output}`;
-    assertEquals([check.code, start.code], starts ? [0, 0] : [1, 1], both);
-    assertEquals(/Unexpected|NotCapable| {4}at /.test(both), false, both);
-    if (!starts) return;
-    // Beside what runs it says the same, and a restart, which judges as well, does as it says.
-    for (const verb of ["check", "restart"]) {
-      const { code, output } = await site.run(verb);
-      assertEquals(code, 0, output);
-    }
-  });
-}
+for (const each of CASES) testCase(each);
 
 for (
   const what of [

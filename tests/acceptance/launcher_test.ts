@@ -1,5 +1,6 @@
 /**
- * `bin/aphlict` itself: what of its surroundings reaches the runtime, and where it gets that from.
+ * `bin/aphlict` itself: what of its surroundings reaches the runtime, and where it gets that from. What it does as
+ * root is in `as_root/host.ts`.
  */
 
 import { createHash } from "node:crypto";
@@ -10,7 +11,8 @@ import { Folder } from "../folder.ts";
 import { BlackHole } from "./black_hole.ts";
 import { Daemon } from "./daemon.ts";
 import { DENIED, FORBIDDEN, valuesOf } from "./forbidden.ts";
-import { fetchedFrom, Installation } from "./installation.ts";
+import { fetchedFrom } from "./installation.ts";
+import { Newcomer, writePackage } from "./newcomer.ts";
 import { freePorts } from "./ports.ts";
 import { must, Process } from "./process.ts";
 import { APHLICT, PROGRAM, programArguments, testOfSource } from "./program.ts";
@@ -190,82 +192,6 @@ class Registry implements AsyncDisposable {
   }
 }
 
-/** Writes npm's package `deno` in a version that suits, whose program is a shell script. */
-function writePackage(folder: string, script: string): void {
-  const manifest = { name: "deno", version: "2.9.6", bin: { deno: "deno.sh" } };
-  Deno.writeTextFileSync(`${folder}/package.json`, JSON.stringify(manifest));
-  Deno.writeTextFileSync(`${folder}/deno.sh`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-}
-
-/** A user of a clone who has npm and no deno, in a folder that somebody else has filled. */
-class Newcomer implements Disposable {
-  readonly #folder = new Folder();
-  readonly #installation = new Installation();
-  /** Their folders in the cache. */
-  readonly #registries = new Set<string>();
-  /** The deno of the installation, which is not on the PATH. */
-  readonly deno: string = this.#installation.env["DENO"] ?? "";
-  readonly folder: string = `${this.#folder.path}/hostile`;
-  readonly isRoot: boolean;
-
-  constructor(isRoot: boolean) {
-    this.isRoot = isRoot;
-    const { path } = this.#folder;
-    Deno.mkdirSync(`${path}/bin`);
-    for (
-      const name of "sh env readlink dirname id cat head stat npx node mkdir chmod".split(" ")
-    ) {
-      const { stdout } = new Deno.Command("sh", { args: ["-c", `command -v ${name}`] })
-        .outputSync();
-      Deno.symlinkSync(new TextDecoder().decode(stdout).trim(), `${path}/bin/${name}`);
-    }
-    const modules = `${this.folder}/node_modules`;
-    for (const folder of [`${modules}/deno`, `${modules}/.bin`, `${path}/home`]) {
-      Deno.mkdirSync(folder, { recursive: true });
-    }
-    const mark = `echo HOSTILE >>${path}/home/mark; echo /bin/false`;
-    writePackage(`${modules}/deno`, mark);
-    Deno.symlinkSync("../deno/deno.sh", `${modules}/.bin/deno`);
-    Deno.writeTextFileSync(`${this.folder}/package.json`, '{"dependencies":{"deno":"2.9.6"}}');
-    Deno.writeTextFileSync(`${this.folder}/.npmrc`, "registry=http://127.0.0.1:9/\noffline=true\n");
-    Deno.chmodSync(path, 0o755);
-    if (!isRoot) must("chmod", ["-R", "a+rwX", `${path}/home`, this.folder]);
-  }
-
-  /** Runs bin/aphlict there, in a process group of its own. */
-  run(registry: string, ...args: readonly string[]): Process {
-    const { path } = this.#folder;
-    const become = this.isRoot || Deno.uid() !== 0
-      ? []
-      : ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    // As if the dependencies had come from there.
-    const cache = this.#installation.env["DENO_DIR"] ?? "";
-    const folder = `${cache}/npm/${new URL(registry).port}`;
-    if (!this.#registries.has(folder)) Deno.symlinkSync("registry.npmjs.org", folder);
-    this.#registries.add(folder);
-    const environment = {
-      PATH: `${path}/bin`,
-      HOME: `${path}/home`,
-      NPM_CONFIG_REGISTRY: registry,
-      DENO_DIR: cache,
-    };
-    const pairs = Object.entries(environment).map((pair) => pair.join("="));
-    const { command } = this.#installation;
-    const [program = "", ...rest] = ["setsid", ...become, "env", "-i", ...pairs, command, ...args];
-    return new Process(program, rest, { cwd: this.folder });
-  }
-
-  /** Whether something of the folder was run. */
-  get wasTricked(): boolean {
-    return [...Deno.readDirSync(`${this.#folder.path}/home`)].some(({ name }) => name === "mark");
-  }
-
-  [Symbol.dispose](): void {
-    this.#installation[Symbol.dispose]();
-    this.#folder[Symbol.dispose]();
-  }
-}
-
 testOfSource(
   "without deno npx fetches it once, says so, and runs nothing of the folder that one stands in",
   async () => {
@@ -304,60 +230,6 @@ testOfSource(
     assertEquals(newcomer.wasTricked, false);
   },
 );
-
-if (Deno.uid() === 0) {
-  testOfSource("root runs no npx, and is told what to do", async () => {
-    using newcomer = new Newcomer(true);
-    using hole = new BlackHole();
-    await using process = newcomer.run(hole.url, "version");
-    assertEquals((await process.ended()).code, 1);
-    assertMatch(
-      process.output,
-      /^aphlict: found no deno on the PATH, and root runs no npx\. Install Deno .*, or set DENO to its path\.$/,
-    );
-    assertEquals([hole.asked, newcomer.wasTricked], [0, false]);
-  });
-
-  testOfSource("root runs no code from a cache that others can write", async () => {
-    using installation = new Installation();
-    const cache = installation.env["DENO_DIR"] ?? "";
-    const run = async (DENO_DIR: string) => {
-      await using process = new Process(installation.command, ["version"], {
-        env: { ...installation.env, DENO_DIR },
-      });
-      const { code } = await process.ended();
-      return { code, output: process.output };
-    };
-    const above = cache.slice(0, cache.lastIndexOf("/"));
-    assertEquals((await run(cache)).code, 0);
-    const spoilings = [
-      () => Deno.chmodSync(cache, 0o777),
-      () => Deno.chmodSync(cache, 0o1777),
-      () => Deno.chownSync(cache, 65534, 65534),
-      () => Deno.chownSync(above, 65534, 65534),
-      () => Deno.chmodSync(above, 0o777),
-    ];
-    for (const spoil of spoilings) {
-      spoil();
-      const { code, output } = await run(cache);
-      assertEquals(code, 1);
-      assertMatch(
-        output,
-        /^aphlict: root runs no code from \S+, as other users can write \S+\. Run this as /,
-      );
-      // A cache that is not there yet would be made by whoever is first.
-      assertEquals((await run(`${cache}/none/cache`)).code, 1);
-      for (const path of [cache, above]) {
-        Deno.chownSync(path, 0, 0);
-        Deno.chmodSync(path, 0o755);
-      }
-    }
-    Deno.symlinkSync(cache, `${above}/link`);
-    assertEquals((await run(`${above}/link`)).code, 0);
-    Deno.chmodSync(cache, 0o777);
-    assertEquals((await run(`${above}/link`)).code, 1);
-  });
-}
 
 Deno.test("no command asks a registry once the dependencies are there", async () => {
   using hole = new BlackHole();
@@ -419,26 +291,6 @@ Deno.test("a deno that works and is not the tested one is warned of with every c
   assertMatch(process.output, /^aphlict: Warning: This is another\.$/m);
   assertMatch(process.output, /^aphlict \d/m);
 });
-
-if (Deno.uid() === 0) {
-  Deno.test("a user that there is not and a setpriv that there is not are told at once", async () => {
-    using installation = new Installation();
-    await using daemon = new Daemon(() => ({ user: "nobody-at-all" }));
-    using bin = new Folder();
-    for (const name of "sh env readlink dirname id cat head stat".split(" ")) {
-      Deno.symlinkSync(`/usr/bin/${name}`, `${bin.path}/${name}`);
-    }
-    await using process = new Process(
-      installation.command,
-      ["start", "--config", daemon.written.path],
-      { env: { ...installation.env, PATH: bin.path } },
-    );
-    assertEquals((await process.ended()).code, 1);
-    assertMatch(process.output, /^aphlict: setpriv \(of util-linux\) is missing, .*Install it/m);
-    assertMatch(process.output, /^aphlict: there is no user nobody-at-all, .*Make it: useradd/m);
-    assertEquals(daemon.members(), []);
-  });
-}
 
 Deno.test("all folders that serve cannot make are told, with what to do", async () => {
   using folder = new Folder();

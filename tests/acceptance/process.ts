@@ -15,6 +15,8 @@ const TextLineStream: new () => TransformStream<string, string> = streams.TextLi
 export interface Launch {
   readonly cwd?: string;
   readonly env?: Record<string, string>;
+  /** Whether it reads what {@linkcode Process.input} gives to it, in place of nothing. @default {false} */
+  readonly hasInput?: boolean;
 }
 
 /** A test gives up on a line that has not come in this time, rather than to wait for ever. */
@@ -28,13 +30,19 @@ export class Process implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #lines: string[] = [];
   readonly #read: Promise<unknown>;
+  #awaitsInput: boolean;
   #changed = Promise.withResolvers<void>();
   #ended = false;
 
-  constructor(command: string, args: readonly string[], { cwd, env }: Launch = {}) {
+  constructor(
+    command: string,
+    args: readonly string[],
+    { cwd, env, hasInput = false }: Launch = {},
+  ) {
+    this.#awaitsInput = hasInput;
     this.#child = new Deno.Command(command, {
       args: [...args],
-      stdin: "null",
+      stdin: hasInput ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",
       env: { NO_COLOR: "1", ...env },
@@ -85,9 +93,21 @@ export class Process implements AsyncDisposable {
     this.#child.kill(signal);
   }
 
-  /** Resolves when it has ended and all its output has been read. */
-  async ended(): Promise<Deno.CommandStatus> {
-    if (!await within(END_LIMIT_MS, Promise.all([this.#child.status, this.#read]))) {
+  /** Gives it all of its input. One that has ended takes none. */
+  async input(text: string): Promise<void> {
+    this.#awaitsInput = false;
+    try {
+      const writer = this.#child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode(text));
+      await writer.close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    }
+  }
+
+  /** Resolves when it has ended and all its output has been read; rejects after `limitMs`. */
+  async ended(limitMs = END_LIMIT_MS): Promise<Deno.CommandStatus> {
+    if (!await within(limitMs, Promise.all([this.#child.status, this.#read]))) {
       throw new Error(`Process ${this.pid} or what it has started does not end:\n${this.output}`);
     }
     return await this.#child.status;
@@ -100,6 +120,7 @@ export class Process implements AsyncDisposable {
       // It has ended already.
       if (!(error instanceof TypeError)) throw error;
     }
+    if (this.#awaitsInput) await this.input("");
     await this.ended();
   }
 
