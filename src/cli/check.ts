@@ -4,7 +4,7 @@
  * @module
  */
 
-import { clusterWarnings } from "../config/cluster.ts";
+import { peerWarnings } from "../config/cluster.ts";
 import { type Config, formatAddress, type LogConfig } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
@@ -20,7 +20,7 @@ import {
   JSON_OPTION,
   MEMORY_OPTION,
 } from "./command.ts";
-import { requireCovered, resolverOf } from "./compiled.ts";
+import { requireCovered } from "./compiled.ts";
 import { circumstancesIn, judge, JUDGING_OPTIONS, portHolder, warn } from "./judgement.ts";
 import type { Verdict } from "./failure.ts";
 import { print, printJson } from "./output.ts";
@@ -64,7 +64,7 @@ export const check: Command = {
     const isRunning = config.servers.some(isHeld);
     const host = hostMemory(config, hostNumber(invocation, MEMORY_OPTION));
     const memory = memoryWarning(config, host);
-    const doubts = await clusterWarnings(config, resolverOf(program));
+    const doubts = peerWarnings(config);
     const all = [
       ...duplicateWarnings(config),
       ...userWarnings(config),

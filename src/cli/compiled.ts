@@ -5,14 +5,12 @@
  * @module
  */
 
-import type { Resolver } from "../config/cluster.ts";
 import type { Config } from "../config/config.ts";
 import { servicePermissions, shellQuote } from "../config/permissions.ts";
 import type { Compiled, Program, Script } from "../config/program.ts";
 import { CONFIG_OPTION, type Invocation } from "./command.ts";
 import { portOf } from "../reach/place.ts";
 import { CA_OPTION, URL_OPTION } from "./public.ts";
-import { resolveName } from "./resolve.ts";
 
 /** Something was asked for that its permissions do not cover; the message says what to do. */
 export class CompiledError extends Error {
@@ -85,11 +83,6 @@ export function refuseUncovered(
         `To compile one for ${other}: ${howToCompile(other)}`,
     );
   }
-}
-
-/** How names are looked up: a compiled executable may not, and has nothing to say of them. */
-export function resolverOf({ kind }: Program): Resolver {
-  return kind === "compiled" ? () => Promise.resolve([]) : (name) => resolveName(name);
 }
 
 function lacks(descriptor: Deno.PermissionDescriptor): boolean {

@@ -5,8 +5,12 @@
  */
 
 import { lookup } from "node:dns/promises";
-import type { Unresolved } from "../config/cluster.ts";
 import { within } from "../within.ts";
+
+/** Why a name has no addresses now; completes "It cannot be resolved: ...". */
+export interface Unresolved {
+  readonly reason: string;
+}
 
 /** How long a name may take, in ms: more than resolvers that work, less than a person's patience. */
 const LIMIT_MS = 2000;

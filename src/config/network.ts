@@ -24,7 +24,6 @@ const OWN: readonly (readonly [network: string, prefix: number])[] = [
 const LOOPBACK: typeof OWN = [["127.0.0.0", 8], ["::1", 128]];
 
 const own = blockList([...OWN, ...LOOPBACK]);
-const loopback = blockList(LOOPBACK);
 
 /**
  * The one spelling of an IP address: IPv6 as a URL has it, without a zone, and an IPv4-mapped one as the
@@ -96,11 +95,6 @@ function split(network: string): { readonly address: string; readonly prefix: st
   return slash < 0
     ? { address: network, prefix: null }
     : { address: network.slice(0, slash), prefix: network.slice(slash + 1) };
-}
-
-/** Whether a canonical address is of this host alone. */
-export function isLoopback(address: string): boolean {
-  return loopback.check(address, familyOf(address));
 }
 
 /** Whether a canonical address is in a network of one's own, or loopback. */

@@ -2,7 +2,6 @@ import fc from "fast-check";
 import {
   canonicalAddress,
   familyOf,
-  isLoopback,
   isOwnNetwork,
   networkFault,
   Networks,
@@ -88,12 +87,6 @@ const canonical = fc.oneof(
 Deno.test("an address is in a network of one's own exactly when its first bits say so", () => {
   fc.assert(fc.property(canonical, (address) => {
     assertEquals(isOwnNetwork(address), isWithin(address, [...OWN, ...LOOPBACK]), address);
-  }));
-});
-
-Deno.test("an address is loopback exactly when its first bits say so", () => {
-  fc.assert(fc.property(canonical, (address) => {
-    assertEquals(isLoopback(address), isWithin(address, LOOPBACK), address);
   }));
 });
 

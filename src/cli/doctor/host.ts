@@ -5,7 +5,7 @@
  */
 
 import type { ConsoleData } from "../../admin/console.ts";
-import { clusterWarnings } from "../../config/cluster.ts";
+import { peerWarnings } from "../../config/cluster.ts";
 import { type Config, formatAddress, type ServerConfig } from "../../config/config.ts";
 import { ConfigError } from "../../config/error.ts";
 import { loadConfig } from "../../config/load.ts";
@@ -20,7 +20,7 @@ import { ask } from "../../reach/ask.ts";
 import { type Circumstances, judge } from "../judgement.ts";
 import type { Findings as Inspection } from "../trial.ts";
 import { NobodyAnswers, SILENCE_HINT } from "../admin.ts";
-import { CompiledError, requireCovered, resolverOf } from "../compiled.ts";
+import { CompiledError, requireCovered } from "../compiled.ts";
 import { askConsole, listeningIn } from "../console.ts";
 import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
 import { formatDuration, number, some } from "../figures.ts";
@@ -68,7 +68,7 @@ export async function examineHost(
   granted: number | null,
   circumstancesOf: (config: Config) => Omit<Circumstances, "isHeld">,
 ): Promise<Patient | null> {
-  const config = await examineConfiguration(findings, path, program, granted);
+  const config = examineConfiguration(findings, path, program, granted);
   if (config === null) return null;
   let patient: Patient;
   let inspection: Inspection;
@@ -96,12 +96,12 @@ export async function examineHost(
   return patient;
 }
 
-async function examineConfiguration(
+function examineConfiguration(
   findings: Findings,
   path: string,
   program: Program,
   granted: number | null,
-): Promise<Config | null> {
+): Config | null {
   const step = "configuration";
   let config: Config;
   try {
@@ -119,7 +119,7 @@ async function examineConfiguration(
     return null;
   }
   const memory = memoryWarning(config, hostMemory(config, granted));
-  const doubts = await clusterWarnings(config, resolverOf(program));
+  const doubts = peerWarnings(config);
   const warnings = [
     ...memory === null ? [] : [`${memory}.`],
     ...doubts.map(({ path, message }) => `${path}: ${message}`),
