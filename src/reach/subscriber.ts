@@ -42,7 +42,12 @@ export class Subscriber {
     this.#line = { ...line, socket };
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
     socket.on("error", (error) => {
-      this.#finish(new ReachError("answer", `broke the connection off: ${formatValue(error)}`));
+      this.#finish(
+        new ReachError(
+          "answer",
+          `broke the connection off: ${formatValue(line.redact(error.message))}`,
+        ),
+      );
     });
     socket.on("close", () => this.#finish(new ReachError("answer", "closed the connection")));
     if (head.length > 0) this.#take(head);
@@ -145,14 +150,14 @@ export class Subscriber {
   #obey(received: Received): void {
     switch (received.type) {
       case "message":
-        this.#messages.push(received.text);
+        this.#messages.push(this.#line.redact(received.text));
         this.#tell();
         break;
       case "ping":
         this.#send(OPCODE.pong, received.payload);
         break;
       case "close":
-        this.#finish(explainClose(received.code, received.reason));
+        this.#finish(explainClose(received.code, this.#line.redact(received.reason)));
         this.#send(OPCODE.close, closePayload(1000, ""));
         this.#line.socket.end();
         break;
@@ -186,18 +191,18 @@ interface Opened {
 
 /** Asks for a WebSocket: it is opened, or answered otherwise. */
 async function upgrade(
-  { socket }: Line,
+  { socket, redact }: Line,
   headers: Readonly<Record<string, string>>,
   path: string,
 ): Promise<Opened | Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Opened | Answer>();
   const asked = request({ createConnection: () => socket, path, headers });
-  asked.on("error", (error) => reject(broken(error)));
+  asked.on("error", (error) => reject(broken(error, redact)));
   asked.on("upgrade", (answer: IncomingMessage, socket: Socket, head: Buffer) => {
     resolve({ socket, head, accept: answer.headers["sec-websocket-accept"] });
   });
   asked.on("response", (answer) => {
-    readAnswer(answer).then(resolve, reject);
+    readAnswer(answer, redact).then(resolve, reject);
   });
   asked.end();
   return await promise;

@@ -240,9 +240,8 @@ async function whoHas(server: ServerConfig, isSilent: boolean): Promise<string> 
   const way = `This shows who has it: ss -ltnp 'sport = :${server.port}'`;
   if (isSilent) return way;
   try {
-    const { url } = placeOf(server);
     const path = server.type === "admin" ? "/status/" : "/";
-    const answer = await ask({ url, trust: { by: "nobody" } }, { path });
+    const answer = await ask({ ...placeOf(server), trust: { by: "nobody" } }, { path });
     return isStatusPage(answer) || isClientPort(answer)
       ? "Another Aphlict has it: the Node.js one (phorge/bin/aphlict stop), or one with another " +
         `pidfile. ${way}`
