@@ -321,6 +321,37 @@ Deno.test("the check finds whatever else writes to the console", () => {
   ) assertEquals(consoleUses(code), [], code);
 });
 
+/** Each way in a module's text in which something could be connected to. */
+function connecting(text: string): string[] {
+  const code = text.replace(/\/\*.*?\*\/|\/\/[^\n]*/gs, "")
+    .replaceAll(/import \{ isIP \} from "node:net";/g, "");
+  return code.match(
+    /\bfetch\(|\bnew (WebSocket|EventSource)\b|\bDeno\s*\.\s*(connect|startTls)\w*|"node:(https?|http2|net|tls|dgram)"/g,
+  ) ?? [];
+}
+
+Deno.test("commands connect to servers in one room, which shows no token that a server gives back", () => {
+  const uses = sources("src/cli").flatMap((path) =>
+    connecting(Deno.readTextFileSync(`${ROOT}${path}`)).map((use) => `${path}: ${use}`)
+  );
+  assertEquals(uses, []);
+});
+
+Deno.test("the check finds whatever connects", () => {
+  for (
+    const [code, use] of [
+      ["await fetch(url)", "fetch("],
+      ["new WebSocket(url)", "new WebSocket"],
+      ["Deno.connectTls({ port })", "Deno.connectTls"],
+      ['import { request } from "node:https"', '"node:https"'],
+      ['import { connect, isIP } from "node:net";', '"node:net"'],
+    ] as const
+  ) assertEquals(connecting(code)[0], use, code);
+  for (const code of ['import { isIP } from "node:net";', "// fetch(url)", "prefetch()"]) {
+    assertEquals(connecting(code), [], code);
+  }
+});
+
 Deno.test("the check finds an import that goes up, aside, or into an unknown room", () => {
   assertEquals(
     forbidden(

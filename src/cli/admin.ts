@@ -6,9 +6,9 @@
  */
 
 import type { AdminServerConfig, Config } from "../config/config.ts";
-import { readToken, TokenError } from "../config/token.ts";
+import { TokenError } from "../config/token.ts";
 import { ReachError, sentenceAbout, type Stage } from "../reach/dial.ts";
-import { type Place, placeOf } from "../reach/place.ts";
+import { type Place, placeOf, tokenOf } from "../reach/place.ts";
 import { overseerSeen } from "./owner.ts";
 
 /** What to do about a service that runs and says nothing. */
@@ -35,24 +35,9 @@ export function publishersOf(config: Config): AdminPlace[] {
   return [...canSend, ...all.filter((each) => !canSend.includes(each))];
 }
 
-/**
- * Returns the header that an admin server asks for: its token, where it has one.
- *
- * @throws {TokenError} If the token cannot be read.
- */
-export function authorizationFor({ token }: AdminServerConfig): Record<string, string> {
-  return token === null ? {} : { authorization: readToken(token).header };
-}
-
 /** Whether there is no token to be sent, or this user can read it. */
-export function hasReadableToken({ token }: AdminServerConfig): boolean {
-  try {
-    if (token !== null) readToken(token);
-    return true;
-  } catch (error) {
-    if (error instanceof TokenError) return false;
-    throw error;
-  }
+export function hasReadableToken(server: AdminServerConfig): boolean {
+  return server.token === null || tokenOf(server) !== null;
 }
 
 /** No server answers as it should. The message has a sentence for each, what to do is beside it. */

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { basename, isAbsolute, resolve } from "node:path";
 import type { ConsoleData } from "../admin/console.ts";
 import type { Config } from "../config/config.ts";
-import { adminsOf, firstAnswer } from "./admin.ts";
+import { adminsOf, firstAnswer, NobodyAnswers } from "./admin.ts";
 import { ask } from "../reach/ask.ts";
 import { objectOf } from "../json.ts";
 import { ReachError } from "../reach/dial.ts";
@@ -20,6 +21,31 @@ import { explainDenial } from "../reach/refusal.ts";
  */
 export async function askConsole(config: Config): Promise<ConsoleData> {
   return await firstAnswer(config.pidfile, adminsOf(config), dataOf);
+}
+
+/** Returns what a service of this configuration tells that no overseer runs; `null` when none answers. */
+export async function askLonely(config: Config): Promise<ConsoleData | null> {
+  try {
+    const data = await askConsole(config);
+    return data.now.restarts === null && isOf(config, data) ? data : null;
+  } catch (error) {
+    if (error instanceof NobodyAnswers) return null;
+    throw error;
+  }
+}
+
+/** Whether a service has read this file. */
+function isOf(config: Config, data: ConsoleData): boolean {
+  const { path } = data.configuration;
+  if (resolve(path) === resolve(config.path)) return true;
+  // It was named from another folder, which the service does not know itself.
+  return !isAbsolute(path) && basename(path) === basename(config.path) && runsWith(config, data);
+}
+
+/** Whether a service runs with what a configuration says, however the file was named. */
+export function runsWith(config: Config, { configuration: { settings } }: ConsoleData): boolean {
+  const text = (settings: object) => JSON.stringify({ ...settings, path: "" });
+  return typeof settings === "object" && settings !== null && text(settings) === text(config);
 }
 
 /** The addresses that a service has bound. */

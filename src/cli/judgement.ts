@@ -16,10 +16,9 @@ import { type Program, SYSTEM_CONFIG } from "../config/program.ts";
 import { heldBy } from "../reach/place.ts";
 import { foreignContent, Holder, PidfileError } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
-import { NobodyAnswers } from "./admin.ts";
 import type { OptionSpec } from "./args.ts";
 import type { Invocation } from "./command.ts";
-import { askConsole, listeningIn } from "./console.ts";
+import { askLonely, listeningIn } from "./console.ts";
 import { complain } from "./output.ts";
 import { foreignerOf, logFaultForRoot, overseerSeen, pidfileFault } from "./owner.ts";
 import { sharedLogs } from "./suspicions.ts";
@@ -112,19 +111,8 @@ export async function portHolder(
       return urls === undefined ? () => true : heldBy(urls);
     }
   }
-  return heldBy(await urlsOfLonely(config));
-}
-
-/** Returns where a service of this configuration listens that no overseer runs; nowhere when none answers. */
-async function urlsOfLonely(config: Config): Promise<readonly string[]> {
-  try {
-    const data = await askConsole(config);
-    const isSame = resolve(data.configuration.path) === resolve(config.path);
-    return isSame && data.now.restarts === null ? listeningIn(data) : [];
-  } catch (error) {
-    if (error instanceof NobodyAnswers) return [];
-    throw error;
-  }
+  const lonely = await askLonely(config);
+  return heldBy(lonely === null ? [] : listeningIn(lonely));
 }
 
 /** What is wrong with a folder that something is written in, or `null`. */

@@ -59,7 +59,7 @@ export function publicPlace(options: ReadonlyMap<string, string>): PublicPlace |
   const url = parsePublicUrl(text);
   const more = authoritiesIn(options.get(CA_OPTION.name));
   return {
-    place: { url, trust: { by: "authorities", more, named: "--ca" } },
+    place: { url, trust: { by: "authorities", more, named: "--ca" }, token: null },
     origin: originIn(options) ?? originOf(url),
   };
 }

@@ -12,7 +12,7 @@ import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { makeFolders } from "./folders.ts";
 import { requireOwn, safeHolder } from "./owner.ts";
 import { complain, print } from "./output.ts";
-import { namedPidfile } from "./running.ts";
+import { explainLonely, type LonelyWay, namedPidfile } from "./running.ts";
 import { signal } from "./signal.ts";
 
 /** How long a reload may take, in ms: a check, a stop with the longest drain, a start. */
@@ -23,6 +23,13 @@ const SILENCE_MS = 15_000;
 
 /** How often to look whether it is done, in ms. */
 const INTERVAL_MS = 50;
+
+const LONELY: LonelyWay = {
+  verb: "reload",
+  signal: "SIGHUP",
+  container: "kill --signal HUP NAME",
+  systemd: "systemctl reload aphlict",
+};
 
 /** Has the running Aphlict read its configuration again. */
 export const reload: Command = {
@@ -39,10 +46,13 @@ export const reload: Command = {
     const { pidfile, config } = namedPidfile(invocation);
     using holder = safeHolder(pidfile);
     if (holder === null) {
+      const lonely = await explainLonely(config, LONELY);
       complain(
-        `Aphlict is not running with an overseer: nothing holds pidfile ${pidfile}. A service without one, such as ` +
-          "`aphlict serve` in a container, reloads at SIGHUP: podman kill --signal HUP NAME, or docker kill " +
-          "--signal HUP NAME. Its log says what was done.",
+        lonely !== null
+          ? `${lonely} Its log says what was done.`
+          : `Aphlict is not running with an overseer: nothing holds pidfile ${pidfile}. A service without one, such as ` +
+            "`aphlict serve` in a container, reloads at SIGHUP: podman kill --signal HUP NAME, or docker kill " +
+            "--signal HUP NAME. Its log says what was done.",
       );
       return EXIT.failed;
     }

@@ -7,7 +7,9 @@
 import type { Config } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
 import { loadPidfile } from "../config/load.ts";
+import { connectable, portOf } from "../reach/place.ts";
 import { configPath, type Invocation } from "./command.ts";
+import { askLonely, listeningIn } from "./console.ts";
 import { complain } from "./output.ts";
 import { type Overseer, overseerOf } from "./owner.ts";
 
@@ -43,4 +45,35 @@ export function namedPidfile(invocation: Invocation): Omit<Running, "overseer"> 
   const { pidfile, config, error } = loadPidfile(configPath(invocation));
   if (error !== null) complain(`Warning: ${error.message}`);
   return { pidfile, config, problems: error?.problems ?? [] };
+}
+
+/** How a service that no overseer runs is told something. */
+export interface LonelyWay {
+  /** What the command does with an overseer. */
+  readonly verb: "stop" | "reload";
+  readonly signal: Deno.Signal;
+  /** What is typed in a container, behind the name of its engine. */
+  readonly container: string;
+  /** What is typed under systemd. */
+  readonly systemd: string;
+}
+
+/**
+ * Says that a service of this configuration runs without an overseer, in sentences; `null` when none answers. No pidfile
+ * names its process, so a command has nothing to signal.
+ */
+export async function explainLonely(
+  config: Config | null,
+  { verb, signal, container, systemd }: LonelyWay,
+): Promise<string | null> {
+  const data = config && await askLonely(config);
+  if (config === null || data === null) return null;
+  const [url] = listeningIn(data).filter((each) => /^https?:/.test(each)).map((each) =>
+    connectable(new URL(each))
+  );
+  const where = url === undefined ? "" : ` at ${url}`;
+  const shown = url === undefined ? "" : ` (ss -ltnp 'sport = :${portOf(url)}' shows its process)`;
+  return `A service of ${config.path} answers${where}, and no overseer runs it: \`aphlict start\` has not started it, ` +
+    `and this does not ${verb} it. Send it ${signal}${shown}; in a container: podman ${container}, or docker ` +
+    `${container}; under systemd: ${systemd}.`;
 }

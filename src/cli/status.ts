@@ -26,15 +26,9 @@ import { failureOf, type Verdict } from "./failure.ts";
 import { formatDuration, number } from "./figures.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, print, printJson } from "./output.ts";
-import { connectable, livePagesOf, type Place } from "../reach/place.ts";
+import { connectable, heldBy, livePagesOf, type Place } from "../reach/place.ts";
 import { explainDenial } from "../reach/refusal.ts";
-import {
-  type AdminPlace,
-  authorizationFor,
-  firstAnswer,
-  NobodyAnswers,
-  publishersOf,
-} from "./admin.ts";
+import { type AdminPlace, firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
 import { findRunning, type Running } from "./running.ts";
 
@@ -126,7 +120,8 @@ async function askTopic(
   const answer = await ask(place, {
     path: `/console/topic/?${query}`,
     // Without TLS it is told to addresses and this name alone.
-    headers: { host: "localhost", ...authorizationFor(place.server) },
+    headers: { host: "localhost" },
+    isAuthorized: true,
   });
   if (answer.status !== 200) throw explainDenial(answer);
   const { instance: told, subscribers } = objectOf(answer.text) ?? {};
@@ -180,7 +175,7 @@ async function findReport(invocation: Invocation): Promise<StatusReport | null> 
   const { overseer, pidfile, config } = running;
   if (overseer === null) return config && await reportAlone(config);
   const state = readState(pidfile);
-  const counters = await askAdmin(pidfile, state?.service?.urls ?? []);
+  const counters = await askAdmin(pidfile, state?.service?.urls ?? [], config);
   // Another user's state says that it runs. If nothing answers, it may be left from one that was killed.
   if (overseer.isForeign && "error" in counters) return config && await reportAlone(config);
   return reportOf(running, overseer.pid, state, counters);
@@ -212,7 +207,7 @@ async function reportAlone(config: Config): Promise<StatusReport | null> {
     livePages: livePagesOf(listening),
     problems: [],
     // Where the configuration says, and not where a service says that has been taken over.
-    counters: await askAdmin(config.pidfile, config.servers.map(urlOf)),
+    counters: await askAdmin(config.pidfile, config.servers.map(urlOf), config),
   };
 }
 
@@ -331,12 +326,27 @@ function durationOf(ms: number | null): string {
   return formatDuration(ms === null ? null : Math.round(ms / 1000));
 }
 
-/** The status page of the first admin server that shows it. */
-async function askAdmin(pidfile: string, urls: readonly string[]): Promise<Counters> {
+/**
+ * The status page of the first admin server that shows it.
+ *
+ * @param config Names the tokens of servers; `null` when it cannot be used.
+ */
+async function askAdmin(
+  pidfile: string,
+  urls: readonly string[],
+  config: Config | null,
+): Promise<Counters> {
   const places = urls.flatMap((each) => {
     const url = each.startsWith("http") ? URL.parse("status/", each) : null;
     // Whatever the certificate: it is for the name that others use, and nothing secret is told.
-    return url === null ? [] : [{ url: connectable(url), trust: { by: "nobody" } } as const];
+    if (url === null) return [];
+    const isIt = heldBy([each]);
+    const server = config?.servers.filter((server) => server.type === "admin").find(isIt);
+    return [{
+      url: connectable(url),
+      trust: { by: "nobody" } as const,
+      token: server?.token ?? null,
+    }];
   });
   if (places.length === 0) return { error: "no admin server listens." };
   try {

@@ -11,7 +11,7 @@ import { within } from "../within.ts";
 import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
 import { requireOwn, safeHolder } from "./owner.ts";
 import { complain, print } from "./output.ts";
-import { namedPidfile } from "./running.ts";
+import { explainLonely, type LonelyWay, namedPidfile } from "./running.ts";
 import { signal } from "./signal.ts";
 
 /** How long the overseer may take to stop, beyond the drain, in ms: 10 s with the default drain. */
@@ -23,6 +23,13 @@ const SHORT_MS = 500;
 /** How long the end of a killed process may take, in ms: it has work in the kernel, at most. */
 const KILL_LIMIT_MS = 10_000;
 
+const LONELY: LonelyWay = {
+  verb: "stop",
+  signal: "SIGTERM",
+  container: "stop NAME",
+  systemd: "systemctl stop aphlict",
+};
+
 /** Stops Aphlict. */
 export const stop: Command = {
   verb: "stop",
@@ -30,12 +37,18 @@ export const stop: Command = {
   details:
     "Tells every browser to come back later (code 1001), spread over the drain, and returns " +
     "when nothing runs any more. What has not stopped after 10 s is killed, and that is said. When " +
-    "nothing runs, the exit code is 0 as well.",
+    "nothing runs, the exit code is 0 as well; when a service runs without an overseer (`aphlict serve`), it is 1, and " +
+    "how that is stopped is said.",
   options: [CONFIG_OPTION],
   async run(invocation) {
-    const { pidfile } = namedPidfile(invocation);
+    const { pidfile, config } = namedPidfile(invocation);
     const holder = safeHolder(pidfile);
     if (holder === null) {
+      const lonely = await explainLonely(config, LONELY);
+      if (lonely !== null) {
+        complain(lonely);
+        return EXIT.failed;
+      }
       complain("Aphlict is not running.");
       await removeStale(pidfile);
       return EXIT.done;

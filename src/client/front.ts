@@ -163,7 +163,8 @@ export class ClientFront {
   }
 }
 
-function rulesOf({ origins, proxies, limits }: ClientServerConfig): SocketRules {
+/** Returns what an entry of `servers` says, and what no key changes. */
+export function rulesOf({ origins, proxies, limits }: ClientServerConfig): SocketRules {
   return {
     origins: origins && new Origins(origins),
     proxies: new Networks(proxies),

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Redact } from "../config/redaction.ts";
 import { decodeHead, parseField, tokensOf, trimmed } from "../net/fields.ts";
 import { GrowingBuffer } from "../net/growing_buffer.ts";
 import { flatCopy } from "../text.ts";
@@ -29,9 +30,6 @@ export interface Answer {
   /** Whether the server takes another request on the connection (RFC 9112, section 9.3). */
   readonly isLast: boolean;
 }
-
-/** Takes secrets out of a text that the peer has written: it may echo what it is sent. */
-export type Redact = (text: string) => string;
 
 /** What arrived is no answer that can be used; the message says why, to follow on "it". */
 export class AnswerError extends Error {

@@ -7,7 +7,8 @@
  */
 
 import { Buffer } from "node:buffer";
-import { type Answer, AnswerError, AnswerReader, type Redact } from "./answer.ts";
+import type { Redact } from "../config/redaction.ts";
+import { type Answer, AnswerError, AnswerReader } from "./answer.ts";
 
 /** How long connecting may take, and how long the next answer may be awaited, in ms. */
 export const PATIENCE_MS = 5000;

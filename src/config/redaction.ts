@@ -22,6 +22,9 @@ const LEAST = 16;
 const ESCAPE =
   /%(?:25){0,2}([0-9a-f]{2})|\\{1,3}(?:u00([0-9a-f]{2})|\/)|&#(?:x0{0,4}([0-9a-f]{2})|0{0,4}([0-9]{2,3}));/gi;
 
+/** Takes a secret out of a text of others, who may echo what they are sent. */
+export type Redact = (text: string) => string;
+
 /** Hides one secret. Each character of a text costs the same, whatever it is and whatever the secret is. */
 export class Redaction {
   readonly #needles: readonly Needle[];

@@ -6,10 +6,12 @@
 
 import type { Buffer } from "node:buffer";
 import { type IncomingMessage, request } from "node:http";
+import type { Redact } from "../config/redaction.ts";
+import { readToken, type Token } from "../config/token.ts";
 import { dial, type Line, PATIENCE_MS, ReachError } from "./dial.ts";
 import { formatValue } from "../log/format.ts";
 import { within } from "../within.ts";
-import type { Place } from "./place.ts";
+import { type Place, tokenOf } from "./place.ts";
 
 /** Bytes of an answer, at most: the console's data have some hundred kB. */
 const ANSWER_LIMIT = 8 * 1024 * 1024;
@@ -21,11 +23,13 @@ export interface Question {
   /** Path and query. @default The URL's. */
   readonly path?: string;
   /** By name in lower case. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> & { readonly authorization?: never };
+  /** Whether the token of the place is sent, where it has one. @default {false} */
+  readonly isAuthorized?: boolean;
   readonly body?: string;
 }
 
-/** What was answered. */
+/** What was answered, without the token of the place. */
 export interface Answer {
   readonly status: number;
   /** Of a name that came more than once, the first; `null` when it did not come. */
@@ -37,20 +41,27 @@ export interface Answer {
  * Asks within {@linkcode PATIENCE_MS}, connecting not counted.
  *
  * @throws {ReachError} If there is no answer.
+ * @throws {TokenError} If there is a token to send, and it cannot be read.
  */
 export async function ask(place: Place, question: Question = {}): Promise<Answer> {
-  const line = await dial(place);
+  const { isAuthorized = false } = question;
+  const token = isAuthorized && place.token !== null ? readToken(place.token) : tokenOf(place);
+  const line = await dial(place, token);
   try {
-    return await answeredWithin(line, askOn(line, place.url, question));
+    return await answeredWithin(
+      line,
+      askOn(line, place.url, question, isAuthorized ? token : null),
+    );
   } finally {
     line.socket.destroy();
   }
 }
 
 async function askOn(
-  { socket }: Line,
+  { socket, redact }: Line,
   url: URL,
   { method = "GET", path = url.pathname, headers = {}, body }: Question,
+  token: Token | null,
 ): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const asked = request({
@@ -61,12 +72,13 @@ async function askOn(
       host: url.host,
       "user-agent": "aphlict",
       ...body === undefined ? {} : { "content-length": `${new TextEncoder().encode(body).length}` },
+      ...token === null ? {} : { authorization: token.header },
       ...headers,
     },
   });
-  asked.on("error", (error) => reject(broken(error)));
+  asked.on("error", (error) => reject(broken(error, redact)));
   asked.on("response", (answer) => {
-    readAnswer(answer).then(resolve, reject);
+    readAnswer(answer, redact).then(resolve, reject);
   });
   asked.end(body);
   return await promise;
@@ -77,7 +89,7 @@ async function askOn(
  *
  * @throws {ReachError} If it breaks off or is too long.
  */
-export async function readAnswer(answer: IncomingMessage): Promise<Answer> {
+export async function readAnswer(answer: IncomingMessage, redact: Redact): Promise<Answer> {
   const decoder = new TextDecoder();
   let text = "";
   let size = 0;
@@ -88,15 +100,16 @@ export async function readAnswer(answer: IncomingMessage): Promise<Answer> {
       text += decoder.decode(part, { stream: true });
     }
   } catch (error) {
-    throw error instanceof ReachError ? error : broken(error);
+    throw error instanceof ReachError ? error : broken(error, redact);
   }
   return {
     status: answer.statusCode ?? 0,
     header(name) {
       const value = answer.headers[name];
-      return (Array.isArray(value) ? value[0] : value) ?? null;
+      const first = Array.isArray(value) ? value[0] : value;
+      return first === undefined ? null : redact(first);
     },
-    text: text + decoder.decode(),
+    text: redact(text + decoder.decode()),
   };
 }
 
@@ -121,8 +134,8 @@ export async function answeredWithin<T>(
 }
 
 /** What a connection that breaks off comes to. */
-export function broken(error: unknown): ReachError {
-  const message = error instanceof Error ? error.message : String(error);
+export function broken(error: unknown, redact: Redact): ReachError {
+  const message = redact(error instanceof Error ? error.message : String(error));
   return new ReachError(
     "answer",
     /parse|HPE_|Invalid|Expected HTTP/i.test(message)

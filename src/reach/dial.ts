@@ -7,10 +7,12 @@
 import { X509Certificate } from "node:crypto";
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls, rootCertificates, type TLSSocket } from "node:tls";
+import type { Redact } from "../config/redaction.ts";
+import type { Token } from "../config/token.ts";
 import { readAuthority, TlsError } from "../net/tls.ts";
 import { formatValue } from "../log/format.ts";
 import { within } from "../within.ts";
-import { hostOf, type Place, portOf, type Trust } from "./place.ts";
+import { hostOf, type Place, portOf, tokenOf, type Trust } from "./place.ts";
 
 /** How long connecting, and each answer, may take, in ms. */
 export const PATIENCE_MS = 5000;
@@ -54,16 +56,22 @@ export interface Line {
   readonly socket: Socket;
   /** What the server has shown; `null` without TLS. */
   readonly certificate: X509Certificate | null;
+  /** Applied to all text of the server before anything of it is cut, read or shown. */
+  readonly redact: Redact;
 }
 
 /**
  * Connects within {@linkcode PATIENCE_MS}, with TLS where the URL says so.
  *
+ * @param token That of the place. Nothing that the server shows is told with it.
  * @throws {ReachError} If that cannot be done, or the certificate is not to be trusted.
  */
-export async function dial({ url, trust }: Place): Promise<Line> {
+export async function dial(place: Place, token: Token | null = tokenOf(place)): Promise<Line> {
+  const { url, trust } = place;
+  const redact: Redact = (text) => token?.redact(text) ?? text;
   if (!/^(https|wss):$/.test(url.protocol)) {
-    return { socket: await connected(connectPlain(address(url))), certificate: null };
+    const socket = await connected(connectPlain(address(url)), redact);
+    return { socket, certificate: null, redact };
   }
   const host = hostOf(url);
   // The runtime says what is wrong with a certificate, and goes on: what counts is decided below.
@@ -75,12 +83,12 @@ export async function dial({ url, trust }: Place): Promise<Line> {
       ? { ca: [...rootCertificates, ...trust.more] }
       : {},
   });
-  await connected(socket, "secureConnect");
+  await connected(socket, redact, "secureConnect");
   const certificate = shownBy(socket);
   const fault = certificate === null
     ? new ReachError("certificate", "shows no certificate")
-    : faultOf(certificate, trust, host, socket.authorized ? null : codeOf(socket));
-  if (fault === null) return { socket, certificate };
+    : faultOf({ certificate, redact }, trust, host, socket.authorized ? null : codeOf(socket));
+  if (fault === null) return { socket, certificate, redact };
   socket.destroy();
   throw fault;
 }
@@ -89,7 +97,11 @@ function address(url: URL): { readonly host: string; readonly port: number } {
   return { host: hostOf(url), port: portOf(url) };
 }
 
-async function connected<S extends Socket>(socket: S, event: string = "connect"): Promise<S> {
+async function connected<S extends Socket>(
+  socket: S,
+  redact: Redact,
+  event: string = "connect",
+): Promise<S> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let isReached = false;
   socket.once("connect", () => {
@@ -97,7 +109,7 @@ async function connected<S extends Socket>(socket: S, event: string = "connect")
   });
   socket.once(event, resolve);
   // It stays: what goes wrong later is told to whoever reads or writes, and must not end the process.
-  socket.on("error", (error) => reject(explain(error)));
+  socket.on("error", (error) => reject(explain(error, redact)));
   socket.once("close", () => reject(new ReachError("connection", "closes the connection at once")));
   if (await within(PATIENCE_MS, promise)) return socket;
   socket.destroy();
@@ -117,7 +129,7 @@ const SILENT = new ReachError(
   "Look what listens there, whether it speaks TLS at all, and whether it still runs.",
 );
 
-function explain(error: Error): ReachError {
+function explain(error: Error, redact: Redact): ReachError {
   const code = "code" in error ? error.code : "";
   switch (code) {
     case "ECONNREFUSED":
@@ -149,7 +161,10 @@ function explain(error: Error): ReachError {
     case "EPIPE":
       return new ReachError("connection", "breaks the connection off");
     default:
-      return new ReachError("connection", `cannot be reached: ${formatValue(error.message)}`);
+      return new ReachError(
+        "connection",
+        `cannot be reached: ${formatValue(redact(error.message))}`,
+      );
   }
 }
 
@@ -162,9 +177,14 @@ function codeOf({ authorizationError }: TLSSocket): string {
   return String(authorizationError);
 }
 
+/** A certificate that a server has shown. */
+interface Shown extends Pick<Line, "redact"> {
+  readonly certificate: X509Certificate;
+}
+
 /** Why a certificate is not to be trusted; `null` when it is. */
 function faultOf(
-  certificate: X509Certificate,
+  shown: Shown,
   trust: Trust,
   host: string,
   verdict: string | null,
@@ -173,13 +193,13 @@ function faultOf(
     case "nobody":
       return null;
     case "file":
-      return isIn(trust.path, certificate) ? null : new ReachError(
+      return isIn(trust.path, shown.certificate) ? null : new ReachError(
         "certificate",
         `shows another certificate than that in ${trust.path}`,
         "After a renewal `aphlict reload` takes it over at once. Otherwise another program has the port.",
       );
     case "authorities":
-      return publicFault(certificate, host, verdict, trust.named);
+      return publicFault(shown, host, verdict, trust.named);
   }
 }
 
@@ -199,7 +219,7 @@ function isIn(path: string, certificate: X509Certificate): boolean {
 
 /** The runtime's own word for one that is over, or not for this host, depends on what else is wrong. */
 function publicFault(
-  certificate: X509Certificate,
+  { certificate, redact }: Shown,
   host: string,
   verdict: string | null,
   named: string,
@@ -220,12 +240,12 @@ function publicFault(
   }
   if (!isFor(certificate, host)) {
     return fault(
-      `has a certificate for ${namesOf(certificate)}, not for ${host}`,
+      `has a certificate for ${namesOf({ certificate, redact })}, not for ${host}`,
       `Get one whose subjectAltName has ${host}, or use a name that it has.`,
     );
   }
   if (verdict === null) return null;
-  const issuer = formatValue(certificate.issuer.replaceAll("\n", ", "), 100);
+  const issuer = formatValue(redact(certificate.issuer.replaceAll("\n", ", ")), 100);
   if (/SELF_SIGNED/.test(verdict)) {
     return fault(
       "has a certificate of its own making, which nobody trusts who was not told to",
@@ -239,7 +259,10 @@ function publicFault(
         `your own, name its certificate with ${named}.`,
     );
   }
-  return fault(`has a certificate that is not accepted: ${formatValue(verdict)}`, "Renew it.");
+  return fault(
+    `has a certificate that is not accepted: ${formatValue(redact(verdict))}`,
+    "Renew it.",
+  );
 }
 
 function isFor(certificate: X509Certificate, host: string): boolean {
@@ -249,8 +272,10 @@ function isFor(certificate: X509Certificate, host: string): boolean {
 }
 
 /** The names that a certificate is for, ready to be shown. */
-export function namesOf({ subjectAltName }: X509Certificate): string {
+export function namesOf(
+  { certificate: { subjectAltName }, redact }: Shown,
+): string {
   return subjectAltName === undefined
     ? "no name"
-    : formatValue(subjectAltName.replace(/(DNS|IP Address):/g, ""), 200);
+    : formatValue(redact(subjectAltName).replace(/(DNS|IP Address):/g, ""), 200);
 }

@@ -7,12 +7,18 @@
 
 import { type Config, type ServerConfig, type ServerType, urlOf } from "../config/config.ts";
 import { canonicalAddress } from "../config/network.ts";
+import { readToken, type Token, TokenError } from "../config/token.ts";
 
 /** A server, and how it shows that it is the right one. */
 export interface Place {
   /** `http:`, `https:`, `ws:` or `wss:`. */
   readonly url: URL;
   readonly trust: Trust;
+  /**
+   * The file of the token that is sent there; `null`: there is none. Who has been sent it once may give it back later:
+   * no text of the server is shown with it, whatever the server was asked.
+   */
+  readonly token: string | null;
 }
 
 /** Whose certificate is accepted where TLS is spoken. */
@@ -33,7 +39,18 @@ export function placeOf(server: ServerConfig): Place {
   return {
     url: connectable(new URL(urlOf(server))),
     trust: tls === null ? { by: "nobody" } : { by: "file", path: tls.cert },
+    token: server.type === "admin" ? server.token : null,
   };
+}
+
+/** Returns the token of a place; `null`: it has none, or this user, who can send none then, cannot read it. */
+export function tokenOf({ token }: Pick<Place, "token">): Token | null {
+  try {
+    return token === null ? null : readToken(token);
+  } catch (error) {
+    if (error instanceof TokenError) return null;
+    throw error;
+  }
 }
 
 /** The first server of a type; a configuration has one of each. */

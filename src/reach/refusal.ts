@@ -22,9 +22,63 @@ export function isStatusPage({ status, text }: Answer): boolean {
   return status === 200 && typeof objectOf(text)?.["version"] === "number";
 }
 
-/** What nginx needs, told wherever a proxy seems to lack it. */
-const PROXY_HINT = "The proxy needs a location for this path with proxy_http_version 1.1, " +
-  "proxy_set_header Upgrade and proxy_set_header Connection: see conf/examples/nginx.";
+/** A reverse proxy, and the words of its configuration. */
+interface ReverseProxy {
+  readonly name: string;
+  /** What makes it pass WebSockets on. */
+  readonly needs: string;
+  /** Where it says what it passes on to; empty: each says it in another way. */
+  readonly target: string;
+  readonly examples: string;
+}
+
+/** Those that name themselves in the header `Server` (RFC 9110, section 10.2.4). HAProxy does not. */
+const PROXIES: readonly (ReverseProxy & { readonly server: RegExp })[] = [
+  {
+    server: /^(nginx|openresty)(\/|$)/i,
+    name: "nginx",
+    needs: "a location for this path with proxy_http_version 1.1, proxy_set_header Upgrade and " +
+      "proxy_set_header Connection",
+    target: " (upstream, proxy_pass)",
+    examples: "conf/examples/nginx",
+  },
+  {
+    server: /^Apache([/ ]|$)/i,
+    name: "Apache",
+    needs: "ProxyPass for this path with upgrade=websocket, above Phorge's own RewriteRule",
+    target: " (ProxyPass)",
+    examples: "conf/examples/apache",
+  },
+  {
+    server: /^Caddy(\/|$)/i,
+    name: "Caddy",
+    needs: "a handle of this path with reverse_proxy",
+    target: " (reverse_proxy)",
+    examples: "conf/examples/caddy",
+  },
+];
+
+const UNNAMED: ReverseProxy = {
+  name: "The proxy",
+  needs: "to pass this path on to the client server, with its headers Upgrade and Connection",
+  target: "",
+  examples:
+    "conf/examples/nginx, conf/examples/apache, conf/examples/haproxy or conf/examples/caddy",
+};
+
+/** Returns what is told wherever a proxy seems not to pass WebSockets on, and where it does not reach Aphlict. */
+function proxyHints(answer: Answer): { readonly needs: string; readonly unreached: string } {
+  const server = answer.header("server") ?? "";
+  const { name, needs, target, examples } = PROXIES.find((each) => each.server.test(server)) ??
+    UNNAMED;
+  const subject = name === UNNAMED.name ? "the proxy" : name;
+  return {
+    needs: `${name} needs ${needs}: see ${examples}.`,
+    unreached:
+      `Look whether Aphlict runs, and compare the address that ${subject} passes this path on to${target} with ` +
+      `that of the client server: see ${examples}.`,
+  };
+}
 
 /** What is told where a server of the configuration should be. */
 const STRANGER_HINT = "Another program has the port. This shows which: ss -ltnp";
@@ -40,6 +94,7 @@ const WANTS_TLS = /plain HTTP request was sent to HTTPS|speaking plain HTTP to a
 export function explainRefusal(answer: Answer, origin: string, isDirect: boolean): ReachError {
   const { status, text } = answer;
   const location = answer.header("location");
+  const proxy = proxyHints(answer);
   const fail = (message: string, hint: string) =>
     new ReachError("answer", `answers ${status}${message}`, hint);
   if (WANTS_TLS.test(text)) {
@@ -56,11 +111,11 @@ export function explainRefusal(answer: Answer, origin: string, isDirect: boolean
   switch (status) {
     case 501:
       return isClientPort(answer)
-        ? fail(": the request came to Aphlict without its Upgrade header", PROXY_HINT)
+        ? fail(": the request came to Aphlict without its Upgrade header", proxy.needs)
         : fail("", "");
     case 400:
     case 426:
-      return fail(": it takes the request for no WebSocket's", PROXY_HINT);
+      return fail(": it takes the request for no WebSocket's", proxy.needs);
     case 401:
       return fail(
         ": it asks for a password",
@@ -75,7 +130,7 @@ export function explainRefusal(answer: Answer, origin: string, isDirect: boolean
       return fail(
         ": nothing is at this path",
         errorIn(answer) === null
-          ? PROXY_HINT
+          ? proxy.needs
           : "That is the admin port of an Aphlict. Name its client port.",
       );
     case 405:
@@ -90,12 +145,15 @@ export function explainRefusal(answer: Answer, origin: string, isDirect: boolean
       );
     case 502:
     case 504:
-      return fail(
-        ": the proxy does not reach Aphlict",
-        "Compare the address that the proxy passes on to (upstream, proxy_pass) with that of the client " +
-          "server, and whether Aphlict runs.",
-      );
+      return fail(": the proxy does not reach Aphlict", proxy.unreached);
     case 503:
+      // Aphlict says when to come again.
+      if (!isDirect && answer.header("retry-after") === null) {
+        return fail(
+          ": the proxy does not reach Aphlict, or has as many connections to it as it may have",
+          proxy.unreached,
+        );
+      }
       return fail(
         ": there are as many connections as there may be, or the server stops",
         '"limit.connections" of the client server tells how many. `aphlict status` tells how many there ' +
@@ -103,8 +161,8 @@ export function explainRefusal(answer: Answer, origin: string, isDirect: boolean
       );
     default:
       return status === 200
-        ? fail(": that is a web page, no WebSocket", PROXY_HINT)
-        : fail("", PROXY_HINT);
+        ? fail(": that is a web page, no WebSocket", proxy.needs)
+        : fail("", proxy.needs);
   }
 }
 

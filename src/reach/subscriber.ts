@@ -50,7 +50,12 @@ export class Subscriber {
     this.#line = { ...line, socket };
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
     socket.on("error", (error) => {
-      this.#finish(new ReachError("answer", `broke the connection off: ${formatValue(error)}`));
+      this.#finish(
+        new ReachError(
+          "answer",
+          `broke the connection off: ${formatValue(line.redact(error.message))}`,
+        ),
+      );
     });
     socket.on("close", () => this.#finish(new ReachError("answer", "closed the connection")));
     if (head.length > 0) this.#take(head);
@@ -157,14 +162,14 @@ export class Subscriber {
         throw new ProtocolError(1009, `it sent a message in more than ${FRAGMENT_LIMIT} pieces`);
       case "message":
         this.#fragments = 0;
-        this.#messages.push(incoming.text);
+        this.#messages.push(this.#line.redact(incoming.text));
         this.#tell();
         break;
       case "ping":
         this.#send(OPCODE.pong, incoming.payload);
         break;
       case "close":
-        this.#finish(explainClose(incoming.code, incoming.reason));
+        this.#finish(explainClose(incoming.code, this.#line.redact(incoming.reason)));
         this.#send(OPCODE.close, closePayload(1000, ""));
         this.#line.socket.end();
         break;
@@ -198,18 +203,18 @@ interface Opened {
 
 /** Asks for a WebSocket: it is opened, or answered otherwise. */
 async function upgrade(
-  { socket }: Line,
+  { socket, redact }: Line,
   headers: Readonly<Record<string, string>>,
   path: string,
 ): Promise<Opened | Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Opened | Answer>();
   const asked = request({ createConnection: () => socket, path, headers });
-  asked.on("error", (error) => reject(broken(error)));
+  asked.on("error", (error) => reject(broken(error, redact)));
   asked.on("upgrade", (answer: IncomingMessage, socket: Socket, head: Buffer) => {
     resolve({ socket, head, accept: answer.headers["sec-websocket-accept"] });
   });
   asked.on("response", (answer) => {
-    readAnswer(answer).then(resolve, reject);
+    readAnswer(answer, redact).then(resolve, reject);
   });
   asked.end();
   return await promise;

@@ -5,10 +5,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { answering, response, ScriptedPeer, STATUS, taking } from "./bad_peer.ts";
 import { Browser } from "./browser.ts";
-import { makeAuthority, makeCertificate } from "./certificate.ts";
+import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
 import { peersOf, story } from "./cluster.ts";
 import { Daemon } from "./daemon.ts";
 import { testNotOnServe } from "./engines.ts";
+import { freePorts } from "./ports.ts";
 import { APHLICT, PROGRAM } from "./program.ts";
 import { Process } from "./process.ts";
 import { until } from "./until.ts";
@@ -156,15 +157,75 @@ Deno.test("with nothing running, status exits 1, stop 0 and reload 1, and all sa
   assertEquals(namesIn(daemon.folder.path), ["aphlict.json"], "nothing was made");
 });
 
-Deno.test("reload of a service without an overseer, as in a container, names the signal that reloads it", async () => {
+for (const [how, tls] of [["plain", false], ["with TLS", true]] as const) {
+  Deno.test(`stop and reload of a service without an overseer name the signal for it, and fail (${how})`, async () => {
+    const [client = 0, port = 0] = freePorts(2);
+    await using daemon = new Daemon((folder) => {
+      const { key, cert } = makeSelfSigned({ isAuthority: true });
+      Deno.writeTextFileSync(`${folder}/key`, key);
+      Deno.writeTextFileSync(`${folder}/cert`, cert);
+      const keys = tls ? { "ssl.key": `${folder}/key`, "ssl.cert": `${folder}/cert` } : {};
+      return {
+        servers: [
+          { type: "client", port: client, listen: "127.0.0.1" },
+          { type: "admin", port, ...keys },
+        ],
+      };
+    });
+    const { path } = daemon.written;
+    await using serve = daemon.launch("serve");
+    await serve.line(/has fingerprint /);
+    const said = `^A service of ${path} answers at ${tls ? "https" : "http"}://127\\.0\\.0\\.1:` +
+      `${port}/, and no overseer runs it: \`aphlict start\` has not started it, and `;
+    const stop = await daemon.run("stop");
+    assertEquals(stop.code, 1, stop.output);
+    assertMatch(
+      stop.output,
+      new RegExp(
+        `${said}this does not stop it\\. Send it SIGTERM \\(ss -ltnp 'sport = :${port}' shows its ` +
+          "process\\); in a container: podman stop NAME, or docker stop NAME; under systemd: .*\\.$",
+      ),
+    );
+    const reload = await daemon.run("reload");
+    assertEquals(reload.code, 1);
+    assertMatch(
+      reload.output,
+      new RegExp(
+        `${said}this does not reload it\\. Send it SIGHUP .*podman kill --signal HUP NAME.*` +
+          " Its log says what was done\\.$",
+      ),
+    );
+    assertMatch((await daemon.run("status")).output, /^Aphlict is running\. There is no overseer/);
+    serve.kill("SIGHUP");
+    await serve.line(/INFO Reload: .* were read again\./);
+    serve.kill("SIGTERM");
+    await serve.ended();
+    const { code, output } = await daemon.run("stop");
+    assertEquals([code, output], [0, "Aphlict is not running."]);
+  });
+}
+
+Deno.test("stop knows a service whose configuration was named from another folder", async () => {
   await using daemon = new Daemon();
-  await using serve = daemon.launch("serve");
+  await using serve = new Process(APHLICT, ["serve", "--config", "aphlict.json"], {
+    cwd: daemon.folder.path,
+    env: { DENO: Deno.execPath() },
+  });
   await serve.line(/has fingerprint /);
-  const { code, output } = await daemon.run("reload");
-  assertEquals(code, 1);
-  assertMatch(output, /podman kill --signal HUP NAME/);
-  serve.kill("SIGHUP");
-  await serve.line(/INFO Reload: .* were read again\./);
+  const { code, output } = await daemon.run("stop");
+  assertEquals(code, 1, output);
+  assertMatch(output, /^A service of \S+ answers at /);
+});
+
+Deno.test("what has the ports of a configuration and is no service of it, stop does not speak of", async () => {
+  await using other = new Daemon();
+  await using serve = other.launch("serve");
+  await serve.line(/has fingerprint /);
+  await using daemon = new Daemon();
+  const { servers } = JSON.parse(Deno.readTextFileSync(other.written.path));
+  daemon.configure(() => ({ servers }));
+  const { code, output } = await daemon.run("stop");
+  assertEquals([code, output], [0, "Aphlict is not running."]);
 });
 
 Deno.test("status prints a line for each peer, and nothing of their answers that a terminal obeys", async () => {

@@ -185,15 +185,23 @@ const PROXIES: readonly [name: string, Response, told: RegExp][] = [
   [
     "does not reach Aphlict",
     new Response("Bad Gateway", { status: 502 }),
-    /answers 502: the proxy does not reach Aphlict\. .*proxy_pass/,
+    /answers 502: the proxy does not reach Aphlict\. .*passes this path on to .*conf\/examples\/haproxy/,
   ],
   [
     "redirects",
     new Response(null, { status: 301, headers: { location: "https://a.example/ws/" } }),
     /answers 301, a redirect to https:\/\/a\.example\/ws\/\. .*wss:/,
   ],
-  ["has no location", new Response("no", { status: 404 }), /answers 404: nothing is .*location/],
-  ["shows a page", new Response("<html>"), /answers 200: that is a web page.*location/],
+  [
+    "has no location and says that it is nginx",
+    new Response("no", { status: 404, headers: { server: "nginx/1.26.3" } }),
+    /answers 404: nothing is .* nginx needs a location .*: see conf\/examples\/nginx\.$/,
+  ],
+  [
+    "shows a page",
+    new Response("<html>"),
+    /answers 200: that is a web page.*conf\/examples\/caddy/,
+  ],
 ];
 
 for (const [name, answer, told] of PROXIES) {
@@ -219,7 +227,7 @@ Deno.test("a reverse proxy that does not pass Upgrade on is told", async () => {
   assertEquals(steps(report, "failed"), ["public WebSocket"]);
   assertMatch(
     fault(report, "public WebSocket"),
-    /answers 501: .* without its Upgrade header\. .*proxy_set_header Upgrade/,
+    /answers 501: .* without its Upgrade header\. .*its headers Upgrade and Connection/,
   );
 });
 

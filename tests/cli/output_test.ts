@@ -8,6 +8,7 @@ import { COMMANDS, main } from "../../src/cli/cli.ts";
 import { Pidfile } from "../../src/supervisor/pidfile.ts";
 import { UNPRINTABLE } from "../../src/text.ts";
 import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
+import { type Authority, makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
 import { freePorts } from "../acceptance/ports.ts";
 import { PROGRAM } from "../acceptance/program.ts";
 import { Folder } from "../folder.ts";
@@ -278,6 +279,115 @@ Deno.test("no answer of a service gets what steers a terminal into the output of
     ),
     { numRuns: 20 },
   );
+});
+
+const TOKEN = "kT2-9sLq.4vXz0bW~7hQm3dRc";
+
+/** The token as servers may write it: in each way, and where a text is cut. */
+const ECHOES = [
+  [
+    `Bearer ${TOKEN}`,
+    TOKEN.slice(0, -3),
+    `%6B${TOKEN.slice(1)}`,
+    `\\u006b${TOKEN.slice(1)}`,
+    btoa(`user:${TOKEN}`),
+  ].join(" "),
+  `${"x".repeat(490)}${TOKEN}`,
+];
+
+/** Asserts that an output has nothing of the token. */
+function assertWithoutToken(
+  { out, errors }: Awaited<ReturnType<typeof outputOf>>,
+  what: string,
+): void {
+  for (const secret of [TOKEN.slice(0, 12), TOKEN.slice(1, 13), btoa(`user:${TOKEN}`)]) {
+    assertEquals((out + errors).includes(secret), false, `${what}: ${out}${errors}`);
+  }
+}
+
+/** A configuration whose admin server and whose peers have a token. */
+function writeWithToken(
+  folder: Folder,
+  admin: number,
+  client: number,
+  cluster: readonly object[],
+): string {
+  const token = folder.write("token", TOKEN);
+  Deno.chmodSync(token, 0o600);
+  return folder.write(
+    "aphlict.json",
+    JSON.stringify({
+      servers: [
+        { type: "client", port: client, listen: "127.0.0.1" },
+        { type: "admin", port: admin, "token.file": token },
+      ],
+      cluster: cluster.map((peer) => ({ host: "127.0.0.1", "token.file": token, ...peer })),
+      pidfile: `${folder.path}/a.pid`,
+    }),
+  );
+}
+
+Deno.test("no command shows the token that an admin server or a peer gives back, whatever it was asked", async () => {
+  using folder = new Folder();
+  await using admin = new Liar();
+  await using peer = new Liar();
+  const [client = 0] = freePorts(1);
+  const path = writeWithToken(folder, admin.port, client, [{ port: peer.port, protocol: "http" }]);
+  for (const text of ECHOES) {
+    const shaped = bodies(text);
+    for (
+      const [kind, status] of [["raw", 200], ["shaped", 200], ["error", 403], ["cut", 0]] as const
+    ) {
+      const answer = (head: string) => {
+        const path = /^\w+ ([^ ?]*)/.exec(head)?.[1] ?? "";
+        if (kind === "cut") return encoder.encode(`HTTP/1.1 ${text}`);
+        // It is known from before, also where it is not sent.
+        const body = kind === "raw"
+          ? text
+          : JSON.stringify(kind === "error" ? { error: text } : shaped[path] ?? { error: text });
+        return http(status, text, body);
+      };
+      admin.answer = answer;
+      // A peer that has passed for one gets the token.
+      peer.answer = (head) =>
+        kind === "error" && head.startsWith("GET /status/")
+          ? http(200, "OK", JSON.stringify({ version: 7, fingerprint: "a-fingerprint" }))
+          : answer(head);
+      for (const [verb = "", ...args] of SPEAKING) {
+        if (["check", "listen"].includes(verb)) continue;
+        const said = await outputOf([verb, "--config", path, ...args]);
+        assertWithoutToken(said, `${kind} ${[verb, ...args].join(" ")}`);
+      }
+    }
+  }
+});
+
+Deno.test("no command shows a token that stands in a certificate", async () => {
+  using folder = new Folder();
+  const [client = 0, admin = 0] = freePorts(2);
+  const named = (authority: Authority) =>
+    makeCertificate(authority, undefined, {
+      name: "subjectAltName",
+      altNames: [{ type: 2, value: TOKEN }],
+    });
+  const [known, unknown] = [makeAuthority("Test"), makeAuthority(`${"x".repeat(40)}${TOKEN}`)];
+  await using wrong = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {}, ...named(known) },
+    () => new Response(),
+  );
+  await using strange = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {}, ...makeCertificate(unknown) },
+    () => new Response(),
+  );
+  const ca = folder.write("ca.pem", known.cert);
+  const path = writeWithToken(folder, admin, client, [
+    { port: wrong.addr.port, protocol: "https", "ssl.ca": ca },
+    { port: strange.addr.port, protocol: "https", "ssl.ca": ca },
+  ]);
+  const said = await outputOf(["doctor", "--config", path]);
+  assertStringIncludes(said.out, "has a certificate for [the token], not for 127.0.0.1");
+  assertStringIncludes(said.out, "has a certificate of an unknown issuer");
+  assertWithoutToken(said, "doctor");
 });
 
 /** Verbs that are for bin/aphlict alone, which takes what they print as it is. */

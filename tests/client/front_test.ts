@@ -1,15 +1,18 @@
 import { OpenFiles } from "../../src/config/open_files.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
 import { Budget } from "../../src/budget.ts";
-import { ClientFront, ClientLog } from "../../src/client/front.ts";
+import { ClientFront, ClientLog, rulesOf } from "../../src/client/front.ts";
 import type { ClientServerConfig, Engine } from "../../src/config/config.ts";
 import type { Hub } from "../../src/hub/hub.ts";
-import type { SocketServer } from "../../src/websocket/socket.ts";
+import type { HttpServerOptions } from "../../src/http/engine.ts";
+import { Admission } from "../../src/websocket/admission.ts";
+import { SocketCounters, type SocketServer } from "../../src/websocket/socket.ts";
+import { listen } from "../../src/websocket/web_socket_server.ts";
 import { freePorts } from "../acceptance/ports.ts";
 import { ENGINES } from "../acceptance/engines.ts";
 import { until } from "../acceptance/until.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
-import { assertEquals } from "../assert.ts";
+import { assert, assertEquals } from "../assert.ts";
 import { CLIENT } from "../entries.ts";
 import { makeHub, post } from "../hub/fixtures.ts";
 import { frame, hex } from "../websocket/bytes.ts";
@@ -65,6 +68,74 @@ class Bound implements AsyncDisposable {
     await Promise.all(this.#servers.map((server) => server.shutdown(0)));
   }
 }
+
+function never(): never {
+  throw new Error("Nothing is accepted here");
+}
+
+/** Returns what a client server hands to its engine. */
+async function handedOver(config: ClientServerConfig): Promise<HttpServerOptions> {
+  const all: HttpServerOptions[] = [];
+  await listen({
+    ...{ hostname: "127.0.0.1", port: 22280, tls: null },
+    rules: () => rulesOf(config),
+    admission: new Admission(() => rulesOf(config)),
+    counters: new SocketCounters(),
+    otherwise: { status: 501, body: "" },
+    budget: new Budget(BUDGET),
+    files: new OpenFiles(null).share("client"),
+    workQueue: new WorkQueue(),
+    accept: never,
+    trouble() {},
+    refused() {},
+  }, (options) => {
+    all.push(options);
+    return Promise.resolve({ finished: Promise.resolve(), refuse() {}, async shutdown() {} });
+  });
+  const [options] = all;
+  assert(options !== undefined);
+  return options;
+}
+
+Deno.test("browsers are held to the limits that docs/limits.md and docs/protocol.md promise", async () => {
+  assertEquals(rulesOf(CLIENT).limits, {
+    messageBytes: 64 * 1024,
+    bytesPerSecond: 128 * 1024,
+    connections: 50_000,
+    address: 0,
+    handshakes: 4096,
+    handshakeMs: 10_000,
+    messageMs: 30_000,
+    silenceMs: 60_000,
+    answerMs: 30_000,
+    closeMs: 3000,
+  });
+  assertEquals((await handedOver(CLIENT)).limits(), {
+    bodyBytes: 0,
+    bodies: 1,
+    bodyMs: 10_000,
+    connections: 4096,
+    headMs: 10_000,
+    idleMs: 3000,
+    answerMs: 3000,
+    closeMs: 3000,
+  });
+});
+
+Deno.test("each limit of the configuration bounds what it says, and nothing else", async () => {
+  const limits = {
+    ...CLIENT.limits,
+    ...{ message: 2048, connections: 3, address: 2, handshake: 5, idle: 7 },
+  };
+  const { limits: none } = rulesOf(CLIENT);
+  assertEquals(rulesOf({ ...CLIENT, limits }).limits, {
+    ...none,
+    ...{ messageBytes: 2048, bytesPerSecond: 4096, connections: 3, address: 2 },
+    ...{ handshakeMs: 5000, silenceMs: 7000 },
+  });
+  const { bodyMs, headMs, connections } = (await handedOver({ ...CLIENT, limits })).limits();
+  assertEquals([bodyMs, headMs, connections], [5000, 5000, 4096]);
+});
 
 for (const engine of ENGINES) {
   Deno.test(`what browsers do is in the figures, and stays there (${engine} engine)`, async () => {

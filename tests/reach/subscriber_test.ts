@@ -46,7 +46,7 @@ async function subscribed(
     return new Uint8Array(concat(...parts));
   })();
   const url = new URL(`http://127.0.0.1:${listener.addr.port}/`);
-  const subscriber = await Subscriber.open({ url, trust: { by: "nobody" } }, {
+  const subscriber = await Subscriber.open({ url, trust: { by: "nobody" }, token: null }, {
     origin: "http://x",
   });
   try {

@@ -21,7 +21,7 @@ import { type Circumstances, judge } from "../judgement.ts";
 import type { Findings as Inspection } from "../trial.ts";
 import { NobodyAnswers, SILENCE_HINT } from "../admin.ts";
 import { CompiledError, requireCovered } from "../compiled.ts";
-import { askConsole, listeningIn } from "../console.ts";
+import { askConsole, listeningIn, runsWith } from "../console.ts";
 import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
 import { formatDuration, number, some } from "../figures.ts";
 import type { Findings } from "./findings.ts";
@@ -240,9 +240,8 @@ async function whoHas(server: ServerConfig, isSilent: boolean): Promise<string> 
   const way = `This shows who has it: ss -ltnp 'sport = :${server.port}'`;
   if (isSilent) return way;
   try {
-    const { url } = placeOf(server);
     const path = server.type === "admin" ? "/status/" : "/";
-    const answer = await ask({ url, trust: { by: "nobody" } }, { path });
+    const answer = await ask({ ...placeOf(server), trust: { by: "nobody" } }, { path });
     return isStatusPage(answer) || isClientPort(answer)
       ? "Another Aphlict has it: the Node.js one (phorge/bin/aphlict stop), or one with another " +
         `pidfile. ${way}`
@@ -324,12 +323,8 @@ function failUnanswered(
 }
 
 /** Whether the service runs with something else than the file says. Another version may read it otherwise. */
-function isChanged(config: Config, { now, configuration }: ConsoleData): boolean {
-  if (now.version !== VERSION) return false;
-  // How the file was named makes no difference.
-  const text = (settings: object) => JSON.stringify({ ...settings, path: "" });
-  return typeof configuration.settings === "object" && configuration.settings !== null &&
-    text(configuration.settings) !== text(config);
+function isChanged(config: Config, told: ConsoleData): boolean {
+  return told.now.version === VERSION && !runsWith(config, told);
 }
 
 /** Whether the service may have as many files open as the browsers that it accepts need. */

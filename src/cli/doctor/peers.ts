@@ -6,7 +6,7 @@
 
 import { formatAddress, type PeerConfig } from "../../config/config.ts";
 import { readAuthority, TlsError } from "../../net/tls.ts";
-import { readToken, TokenError } from "../../config/token.ts";
+import { TokenError } from "../../config/token.ts";
 import { checkProof, drawChallenge } from "../../cluster/proof.ts";
 import { judge, type Judgement, type Proof } from "../../cluster/trust.ts";
 import { asFingerprint } from "../../hub/fingerprint.ts";
@@ -157,6 +157,7 @@ async function call(url: URL, peer: PeerConfig, entry: string): Promise<Visit> {
       more: authoritiesOf(peer, entry),
       named: `"ssl.ca" of ${entry}`,
     },
+    token: peer.token,
   };
   const hints = peerHints(entry);
   const began = Date.now();
@@ -180,25 +181,28 @@ async function call(url: URL, peer: PeerConfig, entry: string): Promise<Visit> {
   const proof = fingerprint === null
     ? "none"
     : checkProof(fingerprint, challenge, typeof shown === "string" ? shown : null);
-  if (fingerprint !== null) await knock(place, peer, fingerprint, entry);
+  if (fingerprint !== null) await knock(place, fingerprint, entry);
   return { fingerprint, proof, aheadMs: aheadOf(answer, middle) };
 }
 
 /** Whether a peer takes messages from here: one that it has handled already, as it says, does nothing. */
-async function knock(
-  place: Place,
-  peer: PeerConfig,
-  fingerprint: string,
-  entry: string,
-): Promise<void> {
-  const answer = await ask(place, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      ...peer.token === null ? {} : { authorization: tokenOf(peer.token, entry) },
-    },
-    body: JSON.stringify({ type: "doctor", subscribers: [], touched: [fingerprint] }),
-  });
+async function knock(place: Place, fingerprint: string, entry: string): Promise<void> {
+  let answer: Answer;
+  try {
+    answer = await ask(place, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      isAuthorized: true,
+      body: JSON.stringify({ type: "doctor", subscribers: [], touched: [fingerprint] }),
+    });
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+    throw new ReachError(
+      "file",
+      `cannot be sent messages: ${error.message}`,
+      `"token.file" of ${entry} names that file.`,
+    );
+  }
   if (answer.status !== 200) throw explainDenial(answer, peerHints(entry));
 }
 
@@ -218,19 +222,6 @@ function authoritiesOf({ ca }: PeerConfig, entry: string): string[] {
       "file",
       `cannot be checked: ${error.problems.map(({ message }) => message).join(" ")}`,
       `"ssl.ca" of ${entry} names that file.`,
-    );
-  }
-}
-
-function tokenOf(path: string, entry: string): string {
-  try {
-    return readToken(path).header;
-  } catch (error) {
-    if (!(error instanceof TokenError)) throw error;
-    throw new ReachError(
-      "file",
-      `cannot be sent messages: ${error.message}`,
-      `"token.file" of ${entry} names that file.`,
     );
   }
 }

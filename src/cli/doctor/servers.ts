@@ -57,9 +57,9 @@ async function examineAdmins(
 }
 
 /** What a server answers for its status page, or why nothing. */
-async function statusOf({ url }: Place): Promise<Answer | ReachError> {
+async function statusOf(place: Place): Promise<Answer | ReachError> {
   try {
-    return await ask({ url, trust: { by: "nobody" } }, { path: "/status/" });
+    return await ask({ ...place, trust: { by: "nobody" } }, { path: "/status/" });
   } catch (error) {
     if (error instanceof ReachError) return error;
     throw error;
@@ -112,7 +112,7 @@ async function examineClient(
   const place = placeOf(server);
   const { url } = place;
   const isThere = await findings.attempt("client server", url, async () => {
-    const answer = await ask({ url, trust: { by: "nobody" } });
+    const answer = await ask({ ...place, trust: { by: "nobody" } });
     if (isClientPort(answer)) return true;
     throw new ReachError(
       "answer",
@@ -140,13 +140,15 @@ async function examineClient(
 }
 
 /** The certificate that a server here shows. */
-async function examineCertificate(findings: Findings, { url, trust }: Place): Promise<boolean> {
+async function examineCertificate(findings: Findings, place: Place): Promise<boolean> {
+  const { url, trust } = place;
   if (trust.by !== "file") return true;
   const step = "certificate";
-  const line = await findings.attempt(step, url, () => dial({ url, trust: { by: "nobody" } }));
-  line?.socket.destroy();
-  const shown = line?.certificate ?? null;
-  if (shown === null) return false;
+  const line = await findings.attempt(step, url, () => dial({ ...place, trust: { by: "nobody" } }));
+  if (line === null) return false;
+  const { socket, certificate, redact } = line;
+  socket.destroy();
+  if (certificate === null) return false;
   let configured: string | undefined;
   try {
     configured = readAuthority(trust.path)[0]?.fingerprint256;
@@ -156,7 +158,7 @@ async function examineCertificate(findings: Findings, { url, trust }: Place): Pr
     findings.skip(step, `${trust.path} cannot be used.`);
     return false;
   }
-  if (configured !== shown.fingerprint256) {
+  if (configured !== certificate.fingerprint256) {
     findings.fail(
       step,
       `${url} shows another certificate than that in ${trust.path}.`,
@@ -167,8 +169,8 @@ async function examineCertificate(findings: Findings, { url, trust }: Place): Pr
   return tellExpiry(
     findings,
     step,
-    new Date(shown.validTo),
-    `${trust.path} is for ${namesOf(shown)}, and`,
+    new Date(certificate.validTo),
+    `${trust.path} is for ${namesOf({ certificate, redact })}, and`,
   );
 }
 

@@ -44,6 +44,7 @@ export async function examineTelemetry(
   const place: Place = {
     url: new URL(`${withoutEnd(collector, "/")}/v1/metrics`),
     trust: { by: "authorities", more: [], named: "OTEL_EXPORTER_OTLP_CERTIFICATE" },
+    token: null,
   };
   try {
     const { status } = await ask(place, {

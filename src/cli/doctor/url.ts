@@ -29,7 +29,7 @@ export async function examineUrl(
   const isAllowed = examineOrigin(findings, attempt.config, origin);
   const addresses = await examineName(findings, place.url);
   const isReached = addresses.length > 0 &&
-    await examineAddresses(findings, place.url, addresses) &&
+    await examineAddresses(findings, place, addresses) &&
     await examineCertificate(findings, place);
   const why = !isReached
     ? `${place.url} is not reached as it should be.`
@@ -112,9 +112,10 @@ async function examineName(findings: Findings, url: URL): Promise<readonly strin
 /** Each address, as browsers go to any of them. Whom it leads to is looked at later. */
 async function examineAddresses(
   findings: Findings,
-  url: URL,
+  place: Place,
   addresses: readonly string[],
 ): Promise<boolean> {
+  const { url } = place;
   const step = "public address";
   const faults: ReachError[] = [];
   const told: string[] = [];
@@ -122,7 +123,7 @@ async function examineAddresses(
   for (const host of addresses) {
     const address = formatAddress(host, portOf(url));
     try {
-      const plain = { url: new URL(`ws://${address}/`), trust: { by: "nobody" } } as const;
+      const plain = { ...place, url: new URL(`ws://${address}/`) };
       (await dial(plain)).socket.destroy();
       open.push(address);
     } catch (error) {
@@ -158,8 +159,8 @@ async function examineCertificate(findings: Findings, place: Place): Promise<boo
   const step = "public certificate";
   const line = await findings.attempt(step, url, () => dial(place));
   if (line === null || line.certificate === null) return false;
-  line.socket.destroy();
-  const { certificate } = line;
-  const what = `It is for ${namesOf(certificate)}, and`;
+  const { socket, certificate, redact } = line;
+  socket.destroy();
+  const what = `It is for ${namesOf({ certificate, redact })}, and`;
   return tellExpiry(findings, step, new Date(certificate.validTo), what);
 }
