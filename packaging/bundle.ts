@@ -10,7 +10,6 @@ import { CONFIG_OPTION } from "../src/cli/command.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { serviceFlags, shellQuote } from "../src/config/permissions.ts";
 import { denoArguments } from "../src/config/program.ts";
-import { telemetryVariables } from "../src/config/telemetry.ts";
 import { VERSION } from "../src/version.ts";
 import { BuildError, say, sha256, write } from "./dist.ts";
 
@@ -138,7 +137,6 @@ function main(): void {
   const command = shellQuote([
     // The launcher sets these.
     ...["env", "DENO_DIR=/dev/null/none", "DENO_LOG=warn,deno::cache=off"],
-    ...telemetryVariables(loaded),
     "deno",
     ...denoArguments(program, serviceFlags(loaded), ["serve", "--config", config]),
   ]);

@@ -13,7 +13,6 @@ import { pathFault } from "../src/config/files.ts";
 import { defaultConfigPath, loadConfig } from "../src/config/load.ts";
 import type { Config } from "../src/config/config.ts";
 import { serviceFlags, servicePermissions, shellQuote } from "../src/config/permissions.ts";
-import { telemetryVariables } from "../src/config/telemetry.ts";
 import { ALONE, builtFor } from "../src/config/program.ts";
 import { VERSION } from "../src/version.ts";
 import { BUNDLE } from "./bundle.ts";
@@ -77,12 +76,6 @@ export function compile(config: Config): void {
   const content = Deno.readFileSync(EXECUTABLE);
   checksum(EXECUTABLE, content);
   say(`${EXECUTABLE}  for ${config.path}, sha256 ${sha256(content)}`);
-  const variables = telemetryVariables(config);
-  if (variables.length > 0) {
-    say(
-      `Its "telemetry" takes this in its environment, which it may not set: ${variables.join(" ")}`,
-    );
-  }
 }
 
 /** A configuration, under the name that it has on the host that runs what is compiled for it. */

@@ -33,9 +33,6 @@ export const TOP_KEYS: Keys = {
     'Bytes that outsiders can make the service hold, all together, such as "512MiB"; 16 MiB or ' +
     "more. Default: what limit.connections needs, as far as the host has it.",
   "memory.hint": "Megabytes that the heap of the runtime may have. Default: what the runtime says.",
-  "telemetry":
-    'The URL of a collector that takes OTLP over HTTP, such as "http://127.0.0.1:4318". ' +
-    "Default: nothing is exported.",
 };
 
 /** The keys of an entry of `servers`, of either type. */

@@ -24,8 +24,6 @@ import { LagMeter } from "./metrics/lag.ts";
 import { type Renewal, Server, StartError } from "./server.ts";
 import { WorkQueue } from "./work_queue.ts";
 import { OpenFiles } from "./config/open_files.ts";
-import { telemetryVariables } from "./config/telemetry.ts";
-import { exportMetrics, traced } from "./telemetry.ts";
 import { type Host, Sight, type Watched } from "./sight.ts";
 
 export { explainBindError, StartError } from "./server.ts";
@@ -140,7 +138,6 @@ export async function startService(
     budget,
     workQueue,
     trouble,
-    traced,
     relay: cluster,
     console: new Console(sight),
     view: sight,
@@ -184,13 +181,6 @@ export async function startService(
   }
   cluster.start();
   certificates.warn(Date.now());
-  if (config.telemetry !== null && !exportMetrics(() => sight.snapshot())) {
-    log.warning(
-      '"telemetry" is set, and nothing is exported: this process was started without {variables} in its ' +
-        "environment. bin/aphlict sets them; for an executable its unit does.",
-      { variables: telemetryVariables(config).join(" ") },
-    );
-  }
   return new RunningService(
     { ...surroundings, cluster, servers, certificates, lag, stopping, state, host },
     certificateIntervalMs,

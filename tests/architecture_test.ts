@@ -48,7 +48,6 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "server.ts",
     "version.ts",
   ]],
-  ["telemetry.ts", ["http", "log", "metrics", "admin"]],
   ["service.ts", [
     "config",
     "hub",
@@ -60,7 +59,6 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "certificates.ts",
     "server.ts",
     "sight.ts",
-    "telemetry.ts",
   ]],
   ["supervisor", ["config", "json.ts"]],
   ["cli", [

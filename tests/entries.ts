@@ -60,7 +60,6 @@ export function configOf(change: Partial<Config> = {}): Config {
     memoryHint: null,
     user: null,
     drain: DEFAULT_DRAIN,
-    telemetry: null,
     ...change,
   };
 }

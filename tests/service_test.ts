@@ -301,7 +301,12 @@ Deno.test("a WebSocket that a service has no memory for is refused, and the metr
     });
     sockets.push(socket);
   }
-  for (const socket of sockets) socket.close();
+  await Promise.all(sockets.map(async (socket) => {
+    if (socket.readyState === WebSocket.CLOSED) return;
+    const closed = new Promise((resolve) => socket.onclose = resolve);
+    socket.close();
+    await closed;
+  }));
   const text = await (await fetch(`${admin?.url}metrics/`)).text();
   const counted = text.split("\n").filter((line) =>
     /^aphlict_refused_connections_total\{.*reason="memory"\} [1-9]/.test(line) ||

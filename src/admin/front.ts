@@ -16,7 +16,7 @@ import { type AdminServer, type AdminServerOptions, listenAdmin } from "./server
 /** What all admin servers have in common. */
 export type Surroundings =
   & Omit<DeskOptions, "rules" | "counters">
-  & Pick<AdminServerOptions, "files" | "workQueue" | "traced">;
+  & Pick<AdminServerOptions, "files" | "workQueue">;
 
 /** Whom it answers, and how much. */
 export type Rules = ReturnType<DeskOptions["rules"]>;
@@ -41,15 +41,13 @@ export class AdminFront {
 
   /** See `Front`. */
   listen(address: Pick<AdminServerOptions, "hostname" | "port" | "tls">): Promise<AdminServer> {
-    const { files, workQueue, traced, ...shared } = this.#surroundings;
+    const { files, workQueue, ...shared } = this.#surroundings;
     const desk = { ...shared, rules: () => this.#rules, counters: this.#counters };
     return listenAdmin(desk, {
       ...address,
       engine: ENGINES[this.#engine],
       files,
       workQueue,
-      // The other engine exports traces itself.
-      traced: this.#engine === "socket" ? traced : (handler) => handler,
     });
   }
 

@@ -54,8 +54,6 @@ export interface AdminServerOptions {
   readonly files: FileShare;
   /** Where requests wait for their turn, of all servers together. */
   readonly workQueue: WorkQueue;
-  /** Wraps the handler. */
-  traced(handler: Handler): Handler;
 }
 
 /** A bound server. */
@@ -73,7 +71,7 @@ export interface AdminServer extends Pick<HttpServer, "finished" | "renew" | "re
  */
 export async function listenAdmin(
   options: DeskOptions,
-  { engine, traced, ...address }: AdminServerOptions,
+  { engine, ...address }: AdminServerOptions,
 ): Promise<AdminServer> {
   const desk = new Desk(options);
   const handler: Handler = (request, { remoteAddr }) => desk.answer(request, remoteAddr);
@@ -81,7 +79,7 @@ export async function listenAdmin(
     ...address,
     budget: options.budget,
     fields: FIELDS,
-    handler: traced(handler),
+    handler,
     onError: answerFault,
     screen: (remoteAddr) => desk.screen(remoteAddr),
     limits: () => limitsOf(options.rules().limits),

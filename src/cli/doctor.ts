@@ -18,7 +18,6 @@ import {
 import { examineHost, examineOpenFiles } from "./doctor/host.ts";
 import { examinePeers } from "./doctor/peers.ts";
 import { examineServers } from "./doctor/servers.ts";
-import { examineTelemetry } from "./doctor/telemetry.ts";
 import { examineUrl, skipUrl } from "./doctor/url.ts";
 import { Findings, screenOf, show, verdict } from "./doctor/findings.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
@@ -39,7 +38,7 @@ export const doctor: Command = {
   synopsis: "Look at the whole way of a message, step by step, and say what is broken.",
   details:
     "The configuration, its files and addresses, the service, its servers, a WebSocket and a message " +
-    "through it, the peers and their clocks, the collector of telemetry, and with --url the way that browsers come: the name, the " +
+    "through it, the peers and their clocks, and with --url the way that browsers come: the name, the " +
     "certificate, the reverse proxy, the Origin, and a message through all of it. Each step has a mark " +
     "(✓ works, ! should be looked at, ✗ is broken, - was skipped), and what is broken a reason and what " +
     "to do. The message is for a random topic, so nobody else gets it. Exit code 1 when anything is " +
@@ -113,6 +112,5 @@ async function examine(
   if (way === null) skipUrl(findings);
   else await examineUrl(findings, way, { ...errand, publisher }, whyDown);
   await examinePeers(findings, config.cluster, patient);
-  await examineTelemetry(findings, program, config.telemetry);
   examineOpenFiles(findings, patient);
 }

@@ -11,7 +11,6 @@ import { loadConfig, loadPidfile, type NamedPidfile } from "../config/load.ts";
 import { consoleLog } from "../config/logs.ts";
 import { overseerFlags, serviceFlags, shellQuote } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
-import { telemetryVariables } from "../config/telemetry.ts";
 import { FORMATS } from "../log/formats.ts";
 import { withoutEnd } from "../text.ts";
 import {
@@ -138,14 +137,12 @@ function becomeDeno(
     const fault = folders.map(whyNotForRoot).find((each) => each !== null);
     if (fault !== undefined) throw new FolderError(fault);
   }
-  // The overseer tells its service.
-  const variables = verb === "run" ? [] : telemetryVariables(config);
   const journal = `\${JOURNAL_STREAM:+--${JOURNAL_OPTION.name} "$JOURNAL_STREAM"}`;
   const noFolder =
     `some folders of the logs and the pidfile in ${config.path} cannot be made, see above. ` +
     "Make them, let this user write there, or name others.";
   return `mkdir -p -- ${shellQuote(folders)} || fail ${shellQuote([noFolder])}\n` +
-    `exec=exec\nonly ${shellQuote(variables)} ${command} ` +
+    `exec=exec\nonly ${command} ` +
     `--${OPEN_FILES_OPTION.name} "$(ulimit -Hn)" --${MEMORY_OPTION.name} "$(memory)" ${journal} "$@"${chosen}`;
 }
 

@@ -30,7 +30,6 @@ const KEYS: readonly (readonly [string, (config: Config) => unknown])[] = [
   ["cluster", ({ cluster }) => cluster],
   ["logs", ({ logs }) => logs.flatMap((log) => [...log.links, ...logFiles(log)])],
   ["memory.hint", ({ memoryHint }) => memoryHint],
-  ["telemetry", ({ telemetry }) => telemetry],
 ];
 
 /** What it is bound to, and the files that it may read: another file is another permission. */

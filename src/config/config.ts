@@ -112,8 +112,6 @@ export interface Config {
   readonly user: string | null;
   /** `drain`: seconds over which a stop spreads the end of the browsers' connections. */
   readonly drain: number;
-  /** `telemetry`: URL of an OpenTelemetry collector that is sent metrics and traces; `null`: none. */
-  readonly telemetry: string | null;
 }
 
 /** Where each type listens when `listen` is absent, as Phorge's guide says. */

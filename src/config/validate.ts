@@ -34,11 +34,6 @@ const level = oneOf("a level", "trace", "debug", "info", "warning", "error");
 const format = oneOf("a format", "text", "json");
 const bytes = byteCount("a number of bytes", 'bytes, a text such as "16MiB", or 0 for never');
 const seconds = wholeNumber("a number of seconds", "a whole number from 0 to 300", 0, 300);
-const collector = text(
-  "the URL of a collector",
-  'the URL that it takes OTLP over HTTP at, such as "http://127.0.0.1:4318"',
-  collectorFault,
-);
 const user = text("a user", "the name or the number of a user in quotes", userFault);
 const megabytes = wholeNumber(
   "a number of megabytes",
@@ -93,7 +88,6 @@ const root = object("an object with the keys servers and pidfile", {
   "memory.hint": optional(megabytes, null, [0]),
   "user": optional(user, null, NONE),
   "drain": optional(seconds, DEFAULT_DRAIN, [null]),
-  "telemetry": optional(collector, null, NONE),
   "$schema": optional(schema, null, NONE),
 });
 
@@ -140,7 +134,6 @@ export function validate(path: string, value: unknown): Config {
     memoryHint: draft["memory.hint"],
     user: draft.user,
     drain: draft.drain,
-    telemetry: draft.telemetry,
   };
 }
 
@@ -224,17 +217,4 @@ function userFault(name: string): string | null {
     return "Name a user of Aphlict's own, or remove the key: root runs it as root only when told so with --as-root.";
   }
   return /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/.test(name) ? null : "";
-}
-
-/** What is wrong with a URL that telemetry is sent to. */
-function collectorFault(url: string): string | null {
-  const parsed = URL.parse(url);
-  if (parsed === null) return "";
-  if (!/^https?:$/.test(parsed.protocol)) return "It begins with http:// or https://.";
-  if (parsed.username !== "" || parsed.password !== "") {
-    return "Remove what stands before the @: it would be shown by `ps`.";
-  }
-  return parsed.search === "" && parsed.hash === ""
-    ? null
-    : "Remove what stands behind the path: /v1/metrics and /v1/traces are appended to it.";
 }

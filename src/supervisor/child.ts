@@ -45,7 +45,6 @@ export class Child {
 
   /**
    * @param config What it starts with.
-   * @param env What it gets beside this process's environment.
    * @param show Gets each line that the process writes to standard error.
    * @param late Gets the answer to a reload that came after its time limit.
    * @throws {Error} What `Deno.Command.spawn` throws.
@@ -54,14 +53,12 @@ export class Child {
     command: string,
     args: readonly string[],
     config: Config,
-    env: Readonly<Record<string, string>>,
     show: (line: string) => void,
     late: (outcome: ReloadOutcome) => void,
   ) {
     this.#late = late;
     this.#process = new Deno.Command(command, {
       args: [...args],
-      env: { ...env },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

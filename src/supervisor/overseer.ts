@@ -13,7 +13,6 @@ import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { SEALED, serviceFlags } from "../config/permissions.ts";
 import { denoArguments, type Script } from "../config/program.ts";
-import { telemetryEnvironment } from "../config/telemetry.ts";
 import type { ReloadOutcome, Report } from "./channel.ts";
 import { Child, type Start } from "./child.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -202,14 +201,12 @@ export class Overseer {
       ...["--restarts", `${restarts}`],
       ...hostOptions,
     ]);
-    const environment = telemetryEnvironment(this.#config);
     let child: Child;
     try {
       child = new Child(
         deno,
         args,
         this.#config,
-        environment,
         detached ? (line) => this.#note(line) : show,
         ({ lines }) =>
           log.info(

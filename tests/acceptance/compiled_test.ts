@@ -218,14 +218,6 @@ for (const way of WAYS) {
     );
   });
 
-  test("serves with telemetry set, and says that nothing is exported without its environment", async () => {
-    using executable = await Executable.make(way, { telemetry: "http://127.0.0.1:4318" });
-    await using service = executable.launch("serve");
-    await service.line(/WARNING "telemetry" is set, and nothing is exported: .*OTEL_DENO/);
-    await service.line(/has fingerprint /);
-    assertEquals((await executable.run("health")).code, 0);
-  });
-
   test("leaves nothing where everybody may write, under a name that everybody can guess", async () => {
     using executable = await Executable.make(way);
     await using service = executable.launch("serve");

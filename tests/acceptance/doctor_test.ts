@@ -70,7 +70,6 @@ Deno.test("of a service that is well every step is, with TLS, a peer, an instanc
   const token = folder.write("token", "a-token-that-nobody-guesses");
   Deno.chmodSync(token, 0o600);
   const origins = [`https://localhost:${client}`];
-  await using collector = web(() => new Response());
   await using daemon = new Daemon(() => ({
     servers: [
       {
@@ -84,7 +83,6 @@ Deno.test("of a service that is well every step is, with TLS, a peer, an instanc
       { type: "admin", port: admin, ...tls, "token.file": token },
       { type: "admin", port: other },
     ],
-    telemetry: `http://127.0.0.1:${collector.addr.port}`,
     cluster: [{
       host: "localhost",
       port: admin,
@@ -107,7 +105,7 @@ Deno.test("of a service that is well every step is, with TLS, a peer, an instanc
     const step of [
       ...["configuration", "files", "addresses", "service", "admin server", "client server"],
       ...["certificate", "WebSocket", "message", "origin", "public name", "public address"],
-      ...["public certificate", "public WebSocket", "public message", "peer", "telemetry"],
+      ...["public certificate", "public WebSocket", "public message", "peer"],
     ]
   ) assert(report.findings.some((each) => each.step === step), step);
 });
@@ -548,36 +546,6 @@ async function refuses(port: number): Promise<boolean> {
     throw error;
   }
 }
-
-Deno.test("a collector that takes nothing is a warning with the reason, and one that takes protobuf is none", async () => {
-  using folder = new Folder();
-  const [free = 0] = freePorts(1);
-  const asked: string[] = [];
-  await using collector = web(async (request) => {
-    const { pathname } = new URL(request.url);
-    asked.push(`${request.method} ${pathname} ${await request.text()}`);
-    return new Response("", { status: Number(/\d+/.exec(pathname)?.[0]) });
-  });
-  const at = (path: string) => `http://127.0.0.1:${collector.addr.port}/${path}`;
-  for (
-    const [telemetry, outcome, told] of [
-      [at("200/"), "ok", /takes metrics/],
-      [at("415"), "ok", /answers; 415 is for the form/],
-      [at("404"), "warning", /answers 404, so .* stands before \/v1\/metrics/],
-      [at("401"), "warning", /answers 401, so .* OTEL_EXPORTER_OTLP_HEADERS/],
-      [at("500"), "warning", /answers 500, so it takes no metrics\. .*OTLP over HTTP/],
-      [`http://127.0.0.1:${free}`, "warning", /refuses the connection.* lost\. Look whether/],
-    ] as const
-  ) {
-    const { findings } = await doctor(writeConfig(folder, { telemetry }));
-    const [found, ...others] = findings.filter(({ step }) => step === "telemetry");
-    assertEquals([found?.outcome, others], [outcome, []]);
-    assertMatch(`${found?.detail} ${found?.hint}`, told);
-  }
-  assertEquals(asked[0], 'POST /200/v1/metrics {"resourceMetrics":[]}');
-  const { findings } = await doctor(writeConfig(folder));
-  assertEquals(findings.find(({ step }) => step === "telemetry")?.outcome, "skipped");
-});
 
 Deno.test("a configuration that has changed since the start is told", async () => {
   using folder = new Folder();

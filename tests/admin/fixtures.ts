@@ -48,7 +48,6 @@ export function adminSnapshot(
       ...options,
       files: new OpenFiles(null).share("admin"),
       workQueue: new WorkQueue(),
-      traced: (handler) => handler,
     }).figures(),
     url: "http://127.0.0.1:22281/",
     listening: true,

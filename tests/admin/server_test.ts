@@ -25,7 +25,6 @@ async function handedOver(office: Office): Promise<HttpServerOptions> {
     tls: null,
     files: new OpenFiles(null).share("admin"),
     workQueue: new WorkQueue(),
-    traced: (handler) => handler,
   });
   const [options] = all;
   assert(options !== undefined);

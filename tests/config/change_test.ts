@@ -73,7 +73,6 @@ for (
       servers: [{ ...CLIENT, listen: "::" }, ADMIN],
       memoryHint: 512,
     }, ["servers", "memory.hint"]],
-    ["telemetry", { telemetry: "http://127.0.0.1:4318" }, ["telemetry"]],
     ["a peer's token", { cluster: [{ ...PEER, token: "token" }] }, ["cluster"]],
     ["one server less", { servers: [CLIENT] }, ["servers"]],
     ["another peer", { cluster: [{ ...PEER, port: 2 }] }, ["cluster"]],

@@ -38,11 +38,12 @@ Deno.test("a file that is replaced all the time is read, or refused; a pipe in i
   const [path, secret] = [folder.write("file", "text"), folder.write("secret", "secret")];
   const pipe = `${folder.path}/pipe`;
   new Deno.Command("mkfifo", { args: [pipe] }).outputSync();
-  const turns = 'while :; do ln -f "$1" "$4"; mv -f "$4" "$5"; ln -f "$2" "$4"; mv -f "$4" "$5"; ' +
+  const turns =
+    'until [ -e "$6" ]; do ln -f "$1" "$4"; mv -f "$4" "$5"; ln -f "$2" "$4"; mv -f "$4" "$5"; ' +
     'ln -sf "$3" "$4"; mv -f "$4" "$5"; done';
   const at = `${folder.path}/at`;
   const swapper = new Deno.Command("sh", {
-    args: ["-c", turns, "sh", path, pipe, secret, `${at}.new`, at],
+    args: ["-c", turns, "sh", path, pipe, secret, `${at}.new`, at, `${folder.path}/end`],
   }).spawn();
   try {
     const seen = new Set<string>();
@@ -58,7 +59,7 @@ Deno.test("a file that is replaced all the time is read, or refused; a pipe in i
     }
     assert(seen.has("text") && seen.size >= 3, [...seen].join());
   } finally {
-    swapper.kill("SIGKILL");
+    folder.write("end", "");
     await swapper.status;
   }
 });

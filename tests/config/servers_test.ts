@@ -356,31 +356,6 @@ Deno.test("servers and peers may share a token file, and no log may be written t
   }
 });
 
-Deno.test("telemetry is the URL of a collector", () => {
-  const telemetryOf = (telemetry: unknown) => accepted({}, {}, { telemetry }).telemetry;
-  for (const url of ["http://127.0.0.1:4318", "https://otel.example.com/v1/", "HTTP://x"]) {
-    assertEquals(telemetryOf(url), url);
-  }
-  for (const none of [null, ""]) assertEquals(telemetryOf(none), null);
-  const use = 'Use the URL that it takes OTLP over HTTP at, such as "http://127.0.0.1:4318".';
-  for (
-    const [value, advice] of [
-      ["127.0.0.1", use],
-      ["//collector", use],
-      [7, use],
-      ["grpc://collector:4317", "It begins with http:// or https://."],
-      ["file:///etc/passwd", "It begins with http:// or https://."],
-      ["http://user@collector", "Remove what stands before the @: it would be shown by `ps`."],
-      ["http://u:p@collector", "Remove what stands before the @: it would be shown by `ps`."],
-    ] as const
-  ) {
-    assertEquals(problems({}, {}, { telemetry: value }), [[
-      "telemetry",
-      `${JSON.stringify(value)} is not the URL of a collector. ${advice}`,
-    ]]);
-  }
-});
-
 Deno.test("whatever the keys of a server hold, the file is accepted or its problems are told", () => {
   const names = [
     ...LIMITS.map(([, key]) => key),

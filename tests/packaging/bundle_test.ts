@@ -113,6 +113,6 @@ Deno.test("with a configuration, wherever it is, building shows the command line
   assertStringIncludes(flags, `--allow-net=127.0.0.1:${client}`);
   assertStringIncludes(
     build.output,
-    `\n  env DENO_DIR=/dev/null/none DENO_LOG=warn,deno::cache=off deno run --no-config --no-remote --no-npm ${flags} dist/aphlict.js serve --config ${path}`,
+    `\n  env DENO_DIR=/dev/null/none DENO_LOG=warn,deno::cache=off deno run --no-config --no-remote --no-npm --no-code-cache ${flags} dist/aphlict.js serve --config ${path}`,
   );
 });

@@ -6,8 +6,7 @@
 
 import { ADMIN, admin, CLIENT, type InvalidFile, keys, servers, USE_PATH } from "./text.ts";
 
-const TOP_KEYS =
-  "servers, logs, cluster, pidfile, limit.memory, memory.hint, user, drain, telemetry, $schema";
+const TOP_KEYS = "servers, logs, cluster, pidfile, limit.memory, memory.hint, user, drain, $schema";
 const SERVER_KEYS = "type, port, listen, ssl.key, ssl.cert, ssl.chain, engine, limit.message, " +
   "origins, proxies, limit.connections, limit.address, limit.subscriptions, limit.topic, " +
   "limit.commands, limit.backlog, timeout.handshake, timeout.idle, allow, token.file, limit.requests";
