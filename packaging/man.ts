@@ -28,7 +28,7 @@ const FILES: readonly (readonly [path: string, what: string])[] = [
     "It names log and pidfile, here as the example of it does.",
   ],
   ["/var/log/aphlict/aphlict.log", "The log. Full ones are kept as aphlict.log.1 and so on."],
-  ["/run/aphlict/aphlict.pid", "The pidfile, which the overseer locks for as long as it runs."],
+  ["/run/aphlict/aphlict.pid", "The pidfile, which the supervisor locks for as long as it runs."],
   [
     "/usr/share/doc/aphlict/docs/",
     "The guide for administrators (operations.md), the keys of the configuration (limits.md), " +

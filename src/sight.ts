@@ -25,7 +25,7 @@ import { VERSION } from "./version.ts";
 
 /** What the service cannot find out itself, as its sandbox does not let it. */
 export interface Host {
-  /** How often the overseer has started the service again; `null` without one. */
+  /** How often the supervisor has started the service again; `null` without one. */
   readonly restarts: number | null;
   /** Files that it may have open; `null` when that is not known. */
   readonly openFiles: number | null;

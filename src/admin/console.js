@@ -230,7 +230,7 @@ const FACTS = [
   ["Deno", ({ deno }) => deno],
   ["Fingerprint", ({ fingerprint }) => fingerprint],
   ["Up for", ({ uptimeMs }) => duration(uptimeMs)],
-  ["Restarts", ({ restarts }) => restarts === null ? "no overseer" : some(restarts, "warn")],
+  ["Restarts", ({ restarts }) => restarts === null ? "no supervisor" : some(restarts, "warn")],
   ["Held for browsers and Phorge", ({ memory }) => ({
     text: of(heldBytes(memory), memory.limit, bytes),
     note: listed(accountsOf(memory, "bytes"), bytes),

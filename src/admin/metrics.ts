@@ -36,7 +36,7 @@ export function familiesOf(snapshot: Snapshot): Family[] {
     ]),
     counter(
       "aphlict_restarts_total",
-      "How often the overseer has started the service again.",
+      "How often the supervisor has started the service again.",
       snapshot.restarts === null ? [] : [[{}, snapshot.restarts]],
     ),
     counter(

@@ -19,7 +19,7 @@ export interface Snapshot {
   /** Since the epoch, in ms. */
   readonly at: number;
   readonly uptimeMs: number;
-  /** How often the overseer has started the service again; `null` when it runs without one. */
+  /** How often the supervisor has started the service again; `null` when it runs without one. */
   readonly restarts: number | null;
   /** Internal errors: defects of the program, which the log has. */
   readonly internalErrors: number;

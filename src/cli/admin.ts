@@ -9,12 +9,12 @@ import type { AdminServerConfig, Config } from "../config/config.ts";
 import { TokenError } from "../config/token.ts";
 import { ReachError, sentenceAbout, type Stage } from "../reach/dial.ts";
 import { type Place, placeOf, tokenOf } from "../reach/place.ts";
-import { overseerSeen } from "./owner.ts";
+import { supervisorSeen } from "./owner.ts";
 
 /** What to do about a service that runs and says nothing. */
 export const SILENCE_HINT =
   "It has stopped, or is busy: look at its log and at what it takes of the CPU. " +
-  "`aphlict restart` starts another, where an overseer runs.";
+  "`aphlict restart` starts another, where a supervisor runs.";
 
 /** An admin server of the configuration, and where it is. */
 export interface AdminPlace extends Place {
@@ -72,7 +72,7 @@ export class NobodyAnswers extends Error {
  * What the first server answers with which an attempt succeeds. After a silence no other is tried: they
  * are one process, and each would take as long.
  *
- * @param pidfile Of the overseer that should run the servers.
+ * @param pidfile Of the supervisor that should run the servers.
  * @throws {NobodyAnswers} If there is none.
  */
 export async function firstAnswer<P extends { readonly url: URL }, T>(
@@ -106,9 +106,9 @@ export async function firstAnswer<P extends { readonly url: URL }, T>(
 export function hintFor({ stage, hint }: ReachError, pidfile: string): string {
   if (stage === "silence") return SILENCE_HINT;
   if (stage !== "refusal") return hint;
-  const overseer = overseerSeen(pidfile);
-  return overseer === null
+  const supervisor = supervisorSeen(pidfile);
+  return supervisor === null
     ? ""
-    : `Its overseer (${overseer.pid}) runs: the service stops or starts. \`aphlict status\` tells; try it again ` +
+    : `Its supervisor (${supervisor.pid}) runs: the service stops or starts. \`aphlict status\` tells; try it again ` +
       "in a moment.";
 }

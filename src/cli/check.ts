@@ -52,7 +52,7 @@ export const check: Command = {
     const { program, options } = invocation;
     const config = loadConfig(configPath(invocation));
     requireCovered(program, config);
-    // The overseer asks, whom nobody has to tell.
+    // The supervisor asks, whom nobody has to tell.
     if (!options.has("as-it-is")) warnIfRoot();
     const isHeld = await portHolder(config, program);
     const { problems, warnings } = await judge(config, program, {

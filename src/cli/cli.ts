@@ -33,7 +33,7 @@ import { complain, print, printJson } from "./output.ts";
 import { permissions } from "./permissions.ts";
 import { reload } from "./reload.ts";
 import { restart } from "./restart.ts";
-import { overseer, run } from "./run.ts";
+import { run, supervisor } from "./run.ts";
 import { debug, serve, service } from "./serve.ts";
 import { send } from "./send.ts";
 import { SignalError } from "./signal.ts";
@@ -77,7 +77,7 @@ export const COMMANDS: readonly Command[] = [
   help,
   deno,
   launch,
-  overseer,
+  supervisor,
   service,
   trial,
 ];

@@ -27,7 +27,7 @@ const INSTEAD: ReadonlyMap<string, string> = new Map([
   ["restart", "systemctl restart aphlict"],
   ["reload", "systemctl reload aphlict"],
   ["run", "aphlict serve"],
-  ...["launch", "overseer", "service"].map((verb) => [verb, "aphlict serve"] as const),
+  ...["launch", "supervisor", "service"].map((verb) => [verb, "aphlict serve"] as const),
 ]);
 
 /** How to make an executable for a configuration. */

@@ -23,7 +23,7 @@ export async function askConsole(config: Config): Promise<ConsoleData> {
   return await firstAnswer(config.pidfile, adminsOf(config), dataOf);
 }
 
-/** Returns what a service of this configuration tells that no overseer runs; `null` when none answers. */
+/** Returns what a service of this configuration tells that no supervisor runs; `null` when none answers. */
 export async function askLonely(config: Config): Promise<ConsoleData | null> {
   try {
     const data = await askConsole(config);

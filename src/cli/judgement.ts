@@ -20,7 +20,7 @@ import type { OptionSpec } from "./args.ts";
 import type { Invocation } from "./command.ts";
 import { askLonely, listeningIn } from "./console.ts";
 import { complain } from "./output.ts";
-import { foreignerOf, logFaultForRoot, overseerSeen, pidfileFault } from "./owner.ts";
+import { foreignerOf, logFaultForRoot, pidfileFault, supervisorSeen } from "./owner.ts";
 import { sharedLogs } from "./suspicions.ts";
 import { type Findings, tryAsService } from "./trial.ts";
 import { follow, nameOf, strangersOn } from "./trust.ts";
@@ -75,7 +75,7 @@ export async function judge(
   { isHeld, asItIs = false, made = [], unit = null }: Circumstances,
 ): Promise<Findings> {
   const { problems, warnings } = await tryAsService(config, program, isHeld);
-  // A compiled executable has no overseer, and may look at no folder.
+  // A compiled executable has no supervisor, and may look at no folder.
   if (program.kind === "compiled") return { problems, warnings };
   const folder = (path: string) => folderFault(dirname(path), asItIs ? [] : made, asItIs);
   const rootsLog = logFaultForRoot(config);
@@ -105,7 +105,7 @@ export async function portHolder(
 ): Promise<(server: ServerConfig) => boolean> {
   if (program.kind !== "compiled") {
     // What is wrong with the pidfile, the judgement tells.
-    if (overseerSeen(config.pidfile) !== null) {
+    if (supervisorSeen(config.pidfile) !== null) {
       const urls = readState(config.pidfile)?.service?.urls;
       // Nobody knows then: what cannot be bound says so at the start.
       return urls === undefined ? () => true : heldBy(urls);

@@ -9,7 +9,7 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig, loadPidfile, type NamedPidfile } from "../config/load.ts";
 import { consoleLog } from "../config/logs.ts";
-import { overseerFlags, serviceFlags, shellQuote } from "../config/permissions.ts";
+import { serviceFlags, shellQuote, supervisorFlags } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
 import { FORMATS } from "../log/formats.ts";
 import { withoutEnd } from "../text.ts";
@@ -69,7 +69,7 @@ export const launch: Command = {
       case "run": {
         const config = loadConfig(path);
         requireSafe(logFaultForRoot(config) ?? pidfileFault(config.pidfile));
-        const flags = overseerFlags(config, Deno.execPath(), resolvedPath(config.pidfile));
+        const flags = supervisorFlags(config, Deno.execPath(), resolvedPath(config.pidfile));
         printCode(becomeDeno(config, flags, verb, invocation));
         return EXIT.done;
       }

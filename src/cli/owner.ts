@@ -26,7 +26,7 @@ export function requireOwn({ pid, uid }: Holder, pidfile: string): void {
 }
 
 /**
- * Finds the overseer that holds a pidfile; `null` when none does. A pidfile that others can lead elsewhere is not looked
+ * Finds the supervisor that holds a pidfile; `null` when none does. A pidfile that others can lead elsewhere is not looked
  * at: it would be made and removed there, and a pipe that takes its place would be waited for.
  *
  * @throws {PidfileError} If others than root and this user can change a folder of it, or it is another user's.
@@ -43,8 +43,8 @@ export function safeHolder(pidfile: string): Holder | null {
   return Holder.find(pidfile);
 }
 
-/** An overseer, as far as this user can see it. */
-export interface Overseer {
+/** A supervisor, as far as this user can see it. */
+export interface VisibleSupervisor {
   /** Its process id. */
   readonly pid: number;
   /** Whether it is another user's, who alone can tell whether it still runs: the process id is what its state says. */
@@ -52,11 +52,11 @@ export interface Overseer {
 }
 
 /**
- * Finds the overseer of a pidfile, for a command that only looks; `null` when none runs.
+ * Finds the supervisor of a pidfile, for a command that only looks; `null` when none runs.
  *
  * @throws {PidfileError} If it cannot be told.
  */
-export function overseerOf(pidfile: string): Overseer | null {
+export function supervisorOf(pidfile: string): VisibleSupervisor | null {
   const foreigner = foreignerOf(pidfile);
   if (foreigner === null) {
     using holder = safeHolder(pidfile);
@@ -70,11 +70,11 @@ export function overseerOf(pidfile: string): Overseer | null {
 }
 
 /** Finds the same; `null` also when that cannot be told. */
-export function overseerSeen(pidfile: string): Overseer | null {
-  // An executable may not ask who it is; none of its services has an overseer.
+export function supervisorSeen(pidfile: string): VisibleSupervisor | null {
+  // An executable may not ask who it is; none of its services has a supervisor.
   if (!knowsUser()) return null;
   try {
-    return overseerOf(pidfile);
+    return supervisorOf(pidfile);
   } catch (error) {
     if (error instanceof PidfileError) return null;
     throw error;

@@ -18,7 +18,7 @@ import { signal } from "./signal.ts";
 /** How long a reload may take, in ms: a check, a stop with the longest drain, a start. */
 const LIMIT_MS = 360_000;
 
-/** How long there may be no state to read, in ms; an overseer that finds it gone writes it anew. */
+/** How long there may be no state to read, in ms; a supervisor that finds it gone writes it anew. */
 const SILENCE_MS = 15_000;
 
 /** How often to look whether it is done, in ms. */
@@ -40,7 +40,7 @@ export const reload: Command = {
     "formats and the drain change in place. A change that needs other permissions or a larger heap (an " +
     "address, a peer, a file, more connections) restarts the service, and that is said. A configuration " +
     "that cannot be used changes nothing: its problems are printed and logged, and the exit code is 1. " +
-    "SIGHUP to the overseer does the same.",
+    "SIGHUP to the supervisor does the same.",
   options: [CONFIG_OPTION],
   async run(invocation) {
     const { pidfile, config } = namedPidfile(invocation);
@@ -50,13 +50,13 @@ export const reload: Command = {
       complain(
         lonely !== null
           ? `${lonely} Its log says what was done.`
-          : `Aphlict is not running with an overseer: nothing holds pidfile ${pidfile}. A service without one, such as ` +
+          : `Aphlict is not running with a supervisor: nothing holds pidfile ${pidfile}. A service without one, such as ` +
             "`aphlict serve` in a container, reloads at SIGHUP: podman kill --signal HUP NAME, or docker kill " +
             "--signal HUP NAME. Its log says what was done.",
       );
       return EXIT.failed;
     }
-    // The overseer may not make them itself.
+    // The supervisor may not make them itself.
     if (config !== null) makeFolders(config);
     const begun = readState(pidfile)?.reloadBegun ?? null;
     requireOwn(holder, pidfile);
@@ -65,7 +65,7 @@ export const reload: Command = {
     const outcome = await nextReload(pidfile, pid, begun === null ? null : begun + 1);
     if (outcome === null) {
       complain(
-        `The overseer (${pid}) was asked, but there is no telling how it went: it has ended, or cannot ` +
+        `The supervisor (${pid}) was asked, but there is no telling how it went: it has ended, or cannot ` +
           `write its state beside pidfile ${pidfile}. Its log may say more.`,
       );
       return EXIT.failed;
@@ -81,7 +81,7 @@ export const reload: Command = {
  * How a reload goes; `null` when nobody tells.
  *
  * @param number Which one; `null` when it is not known, as there was no state to read. The first state
- * there is then tells, as the overseer writes it when it begins a reload.
+ * there is then tells, as the supervisor writes it when it begins a reload.
  */
 async function nextReload(
   pidfile: string,

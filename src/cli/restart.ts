@@ -40,7 +40,7 @@ export const restart: Command = {
       const { pid } = holder;
       if (readState(config.pidfile)?.ownGroup === false) {
         complain(
-          `Aphlict (overseer ${pid}) runs in the foreground (\`aphlict run\`), under systemd for instance, ` +
+          `Aphlict (supervisor ${pid}) runs in the foreground (\`aphlict run\`), under systemd for instance, ` +
             "which would lose it. Restart it there: systemctl restart aphlict. For a changed " +
             "configuration `aphlict reload` is enough.",
         );
@@ -52,7 +52,7 @@ export const restart: Command = {
         complain(
           `${
             new ConfigError(config.path, problems).message
-          }\nAphlict (overseer ${pid}) runs on as ` +
+          }\nAphlict (supervisor ${pid}) runs on as ` +
             "it was.",
         );
         return EXIT.failed;

@@ -1,5 +1,5 @@
 /**
- * `aphlict run`: the overseer, in the foreground or for `aphlict start`.
+ * `aphlict run`: the supervisor, in the foreground or for `aphlict start`.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import {
   showTrouble,
 } from "../log/log.ts";
 import { encode, type Report } from "../supervisor/channel.ts";
-import { Overseer } from "../supervisor/overseer.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
 import { holderOf, Pidfile, PidfileError } from "../supervisor/pidfile.ts";
 import { within } from "../within.ts";
 import {
@@ -42,38 +42,38 @@ import { logUnexpectedErrors } from "./unexpected.ts";
 /** How often the pidfile is looked after, in ms. */
 const KEEP_INTERVAL_MS = 10_000;
 
-/** Runs the overseer where it was typed. */
+/** Runs the supervisor where it was typed. */
 export const run: Command = {
   verb: "run",
   synopsis: "Run Aphlict in the foreground: for systemd, containers and the like.",
   details:
-    "The overseer and its service, with the log on standard error. SIGTERM and SIGINT stop it " +
+    "The supervisor and its service, with the log on standard error. SIGTERM and SIGINT stop it " +
     "(exit code 0), SIGHUP reloads. When the service cannot start at first, the reason is printed and " +
     "the exit code is 1; when it ends later, it is started again.",
   options: [CONFIG_OPTION, AS_ROOT_OPTION, ...HOST_OPTIONS],
-  run: (invocation) => oversee(invocation, false),
+  run: (invocation) => supervise(invocation, false),
 };
 
 /** What `aphlict start` leaves running. */
-export const overseer: Command = {
-  verb: "overseer",
-  synopsis: "The overseer as `aphlict start` runs it.",
+export const supervisor: Command = {
+  verb: "supervisor",
+  synopsis: "The supervisor as `aphlict start` runs it.",
   details: "It says on standard output how the start went, and nothing after that.",
   options: [CONFIG_OPTION, ...HOST_OPTIONS],
   internal: true,
-  run: (invocation) => oversee(invocation, true),
+  run: (invocation) => supervise(invocation, true),
 };
 
-async function oversee(invocation: Invocation, detached: boolean): Promise<number> {
+async function supervise(invocation: Invocation, detached: boolean): Promise<number> {
   const announce = detached ? report : tellFailure;
   const config = loadConfig(configPath(invocation));
-  const log = logger("overseer");
+  const log = logger("supervisor");
   const journal = detached ? NO_JOURNAL : journalOf(invocation.options.get(JOURNAL_OPTION.name));
   const options = ({ logs }: Config) => logOptions(logs, config.logs[0], detached, journal);
   // It shows nothing yet, and opens its file for each line.
   openLog(options(config));
   // From here on it can be told to stop.
-  const overseer = new Overseer({
+  const supervisor = new Supervisor({
     config,
     deno: Deno.execPath(),
     program: scriptOf(invocation.program),
@@ -94,8 +94,8 @@ async function oversee(invocation: Invocation, detached: boolean): Promise<numbe
       return EXIT.failed;
     }
     logUnexpectedErrors();
-    keep(pidfile, config.pidfile, overseer, log);
-    return await overseer.run() ? EXIT.done : EXIT.failed;
+    keep(pidfile, config.pidfile, supervisor, log);
+    return await supervisor.run() ? EXIT.done : EXIT.failed;
   } catch (error) {
     if (!(error instanceof PidfileError) || pidfile !== null) throw error;
     announce({ type: "failed", problems: [error.message] });
@@ -116,16 +116,16 @@ function isJournal({ logs }: Config, { stdout, stderr }: Journal): boolean {
 function keep(
   pidfile: Pidfile,
   path: string,
-  overseer: Overseer,
+  supervisor: Supervisor,
   log: ReturnType<typeof logger>,
 ): void {
   let told = "";
   const look = async () => {
     try {
       const found = await pidfile.keep();
-      if (found === "lost") overseer.stop(`Another Aphlict has taken pidfile ${path}`);
+      if (found === "lost") supervisor.stop(`Another Aphlict has taken pidfile ${path}`);
       if (found === "remade") log.warning("Pidfile {path} was gone: it was made again.", { path });
-      if (found !== "lost") overseer.remember();
+      if (found !== "lost") supervisor.remember();
       told = "";
     } catch (error) {
       if (!(error instanceof PidfileError)) return fault("looking after the pidfile", error);

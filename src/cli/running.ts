@@ -11,7 +11,7 @@ import { connectable, portOf } from "../reach/place.ts";
 import { configPath, type Invocation } from "./command.ts";
 import { askLonely, listeningIn } from "./console.ts";
 import { complain } from "./output.ts";
-import { type Overseer, overseerOf } from "./owner.ts";
+import { supervisorOf, type VisibleSupervisor } from "./owner.ts";
 
 /** The Aphlict of a configuration. */
 export interface Running {
@@ -21,7 +21,7 @@ export interface Running {
   /** What is wrong with the file. */
   readonly problems: readonly Problem[];
   /** `null` when none runs. */
-  readonly overseer: Overseer | null;
+  readonly supervisor: VisibleSupervisor | null;
 }
 
 /**
@@ -33,7 +33,7 @@ export interface Running {
  */
 export function findRunning(invocation: Invocation): Running {
   const { pidfile, config, problems } = namedPidfile(invocation);
-  return { pidfile, config, problems, overseer: overseerOf(pidfile) };
+  return { pidfile, config, problems, supervisor: supervisorOf(pidfile) };
 }
 
 /**
@@ -41,15 +41,15 @@ export function findRunning(invocation: Invocation): Running {
  *
  * @throws {ConfigError} If not even the pidfile is known.
  */
-export function namedPidfile(invocation: Invocation): Omit<Running, "overseer"> {
+export function namedPidfile(invocation: Invocation): Omit<Running, "supervisor"> {
   const { pidfile, config, error } = loadPidfile(configPath(invocation));
   if (error !== null) complain(`Warning: ${error.message}`);
   return { pidfile, config, problems: error?.problems ?? [] };
 }
 
-/** How a service that no overseer runs is told something. */
+/** How a service that no supervisor runs is told something. */
 export interface LonelyWay {
-  /** What the command does with an overseer. */
+  /** What the command does with a supervisor. */
   readonly verb: "stop" | "reload";
   readonly signal: Deno.Signal;
   /** What is typed in a container, behind the name of its engine. */
@@ -59,7 +59,7 @@ export interface LonelyWay {
 }
 
 /**
- * Says that a service of this configuration runs without an overseer, in sentences; `null` when none answers. No pidfile
+ * Says that a service of this configuration runs without a supervisor, in sentences; `null` when none answers. No pidfile
  * names its process, so a command has nothing to signal.
  */
 export async function explainLonely(
@@ -73,7 +73,7 @@ export async function explainLonely(
   );
   const where = url === undefined ? "" : ` at ${url}`;
   const shown = url === undefined ? "" : ` (ss -ltnp 'sport = :${portOf(url)}' shows its process)`;
-  return `A service of ${config.path} answers${where}, and no overseer runs it: \`aphlict start\` has not started it, ` +
+  return `A service of ${config.path} answers${where}, and no supervisor runs it: \`aphlict start\` has not started it, ` +
     `and this does not ${verb} it. Send it ${signal}${shown}; in a container: podman ${container}, or docker ` +
     `${container}; under systemd: ${systemd}.`;
 }

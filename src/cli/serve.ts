@@ -67,7 +67,7 @@ const log = logger("service");
 /** Runs the service. */
 export const serve: Command = {
   verb: "serve",
-  synopsis: "Run the service in this process, without an overseer, until it is told to stop.",
+  synopsis: "Run the service in this process, without a supervisor, until it is told to stop.",
   details: "Binds every server of the configuration, or none, and logs to the console and to the " +
     "configured files. SIGINT and SIGTERM stop it: browsers are told to go away (code 1001), and " +
     "the exit code is 0. SIGHUP reloads what can be changed in place.",
@@ -86,10 +86,10 @@ export const debug: Command = {
   run: (invocation) => serveAlone(invocation, "trace"),
 };
 
-/** Runs the service for the overseer. */
+/** Runs the service for the supervisor. */
 export const service: Command = {
   verb: "service",
-  synopsis: "The service as the overseer runs it.",
+  synopsis: "The service as the supervisor runs it.",
   details:
     "It reads commands on standard input, whose end ends it, and reports on standard output.",
   options: [
@@ -105,27 +105,27 @@ export const service: Command = {
       value: "WHERE",
       choices: ["piped", "journal", "none"],
       help:
-        "Where the log is shown: on standard error, for the overseer or for the journal behind it, or nowhere.",
+        "Where the log is shown: on standard error, for the supervisor or for the journal behind it, or nowhere.",
     },
-    { name: "restarts", value: "N", help: "How often the overseer has started it again." },
+    { name: "restarts", value: "N", help: "How often the supervisor has started it again." },
     ...HOST_OPTIONS,
   ],
   internal: true,
   async run({ options }) {
-    // The terminal tells the whole group; the overseer decides.
+    // The terminal tells the whole group; the supervisor decides.
     Deno.addSignalListener("SIGHUP", () => {});
     const say = (report: Report) => {
       try {
         Deno.stdout.writeSync(encode(report));
       } catch (error) {
-        // The overseer is gone; the end of the input tells that as well.
+        // The supervisor is gone; the end of the input tells that as well.
         if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
       }
     };
     const commands = linesOf(Deno.stdin.readable);
     const console = options.get("console");
     const first = parseUse((await commands.next()).value ?? "");
-    // The overseer is gone already.
+    // The supervisor is gone already.
     if (first === null) return EXIT.failed;
     return await runService(first.config, {
       level: "info",
@@ -141,7 +141,7 @@ export const service: Command = {
           const { number, config } = next;
           say({ type: "reloaded", number, outcome: await reload(config) });
         }
-        stop("The overseer is gone");
+        stop("The supervisor is gone");
       },
     });
   },

@@ -1,5 +1,5 @@
 /**
- * `aphlict start`: the overseer, on its own.
+ * `aphlict start`: the supervisor, on its own.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { isRooted } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { logTarget } from "../config/logs.ts";
-import { overseerFlags } from "../config/permissions.ts";
+import { supervisorFlags } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
 import { livePagesOf } from "../reach/place.ts";
 import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
@@ -36,7 +36,7 @@ export const start: Command = {
   verb: "start",
   synopsis: "Start Aphlict in the background.",
   details:
-    "Makes the folders of the logs and the pidfile where they are missing, starts an overseer, " +
+    "Makes the folders of the logs and the pidfile where they are missing, starts a supervisor, " +
     "which starts the service and starts it again should it ever end, and returns when the service " +
     "listens. When it cannot, the reason is printed, nothing is left running, and the exit code is 1. " +
     "Root is refused, unless the configuration names a user to become.",
@@ -47,7 +47,7 @@ export const start: Command = {
   },
 };
 
-/** Starts an overseer and waits until it says how it went. */
+/** Starts a supervisor and waits until it says how it went. */
 export async function startWith(named: Config, { program, options }: Invocation): Promise<number> {
   // What stays running may be looked at from anywhere.
   const config = { ...named, path: resolve(named.path) };
@@ -58,14 +58,14 @@ export async function startWith(named: Config, { program, options }: Invocation)
   // Somebody else may have been quicker to make one.
   const fault = logFaultForRoot(config) ?? pidfileFault(config.pidfile);
   if (fault !== null) return fail([fault]);
-  // A killed overseer has left it.
+  // A killed supervisor has left it.
   const former = readState(config.pidfile)?.service?.pid;
   const deno = Deno.execPath();
   const script = scriptOf(program);
   // Whoever interrupts the start wants nothing started. What is heard from here on is obeyed below.
   const interrupt = () => {
     try {
-      overseer.kill("SIGTERM");
+      supervisor.kill("SIGTERM");
     } catch (error) {
       // It has ended already.
       if (!(error instanceof TypeError)) throw error;
@@ -74,9 +74,9 @@ export async function startWith(named: Config, { program, options }: Invocation)
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, interrupt);
   }
-  const overseer = new Deno.Command(deno, {
-    args: denoArguments(script, overseerFlags(config, deno, resolvedPath(config.pidfile)), [
-      "overseer",
+  const supervisor = new Deno.Command(deno, {
+    args: denoArguments(script, supervisorFlags(config, deno, resolvedPath(config.pidfile)), [
+      "supervisor",
       ...["--config", config.path],
       ...hostArguments({ options }),
     ]),
@@ -87,14 +87,14 @@ export async function startWith(named: Config, { program, options }: Invocation)
     stderr: "piped",
     detached: true,
   }).spawn();
-  const complaints = Array.fromAsync(linesOf(overseer.stderr));
-  const report = await firstReport(overseer.stdout);
+  const complaints = Array.fromAsync(linesOf(supervisor.stderr));
+  const report = await firstReport(supervisor.stdout);
   if (report?.type === "listening") {
     const complaint = readState(config.pidfile)?.complaint;
     if (complaint) complain(`Warning: ${complaint.line}`);
     print(
       [
-        `Aphlict is running: overseer ${overseer.pid}, service ${report.pid}, with ${config.path}.`,
+        `Aphlict is running: supervisor ${supervisor.pid}, service ${report.pid}, with ${config.path}.`,
         ...report.urls.map((url) => `  ${url}`),
         ...livePagesOf(report.urls).map((url) => `  live page ${url}`),
         ...config.logs.filter(({ path }) => logTarget(path) !== "console").map(({ path }) =>
@@ -104,15 +104,15 @@ export async function startWith(named: Config, { program, options }: Invocation)
     );
     return EXIT.done;
   }
-  const { code, signal } = await overseer.status;
+  const { code, signal } = await supervisor.status;
   if (report?.type !== "failed") {
     return fail([
-      `The overseer ended without a word (${signal ?? `code ${code}`}).`,
+      `The supervisor ended without a word (${signal ?? `code ${code}`}).`,
       ...await complaints,
     ]);
   }
   const hint =
-    `The service of an earlier overseer was process ${former}. If it still runs (ps -p ` +
+    `The service of an earlier supervisor was process ${former}. If it still runs (ps -p ` +
     `${former}), it holds the address: end it.`;
   const isTaken = report.problems.some((problem) => problem.includes("already in use"));
   return fail(isTaken && former !== undefined ? [...report.problems, hint] : report.problems);
@@ -133,7 +133,7 @@ function warnOfConsole({ logs }: Config): void {
 
 /** What to say when an Aphlict runs already. */
 export function alreadyRunning({ pidfile }: Config, pid: number | null): string {
-  const who = pid === null ? "" : ` (overseer ${pid})`;
+  const who = pid === null ? "" : ` (supervisor ${pid})`;
   return `Aphlict is already running${who}, as pidfile ${pidfile} tells. ` +
     "Use `aphlict restart` to restart it, or `aphlict reload` for a changed configuration. If it does not " +
     `run, somebody else has the file locked: fuser ${pidfile}`;

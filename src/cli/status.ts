@@ -131,7 +131,7 @@ async function askTopic(
   return { instance: told, topic, subscribers };
 }
 
-/** What `--json` prints. docs/json.md explains the fields. */
+/** What `--json` prints, under names that programs know. docs/json.md explains the fields. */
 interface StatusReport {
   readonly running: true;
   /** Process ids; `null` for what does not run, and for what is not known. */
@@ -172,16 +172,16 @@ async function findReport(invocation: Invocation): Promise<StatusReport | null> 
     if (report === null) throw error;
     return report;
   }
-  const { overseer, pidfile, config } = running;
-  if (overseer === null) return config && await reportAlone(config);
+  const { supervisor, pidfile, config } = running;
+  if (supervisor === null) return config && await reportAlone(config);
   const state = readState(pidfile);
   const counters = await askAdmin(pidfile, state?.service?.urls ?? [], config);
   // Another user's state says that it runs. If nothing answers, it may be left from one that was killed.
-  if (overseer.isForeign && "error" in counters) return config && await reportAlone(config);
-  return reportOf(running, overseer.pid, state, counters);
+  if (supervisor.isForeign && "error" in counters) return config && await reportAlone(config);
+  return reportOf(running, supervisor.pid, state, counters);
 }
 
-/** Of a service whose overseer is not known; `null` when none answers. */
+/** Of a service whose supervisor is not known; `null` when none answers. */
 async function reportAlone(config: Config): Promise<StatusReport | null> {
   let told: ConsoleData;
   try {
@@ -241,21 +241,21 @@ function reportOf(
 }
 
 function linesOf(report: StatusReport): string[] {
-  const { overseer, service, config, pidfile, restarts, lastEnd } = report;
+  const { overseer: supervisor, service, config, pidfile, restarts, lastEnd } = report;
   if (config === null) {
     return [
-      `Aphlict (${overseer}) is running. What its service does is not known, as the state beside ` +
+      `Aphlict (${supervisor}) is running. What its service does is not known, as the state beside ` +
       `pidfile ${pidfile} cannot be read.`,
     ];
   }
-  const lines = overseer === null
+  const lines = supervisor === null
     ? [
-      "Aphlict is running. There is no overseer, or it is not to be seen.",
+      "Aphlict is running. There is no supervisor, or it is not to be seen.",
       `service     up ${durationOf(report.serviceUptimeMs)}`,
     ]
     : [
-      `Aphlict (${overseer}) is running${service === null ? whyDown(lastEnd !== null) : "."}`,
-      `overseer    ${overseer}, up ${durationOf(report.overseerUptimeMs)}`,
+      `Aphlict (${supervisor}) is running${service === null ? whyDown(lastEnd !== null) : "."}`,
+      `supervisor  ${supervisor}, up ${durationOf(report.overseerUptimeMs)}`,
       `service     ${
         service === null ? "none" : `${service}, up ${durationOf(report.serviceUptimeMs)}`
       }`,
@@ -268,7 +268,7 @@ function linesOf(report: StatusReport): string[] {
   const { complaint } = report;
   if (complaint) lines.push(`complaint   ${complaint.time}: ${complaint.line}`);
   lines.push(`config      ${config}`);
-  if (overseer !== null) lines.push(`pidfile     ${pidfile}`);
+  if (supervisor !== null) lines.push(`pidfile     ${pidfile}`);
   for (const url of report.listening) lines.push(`listening   ${url}`);
   for (const url of report.livePages) lines.push(`live page   ${url}`);
   const { counters } = report;

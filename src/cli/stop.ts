@@ -14,7 +14,7 @@ import { complain, print } from "./output.ts";
 import { explainLonely, type LonelyWay, namedPidfile } from "./running.ts";
 import { signal } from "./signal.ts";
 
-/** How long the overseer may take to stop, beyond the drain, in ms: 10 s with the default drain. */
+/** How long the supervisor may take to stop, beyond the drain, in ms: 10 s with the default drain. */
 const LIMIT_MS = 8000;
 
 /** How long it takes at most to see the end of a process that has ended, in ms. */
@@ -37,7 +37,7 @@ export const stop: Command = {
   details:
     "Tells every browser to come back later (code 1001), spread over the drain, and returns " +
     "when nothing runs any more. What has not stopped after 10 s is killed, and that is said. When " +
-    "nothing runs, the exit code is 0 as well; when a service runs without an overseer (`aphlict serve`), it is 1, and " +
+    "nothing runs, the exit code is 0 as well; when a service runs without a supervisor (`aphlict serve`), it is 1, and " +
     "how that is stopped is said.",
   options: [CONFIG_OPTION],
   async run(invocation) {
@@ -58,7 +58,7 @@ export const stop: Command = {
 };
 
 /**
- * Stops an overseer and its service, and returns the exit code.
+ * Stops a supervisor and its service, and returns the exit code.
  *
  * @param holder Stays open until the process ends, as it may be waited for behind this.
  */
@@ -67,13 +67,13 @@ export async function stopRunning(pidfile: string, holder: Holder): Promise<numb
   requireOwn(holder, pidfile);
   const { pid } = holder;
   const end = holder.released();
-  print(`Stopping Aphlict (overseer ${pid})...`);
+  print(`Stopping Aphlict (supervisor ${pid})...`);
   const limitMs = drain * 1000 + LIMIT_MS;
   if (await within(signal(pid, "SIGTERM") ? limitMs : SHORT_MS, end)) {
     print("Stopped.");
     return EXIT.done;
   }
-  // The group first: a service that is stuck, too, would not notice that its overseer is gone.
+  // The group first: a service that is stuck, too, would not notice that its supervisor is gone.
   const targets = ownGroup && pid > 1 ? [-pid, pid] : [pid];
   const isThere = targets.map((target) => signal(target, "SIGKILL")).includes(true);
   if (isThere) complain(`It did not stop within ${limitMs / 1000} s: sent SIGKILL.`);

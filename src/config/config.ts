@@ -102,7 +102,7 @@ export interface Config {
   readonly servers: readonly ServerConfig[];
   readonly logs: readonly LogConfig[];
   readonly cluster: readonly PeerConfig[];
-  /** Path of the overseer's pidfile, relative to the working directory. */
+  /** Path of the supervisor's pidfile, relative to the working directory. */
   readonly pidfile: string;
   /** `limit.memory`: bytes that outsiders can make the service hold; `null`: what the host has room for. */
   readonly memoryLimit: number | null;

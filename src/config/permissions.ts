@@ -97,7 +97,7 @@ function heapFlags({ memoryHint }: Config): string[] {
 }
 
 /**
- * The flags that `deno run` starts the overseer with: it reads the configuration, owns the pidfile,
+ * The flags that `deno run` starts the supervisor with: it reads the configuration, owns the pidfile,
  * appends to the first log, and runs the deno binary that it runs under. It has no network.
  *
  * The pidfile is open as a `Deno.FsFile`, which locks it, and that is asked for by the path that all links lead to: both
@@ -106,7 +106,7 @@ function heapFlags({ memoryHint }: Config): string[] {
  * @param deno Path of the binary.
  * @param resolved Path of the pidfile without links.
  */
-export function overseerFlags(
+export function supervisorFlags(
   config: Config,
   deno: string,
   resolved: string,

@@ -1,10 +1,10 @@
 /**
- * The files of the overseer: its pidfile, and what stands beside it.
+ * The files of the supervisor: its pidfile, and what stands beside it.
  *
  * @module
  */
 
-/** Where the overseer writes what it knows, for `status`, `reload` and others to read. */
+/** Where the supervisor writes what it knows, for `status`, `reload` and others to read. */
 export function stateFile(pidfile: string): string {
   return `${pidfile}.state`;
 }

@@ -1,7 +1,7 @@
 /**
- * What the overseer and the service tell each other: one JSON object a line, commands on the service's
+ * What the supervisor and the service tell each other: one JSON object a line, commands on the service's
  * standard input, reports on its standard output. The end of the input tells the service that the
- * overseer is gone, however that came about.
+ * supervisor is gone, however that came about.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { objectOf } from "../json.ts";
 import { printableJson } from "../text.ts";
 
 /**
- * What the overseer tells the service: to start with a configuration, or to take another one over and
+ * What the supervisor tells the service: to start with a configuration, or to take another one over and
  * to open its certificates and logs anew. The file itself may have become unusable meanwhile.
  */
 export interface UseCommand {
@@ -21,7 +21,7 @@ export interface UseCommand {
   readonly config: Config;
 }
 
-/** What the service tells the overseer, and the overseer whoever started it. */
+/** What the service tells the supervisor, and the supervisor whoever started it. */
 export type Report =
   | {
     readonly type: "listening";
@@ -90,7 +90,7 @@ export function parseReport(line: string): Report | null {
 export function parseUse(line: string): UseCommand | null {
   const { type, number, config } = objectOf(line) ?? {};
   if (type !== "use" || typeof number !== "number") return null;
-  // The overseer has validated it.
+  // The supervisor has validated it.
   return { type, number, config: config as Config };
 }
 

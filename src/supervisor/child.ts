@@ -1,5 +1,5 @@
 /**
- * The service as the overseer sees it: a process with a channel.
+ * The service as the supervisor sees it: a process with a channel.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The pidfile: it holds the overseer's process id, and the overseer holds an exclusive lock on it.
+ * The pidfile: it holds the supervisor's process id, and the supervisor holds an exclusive lock on it.
  *
  * The kernel gives the lock back however its holder ends. So a file that nobody locks is stale,
  * whatever process may have its number by now, and one that is locked names a process that is ours:
@@ -41,7 +41,7 @@ export class Pidfile {
   /**
    * Takes a pidfile and writes this process's id into it. A stale one is replaced.
    *
-   * @returns `null` when a running overseer holds it.
+   * @returns `null` when a running supervisor holds it.
    * @throws {PidfileError} If it cannot be written.
    */
   static async take(path: string): Promise<Pidfile | null> {
@@ -53,7 +53,7 @@ export class Pidfile {
    * To be called now and then: what cleans up folders of old files must not find it old, and one that
    * was removed all the same is made again.
    *
-   * @returns `kept`, `remade`, or `lost` to another overseer.
+   * @returns `kept`, `remade`, or `lost` to another supervisor.
    * @throws {PidfileError} If it cannot be made again.
    */
   async keep(): Promise<"kept" | "remade" | "lost"> {
@@ -92,9 +92,9 @@ function touch(file: Deno.FsFile): void {
   }
 }
 
-/** A running overseer, as its pidfile tells. The file is open until this is disposed of. */
+/** A running supervisor, as its pidfile tells. The file is open until this is disposed of. */
 export class Holder implements Disposable {
-  /** The overseer's process id. */
+  /** The supervisor's process id. */
   readonly pid: number;
   /** The user id of the file's owner. */
   readonly uid: number | null;
@@ -111,7 +111,7 @@ export class Holder implements Disposable {
   /**
    * Finds the process that holds a pidfile; `null` when none does.
    *
-   * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no overseer.
+   * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no supervisor.
    */
   static find(path: string): Holder | null {
     const file = open(path);
@@ -164,9 +164,9 @@ export class Holder implements Disposable {
 }
 
 /**
- * Returns the process id of the overseer that holds a pidfile; `null` when none does.
+ * Returns the process id of the supervisor that holds a pidfile; `null` when none does.
  *
- * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no overseer.
+ * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no supervisor.
  */
 export function holderOf(path: string): number | null {
   using holder = Holder.find(path);
@@ -212,7 +212,7 @@ async function changing<T>(path: string, change: (next: Deno.FsFile) => T): Prom
   );
 }
 
-/** Makes the next pidfile the one there is, unless a running overseer holds that. */
+/** Makes the next pidfile the one there is, unless a running supervisor holds that. */
 function put(path: string, next: Deno.FsFile): Deno.FsFile | null {
   const name = nextPidfile(path);
   try {

@@ -1,6 +1,6 @@
 /**
- * What the overseer knows, in a file beside its pidfile: for `status`, `reload` and `check`, as the
- * overseer has no port to ask at.
+ * What the supervisor knows, in a file beside its pidfile: for `status`, `reload` and `check`, as the
+ * supervisor has no port to ask at.
  *
  * @module
  */
@@ -12,17 +12,17 @@ import type { ReloadOutcome } from "./channel.ts";
 /** Bytes of the state, at most: the lines of a reload are the largest part. */
 const FILE_LIMIT = 1024 * 1024;
 
-/** What the overseer knows. Times are in ms since 1970. */
+/** What the supervisor knows. Times are in ms since 1970. */
 export interface State {
-  /** The overseer's process id. Whether it still runs, the pidfile's lock tells. */
+  /** The supervisor's process id. Whether it still runs, the pidfile's lock tells. */
   readonly pid: number;
   /** Absolute path of the configuration file. */
   readonly config: string;
-  /** Whether its process group holds nothing but the overseer and its children. */
+  /** Whether its process group holds nothing but the supervisor and its children. */
   readonly ownGroup: boolean;
   /** Seconds over which a stop spreads the end of the browsers' connections. */
   readonly drain: number;
-  /** Since when the overseer runs. */
+  /** Since when the supervisor runs. */
   readonly since: number;
   /** The service that listens; `null` while there is none. */
   readonly service: RunningService | null;
@@ -45,7 +45,7 @@ export interface RunningService {
   readonly urls: readonly string[];
 }
 
-/** The state that an overseer keeps. One that cannot be written must not stop it. */
+/** The state that a supervisor keeps. One that cannot be written must not stop it. */
 export class StateFile {
   readonly #pidfile: string;
   readonly #complain: (error: unknown) => void;

@@ -392,7 +392,7 @@ Deno.test("check finds the example of a cluster in order, whose files and ports 
   );
 });
 
-Deno.test("check does not take the ports of a killed overseer's state for its own", async () => {
+Deno.test("check does not take the ports of a killed supervisor's state for its own", async () => {
   using folder = oddFolder();
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr;
@@ -533,7 +533,7 @@ Deno.test("status and check go where the configuration says, whatever a service 
   await using _service = serve(admin);
   await using _elsewhere = serve(elsewhere);
   const status = await aphlict("status", "--config", path);
-  assertMatch(status.output, /^Aphlict is running\. There is no overseer/);
+  assertMatch(status.output, /^Aphlict is running\. There is no supervisor/);
   assertStringIncludes(status.output, "listening   \\u{1b}[2J");
   await aphlict("check", "--config", path);
   assertEquals([...new Set(asked)].sort(), [`${admin}/console/data/`, `${admin}/status/`].sort());

@@ -104,7 +104,7 @@ for (const way of WAYS) {
     );
   });
 
-  test("serves, and answers every question about it without an overseer", async () => {
+  test("serves, and answers every question about it without a supervisor", async () => {
     using executable = await Executable.make(way);
     const { client, admin, path } = executable.written;
     assertEquals((await executable.run("status")).output, "Aphlict is not running.");
@@ -123,7 +123,7 @@ for (const way of WAYS) {
     assertEquals(await executable.run("health"), { code: 0, output: "ready" });
     const status = await executable.run("status");
     assertEquals(status.code, 0);
-    assertMatch(status.output, /^Aphlict is running\. There is no overseer.*\nservice +up /);
+    assertMatch(status.output, /^Aphlict is running\. There is no supervisor.*\nservice +up /);
     assertStringIncludes(status.output, "\nbrowsers    1 connected, 1 in all\n");
     const { running, overseer } = JSON.parse((await executable.run("status", "--json")).output);
     assertEquals([running, overseer], [true, null]);
@@ -153,7 +153,7 @@ for (const way of WAYS) {
       ["restart", "systemctl restart aphlict"],
       ["reload", "systemctl reload aphlict"],
       ["run", "aphlict serve"],
-      ["overseer", "aphlict serve"],
+      ["supervisor", "aphlict serve"],
     ] as const
   ) {
     test(`says what does the work of ${verb}, which it may not`, async () => {

@@ -161,7 +161,7 @@ Deno.test("reload changes the console's format and level in place", async () => 
   assertEquals((await daemon.run("reload")).code, 0);
   await publish(daemon.written.admin, { subscribers: ["A"] });
   assertEquals(JSON.parse(await run.line(/Received message/)).level, "trace");
-  // The overseer's own.
+  // The supervisor's own.
   assertEquals(JSON.parse(await run.line(/Reload: Configuration/)).level, "info");
   assertEquals(daemon.members(), before);
 });

@@ -25,7 +25,7 @@ export interface Outcome {
 /** A process of an Aphlict. */
 export interface Member {
   readonly pid: number;
-  readonly role: "overseer" | "service";
+  readonly role: "supervisor" | "service";
 }
 
 /** A configuration in a folder, and the commands that use it. Dispose of it: whatever runs is killed. */
@@ -121,8 +121,8 @@ export class Daemon implements AsyncDisposable {
       if (!words.includes(this.written.path)) continue;
       const verb = words[words.findIndex((word) => MAIN.test(word)) + 1];
       if (verb === "service") members.push({ pid: Number(name), role: "service" });
-      if (verb === "overseer" || verb === "run") {
-        members.push({ pid: Number(name), role: "overseer" });
+      if (verb === "supervisor" || verb === "run") {
+        members.push({ pid: Number(name), role: "supervisor" });
       }
     }
     return members;

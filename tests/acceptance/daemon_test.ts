@@ -30,7 +30,7 @@ function namesIn(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 }
 
-Deno.test("start returns when the service listens, and leaves an overseer and a service", async () => {
+Deno.test("start returns when the service listens, and leaves a supervisor and a service", async () => {
   await using daemon = new Daemon();
   const { code, output } = await daemon.run("start");
   assertEquals(code, 0, output);
@@ -38,18 +38,18 @@ Deno.test("start returns when the service listens, and leaves an overseer and a 
   await using browser = await Browser.open(client, { topics: ["A"] });
   await publish(admin, { subscribers: ["A"], n: 1 });
   assertEquals(JSON.parse(await browser.next()).n, 1);
-  const [overseer, service] = [daemon.pid("overseer"), daemon.pid("service")];
+  const [supervisor, service] = [daemon.pid("supervisor"), daemon.pid("service")];
   assertEquals(
     output,
     [
-      `Aphlict is running: overseer ${overseer}, service ${service}, with ${daemon.written.path}.`,
+      `Aphlict is running: supervisor ${supervisor}, service ${service}, with ${daemon.written.path}.`,
       `  ws://127.0.0.1:${client}/`,
       `  http://127.0.0.1:${admin}/`,
       `  live page http://127.0.0.1:${admin}/console/`,
       `  log ${daemon.logPath}`,
     ].join("\n"),
   );
-  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(overseer), "as the original's");
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(supervisor), "as the original's");
 });
 
 Deno.test("start makes the folders that are missing, for everybody to look into", async () => {
@@ -116,10 +116,10 @@ Deno.test("a relative configuration is found from where it is started", async ()
   }
 });
 
-Deno.test("the overseer may run its deno and nothing else, and has no network", async () => {
+Deno.test("the supervisor may run its deno and nothing else, and has no network", async () => {
   await using daemon = new Daemon();
   await daemon.start();
-  const words = Deno.readTextFileSync(`/proc/${daemon.pid("overseer")}/cmdline`).split("\0");
+  const words = Deno.readTextFileSync(`/proc/${daemon.pid("supervisor")}/cmdline`).split("\0");
   const owned = ["", ".state", ".state.new", ".new"].map((suffix) => `${daemon.pidfile}${suffix}`);
   assertEquals(words.slice(words.indexOf("--no-prompt"), words.indexOf(PROGRAM.path)), [
     "--no-prompt",
@@ -135,9 +135,9 @@ Deno.test("stop tells browsers to go, and leaves no process, pidfile or state", 
   await using daemon = new Daemon();
   await daemon.start();
   await using browser = await Browser.open(daemon.written.client);
-  const overseer = daemon.pid("overseer");
+  const supervisor = daemon.pid("supervisor");
   const { code, output } = await daemon.run("stop");
-  assertEquals([code, output], [0, `Stopping Aphlict (overseer ${overseer})...\nStopped.`]);
+  assertEquals([code, output], [0, `Stopping Aphlict (supervisor ${supervisor})...\nStopped.`]);
   assertEquals(daemon.members(), []);
   assertEquals((await browser.closed).code, 1001);
   assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
@@ -151,14 +151,14 @@ Deno.test("with nothing running, status exits 1, stop 0 and reload 1, and all sa
   }
   const reload = await daemon.run("reload");
   assertEquals(reload.code, 1);
-  assertMatch(reload.output, /^Aphlict is not running with an overseer: nothing holds pidfile /);
+  assertMatch(reload.output, /^Aphlict is not running with a supervisor: nothing holds pidfile /);
   const { code, output } = await daemon.run("status", "--json");
   assertEquals([code, JSON.parse(output)], [1, { running: false }]);
   assertEquals(namesIn(daemon.folder.path), ["aphlict.json"], "nothing was made");
 });
 
 for (const [how, tls] of [["plain", false], ["with TLS", true]] as const) {
-  Deno.test(`stop and reload of a service without an overseer name the signal for it, and fail (${how})`, async () => {
+  Deno.test(`stop and reload of a service without a supervisor name the signal for it, and fail (${how})`, async () => {
     const [client = 0, port = 0] = freePorts(2);
     await using daemon = new Daemon((folder) => {
       const { key, cert } = makeSelfSigned({ isAuthority: true });
@@ -176,7 +176,7 @@ for (const [how, tls] of [["plain", false], ["with TLS", true]] as const) {
     await using serve = daemon.launch("serve");
     await serve.line(/has fingerprint /);
     const said = `^A service of ${path} answers at ${tls ? "https" : "http"}://127\\.0\\.0\\.1:` +
-      `${port}/, and no overseer runs it: \`aphlict start\` has not started it, and `;
+      `${port}/, and no supervisor runs it: \`aphlict start\` has not started it, and `;
     const stop = await daemon.run("stop");
     assertEquals(stop.code, 1, stop.output);
     assertMatch(
@@ -195,7 +195,10 @@ for (const [how, tls] of [["plain", false], ["with TLS", true]] as const) {
           " Its log says what was done\\.$",
       ),
     );
-    assertMatch((await daemon.run("status")).output, /^Aphlict is running\. There is no overseer/);
+    assertMatch(
+      (await daemon.run("status")).output,
+      /^Aphlict is running\. There is no supervisor/,
+    );
     serve.kill("SIGHUP");
     await serve.line(/INFO Reload: .* were read again\./);
     serve.kill("SIGTERM");
@@ -283,7 +286,10 @@ Deno.test("start fails when it runs already, and changes nothing", async () => {
   const before = daemon.members();
   const { code, output } = await daemon.run("start");
   assertEquals(code, 1);
-  assertStringIncludes(output, `Aphlict is already running (overseer ${daemon.pid("overseer")})`);
+  assertStringIncludes(
+    output,
+    `Aphlict is already running (supervisor ${daemon.pid("supervisor")})`,
+  );
   assertEquals(daemon.members(), before);
 });
 
@@ -293,8 +299,8 @@ Deno.test("of two starts at once, exactly one starts", async () => {
   assertEquals(outcomes.map(({ code }) => code).sort(), [0, 1], JSON.stringify(outcomes));
   const refused = outcomes.find(({ code }) => code === 1);
   assertStringIncludes(refused?.output ?? "", "Aphlict is already running");
-  assertEquals(daemon.members().map(({ role }) => role).sort(), ["overseer", "service"]);
-  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("overseer")));
+  assertEquals(daemon.members().map(({ role }) => role).sort(), ["service", "supervisor"]);
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("supervisor")));
 });
 
 Deno.test("start on a port that is taken says so here, and leaves nothing running", async () => {
@@ -378,7 +384,7 @@ Deno.test("a pidfile with the number of a living stranger is stale: the stranger
   assertEquals(await daemon.run("stop"), { code: 0, output: "Aphlict is not running." });
   assert(exists(`/proc/${stranger.pid}`));
   await daemon.start();
-  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("overseer")));
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("supervisor")));
   assertEquals((await daemon.run("stop")).code, 0);
   assert(exists(`/proc/${stranger.pid}`));
 });
@@ -410,13 +416,13 @@ Deno.test("without the state beside the pidfile, status says so, and restart and
     assertEquals(code, 0, output);
     assertStringIncludes(output, text ?? "");
   }
-  Deno.writeTextFileSync(`${daemon.pidfile}.state`, '{"overseer":1}');
+  Deno.writeTextFileSync(`${daemon.pidfile}.state`, '{"supervisor":1}');
   assertMatch((await daemon.run("status")).output, /is not known/);
   assertEquals((await daemon.run("reload")).code, 0);
   assertMatch((await daemon.run("status")).output, /\nlistening {3}ws:/);
 });
 
-Deno.test("stop removes the pidfile of a killed overseer", async () => {
+Deno.test("stop removes the pidfile of a killed supervisor", async () => {
   await using daemon = new Daemon();
   await daemon.start();
   for (const { pid } of daemon.members()) Deno.kill(pid, "SIGKILL");
@@ -457,10 +463,10 @@ Deno.test("status tells processes, uptime, restarts, files, addresses and counte
   await browser.next();
   const { code, output } = await daemon.run("status");
   assertEquals(code, 0);
-  const [overseer, service] = [daemon.pid("overseer"), daemon.pid("service")];
+  const [supervisor, service] = [daemon.pid("supervisor"), daemon.pid("service")];
   assertEquals(output.replace(/up \d+s/g, "up 1s").split("\n"), [
-    `Aphlict (${overseer}) is running.`,
-    `overseer    ${overseer}, up 1s`,
+    `Aphlict (${supervisor}) is running.`,
+    `supervisor  ${supervisor}, up 1s`,
     `service     ${service}, up 1s`,
     "restarts    0",
     `config      ${path}`,
@@ -505,7 +511,7 @@ Deno.test("status --json is one object, and asks an admin server that speaks TLS
   const uptimes = { overseerUptimeMs: 0, serviceUptimeMs: 0 };
   assertEquals({ ...report, ...uptimes, counters: report.counters["clients.active"] }, {
     running: true,
-    overseer: daemon.pid("overseer"),
+    overseer: daemon.pid("supervisor"),
     service: daemon.pid("service"),
     config: path,
     pidfile: daemon.pidfile,
@@ -525,7 +531,7 @@ Deno.test("a service that is killed comes back; the pidfile stays true, browsers
   await using daemon = new Daemon();
   await daemon.start();
   const { client, admin } = daemon.written;
-  const [overseer, killed] = [daemon.pid("overseer"), daemon.pid("service")];
+  const [supervisor, killed] = [daemon.pid("supervisor"), daemon.pid("service")];
   await using lost = await Browser.open(client, { topics: ["A"] });
   Deno.kill(killed, "SIGKILL");
   await lost.closed;
@@ -534,9 +540,9 @@ Deno.test("a service that is killed comes back; the pidfile stays true, browsers
   await using browser = await Browser.open(client, { topics: ["A"] });
   browser.command("replay", { age: 60_000 });
   assertEquals((await browser.all()).map((text) => JSON.parse(text).n), [1]);
-  assertEquals(daemon.pid("overseer"), overseer);
+  assertEquals(daemon.pid("supervisor"), supervisor);
   assert(daemon.pid("service") !== killed);
-  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(overseer));
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(supervisor));
   assertMatch(
     daemon.log,
     new RegExp(`ERROR The service \\(pid ${killed}\\) was ended by SIGKILL after \\d+ s\\.`),
@@ -595,28 +601,28 @@ Deno.test("a service that crashes while its file names what does not work comes 
   await publish(daemon.written.admin, { subscribers: [] });
 });
 
-Deno.test("a service whose overseer is killed ends by itself, and a start replaces both", async () => {
+Deno.test("a service whose supervisor is killed ends by itself, and a start replaces both", async () => {
   await using daemon = new Daemon();
   await daemon.start();
   await using browser = await Browser.open(daemon.written.client);
-  Deno.kill(daemon.pid("overseer"), "SIGKILL");
+  Deno.kill(daemon.pid("supervisor"), "SIGKILL");
   await daemon.until(() => daemon.members().length === 0);
   assertEquals((await browser.closed).code, 1001);
-  assertStringIncludes(daemon.log, "INFO The overseer is gone: stopping.");
+  assertStringIncludes(daemon.log, "INFO The supervisor is gone: stopping.");
   assert(exists(daemon.pidfile), "nobody was there to remove it");
   assertEquals((await daemon.run("status")).code, 1);
   await daemon.start();
-  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("overseer")));
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("supervisor")));
 });
 
-testNotOnServe("a start right after the overseer was killed finds the ports free", async () => {
+testNotOnServe("a start right after the supervisor was killed finds the ports free", async () => {
   await using daemon = new Daemon();
   await daemon.start();
   const sockets = await Promise.all(
     Array.from({ length: 20 }, () => Browser.open(daemon.written.client)),
   );
   const orphan = daemon.pid("service");
-  Deno.kill(daemon.pid("overseer"), "SIGKILL");
+  Deno.kill(daemon.pid("supervisor"), "SIGKILL");
   await daemon.start();
   await publish(daemon.written.admin, { subscribers: [] });
   for (const socket of sockets) assertEquals((await socket.closed).code, 1001);
@@ -626,26 +632,26 @@ testNotOnServe("a start right after the overseer was killed finds the ports free
 Deno.test("what does not stop is killed, both of them, and stop says so", async () => {
   await using daemon = new Daemon(() => ({ drain: 0 }));
   await daemon.start();
-  const overseer = daemon.pid("overseer");
+  const supervisor = daemon.pid("supervisor");
   for (const { pid } of daemon.members()) Deno.kill(pid, "SIGSTOP");
   const { code, output } = await daemon.run("stop");
   assertEquals(code, 0);
   assertEquals(
     output,
-    `Stopping Aphlict (overseer ${overseer})...\nIt did not stop within 8 s: sent SIGKILL.\nKilled.`,
+    `Stopping Aphlict (supervisor ${supervisor})...\nIt did not stop within 8 s: sent SIGKILL.\nKilled.`,
   );
   assertEquals(daemon.members(), []);
   assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
 });
 
-Deno.test("restart takes another configuration, with another overseer", async () => {
+Deno.test("restart takes another configuration, with another supervisor", async () => {
   await using daemon = new Daemon();
   await daemon.start();
-  const before = daemon.pid("overseer");
+  const before = daemon.pid("supervisor");
   daemon.configure(() => ({ "memory.hint": 300 }));
   const { code, output } = await daemon.run("restart");
   assertEquals(code, 0, output);
-  assert(daemon.pid("overseer") !== before);
+  assert(daemon.pid("supervisor") !== before);
   const words = Deno.readTextFileSync(`/proc/${daemon.pid("service")}/cmdline`);
   assertStringIncludes(words, "--max-old-space-size=300");
 });
@@ -737,7 +743,7 @@ Deno.test("run ends with 1 and says why when the service cannot start at first",
 Deno.test("stop tells who keeps the pidfile locked after the end, and kills nobody for it", async () => {
   await using daemon = new Daemon();
   await daemon.start();
-  // It waits for the overseer's lock, and has it before anybody who asks for it later.
+  // It waits for the supervisor's lock, and has it before anybody who asks for it later.
   await using waiter = new Process("flock", ["--no-fork", daemon.pidfile, "sleep", "60"]);
   await until(() => Deno.readTextFileSync("/proc/locks").includes(` WRITE ${waiter.pid} `));
   const { code, output } = await daemon.run("stop");

@@ -117,7 +117,7 @@ Deno.test("as text each step is a line, and the verdict the last", async () => {
   const { code, output } = await aphlict("doctor", "--config", written.path);
   assertEquals(code, 0);
   assertMatch(output, /^✓ configuration {7}\S+aphlict\.json$/m);
-  assertMatch(output, /^✓ service {13}It runs without an overseer \(aphlict serve\), up \d+s\.$/m);
+  assertMatch(output, /^✓ service {13}It runs without a supervisor \(aphlict serve\), up \d+s\.$/m);
   assertMatch(output, /^✓ message .*, one came out at ws:\S+ after [\d.]+ ms\.$/m);
   assertMatch(output, /^- public address .*--url wss:/m);
   assertMatch(output, /\n\nAll is well\.$/);
@@ -504,13 +504,16 @@ Deno.test("a service that was stopped by a signal is told once, and not waited f
   assertEquals(output.includes(`:${other}/`), false, "the other would be as silent");
 });
 
-Deno.test("a service without an overseer that says nothing is told as that, not as one that does not run", async () => {
+Deno.test("a service without a supervisor that says nothing is told as that, not as one that does not run", async () => {
   using folder = new Folder();
   const written = writeConfig(folder);
   await using service = await serve(written);
   service.kill("SIGSTOP");
   const report = await doctor(written);
-  assertMatch(fault(report, "service"), /No overseer runs, and what has the port .* within 5 s\./);
+  assertMatch(
+    fault(report, "service"),
+    /No supervisor runs, and what has the port .* within 5 s\./,
+  );
 });
 
 testNotOnServe(
@@ -530,7 +533,7 @@ testNotOnServe(
     );
     for (const args of [["send", "--to", "A"], ["top"], ["listen", "A"], ["status"]]) {
       const { output } = await aphlict(...args, "--config", daemon.written.path);
-      assertMatch(output, /refuses .* Its overseer \(\d+\) runs: the service stops or starts\./);
+      assertMatch(output, /refuses .* Its supervisor \(\d+\) runs: the service stops or starts\./);
     }
     await Promise.all(browsers.map((browser) => browser[Symbol.asyncDispose]()));
   },

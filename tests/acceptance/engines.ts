@@ -63,7 +63,7 @@ export const NOT_ON_SERVE: Readonly<Record<string, string>> = {
     "the summary names an engine that is not the default",
   "a hint that is too small for the connections is warned of at the start":
     "the warning tells how many connections fit, and one takes more memory there",
-  "a start right after the overseer was killed finds the ports free": PORT,
+  "a start right after the supervisor was killed finds the ports free": PORT,
   "a service that stops is told to stop, while its browsers are told to go": PORT,
   "the ports are closed at once, while the browsers are drained (socket engine)": PORT,
   "messages that Java's HTTP client posts, offering h2c, are taken and delivered": H2C,

@@ -58,7 +58,7 @@ Deno.test("status --json has the documented fields, and tells of a configuration
   Deno.kill(daemon.pid("service"), "SIGKILL");
   await daemon.until(() => /started again|listens again/.test(daemon.log));
   // It would write its state anew.
-  Deno.kill(daemon.pid("overseer"), "SIGSTOP");
+  Deno.kill(daemon.pid("supervisor"), "SIGSTOP");
   const state = `${daemon.pidfile}.state`;
   const text = Deno.readTextFileSync(state);
   const failing = { ok: false, lines: ["no"] };

@@ -131,13 +131,13 @@ Deno.test("reload with an invalid file changes nothing, and tells the caller and
 Deno.test("reload that adds a port restarts the service with the permission for it, and says so", async () => {
   await using daemon = new Daemon();
   await daemon.start();
-  const [overseer, service] = [daemon.pid("overseer"), daemon.pid("service")];
+  const [supervisor, service] = [daemon.pid("supervisor"), daemon.pid("service")];
   const added = addClientServer(daemon);
   const { code, output } = await daemon.run("reload");
   assertEquals(code, 0, output);
   assertStringIncludes(output, "servers changed, which a running service cannot take over.");
   assertStringIncludes(output, "The service was restarted.");
-  assertEquals(daemon.pid("overseer"), overseer);
+  assertEquals(daemon.pid("supervisor"), supervisor);
   assert(daemon.pid("service") !== service);
   await using browser = await Browser.open(added, { topics: ["A"] });
   await publish(daemon.written.admin, { subscribers: ["A"], n: 1 });
@@ -227,9 +227,9 @@ Deno.test("reload refuses to move the pidfile, when SIGHUP asks for it", async (
   await using daemon = new Daemon();
   await daemon.start();
   daemon.configure(() => ({ pidfile: `${daemon.folder.path}/other.pid` }));
-  Deno.kill(daemon.pid("overseer"), "SIGHUP");
+  Deno.kill(daemon.pid("supervisor"), "SIGHUP");
   await daemon.until(() => daemon.log.includes('Reload refused: "pidfile" cannot change from'));
-  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("overseer")));
+  assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("supervisor")));
 });
 
 Deno.test("reload changes a log's level and format in place", async () => {
@@ -385,7 +385,7 @@ Deno.test("reload while the service is down starts it with the corrected configu
   Deno.kill(daemon.pid("service"), "SIGKILL");
   await daemon.until(() => daemon.log.includes("The service is started again in 2 s."));
   // A command may take longer than 2 s on a busy host.
-  Deno.kill(daemon.pid("overseer"), "SIGHUP");
+  Deno.kill(daemon.pid("supervisor"), "SIGHUP");
   await daemon.until(() => readState(daemon.pidfile)?.reloadDone === 1);
   const { ok, lines } = readState(daemon.pidfile)?.lastReload ?? { ok: false, lines: [] };
   assert(ok, lines.join());
@@ -408,7 +408,7 @@ for (
     await using browser = await Browser.open(daemon.written.client, { topics: ["A"] });
     await publish(daemon.written.admin, { subscribers: ["A"], n: 1 });
     assertEquals(JSON.parse(await browser.next()).n, 1);
-    assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("overseer")));
+    assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("supervisor")));
   });
 }
 
@@ -479,7 +479,7 @@ Deno.test("reload makes the folder of a new log, and says what only a restart ch
   assertStringIncludes(output, `own few lines go to ${daemon.logPath} until the next`);
   daemon.configure(() => ({ user: "nobody" }));
   // Not by a command: root would become that user.
-  Deno.kill(daemon.pid("overseer"), "SIGHUP");
+  Deno.kill(daemon.pid("supervisor"), "SIGHUP");
   await daemon.until(() => daemon.log.includes('"user" counts from the next'));
 });
 
@@ -522,12 +522,12 @@ Deno.test("a stop comes before reloads that were asked for earlier", async () =>
   await using daemon = new Daemon();
   await daemon.start();
   addClientServer(daemon);
-  const overseer = daemon.pid("overseer");
+  const supervisor = daemon.pid("supervisor");
   const [first, second] = await Promise.all([1, 2].map(() => Browser.open(daemon.written.client)));
-  Deno.kill(overseer, "SIGHUP");
+  Deno.kill(supervisor, "SIGHUP");
   await daemon.until(() => daemon.log.includes("The service is restarted."));
-  Deno.kill(overseer, "SIGHUP");
-  Deno.kill(overseer, "SIGTERM");
+  Deno.kill(supervisor, "SIGHUP");
+  Deno.kill(supervisor, "SIGTERM");
   await daemon.until(() => daemon.members().length === 0);
   assertEquals(daemon.log.match(/The service is restarted\./g)?.length, 1);
   assertEquals(daemon.log.includes("Internal error"), false);
@@ -544,7 +544,7 @@ Deno.test("reload while the service is down tells when the new configuration was
   Deno.kill(daemon.pid("service"), "SIGKILL");
   await daemon.until(() => daemon.log.includes("The service is started again in 2 s."));
   // A command may take longer than 2 s on a busy host.
-  Deno.kill(daemon.pid("overseer"), "SIGHUP");
+  Deno.kill(daemon.pid("supervisor"), "SIGHUP");
   await daemon.until(() =>
     daemon.log.includes("Reload refused: It was started again as it was before.")
   );
@@ -568,7 +568,7 @@ for (
     daemon.configure(() => ({
       logs: [{ path: path === null ? "a.log" : `${daemon.folder.path}/${path}` }],
     }));
-    Deno.kill(daemon.pid("overseer"), "SIGHUP");
+    Deno.kill(daemon.pid("supervisor"), "SIGHUP");
     await daemon.until(() => /ERROR Reload refused: /.test(daemon.log));
     await daemon.until(() => daemon.log.includes(reason));
     await browser.pong();
@@ -580,7 +580,7 @@ Deno.test("a service that is killed during a reload is told of, and comes back",
   await daemon.start();
   const added = addClientServer(daemon);
   const killed = daemon.pid("service");
-  Deno.kill(daemon.pid("overseer"), "SIGHUP");
+  Deno.kill(daemon.pid("supervisor"), "SIGHUP");
   // The check comes first.
   Deno.kill(killed, "SIGKILL");
   await daemon.until(() => daemon.log.includes(`The service (pid ${killed}) was ended by SIGKILL`));

@@ -192,7 +192,7 @@ testNotOnServe(
     for (const [number, certificate] of [second, first, second].entries()) {
       renew(daemon, number + 1, certificate);
       if (number === 1) {
-        Deno.kill(daemon.pid("overseer"), "SIGHUP");
+        Deno.kill(daemon.pid("supervisor"), "SIGHUP");
         for (const port of [client, admin]) {
           await until(() => shows(port, certificate), SIGHUP_LIMIT_MS);
         }

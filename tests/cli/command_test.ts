@@ -10,7 +10,7 @@ import {
 import { check } from "../../src/cli/check.ts";
 import { doctor } from "../../src/cli/doctor.ts";
 import { restart } from "../../src/cli/restart.ts";
-import { overseer, run } from "../../src/cli/run.ts";
+import { run, supervisor } from "../../src/cli/run.ts";
 import { start } from "../../src/cli/start.ts";
 import { assertEquals } from "../assert.ts";
 
@@ -61,7 +61,7 @@ Deno.test("what is told of the host is passed on as it is, and nothing else is",
 });
 
 Deno.test("commands that run the service are told of the host, those that look whether it fits of its memory", () => {
-  for (const { verb, options } of [start, restart, run, overseer]) {
+  for (const { verb, options } of [start, restart, run, supervisor]) {
     assertEquals(HOST_OPTIONS.filter((option) => !options.includes(option)), [], verb);
   }
   for (const { verb, options } of [check, doctor]) {

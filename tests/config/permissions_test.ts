@@ -3,10 +3,10 @@ import { join } from "node:path";
 import type { Config } from "../../src/config/config.ts";
 import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import {
-  overseerFlags,
   serviceFlags,
   servicePermissions,
   shellQuote,
+  supervisorFlags,
 } from "../../src/config/permissions.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { ADMIN, CLIENT, configOf, PEER } from "../entries.ts";
@@ -55,12 +55,12 @@ Deno.test("localhost is granted with what it resolves to, where the socket engin
   assertEquals(net, ["localhost:1", "127.0.0.1:1", "[::1]:1", "localhost:2"]);
 });
 
-Deno.test("a link to the console may be read by the service and the overseer, and neither may write it", () => {
+Deno.test("a link to the console may be read by the service and the supervisor, and neither may write it", () => {
   const log = { ...LOG_DEFAULTS, path: "/dev/stdout", links: ["/log/a", "/b"] };
   const config = { ...SMALL, logs: [log] };
   const { read, write } = servicePermissions(config);
   assertEquals([read.slice(-2), write], [["/log/a", "/b"], []]);
-  const flags = overseerFlags(config, "/deno", config.pidfile);
+  const flags = supervisorFlags(config, "/deno", config.pidfile);
   assertEquals(flags.some((flag) => /^--allow-read=.*,\/log\/a,\/b/.test(flag)), true);
   assertEquals(flags.some((flag) => /^--allow-write=.*\/log\/a/.test(flag)), false);
 });
@@ -150,15 +150,15 @@ const config: fc.Arbitrary<Config> = fc.record({
   memoryHint: fc.option(fc.nat()),
 }).map(configOf);
 
-Deno.test("the overseer may append to the first log alone, and to none when there is none", () => {
+Deno.test("the supervisor may append to the first log alone, and to none when there is none", () => {
   const owned = ["", ".state", ".state.new", ".new"].map((suffix) => `${LARGE.pidfile}${suffix}`);
-  assertEquals(overseerFlags(LARGE, "/bin/deno", LARGE.pidfile).slice(3), [
+  assertEquals(supervisorFlags(LARGE, "/bin/deno", LARGE.pidfile).slice(3), [
     `--allow-read=${[LARGE.path, ...owned, "log/a"].join(",")}`,
     `--allow-write=${[...owned, "log/a"].join(",")}`,
     "--allow-run=/bin/deno",
   ]);
   assertEquals(
-    overseerFlags({ ...LARGE, logs: [] }, "/bin/deno", LARGE.pidfile)[4],
+    supervisorFlags({ ...LARGE, logs: [] }, "/bin/deno", LARGE.pidfile)[4],
     `--allow-write=${owned.join(",")}`,
   );
 });

@@ -49,7 +49,7 @@ Deno.test("the bundle starts, serves and stops where no registry and no cache ca
   await using carried = new Carried(host);
   const start = await carried.run("start", "--as-root");
   assertEquals(start.code, 0, start.output);
-  assertMatch(start.output, /^Aphlict is running: overseer \d+, service \d+, /);
+  assertMatch(start.output, /^Aphlict is running: supervisor \d+, service \d+, /);
   await using listener = carried.start("listen", "A");
   await listener.line(/^listening/);
   assertEquals((await carried.run("send", "--to", "A", '{"type":"hello"}')).code, 0);

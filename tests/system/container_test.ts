@@ -240,10 +240,10 @@ Deno.test("other commands of the program stand behind the image's name", async (
   assertStringIncludes((await container.podman(["logs"])).stdout, `OK: ${SYSTEM_CONFIG}`);
 });
 
-Deno.test("an overseer in a container reloads on command, and gives the service other ports", async () => {
+Deno.test("a supervisor in a container reloads on command, and gives the service other ports", async () => {
   await using container = await Container.run(engine, ["run"]);
   await container.output.line(/Listening: client server at \S+:22280/);
-  // As the guide has it for a container without an overseer, and for one with it.
+  // As the guide has it for a container without a supervisor, and for one with it.
   container.replace("aphlict.json", example("docker/aphlict.json", { '"drain": 2': '"drain": 1' }));
   const { code, stdout } = await container.podman(["exec"], "aphlict", "reload");
   assertEquals([code, stdout], [0, RELOADED]);

@@ -104,7 +104,7 @@ Deno.test("every metric that an alert of the example is about is there", async (
   const named = rules.match(/\b(?:aphlict|process)_\w+/g) ?? [];
   await using running = await run({ cluster: () => [peerAt(1)] });
   const page = await (await fetch(`http://127.0.0.1:${running.admin}/metrics/`)).text();
-  // A service of its own has no overseer, no certificate, and was not told of its open files.
+  // A service of its own has no supervisor, no certificate, and was not told of its open files.
   const conditional = /_(restarts_total|expiry_timestamp_seconds|max_fds)$/;
   const missing = named.filter((name) =>
     !page.includes(`# TYPE ${name} `) && !conditional.test(name)

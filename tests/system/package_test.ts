@@ -69,9 +69,11 @@ async function untilReady(machine: Machine): Promise<void> {
 }
 
 /** The processes of a machine's Aphlict. */
-async function processes(machine: Machine): Promise<{ overseer: number; service: number }> {
-  const { overseer, service } = JSON.parse(await machine.call("aphlict", "status", "--json"));
-  return { overseer, service };
+async function processes(machine: Machine): Promise<{ supervisor: number; service: number }> {
+  const { overseer: supervisor, service } = JSON.parse(
+    await machine.call("aphlict", "status", "--json"),
+  );
+  return { supervisor, service };
 }
 
 async function commandLine(machine: Machine, pid: number): Promise<string[]> {
@@ -81,10 +83,10 @@ async function commandLine(machine: Machine, pid: number): Promise<string[]> {
 Deno.test("installing it starts it, as a user of its own, and systemd knows its processes", async () => {
   await using machine = await installed();
   assertEquals(await machine.call("systemctl", "is-enabled", "aphlict"), "enabled");
-  const { overseer, service } = await processes(machine);
+  const { supervisor, service } = await processes(machine);
   const main = await machine.call("systemctl", "show", "--property=MainPID", "--value", "aphlict");
-  assertEquals(Number(main), overseer);
-  for (const pid of [overseer, service]) {
+  assertEquals(Number(main), supervisor);
+  for (const pid of [supervisor, service]) {
     const owner = await machine.call("stat", "--format=%U", `/proc/${pid}`);
     assertEquals(owner, "aphlict");
     const status = await machine.call("cat", `/proc/${pid}/status`);
@@ -191,11 +193,11 @@ Deno.test("restart leaves to systemd what systemd has started", async () => {
 
 Deno.test("a service that was killed is started again", async () => {
   await using machine = await installed();
-  const { overseer, service } = await processes(machine);
+  const { supervisor, service } = await processes(machine);
   await machine.call("sh", "-c", `kill -KILL ${service}`);
   await until(async () => {
     const now = await processes(machine);
-    return now.overseer === overseer && now.service !== null && now.service !== service;
+    return now.supervisor === supervisor && now.service !== null && now.service !== service;
   });
   await untilReady(machine);
 });
@@ -210,7 +212,7 @@ Deno.test("an upgrade keeps what the administrator has changed, and starts the n
   await machine.call("aphlict", "health");
   assertMatch(await machine.call("cat", CONFIG), /\/\/ mine$/);
   const now = await processes(machine);
-  assert(now.overseer !== before.overseer, "it was started again");
+  assert(now.supervisor !== before.supervisor, "it was started again");
   assertEquals(await machine.call("systemctl", "is-active", "aphlict"), "active");
 });
 
@@ -247,9 +249,9 @@ Deno.test("removing it ends one that root has started by hand", async () => {
     output: "aphlict: systemd runs it here: systemctl start aphlict",
   });
   await machine.call("aphlict", "start", "--config", CONFIG);
-  const { overseer } = await processes(machine);
+  const { supervisor } = await processes(machine);
   await machine.call("dpkg", "--remove", "aphlict");
-  assertEquals((await machine.run("test", "-e", `/proc/${overseer}`)).code, 1);
+  assertEquals((await machine.run("test", "-e", `/proc/${supervisor}`)).code, 1);
 });
 
 Deno.test("without systemd it is started by hand, goes on with the next version, and is stopped by its removal", async () => {
@@ -429,7 +431,7 @@ Deno.test("a compiled executable takes its place with the example for systemd", 
   await untilReady(machine);
   assertMatch(
     await machine.call("aphlict", "status"),
-    /^Aphlict is running\. There is no overseer/,
+    /^Aphlict is running\. There is no supervisor/,
   );
   await machine.call("systemctl", "reload", "aphlict");
   await until(async () =>

@@ -25,7 +25,7 @@ import { askConsole, listeningIn, runsWith } from "../console.ts";
 import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
 import { formatDuration, number, some } from "../figures.ts";
 import type { Findings } from "./findings.ts";
-import { overseerOf } from "../owner.ts";
+import { supervisorOf } from "../owner.ts";
 import { heldBy, placeOf } from "../../reach/place.ts";
 import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
 
@@ -42,8 +42,8 @@ const DENIED = /may not (be )?(read|write)|permission denied|^Pidfile .* belongs
 /** What is known of the service before it is spoken to. */
 export interface Patient {
   readonly config: Config;
-  /** The overseer's process id; `null` when none runs. */
-  readonly overseer: number | null;
+  /** The supervisor's process id; `null` when none runs. */
+  readonly supervisor: number | null;
   readonly state: State | null;
   /** What the service tells of itself; `null` when it does not answer. */
   readonly told: ConsoleData | null;
@@ -75,8 +75,8 @@ export async function examineHost(
   try {
     patient = await lookAt(config, program);
     const held = heldAddresses(patient);
-    // Of an overseer that tells nothing nobody knows.
-    const isUnknown = patient.overseer !== null && !patient.state?.service;
+    // Of a supervisor that tells nothing nobody knows.
+    const isUnknown = patient.supervisor !== null && !patient.state?.service;
     inspection = await judge(config, program, {
       isHeld: (server) => isUnknown || held(server),
       ...circumstancesOf(config),
@@ -132,24 +132,24 @@ function examineConfiguration(
 async function lookAt(config: Config, program: Program): Promise<Patient> {
   const console = await consoleOf(config);
   const told = console instanceof NobodyAnswers ? null : console;
-  const found = program.kind === "compiled" ? null : overseerOf(config.pidfile);
+  const found = program.kind === "compiled" ? null : supervisorOf(config.pidfile);
   // The state of another user's may be left from one that was killed.
   const isOfOther = found?.isForeign === true;
-  const overseer = isOfOther && told === null ? null : found?.pid ?? null;
-  const state = overseer === null ? null : readState(config.pidfile);
+  const supervisor = isOfOther && told === null ? null : found?.pid ?? null;
+  const state = supervisor === null ? null : readState(config.pidfile);
   const isSilent = console instanceof NobodyAnswers && console.isSilent;
   const isGone = console instanceof NobodyAnswers && console.isGone;
   return {
     config,
-    overseer,
+    supervisor,
     state,
     told,
     whyDown: isSilent
       ? "The service does not answer."
-      // Without the state of an overseer there is only the service to tell.
-      : (state === null ? told === null && overseer === null : state.service === null)
+      // Without the state of a supervisor there is only the service to tell.
+      : (state === null ? told === null && supervisor === null : state.service === null)
       ? "Aphlict does not run."
-      : isGone && overseer !== null
+      : isGone && supervisor !== null
       ? "The service stops or starts."
       : null,
     isSilent,
@@ -199,7 +199,7 @@ function serverOf(path: string): number | null {
 
 /** Whether this Aphlict has the address of a server. */
 function heldAddresses({ state, told }: Patient): ReturnType<typeof heldBy> {
-  // A service without an overseer has no state.
+  // A service without a supervisor has no state.
   return heldBy([...state?.service?.urls ?? [], ...told === null ? [] : listeningIn(told)]);
 }
 
@@ -254,21 +254,25 @@ async function whoHas(server: ServerConfig, isSilent: boolean): Promise<string> 
 
 function examineService(
   findings: Findings,
-  { config, overseer, state, told, whyDown, isSilent }: Patient,
+  { config, supervisor, state, told, whyDown, isSilent }: Patient,
 ): void {
   const step = "service";
   const log = config.logs.length === 0 ? "" : ` The log may say why: ${config.logs[0]?.path}`;
-  if (overseer === null) {
+  if (supervisor === null) {
     if (isSilent) {
-      return findings.fail(step, `No overseer runs, and what has the port ${MUTE}.`, SILENCE_HINT);
+      return findings.fail(
+        step,
+        `No supervisor runs, and what has the port ${MUTE}.`,
+        SILENCE_HINT,
+      );
     }
     if (told === null) return findings.fail(step, "Aphlict does not run.", START_HINT);
     const up = formatDuration(Math.round(told.now.uptimeMs / 1000));
-    findings.ok(step, `It runs without an overseer (aphlict serve), up ${up}.`);
+    findings.ok(step, `It runs without a supervisor (aphlict serve), up ${up}.`);
   } else if (state === null) {
     findings.warn(
       step,
-      `Overseer ${overseer} runs, and its state beside pidfile ${config.pidfile} cannot be read.`,
+      `Supervisor ${supervisor} runs, and its state beside pidfile ${config.pidfile} cannot be read.`,
       "Run this as the user that runs Aphlict.",
     );
     if (whyDown !== null) failUnanswered(findings, "The service", isSilent, log);
@@ -276,13 +280,15 @@ function examineService(
     const why = state.lastEnd === null ? "it is being started" : `it ${state.lastEnd.reason}`;
     return findings.fail(
       step,
-      `Overseer ${overseer} runs, but not its service: ${formatValue(why)}.`,
+      `Supervisor ${supervisor} runs, but not its service: ${formatValue(why)}.`,
       `It is started again by itself.${log}`,
     );
   } else {
     const { service: { pid, since }, restarts, lastEnd } = state;
     const up = formatDuration(Math.round((Date.now() - since) / 1000));
-    const detail = `Overseer ${overseer}, service ${pid}, up ${up}, ${some(restarts, "restart")}.`;
+    const detail = `Supervisor ${supervisor}, service ${pid}, up ${up}, ${
+      some(restarts, "restart")
+    }.`;
     if (whyDown !== null) failUnanswered(findings, `${detail} It`, isSilent, log);
     else if (lastEnd !== null && Date.now() - lastEnd.at < RECENT_MS) {
       findings.warn(
@@ -302,12 +308,12 @@ function examineService(
     findings.warn(
       step,
       `It runs with another configuration than ${config.path} has now.`,
-      overseer === null ? "Send it SIGHUP, or start it anew." : "aphlict reload",
+      supervisor === null ? "Send it SIGHUP, or start it anew." : "aphlict reload",
     );
   }
 }
 
-/** A service of an overseer that runs, and of which there is nothing to hear. */
+/** A service of a supervisor that runs, and of which there is nothing to hear. */
 function failUnanswered(
   findings: Findings,
   subject: string,

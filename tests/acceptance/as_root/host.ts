@@ -34,7 +34,7 @@ Deno.test("root becomes the user that the configuration names, who owns the fold
   const { code, output } = await run("start");
   assertEquals(code, 0, output);
   await publish(daemon.written.admin, { subscribers: [] });
-  const { uid: nobody } = Deno.statSync(`/proc/${daemon.pid("overseer")}`);
+  const { uid: nobody } = Deno.statSync(`/proc/${daemon.pid("supervisor")}`);
   assert(nobody !== 0);
   const paths = [
     `/proc/${daemon.pid("service")}`,
@@ -78,7 +78,7 @@ Deno.test("another user is told that he may not stop or reload it, and can look 
   Deno.chmodSync(`${daemon.folder.path}/pid`, 0o700);
   const { code, output } = await run("status");
   assertEquals(code, 0, output);
-  assertMatch(output, /^Aphlict is running\. There is no overseer, or it is not to be seen\./);
+  assertMatch(output, /^Aphlict is running\. There is no supervisor, or it is not to be seen\./);
 });
 
 Deno.test("another user's doctor says whose files it cannot look at, and calls nothing broken", async () => {

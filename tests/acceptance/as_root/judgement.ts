@@ -12,7 +12,7 @@ function forRootAlone(path: string): void {
   Deno.chmodSync(path, 0o600);
 }
 
-/** Locks a pidfile as another user's overseer would. */
+/** Locks a pidfile as another user's supervisor would. */
 const LOCK = 'exec 9<>"$1"; flock 9; printf %s $$ >&9; echo ready; exec sleep 60 >&-';
 
 const CASES: readonly Case[] = [

@@ -22,7 +22,7 @@ function finding(openFiles: number | null): Finding | undefined {
   const told = { now: { process: { openFiles } } } as ConsoleData;
   const patient: Patient = {
     config: CONFIG,
-    overseer: 1,
+    supervisor: 1,
     state: null,
     told,
     whyDown: null,

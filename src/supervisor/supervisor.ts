@@ -1,5 +1,5 @@
 /**
- * The overseer: keeps one service running, with the permissions that the configuration needs, from the
+ * The supervisor: keeps one service running, with the permissions that the configuration needs, from the
  * start to the stop.
  *
  * @module
@@ -33,11 +33,11 @@ const STOP_LIMIT_MS = 5500;
 /** Characters of a complaint that are kept. */
 const COMPLAINT_WIDTH = 500;
 
-/** What the overseer does, as its line about an internal error has it. */
-const OVERSEEING = "overseeing the service";
+/** What the supervisor does, as its line about an internal error has it. */
+const SUPERVISING = "supervising the service";
 
-/** What the overseer needs from its surroundings. */
-export interface OverseerOptions {
+/** What the supervisor needs from its surroundings. */
+export interface SupervisorOptions {
   /** What it starts with. */
   readonly config: Config;
   /** Path of the deno binary. */
@@ -46,12 +46,12 @@ export interface OverseerOptions {
   readonly program: Script;
   /** Whether it runs in a session of its own, without a console; else the service shows its log. */
   readonly detached: boolean;
-  /** How the service shows its log: to the overseer, which passes it on, or not at all; see its option `console`. */
+  /** How the service shows its log: to the supervisor, which passes it on, or not at all; see its option `console`. */
   readonly console: "piped" | "journal" | "none";
   /** Arguments of the service that tell it about the host, as its sandbox does not let it look. */
   readonly hostOptions: readonly string[];
   /** Where its own few lines go. */
-  readonly log: OverseerLog;
+  readonly log: SupervisorLog;
   /** Gets each line that the service writes to standard error, unless it is detached. */
   show(line: string): void;
   /** Logs an error that nothing expects, and what was being done, to follow on "while". */
@@ -62,8 +62,8 @@ export interface OverseerOptions {
   adopted(config: Config): void;
 }
 
-/** The part of a logger that the overseer needs; `{name}` in a text stands for a value. */
-export interface OverseerLog {
+/** The part of a logger that the supervisor needs; `{name}` in a text stands for a value. */
+export interface SupervisorLog {
   info(text: string, values?: Record<string, unknown>): void;
   warning(text: string, values?: Record<string, unknown>): void;
   error(text: string, values?: Record<string, unknown>): void;
@@ -83,8 +83,8 @@ interface Restart {
 }
 
 /** Runs a service until it is told to stop. */
-export class Overseer {
-  readonly #options: OverseerOptions;
+export class Supervisor {
+  readonly #options: SupervisorOptions;
   readonly #backoff = new Backoff({ firstMs: FIRST_WAIT_MS, longestMs: LONGEST_WAIT_MS });
   readonly #events = new Mailbox<Event>();
   #isStopping = false;
@@ -101,7 +101,7 @@ export class Overseer {
   readonly #ending = new WeakSet<Child>();
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(options: OverseerOptions) {
+  constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#config = options.config;
     const { config, detached, log } = options;
@@ -158,7 +158,7 @@ export class Overseer {
         await this.#obey(event);
       } catch (error) {
         // One mistake of ours must not take the service down, nor stay unseen.
-        this.#options.fault(OVERSEEING, error);
+        this.#options.fault(SUPERVISING, error);
         if (this.#child === null) this.#retryAfter(this.#backoff.next());
       }
     }
@@ -338,7 +338,7 @@ export class Overseer {
       this.#interrupt = () => resolve(null);
       this.#apply().then(resolve, reject);
     }).catch((error) => {
-      const lines = ["An internal error of the overseer: the log has it. Please report it."];
+      const lines = ["An internal error of the supervisor: the log has it. Please report it."];
       this.#known.change({ reloadDone: number, lastReload: refused(lines) });
       throw error;
     });
@@ -390,7 +390,7 @@ export class Overseer {
     return { ok, lines: [`${why} The service was restarted.`, ...lines, ...later] };
   }
 
-  /** What of a changed configuration the overseer itself can only do after a restart of its own. */
+  /** What of a changed configuration the supervisor itself can only do after a restart of its own. */
   #laterReasons({ user, logs }: Config): string[] {
     const [own, first] = [this.#options.config.logs[0]?.path, logs[0]?.path];
     return [
@@ -398,7 +398,9 @@ export class Overseer {
         ? []
         : ['"user" counts from the next `aphlict restart` on.'],
       ...own === first ? [] : [
-        `The overseer's own few lines go to ${own ?? "no log"} until the next \`aphlict restart\`.`,
+        `The supervisor's own few lines go to ${
+          own ?? "no log"
+        } until the next \`aphlict restart\`.`,
       ],
     ];
   }
