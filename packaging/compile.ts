@@ -8,7 +8,6 @@
 import { isAbsolute, resolve } from "node:path";
 import { type OptionSpec, parseOptions } from "../src/cli/args.ts";
 import { CONFIG_OPTION } from "../src/cli/command.ts";
-import { quote } from "../src/config/error.ts";
 import { pathFault } from "../src/config/files.ts";
 import { defaultConfigPath, loadConfig } from "../src/config/load.ts";
 import type { Config } from "../src/config/config.ts";
@@ -17,6 +16,7 @@ import { ALONE, builtFor } from "../src/config/program.ts";
 import { VERSION } from "../src/version.ts";
 import { BUNDLE } from "./bundle.ts";
 import { BuildError, checksum, say, sha256 } from "./dist.ts";
+import { quote } from "../src/text.ts";
 
 /** The executable. */
 export const EXECUTABLE = "dist/aphlict";

@@ -1,5 +1,5 @@
 /**
- * Helpers for text that know nothing of the runtime.
+ * Text for people: numbers, bytes, durations, quoting, and what is safe to print. Knows nothing of the runtime.
  *
  * @module
  */
@@ -79,4 +79,73 @@ export function printableJson(json: string): string {
       character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
         .join(""),
   );
+}
+
+/** A quoted value longer than this many characters is cut. */
+const QUOTE_LENGTH = 60;
+
+/**
+ * Returns a value as compact JSON, short enough for a line of text and safe to print on a terminal.
+ *
+ * @example
+ * ```ts
+ * import { quote } from "./text.ts";
+ *
+ * `${quote("22x80")} is not a port`; // '"22x80" is not a port'
+ * ```
+ */
+export function quote(value: unknown): string {
+  // JSON.parse reads 1e400 as Infinity, which JSON.stringify would call null.
+  const json = typeof value === "number" ? String(value) : JSON.stringify(value);
+  const characters = [...printable(json)];
+  return characters.length <= QUOTE_LENGTH
+    ? characters.join("")
+    : `${characters.slice(0, QUOTE_LENGTH - 3).join("")}...`;
+}
+
+/**
+ * Returns a number such as `1,234` or `12.3`; `?` for what is no number, as another program may have sent it.
+ *
+ * @param digits After the point, of numbers below 100.
+ */
+export function formatNumber(value: number, digits: number = 0): string {
+  return Number.isFinite(value)
+    ? value.toLocaleString("en-US", { maximumFractionDigits: value < 100 ? digits : 0 })
+    : "?";
+}
+
+/** Returns a count with its noun, such as `1 peer` or `2 peers`. */
+export function formatCount(count: number, noun: string): string {
+  return `${formatNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Returns a size such as `12 bytes` or `1.5 MiB`. */
+export function formatBytes(count: number): string {
+  const units = ["KiB", "MiB", "GiB"];
+  let value = count;
+  let unit = "";
+  while (value >= 1024 && units.length > 0) {
+    value /= 1024;
+    unit = units.shift() ?? "";
+  }
+  return unit === "" ? formatCount(count, "byte") : `${formatNumber(value, 1)} ${unit}`;
+}
+
+/** Returns a size in whole mebibytes, such as `256 MiB`, for sizes that are compared with each other. */
+export function formatMebibytes(count: number): string {
+  return `${Math.round(count / 1024 ** 2)} MiB`;
+}
+
+/** Returns a duration by its two largest parts, such as `3d 4h` or `5m 6s`; `null` is `unknown`. */
+export function formatDuration(seconds: number | null): string {
+  if (seconds === null) return "unknown";
+  const parts: [number, string][] = [
+    [Math.floor(seconds / 86_400), "d"],
+    [Math.floor(seconds / 3600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "m"],
+    [seconds % 60, "s"],
+  ];
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first < 0) return "0s";
+  return parts.slice(first, first + 2).map(([count, unit]) => `${count}${unit}`).join(" ");
 }

@@ -1,5 +1,16 @@
 import fc from "fast-check";
-import { flatCopy, printable, printableJson, UNPRINTABLE, withoutEnd } from "../src/text.ts";
+import {
+  flatCopy,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMebibytes,
+  formatNumber,
+  printable,
+  printableJson,
+  UNPRINTABLE,
+  withoutEnd,
+} from "../src/text.ts";
 import { assert, assertEquals } from "./assert.ts";
 import { heldBytes } from "./held.ts";
 
@@ -58,4 +69,36 @@ Deno.test("printable JSON means the same, whatever the code units", () => {
       assertEquals(JSON.parse(json), { [text]: text });
     }),
   );
+});
+
+Deno.test("a duration is told by its two largest parts", () => {
+  const HOUR = 3600;
+  assertEquals(
+    [null, 0, 59, 60, 61, HOUR, 13 * HOUR + 61, 23 * HOUR, 24 * HOUR, 51 * HOUR].map(
+      formatDuration,
+    ),
+    ["unknown", "0s", "59s", "1m 0s", "1m 1s", "1h 0m", "13h 1m", "23h 0m", "1d 0h", "2d 3h"],
+  );
+});
+
+Deno.test("a size is told in the unit that it has at least one of", () => {
+  assertEquals(
+    [0, 1, 1023, 1024, 1.5 * 1024 ** 2, 100 * 1024 ** 2, 3 * 1024 ** 4].map(formatBytes),
+    [
+      ...["0 bytes", "1 byte", "1,023 bytes", "1 KiB", "1.5 MiB", "100 MiB", "3,072 GiB"],
+    ],
+  );
+  assertEquals([0, 1024 ** 2 / 2, 300 * 1024 ** 2].map(formatMebibytes), [
+    "0 MiB",
+    "1 MiB",
+    "300 MiB",
+  ]);
+});
+
+Deno.test("a count has its noun, and what is no number a question mark", () => {
+  assertEquals([0, 1, 1234].map((count) => formatCount(count, "peer")), [
+    ...["0 peers", "1 peer", "1,234 peers"],
+  ]);
+  assertEquals(formatNumber(NaN), "?");
+  assertEquals([12.34, 123.4].map((value) => formatNumber(value, 1)), ["12.3", "123"]);
 });

@@ -26,6 +26,7 @@ import type { Verdict } from "./failure.ts";
 import { print, printJson } from "./output.ts";
 import { warnIfRoot } from "./root.ts";
 import { duplicateWarnings, foreignLogWarnings, userWarnings } from "./suspicions.ts";
+import { formatBytes, formatMebibytes } from "../text.ts";
 
 /** Checks a configuration. */
 export const check: Command = {
@@ -98,7 +99,7 @@ function summary(config: Config, budget: number): string[] {
     ),
     ...config.logs.map((log) => `  log ${log.links[0] ?? log.path}, ${rotation(log)}`),
     `  pidfile ${config.pidfile}`,
-    `  ${Math.round(budget / 1024 ** 2)} MiB of memory for browsers and what they do`,
+    `  ${formatMebibytes(budget)} of memory for browsers and what they do`,
   ];
 }
 
@@ -109,9 +110,4 @@ function rotation(log: LogConfig): string {
   return logFiles(log).length > 1
     ? `rotated at ${formatBytes(log.rotateSize)}, ${log.rotateKeep} kept`
     : "never rotated";
-}
-
-function formatBytes(bytes: number): string {
-  const mebibytes = bytes / 1024 / 1024;
-  return Number.isInteger(mebibytes) ? `${mebibytes} MiB` : `${bytes} bytes`;
 }

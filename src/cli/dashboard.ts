@@ -9,7 +9,7 @@ import type { ServerSnapshot, Snapshot } from "../admin/snapshot.ts";
 import type { PeerStatus } from "../metrics/peer.ts";
 import type { Counts } from "../metrics/servers.ts";
 import { formatTime, formatValue } from "../log/format.ts";
-import { bytes, formatDuration, number, some } from "./figures.ts";
+import { formatBytes, formatCount, formatDuration, formatNumber } from "../text.ts";
 
 /** Columns of the names before the figures. */
 const LABEL_WIDTH = 12;
@@ -71,7 +71,7 @@ function headOf({ version, fingerprint, at, uptimeMs, restarts, ready }: Snapsho
   return row("", [
     `Aphlict ${formatValue(version)} ${formatValue(fingerprint)} at ${timeOf(at)}: ${state}`,
     `up ${up}`,
-    ...restarts === null ? [] : [some(restarts, "restart")],
+    ...restarts === null ? [] : [formatCount(restarts, "restart")],
   ]);
 }
 
@@ -80,29 +80,34 @@ function trafficOf({ now, samples }: ConsoleData): Row[] {
   const sum = (of: (server: typeof clients[number]) => number) =>
     clients.reduce((total, server) => total + of(server), 0);
   const last = samples.at(-1);
-  const rate = (value: number | undefined) => value === undefined ? "-" : `${number(value, 1)}/s`;
+  const rate = (value: number | undefined) =>
+    value === undefined ? "-" : `${formatNumber(value, 1)}/s`;
   const latency = (ms: number | null | undefined) =>
-    typeof ms !== "number" ? "-" : ms < LATENCY_MAX_MS ? `<= ${number(ms, 2)} ms` : "> 1,000 ms";
+    typeof ms !== "number"
+      ? "-"
+      : ms < LATENCY_MAX_MS
+      ? `<= ${formatNumber(ms, 2)} ms`
+      : "> 1,000 ms";
   return [
     row("browsers", [
-      `${number(sum(({ connections }) => connections))} of ` +
-      number(sum(({ connectionLimit }) => connectionLimit)),
-      some(now.hub.subscriptions, "subscription"),
-      some(now.hub.instances, "instance"),
+      `${formatNumber(sum(({ connections }) => connections))} of ` +
+      formatNumber(sum(({ connectionLimit }) => connectionLimit)),
+      formatCount(now.hub.subscriptions, "subscription"),
+      formatCount(now.hub.instances, "instance"),
     ]),
     row("messages", [
       `${rate(last?.messagesIn)} in`,
       `${rate(last?.messagesOut)} out`,
-      `${number(now.hub.messages)} in and ${number(now.hub.deliveries)} out in all`,
+      `${formatNumber(now.hub.messages)} in and ${formatNumber(now.hub.deliveries)} out in all`,
     ]),
     row("latency", [
       `p50 ${latency(last?.latency50Ms)}`,
       `p99 ${latency(last?.latency99Ms)}`,
-      `backlog ${bytes(sum(({ backlogBytes }) => backlogBytes))}`,
+      `backlog ${formatBytes(sum(({ backlogBytes }) => backlogBytes))}`,
     ]),
     row("history", [
-      some(now.hub.historyMessages, "message"),
-      bytes(now.hub.historyBytes),
+      formatCount(now.hub.historyMessages, "message"),
+      formatBytes(now.hub.historyBytes),
     ]),
   ];
 }
@@ -114,31 +119,36 @@ function processOf({ memory, process, log, internalErrors }: Snapshot): Row[] {
   const short = accounts.filter(([, { refused, evicted }]) => refused + evicted > 0);
   return [
     row("memory", [
-      `${bytes(held)} of ${bytes(memory.limit)} held for browsers and Phorge`,
+      `${formatBytes(held)} of ${formatBytes(memory.limit)} held for browsers and Phorge`,
       ...short.map(([name, { refused, evicted }]) =>
-        `${name}: ${number(refused)} refused, ${number(evicted)} ended`
+        `${name}: ${formatNumber(refused)} refused, ${formatNumber(evicted)} ended`
       ),
     ]),
     row("process", [
-      `heap ${bytes(heapBytes)} of ${bytes(heapLimitBytes)}`,
-      `external ${bytes(externalBytes)}`,
-      `resident ${bytes(residentBytes)}`,
-      `lag ${number(lagMs)} ms`,
-      ...openFiles === null ? [] : [`${some(openFiles, "file")} at most`],
+      `heap ${formatBytes(heapBytes)} of ${formatBytes(heapLimitBytes)}`,
+      `external ${formatBytes(externalBytes)}`,
+      `resident ${formatBytes(residentBytes)}`,
+      `lag ${formatNumber(lagMs)} ms`,
+      ...openFiles === null ? [] : [`${formatCount(openFiles, "file")} at most`],
     ]),
     ...internalErrors === 0 ? [] : [
-      row("defects", [`${some(internalErrors, "internal error")}: see the log, and report it`]),
+      row("defects", [
+        `${formatCount(internalErrors, "internal error")}: see the log, and report it`,
+      ]),
     ],
     ...log.leftOut + log.lost === 0 ? [] : [
-      row("log", [`${some(log.leftOut, "line")} left out`, `${number(log.lost)} lost`]),
+      row("log", [
+        `${formatCount(log.leftOut, "line")} left out`,
+        `${formatNumber(log.lost)} lost`,
+      ]),
     ],
   ];
 }
 
 function serverRows(server: ServerSnapshot): Row[] {
   const load = server.type === "client"
-    ? `${number(server.connections)} of ${number(server.connectionLimit)} browsers`
-    : `${number(server.requests)} of ${number(server.requestLimit)} messages at a time`;
+    ? `${formatNumber(server.connections)} of ${formatNumber(server.connectionLimit)} browsers`
+    : `${formatNumber(server.requests)} of ${formatNumber(server.requestLimit)} messages at a time`;
   const { certificate } = server;
   return [
     row(server.type, [
@@ -157,7 +167,7 @@ function serverRows(server: ServerSnapshot): Row[] {
 /** Only what has happened. */
 function countRow(name: string, counts: Counts): Row[] {
   const figures = Object.entries(counts).filter(([, count]) => count > 0)
-    .map(([kind, count]) => `${number(count)} ${formatValue(kind)}`);
+    .map(([kind, count]) => `${formatNumber(count)} ${formatValue(kind)}`);
   return figures.length === 0 ? [] : [row(`  ${name}`, figures)];
 }
 
@@ -168,9 +178,9 @@ function peerRow(peer: PeerStatus): Row {
   const error = peer["last.error"];
   return row("peer", [
     `${url} ${state === "down" ? "DOWN" : formatValue(state)}`,
-    `${number(queued)} waiting`,
-    `${number(sent)} sent`,
-    `${number(dropped)} dropped`,
+    `${formatNumber(queued)} waiting`,
+    `${formatNumber(sent)} sent`,
+    `${formatNumber(dropped)} dropped`,
     ...peer.proof === "contradicted" ? ["NOT WHO IT SAYS"] : [],
     ...state === "down" && error !== null ? [`it ${formatValue(error)}`] : [],
   ]);
@@ -181,7 +191,9 @@ function messageLine(note: MessageNote): string {
   const { at, instance, type, subscribers, receivers, outcome } = note;
   return [
     `  ${timeOf(at)}`,
-    `${some(subscribers, "topic")}, ${some(receivers, "receiver")}, ${bytes(note.bytes)}` +
+    `${formatCount(subscribers, "topic")}, ${formatCount(receivers, "receiver")}, ${
+      formatBytes(note.bytes)
+    }` +
     (outcome === "published" ? "" : `, ${formatValue(outcome)}`),
     formatValue(instance),
     type === "" ? "(no type)" : formatValue(type),

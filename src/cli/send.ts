@@ -15,8 +15,7 @@ import { ask } from "../reach/ask.ts";
 import { objectOf } from "../json.ts";
 import { formatValue } from "../log/format.ts";
 import type { PeerReceipt } from "../metrics/peer.ts";
-import { withoutEnd } from "../text.ts";
-import { some } from "./figures.ts";
+import { formatCount, withoutEnd } from "../text.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
 import { ReachError } from "../reach/dial.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
@@ -157,7 +156,7 @@ function tellDetails({ outcome, receivers, peers }: ReceiptDetails): string[] {
 }
 
 function gotIt(receivers: number): string {
-  return receivers === 0 ? "no browser got it" : `${some(receivers, "browser")} got it`;
+  return receivers === 0 ? "no browser got it" : `${formatCount(receivers, "browser")} got it`;
 }
 
 /** The whole of standard input. */

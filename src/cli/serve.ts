@@ -53,6 +53,7 @@ import {
 import { requireCovered } from "./compiled.ts";
 import { tryPeers } from "./trial.ts";
 import { logUnexpectedErrors } from "./unexpected.ts";
+import { formatMebibytes } from "../text.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
 const STOP_LIMIT_MS = 5000;
@@ -350,14 +351,14 @@ function hasOtherRoom(from: Config, to: Config, host: Host): boolean {
 function tellRoom(config: Config, { openFiles, memory }: Host): void {
   const host = hostMemory(config, memory);
   log.info(
-    "Browsers and Phorge can make it hold {budget} MiB: V8's heap may have {heap} MiB, and {granted}.",
+    "Browsers and Phorge can make it hold {budget}: V8's heap may have {heap}, and {granted}.",
     {
-      budget: inMebibytes(memoryBudget(config, host)),
-      heap: inMebibytes(host.heap),
+      budget: formatMebibytes(memoryBudget(config, host)),
+      heap: formatMebibytes(host.heap),
       granted: new Whole(
         host.granted === null
           ? "it was not told how much memory there is"
-          : `there are ${inMebibytes(host.granted)} MiB of memory`,
+          : `there are ${formatMebibytes(host.granted)} of memory`,
       ),
     },
   );
@@ -375,10 +376,6 @@ function tellRoom(config: Config, { openFiles, memory }: Host): void {
       values,
     );
   }
-}
-
-function inMebibytes(bytes: number): number {
-  return Math.round(bytes / 1024 ** 2);
 }
 
 /** What a person at a terminal needs to go on: addresses, the live page, the log, and a first message. */

@@ -23,7 +23,6 @@ import {
 import { askConsole, listeningIn } from "./console.ts";
 import { ReachError } from "../reach/dial.ts";
 import { failureOf, type Verdict } from "./failure.ts";
-import { formatDuration, number } from "./figures.ts";
 import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, print, printJson } from "./output.ts";
 import { connectable, heldBy, livePagesOf, type Place } from "../reach/place.ts";
@@ -31,6 +30,7 @@ import { explainDenial } from "../reach/refusal.ts";
 import { type AdminPlace, firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
 import { findRunning, type Running } from "./running.ts";
+import { formatDuration, formatNumber } from "../text.ts";
 
 /** Asks for one topic in place of everything. */
 const TOPIC_OPTION: OptionSpec = {
@@ -103,7 +103,7 @@ async function tellTopic(
       ? "No browser is"
       : subscribers === 1
       ? "1 browser is"
-      : `${number(subscribers)} browsers are`;
+      : `${formatNumber(subscribers)} browsers are`;
     print([
       `${who} subscribed to ${formatValue(topic)} here (instance ${formatValue(report.instance)}).`,
     ]);

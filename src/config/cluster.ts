@@ -6,8 +6,9 @@
  */
 
 import { type Config, formatAddress, type PeerConfig, type ServerConfig } from "./config.ts";
-import { type Problem, quote } from "./error.ts";
+import { type Problem } from "./error.ts";
 import { canonicalAddress, isOwnNetwork } from "./network.ts";
+import { quote } from "../text.ts";
 
 /** Returns what an administrator should look at in the list of peers, each with the key that it is about. */
 export function peerWarnings({ servers, cluster }: Pick<Config, "servers" | "cluster">): Problem[] {

@@ -31,16 +31,3 @@ export class ConfigError extends Error {
     this.problems = problems;
   }
 }
-
-/** A quoted value longer than this many characters is cut. */
-const QUOTE_LENGTH = 60;
-
-/** A value as compact JSON, short enough for a line of text and safe to print on a terminal. */
-export function quote(value: unknown): string {
-  // JSON.parse reads 1e400 as Infinity, which JSON.stringify would call null.
-  const json = typeof value === "number" ? String(value) : JSON.stringify(value);
-  const characters = [...printable(json)];
-  return characters.length <= QUOTE_LENGTH
-    ? characters.join("")
-    : `${characters.slice(0, QUOTE_LENGTH - 3).join("")}...`;
-}

@@ -6,9 +6,9 @@
  */
 
 import { normalize } from "node:path/posix";
-import { quote } from "./error.ts";
 import { logTarget } from "./logs.ts";
 import type { Place } from "./schema.ts";
+import { quote } from "../text.ts";
 
 /** What to do about a path that the runtime opens for nobody but a process that may do everything (Deno 2.9.6). */
 export const SPECIAL_HINT =

@@ -7,7 +7,7 @@
 
 import { isIPv4, isIPv6 } from "node:net";
 import { formatAddress } from "./config.ts";
-import { quote } from "./error.ts";
+import { quote } from "../text.ts";
 
 /** What to do about a host that cannot be used; `""` when there is nothing particular to say. */
 export function hostFault(host: string): string | null {

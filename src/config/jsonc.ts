@@ -6,7 +6,7 @@
  */
 
 import { parse } from "@std/jsonc";
-import { quote } from "./error.ts";
+import { quote } from "../text.ts";
 
 /** Text that is not JSONC. The message says where, what was found there, and what to look for. */
 export class JsoncSyntaxError extends Error {

@@ -7,7 +7,7 @@
 import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
 import { type Duplicate, findDuplicates } from "./duplicates.ts";
-import { ConfigError, quote } from "./error.ts";
+import { ConfigError } from "./error.ts";
 import { exists } from "./existence.ts";
 import { pathFault } from "./files.ts";
 import { JsoncSyntaxError, parseJsonc } from "./jsonc.ts";
@@ -15,6 +15,7 @@ import { followLink } from "./logs.ts";
 import { type Program, SYSTEM_CONFIG } from "./program.ts";
 import { IrregularFile, readRegularFile } from "./regular_file.ts";
 import { validate } from "./validate.ts";
+import { quote } from "../text.ts";
 
 /** Far more than a configuration needs: a larger file is another file, a log for instance. */
 const MAX_BYTES = 1024 * 1024;

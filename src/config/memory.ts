@@ -8,6 +8,7 @@
 import { getHeapStatistics } from "node:v8";
 import { ACCOUNTS } from "../budget.ts";
 import type { ClientServerConfig, Config } from "./config.ts";
+import { formatMebibytes } from "../text.ts";
 
 /** In MiB: with 8 the service does not get as far as listening. */
 export const HINT_MIN = 32;
@@ -73,7 +74,9 @@ export function connectionsHeld(config: Config, budget: number): number | null {
 export function memoryWarning(config: Config, host: HostMemory): string | null {
   const { memoryLimit } = config;
   if (memoryLimit !== null && memoryLimit > room(host)) {
-    return `"limit.memory" of ${mebibytes(memoryLimit)} is more than ${mebibytes(room(host))}, ` +
+    return `"limit.memory" of ${formatMebibytes(memoryLimit)} is more than ${
+      formatMebibytes(room(host))
+    }, ` +
       `${boundOf(host)}: the service may be ended when it is used up. Lower "limit.memory", or ` +
       remedyOf(host);
   }
@@ -86,10 +89,10 @@ function connectionsWarning(config: Config, host: HostMemory, budget: number): s
   if (held === null) return null;
   const wanted = Math.min(room(host), needed(config));
   const remedy = wanted > budget
-    ? `Raise "limit.memory" to ${mebibytes(wanted)}`
+    ? `Raise "limit.memory" to ${formatMebibytes(wanted)}`
     : `That is ${boundOf(host)}: ${remedyOf(host)}`;
   return `The service may hold ${
-    mebibytes(budget)
+    formatMebibytes(budget)
   } for its connections, enough for about ${held} of the ` +
     `${connectionLimit(config)} that are accepted. ${remedy}, or lower "limit.connections"`;
 }
@@ -102,9 +105,9 @@ function messageWarning({ servers }: Config, budget: number): string | null {
       : budget * ACCOUNTS.messages.ceiling;
     if (message <= largest) continue;
     return `The ${type} server at port ${port} accepts messages of ${
-      mebibytes(message)
+      formatMebibytes(message)
     }, and there is memory ` +
-      `for one of ${mebibytes(largest)}. Lower its "limit.message", or raise "limit.memory"`;
+      `for one of ${formatMebibytes(largest)}. Lower its "limit.message", or raise "limit.memory"`;
   }
   return null;
 }
@@ -130,8 +133,10 @@ function isBoundByHeap({ heap, granted }: HostMemory): boolean {
 /** What a host has room for, in words. */
 function boundOf(host: HostMemory): string {
   return isBoundByHeap(host)
-    ? `half of the ${mebibytes(host.heap)} that V8's heap may have`
-    : `a quarter of the ${mebibytes(host.granted ?? 0)} that the host or the container grants`;
+    ? `half of the ${formatMebibytes(host.heap)} that V8's heap may have`
+    : `a quarter of the ${
+      formatMebibytes(host.granted ?? 0)
+    } that the host or the container grants`;
 }
 
 function remedyOf(host: HostMemory): string {
@@ -155,8 +160,4 @@ function bytesOfConnections(config: Config): number {
 
 function stepDown(bytes: number): number {
   return STEP * Math.floor(bytes / STEP);
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.round(bytes / MEBIBYTE)} MiB`;
 }

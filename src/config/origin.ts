@@ -5,8 +5,8 @@
  * @module
  */
 
-import { quote } from "./error.ts";
 import { isAddressInUrl } from "./host.ts";
+import { quote } from "../text.ts";
 
 /** What to do about a pattern that cannot be used; `""` when there is nothing particular to say. */
 export function originFault(pattern: string): string | null {

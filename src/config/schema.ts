@@ -8,8 +8,9 @@
  * @module
  */
 
-import { type Problem, quote } from "./error.ts";
+import { type Problem } from "./error.ts";
 import { suggest } from "./suggest.ts";
+import { quote } from "../text.ts";
 
 /** Where in the file a value stands, and where problems with it go. */
 export class Place {

@@ -5,7 +5,6 @@
  */
 
 import { DEFAULT_LISTEN, type Engine, type ServerConfig, type ServerType } from "./config.ts";
-import { quote } from "./error.ts";
 import { knownAddresses } from "./host.ts";
 import { ADMIN_LIMITS, CLIENT_LIMITS } from "./limits.ts";
 import { networkFault } from "./network.ts";
@@ -26,6 +25,7 @@ import {
   wholeNumber,
 } from "./schema.ts";
 import { file, host, NONE, port } from "./values.ts";
+import { quote } from "../text.ts";
 
 const type = oneOf("a type of server", "admin", "client");
 const engine = oneOf("an engine", "socket", "serve");

@@ -6,7 +6,7 @@
  */
 
 import { type Config, DEFAULT_DRAIN, formatAddress } from "./config.ts";
-import { ConfigError, type Problem, quote } from "./error.ts";
+import { ConfigError, type Problem } from "./error.ts";
 import { checkFiles, type FileUse } from "./files.ts";
 import { canonicalHost } from "./host.ts";
 import { LOG_DEFAULTS, logFiles, ROTATE_KEEP_MAX } from "./logs.ts";
@@ -28,6 +28,7 @@ import {
 } from "./schema.ts";
 import { checkServers, server, serverConfig } from "./servers.ts";
 import { file, host, NONE, port } from "./values.ts";
+import { quote } from "../text.ts";
 
 const protocol = oneOf("a protocol", "http", "https");
 const level = oneOf("a level", "trace", "debug", "info", "warning", "error");

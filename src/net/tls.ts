@@ -7,10 +7,10 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { TlsFiles } from "../config/config.ts";
-import { quote } from "../config/error.ts";
 import { IrregularFile, readRegularText } from "../config/regular_file.ts";
 import { type PemBlock, pemBlocks } from "./pem.ts";
 import { type PemPair, type Unfitness, whyUnfit } from "./tls_trial.ts";
+import { quote } from "../text.ts";
 
 const DAY_MS = 86_400_000;
 

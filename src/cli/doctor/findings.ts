@@ -5,10 +5,9 @@
  */
 
 import { ReachError, sentenceAbout } from "../../reach/dial.ts";
-import { some } from "../figures.ts";
 import { print, printMarked } from "../output.ts";
 import { wrap } from "../help.ts";
-import { printable } from "../../text.ts";
+import { formatCount, printable } from "../../text.ts";
 
 /** How a step went. */
 export type Outcome = "ok" | "warning" | "failed" | "skipped";
@@ -152,9 +151,9 @@ export function verdict(findings: readonly Finding[]): string {
   const count = (wanted: Outcome) => findings.filter(({ outcome }) => outcome === wanted).length;
   const [failed, warnings] = [count("failed"), count("warning")];
   if (failed === 0) {
-    return warnings === 0 ? "All is well." : `It works, with ${some(warnings, "warning")}.`;
+    return warnings === 0 ? "All is well." : `It works, with ${formatCount(warnings, "warning")}.`;
   }
-  const also = warnings === 0 ? "" : ` and ${some(warnings, "warning")}`;
+  const also = warnings === 0 ? "" : ` and ${formatCount(warnings, "warning")}`;
   const advice = failed === 1 ? "" : " Begin with the first: it may be the cause of others.";
-  return `${some(failed, "problem")}${also}.${advice}`;
+  return `${formatCount(failed, "problem")}${also}.${advice}`;
 }

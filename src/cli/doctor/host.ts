@@ -23,11 +23,11 @@ import { NobodyAnswers, SILENCE_HINT } from "../admin.ts";
 import { CompiledError, requireCovered } from "../compiled.ts";
 import { askConsole, listeningIn, runsWith } from "../console.ts";
 import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
-import { formatDuration, number, some } from "../figures.ts";
 import type { Findings } from "./findings.ts";
 import { supervisorOf } from "../owner.ts";
 import { heldBy, placeOf } from "../../reach/place.ts";
 import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
+import { formatCount, formatDuration, formatNumber } from "../../text.ts";
 
 /** An end of the service is mentioned for this long, in ms. */
 const RECENT_MS = 3_600_000;
@@ -287,7 +287,7 @@ function examineService(
     const { service: { pid, since }, restarts, lastEnd } = state;
     const up = formatDuration(Math.round((Date.now() - since) / 1000));
     const detail = `Supervisor ${supervisor}, service ${pid}, up ${up}, ${
-      some(restarts, "restart")
+      formatCount(restarts, "restart")
     }.`;
     if (whyDown !== null) failUnanswered(findings, `${detail} It`, isSilent, log);
     else if (lastEnd !== null && Date.now() - lastEnd.at < RECENT_MS) {
@@ -342,15 +342,17 @@ export function examineOpenFiles(findings: Findings, { config, told }: Patient):
     return findings.skip(step, "The service does not know how many files it may have open.");
   }
   const wanted = filesFor(connectionLimit(config));
-  const browsers = some(connectionLimit(config), "browser");
-  const detail = `The service may have ${some(openFiles, "file")} open, and accepts ${browsers}.`;
+  const browsers = formatCount(connectionLimit(config), "browser");
+  const detail = `The service may have ${
+    formatCount(openFiles, "file")
+  } open, and accepts ${browsers}.`;
   if (openFiles >= wanted) findings.ok(step, detail);
   else {
     findings.warn(
       step,
       detail,
       `Raise the hard limit to ${
-        number(wanted)
+        formatNumber(wanted)
       } or more (LimitNOFILE= in systemd, --ulimit nofile= of a container, ulimit -Hn), or set ` +
         '"limit.connections" to what there is room for.',
     );

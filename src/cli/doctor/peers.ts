@@ -15,12 +15,12 @@ import { formatValue } from "../../log/format.ts";
 import { type Answer, ask } from "../../reach/ask.ts";
 import { objectOf } from "../../json.ts";
 import type { PeerStatus } from "../../metrics/peer.ts";
-import { some } from "../figures.ts";
 import { ReachError } from "../../reach/dial.ts";
 import type { Patient } from "./host.ts";
 import type { Findings } from "./findings.ts";
 import { connectable, type Place } from "../../reach/place.ts";
 import { explainDenial, isStatusPage, peerHints } from "../../reach/refusal.ts";
+import { formatCount } from "../../text.ts";
 
 /** How far the clocks of two hosts may be apart, in ms: a `Date` header has whole seconds. */
 const CLOCK_LIMIT_MS = 5000;
@@ -104,7 +104,7 @@ function examineView(findings: Findings, url: URL, view: PeerStatus | undefined)
       "It tries again within 15 s.",
     );
   } else if (view !== undefined && view.contradictions > 0) {
-    const times = some(view.contradictions, "time");
+    const times = formatCount(view.contradictions, "time");
     findings.warn(
       "peer",
       `${url} answers, and has shown the service the fingerprint of another server ${times} before.`,
