@@ -23,7 +23,7 @@ import { logger } from "./log/log.ts";
 import { LagMeter } from "./metrics/lag.ts";
 import { type Renewal, Server, StartError } from "./server.ts";
 import { WorkQueue } from "./work_queue.ts";
-import { OpenFiles } from "./config/open_files.ts";
+import { OpenFiles, otherFiles } from "./config/open_files.ts";
 import { type Host, Sight, type Watched } from "./sight.ts";
 
 export { explainBindError, StartError } from "./server.ts";
@@ -130,7 +130,7 @@ export async function startService(
     stop: stopping.signal,
     config: () => state.config,
   });
-  const files = new OpenFiles(host.openFiles);
+  const files = new OpenFiles(host.openFiles, otherFiles(config));
   const workQueue = new WorkQueue();
   const trouble = troubleLog();
   const surroundings = {

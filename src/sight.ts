@@ -14,7 +14,7 @@ import type { Certificates } from "./certificates.ts";
 import type { ClientFront } from "./client/front.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Config } from "./config/config.ts";
-import { connectionsIn } from "./config/open_files.ts";
+import { connectionsIn, otherFiles } from "./config/open_files.ts";
 import { serviceFlags, shellQuote } from "./config/permissions.ts";
 import type { Hub } from "./hub/hub.ts";
 import { faultCount } from "./log/fault.ts";
@@ -100,7 +100,9 @@ export class Sight implements View {
         residentBytes: rss,
         lagMs: lag.worstMs,
         openFiles: host.openFiles,
-        openFilesHold: host.openFiles === null ? null : connectionsIn(host.openFiles),
+        openFilesHold: host.openFiles === null
+          ? null
+          : connectionsIn(host.openFiles, otherFiles(this.#parts.config())),
       },
       log: missingLines(),
     };

@@ -10,7 +10,7 @@ import { ConfigError } from "../config/error.ts";
 import { knownAddresses } from "../config/host.ts";
 import { loadConfig } from "../config/load.ts";
 import { connectionLimit, hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
-import { connectionsIn } from "../config/open_files.ts";
+import { connectionsIn, otherFiles } from "../config/open_files.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
 import { fault } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
@@ -365,7 +365,11 @@ function tellRoom(config: Config, { openFiles, memory }: Host): void {
   const warning = memoryWarning(config, host);
   if (warning !== null) log.warning("{warning}.", { warning: new Whole(warning) });
   if (openFiles === null) return;
-  const values = { openFiles, held: connectionsIn(openFiles), limit: connectionLimit(config) };
+  const values = {
+    openFiles,
+    held: connectionsIn(openFiles, otherFiles(config)),
+    limit: connectionLimit(config),
+  };
   if (values.held >= values.limit) {
     log.info("This host allows {openFiles} open files, enough for {limit} connections.", values);
   } else {

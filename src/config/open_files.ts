@@ -4,16 +4,39 @@
  * @module
  */
 
-import type { ServerType } from "./config.ts";
+import type { Config, ServerType } from "./config.ts";
 
-/** Connections that the runtime accepts before it tells of the first of them (Deno 2.9.6). */
+/** Connections that the runtime accepts before it tells of the first of them, at however many ports (Deno 2.9.6). */
 const ACCEPTED_AT_ONCE = 128;
 
 /**
- * Files that the service has open beside its connections: logs, ports, peers, what the runtime needs, and connections
- * that have been accepted and are about to be closed.
+ * Files that are kept for the runtime: 22 of an idle service, and what is open for a moment, such as a certificate that
+ * is read, or the connection to the collector of telemetry.
  */
-export const OTHER_FILES = 100 + ACCEPTED_AT_ONCE;
+const RUNTIME_FILES = 50;
+
+/**
+ * Files that are kept for each server, peer and log: its port, and the watchdog's connection to it; the peer's
+ * connection, and what finds its address; the log, and the next one where it is rotated.
+ */
+const ENTRY_FILES = 2;
+
+/** Files that are kept for all of these at least. */
+const KEPT_MIN = 100;
+
+/** Files that are kept beside connections where there are few servers and peers. */
+export const OTHER_FILES = KEPT_MIN + ACCEPTED_AT_ONCE;
+
+/**
+ * Returns the files that the service has open beside its connections: those of the runtime, of ports, peers and logs,
+ * and connections that have been accepted and are about to be closed.
+ */
+export function otherFiles(
+  { servers, cluster, logs }: Pick<Config, "servers" | "cluster" | "logs">,
+): number {
+  const entries = servers.length + cluster.length + logs.length;
+  return ACCEPTED_AT_ONCE + Math.max(KEPT_MIN, RUNTIME_FILES + ENTRY_FILES * entries);
+}
 
 /** The most that is reserved for admin servers: Phorge, peers and administrators are few. */
 const ADMIN_RESERVED_MAX = 256;
@@ -53,9 +76,12 @@ export class OpenFiles {
   readonly #reserves: Readonly<Record<ServerType, number>>;
   readonly #shares: Share[] = [];
 
-  /** @param openFiles Files that the process may have open; `null`: it is not known how many. */
-  constructor(openFiles: number | null) {
-    this.limit = openFiles === null ? Number.MAX_SAFE_INTEGER : filesIn(openFiles);
+  /**
+   * @param openFiles Files that the process may have open; `null`: it is not known how many.
+   * @param others Those that {@linkcode otherFiles} tells.
+   */
+  constructor(openFiles: number | null, others: number = OTHER_FILES) {
+    this.limit = openFiles === null ? Number.MAX_SAFE_INTEGER : filesIn(openFiles, others);
     this.#reserves = { admin: reservedForAdmin(this.limit), client: Math.floor(this.limit / 2) };
   }
 
@@ -147,24 +173,28 @@ class Share implements FileShare {
   }
 }
 
-/** Returns the connections of browsers that so many open files are enough for, whatever connects to admin servers. */
-export function connectionsIn(openFiles: number): number {
-  const files = filesIn(openFiles);
+/**
+ * Returns the connections of browsers that so many open files are enough for, whatever connects to admin servers.
+ *
+ * @param others Those that {@linkcode otherFiles} tells.
+ */
+export function connectionsIn(openFiles: number, others: number): number {
+  const files = filesIn(openFiles, others);
   return files - reservedForAdmin(files);
 }
 
-/** Returns the fewest open files that are enough for so many connections of browsers. */
-export function filesFor(connections: number): number {
-  let files = OTHER_FILES + connections;
+/** Returns the fewest open files that are enough for so many connections of browsers, beside `others`. */
+export function filesFor(connections: number, others: number): number {
+  let files = others + connections;
   for (let lacking = 1; lacking > 0;) {
-    lacking = connections - connectionsIn(files);
+    lacking = connections - connectionsIn(files, others);
     files += lacking;
   }
   return files;
 }
 
-function filesIn(openFiles: number): number {
-  return Math.max(0, openFiles - OTHER_FILES);
+function filesIn(openFiles: number, others: number): number {
+  return Math.max(0, openFiles - others);
 }
 
 function reservedForAdmin(files: number): number {

@@ -5,8 +5,11 @@ import {
   type FileShare,
   OpenFiles,
   OTHER_FILES,
+  otherFiles,
 } from "../../src/config/open_files.ts";
+import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { assert, assertEquals } from "../assert.ts";
+import { CLIENT, PEER } from "../entries.ts";
 
 /** Takes files until there are none left, and returns how many there were. */
 function takenBy(share: { take(): boolean }): number {
@@ -128,10 +131,26 @@ Deno.test("a file that was forced open counts until it is released", () => {
 
 Deno.test("the files that are enough for some connections are the fewest", () => {
   for (const connections of [1, 7, 8, 100, 151, 1000, 2048, 2049, 50_000]) {
-    const files = filesFor(connections);
-    assert(connectionsIn(files) >= connections);
-    assert(connectionsIn(files - 1) < connections);
+    for (const others of [OTHER_FILES, 1000]) {
+      const files = filesFor(connections, others);
+      assert(connectionsIn(files, others) >= connections);
+      assert(connectionsIn(files - 1, others) < connections);
+    }
   }
+});
+
+Deno.test("ports, peers and logs take files of their own, which no connection gets", () => {
+  const log = { path: "a.log", ...LOG_DEFAULTS };
+  const of = (servers: number, peers: number, logs: number) =>
+    otherFiles({
+      servers: Array.from({ length: servers }, () => CLIENT),
+      cluster: Array.from({ length: peers }, () => PEER),
+      logs: Array.from({ length: logs }, () => log),
+    });
+  assertEquals([of(2, 0, 1), of(8, 4, 1), of(12, 12, 1)], [228, 228, 228]);
+  assertEquals([of(12, 12, 2), of(13, 12, 1), of(12, 13, 1)], [230, 230, 230]);
+  assertEquals(of(120, 40, 1), 500);
+  assertEquals(new OpenFiles(600, of(120, 40, 1)).limit, 100);
 });
 
 Deno.test("a service that does not know how many files it may have open counts none of them", () => {

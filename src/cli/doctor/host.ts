@@ -11,7 +11,7 @@ import { ConfigError } from "../../config/error.ts";
 import { loadConfig } from "../../config/load.ts";
 import { connectionLimit, hostMemory, memoryWarning } from "../../config/memory.ts";
 import type { Program } from "../../config/program.ts";
-import { filesFor } from "../../config/open_files.ts";
+import { filesFor, otherFiles } from "../../config/open_files.ts";
 import { formatTime, formatValue } from "../../log/format.ts";
 import { PidfileError } from "../../supervisor/pidfile.ts";
 import { readState, type State } from "../../supervisor/state.ts";
@@ -341,11 +341,10 @@ export function examineOpenFiles(findings: Findings, { config, told }: Patient):
   if (openFiles === null) {
     return findings.skip(step, "The service does not know how many files it may have open.");
   }
-  const wanted = filesFor(connectionLimit(config));
+  const wanted = filesFor(connectionLimit(config), otherFiles(config));
   const browsers = formatCount(connectionLimit(config), "browser");
-  const detail = `The service may have ${
-    formatCount(openFiles, "file")
-  } open, and accepts ${browsers}.`;
+  const files = formatCount(openFiles, "file");
+  const detail = `The service may have ${files} open, and accepts ${browsers}.`;
   if (openFiles >= wanted) findings.ok(step, detail);
   else {
     findings.warn(

@@ -1,7 +1,7 @@
 import type { ConsoleData } from "../../../src/admin/console.ts";
 import { examineOpenFiles, type Patient } from "../../../src/cli/doctor/host.ts";
 import { type Finding, Findings } from "../../../src/cli/doctor/findings.ts";
-import { filesFor } from "../../../src/config/open_files.ts";
+import { filesFor, OTHER_FILES } from "../../../src/config/open_files.ts";
 import { validate } from "../../../src/config/validate.ts";
 import { assertEquals, assertStringIncludes } from "../../assert.ts";
 
@@ -15,7 +15,7 @@ const CONFIG = validate("aphlict.json", {
 });
 
 /** Files that are enough for 1,000 browsers. */
-const ENOUGH = filesFor(1000);
+const ENOUGH = filesFor(1000, OTHER_FILES);
 
 /** What is said about a service that may have this many files open; `null`: it does not know. */
 function finding(openFiles: number | null): Finding | undefined {
