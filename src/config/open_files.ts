@@ -11,7 +11,7 @@ const ACCEPTED_AT_ONCE = 128;
 
 /**
  * Files that are kept for the runtime: 22 of an idle service, and what is open for a moment, such as a certificate that
- * is read, or the connection to the collector of telemetry.
+ * is read.
  */
 const RUNTIME_FILES = 50;
 
