@@ -6,25 +6,26 @@
 
 /** The looks that a service takes at a file. */
 export class Looks implements Disposable {
-  readonly #open = Deno.openSync;
+  readonly #stat = Deno.statSync;
   #next = Promise.withResolvers<void>();
 
   constructor(file: string) {
-    Deno.openSync = (path, options) => {
+    // Each reading begins with it.
+    Deno.statSync = (path) => {
       if (path === file) {
         this.#next.resolve();
         this.#next = Promise.withResolvers();
       }
-      return this.#open(path, options);
+      return this.#stat(path);
     };
   }
 
-  /** Resolves when the file has been opened, before it is opened again. */
+  /** Resolves when the file has been looked at, before it is looked at again. */
   next(): Promise<void> {
     return this.#next.promise;
   }
 
   [Symbol.dispose](): void {
-    Deno.openSync = this.#open;
+    Deno.statSync = this.#stat;
   }
 }
