@@ -25,21 +25,42 @@ export class IdentityError extends Error {
   override readonly name = "IdentityError";
 }
 
+/** What the identity depends on, beside the configuration's owner. */
+export interface Claim {
+  /** The configuration's. */
+  readonly user: Config["user"];
+  readonly pidfile: string;
+  /** Whether the command is for what runs, and starts nothing. */
+  readonly isForRunning: boolean;
+}
+
 /**
  * Decides whom root becomes: the configuration's `user`, else the owner of the pidfile, else the owner of the
- * configuration. `null`: all of them are root's.
+ * configuration. `null`: all of them are root's, or what runs is.
  *
  * @param path The configuration file.
- * @throws {IdentityError} If somebody besides root and that user can change the configuration.
+ * @param owner See {@linkcode ownerOfConfig}.
+ * @throws {IdentityError} If nobody has named the owner of the pidfile.
  */
 export function identityFor(
   path: string,
-  { user, pidfile }: { readonly user: Config["user"]; readonly pidfile: string },
+  owner: number | null,
+  { user, pidfile, isForRunning }: Claim,
 ): Identity | null {
-  const owner = ownerOfConfig(path);
+  const { info, writers } = follow(pidfile);
+  const holder = info?.isFile ? info.uid : null;
+  // Root has started it with --as-root.
+  if (isForRunning && owner === null && holder === 0) return null;
   if (user !== null) return { user, isNamed: true, owner };
-  const info = follow(pidfile).info;
-  const running = info?.isFile && info.uid !== null && info.uid !== 0 ? info.uid : null;
+  const running = holder === 0 ? null : holder;
+  const maker = writers.find(({ hasMade }) => hasMade === true);
+  if (running !== null && running !== owner && maker !== undefined) {
+    throw new IdentityError(
+      `Pidfile ${pidfile} belongs to user ${running}, whom ${path} does not name, and user ${maker.id} has put its folder ` +
+        `into ${maker.path}, as everybody can: root does not become that user. Name the user as "user", or run the ` +
+        "command as the user that runs Aphlict.",
+    );
+  }
   if (running !== null && owner !== null && running !== owner) {
     throw new IdentityError(
       `Pidfile ${pidfile} belongs to user ${running}, and configuration ${path}, which names it, to user ${owner}: ` +
@@ -50,8 +71,17 @@ export function identityFor(
   return uid === null ? null : { user: `${uid}`, isNamed: false, owner };
 }
 
-/** Returns the only user besides root who can change a configuration; `null`: none. */
-function ownerOfConfig(path: string): number | null {
+/** Returns an identity for a configuration that cannot be read: its owner's; `null`: it is root's. */
+export function identityOfOwner(owner: number | null): Identity | null {
+  return owner === null ? null : { user: `${owner}`, isNamed: false, owner };
+}
+
+/**
+ * Returns the only user besides root who can change a configuration; `null`: none.
+ *
+ * @throws {IdentityError} If others can change it as well.
+ */
+export function ownerOfConfig(path: string): number | null {
   const { writers, info, existing } = follow(path);
   const all: readonly Writer[] = info === null
     ? writers

@@ -74,18 +74,21 @@ export async function judge(
   program: Program,
   { isHeld, asItIs = false, made = [], unit = null }: Circumstances,
 ): Promise<Findings> {
+  // Before a file of it is opened.
+  const rootsLog = logFaultForRoot(config);
+  if (rootsLog !== null) {
+    return { problems: [{ path: "logs", message: rootsLog }], warnings: [] };
+  }
   const { problems, warnings } = await tryAsService(config, program, isHeld);
   // A compiled executable has no supervisor, and may look at no folder.
   if (program.kind === "compiled") return { problems, warnings };
   const folder = (path: string) => folderFault(dirname(path), asItIs ? [] : made, asItIs);
-  const rootsLog = logFaultForRoot(config);
   const logs = config.logs.map((log, index) => judgeLog(log, `logs[${index}].path`, folder));
   return {
     problems: [
       ...problems,
       ...logs.flatMap((log) => log.problems),
       ...sharedLogs(config),
-      ...rootsLog === null ? [] : [{ path: "logs", message: rootsLog }],
       ...judgePidfile(config.pidfile, folder),
       ...unit === null ? [] : judgeUnit(config, unit),
     ],
@@ -146,6 +149,8 @@ function judgeLog(log: LogConfig, key: string, look: FolderLook): Findings {
 
 function judgePidfile(path: string, look: FolderLook): Problem[] {
   const key = "pidfile";
+  const unsafe = pidfileFault(path);
+  if (unsafe !== null) return [{ path: key, message: unsafe }];
   const { isMissing, fault } = look(path);
   if (isMissing) return fault === null ? [] : [{ path: key, message: fault }];
   const foreigner = foreignerOf(path);
@@ -154,9 +159,8 @@ function judgePidfile(path: string, look: FolderLook): Problem[] {
       `Pidfile ${path} belongs to user ${foreigner}. Name another one, or run the command as that user.`;
     return [{ path: key, message }];
   }
-  const unsafe = pidfileFault(path) ?? strangerBeside(path) ?? foreignContent(path) ??
-    uncertainty(path);
-  if (unsafe !== null) return [{ path: key, message: unsafe }];
+  const wrong = strangerBeside(path) ?? foreignContent(path) ?? uncertainty(path);
+  if (wrong !== null) return [{ path: key, message: wrong }];
   return fault === null ? [] : [{ path: key, message: fault }];
 }
 

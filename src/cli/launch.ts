@@ -11,6 +11,7 @@ import { loadConfig, loadPidfile, type NamedPidfile } from "../config/load.ts";
 import { consoleLog } from "../config/logs.ts";
 import { serviceFlags, shellQuote, supervisorFlags } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
+import { isBelow } from "../config/files.ts";
 import { FORMATS } from "../log/formats.ts";
 import { withoutEnd } from "../text.ts";
 import {
@@ -27,7 +28,7 @@ import {
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { FolderError, foldersOf, whyNotForRoot } from "./folders.ts";
-import { type Identity, identityFor } from "./identity.ts";
+import { type Identity, identityFor, identityOfOwner, ownerOfConfig } from "./identity.ts";
 import { circumstancesIn } from "./judgement.ts";
 import { complain, printCode } from "./output.ts";
 import { logFaultForRoot, pidfileFault, requireSafe } from "./owner.ts";
@@ -91,13 +92,16 @@ const JUDGING: readonly string[] = ["check", "doctor"];
 
 /** Returns shell code by which root becomes who runs Aphlict; `null`: it stays root. */
 function becoming(path: string, verb: string, invocation: Invocation): string | "refused" | null {
+  // Before it is read: its owner can change it until the command reads it.
+  const owner = ownerOfConfig(path);
   let named: NamedPidfile;
   try {
     named = loadPidfile(path);
   } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
     // The command says itself what is wrong.
-    if (error instanceof ConfigError) return null;
-    throw error;
+    const identity = identityOfOwner(owner);
+    return identity && becomeUser(identity, [], verb);
   }
   const { pidfile, config, error } = named;
   if (error !== null && STARTING.includes(verb)) throw error;
@@ -107,11 +111,17 @@ function becoming(path: string, verb: string, invocation: Invocation): string | 
   if (user === null && STARTING.includes(verb)) {
     return refusesRoot(invocation) ? "refused" : null;
   }
-  const identity = identityFor(path, { user, pidfile });
+  const isForRunning = !STARTING.includes(verb) && !JUDGING.includes(verb);
+  const identity = identityFor(path, owner, { user, pidfile, isForRunning });
   if (identity === null) return null;
   // What belongs to somebody else's configuration, its owner makes.
-  const isRoots = config !== null && identity.owner === null;
-  return becomeUser(identity, isRoots ? foldersOf(config).filter(isForRoot) : [], verb);
+  const folders = config !== null && owner === null ? foldersOf(config).filter(isForRoot) : [];
+  // What lies below a folder that is given to the user, the user makes: root would be led elsewhere there.
+  return becomeUser(
+    identity,
+    folders.filter((each) => !isBelow(each, folders.filter((other) => other !== each))),
+    verb,
+  );
 }
 
 /** Returns a text as the console of what is launched shows it: what reads JSON there gets nothing else. */
@@ -188,7 +198,10 @@ function becomeUser(
       : [],
     `if [ -n "$group" ]; then set -- --regid="$group" --init-groups -- "$self" ${verb} "$@"`,
     `else set -- --regid=${NOBODY} --clear-groups -- "$self" ${verb} "$@"; fi`,
-    `HOME=$(getent passwd ${name} | cut -d: -f6) DENO=$deno exec setpriv --reuid=${name} "$@"`,
+    // The user could read the rest of root's environment in /proc.
+    `HOME=$(getent passwd ${name} | cut -d: -f6) DENO=$deno exec=exec`,
+    `environment="$environment $reaching DENO JOURNAL_STREAM"`,
+    `only setpriv --reuid=${name} "$@"`,
   ].join("\n");
 }
 

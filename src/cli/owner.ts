@@ -4,12 +4,14 @@
  * @module
  */
 
+import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
+import { pathFault } from "../config/files.ts";
 import { logTarget } from "../config/logs.ts";
 import { Holder, PidfileError } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import { isRoot, knowsUser } from "./root.ts";
-import { follow, nameOf, strangersOn } from "./trust.ts";
+import { follow, nameOf, resolvedPath, strangersOn } from "./trust.ts";
 
 /**
  * Holds a signal back that somebody else could have aimed: at any process of this user, by a pidfile that names it.
@@ -98,6 +100,11 @@ export function requireSafe(fault: string | null): void {
  * one of its folders can put a link or another process id there.
  */
 export function pidfileFault(pidfile: string): string | null {
+  const resolved = resolvedPath(pidfile);
+  const fault = resolved === resolve(pidfile) ? null : pathFault(resolved);
+  if (fault !== null) {
+    return `Pidfile ${pidfile} leads to ${resolved}, which cannot be used. ${fault}`.trimEnd();
+  }
   const [stranger] = strangersOn(follow(pidfile));
   return stranger === undefined
     ? null

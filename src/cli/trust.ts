@@ -13,14 +13,6 @@ const GROUP_WRITE = 0o020;
 const OTHERS_WRITE = 0o002;
 const STICKY = 0o1000;
 
-/** What cannot be looked at counts as absent: whoever uses it is told why it cannot be used. */
-const UNSEEN = [
-  Deno.errors.NotFound,
-  Deno.errors.NotADirectory,
-  Deno.errors.PermissionDenied,
-  Deno.errors.NotCapable,
-];
-
 /** Somebody besides root who can put another file or folder in the place of a part of a path. */
 export interface Writer {
   /** Where. */
@@ -30,6 +22,8 @@ export interface Writer {
   readonly id: number;
   /** Whether it can only make what does not exist yet, as everybody can in `/tmp`. */
   readonly onlyNew: boolean;
+  /** Whether it has put the next component there itself: into a folder that is open to others, as `/tmp` is. */
+  readonly hasMade?: true;
 }
 
 /** A path, and all that it depends on. */
@@ -47,8 +41,7 @@ export interface Way {
 /**
  * Follows a path, component by component and through every link. A folder counts as changeable by whoever can write it;
  * one with the sticky bit, such as `/tmp`, only by the owner of the next component, or by everybody if there is none yet.
- *
- * @throws {Error} What `Deno.lstatSync` throws of what exists and may be looked at.
+ * What cannot be looked at counts as absent, and so does the end of too many links: who uses it is told why.
  */
 export function follow(path: string): Way {
   const writers = new Map<string, Writer>();
@@ -76,8 +69,11 @@ export function follow(path: string): Way {
       [at, info] = [next, found];
       continue;
     }
-    if (++links > LINKS) throw new Deno.errors.FilesystemLoop(`${path} has too many links`);
-    const target = Deno.readLinkSync(next);
+    const target = ++links > LINKS ? null : readLink(next);
+    if (target === null) {
+      const missing = [name, ...names];
+      return { writers: [...writers.values()], existing: at, missing, info: null };
+    }
     names.unshift(...namesOf(target));
     if (target.startsWith("/")) [at, info] = ["/", look("/")];
   }
@@ -124,7 +120,8 @@ function writersOf(folder: string, info: Deno.FileInfo, entry: Deno.FileInfo | n
   if (entry === null) return all.map((each) => ({ ...each, onlyNew: each.who !== "user" }));
   const owners = all.filter(({ who }) => who === "user");
   if (entry.uid === null || entry.uid === 0) return owners;
-  return [...owners, { path: folder, who: "user", id: entry.uid, onlyNew: false }];
+  const maker: Writer = { path: folder, who: "user", id: entry.uid, onlyNew: false };
+  return [...owners, ((info.mode ?? 0) & OTHERS_WRITE) === 0 ? maker : { ...maker, hasMade: true }];
 }
 
 function namesOf(path: string): string[] {
@@ -134,8 +131,16 @@ function namesOf(path: string): string[] {
 function look(path: string): Deno.FileInfo | null {
   try {
     return Deno.lstatSync(path);
-  } catch (error) {
-    if (UNSEEN.some((kind) => error instanceof kind)) return null;
-    throw error;
+  } catch {
+    return null;
+  }
+}
+
+/** Returns where a link leads; `null` when it is none any more. */
+function readLink(path: string): string | null {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return null;
   }
 }

@@ -157,6 +157,49 @@ const CASES: readonly Case[] = [
     starts: false,
   },
   {
+    name: "a pidfile behind a link to a folder that no permission can name",
+    change: (folder) => {
+      Deno.mkdirSync(`${folder}/re,al`);
+      Deno.symlinkSync("re,al", `${folder}/linked`);
+      return { pidfile: `${folder}/linked/a.pid` };
+    },
+    starts: false,
+  },
+  {
+    name: "a pidfile behind a link to /dev/shm",
+    change: (folder) => {
+      Deno.symlinkSync("/dev/shm", `${folder}/linked`);
+      return { pidfile: `${folder}/linked/aphlict-test.pid` };
+    },
+    starts: false,
+  },
+  {
+    name: "a pidfile below a link to itself",
+    change: (folder) => {
+      Deno.symlinkSync("loop", `${folder}/loop`);
+      return { pidfile: `${folder}/loop/a.pid` };
+    },
+    starts: false,
+  },
+  {
+    name: "a pidfile in a folder whose name is too long",
+    change: (folder) => ({ pidfile: `${folder}/${"x".repeat(300)}/a.pid` }),
+    starts: false,
+  },
+  {
+    name: "a state of the pidfile that is a link to itself",
+    change: (folder) => {
+      Deno.symlinkSync("a.pid.state", `${folder}/a.pid.state`);
+      return { pidfile: `${folder}/a.pid` };
+    },
+    starts: true,
+  },
+  {
+    name: "a log whose rotated files would have names that are too long",
+    change: (folder) => ({ logs: [{ path: `${folder}/${"x".repeat(254)}` }] }),
+    starts: true,
+  },
+  {
     name: "a key of another certificate",
     change: (folder, ports) => {
       const { "ssl.key": key } = pair(folder, "other");

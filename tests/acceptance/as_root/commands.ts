@@ -7,7 +7,8 @@ import { Folder } from "../../folder.ts";
 import { asHostile, HOSTILE, hostile } from "../hostile.ts";
 import { execute } from "../installation.ts";
 import { must, Process } from "../process.ts";
-import { ROOT } from "../program.ts";
+import { denoArguments } from "../../../src/config/program.ts";
+import { PROGRAM, ROOT } from "../program.ts";
 import { serversOn, Site, USER } from "../site.ts";
 
 /** A user id that exists in the namespace, and has no entry in the table of users. */
@@ -34,6 +35,97 @@ function ownFolder(path: string, uid = HOSTILE): void {
   Deno.mkdirSync(path);
   Deno.chownSync(path, uid, uid);
 }
+
+/** Returns the shell code that a verb of root's comes to. */
+async function launchCode(verb: string, config: string): Promise<string> {
+  const args = denoArguments(PROGRAM, ["--no-prompt", "--allow-sys=uid,gid", "--allow-read"], [
+    ...["launch", verb, "--config", config, "--unit", "none"],
+  ]);
+  const { code, output } = await execute(Deno.execPath(), args);
+  assertEquals(code, 0, output);
+  return output;
+}
+
+Deno.test("root becomes the owner of a configuration before it reads it, as he may change it then", async () => {
+  await using site = rootsSite();
+  const { daemon: { written: { path } } } = site;
+  const folder = `${site.folder}/his`;
+  ownFolder(folder);
+  const his = `${folder}/aphlict.json`;
+  for (const text of ["{", Deno.readTextFileSync(path).replace(USER, `${HOSTILE}`)]) {
+    Deno.writeTextFileSync(his, text);
+    Deno.chownSync(his, HOSTILE, HOSTILE);
+    for (const verb of ["send", "status", "stop", "serve", "run"]) {
+      assertStringIncludes(await launchCode(verb, his), `setpriv --reuid=${HOSTILE} `, verb);
+    }
+  }
+});
+
+Deno.test("root does not become who has put a pidfile's folder where everybody can", async () => {
+  await using site = rootsSite((folder) => ({ pidfile: `${folder}/open/aphlict/a.pid` }), null);
+  Deno.mkdirSync(`${site.folder}/open`);
+  Deno.chmodSync(`${site.folder}/open`, 0o1777);
+  ownFolder(`${site.folder}/open/aphlict`);
+  const pidfile = `${site.folder}/open/aphlict/a.pid`;
+  Deno.writeTextFileSync(pidfile, "1");
+  Deno.chownSync(pidfile, HOSTILE, HOSTILE);
+  for (const verb of ["status", "send", "stop", "check"]) {
+    const { code, output } = await site.run(verb, ...verb === "send" ? ["--to", "A"] : []);
+    assertEquals(code, 1, output);
+    assertStringIncludes(output, `and user ${HOSTILE} has put its folder into`);
+  }
+});
+
+Deno.test("root makes no folder below one that it gives away", async () => {
+  await using site = rootsSite((folder) => ({
+    logs: [{ path: `${folder}/new/a.log` }, { path: `${folder}/new/below/b.log` }],
+  }));
+  const code = await launchCode("start", site.daemon.written.path);
+  assertStringIncludes(code, `mkdir -m 755 -- ${site.folder}/new`);
+  assertEquals(code.includes(`${site.folder}/new/below`), false, code);
+  const { code: started, output } = await site.run("start");
+  assertEquals(started, 0, output);
+});
+
+Deno.test("of root's environment its user gets no more than the runtime does", async () => {
+  await using site = rootsSite();
+  using bin = new Folder();
+  Deno.chmodSync(bin.write("setpriv", "#!/bin/sh\nenv\n"), 0o755);
+  const { command, env } = site.installation;
+  const { output } = await execute(command, ["status", "--config", site.daemon.written.path], {
+    ...env,
+    PATH: `${bin.path}:${Deno.env.get("PATH")}`,
+    ROOTS_SECRET: "x",
+  });
+  assertMatch(output, /^DENO=/m);
+  assertEquals(output.includes("ROOTS_SECRET"), false, output);
+});
+
+Deno.test("root runs no deno that another user has put beside the launcher", async () => {
+  using folder = new Folder();
+  Deno.chmodSync(folder.path, 0o1777);
+  const bundle = Deno.readTextFileSync(`${ROOT}bin/aphlict`).replace(/^bundle=$/m, "bundle=yes");
+  Deno.chmodSync(folder.write("aphlict.js", bundle), 0o755);
+  const deno = folder.write("deno", "#!/bin/sh\necho TRICKED\n");
+  Deno.chmodSync(deno, 0o755);
+  Deno.chownSync(deno, HOSTILE, HOSTILE);
+  const { code, output } = await execute(`${folder.path}/aphlict.js`, ["help"], { DENO: "" });
+  assertEquals(code, 1);
+  assertStringIncludes(output, `root runs no ${deno}, as other users can write ${deno}.`);
+  assertEquals(output.includes("TRICKED"), false);
+});
+
+Deno.test("root can stop and reload what it has started as root", async () => {
+  await using site = rootsSite();
+  const { path } = site.daemon.written;
+  const { command, env } = site.installation;
+  const start = await execute(command, ["start", "--as-root", "--config", path], env);
+  assertEquals(start.code, 0, start.output);
+  for (const verb of ["status", "reload", "stop"]) {
+    const { code, output } = await site.run(verb);
+    assertEquals(code, 0, output);
+  }
+});
 
 Deno.test("root is here root of namespaces that are not the host's", async () => {
   const outer = Deno.env.get("APHLICT_OUTER_NAMESPACES")?.split(" ") ?? [];
