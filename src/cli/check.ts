@@ -25,7 +25,7 @@ import { circumstancesIn, judge, JUDGING_OPTIONS, portHolder, warn } from "./jud
 import type { Verdict } from "./failure.ts";
 import { print, printJson } from "./output.ts";
 import { warnIfRoot } from "./root.ts";
-import { duplicateWarnings, foreignLogWarnings, userWarnings } from "./suspicions.ts";
+import { suspicions } from "./suspicions.ts";
 import { formatBytes, formatMebibytes } from "../text.ts";
 
 /** Checks a configuration. */
@@ -67,9 +67,7 @@ export const check: Command = {
     const memory = memoryWarning(config, host);
     const doubts = peerWarnings(config);
     const all = [
-      ...duplicateWarnings(config),
-      ...userWarnings(config),
-      ...isRunning ? [] : foreignLogWarnings(config),
+      ...suspicions(config, isRunning),
       ...warnings,
       ...memory === null ? [] : [`${memory}.`],
       ...doubts.map(({ path, message }) => `${path}: ${message}`),

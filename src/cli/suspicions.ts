@@ -11,15 +11,28 @@ import { logFiles, logTarget } from "../config/logs.ts";
 import { servicePermissions } from "../config/permissions.ts";
 import { resolvedPath } from "./trust.ts";
 
+/**
+ * Returns what looks wrong in a configuration, or on the host, and keeps nothing from starting.
+ *
+ * @param isRunning Whether the service of this configuration runs, which has its own logs locked.
+ */
+export function suspicions(config: Config, isRunning: boolean): string[] {
+  return [
+    ...duplicateWarnings(config),
+    ...userWarnings(config),
+    ...isRunning ? [] : foreignLogWarnings(config),
+  ];
+}
+
 /** Returns warnings of keys that the file has twice. */
-export function duplicateWarnings({ path }: Config): string[] {
+function duplicateWarnings({ path }: Config): string[] {
   return loadDuplicates(path).map(({ path: key, lines: [first, again] }) =>
     `${key}: The key is there twice, in line ${first} and in line ${again}, and the last one counts. Remove one.`
   );
 }
 
 /** Returns a warning when root could not become the user that the configuration names. */
-export function userWarnings({ user }: Config): string[] {
+function userWarnings({ user }: Config): string[] {
   if (user === null) return [];
   const lines = usersOfHost();
   if (lines === null) return [];
@@ -75,7 +88,7 @@ export function sharedLogs(config: Config): Problem[] {
  * Returns warnings of logs that a running service writes, which is not the one of this configuration. A service has
  * its log files locked, together with others.
  */
-export function foreignLogWarnings({ logs }: Config): string[] {
+function foreignLogWarnings({ logs }: Config): string[] {
   return logs.flatMap(({ path }, index) =>
     logTarget(path) === "file" && isLocked(path)
       ? [

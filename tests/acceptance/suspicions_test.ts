@@ -2,7 +2,7 @@
  * What `aphlict check` tells beside what would keep a start from working.
  */
 
-import { userWarnings } from "../../src/cli/suspicions.ts";
+import { suspicions } from "../../src/cli/suspicions.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
@@ -66,9 +66,9 @@ Deno.test("check warns of a certificate without its intermediates, and of none t
 Deno.test("check warns of a user that does not exist, and of none that does", () => {
   using folder = new Folder();
   const load = (user: string) => loadConfig(writeConfig(folder, { user }).path);
-  const [warning = ""] = userWarnings(load("nobody-of-this-name"));
+  const [warning = ""] = suspicions(load("nobody-of-this-name"), true);
   assertMatch(warning, /^user: There is no user nobody-of-this-name in \/etc\/passwd\./);
-  for (const user of ["daemon", "1"]) assertEquals(userWarnings(load(user)), []);
+  for (const user of ["daemon", "1"]) assertEquals(suspicions(load(user), true), []);
 });
 
 Deno.test("check warns of keys that the file has twice, with their lines", async () => {
@@ -79,6 +79,8 @@ Deno.test("check warns of keys that the file has twice, with their lines", async
   assertEquals(await warningsOf(written), [
     "Warning: drain: The key is there twice, in line 2 and in line 3, and the last one counts. Remove one.",
   ]);
+  const { output } = await aphlict("doctor", "--config", written.path);
+  assertMatch(output, /^! files .*drain: The key is there twice, in line 2/m);
 });
 
 Deno.test("check warns of a peer that is a client server of this configuration", async () => {

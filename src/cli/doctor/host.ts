@@ -25,6 +25,7 @@ import { askConsole, listeningIn, runsWith } from "../console.ts";
 import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
 import type { Findings } from "./findings.ts";
 import { supervisorOf } from "../owner.ts";
+import { suspicions } from "../suspicions.ts";
 import { heldBy, placeOf } from "../../reach/place.ts";
 import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
 import { formatCount, formatDuration, formatNumber } from "../../text.ts";
@@ -170,7 +171,7 @@ async function consoleOf(config: Config): Promise<ConsoleData | NobodyAnswers> {
 function examineFiles(
   findings: Findings,
   { problems, warnings }: Inspection,
-  { isOfOther, config }: Patient,
+  { isOfOther, config, told, supervisor }: Patient,
 ): void {
   const all = problems.filter((problem) => serverOf(problem.path) === null);
   // The service runs, so it can use what only this user may not.
@@ -185,8 +186,9 @@ function examineFiles(
   }
   for (const { path, message } of faults) findings.fail("files", `${path}: ${message}`, "");
   if (all.length > 0) return;
-  for (const warning of warnings) findings.warn("files", warning, "");
-  if (warnings.length === 0) {
+  const suspected = [...warnings, ...suspicions(config, told !== null || supervisor !== null)];
+  for (const warning of suspected) findings.warn("files", warning, "");
+  if (suspected.length === 0) {
     findings.ok("files", "Keys, certificates, logs and the pidfile can be used.");
   }
 }
