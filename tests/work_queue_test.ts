@@ -1,5 +1,5 @@
 import { type Worker, WorkQueue } from "../src/work_queue.ts";
-import { assertEquals } from "./assert.ts";
+import { assert, assertEquals } from "./assert.ts";
 
 /** A clock that work moves, and the order in which work was done. */
 class Bench {
@@ -110,6 +110,7 @@ Deno.test("sockets have their turn while 25 connections bring more work in micro
   const queue = new WorkQueue();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   let isOver = false;
+  let works = 0;
   const began = performance.now();
   const passed = () => performance.now() - began;
   for (let n = 0; n < 25; n++) {
@@ -118,17 +119,18 @@ Deno.test("sockets have their turn while 25 connections bring more work in micro
       async work() {
         for (let hops = 0; hops < 8; hops++) await null;
         for (const until = passed() + 0.06; passed() < until;);
+        works++;
         if (!isOver && passed() < 5000) queue.add(worker, "heavy");
       },
     };
     queue.add(worker, "heavy");
   }
-  // Otherwise each takes a quarter of a second.
+  // 500 to 1,300 are done; 13,000 if a turn does not wait for the sockets. A busy machine does fewer.
   for (let trips = 0; trips < 8; trips++) await roundTrip(listener);
   isOver = true;
+  assert(works < 6000, `${works} works`);
   // Behind all that wait.
   await new Promise<void>((resolve) => queue.add({ work: resolve }, "heavy"));
-  assertEquals(passed() < 1000, true, `${passed()} ms`);
 });
 
 Deno.test("work that throws is reported, and the others have theirs done", async () => {

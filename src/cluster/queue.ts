@@ -95,6 +95,8 @@ export class Queue {
    * @returns How many copies had to go to make room.
    */
   insert(messages: readonly Relayed[]): number {
+    // What was sent once stands first, whenever it came.
+    if (messages.length === 0) return 0;
     const copies = new Set(messages.filter(isCopy).map(({ encoded }) => encoded));
     const waiting = this.#waiting.all.filter((message) => {
       if (!isCopy(message) || !copies.has(message.encoded)) return true;

@@ -29,7 +29,7 @@ export interface SiteOptions {
 
 /** See the module. Dispose of it: whatever runs is killed. */
 export class Site implements AsyncDisposable {
-  readonly installation: Installation = new Installation();
+  readonly installation: Installation = installed();
   readonly daemon: Daemon;
   readonly ports: Ports;
   #path: string;
@@ -79,7 +79,6 @@ export class Site implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.run("stop");
     await this.daemon[Symbol.asyncDispose]();
-    this.installation[Symbol.dispose]();
   }
 }
 
@@ -91,6 +90,18 @@ export function serversOn({ client, admin }: Ports, ofClient = {}, ofAdmin = {})
       { type: "admin", port: admin, listen: "127.0.0.1", ...ofAdmin },
     ],
   };
+}
+
+let shared: Installation | null = null;
+
+/** Returns the installation that all sites of a file of tests have, as copying a runtime takes longer than a start. */
+function installed(): Installation {
+  if (shared === null) {
+    const made = new Installation();
+    addEventListener("unload", () => made[Symbol.dispose]());
+    shared = made;
+  }
+  return shared;
 }
 
 function isRoot(): boolean {
