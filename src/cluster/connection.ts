@@ -11,7 +11,7 @@ import type { Redact } from "../config/redaction.ts";
 import { type Answer, AnswerError, AnswerReader } from "./answer.ts";
 
 /** How long connecting may take, and how long the next answer may be awaited, in ms. */
-export const PATIENCE_MS = 5000;
+const PATIENCE_MS = 5000;
 
 /** Why there is no connection to a port on which nobody listens. */
 export const REFUSED = "refuses the connection";

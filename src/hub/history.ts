@@ -45,7 +45,6 @@ const TOPIC_BYTES = 8;
 
 /** One remembered message: what a replay needs of it, as the parsed whole may be far larger. */
 export interface Remembered {
-  readonly instance: string;
   readonly encoded: Encoded;
   /** The hashes of its topics, lower and upper half by turns. */
   readonly topics: Int32Array;
@@ -126,8 +125,6 @@ export class HistoryStore {
 
 /** Messages that one instance remembers, numbered in the order of time. */
 export class History {
-  /** The instance it belongs to. */
-  readonly instance: string;
   readonly #store: HistoryStore;
   readonly #onEmpty: () => void;
   /** A ring that grows up to `limits.messages`; the oldest is at `#start`. */
@@ -137,8 +134,7 @@ export class History {
   #forgotten = 0;
 
   /** @param onEmpty Called when the last message has been forgotten. */
-  constructor(instance: string, store: HistoryStore, onEmpty: () => void = () => {}) {
-    this.instance = instance;
+  constructor(store: HistoryStore, onEmpty: () => void = () => {}) {
     this.#store = store;
     this.#onEmpty = onEmpty;
   }
@@ -164,9 +160,9 @@ export class History {
   }
 
   /** Remembers a message, and forgets what that leaves no room for. */
-  add(message: Omit<Remembered, "instance">): void {
+  add(message: Remembered): void {
     if (this.#size === this.#ring.length) this.#grow();
-    const links = { instance: this.instance, history: this, older: null, newer: null };
+    const links = { history: this, older: null, newer: null };
     const entry: Entry = { ...message, ...links };
     this.#ring[(this.#start + this.#size) % this.#ring.length] = entry;
     this.#size++;

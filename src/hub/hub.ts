@@ -135,7 +135,7 @@ class Instance implements Home {
     this.account = account;
     this.now = now;
     this.#onEmpty = onEmpty;
-    this.history = new History(name, store, () => this.#check());
+    this.history = new History(store, () => this.#check());
   }
 
   left(): void {

@@ -21,7 +21,6 @@ function numbers(history: History): unknown[] {
 
 Deno.test("a history forgets its oldest message beyond the limit of messages", () => {
   const history = new History(
-    "default",
     new HistoryStore({ messages: 3, ageMs: 1000, bytes: 1e6 }),
   );
   for (let n = 0; n < 5; n++) add(history, { subscribers: [], n }, 0);
@@ -29,9 +28,9 @@ Deno.test("a history forgets its oldest message beyond the limit of messages", (
 });
 
 Deno.test("all histories together forget the oldest message beyond the limit of bytes", () => {
-  const bytes = add(new History("default", new HistoryStore()), { subscribers: [], n: 0 }, 0);
+  const bytes = add(new History(new HistoryStore()), { subscribers: [], n: 0 }, 0);
   const store = new HistoryStore({ messages: 100, ageMs: 1000, bytes: 3 * bytes });
-  const [a, b] = [new History("a", store), new History("b", store)];
+  const [a, b] = [new History(store), new History(store)];
   add(a, { subscribers: [], n: 0 }, 0);
   add(b, { subscribers: [], n: 1 }, 1);
   add(a, { subscribers: [], n: 2 }, 2);
@@ -49,7 +48,7 @@ Deno.test("bytes are counted in UTF-8", () => {
 
 Deno.test("a message that is larger than the limit of bytes is not remembered", () => {
   const store = new HistoryStore({ messages: 100, ageMs: 1000, bytes: 10 });
-  const history = new History("default", store);
+  const history = new History(store);
   add(history, { subscribers: ["A"] }, 0);
   assertEquals([history.size, store.bytes], [0, 0]);
 });
@@ -57,7 +56,7 @@ Deno.test("a message that is larger than the limit of bytes is not remembered", 
 Deno.test("a history tells when it has become empty", () => {
   let empty = 0;
   const store = new HistoryStore({ messages: 100, ageMs: 1000, bytes: 1e6 });
-  const history = new History("default", store, () => empty++);
+  const history = new History(store, () => empty++);
   add(history, { subscribers: [] }, 0);
   add(history, { subscribers: [] }, 0);
   store.expire(1000);
@@ -100,7 +99,7 @@ Deno.test("for any sequence of messages, the histories are those of the naive de
   fc.assert(
     fc.property(fc.array(publication, { maxLength: 120 }), limits, (publications, limits) => {
       const store = new HistoryStore(limits);
-      const histories = [0, 1, 2].map((owner) => new History(`${owner}`, store));
+      const histories = [0, 1, 2].map(() => new History(store));
       const all: Naive[] = [];
       let now = 0;
       for (const [n, { owner, size, wait }] of publications.entries()) {
@@ -125,7 +124,7 @@ Deno.test("for any sequence of messages, the histories are those of the naive de
 Deno.test("a history has no more than the floor of its account", () => {
   const account = new Budget(16 * 4000).account("history");
   const store = new HistoryStore({ messages: 100, ageMs: 1000, bytes: 1e6 }, account);
-  const history = new History("default", store);
+  const history = new History(store);
   for (let n = 0; n < 50; n++) {
     add(history, { subscribers: [], n }, 0);
     assertEquals(account.bytes, store.bytes);

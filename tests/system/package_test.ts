@@ -150,7 +150,10 @@ Deno.test("its service runs with the flags of its configuration, and is refused 
   const main = words.indexOf("/usr/lib/aphlict/aphlict.js");
   assertEquals(
     words.slice(2, main).join(" "),
-    `--no-config --no-remote --no-npm --no-code-cache ${await machine.call("aphlict", "permissions")}`,
+    `--no-config --no-remote --no-npm --no-code-cache ${await machine.call(
+      "aphlict",
+      "permissions",
+    )}`,
   );
   const values = {
     config: CONFIG,
