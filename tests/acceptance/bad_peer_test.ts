@@ -22,7 +22,7 @@ import { peerAt, type PeerEntry, publish, residentBytes, run, type Running } fro
 import { until } from "./until.ts";
 
 /** How long a message may take to the good peer's browser on a busy machine; far less than 5 s. */
-const SOON_MS = 2000;
+const SOON_MS = 4000;
 
 /** More than the kernel holds for a connection on loopback, on either side. */
 const BUFFERS = 12_000_000;

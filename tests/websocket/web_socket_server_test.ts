@@ -309,8 +309,9 @@ Deno.test("a message does not wait for the acknowledgement of the one before (no
   await using running = await Running.start();
   using wire = await Wire.open(running.port, []);
   const [socket] = running.sockets;
-  const started = performance.now();
+  const times: number[] = [];
   for (let round = 0; round < 20; round++) {
+    const started = performance.now();
     // The kernel delays acknowledgements by 40 ms to a peer that is itself about to send.
     await wire.send(frame("echo"));
     assertEquals(await wire.text(), "echo");
@@ -319,9 +320,10 @@ Deno.test("a message does not wait for the acknowledgement of the one before (no
       await new Promise((resolve) => setTimeout(resolve, 1)); // a write of its own for each
     }
     assertEquals([await wire.text(), await wire.text()], ["a", "b"]);
+    times.push(performance.now() - started);
   }
-  const each = (performance.now() - started) / 20;
-  assert(each < 30, `${each} ms`);
+  const median = times.sort((a, b) => a - b)[10] ?? Infinity;
+  assert(median < 30, `${median} ms`);
 });
 
 Deno.test("one that goes before its request makes room, and one that is evicted is told of", async () => {
