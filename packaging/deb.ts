@@ -87,7 +87,7 @@ ${
   }Description: notification server of Phorge
  Phorge posts a small JSON message to it, and it passes the message to every
  open browser that is concerned. It takes the place of the Node.js Aphlict that
- comes with Phorge: the same configuration file, ports and bytes on the wire.
+ comes with Phorge: the same configuration file, ports and protocol.
  .
  The process that faces the network may bind the addresses, reach the peers,
  read the certificates and write the logs that the configuration names, and
