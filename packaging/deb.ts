@@ -111,7 +111,8 @@ const DOCUMENTS = "usr/share/doc/aphlict";
 /** The documents, and what they lead to; what else lies in `conf` is the builder's own. */
 export function documents(): string[] {
   return [
-    ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Dockerfile", "bench/README.md"],
+    ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md"],
+    ...["LICENSE", "Dockerfile", "bench/README.md"],
     ...["conf/aphlict.default.json", "conf/aphlict.local.json"],
     ...filesIn("docs"),
     ...filesIn("conf/examples"),
