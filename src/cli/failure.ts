@@ -22,7 +22,10 @@ export interface Verdict {
 /** Returns the object for an error that the administrator can put right. */
 export function failureOf(error: Error): Verdict {
   const problems = error instanceof ConfigError
-    ? error.problems.map(({ path, message }) => ({ key: path, message }))
+    ? error.problems.map(({ path, message }) => ({
+      key: path,
+      message: path === "" ? `Cannot use ${error.file}. ${message}` : message,
+    }))
     : [{ key: "", message: error.message }];
   return { ok: false, problems, warnings: [] };
 }

@@ -17,7 +17,10 @@ export function overview(all: readonly Command[]): string {
     "",
     "The notification server of Phorge.",
     "",
-    ...commands.map(({ verb, synopsis }) => `  ${verb.padEnd(width)}  ${synopsis}`),
+    ...commands.flatMap(({ verb, synopsis }) => {
+      const [first, ...others] = wrap(synopsis, " ".repeat(width + 4));
+      return [`  ${verb.padEnd(width)}  ${first?.trimStart()}`, ...others];
+    }),
     "",
     'Exit codes: 0 done, 1 failed, 2 wrong usage. "aphlict help VERB" says more.',
   ].join("\n");

@@ -23,6 +23,7 @@ import {
   EXIT,
   type Invocation,
   JOURNAL_OPTION,
+  JSON_OPTION,
   MEMORY_OPTION,
   OPEN_FILES_OPTION,
 } from "./command.ts";
@@ -41,7 +42,7 @@ export const launch: Command = {
   verb: "launch",
   synopsis: "Print the shell code by which bin/aphlict becomes what a verb runs.",
   details: "bin/aphlict evaluates it, with the arguments after the verb as the shell's parameters.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION, UNIT_OPTION],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, UNIT_OPTION, JSON_OPTION],
   operands: "VERB",
   internal: true,
   run(invocation) {
@@ -190,7 +191,7 @@ function becomeUser(
         shellQuote([isOther])
       }`,
     ],
-    '[ -z "$failed" ] || exit 1',
+    "give_up",
     ...MAKING.includes(verb) ? folders.flatMap((folder) => making(folder, `${name}:"$group"`)) : [],
     ...JUDGING.includes(verb) ? [`set -- --unit "$properties" "$@"`] : [],
     ...JUDGING.includes(verb) && folders.length > 0

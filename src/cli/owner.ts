@@ -41,6 +41,7 @@ export function safeHolder(pidfile: string): Holder | null {
         "root.",
     );
   }
+  if (follow(pidfile).info === null) return null;
   requireSafe(pidfileFault(pidfile));
   return Holder.find(pidfile);
 }
@@ -106,12 +107,14 @@ export function pidfileFault(pidfile: string): string | null {
     return `Pidfile ${pidfile} leads to ${resolved}, which cannot be used. ${fault}`.trimEnd();
   }
   const [stranger] = strangersOn(follow(pidfile));
-  return stranger === undefined
-    ? null
-    : `Pidfile ${pidfile} is not safe there: ${
-      nameOf(stranger)
-    } can change folder ${stranger.path}, and with it what ` +
-      'Aphlict writes and which process is stopped. Take that right away (chmod go-w, chown), or change "pidfile".';
+  if (stranger === undefined) return null;
+  const name = isRoot() && stranger.who === "user"
+    ? 'If that user runs Aphlict, name it as "user" in the configuration. Otherwise take'
+    : "Take";
+  return `Pidfile ${pidfile} is not safe there: ${
+    nameOf(stranger)
+  } can change folder ${stranger.path}, and with it what ` +
+    `Aphlict writes and which process is stopped. ${name} that right away (chmod go-w, chown), or change "pidfile".`;
 }
 
 /**

@@ -37,6 +37,7 @@ import {
 import { connectable, livePagesOf } from "../reach/place.ts";
 import { denoWarning, VERSION } from "../version.ts";
 import { within } from "../within.ts";
+import type { OptionSpec } from "./args.ts";
 import {
   CALLED_OPTION,
   type Command,
@@ -65,6 +66,12 @@ const RELOAD_FAULT =
 
 const log = logger("service");
 
+/** The option that shows the log's level "debug". */
+const VERBOSE_OPTION: OptionSpec = {
+  name: "verbose",
+  help: "Log more of how the service is run, above all the permission flags that it holds.",
+};
+
 /** Runs the service. */
 export const serve: Command = {
   verb: "serve",
@@ -72,8 +79,9 @@ export const serve: Command = {
   details: "Binds every server of the configuration, or none, and logs to the console and to the " +
     "configured files. SIGINT and SIGTERM stop it: browsers are told to go away (code 1001), and " +
     "the exit code is 0. SIGHUP reloads what can be changed in place.",
-  options: [CONFIG_OPTION, CALLED_OPTION, ...HOST_OPTIONS],
-  run: (invocation) => serveAlone(invocation, "info"),
+  options: [CONFIG_OPTION, VERBOSE_OPTION, CALLED_OPTION, ...HOST_OPTIONS],
+  run: (invocation) =>
+    serveAlone(invocation, invocation.options.has(VERBOSE_OPTION.name) ? "debug" : "info"),
 };
 
 /** Runs the service and shows everything. */
@@ -148,7 +156,7 @@ export const service: Command = {
   },
 };
 
-function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<number> {
+function serveAlone(invocation: Invocation, level: "info" | "debug" | "trace"): Promise<number> {
   const config = loadConfig(configPath(invocation));
   requireCovered(invocation.program, config);
   return runService(config, {

@@ -16,7 +16,7 @@ import { dashboard, fit } from "./dashboard.ts";
 import { NobodyAnswers } from "./admin.ts";
 import { wrap } from "./help.ts";
 import { complain, print } from "./output.ts";
-import { Terminal } from "./terminal.ts";
+import { type Room, Terminal, terminalRoom } from "./terminal.ts";
 
 /** How often the figures are asked for, in seconds. */
 const INTERVAL = 2;
@@ -54,7 +54,7 @@ export const top: Command = {
 
 async function printOnce(config: Config): Promise<number> {
   try {
-    const width = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
+    const width = Deno.stdout.isTerminal() ? terminalRoom().width : Infinity;
     print(dashboard(await askConsole(config), { width, height: Infinity }));
     return EXIT.done;
   } catch (error) {
@@ -73,7 +73,7 @@ async function watch(config: Config, intervalMs: number): Promise<number> {
   }
   void terminal.quit().then(() => ended.resolve("ended"));
   let screen: Screen = { data: null, error: null };
-  const draw = () => terminal.draw(linesOf(screen, intervalMs, terminal.room));
+  const draw = () => terminal.draw(linesOf(screen, intervalMs, terminalRoom()));
   Deno.addSignalListener("SIGWINCH", draw);
   for (;;) {
     const looking = look(config, screen);
@@ -105,7 +105,7 @@ async function look(config: Config, { data }: Screen): Promise<Screen> {
 function linesOf(
   { data, error }: Screen,
   intervalMs: number,
-  room: Terminal["room"],
+  room: Room,
 ): string[] {
   if (error === null) return data === null ? [] : withKeys(data, room);
   return [
@@ -118,7 +118,7 @@ function linesOf(
 }
 
 /** The figures, and in the last line of the screen what can be pressed. */
-function withKeys(data: ConsoleData, { width, height }: Terminal["room"]): string[] {
+function withKeys(data: ConsoleData, { width, height }: Room): string[] {
   const lines = dashboard(data, { width, height: height - 1 });
   const gap = Array.from({ length: Math.max(0, height - 1 - lines.length) }, () => "");
   return [...lines, ...gap, fit(KEYS, width)];

@@ -32,9 +32,9 @@ export interface LogOptions {
   readonly files: readonly LogConfig[];
   /**
    * From which level on lines go to the console, and to the files that have no level of their own.
-   * `trace` shows each connection, command, message and delivery.
+   * `debug` shows the permission flags, `trace` each connection, command, message and delivery as well.
    */
-  readonly level: "trace" | "info";
+  readonly level: "trace" | "debug" | "info";
   /**
    * What the console shows. Trouble with log files is told on stderr in any case.
    *

@@ -305,8 +305,8 @@ function mustBeFile(path: string): boolean {
   const info = look(path);
   if (info === null || info.isFile) return info !== null;
   throw new PidfileError(
-    `Cannot use pidfile ${path}: it is a folder, a link, a pipe or a device, and no file. Remove it, ` +
-      'or change "pidfile".',
+    `Cannot use pidfile ${path}: it is a folder, a link, a pipe or a device, and no file. Name a ` +
+      'file as "pidfile".',
   );
 }
 

@@ -95,7 +95,7 @@ Deno.test("loading says that the user may not read a file", () => {
   // To root, as which these tests may run, every file is readable.
   assertEquals(
     readFault(new Deno.errors.PermissionDenied()),
-    "This user may not read it. Change the file's owner or mode, or start as another user.",
+    `User ${Deno.uid()} may not read it. Change the file's owner or mode, or run the command as another user.`,
   );
 });
 

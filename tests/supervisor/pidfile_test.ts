@@ -105,8 +105,8 @@ for (const what of ["folder", "pipe", "link"] as const) {
     if (what === "folder") Deno.mkdirSync(path);
     if (what === "pipe") new Deno.Command("mkfifo", { args: [path] }).outputSync();
     if (what === "link") Deno.symlinkSync(folder.write("target", "1"), path);
-    assertThrows(() => holderOf(path), PidfileError, "and no file. Remove it");
-    await assertRejects(() => Pidfile.take(path), PidfileError, "and no file. Remove it");
+    assertThrows(() => holderOf(path), PidfileError, "and no file. Name a file");
+    await assertRejects(() => Pidfile.take(path), PidfileError, "and no file. Name a file");
     assertEquals(namesIn(folder).includes("a.pid.new"), false);
   });
 }

@@ -7,6 +7,7 @@
 import { ReachError, sentenceAbout } from "../../reach/dial.ts";
 import { print, printMarked } from "../output.ts";
 import { wrap } from "../help.ts";
+import { terminalRoom } from "../terminal.ts";
 import { formatCount, printable } from "../../text.ts";
 
 /** How a step went. */
@@ -108,7 +109,7 @@ export interface Screen {
 /** The terminal that standard output is, or is not. */
 export function screenOf(): Screen {
   if (!Deno.stdout.isTerminal()) return { width: null, colours: false };
-  return { width: Deno.consoleSize().columns, colours: !Deno.noColor };
+  return { width: terminalRoom().width, colours: !Deno.noColor };
 }
 
 /** Shows a finding: its mark, its step, what was found, and beneath it what to do. */
