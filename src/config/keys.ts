@@ -365,7 +365,7 @@ export function foreignKeys(type: keyof typeof SERVER_TABLES): readonly Key<unkn
 const server = {
   ...object('an object such as {"type": "client", "port": 22280}', ANY_SERVER_KEYS),
   json: {
-    if: { properties: { type: { const: "admin" } } },
+    if: { type: "object", properties: { type: { const: "admin" } }, required: ["type"] },
     then: serverSchema("admin"),
     else: serverSchema("client"),
   },
