@@ -31,7 +31,7 @@ const FILES: readonly (readonly [path: string, what: string])[] = [
   ["/run/aphlict/aphlict.pid", "The pidfile, which the supervisor locks for as long as it runs."],
   [
     "/usr/share/doc/aphlict/docs/",
-    "The guide for administrators (operations.md), the keys of the configuration (limits.md), " +
+    "The guide for administrators (operations.md), the keys of the configuration (configuration.md), " +
     "monitoring, and the protocol.",
   ],
 ];

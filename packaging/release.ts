@@ -11,9 +11,14 @@ import { TESTED_DENO, VERSION } from "../src/version.ts";
 import { BUNDLE, containedIn } from "./bundle.ts";
 import { compile, configFor, EXECUTABLE, NoBase } from "./compile.ts";
 import { bashCompletion, COMPLETION } from "./completion.ts";
+import {
+  CONFIGURATION_MAN_PAGE,
+  CONFIGURATION_SCHEMA,
+  configurationManPage,
+  configurationSchema,
+} from "./configuration.ts";
 import { BuildError, git, say, sha256, sourceDate } from "./dist.ts";
 import { MAN_PAGE, manPage } from "./man.ts";
-import { CONFIGURATION_MAN_PAGE, configurationManPage } from "./man_configuration.ts";
 import { billOf, type Lock, SBOM } from "./sbom.ts";
 
 const DIST = "dist";
@@ -93,6 +98,10 @@ function main(): void {
   Deno.writeTextFileSync(MAN_PAGE, manPage(COMMANDS, VERSION));
   const example = Deno.readTextFileSync("conf/examples/aphlict.json");
   Deno.writeTextFileSync(CONFIGURATION_MAN_PAGE, configurationManPage(VERSION, example));
+  Deno.writeTextFileSync(
+    CONFIGURATION_SCHEMA,
+    `${JSON.stringify(configurationSchema(), null, 2)}\n`,
+  );
   Deno.writeTextFileSync(COMPLETION, bashCompletion(COMMANDS));
   Deno.copyFileSync("LICENSE", `${DIST}/LICENSE`);
   // Of what an executable contains.

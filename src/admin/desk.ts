@@ -6,9 +6,8 @@
 
 import type { Budget } from "../budget.ts";
 import { freeBytes } from "../bytes.ts";
-import { formatAddress } from "../config/config.ts";
+import { type AdminLimits, formatAddress } from "../config/config.ts";
 import { isAddressInUrl } from "../config/host.ts";
-import type { AdminLimits } from "../config/limits.ts";
 import { HTTP_REFUSALS, type HttpRefusal } from "../http/engine.ts";
 import type { HttpRequest, Remote } from "../http/handler.ts";
 import { BodyError, BodyInterrupted, BodyTooLong, BodyTooSlow, NoRoom } from "../http/reception.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DEFAULT_DRAIN } from "../config/config.ts";
+import { TOP_KEYS } from "../config/keys.ts";
 import { readState } from "../supervisor/state.ts";
 import { type Holder, removeStale } from "../supervisor/pidfile.ts";
 import { within } from "../within.ts";
@@ -63,7 +63,8 @@ export const stop: Command = {
  * @param holder Stays open until the process ends, as it may be waited for behind this.
  */
 export async function stopRunning(pidfile: string, holder: Holder): Promise<number> {
-  const { drain, ownGroup } = readState(pidfile) ?? { drain: DEFAULT_DRAIN, ownGroup: false };
+  const { drain, ownGroup } = readState(pidfile) ??
+    { drain: TOP_KEYS.drain.default, ownGroup: false };
   requireOwn(holder, pidfile);
   const { pid } = holder;
   const end = holder.released();

@@ -6,8 +6,7 @@
  */
 
 import type { Budget } from "../budget.ts";
-import type { ClientServerConfig, Engine } from "../config/config.ts";
-import type { ClientLimits } from "../config/limits.ts";
+import type { ClientLimits, ClientServerConfig, Engine } from "../config/config.ts";
 import type { FileShare } from "../config/open_files.ts";
 import { ENGINES } from "../http/engines.ts";
 import { Networks } from "../config/network.ts";

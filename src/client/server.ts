@@ -5,7 +5,7 @@
  */
 
 import type { Holder } from "../budget.ts";
-import { BURST, type ClientLimits } from "../config/limits.ts";
+import type { ClientLimits } from "../config/config.ts";
 import { type Hub, INSTANCE_LIMIT } from "../hub/hub.ts";
 import type { Listener, ReplayResult, Sink } from "../hub/listener.ts";
 import type { Encoded } from "../hub/message.ts";
@@ -25,6 +25,9 @@ import { instanceOf } from "./instance.ts";
 
 /** Commands refused by one listener that are logged one by one; the rest are counted. */
 export const REFUSAL_LOG_LIMIT = 10;
+
+/** A listener that was quiet may send this many seconds' worth of `limit.commands` at once. */
+const BURST = 2;
 
 const PONG_TEXT = '{"type":"pong"}';
 const PONG: TextMessage = { text: PONG_TEXT, bytes: new TextEncoder().encode(PONG_TEXT) };

@@ -6,7 +6,6 @@
  */
 
 import { isIPv4, isIPv6 } from "node:net";
-import { formatAddress } from "./config.ts";
 import { quote } from "../text.ts";
 
 /** What to do about a host that cannot be used; `""` when there is nothing particular to say. */
@@ -55,4 +54,9 @@ export function canonicalHost(host: string): string | null {
 /** Whether a URL's host is an address, and no name. */
 export function isAddressInUrl(hostname: string): boolean {
   return /^(\[.*\]|[\d.]+)$/.test(hostname);
+}
+
+/** `host:port` as a URL and Deno's permission flags write it: IPv6 addresses in brackets. */
+export function formatAddress(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

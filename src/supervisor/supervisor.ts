@@ -7,7 +7,7 @@
 
 import { resolve } from "node:path";
 import { Backoff } from "../backoff.ts";
-import { isRooted, restartReasons } from "../config/change.ts";
+import { changesOf, isRooted, restartReasons } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
@@ -391,12 +391,13 @@ export class Supervisor {
   }
 
   /** What of a changed configuration the supervisor itself can only do after a restart of its own. */
-  #laterReasons({ user, logs }: Config): string[] {
-    const [own, first] = [this.#options.config.logs[0]?.path, logs[0]?.path];
+  #laterReasons(next: Config): string[] {
+    const { config } = this.#options;
+    const [own, first] = [config.logs[0]?.path, next.logs[0]?.path];
     return [
-      ...user === this.#options.config.user
-        ? []
-        : ['"user" counts from the next `aphlict restart` on.'],
+      ...changesOf("next restart", config, next).map(({ name }) =>
+        `"${name}" counts from the next \`aphlict restart\` on.`
+      ),
       ...own === first ? [] : [
         `The supervisor's own few lines go to ${
           own ?? "no log"
@@ -407,14 +408,16 @@ export class Supervisor {
 
   /** The configuration as it is now, or why it cannot be used. */
   #load(): Config | ReloadOutcome {
-    const { path, pidfile } = this.#config;
     try {
-      const config = loadConfig(path);
-      if (config.pidfile !== pidfile) {
-        return refused([
-          `"pidfile" cannot change from ${pidfile} to ${config.pidfile} while Aphlict runs: stop it ` +
-          "with the old configuration, and start it with the new one.",
-        ]);
+      const config = loadConfig(this.#config.path);
+      const fixed = changesOf("stop and start", this.#config, config);
+      if (fixed.length > 0) {
+        return refused(
+          fixed.map(({ name, from, to }) =>
+            `"${name}" cannot change from ${from} to ${to} while Aphlict runs: stop it with the old ` +
+            "configuration, and start it with the new one."
+          ),
+        );
       }
       if (isRooted(this.#config) && !isRooted(config)) {
         return refused([

@@ -5,7 +5,7 @@ import {
   COMPLAINTS,
   REFUSAL_LOG_LIMIT,
 } from "../../src/client/server.ts";
-import { CLIENT_LIMITS, type ClientLimits } from "../../src/config/limits.ts";
+import { type ClientLimits } from "../../src/config/config.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
 import { ACCOUNTS, Budget } from "../../src/budget.ts";
 import { Allowances } from "../../src/log/allowance.ts";
@@ -17,6 +17,7 @@ import type { Socket, SocketHandlers, TextMessage } from "../../src/websocket/so
 import { assertEquals } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { makeHub, post } from "../hub/fixtures.ts";
+import { CLIENT_LIMITS } from "../entries.ts";
 
 /** A socket that keeps what it is told to do. */
 class FakeSocket implements Socket {

@@ -3,9 +3,8 @@ import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../src/config/error.ts";
 import type { Program } from "../../src/config/program.ts";
 import { defaultConfigPath, loadConfig, loadPidfile, readFault } from "../../src/config/load.ts";
-import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
-import { configOf } from "../entries.ts";
+import { configOf, LOG_DEFAULTS } from "../entries.ts";
 import { Folder } from "../folder.ts";
 
 const VALID = `{

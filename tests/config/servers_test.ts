@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import type { AdminServerConfig, ClientServerConfig, Config } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/config/error.ts";
-import { ADMIN_LIMITS, CLIENT_LIMITS } from "../../src/config/limits.ts";
+import { ANY_SERVER_KEYS } from "../../src/config/keys.ts";
+import { keysOf } from "../../src/config/table.ts";
 import { validate } from "../../src/config/validate.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../assert.ts";
-import { ADMIN, CLIENT } from "../entries.ts";
+import { ADMIN, ADMIN_LIMITS, CLIENT, CLIENT_LIMITS } from "../entries.ts";
 
 /** Keys that are added to an entry. */
 type Keys = Readonly<Record<string, unknown>>;
@@ -357,10 +358,8 @@ Deno.test("servers and peers may share a token file, and no log may be written t
 });
 
 Deno.test("whatever the keys of a server hold, the file is accepted or its problems are told", () => {
-  const names = [
-    ...LIMITS.map(([, key]) => key),
-    ...["limit.message", "limit.backlog", "origins", "proxies", "allow", "token.file", "engine"],
-  ];
+  const names = keysOf(ANY_SERVER_KEYS).map(({ name }) => name)
+    .filter((name) => name !== "type" && name !== "port");
   const value = fc.oneof(
     fc.jsonValue(),
     fc.constantFrom(null, 0, 1, 60, 100, 1e6, "64KiB", "1MiB", "serve", "socket", "token", "", []),

@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import { CLIENT_LIMITS } from "../../src/config/limits.ts";
 import { entryBytes } from "../../src/hub/history.ts";
 import { countOf } from "../../src/metrics/histogram.ts";
 import { assertEquals } from "../assert.ts";
 import { type Ear, listen, makeHub, post } from "./fixtures.ts";
+import { CLIENT_LIMITS } from "../entries.ts";
 
 Deno.test("the overview of a new hub is of the default instance, and of nothing", () => {
   const { fanOut, ...overview } = makeHub().hub.overview();

@@ -1,6 +1,5 @@
 import fs from "node:fs";
 import type { LogConfig } from "../../src/config/config.ts";
-import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { NO_JOURNAL } from "../../src/log/journal.ts";
 import {
   closeLog,
@@ -16,6 +15,7 @@ import {
 } from "../../src/log/log.ts";
 import { assertEquals, assertMatch, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
+import { LOG_DEFAULTS } from "../entries.ts";
 
 /** Options for these files, without a console. */
 function to(

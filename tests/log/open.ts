@@ -1,6 +1,6 @@
-import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { NO_JOURNAL } from "../../src/log/journal.ts";
 import { openLog } from "../../src/log/log.ts";
+import { LOG_DEFAULTS } from "../entries.ts";
 
 /** Opens a log with one file and no console. */
 export function openLogFile(path: string): void {

@@ -7,9 +7,9 @@
 import { ADMIN, admin, CLIENT, type InvalidFile, keys, servers, USE_PATH } from "./text.ts";
 
 const TOP_KEYS = "servers, logs, cluster, pidfile, limit.memory, memory.hint, user, drain, $schema";
-const SERVER_KEYS = "type, port, listen, ssl.key, ssl.cert, ssl.chain, engine, limit.message, " +
-  "origins, proxies, limit.connections, limit.address, limit.subscriptions, limit.topic, " +
-  "limit.commands, limit.backlog, timeout.handshake, timeout.idle, allow, token.file, limit.requests";
+const SERVER_KEYS = "type, port, ssl.key, ssl.cert, ssl.chain, engine, listen, origins, proxies, " +
+  "limit.message, limit.connections, limit.address, limit.subscriptions, limit.topic, " +
+  "limit.commands, limit.backlog, timeout.handshake, timeout.idle, limit.requests, allow, token.file";
 
 export const SHAPES: readonly InvalidFile[] = [
   ...[
