@@ -10,6 +10,7 @@ import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
+import { judgingFlags } from "../config/permissions.ts";
 import {
   type Command,
   CONFIG_OPERAND,
@@ -49,6 +50,7 @@ export const check: Command = {
     ...JUDGING_OPTIONS,
   ],
   operands: CONFIG_OPERAND,
+  permissions: judgingFlags("$deno"),
   async run(invocation) {
     const { program, options } = invocation;
     const config = loadConfig(configPath(invocation));

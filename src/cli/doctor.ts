@@ -14,6 +14,7 @@ import {
   hostNumber,
   JSON_OPTION,
   MEMORY_OPTION,
+  PROBE_PERMISSIONS,
 } from "./command.ts";
 import { examineHost, examineOpenFiles } from "./doctor/host.ts";
 import { examinePeers } from "./doctor/peers.ts";
@@ -56,6 +57,8 @@ export const doctor: Command = {
       help: "Print a list of objects with step, outcome, detail and hint instead.",
     },
   ],
+  // What a probe and `aphlict check` need.
+  permissions: [...PROBE_PERMISSIONS, "--allow-write", "--allow-run=$deno"],
   async run(invocation) {
     const { options } = invocation;
     const way = publicPlace(options);

@@ -34,6 +34,7 @@ import {
   hostArguments,
   type Invocation,
   JOURNAL_OPTION,
+  LIMIT_OPTIONS,
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { alreadyRunning } from "./start.ts";
@@ -51,6 +52,8 @@ export const run: Command = {
     "(exit code 0), SIGHUP reloads. When the service cannot start at first, the reason is printed and " +
     "the exit code is 1; when it ends later, it is started again.",
   options: [CONFIG_OPTION, AS_ROOT_OPTION, ...HOST_OPTIONS],
+  permissions: "supervisor",
+  makesFolders: true,
   run: (invocation) => supervise(invocation, false),
 };
 
@@ -59,7 +62,7 @@ export const supervisor: Command = {
   verb: "supervisor",
   synopsis: "The supervisor as `aphlict start` runs it.",
   details: "It says on standard output how the start went, and nothing after that.",
-  options: [CONFIG_OPTION, ...HOST_OPTIONS],
+  options: [CONFIG_OPTION, ...LIMIT_OPTIONS],
   internal: true,
   run: (invocation) => supervise(invocation, true),
 };

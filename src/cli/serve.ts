@@ -73,6 +73,8 @@ export const serve: Command = {
     "configured files. SIGINT and SIGTERM stop it: browsers are told to go away (code 1001), and " +
     "the exit code is 0. SIGHUP reloads what can be changed in place.",
   options: [CONFIG_OPTION, CALLED_OPTION, ...HOST_OPTIONS],
+  permissions: "service",
+  makesFolders: true,
   run: (invocation) => serveAlone(invocation, "info"),
 };
 
@@ -84,6 +86,8 @@ export const debug: Command = {
     "For finding out why a notification does not arrive. It writes a lot, with the content " +
     "of every message: use start for every day.",
   options: [CONFIG_OPTION, CALLED_OPTION, ...HOST_OPTIONS],
+  permissions: "service",
+  makesFolders: true,
   run: (invocation) => serveAlone(invocation, "trace"),
 };
 

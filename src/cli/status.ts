@@ -19,6 +19,7 @@ import {
   EXIT,
   type Invocation,
   JSON_OPTION,
+  PROBE_PERMISSIONS,
 } from "./command.ts";
 import { askConsole, listeningIn } from "./console.ts";
 import { ReachError } from "../reach/dial.ts";
@@ -49,6 +50,7 @@ export const status: Command = {
     "browsers are connected and how many messages went through. With --topic it tells how many browsers are " +
     "subscribed to one topic; that needs the token of the admin server, where it has one.",
   options: [CONFIG_OPTION, TOPIC_OPTION, INSTANCE_OPTION, JSON_OPTION],
+  permissions: PROBE_PERMISSIONS,
   async run(invocation) {
     const { options } = invocation;
     const isJson = options.has(JSON_OPTION.name);

@@ -8,7 +8,7 @@ import { DEFAULT_DRAIN } from "../config/config.ts";
 import { readState } from "../supervisor/state.ts";
 import { type Holder, removeStale } from "../supervisor/pidfile.ts";
 import { within } from "../within.ts";
-import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
+import { type Command, CONFIG_OPTION, CONTROL_PERMISSIONS, EXIT } from "./command.ts";
 import { requireOwn, safeHolder } from "./owner.ts";
 import { complain, print } from "./output.ts";
 import { explainLonely, type LonelyWay, namedPidfile } from "./running.ts";
@@ -40,6 +40,7 @@ export const stop: Command = {
     "nothing runs, the exit code is 0 as well; when a service runs without a supervisor (`aphlict serve`), it is 1, and " +
     "how that is stopped is said.",
   options: [CONFIG_OPTION],
+  permissions: CONTROL_PERMISSIONS,
   async run(invocation) {
     const { pidfile, config } = namedPidfile(invocation);
     const holder = safeHolder(pidfile);
