@@ -23,8 +23,7 @@ import {
 } from "./command.ts";
 import { requireCovered } from "./compiled.ts";
 import { circumstancesIn, judge, JUDGING_OPTIONS, portHolder, warn } from "./judgement.ts";
-import type { Verdict } from "./failure.ts";
-import { print, printJson } from "./output.ts";
+import { print, printJson, type Verdict } from "./output.ts";
 import { warnIfRoot } from "./root.ts";
 import { suspicions } from "./suspicions.ts";
 import { formatBytes, formatMebibytes } from "../text.ts";

@@ -27,15 +27,14 @@ import { help, helpOn, overview, usageOf } from "./help.ts";
 import { IdentityError } from "./identity.ts";
 import { launch } from "./launch.ts";
 import { listen } from "./listen.ts";
-import { failureOf } from "./failure.ts";
-import { complain, print, printJson } from "./output.ts";
+import { complain, print, printFailure } from "./output.ts";
 import { permissions } from "./permissions.ts";
 import { reload } from "./reload.ts";
 import { restart } from "./restart.ts";
 import { run, supervisor } from "./run.ts";
+import { SignalError } from "./running.ts";
 import { debug, serve, service } from "./serve.ts";
 import { send } from "./send.ts";
-import { SignalError } from "./signal.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
 import { stop } from "./stop.ts";
@@ -86,7 +85,7 @@ export async function main(path: string, args: readonly string[]): Promise<numbe
       return EXIT.usage;
     }
     if (isExpected(error)) {
-      if (wantsJson(argv)) printJson(failureOf(error));
+      if (wantsJson(argv)) printFailure(error);
       else complain(error.message);
       return EXIT.failed;
     }

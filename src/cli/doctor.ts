@@ -21,11 +21,12 @@ import { examinePeers } from "./doctor/peers.ts";
 import { examineServers } from "./doctor/servers.ts";
 import { examineUrl, skipUrl } from "./doctor/url.ts";
 import { Findings, screenOf, show, verdict } from "./doctor/findings.ts";
-import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { circumstancesIn, JUDGING_OPTIONS } from "./judgement.ts";
 import { print, printJson } from "./output.ts";
 import {
   CA_OPTION,
+  INSTANCE_OPTION,
+  instanceIn,
   ORIGIN_OPTION,
   originIn,
   type PublicPlace,

@@ -21,11 +21,12 @@ import {
   PROBE_PERMISSIONS,
 } from "./command.ts";
 import { ReachError, sentenceAbout } from "../reach/dial.ts";
-import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, emit } from "./output.ts";
 import { firstOf, type Place, placeOf } from "../reach/place.ts";
 import {
   CA_OPTION,
+  INSTANCE_OPTION,
+  instanceIn,
   ORIGIN_OPTION,
   originFor,
   originIn,

@@ -12,8 +12,7 @@ import { type Command, CONFIG_OPTION, CONTROL_PERMISSIONS, EXIT } from "./comman
 import { makeFolders } from "./folders.ts";
 import { requireOwn, safeHolder } from "./owner.ts";
 import { complain, print } from "./output.ts";
-import { explainLonely, type LonelyWay, namedPidfile } from "./running.ts";
-import { signal } from "./signal.ts";
+import { explainLonely, type LonelyWay, namedPidfile, signal } from "./running.ts";
 
 /** How long a reload may take, in ms: a check, a stop with the longest drain, a start. */
 const LIMIT_MS = 360_000;

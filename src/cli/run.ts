@@ -7,7 +7,7 @@
 import type { Config, LogConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { consoleLog, isStdout, logTarget } from "../config/logs.ts";
-import { fault } from "../log/fault.ts";
+import { fault, logUnexpectedErrors } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
 import { type Journal, journalOf, NO_JOURNAL } from "../log/journal.ts";
 import {
@@ -38,7 +38,6 @@ import {
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { alreadyRunning } from "./start.ts";
-import { logUnexpectedErrors } from "./unexpected.ts";
 
 /** How often the pidfile is looked after, in ms. */
 const KEEP_INTERVAL_MS = 10_000;

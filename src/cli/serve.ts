@@ -12,7 +12,7 @@ import { loadConfig } from "../config/load.ts";
 import { connectionLimit, hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
 import { connectionsIn, otherFiles } from "../config/open_files.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
-import { fault } from "../log/fault.ts";
+import { fault, logUnexpectedErrors } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
 import { journalOf } from "../log/journal.ts";
 import {
@@ -52,7 +52,6 @@ import {
 } from "./command.ts";
 import { requireCovered } from "./compiled.ts";
 import { tryPeers } from "./trial.ts";
-import { logUnexpectedErrors } from "./unexpected.ts";
 import { formatMebibytes } from "../text.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */

@@ -23,9 +23,8 @@ import {
 } from "./command.ts";
 import { askConsole, listeningIn } from "./console.ts";
 import { ReachError } from "../reach/dial.ts";
-import { failureOf, type Verdict } from "./failure.ts";
-import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
-import { complain, print, printJson } from "./output.ts";
+import { complain, print, printFailure, printJson, type Verdict } from "./output.ts";
+import { INSTANCE_OPTION, instanceIn } from "./public.ts";
 import { connectable, heldBy, livePagesOf, type Place } from "../reach/place.ts";
 import { explainDenial } from "../reach/refusal.ts";
 import { type AdminPlace, firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
@@ -94,7 +93,7 @@ async function tellTopic(
   } catch (error) {
     if (!(error instanceof NobodyAnswers)) throw error;
     const { explanation } = error;
-    if (isJson) printJson(failureOf(new Error(explanation)));
+    if (isJson) printFailure(new Error(explanation));
     else complain([explanation]);
     return EXIT.failed;
   }

@@ -11,8 +11,7 @@ import { within } from "../within.ts";
 import { type Command, CONFIG_OPTION, CONTROL_PERMISSIONS, EXIT } from "./command.ts";
 import { requireOwn, safeHolder } from "./owner.ts";
 import { complain, print } from "./output.ts";
-import { explainLonely, type LonelyWay, namedPidfile } from "./running.ts";
-import { signal } from "./signal.ts";
+import { explainLonely, type LonelyWay, namedPidfile, signal } from "./running.ts";
 
 /** How long the supervisor may take to stop, beyond the drain, in ms: 10 s with the default drain. */
 const LIMIT_MS = 8000;
