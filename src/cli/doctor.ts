@@ -14,17 +14,19 @@ import {
   hostNumber,
   JSON_OPTION,
   MEMORY_OPTION,
+  PROBE_PERMISSIONS,
 } from "./command.ts";
 import { examineHost, examineOpenFiles } from "./doctor/host.ts";
 import { examinePeers } from "./doctor/peers.ts";
 import { examineServers } from "./doctor/servers.ts";
 import { examineUrl, skipUrl } from "./doctor/url.ts";
 import { Findings, screenOf, show, verdict } from "./doctor/findings.ts";
-import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { circumstancesIn, JUDGING_OPTIONS } from "./judgement.ts";
 import { print, printJson } from "./output.ts";
 import {
   CA_OPTION,
+  INSTANCE_OPTION,
+  instanceIn,
   ORIGIN_OPTION,
   originIn,
   type PublicPlace,
@@ -56,6 +58,8 @@ export const doctor: Command = {
       help: "Print a list of objects with step, outcome, detail and hint instead.",
     },
   ],
+  // What a probe and `aphlict check` need.
+  permissions: [...PROBE_PERMISSIONS, "--allow-write", "--allow-run=$deno"],
   async run(invocation) {
     const { options } = invocation;
     const way = publicPlace(options);

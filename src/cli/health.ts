@@ -14,7 +14,14 @@ import { explainDenial } from "../reach/refusal.ts";
 import { within } from "../within.ts";
 import { adminsOf, firstAnswer, NobodyAnswers } from "./admin.ts";
 import { secondsIn } from "./args.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT, JSON_OPTION } from "./command.ts";
+import {
+  type Command,
+  CONFIG_OPTION,
+  configPath,
+  EXIT,
+  JSON_OPTION,
+  PROBE_PERMISSIONS,
+} from "./command.ts";
 import { complain, print, printJson } from "./output.ts";
 
 /** How long to wait before the service is asked again, in ms. */
@@ -35,6 +42,7 @@ export const health: Command = {
     value: "SECONDS",
     help: `Ask again until it is ready, for at most so long: up to ${WAIT_LIMIT} seconds.`,
   }, JSON_OPTION],
+  permissions: PROBE_PERMISSIONS,
   async run(invocation) {
     const { options } = invocation;
     const waitMs = secondsIn(options, "wait", 0, WAIT_LIMIT) ?? 0;

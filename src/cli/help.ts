@@ -1,12 +1,26 @@
 /**
- * The texts of `help`.
+ * `aphlict help`.
  *
  * @module
  */
 
-import { type Command, listed } from "./command.ts";
+import { type Command, EXIT, findCommand, listed } from "./command.ts";
+import { print } from "./output.ts";
 
 const WIDTH = 78;
+
+/** Explains the commands. */
+export const help: Command = {
+  verb: "help",
+  synopsis: "Explain the commands, or one of them.",
+  details: "Without a verb, lists all of them.",
+  options: [],
+  operands: "[VERB]",
+  run({ rest: [verb], commands }) {
+    print(verb === undefined ? overview(commands) : helpOn(findCommand(commands, verb)));
+    return EXIT.done;
+  },
+};
 
 /** The list of verbs. */
 export function overview(all: readonly Command[]): string {

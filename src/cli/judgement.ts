@@ -30,7 +30,7 @@ import { judgeUnit, parseUnit, type Unit, UNIT_OPTION } from "./unit.ts";
 const NAME_LENGTH = 255;
 
 /** The option by which bin/aphlict tells what root makes at a start. */
-const MADE_OPTION: OptionSpec = {
+export const MADE_OPTION: OptionSpec = {
   name: "made",
   value: "FOLDERS",
   help: "Missing folders that root makes at the start.",

@@ -18,13 +18,15 @@ import {
   EXIT,
   type Invocation,
   JSON_OPTION,
+  PROBE_PERMISSIONS,
 } from "./command.ts";
 import { ReachError, sentenceAbout } from "../reach/dial.ts";
-import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, emit } from "./output.ts";
 import { firstOf, type Place, placeOf } from "../reach/place.ts";
 import {
   CA_OPTION,
+  INSTANCE_OPTION,
+  instanceIn,
   ORIGIN_OPTION,
   originFor,
   originIn,
@@ -71,6 +73,7 @@ export const listen: Command = {
     { ...JSON_OPTION, help: "Print each message as it is, one JSON object a line." },
   ],
   operands: "TOPIC...",
+  permissions: PROBE_PERMISSIONS,
   async run(invocation) {
     const { options, rest: topics } = invocation;
     const replayMs = secondsIn(options, "replay", 0.1, 86_400);

@@ -1,6 +1,6 @@
 /**
  * The options of the commands that go the way of a browser: to which address, from which page, trusting
- * whom.
+ * whom, for which instance.
  *
  * @module
  */
@@ -32,6 +32,13 @@ export const CA_OPTION: OptionSpec = {
   name: "ca",
   value: "FILE",
   help: "PEM certificates of authorities to trust for --url, beside those that browsers know.",
+};
+
+/** The instance of Phorge that browsers are connected for. */
+export const INSTANCE_OPTION: OptionSpec = {
+  name: "instance",
+  value: "NAME",
+  help: "The instance of Phorge, where one Aphlict serves several. Default: the unnamed one.",
 };
 
 /** A client server as browsers reach it. */
@@ -80,6 +87,21 @@ export function originIn(options: ReadonlyMap<string, string>): string | undefin
     );
   }
   return url.origin;
+}
+
+/**
+ * The instance that was asked for; `undefined` for the default one.
+ *
+ * @throws {UsageError} If it cannot be: browsers name it in a path, as it is.
+ */
+export function instanceIn(options: ReadonlyMap<string, string>): string | undefined {
+  const name = options.get(INSTANCE_OPTION.name);
+  if (name !== undefined && !/^[\w.@:+-]{1,256}$/.test(name)) {
+    throw new UsageError(
+      `"--instance ${name}" is no name of an instance: it has letters, digits and -._@:+, 256 at most.`,
+    );
+  }
+  return name;
 }
 
 /** An origin for the server at a URL: one that is admitted, or its own. */

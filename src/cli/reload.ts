@@ -8,12 +8,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { ReloadOutcome } from "../supervisor/channel.ts";
 import { readState } from "../supervisor/state.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
-import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
+import { type Command, CONFIG_OPTION, CONTROL_PERMISSIONS, EXIT } from "./command.ts";
 import { makeFolders } from "./folders.ts";
 import { requireOwn, safeHolder } from "./owner.ts";
 import { complain, print } from "./output.ts";
-import { explainLonely, type LonelyWay, namedPidfile } from "./running.ts";
-import { signal } from "./signal.ts";
+import { explainLonely, type LonelyWay, namedPidfile, signal } from "./running.ts";
 
 /** How long a reload may take, in ms: a check, a stop with the longest drain, a start. */
 const LIMIT_MS = 360_000;
@@ -42,6 +41,8 @@ export const reload: Command = {
     "that cannot be used changes nothing: its problems are printed and logged, and the exit code is 1. " +
     "SIGHUP to the supervisor does the same.",
   options: [CONFIG_OPTION],
+  permissions: CONTROL_PERMISSIONS,
+  makesFolders: true,
   async run(invocation) {
     const { pidfile, config } = namedPidfile(invocation);
     using holder = safeHolder(pidfile);

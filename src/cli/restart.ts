@@ -12,8 +12,9 @@ import {
   type Command,
   CONFIG_OPTION,
   configPath,
+  CONTROL_PERMISSIONS,
   EXIT,
-  HOST_OPTIONS,
+  LIMIT_OPTIONS,
 } from "./command.ts";
 import { judge, portHolder, warn } from "./judgement.ts";
 import { complain } from "./output.ts";
@@ -30,7 +31,9 @@ export const restart: Command = {
     "Checks the configuration first, as `aphlict check` does. If it finds a problem, nothing is " +
     "stopped and the exit code is 1. When nothing runs, it only starts. What systemd or the like has " +
     "started with `aphlict run` is restarted there.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION, ...HOST_OPTIONS],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, ...LIMIT_OPTIONS],
+  permissions: CONTROL_PERMISSIONS,
+  makesFolders: true,
   async run(invocation) {
     if (refusesRoot(invocation)) return EXIT.failed;
     const { program } = invocation;

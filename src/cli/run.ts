@@ -7,7 +7,7 @@
 import type { Config, LogConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { consoleLog, isStdout, logTarget } from "../config/logs.ts";
-import { fault } from "../log/fault.ts";
+import { fault, logUnexpectedErrors } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
 import { type Journal, journalOf, NO_JOURNAL } from "../log/journal.ts";
 import {
@@ -34,10 +34,10 @@ import {
   hostArguments,
   type Invocation,
   JOURNAL_OPTION,
+  LIMIT_OPTIONS,
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { alreadyRunning } from "./start.ts";
-import { logUnexpectedErrors } from "./unexpected.ts";
 
 /** How often the pidfile is looked after, in ms. */
 const KEEP_INTERVAL_MS = 10_000;
@@ -51,6 +51,8 @@ export const run: Command = {
     "(exit code 0), SIGHUP reloads. When the service cannot start at first, the reason is printed and " +
     "the exit code is 1; when it ends later, it is started again.",
   options: [CONFIG_OPTION, AS_ROOT_OPTION, ...HOST_OPTIONS],
+  permissions: "supervisor",
+  makesFolders: true,
   run: (invocation) => supervise(invocation, false),
 };
 
@@ -59,7 +61,7 @@ export const supervisor: Command = {
   verb: "supervisor",
   synopsis: "The supervisor as `aphlict start` runs it.",
   details: "It says on standard output how the start went, and nothing after that.",
-  options: [CONFIG_OPTION, ...HOST_OPTIONS],
+  options: [CONFIG_OPTION, ...LIMIT_OPTIONS],
   internal: true,
   run: (invocation) => supervise(invocation, true),
 };

@@ -16,10 +16,10 @@ import { objectOf } from "../json.ts";
 import { formatValue } from "../log/format.ts";
 import type { PeerReceipt } from "../metrics/peer.ts";
 import { formatCount, withoutEnd } from "../text.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import { type Command, CONFIG_OPTION, configPath, EXIT, PROBE_PERMISSIONS } from "./command.ts";
 import { ReachError } from "../reach/dial.ts";
-import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
 import { complain, print } from "./output.ts";
+import { INSTANCE_OPTION, instanceIn } from "./public.ts";
 import { placeOf } from "../reach/place.ts";
 import { firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
 import { explainDenial } from "../reach/refusal.ts";
@@ -47,6 +47,7 @@ export const send: Command = {
     help: 'Who gets it, PHIDs mostly, beside the "subscribers" of the JSON.',
   }],
   operands: "[MESSAGE]",
+  permissions: PROBE_PERMISSIONS,
   async run(invocation) {
     const { options, rest: [operand] } = invocation;
     const instance = instanceIn(options);

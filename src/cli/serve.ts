@@ -12,7 +12,7 @@ import { loadConfig } from "../config/load.ts";
 import { connectionLimit, hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
 import { connectionsIn, otherFiles } from "../config/open_files.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
-import { fault } from "../log/fault.ts";
+import { fault, logUnexpectedErrors } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
 import { journalOf } from "../log/journal.ts";
 import {
@@ -53,7 +53,6 @@ import {
 } from "./command.ts";
 import { requireCovered } from "./compiled.ts";
 import { tryPeers } from "./trial.ts";
-import { logUnexpectedErrors } from "./unexpected.ts";
 import { formatMebibytes } from "../text.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
@@ -80,6 +79,8 @@ export const serve: Command = {
     "configured files. SIGINT and SIGTERM stop it: browsers are told to go away (code 1001), and " +
     "the exit code is 0. SIGHUP reloads what can be changed in place.",
   options: [CONFIG_OPTION, VERBOSE_OPTION, CALLED_OPTION, ...HOST_OPTIONS],
+  permissions: "service",
+  makesFolders: true,
   run: (invocation) =>
     serveAlone(invocation, invocation.options.has(VERBOSE_OPTION.name) ? "debug" : "info"),
 };
@@ -92,6 +93,8 @@ export const debug: Command = {
     "For finding out why a notification does not arrive. It writes a lot, with the content " +
     "of every message: use start for every day.",
   options: [CONFIG_OPTION, CALLED_OPTION, ...HOST_OPTIONS],
+  permissions: "service",
+  makesFolders: true,
   run: (invocation) => serveAlone(invocation, "trace"),
 };
 

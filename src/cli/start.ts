@@ -19,10 +19,11 @@ import {
   type Command,
   CONFIG_OPTION,
   configPath,
+  CONTROL_PERMISSIONS,
   EXIT,
-  HOST_OPTIONS,
   hostArguments,
   type Invocation,
+  LIMIT_OPTIONS,
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
@@ -40,7 +41,9 @@ export const start: Command = {
     "which starts the service and starts it again should it ever end, and returns when the service " +
     "listens. When it cannot, the reason is printed, nothing is left running, and the exit code is 1. " +
     "Root is refused, unless the configuration names a user to become.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION, ...HOST_OPTIONS],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, ...LIMIT_OPTIONS],
+  permissions: CONTROL_PERMISSIONS,
+  makesFolders: true,
   run(invocation) {
     if (refusesRoot(invocation)) return EXIT.failed;
     return startWith(loadConfig(configPath(invocation)), invocation);

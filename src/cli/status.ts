@@ -19,12 +19,12 @@ import {
   EXIT,
   type Invocation,
   JSON_OPTION,
+  PROBE_PERMISSIONS,
 } from "./command.ts";
 import { askConsole, listeningIn } from "./console.ts";
 import { ReachError } from "../reach/dial.ts";
-import { failureOf, type Verdict } from "./failure.ts";
-import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
-import { complain, print, printJson } from "./output.ts";
+import { complain, print, printFailure, printJson, type Verdict } from "./output.ts";
+import { INSTANCE_OPTION, instanceIn } from "./public.ts";
 import { connectable, heldBy, livePagesOf, type Place } from "../reach/place.ts";
 import { explainDenial } from "../reach/refusal.ts";
 import { type AdminPlace, firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
@@ -49,6 +49,7 @@ export const status: Command = {
     "browsers are connected and how many messages went through. With --topic it tells how many browsers are " +
     "subscribed to one topic; that needs the token of the admin server, where it has one.",
   options: [CONFIG_OPTION, TOPIC_OPTION, INSTANCE_OPTION, JSON_OPTION],
+  permissions: PROBE_PERMISSIONS,
   async run(invocation) {
     const { options } = invocation;
     const isJson = options.has(JSON_OPTION.name);
@@ -92,7 +93,7 @@ async function tellTopic(
   } catch (error) {
     if (!(error instanceof NobodyAnswers)) throw error;
     const { explanation } = error;
-    if (isJson) printJson(failureOf(new Error(explanation)));
+    if (isJson) printFailure(new Error(explanation));
     else complain([explanation]);
     return EXIT.failed;
   }

@@ -8,11 +8,10 @@ import { TOP_KEYS } from "../config/keys.ts";
 import { readState } from "../supervisor/state.ts";
 import { type Holder, removeStale } from "../supervisor/pidfile.ts";
 import { within } from "../within.ts";
-import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
+import { type Command, CONFIG_OPTION, CONTROL_PERMISSIONS, EXIT } from "./command.ts";
 import { requireOwn, safeHolder } from "./owner.ts";
 import { complain, print } from "./output.ts";
-import { explainLonely, type LonelyWay, namedPidfile } from "./running.ts";
-import { signal } from "./signal.ts";
+import { explainLonely, type LonelyWay, namedPidfile, signal } from "./running.ts";
 
 /** How long the supervisor may take to stop, beyond the drain, in ms: 10 s with the default drain. */
 const LIMIT_MS = 8000;
@@ -40,6 +39,7 @@ export const stop: Command = {
     "nothing runs, the exit code is 0 as well; when a service runs without a supervisor (`aphlict serve`), it is 1, and " +
     "how that is stopped is said.",
   options: [CONFIG_OPTION],
+  permissions: CONTROL_PERMISSIONS,
   async run(invocation) {
     const { pidfile, config } = namedPidfile(invocation);
     const holder = safeHolder(pidfile);

@@ -10,7 +10,7 @@ import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { formatTime } from "../log/format.ts";
 import { secondsIn } from "./args.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
+import { type Command, CONFIG_OPTION, configPath, EXIT, PROBE_PERMISSIONS } from "./command.ts";
 import { askConsole } from "./console.ts";
 import { dashboard, fit } from "./dashboard.ts";
 import { NobodyAnswers } from "./admin.ts";
@@ -42,6 +42,7 @@ export const top: Command = {
     },
     { name: "once", help: "Print one screen and end: with 1 when there is no service to ask." },
   ],
+  permissions: PROBE_PERMISSIONS,
   async run(invocation) {
     const { options } = invocation;
     const intervalMs = secondsIn(options, "interval", 0.2, 3600) ?? INTERVAL * 1000;

@@ -126,6 +126,22 @@ export function supervisorFlags(
 }
 
 /**
+ * The permissions of a process that judges a configuration: it looks at every file and address that one may name, and
+ * tries them in a process like the service.
+ *
+ * @param deno Path of the binary.
+ */
+export function judgingFlags(deno: string): string[] {
+  return [
+    "--allow-sys=uid,gid",
+    "--allow-read",
+    "--allow-write",
+    "--allow-net",
+    ...allow("run", [deno]),
+  ];
+}
+
+/**
  * Writes arguments for a POSIX shell: after `eval "set -- $text"` the shell's parameters are exactly
  * `args`. An argument cannot hold NUL, so none of `args` may.
  */

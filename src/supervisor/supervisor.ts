@@ -11,7 +11,7 @@ import { changesOf, isRooted, restartReasons } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
-import { SEALED, serviceFlags } from "../config/permissions.ts";
+import { judgingFlags, SEALED, serviceFlags } from "../config/permissions.ts";
 import { denoArguments, type Script } from "../config/program.ts";
 import type { ReloadOutcome, Report } from "./channel.ts";
 import { Child, type Start } from "./child.ts";
@@ -444,13 +444,7 @@ export class Supervisor {
     const { success, stderr } = await new Deno.Command(deno, {
       args: denoArguments(program, [
         ...SEALED,
-        ...[
-          "--allow-read",
-          "--allow-write",
-          "--allow-net",
-          "--allow-sys=uid,gid",
-          `--allow-run=${deno}`,
-        ],
+        ...judgingFlags(deno),
       ], [
         "check",
         "--as-it-is",

@@ -2,6 +2,7 @@ import { attempt, fault, faultCount } from "../../src/log/fault.ts";
 import { closeLog } from "../../src/log/log.ts";
 import { missingLines } from "../../src/log/missing.ts";
 import { assertEquals, assertMatch } from "../assert.ts";
+import { ROOT } from "../acceptance/program.ts";
 import { Folder } from "../folder.ts";
 import { openLogFile } from "./open.ts";
 
@@ -77,3 +78,33 @@ Deno.test("internal errors of one kind are logged 30 times in a minute, the othe
   );
   assertEquals([faultCount() - before.faults, missingLines().leftOut - before.missing], [41, 10]);
 });
+
+/** What a process writes that runs `code`, with the modules of the project at hand. */
+async function run(code: string): Promise<string> {
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `import { faultCount, logUnexpectedErrors } from "file://${ROOT}src/log/fault.ts";
+       logUnexpectedErrors();
+       for (const type of ["error", "unhandledrejection"]) {
+         addEventListener(type, () => setTimeout(() => console.log(faultCount())));
+       }
+       ${code}`,
+    ],
+    cwd: ROOT,
+  }).output();
+  const decoder = new TextDecoder();
+  return decoder.decode(stdout) + decoder.decode(stderr);
+}
+
+for (
+  const [what, code] of [
+    ["thrown by a timer", 'setTimeout(() => { throw new Error("boom"); });'],
+    ["reported", 'reportError(new Error("boom"));'],
+    ["of a promise that nothing awaits", 'void Promise.reject(new Error("boom"));'],
+  ] as const
+) {
+  Deno.test(`an error ${what} is counted once, and the process goes on`, async () => {
+    assertEquals(await run(code), "1\n");
+  });
+}

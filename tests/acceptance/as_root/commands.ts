@@ -387,7 +387,10 @@ for (const user of ["root", "0"]) {
     for (const verb of ["start", "run", "restart", "check"]) {
       const { code, output } = await site.run(verb);
       assertEquals(code, 1, output);
-      assertMatch(output, /user: "\w+" is not a user\. Name a user of Aphlict's own/);
+      assertMatch(
+        output,
+        /user: "\w+" is not a user that Aphlict runs as\. Name a user of Aphlict's own/,
+      );
     }
   });
 }
