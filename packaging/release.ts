@@ -49,7 +49,7 @@ export function trial({ version, deno, changelog, tag }: Claims): string | undef
   if (name !== tag) return `Files differ from those of the tag ${name}.`;
   if (name !== `v${version}`) {
     throw new BuildError(
-      `The commit is tagged ${name}, and the version in deno.json is ${version}. CHANGELOG.md says how ` +
+      `The commit is tagged ${name}, and the version in deno.json is ${version}. RELEASING.md says how ` +
         "a release is cut.",
     );
   }
