@@ -7,7 +7,7 @@ async function run(code: string): Promise<string> {
     args: [
       "eval",
       `import { logUnexpectedErrors } from "file://${ROOT}src/cli/unexpected.ts";
-       import { faultCount } from "file://${ROOT}src/log/fault.ts";
+       import { logCounters } from "file://${ROOT}src/log/counters.ts";
        logUnexpectedErrors();
        ${code}`,
     ],
@@ -25,6 +25,9 @@ for (
   ] as const
 ) {
   Deno.test(`an error ${what} is counted once, and the process goes on`, async () => {
-    assertEquals(await run(`${code} setTimeout(() => console.log(faultCount()), 50);`), "1\n");
+    assertEquals(
+      await run(`${code} setTimeout(() => console.log(logCounters.internalErrors), 50);`),
+      "1\n",
+    );
   });
 }
