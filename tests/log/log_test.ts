@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import type { LogConfig } from "../../src/config/config.ts";
 import { LOG_DEFAULTS } from "../../src/config/logs.ts";
-import { NO_JOURNAL } from "../../src/log/journal.ts";
+import { NO_JOURNAL } from "../../src/log/console.ts";
 import {
   closeLog,
   isTracing,

@@ -1,5 +1,5 @@
 import { LOG_DEFAULTS } from "../../src/config/logs.ts";
-import { NO_JOURNAL } from "../../src/log/journal.ts";
+import { NO_JOURNAL } from "../../src/log/console.ts";
 import { openLog } from "../../src/log/log.ts";
 
 /** Opens a log with one file and no console. */
