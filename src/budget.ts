@@ -12,6 +12,8 @@
  * @module
  */
 
+import { type Metrics, single } from "./metrics/families.ts";
+
 /** The shares of the budget that an account has. */
 interface Shares {
   /** It has this much whatever the others hold. What all floors leave is the pool. */
@@ -48,15 +50,6 @@ export type AccountName = keyof typeof ACCOUNTS;
 export interface Holder {
   /** Ends it for what it holds of an account. All its holdings are closed before this returns. */
   evict(account: AccountName): void;
-}
-
-/** The figures of an account. */
-export interface AccountStatus {
-  readonly bytes: number;
-  /** Charges that were refused. */
-  readonly refused: number;
-  /** Holders that were ended for what they held. */
-  readonly evicted: number;
 }
 
 /** Told when memory is short. */
@@ -110,15 +103,16 @@ export class Budget {
     return account;
   }
 
-  /** Returns how each account stands. */
-  status(): Record<AccountName, AccountStatus> {
-    return Object.fromEntries(
-      this.#accounts.map(({ name, bytes, refused, evicted }) => [
-        name,
-        { bytes, refused, evicted },
-      ]),
-      // It has been made with all of them.
-    ) as Record<AccountName, AccountStatus>;
+  /** Returns the families of the budget and its accounts. */
+  metrics(): Partial<Metrics> {
+    const byAccount = (valueOf: (account: Account) => number) =>
+      this.#accounts.map((account) => [{ account: account.name }, valueOf(account)] as const);
+    return {
+      aphlict_memory_limit_bytes: single(this.#limit),
+      aphlict_memory_bytes: byAccount(({ bytes }) => bytes),
+      aphlict_memory_refused_total: byAccount(({ refused }) => refused),
+      aphlict_memory_evicted_total: byAccount(({ evicted }) => evicted),
+    };
   }
 
   /** @internal Bytes of the pool that are free; negative when the limit was lowered. */
@@ -185,10 +179,12 @@ export class Account {
     return this.#budget.now();
   }
 
+  /** Charges that were refused. */
   get refused(): number {
     return this.#refused;
   }
 
+  /** Holders that were ended for what they held. */
   get evicted(): number {
     return this.#evicted;
   }

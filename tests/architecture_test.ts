@@ -10,7 +10,8 @@ type Imports = ReadonlyMap<string, readonly string[]>;
 
 /** What each room may import besides itself. A room is a folder of `src`, or a file beside them. */
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
-  ["budget.ts", []],
+  ["metrics", []],
+  ["budget.ts", ["metrics"]],
   ["backoff.ts", []],
   ["bytes.ts", []],
   ["fifo.ts", []],
@@ -19,24 +20,25 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["keyed_hash.ts", []],
   ["keyed_map.ts", ["keyed_hash.ts", "text.ts"]],
   ["json_members.ts", []],
-  ["config", []],
+  ["config", ["budget.ts"]],
   ["net", ["config"]],
-  ["metrics", []],
-  ["hub", ["metrics"]],
-  ["http", ["config", "net", "within.ts"]],
-  ["websocket", ["config", "http", "metrics", "net", "within.ts"]],
-  ["log", ["config", "json.ts"]],
-  ["client", ["config", "hub", "http", "websocket", "log", "metrics"]],
+  ["hub", ["budget.ts", "metrics"]],
+  ["http", ["budget.ts", "config", "net", "within.ts"]],
+  ["websocket", ["budget.ts", "config", "http", "metrics", "net", "within.ts"]],
+  ["log", ["config", "json.ts", "metrics"]],
+  ["client", ["budget.ts", "config", "hub", "http", "websocket", "log", "metrics"]],
   ["within.ts", []],
   ["json.ts", []],
-  ["admin", ["config", "hub", "http", "log", "metrics", "net", "within.ts"]],
+  ["admin", ["budget.ts", "config", "hub", "http", "log", "metrics", "net", "within.ts"]],
   ["cluster", ["config", "hub", "log", "metrics", "net", "within.ts"]],
   // What a client server's client writes and reads.
   ["reach", ["config", "log", "net", "websocket", "within.ts", "json.ts"]],
-  ["certificates.ts", ["config", "log", "net"]],
-  ["server.ts", ["config", "websocket", "log", "net"]],
+  ["certificates.ts", ["config", "log", "metrics", "net"]],
+  ["server.ts", ["config", "websocket", "log", "metrics", "net"]],
   ["version.ts", []],
-  ["sight.ts", [
+  ["process_meter.ts", ["config", "metrics"]],
+  ["collector.ts", [
+    "budget.ts",
     "config",
     "hub",
     "log",
@@ -45,20 +47,23 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "admin",
     "cluster",
     "certificates.ts",
+    "process_meter.ts",
     "server.ts",
     "version.ts",
   ]],
   ["service.ts", [
+    "budget.ts",
     "config",
+    "http",
     "hub",
     "log",
-    "metrics",
     "client",
     "admin",
     "cluster",
     "certificates.ts",
+    "collector.ts",
+    "process_meter.ts",
     "server.ts",
-    "sight.ts",
   ]],
   ["supervisor", ["config", "json.ts"]],
   ["cli", [
@@ -87,7 +92,6 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
 /** The ground floor: files that know nothing of Aphlict, for every room to be built on. */
 const GROUND = [
   "backoff.ts",
-  "budget.ts",
   "bytes.ts",
   "fifo.ts",
   "work_queue.ts",
@@ -98,7 +102,7 @@ const GROUND = [
 ];
 
 /** Rooms that know nothing of the runtime they are in. */
-const PURE = ["hub", "metrics", ...GROUND.filter((file) => file !== "work_queue.ts")];
+const PURE = ["budget.ts", "hub", "metrics", ...GROUND.filter((file) => file !== "work_queue.ts")];
 
 /**
  * What else may be imported, and by whom: a package that has no types in one typed place, LogTape by

@@ -13,6 +13,7 @@ import { objectOf } from "../json.ts";
 import { ReachError } from "../reach/dial.ts";
 import type { Place } from "../reach/place.ts";
 import { explainDenial } from "../reach/refusal.ts";
+import { FAMILIES, type Metrics, sumOf } from "../metrics/families.ts";
 
 /**
  * Asks the first admin server that tells.
@@ -27,7 +28,8 @@ export async function askConsole(config: Config): Promise<ConsoleData> {
 export async function askLonely(config: Config): Promise<ConsoleData | null> {
   try {
     const data = await askConsole(config);
-    return data.now.restarts === null && isOf(config, data) ? data : null;
+    const { length: restarts } = data.now.metrics.aphlict_restarts_total;
+    return restarts === 0 && isOf(config, data) ? data : null;
   } catch (error) {
     if (error instanceof NobodyAnswers) return null;
     throw error;
@@ -48,9 +50,10 @@ export function runsWith(config: Config, { configuration: { settings } }: Consol
   return typeof settings === "object" && settings !== null && text(settings) === text(config);
 }
 
-/** The addresses that a service has bound. */
-export function listeningIn({ now }: ConsoleData): string[] {
-  return now.servers.filter(({ listening }) => listening).map(({ url }) => url);
+/** Returns the addresses that a service has bound. */
+export function listeningIn({ now: { servers, metrics } }: ConsoleData): string[] {
+  return servers.map(({ url }) => url)
+    .filter((url) => sumOf(metrics.aphlict_server_listening, { server: url }) > 0);
 }
 
 async function dataOf(place: Place): Promise<ConsoleData> {
@@ -75,11 +78,21 @@ async function dataOf(place: Place): Promise<ConsoleData> {
 function isConsoleData(data: object | null): data is ConsoleData {
   if (data === null) return false;
   const { now, samples, messages, configuration } = data as Partial<ConsoleData>;
-  return isObject(now) && isObject(now.hub) && isObject(now.process) && isObject(now.log) &&
-    isObject(configuration) &&
+  return isObject(now) && isMetrics(now.metrics) && isObject(configuration) &&
     [samples, messages, now.servers, now.peers].every((list) =>
       Array.isArray(list) && list.every(isObject)
     );
+}
+
+function isMetrics(metrics: unknown): metrics is Metrics {
+  return isObject(metrics) && Object.entries(FAMILIES).every(([name, { type }]) => {
+    const samples: unknown = (metrics as Readonly<Record<string, unknown>>)[name];
+    return Array.isArray(samples) &&
+      samples.every((each) =>
+        Array.isArray(each) && isObject(each[0]) &&
+        (type === "histogram" ? isObject(each[1]) : typeof each[1] === "number")
+      );
+  });
 }
 
 function isObject(value: unknown): value is object {

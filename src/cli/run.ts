@@ -9,7 +9,7 @@ import { loadConfig } from "../config/load.ts";
 import { consoleLog, isStdout, logTarget } from "../config/logs.ts";
 import { fault, logUnexpectedErrors } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
-import { type Journal, journalOf, NO_JOURNAL } from "../log/journal.ts";
+import { type Journal, journalOf, NO_JOURNAL } from "../log/console.ts";
 import {
   CLOSE_DEADLINE_MS,
   closeLog,

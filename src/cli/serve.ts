@@ -14,7 +14,7 @@ import { connectionsIn, otherFiles } from "../config/open_files.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
 import { fault, logUnexpectedErrors } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
-import { journalOf } from "../log/journal.ts";
+import { journalOf } from "../log/console.ts";
 import {
   CLOSE_DEADLINE_MS,
   closeLog,

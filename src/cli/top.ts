@@ -18,7 +18,7 @@ import { wrap } from "./help.ts";
 import { complain, print } from "./output.ts";
 import { type Room, Terminal, terminalRoom } from "./terminal.ts";
 
-/** How often the figures are asked for, in seconds. */
+/** How often the service is asked, in seconds. */
 const INTERVAL = 2;
 
 /** What can be pressed. */
@@ -65,7 +65,7 @@ async function printOnce(config: Config): Promise<number> {
   }
 }
 
-/** Shows the figures until somebody has seen enough. */
+/** Shows the dashboard until a key or a signal ends it. */
 async function watch(config: Config, intervalMs: number): Promise<number> {
   using terminal = new Terminal();
   const ended = Promise.withResolvers<"ended">();
@@ -118,7 +118,7 @@ function linesOf(
   ].flatMap((line) => wrap(line, "", room.width));
 }
 
-/** The figures, and in the last line of the screen what can be pressed. */
+/** The dashboard, and in the last line of the screen the key that ends it. */
 function withKeys(data: ConsoleData, { width, height }: Room): string[] {
   const lines = dashboard(data, { width, height: height - 1 });
   const gap = Array.from({ length: Math.max(0, height - 1 - lines.length) }, () => "");

@@ -19,10 +19,9 @@ import {
 } from "@logtape/logtape";
 import type { LogConfig } from "../config/config.ts";
 import { consoleLog, isStdout, logTarget } from "../config/logs.ts";
-import { ConsoleStream } from "./console.ts";
+import { ConsoleStream, type Journal } from "./console.ts";
 import { LogFile } from "./file.ts";
 import { FORMATS, journalFormat } from "./formats.ts";
-import type { Journal } from "./journal.ts";
 
 export { LogFileError } from "./trouble.ts";
 

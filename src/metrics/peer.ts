@@ -1,8 +1,10 @@
 /**
- * How a peer is, in figures: as the status page, the metrics and the live page tell it.
+ * The status of a peer: as the status page, the metrics and the live page tell it.
  *
  * @module
  */
+
+import type { Metrics } from "./families.ts";
 
 /**
  * - `unknown`: not reached yet.
@@ -24,7 +26,7 @@ export type PeerState = typeof PEER_STATES[number];
  */
 export type PeerProof = "pending" | "none" | "proven" | "contradicted";
 
-/** See the module. */
+/** The status of one peer. Counters begin with the service. */
 export interface PeerStatus {
   /** Such as `http://192.0.2.7:22281/`. */
   readonly peer: string;
@@ -53,6 +55,27 @@ export interface PeerStatus {
   readonly "last.failure": number | null;
   /** Since its last answer, in ms. */
   readonly "last.contact": number | null;
+}
+
+/** Returns the families of all peers. One that is this server itself has a state alone. */
+export function peerMetrics(peers: readonly PeerStatus[]): Partial<Metrics> {
+  const others = peers.filter(({ state }) => state !== "self");
+  const each = (all: readonly PeerStatus[], valueOf: (status: PeerStatus) => number) =>
+    all.map((status) => [{ peer: status.peer }, valueOf(status)] as const);
+  return {
+    aphlict_peer_state: peers.flatMap(({ peer, state }) =>
+      PEER_STATES.map((other) => [{ peer, state: other }, Number(other === state)] as const)
+    ),
+    aphlict_peer_queued: each(others, ({ queued }) => queued),
+    aphlict_peer_sent_total: each(others, ({ sent }) => sent),
+    aphlict_peer_failures_total: each(others, ({ failed }) => failed),
+    aphlict_peer_dropped_total: others.flatMap((status) =>
+      (["full", "old", "refused"] as const).map((reason) =>
+        [{ peer: status.peer, reason }, status[`dropped.${reason}`]] as const
+      )
+    ),
+    aphlict_peer_contradictions_total: each(peers, ({ contradictions }) => contradictions),
+  };
 }
 
 /** What a peer has said of a message that was passed on to it. */

@@ -1,6 +1,6 @@
 import { Cluster } from "../../src/cluster/cluster.ts";
 import { ServerKey } from "../../src/cluster/proof.ts";
-import { faultCount } from "../../src/log/fault.ts";
+import { logCounters } from "../../src/log/counters.ts";
 import { assertEquals } from "../assert.ts";
 import {
   answering,
@@ -23,7 +23,7 @@ Deno.test("an internal error with one peer does not keep a message from the othe
   const publication = post(hub, "default", { subscribers: [] });
   const { encoded } = publication;
   let asked = 0;
-  const before = faultCount();
+  const before = logCounters.internalErrors;
   cluster.relay("default", {
     touched: [],
     encoded: new Proxy(encoded, {
@@ -33,7 +33,7 @@ Deno.test("an internal error with one peer does not keep a message from the othe
       },
     }),
   });
-  assertEquals(faultCount() - before, 1);
+  assertEquals(logCounters.internalErrors - before, 1);
   assertEquals(cluster.status().slice(1).map(({ queued }) => queued), [1, 1]);
 });
 
@@ -61,7 +61,7 @@ Deno.test("a message that met an internal error on its way to a peer is sent aga
   );
   cluster.start();
   await until(() => cluster.status()[0]?.state === "up");
-  const before = faultCount();
+  const before = logCounters.internalErrors;
   const { encoded } = post(hub, "default", { subscribers: [], type: "first" });
   let asked = 0;
   cluster.relay("default", {
@@ -76,7 +76,7 @@ Deno.test("a message that met an internal error on its way to a peer is sent aga
   });
   cluster.relay("default", post(hub, "default", { subscribers: [], type: "second" }));
   await until(() => posted.length === 2);
-  assertEquals([posted, faultCount() - before], [["first", "second"], 1]);
+  assertEquals([posted, logCounters.internalErrors - before], [["first", "second"], 1]);
   await cluster.stop();
 });
 

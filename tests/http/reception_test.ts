@@ -254,7 +254,7 @@ Deno.test("when memory is short the largest body gives way to a small one", asyn
   const budget = new Budget(16 * MB);
   const bench = new Bench({ bodyBytes: 2 * MB, bodies: 100 }, budget);
   const slow: Reception[] = [];
-  while (budget.status().bodies.evicted === 0) {
+  while (budget.account("bodies").evicted === 0) {
     const body = bench.begin(MB + 1);
     slow.push(body);
     body.take(new Uint8Array(MB));
@@ -293,8 +293,8 @@ Deno.test("a body is not given up for more of itself: it finds no room", async (
   const body = bench.begin();
   for (let count = 0; count < 16 && !body.isOver; count++) body.take(new Uint8Array(MB));
   assertEquals(await endOf(body), "NoRoom");
-  assertEquals([budget.bytes, budget.status().bodies.evicted], [0, 0]);
-  assertEquals(budget.status().bodies.refused, 1);
+  assertEquals([budget.bytes, budget.account("bodies").evicted], [0, 0]);
+  assertEquals(budget.account("bodies").refused, 1);
 });
 
 Deno.test("where there is no room for a body of nothing, it fails at once", async () => {

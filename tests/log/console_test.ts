@@ -1,4 +1,5 @@
-import { ConsoleStream } from "../../src/log/console.ts";
+import { fstatSync } from "node:fs";
+import { ConsoleStream, journalOf, NO_JOURNAL } from "../../src/log/console.ts";
 import { assertEquals } from "../assert.ts";
 
 /** A stream that takes a few bytes at a time, and nothing while it is held. */
@@ -57,4 +58,15 @@ Deno.test("nothing that is written to the console steers a terminal", async () =
   stream.write("\x1b[2J\u009b31m\u202e\ta\nb\r\n");
   await stream.flush();
   assertEquals(reader.text, "\\u{1b}[2J\\u{9b}31m\\u{202e}\\u{9}a\nb\\u{d}\n");
+});
+
+Deno.test("a stream is the journal's if device and inode are those that systemd names", () => {
+  const { dev, ino } = fstatSync(2, { bigint: true });
+  assertEquals(journalOf(`${dev}:${ino}`).stderr, true);
+});
+
+Deno.test("a stream that leads elsewhere is not the journal's, whatever was inherited", () => {
+  for (const text of [undefined, "", "8:1", "x", "9:99999999999999999999"]) {
+    assertEquals(journalOf(text), NO_JOURNAL);
+  }
 });

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import type { LogConfig } from "../../src/config/config.ts";
-import { NO_JOURNAL } from "../../src/log/journal.ts";
+import { NO_JOURNAL } from "../../src/log/console.ts";
 import {
   closeLog,
   isTracing,

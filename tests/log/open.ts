@@ -1,4 +1,4 @@
-import { NO_JOURNAL } from "../../src/log/journal.ts";
+import { NO_JOURNAL } from "../../src/log/console.ts";
 import { openLog } from "../../src/log/log.ts";
 import { LOG_DEFAULTS } from "../entries.ts";
 

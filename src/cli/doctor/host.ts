@@ -339,8 +339,8 @@ function isChanged(config: Config, told: ConsoleData): boolean {
 export function examineOpenFiles(findings: Findings, { config, told }: Patient): void {
   const step = "open files";
   if (told === null) return findings.skip(step, "The service tells nothing.");
-  const { openFiles } = told.now.process;
-  if (openFiles === null) {
+  const [[, openFiles] = []] = told.now.metrics.process_max_fds;
+  if (openFiles === undefined) {
     return findings.skip(step, "The service does not know how many files it may have open.");
   }
   const wanted = filesFor(connectionLimit(config), otherFiles(config));

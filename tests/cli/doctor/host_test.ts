@@ -3,6 +3,7 @@ import { examineOpenFiles, type Patient } from "../../../src/cli/doctor/host.ts"
 import { type Finding, Findings } from "../../../src/cli/doctor/findings.ts";
 import { filesFor, OTHER_FILES } from "../../../src/config/open_files.ts";
 import { validate } from "../../../src/config/validate.ts";
+import { collect, single } from "../../../src/metrics/families.ts";
 import { assertEquals, assertStringIncludes } from "../../assert.ts";
 
 const CONFIG = validate("aphlict.json", {
@@ -19,7 +20,8 @@ const ENOUGH = filesFor(1000, OTHER_FILES);
 
 /** What is said about a service that may have this many files open; `null`: it does not know. */
 function finding(openFiles: number | null): Finding | undefined {
-  const told = { now: { process: { openFiles } } } as ConsoleData;
+  const metrics = collect([{ process_max_fds: single(openFiles) }]);
+  const told = { now: { metrics } } as ConsoleData;
   const patient: Patient = {
     config: CONFIG,
     supervisor: 1,

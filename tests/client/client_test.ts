@@ -1,14 +1,15 @@
 import {
   acceptClients,
+  CLIENT_REASONS,
   ClientCounters,
   type ClientOptions,
-  COMPLAINTS,
   REFUSAL_LOG_LIMIT,
-} from "../../src/client/server.ts";
-import { type ClientLimits } from "../../src/config/config.ts";
+} from "../../src/client/client.ts";
+import type { ClientLimits } from "../../src/config/config.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
 import { ACCOUNTS, Budget } from "../../src/budget.ts";
-import { Allowances } from "../../src/log/allowance.ts";
+import { logger } from "../../src/log/log.ts";
+import { LimitedLog } from "../../src/log/rate_limiter.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import { DEFAULT_HISTORY_LIMITS } from "../../src/hub/history.ts";
 import { closeLog } from "../../src/log/log.ts";
@@ -18,6 +19,7 @@ import { assertEquals } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { makeHub, post } from "../hub/fixtures.ts";
 import { CLIENT_LIMITS } from "../entries.ts";
+import { countsOf, value } from "../metrics/value.ts";
 
 /** A socket that keeps what it is told to do. */
 class FakeSocket implements Socket {
@@ -59,8 +61,8 @@ class FakeSocket implements Socket {
 /** What a server is made with whose limits can be changed. */
 class Options implements ClientOptions {
   workQueue = new WorkQueue();
-  readonly counters = new ClientCounters();
-  readonly complaints = new Allowances(COMPLAINTS, () => {});
+  readonly log = new LimitedLog(logger("test"), CLIENT_REASONS, "");
+  readonly counters = new ClientCounters(this.log);
   #limits: ClientLimits = CLIENT_LIMITS;
 
   limits(): ClientLimits {
@@ -152,7 +154,10 @@ for (
     client.message(JSON.stringify(command));
     assertEquals([socket.closed, hub.status("default").active], [[1008], 0]);
     client.close("server", null);
-    assertEquals([options.counters.ended.counts.commands, options.counters.ended.total], [1, 1]);
+    assertEquals([countsOf(options.counters.ended)["commands"], options.counters.ended.total], [
+      1,
+      1,
+    ]);
   });
 }
 
@@ -179,7 +184,10 @@ Deno.test("as many topics as there may be can be subscribed to at once, and repl
   const data = Array.from({ length: CLIENT_LIMITS.subscriptions - 1 }, (_, index) => `${index}`);
   client.message(JSON.stringify({ command: "subscribe", data }));
   client.message('{"command":"replay","data":{}}');
-  assertEquals([socket.closed, hub.overview().subscriptions], [[], CLIENT_LIMITS.subscriptions]);
+  assertEquals([socket.closed, value(hub, "aphlict_subscriptions")], [
+    [],
+    CLIENT_LIMITS.subscriptions,
+  ]);
 });
 
 Deno.test("limits that change hold for those who are connected already", () => {
@@ -188,8 +196,8 @@ Deno.test("limits that change hold for those who are connected already", () => {
   options.change({ subscriptions: 2, topic: 3, commands: 10, backlog: 64 * 1024 });
   clock.ms += 60_000;
   client.message('{"command":"subscribe","data":["BBBB","BBB","C"]}');
-  assertEquals(hub.overview().subscriptions, 2);
-  assertEquals(options.counters.ignored.counts.subscriptions, 1);
+  assertEquals(value(hub, "aphlict_subscriptions"), 2);
+  assertEquals(countsOf(options.counters.ignored)["subscriptions"], 1);
   for (let index = 0; index < 18; index++) client.message('{"command":"ping"}');
   assertEquals(socket.closed, []);
   client.message('{"command":"ping"}');
@@ -210,12 +218,12 @@ Deno.test("what a client does is counted, by why it went", () => {
   client.message('{"command":"ping"}');
   assertEquals([counters.opened, counters.messages, counters.ignored.total], [1, 3, 1]);
   client.close("lost", null);
-  assertEquals([counters.ended.counts.lost, counters.ended.total], [1, 1]);
+  assertEquals([countsOf(counters.ended)["lost"], counters.ended.total], [1, 1]);
   const slow = connect();
   slow.socket.queuedBytes = CLIENT_LIMITS.backlog + 1;
   post(slow.hub, "default", { subscribers: ["A"] });
   slow.client.close("server", null);
-  assertEquals(slow.options.counters.ended.counts.backlog, 1);
+  assertEquals(countsOf(slow.options.counters.ended)["backlog"], 1);
   assertEquals(slow.options.counters.ended.total, 1);
   assertEquals(socket.closed, []);
 });
@@ -318,7 +326,7 @@ Deno.test("messages that are forgotten during a replay are counted and logged, o
     assertEquals(numbers(socket), [0, 3, 4, 2]);
     socket.queuedBytes = 0;
     client.drained();
-    ignored = options.counters.ignored.counts;
+    ignored = countsOf(options.counters.ignored);
   }, makeHub({ history: SHORT_HISTORY }));
   assertEquals(lines, [
     "Its replay may have gaps: 1 messages of its instance were forgotten before their turn.",
@@ -372,7 +380,10 @@ Deno.test("pings, pongs and fragments count as commands", () => {
   assertEquals(socket.closed, [1008], "it is ended once");
   assertEquals(options.counters.messages, 1, "none of them is a message");
   client.close("server", null);
-  assertEquals([options.counters.ended.counts.commands, options.counters.ended.total], [1, 1]);
+  assertEquals([countsOf(options.counters.ended)["commands"], options.counters.ended.total], [
+    1,
+    1,
+  ]);
 });
 
 /** Subscribes to topics that nobody else has, all of the same length. */
@@ -396,9 +407,13 @@ Deno.test("whoever has the most subscriptions is ended with 1013 for one who has
   assertEquals(large.socket.closed, [1013]);
   assertEquals([small.socket.closed, small.options.counters.ignored.total], [[], 0]);
   const { active } = hub.status("default");
-  assertEquals([active, hub.overview().subscriptions], [1, 61], "nothing is left of the large one");
+  assertEquals(
+    [active, value(hub, "aphlict_subscriptions")],
+    [1, 61],
+    "nothing is left of the large one",
+  );
   assertEquals(post(hub, "default", { subscribers: ["A"] }).receivers, 1);
-  assertEquals(large.options.counters.ended.counts.memory, 1);
+  assertEquals(countsOf(large.options.counters.ended)["memory"], 1);
   assertEquals(large.options.counters.ended.total, 1);
 });
 
@@ -410,15 +425,15 @@ Deno.test("subscriptions beyond the memory that there is are refused, counted an
     client.message('{"command":"unsubscribe","data":["A"]}');
     client.message('{"command":"subscribe","data":["B"]}');
     assertEquals(socket.closed, []);
-    ignored = options.counters.ignored.counts;
+    ignored = countsOf(options.counters.ignored);
   }, { hub });
   const [refused = ""] = /\d+/.exec(lines[0] ?? "") ?? [];
   assertEquals(lines, [`Refused ${refused} of 400 subscriptions: memory is short.`]);
   assertEquals(ignored, { invalid: 0, subscriptions: 0, memory: 1, replay: 0 });
-  assertEquals(hub.overview().subscriptions, 400 - Number(refused) + 1);
+  assertEquals(value(hub, "aphlict_subscriptions"), 400 - Number(refused) + 1);
   // A subscription takes 192 bytes and its name.
   const room = ROOM - (192 + 2);
-  assertEquals(hub.overview().subscriptions, 1 + Math.floor(room / (192 + 16)));
+  assertEquals(value(hub, "aphlict_subscriptions"), 1 + Math.floor(room / (192 + 16)));
 });
 
 Deno.test("topics that are over a limit and those that there is no memory for are told apart", () => {
@@ -426,7 +441,7 @@ Deno.test("topics that are over a limit and those that there is no memory for ar
   const { client, options } = connect("/", { hub });
   client.message(JSON.stringify({ command: "subscribe", data: ["x".repeat(257)] }));
   client.message(topics(400, "much"));
-  assertEquals(options.counters.ignored.counts, {
+  assertEquals(countsOf(options.counters.ignored), {
     invalid: 0,
     subscriptions: 1,
     memory: 1,
@@ -438,7 +453,7 @@ Deno.test("a connection whose instance finds no memory is ended with 1013", () =
   const { hub } = makeHub({ budget: new Budget(1024) });
   const { socket, client, options } = connect("/~acme/", { hub });
   assertEquals([socket.closed, socket.reasons], [[1013], ["Out of memory"]]);
-  assertEquals([hub.instances, hub.overview().subscriptions], [0, 0]);
+  assertEquals([hub.instances, value(hub, "aphlict_subscriptions")], [0, 0]);
   client.message('{"command":"ping"}');
   client.message('{"command":"replay","data":{}}');
   client.frame();
@@ -446,7 +461,7 @@ Deno.test("a connection whose instance finds no memory is ended with 1013", () =
   assertEquals([socket.sent, socket.closed], [[], [1013]]);
   client.close("server", null);
   const { opened, messages, ended } = options.counters;
-  assertEquals([opened, messages, ended.counts.memory, ended.total], [1, 0, 1, 1]);
+  assertEquals([opened, messages, countsOf(ended)["memory"], ended.total], [1, 0, 1, 1]);
 });
 
 Deno.test("a connection whose instance has too long a name is ended with 1008, and makes none", () => {
@@ -455,12 +470,12 @@ Deno.test("a connection whose instance has too long a name is ended with 1008, a
   const { hub, socket, client, options } = connect(`/~${"x".repeat(257)}/`);
   assertEquals(socket.closed, [1008]);
   assertEquals(socket.reasons, ["The instance has too long a name"]);
-  assertEquals([hub.instances, hub.overview().listeners], [0, 0]);
+  assertEquals([hub.instances, value(hub, "aphlict_listeners")], [0, 0]);
   client.message('{"command":"ping"}');
   assertEquals(socket.sent, []);
   client.close("server", null);
   const { opened, ended } = options.counters;
-  assertEquals([opened, ended.counts.instance, ended.total], [1, 1, 1]);
+  assertEquals([opened, countsOf(ended)["instance"], ended.total], [1, 1, 1]);
 });
 
 Deno.test("what ends a connection for its instance or for memory is logged, with its numbers", async () => {

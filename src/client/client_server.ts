@@ -1,6 +1,5 @@
 /**
- * A client server of the configuration, wherever and however often it is bound: who may connect, what
- * browsers may do, and what they have done.
+ * The client server: who may connect, what browsers may do, and what they have done.
  *
  * @module
  */
@@ -12,10 +11,9 @@ import { ENGINES } from "../http/engines.ts";
 import { Networks } from "../config/network.ts";
 import { Origins } from "../config/origin.ts";
 import type { Hub } from "../hub/hub.ts";
-import { Allowances } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
-import type { ClientFigures } from "../metrics/servers.ts";
-import { Tally } from "../metrics/tally.ts";
+import { LimitedLog, LoggedCounter } from "../log/rate_limiter.ts";
+import { type Metrics, single } from "../metrics/families.ts";
 import { Admission } from "../websocket/admission.ts";
 import { listen } from "../websocket/web_socket_server.ts";
 import { type RefusalKind, REFUSALS, type SocketRules } from "../websocket/rules.ts";
@@ -25,7 +23,7 @@ import {
   type SocketServerOptions,
 } from "../websocket/socket.ts";
 import type { WorkQueue } from "../work_queue.ts";
-import { acceptClients, ClientCounters, COMPLAINTS } from "./server.ts";
+import { acceptClients, CLIENT_REASONS, ClientCounters } from "./client.ts";
 
 /** What Phorge's health check expects of a request that is no WebSocket: exactly status 501. */
 const NOT_A_WEBSOCKET = { status: 501, body: "HTTP/501 Use Websockets\n" } as const;
@@ -44,74 +42,64 @@ const HANDSHAKES = 4096;
 
 const log = logger("client");
 
-/** How much may be logged that anybody out there can bring about: of all client servers together. */
-export class ClientLog {
-  readonly complaints = new Allowances(
-    COMPLAINTS,
-    (count, kind) =>
-      log.warning("{count} more lines about browsers were left out in the last minute ({kind}).", {
-        count,
-        kind,
-      }),
+/** Lines about browsers, of all client servers together: anybody outside can bring them about. */
+export class ClientLogs {
+  readonly connections = new LimitedLog(
+    log,
+    CLIENT_REASONS,
+    "{count} more lines about browsers were left out in the last minute ({kind}).",
   );
-  readonly #refusals = new Allowances(
+  readonly handshakes = new LimitedLog(
+    log,
     REFUSALS,
-    (count, kind) =>
-      log.warning("{count} more WebSockets were refused in the last minute ({kind}).", {
-        count,
-        kind,
-      }),
+    "{count} more WebSockets were refused in the last minute ({kind}).",
   );
-
-  /** Tells of a WebSocket that was refused. */
-  refused(remoteAddress: string, kind: RefusalKind, reason: string): void {
-    if (!this.#refusals.take(kind)) return;
-    log.info("<{remoteAddress}> Refused a WebSocket: {reason}.", { remoteAddress, reason });
-  }
 }
 
 /** What all client servers have in common. */
-export interface ClientSurroundings {
+export interface ClientServerOptions {
   readonly hub: Hub;
   readonly budget: Budget;
   readonly files: FileShare;
   readonly workQueue: WorkQueue;
   /** Told what an administrator can put right: a sentence. */
   trouble(message: string): void;
-  readonly log: ClientLog;
+  readonly logs: ClientLogs;
 }
 
-/** A client server of the configuration. */
-export class ClientFront {
-  readonly #surroundings: ClientSurroundings;
+/** A client server of the configuration, wherever and however often it is bound. */
+export class ClientServer {
+  readonly #options: ClientServerOptions;
   readonly #sockets = new SocketCounters();
-  readonly #clients = new ClientCounters();
-  readonly #refused = new Tally(REFUSALS);
+  readonly #clients: ClientCounters;
+  readonly #refused: LoggedCounter<RefusalKind>;
   readonly #admission = new Admission(() => this.#rules);
   readonly #bound = new Set<SocketServer>();
-  #engine: Engine;
+  readonly #engine: Engine;
   #limits: ClientLimits;
   #rules: SocketRules;
 
-  constructor(config: ClientServerConfig, surroundings: ClientSurroundings) {
-    this.#surroundings = surroundings;
+  constructor(config: ClientServerConfig, options: ClientServerOptions) {
+    const { logs } = options;
+    this.#options = options;
+    this.#clients = new ClientCounters(logs.connections);
+    this.#refused = new LoggedCounter(REFUSALS, logs.handshakes);
     this.#engine = config.engine;
     this.#limits = config.limits;
     this.#rules = rulesOf(config);
   }
 
-  /** Holds everybody to what another configuration says, those who are connected too. */
+  /** Applies another configuration to all connections, those that are open too. */
   adopt(config: ClientServerConfig): void {
     this.#limits = config.limits;
     this.#rules = rulesOf(config);
   }
 
-  /** See `Front`. */
+  /** See `Bindable`. */
   async listen(
     address: Pick<SocketServerOptions, "hostname" | "port" | "tls">,
   ): Promise<SocketServer> {
-    const { hub, budget, files, workQueue, trouble, log: clientLog } = this.#surroundings;
-    const { complaints } = clientLog;
+    const { hub, budget, files, workQueue, trouble, logs } = this.#options;
     const options: SocketServerOptions = {
       ...address,
       rules: () => this.#rules,
@@ -125,12 +113,12 @@ export class ClientFront {
         limits: () => this.#limits,
         counters: this.#clients,
         workQueue,
-        complaints,
+        log: logs.connections,
       }),
       trouble,
       refused: (remoteAddress, kind, reason) => {
-        this.#refused.add(kind);
-        clientLog.refused(remoteAddress, kind, reason);
+        const text = "<{remoteAddress}> Refused a WebSocket: {reason}.";
+        this.#refused.report(kind, text, { remoteAddress, reason });
       },
     };
     const server = await listen(options, ENGINES[this.#engine]);
@@ -140,24 +128,16 @@ export class ClientFront {
     return server;
   }
 
-  /** What its browsers have done, and how they are. Costs a look at each. */
-  figures(): ClientFigures {
+  /** See `Bindable`. Costs a look at each connection. */
+  metrics(): Partial<Metrics> {
     const queued = [...this.#bound].map(({ queuedBytes }) => queuedBytes);
-    const { bytesIn, bytesOut, writing } = this.#sockets;
-    const { opened, messages, ended, ignored } = this.#clients;
     return {
-      type: "client",
-      refused: this.#refused.counts,
-      connections: this.#admission.open,
-      connectionLimit: this.#limits.connections,
-      opened,
-      ended: ended.counts,
-      messages,
-      ignored: ignored.counts,
-      bytesIn,
-      bytesOut,
-      backlogBytes: queued.reduce((sum, each) => sum + each, 0),
-      writing: writing.distribution,
+      ...this.#sockets.metrics(),
+      ...this.#clients.metrics(),
+      aphlict_connections: single(this.#admission.open),
+      aphlict_connections_limit: single(this.#limits.connections),
+      aphlict_refused_connections_total: this.#refused.samples(),
+      aphlict_backlog_bytes: single(queued.reduce((sum, each) => sum + each, 0)),
     };
   }
 }

@@ -1,17 +1,20 @@
 import fc from "fast-check";
-import { denyAddress, denyToken, type Gate } from "../../src/admin/gate.ts";
+import { type AccessPolicy, rejectAddress, rejectToken } from "../../src/admin/access_policy.ts";
 import { Networks } from "../../src/config/network.ts";
 import { Token } from "../../src/config/token.ts";
 import { assertEquals } from "../assert.ts";
 
 const TEXT = "0123456789abcdef0123456789abcdef";
-const OPEN: Gate = { allow: null, token: null };
-const LISTED: Gate = { ...OPEN, allow: new Networks(["127.0.0.1", "10.0.0.0/8", "fd00::/8"]) };
-const LOCKED: Gate = { ...OPEN, token: new Token(TEXT) };
+const OPEN: AccessPolicy = { allow: null, token: null };
+const LISTED: AccessPolicy = {
+  ...OPEN,
+  allow: new Networks(["127.0.0.1", "10.0.0.0/8", "fd00::/8"]),
+};
+const LOCKED: AccessPolicy = { ...OPEN, token: new Token(TEXT) };
 
 Deno.test("without a list everybody is answered, whatever their address", () => {
   fc.assert(fc.property(fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()), (address) => {
-    assertEquals(denyAddress(OPEN, address), null);
+    assertEquals(rejectAddress(OPEN, address), null);
   }));
 });
 
@@ -33,9 +36,9 @@ for (
 ) {
   Deno.test(`a list that has ${isListed ? "" : "not "}${address} answers accordingly`, () => {
     assertEquals(
-      denyAddress(LISTED, address),
+      rejectAddress(LISTED, address),
       isListed ? null : {
-        kind: "forbidden",
+        reason: "forbidden",
         status: 403,
         error: '"allow" of this server does not have your address',
         headers: {},
@@ -46,15 +49,15 @@ for (
 
 Deno.test("without a token none is asked for, and one that is sent does not matter", () => {
   for (const header of [null, "", `Bearer ${TEXT}`, "Basic x"]) {
-    assertEquals(denyToken(OPEN, header), null);
-    assertEquals(denyToken(LISTED, header), null);
+    assertEquals(rejectToken(OPEN, header), null);
+    assertEquals(rejectToken(LISTED, header), null);
   }
 });
 
 Deno.test("the token opens, and without one it is said what to send", () => {
-  assertEquals(denyToken(LOCKED, `Bearer ${TEXT}`), null);
-  assertEquals(denyToken(LOCKED, null), {
-    kind: "token",
+  assertEquals(rejectToken(LOCKED, `Bearer ${TEXT}`), null);
+  assertEquals(rejectToken(LOCKED, null), {
+    reason: "token",
     status: 401,
     error: "This server takes messages only with a token: send it as Authorization: Bearer",
     headers: { "www-authenticate": "Bearer" },
@@ -63,7 +66,7 @@ Deno.test("the token opens, and without one it is said what to send", () => {
 
 Deno.test("another token does not open, and the answer does not tell the right one", () => {
   const denial = {
-    kind: "token",
+    reason: "token",
     status: 401,
     error: "The token is not the one that this server has",
     headers: { "www-authenticate": "Bearer" },
@@ -71,16 +74,16 @@ Deno.test("another token does not open, and the answer does not tell the right o
   for (
     const header of ["", "Bearer", `Bearer ${TEXT}0`, `Bearer ${TEXT.slice(1)}`, `Basic ${TEXT}`]
   ) {
-    assertEquals(denyToken(LOCKED, header), denial, header);
+    assertEquals(rejectToken(LOCKED, header), denial, header);
   }
   fc.assert(fc.property(fc.string(), (header) => {
-    assertEquals(denyToken(LOCKED, header), denial);
+    assertEquals(rejectToken(LOCKED, header), denial);
   }));
 });
 
 Deno.test("the list does not ask for a token, nor the token for a place on the list", () => {
-  assertEquals(denyAddress(LOCKED, "192.0.2.7"), null);
+  assertEquals(rejectAddress(LOCKED, "192.0.2.7"), null);
   const both = { allow: LISTED.allow, token: LOCKED.token };
-  assertEquals(denyAddress(both, "192.0.2.7")?.status, 403);
-  assertEquals(denyToken(both, `Bearer ${TEXT}`), null);
+  assertEquals(rejectAddress(both, "192.0.2.7")?.status, 403);
+  assertEquals(rejectToken(both, `Bearer ${TEXT}`), null);
 });

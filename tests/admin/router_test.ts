@@ -7,14 +7,23 @@ import {
   BodyTooSlow,
   NoRoom,
 } from "../../src/http/reception.ts";
-import { faultCount } from "../../src/log/fault.ts";
+import { logCounters } from "../../src/log/counters.ts";
+import { closeLog } from "../../src/log/log.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { Folder } from "../folder.ts";
 import { listen } from "../hub/fixtures.ts";
+import { openLogFile } from "../log/open.ts";
 import { read } from "../metrics/prometheus.ts";
+import { countsOf, value } from "../metrics/value.ts";
 import { Office } from "./fixtures.ts";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const MESSAGE = { subscribers: ["A"] };
+
+/** Returns how many messages the hub has taken in. */
+function messagesOf({ hub }: Office): number {
+  return value(hub, "aphlict_messages_total");
+}
 
 /** Everything that there is, whatever it says. */
 const PATHS = [
@@ -32,7 +41,7 @@ const PATHS = [
 
 Deno.test("who is not on the list gets 403 for everything there is, and publishes nothing", async () => {
   const office = new Office();
-  office.adopt({ gate: { allow: new Networks(["127.0.0.1"]), token: null } });
+  office.adopt({ access: { allow: new Networks(["127.0.0.1"]), token: null } });
   const { heard } = listen(office.hub, ["A"]);
   for (const path of PATHS) {
     for (const method of ["GET", "POST", "HEAD", "OPTIONS"]) {
@@ -44,8 +53,8 @@ Deno.test("who is not on the list gets 403 for everything there is, and publishe
     }
   }
   assertEquals(await office.post(MESSAGE, {}, "192.0.2.7"), 403);
-  assertEquals([heard, office.hub.overview().messages], [[], 0]);
-  assertEquals(office.counters.refused.counts.forbidden, 4 * PATHS.length + 1);
+  assertEquals([heard, messagesOf(office)], [[], 0]);
+  assertEquals(countsOf(office.counters.rejected)["forbidden"], 4 * PATHS.length + 1);
   assertEquals(await office.post(MESSAGE), 200);
   assertEquals(await office.post(MESSAGE, {}, "::ffff:127.0.0.1"), 200);
   assertEquals(heard.length, 2);
@@ -53,11 +62,11 @@ Deno.test("who is not on the list gets 403 for everything there is, and publishe
 
 Deno.test("publishing takes the token, and so does seeing what was published", async () => {
   const office = new Office();
-  office.adopt({ gate: { allow: null, token: new Token(TOKEN) } });
+  office.adopt({ access: { allow: null, token: new Token(TOKEN) } });
   const right = { authorization: `Bearer ${TOKEN}` };
   assertEquals(await office.post(MESSAGE), 401);
   assertEquals(await office.post(MESSAGE, { authorization: `Bearer ${TOKEN}x` }), 401);
-  assertEquals([office.relayed, office.hub.overview().messages], [[], 0]);
+  assertEquals([office.relayed, messagesOf(office)], [[], 0]);
   assertEquals(await office.post(MESSAGE, right), 200);
   assertEquals(office.relayed, ["default"]);
   for (const path of PATHS.slice(1, 7)) {
@@ -69,14 +78,14 @@ Deno.test("publishing takes the token, and so does seeing what was published", a
   assertEquals([denied.status, denied.headers.get("www-authenticate")], [401, "Bearer"]);
   const shown = await office.ask(content, { headers: right });
   assertEquals([shown.status, (await shown.json()).subscribers], [200, ["A"]]);
-  assertEquals(office.counters.refused.counts.token, 3);
+  assertEquals(countsOf(office.counters.rejected)["token"], 3);
 });
 
 Deno.test("who has the token is told how many browsers a topic has, without making an instance", async () => {
   const office = new Office();
   listen(office.hub, ["A", "B"]);
   listen(office.hub, ["A"]);
-  office.adopt({ gate: { allow: null, token: new Token(TOKEN) } });
+  office.adopt({ access: { allow: null, token: new Token(TOKEN) } });
   const headers = { authorization: `Bearer ${TOKEN}` };
   const ask = async (query: string) => {
     const response = await office.ask(`/console/topic/?${query}`, { headers });
@@ -116,7 +125,7 @@ Deno.test("who asks for it gets a receipt with receivers and peers, all others t
 
 Deno.test("a page in a browser cannot publish, not even with the token", async () => {
   const office = new Office();
-  office.adopt({ gate: { allow: null, token: new Token(TOKEN) } });
+  office.adopt({ access: { allow: null, token: new Token(TOKEN) } });
   for (
     const header of [
       { origin: "https://phorge.example.com" },
@@ -126,8 +135,8 @@ Deno.test("a page in a browser cannot publish, not even with the token", async (
   ) {
     assertEquals(await office.post(MESSAGE, { authorization: `Bearer ${TOKEN}`, ...header }), 403);
   }
-  assertEquals(office.counters.refused.counts.page, 3);
-  assertEquals(office.hub.overview().messages, 0);
+  assertEquals(countsOf(office.counters.rejected)["page"], 3);
+  assertEquals(messagesOf(office), 0);
 });
 
 for (
@@ -140,17 +149,17 @@ for (
   ] as const
 ) {
   Deno.test(`a body that is not received (${error.name}) is answered with ${status}, and counted`, async () => {
-    const before = faultCount();
+    const before = logCounters.internalErrors;
     const office = new Office();
     const response = await office.askWith("/", error);
     assertEquals([response.status, response.headers.get("connection")], [status, "close"]);
     assertEquals(typeof (await response.json()).error, "string");
     assertEquals(response.headers.get("retry-after"), kind === "busy" ? "1" : null);
-    assertEquals([office.counters.refused.counts[kind], office.counters.requests], [1, 0]);
-    office.desk.isStopping = true;
+    assertEquals([countsOf(office.counters.rejected)[kind], office.counters.requests], [1, 0]);
+    office.router.isStopping = true;
     assertEquals((await office.askWith("/", error)).status, 503, "of what is said the stop is why");
     assertEquals(await office.post(MESSAGE), 503);
-    assertEquals([office.hub.overview().messages, faultCount() - before], [0, 0]);
+    assertEquals([messagesOf(office), logCounters.internalErrors - before], [0, 0]);
   });
 }
 
@@ -161,7 +170,7 @@ Deno.test("what was published is counted: its bytes, and the time it took", asyn
   const { counts } = office.counters.publishing.distribution;
   assertEquals(counts.reduce((sum, each) => sum + each, 0), 1);
   assertEquals(await office.post({ no: "message" }), 400);
-  assertEquals(office.counters.refused.counts.invalid, 1);
+  assertEquals(countsOf(office.counters.rejected)["invalid"], 1);
 });
 
 Deno.test("health is told apart: it lives, and it is ready for more", async () => {
@@ -176,7 +185,7 @@ Deno.test("health is told apart: it lives, and it is ready for more", async () =
   assertEquals(await look("/health/live"), [200, "live\n"]);
   assertEquals(await look("/health/ready"), [503, "not ready\n"]);
   office.ready = true;
-  office.desk.isStopping = true;
+  office.router.isStopping = true;
   assertEquals(await look("/health/ready"), [503, "not ready\n"]);
 });
 
@@ -230,6 +239,78 @@ Deno.test("a message's content that is not kept is not found", async () => {
   }
 });
 
+/** Returns what the log says of rejected requests, from the address on. */
+async function logged(action: (office: Office) => Promise<unknown>): Promise<string> {
+  using folder = new Folder();
+  const path = `${folder.path}/a.log`;
+  openLogFile(path);
+  await action(new Office());
+  await closeLog();
+  return Deno.readTextFileSync(path).replaceAll(/^\[\S+\] INFO <127\.0\.0\.1:50122> /gm, "");
+}
+
+for (
+  const [what, ask, line] of [
+    [
+      "no message",
+      (office: Office) => office.post({ no: "message" }),
+      'Answered 400 to POST /: "subscribers" of a message is a list of strings.\n',
+    ],
+    [
+      "a page",
+      (office: Office) => office.post(MESSAGE, { origin: "https://a.example" }),
+      "Answered 403 to POST /: Pages in browsers cannot publish.\n",
+    ],
+    [
+      "a long body",
+      (office: Office) => office.askWith("/?instance=secret", new BodyTooLong()),
+      "Answered 413 to POST /: The body is longer than 1048576 bytes.\n",
+    ],
+    [
+      "a broken body",
+      (office: Office) => office.askWith("/", new BodyBroken("It broke off")),
+      "Answered 400 to POST /: It broke off",
+    ],
+    [
+      "a name of another site",
+      (office: Office) => office.askUnder("evil.net", "/console/data/"),
+      "Answered 403 to GET /console/data/: Name this server by its address or as localhost",
+    ],
+    [
+      "an address that a reload has taken from the list",
+      (office: Office) => {
+        office.adopt({ access: { allow: new Networks(["192.0.2.7"]), token: null } });
+        return office.ask("/\x1b[2J\u202e" + "x".repeat(1000));
+      },
+      /^Answered 403 to GET \/%1B\[2J%E2%80%AEx+\.\.\. \(1016 characters\): "allow" of this server/,
+    ],
+    [
+      "a malformed target",
+      (office: Office) => {
+        const request = {
+          method: "GET",
+          url: "http://[\x1b?secret",
+          headers: new Headers(),
+          bytes: never,
+        };
+        return office.router.answer(request, { hostname: "127.0.0.1", port: 50122 });
+      },
+      "Answered 400 to GET http://[\\u{1b}: The request target is malformed.\n",
+    ],
+  ] as const
+) {
+  Deno.test(`the log names method and path of what is rejected: ${what}`, async () => {
+    const text = await logged(ask);
+    if (typeof line === "string") assertStringIncludes(text, line);
+    else assertMatch(text, line);
+    assertEquals([text.split("\n").length, text.includes("secret")], [2, false]);
+  });
+}
+
+function never(): Promise<never> {
+  return Promise.reject(new Error("Nothing is read here"));
+}
+
 /** Has a method of an object throw an error. */
 function breakDown<T extends object>(object: T, method: keyof T, error: Error): void {
   Object.defineProperty(object, method, {
@@ -247,7 +328,7 @@ for (const defect of DEFECTS) {
     const office = new Office();
     breakDown(office.hub, "publish", defect);
     breakDown(office.view, "snapshot", defect);
-    const before = faultCount();
+    const before = logCounters.internalErrors;
     const init = { method: "POST", body: JSON.stringify(MESSAGE) };
     for (const response of [await office.ask("/", init), await office.ask("/metrics/")]) {
       assertEquals(
@@ -255,8 +336,8 @@ for (const defect of DEFECTS) {
         [500, '{"error":"Internal error"}', "close"],
       );
     }
-    assertEquals(faultCount() - before, 2);
-    assertEquals(Object.values(office.counters.refused.counts).every((count) => count === 0), true);
+    assertEquals(logCounters.internalErrors - before, 2);
+    assertEquals(office.counters.rejected.total, 0);
     assertEquals([office.counters.requests, office.relayed], [0, []]);
   });
 }
@@ -264,10 +345,10 @@ for (const defect of DEFECTS) {
 Deno.test("a message that was delivered has its receipt, and goes to the peers, whatever fails then", async () => {
   const office = new Office();
   const { heard } = listen(office.hub, ["A"]);
-  const before = faultCount();
+  const before = logCounters.internalErrors;
   breakDown(office.console, "note", new TypeError("a mistake"));
   assertEquals([await office.post(MESSAGE), office.relayed], [200, ["default"]]);
   breakDown(office.relay, "relay", new TypeError("a mistake"));
   assertEquals(await office.post(MESSAGE), 200);
-  assertEquals([heard.length, faultCount() - before], [2, 3]);
+  assertEquals([heard.length, logCounters.internalErrors - before], [2, 3]);
 });

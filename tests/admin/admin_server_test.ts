@@ -1,7 +1,5 @@
-import { listenAdmin } from "../../src/admin/server.ts";
-import { OpenFiles } from "../../src/config/open_files.ts";
+import { AdminServer } from "../../src/admin/admin_server.ts";
 import type { HttpServer, HttpServerOptions } from "../../src/http/engine.ts";
-import { WorkQueue } from "../../src/work_queue.ts";
 import { ADMIN } from "../entries.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { Office } from "./fixtures.ts";
@@ -13,22 +11,22 @@ const SERVER: HttpServer = {
 };
 
 /** Returns what an admin server hands to its engine. */
-async function handedOver(office: Office): Promise<HttpServerOptions> {
+async function handedOver(
+  office: Office,
+): Promise<HttpServerOptions & { readonly server: AdminServer }> {
   const all: HttpServerOptions[] = [];
-  await listenAdmin(office, {
-    engine(options) {
+  const server = new AdminServer(
+    (options) => {
       all.push(options);
       return Promise.resolve(SERVER);
     },
-    hostname: "127.0.0.1",
-    port: 22281,
-    tls: null,
-    files: new OpenFiles(null).share("admin"),
-    workQueue: new WorkQueue(),
-  });
+    office.rules(),
+    office,
+  );
+  await server.listen({ hostname: "127.0.0.1", port: 22281, tls: null });
   const [options] = all;
   assert(options !== undefined);
-  return options;
+  return { ...options, server };
 }
 
 Deno.test("the engine is handed the limits that docs/limits.md promises", async () => {
@@ -47,9 +45,12 @@ Deno.test("the engine is handed the limits that docs/limits.md promises", async 
 
 Deno.test("limits that are read again hold at once, and there are 1,024 connections at least", async () => {
   const office = new Office();
-  const { limits } = await handedOver(office);
+  const { limits, server } = await handedOver(office);
   for (const [requests, connections] of [[3000, 6000], [513, 1026], [512, 1024], [1, 1024]]) {
-    office.adopt({ limits: { ...ADMIN.limits, message: 5000, requests: requests ?? 0 } });
+    server.adopt({
+      ...office.rules(),
+      limits: { ...ADMIN.limits, message: 5000, requests: requests ?? 0 },
+    });
     const { bodies, bodyBytes, connections: allowed } = limits();
     assertEquals([bodies, bodyBytes, allowed], [requests, 5000, connections]);
   }

@@ -1,5 +1,5 @@
 /**
- * What an admin server answers: the routes, who may take them, and how it says no.
+ * The routes of an admin server: what is answered to whom, and how a request is rejected.
  *
  * @module
  */
@@ -19,27 +19,37 @@ import {
   RECEIPT_HEADER,
 } from "../hub/headers.ts";
 import { within } from "../within.ts";
-import { DEFAULT_INSTANCE, type Hub, INSTANCE_LIMIT, type Publication } from "../hub/hub.ts";
+import {
+  DEFAULT_INSTANCE,
+  type Hub,
+  INSTANCE_LIMIT,
+  type Publication,
+  type Status,
+} from "../hub/hub.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
-import type { Allowances } from "../log/allowance.ts";
 import { attempt, fault } from "../log/fault.ts";
 import { formatValue } from "../log/format.ts";
 import { tokensOf, trimmed } from "../net/fields.ts";
 import { isTracing, logger } from "../log/log.ts";
+import { type LimitedLog, LoggedCounter } from "../log/rate_limiter.ts";
+import { exposition } from "../metrics/exposition.ts";
+import { type Metrics, single } from "../metrics/families.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 import type { PeerReports } from "../metrics/peer.ts";
-import { Tally } from "../metrics/tally.ts";
 import type { Console, View } from "./console.ts";
-import { type Denial, denyAddress, denyToken, type Gate } from "./gate.ts";
-import { exposition } from "./metrics.ts";
+import {
+  type AccessPolicy,
+  type AccessRejection,
+  rejectAddress,
+  rejectToken,
+} from "./access_policy.ts";
 import { page } from "./page.ts";
-import { statusOf } from "./status.ts";
 
 const STOPPING = "The server stops";
 const INTERRUPTED = "The server stops, or changes its certificate: send the message again";
 
-/** What there is, for whoever has asked for something else. */
-const OFFERS =
+/** The routes, for a client that has asked for something else. */
+const ROUTES =
   "POST a message to /, or GET /status/, /metrics/, /console/, /health/live or /health/ready";
 
 /** Closes the connection after an error: where a peer's `Content-Length` was wrong, what follows is no request. */
@@ -71,8 +81,8 @@ export interface Relay {
   status(): readonly unknown[];
 }
 
-/** Why a request was turned away. */
-export const REFUSALS = [
+/** Why a request was rejected. */
+export const REJECTIONS = [
   // `allow` does not have its address.
   "forbidden",
   // It has not the token.
@@ -96,20 +106,34 @@ export const REFUSALS = [
   // It did not get as far as a request.
   ...HTTP_REFUSALS,
 ] as const;
-export type AdminRefusal = typeof REFUSALS[number];
+export type AdminRejection = typeof REJECTIONS[number];
 
 /** What an admin server has done. */
 export class AdminCounters {
   /** Messages that are being received or answered. */
   requests = 0;
   bytesIn = 0;
-  readonly refused = new Tally<AdminRefusal>(REFUSALS);
+  readonly rejected: LoggedCounter<AdminRejection>;
   /** From a message's head to its receipt, in seconds. */
   readonly publishing = new Histogram(SECONDS);
+
+  constructor(log: LimitedLog<AdminRejection>) {
+    this.rejected = new LoggedCounter(REJECTIONS, log);
+  }
+
+  /** Returns the families of one server. */
+  metrics(): Partial<Metrics> {
+    return {
+      aphlict_publish_duration_seconds: single(this.publishing.distribution),
+      aphlict_received_bytes_total: single(this.bytesIn),
+      aphlict_requests: single(this.requests),
+      aphlict_refused_requests_total: this.rejected.samples(),
+    };
+  }
 }
 
 /** What an admin server answers with. */
-export interface DeskOptions {
+export interface RouterOptions {
   readonly hub: Hub;
   /** Bodies that are being received are charged to it. */
   readonly budget: Budget;
@@ -118,42 +142,34 @@ export interface DeskOptions {
   /** How the service is. */
   readonly view: View & { isReady(): boolean };
   /** Asked for each request, as they may change. */
-  rules(): { readonly gate: Gate; readonly limits: AdminLimits };
+  rules(): { readonly access: AccessPolicy; readonly limits: AdminLimits };
   readonly counters: AdminCounters;
-  /** Told what an administrator can put right: a sentence. */
-  trouble(message: string): void;
-  /** Lines about refused requests, of all servers together: each reason has its own. */
-  readonly complaints: Allowances<AdminRefusal>;
 }
 
-/** See the module. */
-export class Desk {
-  readonly #options: DeskOptions;
+/** Answers the requests of one admin server. */
+export class Router {
+  readonly #options: RouterOptions;
   /** Whether nothing is published any more. */
   isStopping = false;
 
-  constructor(options: DeskOptions) {
+  constructor(options: RouterOptions) {
     this.#options = options;
   }
 
-  /** Decides on who connects: the response to all that is asked, or `null`. */
+  /** Judges a client that connects: returns the response to all that it asks, or `null`. */
   screen(remote: Remote): Response | null {
-    const denial = denyAddress(this.#options.rules().gate, remote.hostname);
-    if (denial === null) return null;
-    if (this.#count(denial.kind)) {
-      log.info('<{remote}> Refused its connection: its address is not in "allow" of this server.', {
-        remote: nameOf(remote),
-      });
-    }
-    const { error, status } = denial;
+    const rejection = rejectAddress(this.#options.rules().access, remote.hostname);
+    if (rejection === null) return null;
+    const { reason, error, status } = rejection;
+    const text = '<{remote}> Refused its connection: its address is not in "allow" of this server.';
+    this.#options.counters.rejected.report(reason, text, { remote: nameOf(remote) });
     return Response.json({ error }, { status, headers: CLOSE });
   }
 
   /** Counts and logs a connection that did not get as far as a request. */
-  refused(remoteAddress: string, kind: HttpRefusal, reason: string): void {
-    if (this.#count(kind)) {
-      log.info("<{remote}> Ended its connection: {reason}.", { remote: remoteAddress, reason });
-    }
+  rejected(remote: string, kind: HttpRefusal, reason: string): void {
+    const text = "<{remote}> Ended its connection: {reason}.";
+    this.#options.counters.rejected.report(kind, text, { remote, reason });
   }
 
   /** Answers one request. */
@@ -167,16 +183,16 @@ export class Desk {
 
   #route(request: HttpRequest, remote: Remote): Response | Promise<Response> {
     // A reload may have taken it from the list since it has connected.
-    const rejection = this.screen(remote);
-    if (rejection !== null) return rejection;
+    const rejection = rejectAddress(this.#options.rules().access, remote.hostname);
+    if (rejection !== null) return this.#deny(request, remote, rejection);
     const target = URL.parse(request.url);
     if (!target) {
-      return this.#refuse("invalid", 400, "The request target is malformed", remote);
+      return this.#reject(request, remote, "invalid", 400, "The request target is malformed");
     }
     const instance = target.searchParams.get("instance") || DEFAULT_INSTANCE;
     if (instance.length > INSTANCE_LIMIT) {
       const error = `An instance's name has at most ${INSTANCE_LIMIT} characters`;
-      return this.#refuse("invalid", 400, error, remote);
+      return this.#reject(request, remote, "invalid", 400, error);
     }
     const { hub, relay, view } = this.#options;
     const { pathname } = target;
@@ -189,7 +205,7 @@ export class Desk {
         const fingerprint = asFingerprint(request.headers.get(FINGERPRINT_HEADER));
         if (fingerprint !== null) relay.heard(fingerprint);
         const proof = relay.prove(request.headers.get(CHALLENGE_HEADER));
-        return Response.json(statusOf(hub.status(instance), relay.status(), proof));
+        return Response.json(statusPage(hub.status(instance), relay.status(), proof));
       }
       case "GET /health/live/":
         return new Response("live\n");
@@ -198,20 +214,20 @@ export class Desk {
         return new Response(isReady ? "ready\n" : "not ready\n", { status: isReady ? 200 : 503 });
       }
       case "GET /metrics/":
-        return new Response(exposition(view.snapshot()), {
+        return new Response(exposition(view.snapshot().metrics), {
           headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
         });
       case "GET /":
         return takesHtml(request)
           ? this.#show(request, target, remote)
-          : this.#misdirected(request, pathname, remote);
+          : this.#misdirect(request, pathname, remote);
       case "GET /console/":
       case "GET /console/data/":
       case "GET /console/message/":
       case "GET /console/topic/":
         return this.#show(request, target, remote);
       default:
-        return this.#misdirected(request, pathname, remote);
+        return this.#misdirect(request, pathname, remote);
     }
   }
 
@@ -225,7 +241,7 @@ export class Desk {
     if (protocol === "http:" && hostname !== "localhost" && !isAddressInUrl(hostname)) {
       const name = formatValue(hostname, NAME_LENGTH);
       const error = `Name this server by its address or as localhost, not as ${name}`;
-      return this.#refuse("invalid", 403, error, remote);
+      return this.#reject(request, remote, "invalid", 403, error);
     }
     switch (target.pathname) {
       case "/":
@@ -240,11 +256,12 @@ export class Desk {
       case "/console/topic/":
         return this.#tellTopic(request, target, remote);
       default: {
-        const denial = this.#denyToken(request);
-        if (denial !== null) return this.#deny(denial, remote);
+        const rejection = this.#rejectToken(request);
+        if (rejection !== null) return this.#deny(request, remote, rejection);
         const content = console.content(Number(target.searchParams.get("id")));
         if (content === null) {
-          return this.#refuse("misdirected", 404, "The message's content is not kept", remote);
+          const error = "The message's content is not kept";
+          return this.#reject(request, remote, "misdirected", 404, error);
         }
         return new Response(content, {
           headers: { "content-type": "application/json", ...UNCACHED },
@@ -255,19 +272,20 @@ export class Desk {
 
   /** Who is online is for those alone who may publish. */
   #tellTopic(request: HttpRequest, { searchParams }: URL, remote: Remote): Response {
-    const denial = this.#denyToken(request);
-    if (denial !== null) return this.#deny(denial, remote);
+    const rejection = this.#rejectToken(request);
+    if (rejection !== null) return this.#deny(request, remote, rejection);
     const topic = searchParams.get("topic");
     if (topic === null || topic === "") {
-      return this.#refuse("invalid", 400, "Name the topic: /console/topic/?topic=PHID", remote);
+      const error = "Name the topic: /console/topic/?topic=PHID";
+      return this.#reject(request, remote, "invalid", 400, error);
     }
     const instance = searchParams.get("instance") || DEFAULT_INSTANCE;
     const subscribers = this.#options.hub.subscribers(instance, topic);
     return Response.json({ instance, topic, subscribers }, { headers: UNCACHED });
   }
 
-  #denyToken(request: HttpRequest): Denial | null {
-    return denyToken(this.#options.rules().gate, request.headers.get("authorization"));
+  #rejectToken(request: HttpRequest): AccessRejection | null {
+    return rejectToken(this.#options.rules().access, request.headers.get("authorization"));
   }
 
   async #publish(
@@ -277,17 +295,17 @@ export class Desk {
   ): Promise<Response> {
     const { hub, relay, console, counters } = this.#options;
     const began = performance.now();
-    const denial = this.#denyToken(request);
-    if (denial !== null) return this.#deny(denial, remote);
+    const rejection = this.#rejectToken(request);
+    if (rejection !== null) return this.#deny(request, remote, rejection);
     // A browser says so of each page that posts, whatever site it is of; Phorge and peers never do.
     if (request.headers.has("origin") || request.headers.has("sec-fetch-site")) {
-      return this.#refuse("page", 403, "Pages in browsers cannot publish", remote);
+      return this.#reject(request, remote, "page", 403, "Pages in browsers cannot publish");
     }
     counters.requests++;
     try {
       const bytes = await request.bytes();
       // Some listeners have been told to go, or are about to be.
-      if (this.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
+      if (this.isStopping) return this.#reject(request, remote, "stopping", 503, STOPPING);
       counters.bytesIn += bytes.length;
       const text = decoder.decode(bytes);
       freeBytes(bytes);
@@ -319,78 +337,104 @@ export class Desk {
       return new Response(`{"fingerprint":"${hub.fingerprint}"}`, RECEIPT);
     } catch (error) {
       if (error instanceof InvalidMessage) {
-        return this.#refuse("invalid", 400, error.message, remote);
+        return this.#reject(request, remote, "invalid", 400, error.message);
       }
-      if (error instanceof BodyError) return this.#refuseBody(error, remote);
+      if (error instanceof BodyError) return this.#rejectBody(request, remote, error);
       throw error;
     } finally {
       counters.requests--;
     }
   }
 
-  /** Says why a body was not received. */
-  #refuseBody(error: BodyError, remote: Remote): Response {
-    if (this.isStopping) return this.#refuse("stopping", 503, STOPPING, remote);
+  /** Tells why a body was not received. */
+  #rejectBody(request: HttpRequest, remote: Remote, error: BodyError): Response {
+    const reject = (
+      reason: AdminRejection,
+      status: number,
+      text: string,
+      further: { readonly detail?: unknown; readonly headers?: typeof RETRY } = {},
+    ) => this.#reject(request, remote, reason, status, text, further);
+    if (this.isStopping) return reject("stopping", 503, STOPPING);
     const { message: limit } = this.#options.rules().limits;
     if (error instanceof BodyTooLong) {
-      return this.#refuse("large", 413, `The body is longer than ${limit} bytes`, remote);
+      return reject("large", 413, `The body is longer than ${limit} bytes`);
     }
     if (error instanceof NoRoom) {
       const text = "There is no room for the body beside those that are being received";
-      return this.#refuse("busy", 503, text, remote, { headers: RETRY });
+      return reject("busy", 503, text, { headers: RETRY });
     }
-    if (error instanceof BodyTooSlow) {
-      return this.#refuse("slow", 408, "The body did not arrive in time", remote);
-    }
-    if (error instanceof BodyInterrupted) {
-      return this.#refuse("stopping", 503, INTERRUPTED, remote);
-    }
-    return this.#refuse("broken", 400, error.message, remote, { detail: error.cause });
+    if (error instanceof BodyTooSlow) return reject("slow", 408, "The body did not arrive in time");
+    if (error instanceof BodyInterrupted) return reject("stopping", 503, INTERRUPTED);
+    return reject("broken", 400, error.message, { detail: error.cause });
   }
 
-  #misdirected({ method }: HttpRequest, path: string, remote: Remote): Response {
-    const asked = { method, path };
+  #misdirect(request: HttpRequest, path: string, remote: Remote): Response {
     if (path === "/") {
-      const headers = { allow: "POST" };
-      const error = `This method is not for /: ${OFFERS}`;
-      return this.#refuse("misdirected", 405, error, remote, { asked, headers });
+      const error = `This method is not for /: ${ROUTES}`;
+      return this.#reject(request, remote, "misdirected", 405, error, {
+        headers: { allow: "POST" },
+      });
     }
-    return this.#refuse("misdirected", 404, `There is nothing here: ${OFFERS}`, remote, { asked });
+    const error = `There is nothing here: ${ROUTES}`;
+    return this.#reject(request, remote, "misdirected", 404, error);
   }
 
-  #deny({ kind, status, error, headers }: Denial, remote: Remote): Response {
-    return this.#refuse(kind, status, error, remote, { headers });
+  #deny(
+    request: HttpRequest,
+    remote: Remote,
+    { reason, status, error, headers }: AccessRejection,
+  ): Response {
+    return this.#reject(request, remote, reason, status, error, { headers });
   }
 
-  /** An error as small JSON. */
-  #refuse(
-    kind: AdminRefusal,
+  /** Counts and logs a rejected request, and returns the error as small JSON. */
+  #reject(
+    { method, url }: HttpRequest,
+    remote: Remote,
+    reason: AdminRejection,
     status: number,
     error: string,
-    remote: Remote,
-    { asked, detail, headers = {} }: {
-      /** What has been asked for, for the log alone: it may be long, and hold anything. */
-      readonly asked?: { readonly method: string; readonly path: string };
+    { detail, headers = {} }: {
       readonly detail?: unknown;
       readonly headers?: Readonly<Record<string, string>>;
     } = {},
   ): Response {
-    if (this.#count(kind)) {
-      const to = asked === undefined ? "" : " to {method} {path}";
-      const text = `<{remote}> Answered {status}${to}: {error}`;
-      const values = { remote: nameOf(remote), status, ...asked, error };
-      if (detail === undefined) log.info(`${text}.`, values);
-      else log.info(`${text}: {detail}`, { ...values, detail });
-    }
+    const text = "<{remote}> Answered {status} to {method} {path}: {error}";
+    // For the log alone: it may be long, and hold anything. A query may hold a secret.
+    const path = URL.parse(url)?.pathname ?? url.split("?", 1)[0];
+    const values = { remote: nameOf(remote), status, method, path, error };
+    const { rejected } = this.#options.counters;
+    if (detail === undefined) rejected.report(reason, `${text}.`, values);
+    else rejected.report(reason, `${text}: {detail}`, { ...values, detail });
     return Response.json({ error }, { status, headers: { ...CLOSE, ...headers } });
   }
+}
 
-  /** Counts something refused, and tells whether the log has a line for it. */
-  #count(kind: AdminRefusal): boolean {
-    const { counters, complaints } = this.#options;
-    counters.refused.add(kind);
-    return complaints.take(kind);
-  }
+/** What Phorge shows for a server whose protocol it knows (Phorge's `AphlictAdminServer.js`). */
+const PROTOCOL_VERSION = 7;
+
+/**
+ * Returns the status page: the hub's status under the names and in the order of the original, and what the original
+ * has not.
+ *
+ * @param cluster The status of each peer.
+ * @param proof The answer to a challenge.
+ */
+function statusPage(status: Status, cluster: readonly unknown[], proof: string | null): object {
+  return {
+    instance: status.instance,
+    uptime: Math.floor(status.uptimeMs),
+    "clients.active": status.active,
+    "clients.total": status.total,
+    "messages.in": status.messagesIn,
+    "messages.out": status.messagesOut,
+    version: PROTOCOL_VERSION,
+    "history.size": status.historySize,
+    "history.age": status.historyAgeMs === null ? null : Math.floor(status.historyAgeMs),
+    fingerprint: status.fingerprint,
+    ...proof === null ? {} : { proof },
+    cluster,
+  };
 }
 
 /** Tells whether a browser asks for a page to be shown; programs that ask for whatever there is do not. */

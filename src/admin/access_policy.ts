@@ -7,38 +7,41 @@
 import type { Networks } from "../config/network.ts";
 import type { Token } from "../config/token.ts";
 
-/** Why a request is turned away. */
-export interface Denial {
-  readonly kind: "forbidden" | "token";
+/** Why a request is rejected, and with which answer. */
+export interface AccessRejection {
+  readonly reason: "forbidden" | "token";
   readonly status: 403 | 401;
   readonly error: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** See the module. */
-export interface Gate {
+/** The rules about who may ask. */
+export interface AccessPolicy {
   /** `null`: everybody. */
   readonly allow: Networks | null;
   /** `null`: none is asked for. */
   readonly token: Token | null;
 }
 
-/** Looks at who asks for anything at all. */
-export function denyAddress({ allow }: Gate, address: string): Denial | null {
+/** Judges the address of a client that asks for anything at all. */
+export function rejectAddress({ allow }: AccessPolicy, address: string): AccessRejection | null {
   if (allow === null || allow.has(address)) return null;
   return {
-    kind: "forbidden",
+    reason: "forbidden",
     status: 403,
     error: '"allow" of this server does not have your address',
     headers: {},
   };
 }
 
-/** Looks at who wants to publish, or to see what was published. */
-export function denyToken({ token }: Gate, authorization: string | null): Denial | null {
+/** Judges a client that wants to publish, or to see what was published. */
+export function rejectToken(
+  { token }: AccessPolicy,
+  authorization: string | null,
+): AccessRejection | null {
   if (token === null || token.matches(authorization)) return null;
   return {
-    kind: "token",
+    reason: "token",
     status: 401,
     error: authorization === null
       ? "This server takes messages only with a token: send it as Authorization: Bearer"

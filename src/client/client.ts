@@ -1,17 +1,17 @@
 /**
- * The client server: each browser's WebSocket becomes a listener of the hub.
+ * A browser's connection: it becomes a listener of the hub.
  *
  * @module
  */
 
 import type { Holder } from "../budget.ts";
 import type { ClientLimits } from "../config/config.ts";
-import { type Hub, INSTANCE_LIMIT } from "../hub/hub.ts";
+import { DEFAULT_INSTANCE, type Hub, INSTANCE_LIMIT } from "../hub/hub.ts";
 import type { Listener, ReplayResult, Sink } from "../hub/listener.ts";
 import type { Encoded } from "../hub/message.ts";
-import type { Allowances } from "../log/allowance.ts";
 import { isTracing, logger } from "../log/log.ts";
-import { Tally } from "../metrics/tally.ts";
+import { type LimitedLog, LoggedCounter } from "../log/rate_limiter.ts";
+import { type Metrics, single } from "../metrics/families.ts";
 import {
   type EndKind,
   ENDS,
@@ -21,7 +21,6 @@ import {
 } from "../websocket/socket.ts";
 import type { Worker, WorkQueue } from "../work_queue.ts";
 import { type Command, InvalidCommand, parseCommand } from "./command.ts";
-import { instanceOf } from "./instance.ts";
 
 /** Commands refused by one listener that are logged one by one; the rest are counted. */
 export const REFUSAL_LOG_LIMIT = 10;
@@ -57,16 +56,33 @@ const LISTENER_ENDS = [...ENDS, "commands", "backlog", "instance"] as const;
 /** Bytes that a replay keeps queued: it goes on as they are read. */
 const REPLAY_AHEAD = 64 * 1024;
 
-/** What lines about browsers are about. */
-export const COMPLAINTS = [...LISTENER_ENDS, ...IGNORED] as const;
+/** Reasons of the lines about browsers. */
+export const CLIENT_REASONS = [...LISTENER_ENDS, ...IGNORED] as const;
+
+type ClientLog = LimitedLog<typeof CLIENT_REASONS[number]>;
 
 /** What the browsers of a server have done. */
 export class ClientCounters {
   opened = 0;
   /** Messages that came from them. */
   messages = 0;
-  readonly ended = new Tally<ListenerEnd>(LISTENER_ENDS);
-  readonly ignored = new Tally(IGNORED);
+  readonly ended: LoggedCounter<ListenerEnd>;
+  readonly ignored: LoggedCounter<typeof IGNORED[number]>;
+
+  constructor(log: ClientLog) {
+    this.ended = new LoggedCounter(LISTENER_ENDS, log);
+    this.ignored = new LoggedCounter(IGNORED, log);
+  }
+
+  /** Returns the families of one server. */
+  metrics(): Partial<Metrics> {
+    return {
+      aphlict_connects_total: single(this.opened),
+      aphlict_disconnects_total: this.ended.samples(),
+      aphlict_commands_total: single(this.messages),
+      aphlict_ignored_commands_total: this.ignored.samples(),
+    };
+  }
 }
 
 /** What a client server does with browsers. */
@@ -76,8 +92,8 @@ export interface ClientOptions {
   readonly counters: ClientCounters;
   /** Where replays wait for their turn. */
   readonly workQueue: WorkQueue;
-  /** Lines about browsers, of all servers together: each reason has its own. */
-  readonly complaints: Allowances<typeof COMPLAINTS[number]>;
+  /** Lines about the browsers of all servers. */
+  readonly log: ClientLog;
 }
 
 /** Returns a function that takes over each new connection of a browser. */
@@ -179,14 +195,15 @@ class Client implements SocketHandlers, Sink, Worker {
   }
 
   close(kind: EndKind, fault: string | null): void {
-    this.#options.counters.ended.add(this.#endedFor ?? kind);
+    const { ended } = this.#options.counters;
+    const reason = this.#endedFor ?? kind;
     this.#listener?.leave();
-    if (fault !== null) this.#info(kind, "Ended its connection: {fault}.", { fault });
+    if (fault === null) ended.add(reason);
+    else ended.report(reason, ...this.#line("Ended its connection: {fault}.", { fault }));
     this.#trace("Disconnected.", {});
     if (this.#refusals > REFUSAL_LOG_LIMIT) {
-      this.#info("invalid", "{count} of its commands were refused in all.", {
-        count: this.#refusals,
-      });
+      const count = this.#refusals;
+      this.#log("invalid", "{count} of its commands were refused in all.", { count });
     }
   }
 
@@ -267,7 +284,7 @@ class Client implements SocketHandlers, Sink, Worker {
 
   #end(kind: keyof typeof CODES, why: string, values: Record<string, unknown>): void {
     this.#endedFor = kind;
-    this.#info(kind, `Ended its connection: ${why}.`, values);
+    this.#log(kind, `Ended its connection: ${why}.`, values);
     this.#listener?.leave();
     const [code, reason] = CODES[kind];
     this.#socket.abort(code, reason);
@@ -278,25 +295,27 @@ class Client implements SocketHandlers, Sink, Worker {
     text: string,
     values: Record<string, unknown>,
   ): void {
-    this.#options.counters.ignored.add(kind);
+    const { ignored } = this.#options.counters;
     this.#refusals++;
-    if (this.#refusals <= REFUSAL_LOG_LIMIT) this.#info(kind, text, values);
+    if (this.#refusals > REFUSAL_LOG_LIMIT) return ignored.add(kind);
+    ignored.report(kind, ...this.#line(text, values));
     if (this.#refusals === REFUSAL_LOG_LIMIT) {
-      this.#info(kind, "Its further mistakes are counted, and not logged.", {});
+      this.#log(kind, "Its further mistakes are counted, and not logged.", {});
     }
   }
 
-  #info(
-    kind: typeof COMPLAINTS[number],
+  #log(
+    kind: typeof CLIENT_REASONS[number],
     text: string,
     values: Record<string, unknown>,
   ): void {
-    if (!this.#options.complaints.take(kind)) return;
-    log.info(`<{listener} {remote}> ${text}`, {
-      listener: this.#name,
-      remote: this.#socket.remoteAddress,
-      ...values,
-    });
+    this.#options.log.write(kind, ...this.#line(text, values));
+  }
+
+  /** Returns the text and the values of a line about this browser. */
+  #line(text: string, values: Record<string, unknown>): [string, Record<string, unknown>] {
+    const remote = this.#socket.remoteAddress;
+    return [`<{listener} {remote}> ${text}`, { listener: this.#name, remote, ...values }];
   }
 
   get #name(): string {
@@ -323,4 +342,15 @@ function costOf(command: Command, { subscriptions, commands }: ClientLimits): nu
     default:
       return 1 + command.topics.length * Math.min(1 / 40, commands / subscriptions);
   }
+}
+
+/**
+ * Returns the instance in a request's path: what stands between the first `~` and the next, slashes
+ * removed, whatever a reverse proxy put before it (Phorge's `AphlictClientServer.js`).
+ *
+ * @returns `null` if it has more characters than the name of an instance may have.
+ */
+export function instanceOf(path: string): string | null {
+  const name = path.split("~", 2)[1]?.replaceAll("/", "") || DEFAULT_INSTANCE;
+  return name.length > INSTANCE_LIMIT ? null : name;
 }

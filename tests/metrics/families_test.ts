@@ -1,48 +1,54 @@
 import { ACCOUNTS } from "../../src/budget.ts";
-import { exposition, familiesOf } from "../../src/admin/metrics.ts";
-import type { Snapshot } from "../../src/admin/snapshot.ts";
+import { exposition } from "../../src/metrics/exposition.ts";
+import {
+  collect,
+  FAMILIES,
+  having,
+  labelled,
+  type Metrics,
+  single,
+  sumOf,
+} from "../../src/metrics/families.ts";
 import type { PeerStatus } from "../../src/metrics/peer.ts";
+import { ProcessMeter } from "../../src/process_meter.ts";
 import { ROOT } from "../acceptance/program.ts";
+import { ADMIN_URL, CLIENT_URL, clientMetrics, Office, UNKNOWN_PEER } from "../admin/fixtures.ts";
 import { assertEquals } from "../assert.ts";
 import { listen, post } from "../hub/fixtures.ts";
-import { read, type ReadFamily, type Sample } from "../metrics/prometheus.ts";
-import { adminSnapshot, clientSnapshot, Office, UNKNOWN_PEER } from "./fixtures.ts";
+import { read, type ReadFamily, type Sample } from "./prometheus.ts";
 
 const GUIDE = Deno.readTextFileSync(`${ROOT}docs/monitoring.md`);
 
-/** A service that has one of everything. */
-function full(office: Office): Snapshot {
+/** Everything that is measured of a service that has one of everything. */
+function full(office: Office): Metrics {
   const peer = (change: Partial<PeerStatus>) => ({ ...UNKNOWN_PEER, ...change });
-  const snapshot = office.snapshot();
-  const { at } = snapshot;
+  office.peers = [
+    peer({}),
+    peer({ peer: "b", state: "up", queued: 1, sent: 2, failed: 3, "dropped.old": 4 }),
+    peer({ peer: "c", state: "down", contradictions: 5 }),
+    peer({ peer: "d", state: "self", queued: 9 }),
+  ];
+  const { at, metrics } = office.snapshot();
+  const expires = at / 1000 + 86_400;
+  const other = { ...clientMetrics(office.hub), aphlict_server_listening: single(0) };
+  const process = new ProcessMeter({ restarts: 3, openFiles: 65_536, memory: 8e9 }, () => 100);
+  process.stop();
   return {
-    ...snapshot,
-    restarts: 3,
-    internalErrors: 4,
-    servers: [
-      clientSnapshot(office.hub, { connections: 2, backlogBytes: 7 }),
-      clientSnapshot(office.hub, {
-        url: "wss://[::]:443/",
-        listening: false,
-        certificate: { file: "a.crt", expires: at - 5000 },
-      }),
-      adminSnapshot(office, { certificate: { file: "b.crt", expires: at + 86_400_000 } }),
-    ],
-    peers: [
-      peer({}),
-      peer({ peer: "b", state: "up", queued: 1, sent: 2, failed: 3, "dropped.old": 4 }),
-      peer({ peer: "c", state: "down", contradictions: 5 }),
-      peer({ peer: "d", state: "self", queued: 9 }),
-    ],
-    process: {
-      ...snapshot.process,
-      startedAt: at - 60_123,
-      cpuMs: 1234.5,
-      residentBytes: 80e6,
-      openFiles: 65_536,
-    },
-    log: { leftOut: 5, lost: 6 },
+    ...collect([
+      metrics,
+      labelled({ server: "wss://[::]:443/" }, other),
+      { aphlict_certificate_expiry_timestamp_seconds: [[{ server: ADMIN_URL }, expires]] },
+      process.metrics(),
+    ]),
+    aphlict_internal_errors_total: single(4),
+    aphlict_log_left_out_total: single(5),
+    aphlict_log_lost_total: single(6),
   };
+}
+
+/** What the metrics page of an office has. */
+function pageOf(office: Office): ReadFamily[] {
+  return read(exposition(office.snapshot().metrics));
 }
 
 /** The samples of a family, by name; none when it is not there. */
@@ -64,9 +70,8 @@ Deno.test("every family is one that Prometheus reads, with a name that says its 
   const office = new Office();
   listen(office.hub, ["A"]);
   post(office.hub, "default", { subscribers: ["A"] });
-  const snapshot = full(office);
-  const families = read(exposition(snapshot));
-  assertEquals(families.map(({ name }) => name), familiesOf(snapshot).map(({ name }) => name));
+  const families = read(exposition(full(office)));
+  assertEquals(families.map(({ name }) => name), Object.keys(FAMILIES));
   for (const { name, help, type, samples } of families) {
     assertEquals(/^(aphlict|process)_[a-z_]+$/.test(name), true, name);
     assertEquals(name.endsWith("_total"), type === "counter", name);
@@ -91,7 +96,7 @@ Deno.test("every family is one that Prometheus reads, with a name that says its 
 });
 
 Deno.test("a service that has done nothing yet is measured as well", () => {
-  const families = read(exposition(new Office().snapshot()));
+  const families = pageOf(new Office());
   const without = ["aphlict_restarts_total", "aphlict_peer_queued", "process_max_fds"];
   for (const name of without) assertEquals(samplesOf(families, name), [], name);
   assertEquals(valuesOf(families, "aphlict_build_info"), { "version=0.1.0,deno=2.9.6": 1 });
@@ -100,15 +105,15 @@ Deno.test("a service that has done nothing yet is measured as well", () => {
 
 Deno.test("what is measured is told of each server, peer and reason", () => {
   const families = read(exposition(full(new Office())));
-  const [one, two] = ["server=ws://0.0.0.0:22280/", "server=wss://[::]:443/"];
-  const admin = "server=http://127.0.0.1:22281/";
+  const [one, two] = [`server=${CLIENT_URL}`, "server=wss://[::]:443/"];
+  const admin = `server=${ADMIN_URL}`;
   assertEquals(valuesOf(families, "aphlict_server_listening"), { [one]: 1, [two]: 0, [admin]: 1 });
   assertEquals(valuesOf(families, "aphlict_certificate_expiry_timestamp_seconds"), {
-    [two]: 1_800_000_000 - 5,
     [admin]: 1_800_000_000 + 86_400,
   });
-  assertEquals(valuesOf(families, "aphlict_connections"), { [one]: 2, [two]: 0 });
-  assertEquals(valuesOf(families, "aphlict_backlog_bytes"), { [one]: 7, [two]: 0 });
+  assertEquals(valuesOf(families, "aphlict_connections"), { [one]: 0, [two]: 0 });
+  const bytes = valuesOf(families, "aphlict_received_bytes_total");
+  assertEquals(bytes, { [one]: 0, [two]: 0, [admin]: 0 }, "of both types of servers");
   assertEquals(valuesOf(families, "aphlict_restarts_total"), { "": 3 });
   assertEquals(valuesOf(families, "aphlict_internal_errors_total"), { "": 4 });
   assertEquals(valuesOf(families, "aphlict_log_left_out_total"), { "": 5 });
@@ -127,21 +132,22 @@ Deno.test("what is measured is told of each server, peer and reason", () => {
 Deno.test("the process is told under the names that every Prometheus client has for it", () => {
   const families = read(exposition(full(new Office())));
   const own = families.filter(({ name }) => name.startsWith("process_"));
-  assertEquals(own.map(({ name, type }) => [name, type, valuesOf(own, name)[""]]), [
-    ["process_start_time_seconds", "gauge", 1_800_000_000 - 60.123],
-    ["process_cpu_seconds_total", "counter", 1.2345],
-    ["process_resident_memory_bytes", "gauge", 80e6],
-    ["process_max_fds", "gauge", 65_536],
+  assertEquals(own.map(({ name, type }) => [name, type]), [
+    ["process_start_time_seconds", "gauge"],
+    ["process_cpu_seconds_total", "counter"],
+    ["process_resident_memory_bytes", "gauge"],
+    ["process_max_fds", "gauge"],
   ]);
+  assertEquals(valuesOf(own, "process_max_fds"), { "": 65_536 });
 });
 
 Deno.test("a metric of a duration says so, and a time is told as one, not as an age", () => {
-  const families = familiesOf(full(new Office()));
-  const names = families.flatMap(({ name, type }) =>
+  const families = Object.entries(FAMILIES);
+  const names = families.flatMap(([name, { type }]) =>
     type === "histogram" && name.endsWith("_seconds") ? [name] : []
   );
   assertEquals(names, ["aphlict_publish_duration_seconds", "aphlict_write_duration_seconds"]);
-  const seconds = families.flatMap(({ name, type }) =>
+  const seconds = families.flatMap(([name, { type }]) =>
     type === "gauge" && name.endsWith("_seconds") ? [name] : []
   );
   assertEquals(seconds, [
@@ -155,12 +161,8 @@ Deno.test("each refusal is counted under its reason, and reasons that have not b
   const office = new Office();
   await office.post({ no: "message" });
   await office.post({ subscribers: [] }, { origin: "https://evil.net" });
-  const values = valuesOf(read(exposition(office.snapshot())), "aphlict_refused_requests_total");
-  // The snapshot's front has counters of its own.
-  assertEquals(Object.values(values).every((value) => value === 0), true);
-  office.change = { servers: [adminSnapshot(office, { refused: office.counters.refused.counts })] };
-  const server = "server=http://127.0.0.1:22281/";
-  const counted = valuesOf(read(exposition(office.snapshot())), "aphlict_refused_requests_total");
+  const server = `server=${ADMIN_URL}`;
+  const counted = valuesOf(pageOf(office), "aphlict_refused_requests_total");
   assertEquals(counted[`${server},reason=invalid`], 1);
   assertEquals(counted[`${server},reason=page`], 1);
   assertEquals(counted[`${server},reason=busy`], 0);
@@ -171,7 +173,7 @@ const NOTHING = Object.fromEntries(Object.keys(ACCOUNTS).map((name) => [`account
 
 Deno.test("memory is told by account, and its limit", () => {
   const office = new Office();
-  const look = (name: string) => valuesOf(read(exposition(office.snapshot())), name);
+  const look = (name: string) => valuesOf(pageOf(office), name);
   assertEquals(look("aphlict_memory_limit_bytes"), { "": 256 * 1024 * 1024 });
   assertEquals(look("aphlict_memory_bytes"), NOTHING);
   const { listener } = listen(office.hub, ["A"], "acme");
@@ -197,7 +199,7 @@ Deno.test("memory is told by account, and its limit", () => {
 
 Deno.test("what memory was refused to, and who was ended for it, is told by account", () => {
   const office = new Office();
-  const look = (name: string) => valuesOf(read(exposition(office.snapshot())), name);
+  const look = (name: string) => valuesOf(pageOf(office), name);
   for (const name of ["aphlict_memory_refused_total", "aphlict_memory_evicted_total"]) {
     assertEquals(look(name), NOTHING);
   }
@@ -227,7 +229,7 @@ for (
   ]
 ) {
   Deno.test(`the documentation lists what ${metric} tells apart, and nothing else`, () => {
-    const samples = samplesOf(read(exposition(new Office().snapshot())), metric);
+    const samples = samplesOf(pageOf(new Office()), metric);
     const told = new Set(
       samples.map(({ labels: { reason, account } }) => reason ?? account ?? ""),
     );
@@ -236,8 +238,7 @@ for (
 }
 
 Deno.test("the documentation lists every metric", () => {
-  const families = familiesOf(full(new Office()));
-  assertEquals(families.map(({ name }) => name).filter((name) => !GUIDE.includes(`\`${name}`)), []);
+  assertEquals(Object.keys(FAMILIES).filter((name) => !GUIDE.includes(`\`${name}`)), []);
 });
 
 Deno.test("listeners of an instance are told by its name once something was posted for it", () => {
@@ -246,7 +247,7 @@ Deno.test("listeners of an instance are told by its name once something was post
   listen(hub, ["A"], "acme");
   listen(hub, ["A"], "other");
   listen(hub, ["A"]);
-  const look = () => valuesOf(read(exposition(office.snapshot())), "aphlict_listeners");
+  const look = () => valuesOf(pageOf(office), "aphlict_listeners");
   assertEquals(look(), { "phorge_instance=default": 1, "phorge_instance=": 2 });
   post(hub, "acme", { subscribers: ["A"] });
   assertEquals(look(), {
@@ -258,21 +259,21 @@ Deno.test("listeners of an instance are told by its name once something was post
 
 Deno.test("a browser that makes up names of instances makes up no labels", () => {
   const office = new Office();
-  const lines = () => exposition(office.snapshot()).split("\n").length;
+  const lines = () => exposition(office.snapshot().metrics).split("\n").length;
   const before = lines();
   const listeners = Array.from(
     { length: 1000 },
     (_, index) => listen(office.hub, ["A"], `made up ${index}`).listener,
   );
   assertEquals(lines(), before);
-  const families = read(exposition(office.snapshot()));
+  const families = pageOf(office);
   assertEquals(valuesOf(families, "aphlict_listeners"), {
     "phorge_instance=default": 0,
     "phorge_instance=": 1000,
   });
   assertEquals(valuesOf(families, "aphlict_instances"), { "": 1000 });
   for (const listener of listeners) listener.leave();
-  assertEquals(valuesOf(read(exposition(office.snapshot())), "aphlict_instances"), { "": 0 });
+  assertEquals(valuesOf(pageOf(office), "aphlict_instances"), { "": 0 });
 });
 
 Deno.test("not even Phorge makes more labels than there may be", () => {
@@ -281,7 +282,7 @@ Deno.test("not even Phorge makes more labels than there may be", () => {
     listen(office.hub, ["A"], `acme ${index}`);
     post(office.hub, `acme ${index}`, { subscribers: ["A"] });
   }
-  const samples = samplesOf(read(exposition(office.snapshot())), "aphlict_listeners");
+  const samples = samplesOf(pageOf(office), "aphlict_listeners");
   assertEquals(samples.length, 101);
   assertEquals(samples.reduce((sum, { value }) => sum + value, 0), 1000);
   assertEquals(samples.at(-1), {
@@ -296,6 +297,31 @@ Deno.test("an instance's name may hold anything", () => {
   const name = 'a"b\\c\nd{}#,=é🦕';
   listen(office.hub, ["A"], name);
   post(office.hub, name, { subscribers: ["A"] });
-  const samples = samplesOf(read(exposition(office.snapshot())), "aphlict_listeners");
+  const samples = samplesOf(pageOf(office), "aphlict_listeners");
   assertEquals(samples.map(({ labels }) => labels["phorge_instance"]), ["default", name, ""]);
+});
+
+Deno.test("what several rooms contribute to a family stands in it one behind the other", () => {
+  const metrics = collect([
+    { aphlict_connections: [[{ server: "a" }, 1]] },
+    labelled({ server: "b" }, { aphlict_connections: single(2), aphlict_requests: single(3) }),
+    { aphlict_restarts_total: single<number>(null) },
+  ]);
+  assertEquals(metrics.aphlict_connections, [[{ server: "a" }, 1], [{ server: "b" }, 2]]);
+  assertEquals(metrics.aphlict_requests, [[{ server: "b" }, 3]]);
+  assertEquals([metrics.aphlict_restarts_total, metrics.aphlict_ready], [[], []]);
+  assertEquals(Object.keys(metrics), Object.keys(FAMILIES));
+});
+
+Deno.test("samples are found by some of their labels, and summed", () => {
+  const samples = [
+    [{ server: "a", reason: "x" }, 1],
+    [{ server: "a", reason: "y" }, 2],
+    [{ server: "b", reason: "x" }, 4],
+  ] as const;
+  assertEquals(having(samples, { server: "a" }), samples.slice(0, 2));
+  assertEquals(
+    [sumOf(samples), sumOf(samples, { reason: "x" }), sumOf(samples, { server: "c" })],
+    [7, 5, 0],
+  );
 });

@@ -1,7 +1,7 @@
 import { OpenFiles } from "../../src/config/open_files.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
 import { Budget } from "../../src/budget.ts";
-import { ClientFront, ClientLog, rulesOf } from "../../src/client/front.ts";
+import { ClientLogs, ClientServer, rulesOf } from "../../src/client/client_server.ts";
 import type { ClientServerConfig, Engine } from "../../src/config/config.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { HttpServerOptions } from "../../src/http/engine.ts";
@@ -15,6 +15,7 @@ import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { CLIENT } from "../entries.ts";
 import { makeHub, post } from "../hub/fixtures.ts";
+import { value } from "../metrics/value.ts";
 import { frame, hex } from "../websocket/bytes.ts";
 
 /** More than all that is done here takes. */
@@ -25,20 +26,20 @@ class Bound implements AsyncDisposable {
   readonly hub: Hub = makeHub().hub;
   readonly budget = new Budget(BUDGET);
   readonly port: number;
-  readonly front: ClientFront;
+  readonly server: ClientServer;
   readonly #config: ClientServerConfig;
   readonly #servers: SocketServer[] = [];
 
   private constructor(config: ClientServerConfig) {
     this.port = config.port;
     this.#config = config;
-    this.front = new ClientFront(config, {
+    this.server = new ClientServer(config, {
       files: new OpenFiles(null).share("client"),
       workQueue: new WorkQueue(),
       hub: this.hub,
       budget: this.budget,
       trouble() {},
-      log: new ClientLog(),
+      logs: new ClientLogs(),
     });
   }
 
@@ -50,11 +51,11 @@ class Bound implements AsyncDisposable {
   }
 
   async listen(port = this.port): Promise<void> {
-    this.#servers.push(await this.front.listen({ hostname: "127.0.0.1", port, tls: null }));
+    this.#servers.push(await this.server.listen({ hostname: "127.0.0.1", port, tls: null }));
   }
 
   adopt(change: Partial<ClientServerConfig>): void {
-    this.front.adopt({ ...this.#config, ...change });
+    this.server.adopt({ ...this.#config, ...change });
   }
 
   /** The status of the answer to a page of this origin. */
@@ -138,30 +139,39 @@ Deno.test("each limit of the configuration bounds what it says, and nothing else
 });
 
 for (const engine of ENGINES) {
-  Deno.test(`what browsers do is in the figures, and stays there (${engine} engine)`, async () => {
+  Deno.test(`what browsers do is in the metrics, and stays there (${engine} engine)`, async () => {
     await using bound = await Bound.open(engine);
-    const { front, hub } = bound;
-    assertEquals(front.figures().connections, 0);
+    const { server, hub } = bound;
+    assertEquals(value(server, "aphlict_connections"), 0);
     {
       using wire = await Wire.open(bound.port, ["A"]);
       await wire.send(frame("no command"));
-      await until(() => front.figures().messages === 2);
+      await until(() => value(server, "aphlict_commands_total") === 2);
       post(hub, "default", { subscribers: ["A"] });
       await wire.text();
-      const figures = front.figures();
-      assertEquals([figures.connections, figures.opened, figures.connectionLimit], [1, 1, 50_000]);
-      assertEquals(figures.ignored, { invalid: 1, subscriptions: 0, memory: 0, replay: 0 });
-      assertEquals(figures.bytesIn > 20 && figures.bytesOut > 20, true);
+      assertEquals([
+        value(server, "aphlict_connections"),
+        value(server, "aphlict_connects_total"),
+        value(server, "aphlict_connections_limit"),
+      ], [1, 1, 50_000]);
+      assertEquals(server.metrics().aphlict_ignored_commands_total, [
+        [{ reason: "invalid" }, 1],
+        [{ reason: "subscriptions" }, 0],
+        [{ reason: "memory" }, 0],
+        [{ reason: "replay" }, 0],
+      ]);
+      assertEquals(value(server, "aphlict_received_bytes_total") > 20, true);
+      assertEquals(value(server, "aphlict_sent_bytes_total") > 20, true);
       await wire.send(frame(hex("03 e8"), { opcode: 8 }));
-      await until(() => front.figures().connections === 0);
+      await until(() => value(server, "aphlict_connections") === 0);
     }
-    const { ended, opened } = front.figures();
-    assertEquals([ended.client, opened], [1, 1]);
-    assertEquals(hub.overview().listeners, 0);
+    assertEquals(value(server, "aphlict_disconnects_total", { reason: "client" }), 1);
+    assertEquals(value(server, "aphlict_connects_total"), 1);
+    assertEquals(value(hub, "aphlict_listeners"), 0);
     using plain = await Wire.connect(bound.port);
     await plain.send(REQUEST.replace("Version: 13", "Version: 12"));
     await plain.head();
-    assertEquals(front.figures().refused.malformed, 1);
+    assertEquals(value(server, "aphlict_refused_connections_total", { reason: "malformed" }), 1);
   });
 
   Deno.test(`another configuration is held to from then on (${engine} engine)`, async () => {
@@ -177,30 +187,32 @@ for (const engine of ENGINES) {
     });
     assertEquals(await bound.status("https://old.example.com"), 403);
     assertEquals(await bound.status("https://phorge.new.example.com"), 101);
-    assertEquals(bound.front.figures().connectionLimit, 2);
+    assertEquals(value(bound.server, "aphlict_connections_limit"), 2);
     // Who is connected stays, and is held to the limits.
     await wire.command("subscribe", ["A", "B"]);
-    await until(() => bound.front.figures().ignored.subscriptions === 1);
-    assertEquals(bound.hub.overview().subscriptions, 1);
+    await until(() =>
+      value(bound.server, "aphlict_ignored_commands_total", { reason: "subscriptions" }) === 1
+    );
+    assertEquals(value(bound.hub, "aphlict_subscriptions"), 1);
     bound.adopt({ origins: null });
     assertEquals(await bound.status("https://anything.example.com"), 101);
-    assertEquals(bound.front.figures().refused.origin, 1);
+    assertEquals(value(bound.server, "aphlict_refused_connections_total", { reason: "origin" }), 1);
     await wire.send(frame(hex("03 e8"), { opcode: 8 }));
   });
 }
 
-Deno.test("the figures of one that was bound again are of all its engines", async () => {
+Deno.test("the metrics of one that was bound again are of all its engines", async () => {
   await using bound = await Bound.open("socket");
   using first = await Wire.open(bound.port, ["A"]);
   const [other = 0] = freePorts(1);
   await bound.listen(other);
   using second = await Wire.open(other, ["A"]);
-  await until(() => bound.hub.overview().subscriptions === 2);
-  const { connections, opened } = bound.front.figures();
-  assertEquals([connections, opened], [2, 2]);
+  await until(() => value(bound.hub, "aphlict_subscriptions") === 2);
+  assertEquals(value(bound.server, "aphlict_connections"), 2);
+  assertEquals(value(bound.server, "aphlict_connects_total"), 2);
   for (const wire of [first, second]) await wire.send(frame(hex("03 e8"), { opcode: 8 }));
-  await until(() => bound.front.figures().ended.client === 2);
-  assertEquals(bound.front.figures().connections, 0);
+  await until(() => value(bound.server, "aphlict_disconnects_total", { reason: "client" }) === 2);
+  assertEquals(value(bound.server, "aphlict_connections"), 0);
 });
 
 for (const engine of ENGINES) {
@@ -213,23 +225,26 @@ for (const engine of ENGINES) {
     using second = await Wire.connect(again);
     await second.send(REQUEST);
     assertEquals((await second.head()).slice(0, 13), "HTTP/1.1 503 ");
-    assertEquals(bound.front.figures().connections, 1);
+    assertEquals(value(bound.server, "aphlict_connections"), 1);
   });
 }
 
 for (const engine of ENGINES) {
   Deno.test(`a WebSocket is charged to the budget until it is gone (${engine} engine)`, async () => {
     await using bound = await Bound.open(engine);
-    const { budget, front } = bound;
+    const { budget, server } = bound;
     const charged = () => budget.account("connections").bytes;
     {
       using wire = await Wire.open(bound.port, []);
       assertEquals(charged() >= 8 * 1024, true);
       await wire.send(frame(hex("03 e8"), { opcode: 8 }));
-      await until(() => front.figures().connections === 0);
+      await until(() => value(server, "aphlict_connections") === 0);
     }
     await until(() => budget.bytes === 0);
-    assertEquals(Object.values(budget.status()).every(({ bytes }) => bytes === 0), true);
+    assertEquals(
+      (budget.metrics().aphlict_memory_bytes ?? []).every(([, bytes]) => bytes === 0),
+      true,
+    );
   });
 
   Deno.test(`a WebSocket that there is no memory for is refused with 503 (${engine} engine)`, async () => {
@@ -238,11 +253,13 @@ for (const engine of ENGINES) {
     using wire = await Wire.connect(bound.port);
     await wire.send(REQUEST);
     assertEquals((await wire.head()).slice(0, 13), "HTTP/1.1 503 ");
-    const { connections, opened, refused } = bound.front.figures();
-    assertEquals([connections, opened, refused.memory], [0, 0, 1]);
+    assertEquals(value(bound.server, "aphlict_connections"), 0);
+    assertEquals(value(bound.server, "aphlict_connects_total"), 0);
+    const reason = "memory";
+    assertEquals(value(bound.server, "aphlict_refused_connections_total", { reason }), 1);
     bound.budget.limit = BUDGET;
     using _open = await Wire.open(bound.port, []);
-    assertEquals(bound.front.figures().opened, 1);
+    assertEquals(value(bound.server, "aphlict_connects_total"), 1);
   });
 
   Deno.test(`an instance with too long a name ends its WebSocket with 1008 (${engine} engine)`, async () => {
@@ -252,7 +269,9 @@ for (const engine of ENGINES) {
     assertEquals((await wire.head()).slice(0, 13), "HTTP/1.1 101 ");
     assertEquals(await wire.farewell(), 1008);
     await wire.send(frame(hex("03 f0"), { opcode: 8 }));
-    await until(() => bound.front.figures().ended.instance === 1);
+    await until(() =>
+      value(bound.server, "aphlict_disconnects_total", { reason: "instance" }) === 1
+    );
     assertEquals(bound.hub.instances, 0);
   });
 }
