@@ -23,16 +23,16 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["net", ["config"]],
   ["metrics", []],
   ["hub", ["metrics"]],
-  ["http", ["config", "net", "within.ts"]],
+  ["http", ["config", "log", "net", "within.ts"]],
   ["websocket", ["config", "http", "metrics", "net", "within.ts"]],
   ["log", ["config", "json.ts"]],
   ["client", ["config", "hub", "http", "websocket", "log", "metrics"]],
   ["within.ts", []],
   ["json.ts", []],
   ["admin", ["config", "hub", "http", "log", "metrics", "net", "within.ts"]],
-  ["cluster", ["config", "hub", "log", "metrics", "net", "within.ts"]],
+  ["cluster", ["config", "hub", "http", "log", "metrics", "net", "within.ts"]],
   // What a client server's client writes and reads.
-  ["reach", ["config", "log", "net", "websocket", "within.ts", "json.ts"]],
+  ["probe", ["config", "http", "log", "websocket", "within.ts", "json.ts"]],
   ["certificates.ts", ["config", "log", "net"]],
   ["server.ts", ["config", "websocket", "log", "net"]],
   ["version.ts", []],
@@ -70,7 +70,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     // What `aphlict top` is shown.
     "admin",
     "metrics",
-    "reach",
+    "probe",
     // Which peers prove who they are.
     "cluster",
     // Whether an address can be bound.

@@ -1,5 +1,5 @@
 import type { ConsoleData } from "../../../src/admin/console.ts";
-import { examineOpenFiles, type Patient } from "../../../src/cli/doctor/host.ts";
+import { examineOpenFiles, type ServiceState } from "../../../src/cli/doctor/host.ts";
 import { type Finding, Findings } from "../../../src/cli/doctor/findings.ts";
 import { filesFor, OTHER_FILES } from "../../../src/config/open_files.ts";
 import { validate } from "../../../src/config/validate.ts";
@@ -20,7 +20,7 @@ const ENOUGH = filesFor(1000, OTHER_FILES);
 /** What is said about a service that may have this many files open; `null`: it does not know. */
 function finding(openFiles: number | null): Finding | undefined {
   const told = { now: { process: { openFiles } } } as ConsoleData;
-  const patient: Patient = {
+  const service: ServiceState = {
     config: CONFIG,
     supervisor: 1,
     state: null,
@@ -30,7 +30,7 @@ function finding(openFiles: number | null): Finding | undefined {
     isOfOther: false,
   };
   const findings = new Findings(() => {});
-  examineOpenFiles(findings, patient);
+  examineOpenFiles(findings, service);
   return findings.all[0];
 }
 
