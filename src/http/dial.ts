@@ -183,20 +183,18 @@ function shownBy(socket: TLSSocket): X509Certificate | null {
 }
 
 /** Why a certificate is not the one in a file; `null` when it is. */
-function otherThanFile(certificate: X509Certificate, path: string): RequestError | null {
+function otherThanFile({ fingerprint256 }: X509Certificate, path: string): RequestError | null {
   try {
-    if (readAuthority(path)[0]?.fingerprint256 === certificate.fingerprint256) return null;
+    return readAuthority(path)[0]?.fingerprint256 === fingerprint256 ? null : new RequestError(
+      "certificate",
+      `shows another certificate than that in ${path}`,
+      "After a renewal `aphlict reload` takes it over at once. Otherwise another program has the port.",
+    );
   } catch (error) {
     if (!(error instanceof TlsError)) throw error;
-    return new RequestError(
-      "certificate",
-      `speaks TLS, and its certificate cannot be compared. ${error.problems[0]?.message ?? ""}`
-        .trim(),
-    );
+    const message = `speaks TLS, and its certificate cannot be compared. ${
+      error.problems[0]?.message
+    }`;
+    return new RequestError("file", message);
   }
-  return new RequestError(
-    "certificate",
-    `shows another certificate than that in ${path}`,
-    "After a renewal `aphlict reload` takes it over at once. Otherwise another program has the port.",
-  );
 }

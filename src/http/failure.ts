@@ -5,7 +5,7 @@
  */
 
 import type { X509Certificate } from "node:crypto";
-import { checkServerIdentity } from "node:tls";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import type { Redact } from "../config/redaction.ts";
 import { formatValue } from "../log/format.ts";
 import { withoutEnd } from "../text.ts";
@@ -42,6 +42,14 @@ export class RequestError extends Error {
   get clause(): string {
     return this.hint === "" ? this.message : `${this.message}. ${withoutEnd(this.hint, ".")}`;
   }
+}
+
+/** Resolves with a {@linkcode RequestError} in place of rejecting with it. */
+export function outcomeOf<T>(attempt: Promise<T>): Promise<T | RequestError> {
+  return attempt.catch((error) => {
+    if (error instanceof RequestError) return error;
+    throw error;
+  });
 }
 
 /** Returns the sentence that tells what happened at an address. */
@@ -101,7 +109,7 @@ export function explainFailure(error: unknown, context: FailureContext): Request
     );
   }
   return reason.includes("certificate")
-    ? explainVerdict(reason, context)
+    ? explainFlaw(reason, "", context)
     : new RequestError("connection", `cannot be reached: ${formatValue(reason)}`);
 }
 
@@ -120,89 +128,82 @@ export function certificateFault(
   verdict: string | null,
   context: FailureContext,
 ): RequestError | null {
-  const { host, named, redact } = context;
-  const [begin, end] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
-  if (end.getTime() < Date.now()) return expired(` on ${end.toISOString()}`);
-  if (begin.getTime() > Date.now()) return notYetValid(` before ${begin.toISOString()}`);
-  const { subjectAltName } = certificate;
+  const { host, redact } = context;
+  const { validFrom, validTo, subjectAltName, issuer } = certificate;
+  const [begin, end] = [new Date(validFrom), new Date(validTo)];
+  if (end.getTime() < Date.now()) return explainFlaw("expired", end.toISOString(), context);
+  if (begin.getTime() > Date.now()) {
+    return explainFlaw("not valid yet", begin.toISOString(), context);
+  }
   // Without a subject nothing but the subjectAltName counts.
-  const identity = {
-    subject: {},
-    ...subjectAltName === undefined ? {} : { subjectaltname: subjectAltName },
-  } as Parameters<typeof checkServerIdentity>[1];
+  const identity = { subject: {}, subjectaltname: subjectAltName } as PeerCertificate;
   if (checkServerIdentity(host, identity) !== undefined) {
-    return misnamed(namesOf(certificate, redact), host);
+    return explainFlaw("not valid for", namesOf(certificate, redact), context);
   }
   if (verdict === null) return null;
-  const issuer = formatValue(redact(certificate.issuer.replaceAll("\n", ", ")), 100);
   return /UNABLE_TO|UnknownIssuer/.test(verdict)
-    ? unknownIssuer(` (${issuer})`, named)
-    : explainVerdict(redact(verdict), context);
+    ? explainFlaw("UnknownIssuer", redact(issuer.replaceAll("\n", ", ")), context)
+    : explainFlaw(redact(verdict), "", context);
 }
 
-/** @param verdict The code of `node:tls`, or the sentence of `Deno.startTls`. */
-function explainVerdict(verdict: string, { host, named }: FailureContext): RequestError {
-  if (verdict.includes("expired")) return expired("");
-  if (verdict.includes("not valid yet")) return notYetValid(" yet");
-  if (verdict.includes("not valid for")) {
-    const [, names = ""] = verdict.split("only valid for ");
-    const shown = names.replace(/DnsName\(|IpAddress\(|["()]/g, "").replaceAll(" or ", ", ");
-    return misnamed(shown === "" ? NO_NAME : formatValue(shown, 200), host);
-  }
-  if (verdict.includes("SELF_SIGNED")) {
-    return untrusted(
+/**
+ * @param word What is wrong, in the words of the runtime's TLS: its sentence, or a part of it.
+ * @param detail The date, the names or the issuer; `""` where only the sentence is known.
+ */
+function explainFlaw(word: string, detail: string, { host, named }: FailureContext): RequestError {
+  const [message, hint] = word.includes("expired")
+    ? [
+      `has a certificate that expired${detail && ` on ${detail}`}`,
+      "Renew it where TLS ends (certbot renew, for instance), and reload that server.",
+    ]
+    : word.includes("not valid yet")
+    ? [
+      `has a certificate that is not valid ${detail === "" ? "yet" : `before ${detail}`}`,
+      "Compare the clocks of this host and of the one that made it.",
+    ]
+    : word.includes("not valid for")
+    ? explainNames(detail || namesIn(word), host)
+    : word.includes("SELF_SIGNED")
+    ? [
       "has a certificate of its own making, which nobody trusts who was not told to",
       `Get one from an authority that is known. Where this one is trusted all the same, name it with ${named}.`,
-    );
-  }
-  if (verdict.includes("UnknownIssuer")) return unknownIssuer("", named);
-  if (verdict.includes("CaUsedAsEndEntity")) {
-    return untrusted(
+    ]
+    : word.includes("UnknownIssuer")
+    ? [
+      `has a certificate of an unknown issuer${detail && ` (${formatValue(detail, 100)})`}`,
+      "The server has to send the intermediate certificates, too (fullchain.pem). If the authority is " +
+      `your own, name its certificate with ${named}.`,
+    ]
+    : word.includes("CaUsedAsEndEntity")
+    ? [
       "has a certificate that calls itself an authority's",
       "Make it with basicConstraints=critical,CA:FALSE.",
-    );
-  }
-  return untrusted(
-    `has a certificate that is not accepted: ${formatValue(verdict)}`,
-    "Look at it with: openssl s_client -showcerts -connect HOST:PORT",
-  );
-}
-
-function untrusted(message: string, hint: string): RequestError {
+    ]
+    : [
+      `has a certificate that is not accepted: ${formatValue(word)}`,
+      "Look at it with: openssl s_client -showcerts -connect HOST:PORT",
+    ];
   return new RequestError("certificate", message, hint);
 }
 
-function expired(when: string): RequestError {
-  return untrusted(
-    `has a certificate that expired${when}`,
-    "Renew it where TLS ends (certbot renew, for instance), and reload that server.",
-  );
-}
-
-function notYetValid(when: string): RequestError {
-  return untrusted(
-    `has a certificate that is not valid${when}`,
-    "Compare the clocks of this host and of the one that made it.",
-  );
-}
-
-function misnamed(names: string, host: string): RequestError {
-  return untrusted(
+function explainNames(names: string, host: string): [message: string, hint: string] {
+  return [
     `has a certificate for ${names}, not for ${host}`,
     (names === NO_NAME ? "Make" : "Name the server by one of these names, or make") +
-      ` a certificate whose subjectAltName has ${host}. The CN of its subject does not count.`,
-  );
-}
-
-function unknownIssuer(issuer: string, named: string): RequestError {
-  return untrusted(
-    `has a certificate of an unknown issuer${issuer}`,
-    "The server has to send the intermediate certificates, too (fullchain.pem). If the authority is " +
-      `your own, name its certificate with ${named}.`,
-  );
+    ` a certificate whose subjectAltName has ${host}. The CN of its subject does not count.`,
+  ];
 }
 
 const NO_NAME = "no name";
+
+/** Returns the names in the sentence of the runtime's TLS, such as `DnsName("a.example") or IpAddress(192.0.2.1)`. */
+function namesIn(sentence: string): string {
+  const [, names = NO_NAME] = sentence.split("only valid for ");
+  return formatValue(
+    names.replace(/DnsName\(|IpAddress\(|["()]/g, "").replaceAll(" or ", ", "),
+    200,
+  );
+}
 
 /** Returns the names that a certificate is for, ready to be shown. */
 export function namesOf({ subjectAltName }: X509Certificate, redact: Redact): string {

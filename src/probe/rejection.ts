@@ -207,6 +207,19 @@ export function explainRejection(
     : fail(`: ${formatValue(error)}`, hints.byStatus.get(status) ?? "");
 }
 
+/** Why an answer is not the status page of an admin port; `null` when it is. */
+export function statusPageFault(
+  answer: ProbeAnswer,
+  hints: RejectionHints = OWN_HINTS,
+): RequestError | null {
+  if (answer.status !== 200) return explainRejection(answer, hints);
+  return isStatusPage(answer) ? null : new RequestError(
+    "answer",
+    "does not answer as the admin port of an Aphlict does",
+    hints.stranger,
+  );
+}
+
 /** A server of the configuration. */
 const OWN_HINTS: RejectionHints = {
   byStatus: new Map([

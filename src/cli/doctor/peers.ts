@@ -15,11 +15,11 @@ import { formatValue } from "../../log/format.ts";
 import { type ProbeAnswer, request } from "../../probe/request.ts";
 import { objectOf } from "../../json.ts";
 import type { PeerStatus } from "../../metrics/peer.ts";
-import { RequestError } from "../../http/failure.ts";
+import { outcomeOf, RequestError } from "../../http/failure.ts";
 import type { ServiceState } from "./host.ts";
 import type { Findings } from "./findings.ts";
 import { connectable, type Endpoint } from "../../probe/endpoint.ts";
-import { explainRejection, isStatusPage, peerHints } from "../../probe/rejection.ts";
+import { explainRejection, peerHints, statusPageFault } from "../../probe/rejection.ts";
 import { formatCount } from "../../text.ts";
 
 /** How far the clocks of two hosts may be apart, in ms: a `Date` header has whole seconds. */
@@ -123,16 +123,6 @@ const IMPOSTOR_HINT =
   "Look which program answers there, and correct the entry of `cluster`, or what is in between: a proxy has " +
   "to pass the header aphlict-challenge on. Until then it is sent every message.";
 
-/** Returns an error in place of throwing it: each peer is told of in its turn. */
-async function outcomeOf(finding: Promise<PeerFinding>): Promise<PeerFinding | RequestError> {
-  try {
-    return await finding;
-  } catch (error) {
-    if (error instanceof RequestError) return error;
-    throw error;
-  }
-}
-
 function examineClock(findings: Findings, url: URL, aheadMs: number | null): void {
   const step = "clock";
   if (aheadMs === null) return findings.skip(step, `${url} does not tell the time.`);
@@ -159,7 +149,6 @@ async function requestStatus(url: URL, peer: PeerConfig, entry: string): Promise
     },
     token: peer.token,
   };
-  const hints = peerHints(entry);
   const began = Date.now();
   const challenge = drawChallenge();
   const answer = await request(endpoint, {
@@ -167,14 +156,8 @@ async function requestStatus(url: URL, peer: PeerConfig, entry: string): Promise
     headers: { [CHALLENGE_HEADER]: challenge },
   });
   const middle = (began + Date.now()) / 2;
-  if (answer.status !== 200) throw explainRejection(answer, hints);
-  if (!isStatusPage(answer)) {
-    throw new RequestError(
-      "answer",
-      "does not answer as the admin port of an Aphlict does",
-      hints.stranger,
-    );
-  }
+  const fault = statusPageFault(answer, peerHints(entry));
+  if (fault !== null) throw fault;
   const page = objectOf(answer.body);
   const fingerprint = asFingerprint(page?.["fingerprint"]);
   const shown = page?.["proof"];

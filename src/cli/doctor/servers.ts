@@ -5,16 +5,15 @@
  */
 
 import type { AdminServerConfig, ClientServerConfig, Config } from "../../config/config.ts";
-import { daysUntil, EXPIRY_WARNING_DAYS, readAuthority, TlsError } from "../../net/tls.ts";
+import { daysUntil, EXPIRY_WARNING_DAYS } from "../../net/tls.ts";
 import { type ProbeAnswer, request } from "../../probe/request.ts";
-import { namesOf, RequestError, sentenceAbout } from "../../http/failure.ts";
-import { dialEndpoint } from "../../probe/endpoint.ts";
+import { namesOf, outcomeOf, RequestError, sentenceAbout } from "../../http/failure.ts";
 import type { Findings } from "./findings.ts";
-import { type Endpoint, endpointOf } from "../../probe/endpoint.ts";
+import { dialEndpoint, type Endpoint, endpointOf } from "../../probe/endpoint.ts";
 import { type AdminEndpoint, adminsOf, hasReadableToken, publishersOf } from "../admin.ts";
 import { testDelivery } from "./delivery.ts";
 import { originFor } from "../public.ts";
-import { explainRejection, isClientPort, isStatusPage } from "../../probe/rejection.ts";
+import { explainRejection, isClientPort, statusPageFault } from "../../probe/rejection.ts";
 import { Subscriber } from "../../probe/subscriber.ts";
 
 /** What the steps about a message go by. */
@@ -47,7 +46,10 @@ async function examineAdmins(
   endpoints: readonly AdminEndpoint[],
 ): Promise<AdminServerConfig[]> {
   const answers = await Promise.all(
-    endpoints.map(async (endpoint) => ({ endpoint, answer: await statusOf(endpoint) })),
+    endpoints.map(async (endpoint) => {
+      const asking = request({ ...endpoint, trust: { by: "nobody" } }, { path: "/status/" });
+      return { endpoint, answer: await outcomeOf(asking) };
+    }),
   );
   const isAnyOpen = answers.some(({ answer }) => "status" in answer && answer.status === 200);
   const well: AdminServerConfig[] = [];
@@ -55,16 +57,6 @@ async function examineAdmins(
     if (await examineAdmin(findings, endpoint, answer, isAnyOpen)) well.push(endpoint.server);
   }
   return well;
-}
-
-/** What a server answers for its status page, or why nothing. */
-async function statusOf(endpoint: Endpoint): Promise<ProbeAnswer | RequestError> {
-  try {
-    return await request({ ...endpoint, trust: { by: "nobody" } }, { path: "/status/" });
-  } catch (error) {
-    if (error instanceof RequestError) return error;
-    throw error;
-  }
 }
 
 /** @param isAnyOpen Whether there is an admin server that lets this host in. */
@@ -84,24 +76,13 @@ async function examineAdmin(
     );
     return false;
   }
-  const fault = faultIn(answer);
+  const fault = answer instanceof RequestError ? answer : statusPageFault(answer);
   if (fault !== null) {
     findings.unreached(step, url, fault);
     return false;
   }
   findings.ok(step, `${url} answers.`);
   return await examineCertificate(findings, endpoint);
-}
-
-/** Why an answer is no status page; `null` when it is one. */
-function faultIn(answer: ProbeAnswer | RequestError): RequestError | null {
-  if (answer instanceof RequestError) return answer;
-  if (answer.status !== 200) return explainRejection(answer);
-  return isStatusPage(answer) ? null : new RequestError(
-    "answer",
-    "does not answer as the admin port of an Aphlict does",
-    "Another program has the port.",
-  );
 }
 
 async function examineClient(
@@ -145,33 +126,16 @@ async function examineCertificate(findings: Findings, endpoint: Endpoint): Promi
   const { url, trust } = endpoint;
   if (trust.by !== "file") return true;
   const step = "certificate";
-  const line = await findings.attempt(
-    step,
-    url,
-    () => dialEndpoint({ ...endpoint, trust: { by: "nobody" } }),
-  );
-  if (line === null) return false;
-  const { socket, certificate, redact } = line;
+  const dialed = await outcomeOf(dialEndpoint(endpoint));
+  if (dialed instanceof RequestError) {
+    // What is wrong with the file was told with the files.
+    if (dialed.stage === "file") findings.skip(step, `${trust.path} cannot be used.`);
+    else findings.unreached(step, url, dialed);
+    return false;
+  }
+  const { socket, certificate, redact } = dialed;
   socket.destroy();
-  if (certificate === null) return false;
-  let configured: string | undefined;
-  try {
-    configured = readAuthority(trust.path)[0]?.fingerprint256;
-  } catch (error) {
-    if (!(error instanceof TlsError)) throw error;
-    // What is wrong with it was told with the files.
-    findings.skip(step, `${trust.path} cannot be used.`);
-    return false;
-  }
-  if (configured !== certificate.fingerprint256) {
-    findings.fail(
-      step,
-      `${url} shows another certificate than that in ${trust.path}.`,
-      "A renewed one is taken over within a minute, or at once: aphlict reload",
-    );
-    return false;
-  }
-  return tellExpiry(
+  return certificate !== null && tellExpiry(
     findings,
     step,
     new Date(certificate.validTo),

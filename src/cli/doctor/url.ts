@@ -9,10 +9,9 @@ import { type Config, formatAddress, type ServerConfig } from "../../config/conf
 import { Origins } from "../../config/origin.ts";
 import { formatValue } from "../../log/format.ts";
 import { namesOf, RequestError } from "../../http/failure.ts";
-import { dialEndpoint } from "../../probe/endpoint.ts";
 import { type Attempt, examineWebSocket, tellExpiry } from "./servers.ts";
 import type { Findings } from "./findings.ts";
-import { type Endpoint, hostOf, portOf } from "../../probe/endpoint.ts";
+import { dialEndpoint, type Endpoint, hostOf, portOf } from "../../probe/endpoint.ts";
 import type { PublicEndpoint } from "../public.ts";
 import { resolveName } from "../resolve.ts";
 
