@@ -5,6 +5,7 @@
  * @module
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import { formatAddress, type ServerConfig, type ServerType, urlOf } from "./config/config.ts";
 import type { TlsMaterial } from "./net/tls.ts";
 import { Whole } from "./log/format.ts";
@@ -208,7 +209,8 @@ export class Server {
     const { stop } = this.#options;
     let told = "";
     while (!stop.aborted) {
-      await pause(REBIND_INTERVAL_MS, stop);
+      // An abort rejects it.
+      await pause(REBIND_INTERVAL_MS, null, { signal: stop }).catch(() => {});
       if (stop.aborted) return;
       try {
         return await this.bind();
@@ -227,19 +229,6 @@ export class Server {
 function isDefect(error: unknown): boolean {
   return error instanceof TypeError || error instanceof RangeError ||
     error instanceof ReferenceError;
-}
-
-/** Resolves after `ms`, or at once when `stop` is aborted. */
-function pause(ms: number, stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      stop.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    stop.addEventListener("abort", end);
-  });
 }
 
 /** Why an address cannot be bound, and what to do about it. */

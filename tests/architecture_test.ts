@@ -23,16 +23,16 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["config", ["budget.ts"]],
   ["net", ["config"]],
   ["hub", ["budget.ts", "metrics"]],
-  ["http", ["budget.ts", "config", "net", "within.ts"]],
+  ["http", ["budget.ts", "config", "log", "net", "within.ts"]],
   ["websocket", ["budget.ts", "config", "http", "metrics", "net", "within.ts"]],
   ["log", ["config", "json.ts", "metrics"]],
   ["client", ["budget.ts", "config", "hub", "http", "websocket", "log", "metrics"]],
   ["within.ts", []],
   ["json.ts", []],
   ["admin", ["budget.ts", "config", "hub", "http", "log", "metrics", "net", "within.ts"]],
-  ["cluster", ["config", "hub", "log", "metrics", "net", "within.ts"]],
+  ["cluster", ["config", "hub", "http", "log", "metrics", "net", "within.ts"]],
   // What a client server's client writes and reads.
-  ["reach", ["config", "log", "net", "websocket", "within.ts", "json.ts"]],
+  ["probe", ["config", "http", "log", "websocket", "within.ts", "json.ts"]],
   ["certificates.ts", ["config", "log", "metrics", "net"]],
   ["server.ts", ["config", "websocket", "log", "metrics", "net"]],
   ["version.ts", []],
@@ -75,7 +75,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     // What `aphlict top` is shown.
     "admin",
     "metrics",
-    "reach",
+    "probe",
     // Which peers prove who they are.
     "cluster",
     // Whether an address can be bound.

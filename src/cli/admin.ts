@@ -7,8 +7,8 @@
 
 import type { AdminServerConfig, Config } from "../config/config.ts";
 import { TokenError } from "../config/token.ts";
-import { ReachError, sentenceAbout, type Stage } from "../reach/dial.ts";
-import { type Place, placeOf, tokenOf } from "../reach/place.ts";
+import { RequestError, type RequestStage, sentenceAbout } from "../http/failure.ts";
+import { type Endpoint, endpointOf, tokenOf } from "../probe/endpoint.ts";
 import { supervisorSeen } from "./owner.ts";
 
 /** What to do about a service that runs and says nothing. */
@@ -17,19 +17,19 @@ export const SILENCE_HINT =
   "`aphlict restart` starts another, where a supervisor runs.";
 
 /** An admin server of the configuration, and where it is. */
-export interface AdminPlace extends Place {
+export interface AdminEndpoint extends Endpoint {
   readonly server: AdminServerConfig;
 }
 
 /** The admin servers of a configuration, in its order. */
-export function adminsOf({ servers }: Config): AdminPlace[] {
+export function adminsOf({ servers }: Config): AdminEndpoint[] {
   return servers.flatMap((server) =>
-    server.type === "admin" ? [{ ...placeOf(server), server }] : []
+    server.type === "admin" ? [{ ...endpointOf(server), server }] : []
   );
 }
 
 /** The same, those first whose messages this user can sign: the token can be read, or none is needed. */
-export function publishersOf(config: Config): AdminPlace[] {
+export function publishersOf(config: Config): AdminEndpoint[] {
   const all = adminsOf(config);
   const canSend = all.filter(({ server }) => hasReadableToken(server));
   return [...canSend, ...all.filter((each) => !canSend.includes(each))];
@@ -44,9 +44,9 @@ export function hasReadableToken(server: AdminServerConfig): boolean {
 export class NobodyAnswers extends Error {
   override readonly name = "NobodyAnswers";
   readonly hint: string;
-  readonly #stages: ReadonlySet<Stage>;
+  readonly #stages: ReadonlySet<RequestStage>;
 
-  constructor(sentences: readonly string[], hint: string, stages: ReadonlySet<Stage>) {
+  constructor(sentences: readonly string[], hint: string, stages: ReadonlySet<RequestStage>) {
     super(sentences.join(" "));
     this.hint = hint;
     this.#stages = stages;
@@ -59,7 +59,7 @@ export class NobodyAnswers extends Error {
 
   /** Whether a server has taken a connection and says nothing. */
   get isSilent(): boolean {
-    return this.#stages.has("silence");
+    return this.#stages.has("timeout");
   }
 
   /** Whether nothing listens at any of them. */
@@ -77,25 +77,25 @@ export class NobodyAnswers extends Error {
  */
 export async function firstAnswer<P extends { readonly url: URL }, T>(
   pidfile: string,
-  places: readonly P[],
-  attempt: (place: P) => Promise<T>,
+  endpoints: readonly P[],
+  attempt: (endpoint: P) => Promise<T>,
 ): Promise<T> {
   const sentences: string[] = [];
   const hints = new Set<string>();
-  const stages = new Set<Stage>();
-  for (const place of places) {
+  const stages = new Set<RequestStage>();
+  for (const endpoint of endpoints) {
     try {
-      return await attempt(place);
+      return await attempt(endpoint);
     } catch (error) {
-      if (!(error instanceof ReachError || error instanceof TokenError)) throw error;
+      if (!(error instanceof RequestError || error instanceof TokenError)) throw error;
       if (error instanceof TokenError) {
         sentences.push(error.message);
         continue;
       }
-      sentences.push(sentenceAbout(place.url, error));
+      sentences.push(sentenceAbout(endpoint.url, error));
       stages.add(error.stage);
       hints.add(hintFor(error, pidfile));
-      if (error.stage === "silence") break;
+      if (error.stage === "timeout") break;
     }
   }
   const hint = [...hints].filter((each) => each !== "").join(" ");
@@ -103,8 +103,8 @@ export async function firstAnswer<P extends { readonly url: URL }, T>(
 }
 
 /** What to do about a server of this host's own service. */
-export function hintFor({ stage, hint }: ReachError, pidfile: string): string {
-  if (stage === "silence") return SILENCE_HINT;
+export function hintFor({ stage, hint }: RequestError, pidfile: string): string {
+  if (stage === "timeout") return SILENCE_HINT;
   if (stage !== "refusal") return hint;
   const supervisor = supervisorSeen(pidfile);
   return supervisor === null

@@ -8,12 +8,12 @@ import { basename, isAbsolute, resolve } from "node:path";
 import type { ConsoleData } from "../admin/console.ts";
 import type { Config } from "../config/config.ts";
 import { adminsOf, firstAnswer, NobodyAnswers } from "./admin.ts";
-import { ask } from "../reach/ask.ts";
+import { request } from "../probe/request.ts";
 import { objectOf } from "../json.ts";
-import { ReachError } from "../reach/dial.ts";
-import type { Place } from "../reach/place.ts";
-import { explainDenial } from "../reach/refusal.ts";
+import { RequestError } from "../http/failure.ts";
 import { FAMILIES, type Metrics, sumOf } from "../metrics/families.ts";
+import type { Endpoint } from "../probe/endpoint.ts";
+import { explainRejection } from "../probe/rejection.ts";
 
 /**
  * Asks the first admin server that tells.
@@ -56,16 +56,16 @@ export function listeningIn({ now: { servers, metrics } }: ConsoleData): string[
     .filter((url) => sumOf(metrics.aphlict_server_listening, { server: url }) > 0);
 }
 
-async function dataOf(place: Place): Promise<ConsoleData> {
-  const answer = await ask(place, {
+async function dataOf(endpoint: Endpoint): Promise<ConsoleData> {
+  const answer = await request(endpoint, {
     path: "/console/data/",
     // It is told to addresses and this name alone.
     headers: { host: "localhost" },
   });
-  if (answer.status !== 200) throw explainDenial(answer);
-  const data = objectOf(answer.text);
+  if (answer.status !== 200) throw explainRejection(answer);
+  const data = objectOf(answer.body);
   if (!isConsoleData(data)) {
-    throw new ReachError(
+    throw new RequestError(
       "answer",
       "does not tell what an Aphlict of this version does",
       "It may be another program, or another version: `aphlict restart` starts this one.",

@@ -7,10 +7,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { ask } from "../reach/ask.ts";
-import { ReachError } from "../reach/dial.ts";
-import type { Place } from "../reach/place.ts";
-import { explainDenial } from "../reach/refusal.ts";
+import { request } from "../probe/request.ts";
+import { RequestError } from "../http/failure.ts";
+import type { Endpoint } from "../probe/endpoint.ts";
+import { explainRejection } from "../probe/rejection.ts";
 import { within } from "../within.ts";
 import { adminsOf, firstAnswer, NobodyAnswers } from "./admin.ts";
 import { secondsIn } from "./args.ts";
@@ -82,11 +82,11 @@ async function look(config: Config): Promise<string | null> {
   }
 }
 
-/** @throws {ReachError} If the server is not ready. */
-async function requireReady(place: Place): Promise<void> {
-  const answer = await ask(place, { path: "/health/ready" });
-  if (answer.status === 503 && answer.text === "not ready\n") {
-    throw new ReachError("answer", "is not ready: it starts, or stops");
+/** @throws {RequestError} If the server is not ready. */
+async function requireReady(endpoint: Endpoint): Promise<void> {
+  const answer = await request(endpoint, { path: "/health/ready" });
+  if (answer.status === 503 && answer.body === "not ready\n") {
+    throw new RequestError("answer", "is not ready: it starts, or stops");
   }
-  if (answer.status !== 200 || answer.text !== "ready\n") throw explainDenial(answer);
+  if (answer.status !== 200 || answer.body !== "ready\n") throw explainRejection(answer);
 }

@@ -13,7 +13,7 @@ import { isBelow } from "../config/files.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { filesBeside } from "../config/pidfile.ts";
 import { type Program, SYSTEM_CONFIG } from "../config/program.ts";
-import { heldBy } from "../reach/place.ts";
+import { heldBy } from "../probe/endpoint.ts";
 import { foreignContent, Holder, PidfileError } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import type { OptionSpec } from "./args.ts";

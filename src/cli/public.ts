@@ -9,7 +9,7 @@ import { Origins } from "../config/origin.ts";
 import { readAuthority, TlsError } from "../net/tls.ts";
 import { formatValue } from "../log/format.ts";
 import { type OptionSpec, UsageError } from "./args.ts";
-import { originOf, type Place } from "../reach/place.ts";
+import { type Endpoint, originOf } from "../probe/endpoint.ts";
 
 /** Where browsers find the client server. */
 export const URL_OPTION: OptionSpec = {
@@ -42,8 +42,8 @@ export const INSTANCE_OPTION: OptionSpec = {
 };
 
 /** A client server as browsers reach it. */
-export interface PublicPlace {
-  readonly place: Place;
+export interface PublicEndpoint {
+  readonly endpoint: Endpoint;
   /** Of the page that connects. */
   readonly origin: string;
 }
@@ -53,7 +53,7 @@ export interface PublicPlace {
  *
  * @throws {UsageError} If an option makes no sense.
  */
-export function publicPlace(options: ReadonlyMap<string, string>): PublicPlace | null {
+export function publicEndpoint(options: ReadonlyMap<string, string>): PublicEndpoint | null {
   const text = options.get(URL_OPTION.name);
   if (text === undefined) {
     if (options.has(CA_OPTION.name)) {
@@ -66,7 +66,7 @@ export function publicPlace(options: ReadonlyMap<string, string>): PublicPlace |
   const url = parsePublicUrl(text);
   const more = authoritiesIn(options.get(CA_OPTION.name));
   return {
-    place: { url, trust: { by: "authorities", more, named: "--ca" }, token: null },
+    endpoint: { url, trust: { by: "authorities", more, named: "--ca" }, token: null },
     origin: originIn(options) ?? originOf(url),
   };
 }

@@ -7,7 +7,7 @@
 import type { Config } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
 import { loadPidfile } from "../config/load.ts";
-import { connectable, portOf } from "../reach/place.ts";
+import { connectable, portOf } from "../probe/endpoint.ts";
 import { configPath, type Invocation } from "./command.ts";
 import { askLonely, listeningIn } from "./console.ts";
 import { complain } from "./output.ts";

@@ -34,7 +34,7 @@ import {
   type ReloadOutcome,
   type Report,
 } from "../supervisor/channel.ts";
-import { connectable, livePagesOf } from "../reach/place.ts";
+import { connectable, livePagesOf } from "../probe/endpoint.ts";
 import { denoWarning, VERSION } from "../version.ts";
 import { within } from "../within.ts";
 import type { OptionSpec } from "./args.ts";

@@ -11,7 +11,7 @@ import { loadConfig } from "../config/load.ts";
 import { logTarget } from "../config/logs.ts";
 import { supervisorFlags } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
-import { livePagesOf } from "../reach/place.ts";
+import { livePagesOf } from "../probe/endpoint.ts";
 import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
 import { readState } from "../supervisor/state.ts";
 import {

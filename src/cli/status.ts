@@ -6,7 +6,7 @@
 
 import { formatTime, formatValue } from "../log/format.ts";
 import { readState, type State } from "../supervisor/state.ts";
-import { ask } from "../reach/ask.ts";
+import { request } from "../probe/request.ts";
 import { objectOf } from "../json.ts";
 import type { ConsoleData } from "../admin/console.ts";
 import { type Config, urlOf } from "../config/config.ts";
@@ -22,12 +22,12 @@ import {
   PROBE_PERMISSIONS,
 } from "./command.ts";
 import { askConsole, listeningIn } from "./console.ts";
-import { ReachError } from "../reach/dial.ts";
+import { RequestError } from "../http/failure.ts";
 import { complain, print, printFailure, printJson, type Verdict } from "./output.ts";
 import { INSTANCE_OPTION, instanceIn } from "./public.ts";
-import { connectable, heldBy, livePagesOf, type Place } from "../reach/place.ts";
-import { explainDenial } from "../reach/refusal.ts";
-import { type AdminPlace, firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
+import { connectable, type Endpoint, heldBy, livePagesOf } from "../probe/endpoint.ts";
+import { explainRejection } from "../probe/rejection.ts";
+import { type AdminEndpoint, firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
 import { findRunning, type Running } from "./running.ts";
 import { formatDuration, formatNumber } from "../text.ts";
@@ -88,7 +88,7 @@ async function tellTopic(
     report = await firstAnswer(
       config.pidfile,
       publishersOf(config),
-      (place) => askTopic(place, topic, instance),
+      (endpoint) => askTopic(endpoint, topic, instance),
     );
   } catch (error) {
     if (!(error instanceof NobodyAnswers)) throw error;
@@ -113,21 +113,21 @@ async function tellTopic(
 }
 
 async function askTopic(
-  place: AdminPlace,
+  endpoint: AdminEndpoint,
   topic: string,
   instance: string | undefined,
 ): Promise<TopicReport> {
   const query = new URLSearchParams({ topic, ...instance === undefined ? {} : { instance } });
-  const answer = await ask(place, {
+  const answer = await request(endpoint, {
     path: `/console/topic/?${query}`,
     // Without TLS it is told to addresses and this name alone.
     headers: { host: "localhost" },
     isAuthorized: true,
   });
-  if (answer.status !== 200) throw explainDenial(answer);
-  const { instance: told, subscribers } = objectOf(answer.text) ?? {};
+  if (answer.status !== 200) throw explainRejection(answer);
+  const { instance: told, subscribers } = objectOf(answer.body) ?? {};
   if (typeof told !== "string" || typeof subscribers !== "number") {
-    throw new ReachError("answer", "does not answer as Aphlict does");
+    throw new RequestError("answer", "does not answer as Aphlict does");
   }
   return { instance: told, topic, subscribers };
 }
@@ -337,7 +337,7 @@ async function askAdmin(
   urls: readonly string[],
   config: Config | null,
 ): Promise<Counters> {
-  const places = urls.flatMap((each) => {
+  const endpoints = urls.flatMap((each) => {
     const url = each.startsWith("http") ? URL.parse("status/", each) : null;
     // Whatever the certificate: it is for the name that others use, and nothing secret is told.
     if (url === null) return [];
@@ -349,9 +349,9 @@ async function askAdmin(
       token: server?.token ?? null,
     }];
   });
-  if (places.length === 0) return { error: "no admin server listens." };
+  if (endpoints.length === 0) return { error: "no admin server listens." };
   try {
-    return await firstAnswer(pidfile, places, countersAt);
+    return await firstAnswer(pidfile, endpoints, countersAt);
   } catch (error) {
     if (!(error instanceof NobodyAnswers)) throw error;
     return { error: error.explanation };
@@ -393,11 +393,11 @@ const PEER_COUNTERS: ReadonlyMap<string, string> = new Map([
   ["last.contact", "last.contactAgeMs"],
 ]);
 
-async function countersAt(place: Place): Promise<Counters> {
-  const answer = await ask(place);
-  if (answer.status !== 200) throw explainDenial(answer);
-  const page = objectOf(answer.text);
-  if (page === null) throw new ReachError("answer", "does not answer as Aphlict does");
+async function countersAt(endpoint: Endpoint): Promise<Counters> {
+  const answer = await request(endpoint);
+  if (answer.status !== 200) throw explainRejection(answer);
+  const page = objectOf(answer.body);
+  if (page === null) throw new RequestError("answer", "does not answer as Aphlict does");
   const peers = Array.isArray(page["cluster"]) ? page["cluster"] : [];
   return {
     ...taken(page, COUNTERS),

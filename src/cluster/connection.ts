@@ -8,31 +8,17 @@
 
 import { Buffer } from "node:buffer";
 import type { Redact } from "../config/redaction.ts";
-import { type Answer, AnswerError, AnswerReader } from "./answer.ts";
+import { type Answer, AnswerError, AnswerReader } from "../http/answer.ts";
+import { type Address, connectTrusted, TIMEOUT_MS } from "../http/dial.ts";
+import { RequestError } from "../http/failure.ts";
 
-/** How long connecting may take, and how long the next answer may be awaited, in ms. */
-const PATIENCE_MS = 5000;
-
-/** Why there is no connection to a port on which nobody listens. */
-export const REFUSED = "refuses the connection";
+export type { Address };
 
 /** How long a request may be under way behind others, in ms, however steadily those are answered. */
-const LATE_MS = 3 * PATIENCE_MS;
+const LATE_MS = 3 * TIMEOUT_MS;
 
 /** Bytes that are read at a time. */
 const READ_SIZE = 16 * 1024;
-
-/** Where to connect. */
-export interface Address {
-  /** Address without brackets, or a host name, which is resolved at each connection. */
-  readonly hostname: string;
-  readonly port: number;
-  /** `null`: plain text. */
-  readonly tls: {
-    /** PEM certificates of authorities to trust beside the usual ones. */
-    readonly authorities: readonly string[];
-  } | null;
-}
 
 /** Why there is no connection, or no more: something is wrong. The message follows on "the peer". */
 export class ConnectionError extends Error {
@@ -65,7 +51,7 @@ export class Connection {
   }
 
   /**
-   * Connects within {@linkcode PATIENCE_MS}.
+   * Connects within {@linkcode TIMEOUT_MS}.
    *
    * @param stop Aborted when there is no more need of it.
    * @param redact Applied to all text of the peer: answers, and why a connection fails, as its certificate may say
@@ -73,43 +59,15 @@ export class Connection {
    * @throws {ConnectionError} If that is not possible.
    */
   static async open(
-    { hostname, port, tls }: Address,
+    address: Address,
     stop: AbortSignal,
     redact: Redact,
   ): Promise<Connection> {
-    const patience = AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), stop]);
-    let conn: Deno.TcpConn | Deno.TlsConn | null = null;
-    const giveUp = () => {
-      try {
-        conn?.close();
-      } catch (error) {
-        // It has become part of a TLS connection, which is not there yet.
-        if (!(error instanceof Deno.errors.BadResource)) throw error;
-      }
-      conn = null;
-    };
-    patience.addEventListener("abort", giveUp);
     try {
-      const tcp = await Deno.connect({ hostname, port, signal: patience });
-      conn = tcp;
-      tcp.setNoDelay();
-      if (tls !== null) {
-        const secure = await Deno.startTls(tcp, { hostname, caCerts: [...tls.authorities] });
-        conn = secure;
-        patience.throwIfAborted();
-        await secure.handshake();
-      }
-      patience.throwIfAborted();
+      const conn = await connectTrusted(address, stop, { named: '"ssl.ca" of the peer', redact });
       return new Connection(conn, redact);
     } catch (error) {
-      giveUp();
-      throw new ConnectionError(
-        patience.aborted
-          ? `cannot be reached within ${PATIENCE_MS / 1000} s`
-          : redact(explain(error)),
-      );
-    } finally {
-      patience.removeEventListener("abort", giveUp);
+      throw error instanceof RequestError ? new ConnectionError(error.clause) : error;
     }
   }
 
@@ -217,19 +175,19 @@ export class Connection {
   #watch(): void {
     const [oldest] = this.#sent;
     const now = performance.now();
-    const silence = oldest === undefined ? now : Math.max(oldest, this.#heard);
-    const patience = silence + PATIENCE_MS - now;
-    const lateness = (oldest ?? now) + LATE_MS - now;
-    if (patience > 0 && lateness > 0) {
-      this.#timer = setTimeout(() => this.#watch(), Math.min(patience, lateness));
+    const quietSince = oldest === undefined ? now : Math.max(oldest, this.#heard);
+    const nextMs = quietSince + TIMEOUT_MS - now;
+    const lateMs = (oldest ?? now) + LATE_MS - now;
+    if (nextMs > 0 && lateMs > 0) {
+      this.#timer = setTimeout(() => this.#watch(), Math.min(nextMs, lateMs));
     } else {
-      const seconds = (patience > 0 ? LATE_MS : PATIENCE_MS) / 1000;
+      const seconds = (nextMs > 0 ? LATE_MS : TIMEOUT_MS) / 1000;
       this.#end(new ConnectionError(`does not answer within ${seconds} s`));
     }
   }
 
   #fail(error: unknown): void {
-    const reason = this.#redact(reasonOf(error));
+    const reason = this.#redact(error instanceof Error ? error.message : String(error));
     this.#end(this.#brokenOff(`breaks the connection off: ${reason}`));
   }
 
@@ -246,29 +204,4 @@ export class Connection {
     this.#conn.close();
     this.#ended.resolve(why);
   }
-}
-
-/** Why no connection could be made, in words that follow on "the peer". */
-function explain(error: unknown): string {
-  const reason = reasonOf(error);
-  if (error instanceof Deno.errors.ConnectionRefused) return REFUSED;
-  const [, unresolved] = /^failed to lookup address information: (.*)$/.exec(reason) ?? [];
-  if (unresolved !== undefined) return `has a host name that cannot be resolved: ${unresolved}`;
-  if (reason.includes("UnknownIssuer")) {
-    return "has a certificate of an unknown authority. If it is yours, name the authority's " +
-      'certificate in "ssl.ca" of the peer';
-  }
-  if (reason.includes("CaUsedAsEndEntity")) {
-    return "has a certificate that calls itself an authority's. Make it with " +
-      "basicConstraints=critical,CA:FALSE";
-  }
-  if (reason.includes("certificate")) return `has a certificate that is not accepted: ${reason}`;
-  if (reason.includes("InvalidContentType")) {
-    return 'does not speak TLS. If it should not, set its "protocol" to "http"';
-  }
-  return `cannot be reached: ${reason}`;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

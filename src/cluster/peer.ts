@@ -13,7 +13,7 @@ import { readAuthority, TlsError } from "../net/tls.ts";
 import { readToken, type Token, TokenError } from "../config/token.ts";
 import { fault } from "../log/fault.ts";
 import type { PeerProof, PeerState, PeerStatus } from "../metrics/peer.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../http/answer.ts";
 import { type Address, Connection, ConnectionClosed, ConnectionError } from "./connection.ts";
 import { readReceipt, readStatus, Requests } from "./exchange.ts";
 import { Identity } from "./identity.ts";

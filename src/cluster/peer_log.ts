@@ -6,8 +6,8 @@
 
 import { logger } from "../log/log.ts";
 import { RateLimiter } from "../log/rate_limiter.ts";
-import type { Answer } from "./answer.ts";
-import { REFUSED } from "./connection.ts";
+import type { Answer } from "../http/answer.ts";
+import { REFUSED } from "../http/failure.ts";
 import { DEFAULT_QUEUE_LIMITS } from "./queue.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { AnswerReader } from "../../src/cluster/answer.ts";
+import { AnswerReader } from "../../src/http/answer.ts";
 import { Connection, ConnectionError } from "../../src/cluster/connection.ts";
 import { assertEquals, assertRejects } from "../assert.ts";
 

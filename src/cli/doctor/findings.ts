@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ReachError, sentenceAbout } from "../../reach/dial.ts";
+import { RequestError, sentenceAbout } from "../../http/failure.ts";
 import { print, printMarked } from "../output.ts";
 import { wrap } from "../help.ts";
 import { terminalRoom } from "../terminal.ts";
@@ -71,14 +71,14 @@ export class Findings {
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof ReachError)) throw error;
+      if (!(error instanceof RequestError)) throw error;
       this.unreached(step, subject, error, hint);
       return null;
     }
   }
 
   /** The same of an attempt that was made before. */
-  unreached(step: string, subject: string | URL, error: ReachError, hint: string = ""): void {
+  unreached(step: string, subject: string | URL, error: RequestError, hint: string = ""): void {
     this.fail(step, sentenceAbout(subject, error), error.hint || hint);
   }
 

@@ -16,18 +16,19 @@ import { formatTime, formatValue } from "../../log/format.ts";
 import { PidfileError } from "../../supervisor/pidfile.ts";
 import { readState, type State } from "../../supervisor/state.ts";
 import { VERSION } from "../../version.ts";
-import { ask } from "../../reach/ask.ts";
+import { request } from "../../probe/request.ts";
 import { type Circumstances, judge } from "../judgement.ts";
 import type { Findings as Inspection } from "../trial.ts";
 import { NobodyAnswers, SILENCE_HINT } from "../admin.ts";
 import { CompiledError, requireCovered } from "../compiled.ts";
 import { askConsole, listeningIn, runsWith } from "../console.ts";
-import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
+import { RequestError } from "../../http/failure.ts";
+import { TIMEOUT_MS } from "../../http/dial.ts";
 import type { Findings } from "./findings.ts";
 import { supervisorOf } from "../owner.ts";
 import { suspicions } from "../suspicions.ts";
-import { heldBy, placeOf } from "../../reach/place.ts";
-import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
+import { endpointOf, heldBy } from "../../probe/endpoint.ts";
+import { isClientPort, isStatusPage } from "../../probe/rejection.ts";
 import { formatCount, formatDuration, formatNumber } from "../../text.ts";
 
 /** An end of the service is mentioned for this long, in ms. */
@@ -35,13 +36,13 @@ const RECENT_MS = 3_600_000;
 
 const START_HINT = "aphlict start; under systemd: systemctl start aphlict";
 
-const MUTE = `takes connections, and does not answer within ${PATIENCE_MS / 1000} s`;
+const MUTE = `takes connections, and does not answer within ${TIMEOUT_MS / 1000} s`;
 
 /** How {@linkcode judge} says that a file is there, and not for the user that looks at it. */
 const DENIED = /may not (be )?(read|write)|permission denied|^Pidfile .* belongs to user/;
 
 /** What is known of the service before it is spoken to. */
-export interface Patient {
+export interface ServiceState {
   readonly config: Config;
   /** The supervisor's process id; `null` when none runs. */
   readonly supervisor: number | null;
@@ -68,16 +69,16 @@ export async function examineHost(
   program: Program,
   granted: number | null,
   circumstancesOf: (config: Config) => Omit<Circumstances, "isHeld">,
-): Promise<Patient | null> {
+): Promise<ServiceState | null> {
   const config = examineConfiguration(findings, path, program, granted);
   if (config === null) return null;
-  let patient: Patient;
+  let service: ServiceState;
   let inspection: Inspection;
   try {
-    patient = await lookAt(config, program);
-    const held = heldAddresses(patient);
+    service = await lookAt(config, program);
+    const held = heldAddresses(service);
     // Of a supervisor that tells nothing nobody knows.
-    const isUnknown = patient.supervisor !== null && !patient.state?.service;
+    const isUnknown = service.supervisor !== null && !service.state?.service;
     inspection = await judge(config, program, {
       isHeld: (server) => isUnknown || held(server),
       ...circumstancesOf(config),
@@ -91,10 +92,10 @@ export async function examineHost(
     );
     return null;
   }
-  examineFiles(findings, inspection, patient);
-  await examineAddresses(findings, patient, inspection);
-  examineService(findings, patient);
-  return patient;
+  examineFiles(findings, inspection, service);
+  await examineAddresses(findings, service, inspection);
+  examineService(findings, service);
+  return service;
 }
 
 function examineConfiguration(
@@ -130,7 +131,7 @@ function examineConfiguration(
   return config;
 }
 
-async function lookAt(config: Config, program: Program): Promise<Patient> {
+async function lookAt(config: Config, program: Program): Promise<ServiceState> {
   const console = await consoleOf(config);
   const told = console instanceof NobodyAnswers ? null : console;
   const found = program.kind === "compiled" ? null : supervisorOf(config.pidfile);
@@ -171,7 +172,7 @@ async function consoleOf(config: Config): Promise<ConsoleData | NobodyAnswers> {
 function examineFiles(
   findings: Findings,
   { problems, warnings }: Inspection,
-  { isOfOther, config, told, supervisor }: Patient,
+  { isOfOther, config, told, supervisor }: ServiceState,
 ): void {
   const all = problems.filter((problem) => serverOf(problem.path) === null);
   // The service runs, so it can use what only this user may not.
@@ -200,19 +201,19 @@ function serverOf(path: string): number | null {
 }
 
 /** Whether this Aphlict has the address of a server. */
-function heldAddresses({ state, told }: Patient): ReturnType<typeof heldBy> {
+function heldAddresses({ state, told }: ServiceState): ReturnType<typeof heldBy> {
   // A service without a supervisor has no state.
   return heldBy([...state?.service?.urls ?? [], ...told === null ? [] : listeningIn(told)]);
 }
 
 async function examineAddresses(
   findings: Findings,
-  patient: Patient,
+  service: ServiceState,
   { problems }: Inspection,
 ): Promise<void> {
-  const { config, isSilent } = patient;
+  const { config, isSilent } = service;
   const step = "addresses";
-  const held = heldAddresses(patient);
+  const held = heldAddresses(service);
   let isWell = true;
   for (const { path, message } of problems) {
     const server = config.servers[serverOf(path) ?? -1];
@@ -243,20 +244,20 @@ async function whoHas(server: ServerConfig, isSilent: boolean): Promise<string> 
   if (isSilent) return way;
   try {
     const path = server.type === "admin" ? "/status/" : "/";
-    const answer = await ask({ ...placeOf(server), trust: { by: "nobody" } }, { path });
+    const answer = await request({ ...endpointOf(server), trust: { by: "nobody" } }, { path });
     return isStatusPage(answer) || isClientPort(answer)
       ? "Another Aphlict has it: the Node.js one (phorge/bin/aphlict stop), or one with another " +
         `pidfile. ${way}`
       : way;
   } catch (error) {
-    if (error instanceof ReachError) return way;
+    if (error instanceof RequestError) return way;
     throw error;
   }
 }
 
 function examineService(
   findings: Findings,
-  { config, supervisor, state, told, whyDown, isSilent }: Patient,
+  { config, supervisor, state, told, whyDown, isSilent }: ServiceState,
 ): void {
   const step = "service";
   const log = config.logs.length === 0 ? "" : ` The log may say why: ${config.logs[0]?.path}`;
@@ -336,7 +337,7 @@ function isChanged(config: Config, told: ConsoleData): boolean {
 }
 
 /** Whether the service may have as many files open as the browsers that it accepts need. */
-export function examineOpenFiles(findings: Findings, { config, told }: Patient): void {
+export function examineOpenFiles(findings: Findings, { config, told }: ServiceState): void {
   const step = "open files";
   if (told === null) return findings.skip(step, "The service tells nothing.");
   const [[, openFiles] = []] = told.now.metrics.process_max_fds;

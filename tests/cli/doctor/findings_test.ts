@@ -1,4 +1,4 @@
-import { ReachError } from "../../../src/reach/dial.ts";
+import { RequestError } from "../../../src/http/failure.ts";
 import { type Finding, Findings, linesOf, verdict } from "../../../src/cli/doctor/findings.ts";
 import { assertEquals, assertRejects } from "../../assert.ts";
 
@@ -39,7 +39,7 @@ Deno.test("an attempt that does not reach its end is a failed step, with the hin
   const told: Finding[] = [];
   const findings = new Findings((finding) => told.push(finding));
   const fail = (hint: string) => () =>
-    Promise.reject(new ReachError("connection", "is far away", hint));
+    Promise.reject(new RequestError("connection", "is far away", hint));
   assertEquals(await findings.attempt("a", "x:1", fail(""), "Come closer."), null);
   assertEquals(await findings.attempt("b", "x:1", fail("Walk."), "Come closer."), null);
   assertEquals(await findings.attempt("c", "x:1", () => Promise.resolve(1)), 1);

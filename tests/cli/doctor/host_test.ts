@@ -1,5 +1,5 @@
 import type { ConsoleData } from "../../../src/admin/console.ts";
-import { examineOpenFiles, type Patient } from "../../../src/cli/doctor/host.ts";
+import { examineOpenFiles, type ServiceState } from "../../../src/cli/doctor/host.ts";
 import { type Finding, Findings } from "../../../src/cli/doctor/findings.ts";
 import { filesFor, OTHER_FILES } from "../../../src/config/open_files.ts";
 import { validate } from "../../../src/config/validate.ts";
@@ -22,7 +22,7 @@ const ENOUGH = filesFor(1000, OTHER_FILES);
 function finding(openFiles: number | null): Finding | undefined {
   const metrics = collect([{ process_max_fds: single(openFiles) }]);
   const told = { now: { metrics } } as ConsoleData;
-  const patient: Patient = {
+  const service: ServiceState = {
     config: CONFIG,
     supervisor: 1,
     state: null,
@@ -32,7 +32,7 @@ function finding(openFiles: number | null): Finding | undefined {
     isOfOther: false,
   };
   const findings = new Findings(() => {});
-  examineOpenFiles(findings, patient);
+  examineOpenFiles(findings, service);
   return findings.all[0];
 }
 

@@ -5,7 +5,7 @@ import {
   AnswerReader,
   BODY_LIMIT,
   HEAD_LIMIT,
-} from "../../src/cluster/answer.ts";
+} from "../../src/http/answer.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
 
 const encoder = new TextEncoder();
@@ -27,7 +27,7 @@ const WHOLE: readonly [string, string, readonly unknown[]][] = [
   ["a receipt of ours", RECEIPT, [200, "OK", '{"fingerprint":"x"}', false]],
   [
     "chunks, with extensions and trailers",
-    `${OK}Transfer-Encoding: chunked\r\n\r\n4;a="b;c"\r\n{"a"\r\n00A ; x\r\n:"é1234"}\r\n0\r\nT: 1\r\n\r\n`,
+    `${OK}Transfer-Encoding: chunked\r\n\r\n4;a="b;c"\r\n{"a"\r\n00A; x\r\n:"é1234"}\r\n0\r\nT: 1\r\n\r\n`,
     [200, "OK", '{"a":"é1234"}', false],
   ],
   [
@@ -104,10 +104,10 @@ for (
     ["another protocol, unasked", "HTTP/1.1 101 Switching Protocols\r\n\r\n"],
     ["too long a body, at its announcement", `${OK}Content-Length: ${BODY_LIMIT + 1}\r\n\r\n`],
     ["too long a body, without an announcement", `${OK}\r\n${"x".repeat(BODY_LIMIT + 1)}`],
-    ["too long a chunk", `${OK}Transfer-Encoding: chunked\r\n\r\n10001\r\n`],
+    ["too long a chunk", `${OK}Transfer-Encoding: chunked\r\n\r\n10001\r\n${"x".repeat(0x10001)}`],
     [
       "too much in chunks",
-      `${OK}Transfer-Encoding: chunked\r\n\r\n10000\r\n${"x".repeat(0x10000)}\r\n1\r\n`,
+      `${OK}Transfer-Encoding: chunked\r\n\r\n10000\r\n${"x".repeat(0x10000)}\r\n1\r\nx`,
     ],
     ["a line without end", "H".repeat(HEAD_LIMIT + 1)],
     ["headers without end", OK + "a: b\r\n".repeat(HEAD_LIMIT / 6)],
@@ -190,4 +190,24 @@ Deno.test("whatever arrives, it is answers, or refused, and never anything else"
     }),
     { numRuns: 2000 },
   );
+});
+
+Deno.test("an answer that changes the protocol as it was asked to ends what is read, and has its fields", () => {
+  const reader = new AnswerReader(String, { mayUpgrade: true });
+  const head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nX-A: 1\r\nx-a: 2\r\n\r\n";
+  const [answer, ...others] = reader.push(encoder.encode(`${head}HTTP/1.1 no answer\n`));
+  assertEquals([answer?.status, answer?.isLast, others], [101, true, []]);
+  assertEquals(new TextDecoder().decode(reader.rest), "HTTP/1.1 no answer\n");
+  assertEquals(
+    ["upgrade", "x-a", "x-b"].map((name) => reader.fields.get(name)),
+    ["websocket", "1, 2", null],
+  );
+});
+
+Deno.test("a reader may have another limit for bodies", () => {
+  const reader = new AnswerReader(String, { bodyLimit: 2 });
+  const [answer] = reader.push(encoder.encode(`${OK}Content-Length: 2\r\n\r\nhi`));
+  assertEquals(answer?.body, "hi");
+  const next = encoder.encode(`${OK}Content-Length: 3\r\n\r\n`);
+  assertThrows(() => reader.push(next), AnswerError, "more than the 2 bytes");
 });

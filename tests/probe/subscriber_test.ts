@@ -1,5 +1,5 @@
-import { ReachError } from "../../src/reach/dial.ts";
-import { Subscriber } from "../../src/reach/subscriber.ts";
+import { RequestError } from "../../src/http/failure.ts";
+import { Subscriber } from "../../src/probe/subscriber.ts";
 import { Decoder } from "../../src/websocket/decoder.ts";
 import { closePayload, OPCODE } from "../../src/websocket/frame.ts";
 import { acceptKey } from "../../src/websocket/handshake.ts";
@@ -66,7 +66,11 @@ Deno.test("a subscriber reads messages in fragments, answers pings, and tells wh
   );
   const answered = await subscribed(bytes, async (subscriber) => {
     assertEquals(await subscriber.next(), "one message");
-    await assertRejects(() => subscriber.next(), ReachError, "ended the connection with 1001: Bye");
+    await assertRejects(
+      () => subscriber.next(),
+      RequestError,
+      "ended the connection with 1001: Bye",
+    );
   });
   assertEquals([...new Decoder(() => 100).decode(answered)].map(({ type }) => type), [
     "pong",
@@ -85,7 +89,7 @@ Deno.test("a message may have many fragments, and not any number", async () => {
     }
   });
   await subscribed(concat(first, ...Array(16_384).fill(next)), async (subscriber) => {
-    await assertRejects(() => subscriber.next(), ReachError, "in more than 16384 pieces");
+    await assertRejects(() => subscriber.next(), RequestError, "in more than 16384 pieces");
   });
 });
 
@@ -93,7 +97,7 @@ Deno.test("what no server may send ends the connection with the reason", async (
   await subscribed(frame("x"), async (subscriber) => {
     await assertRejects(
       () => subscriber.next(),
-      ReachError,
+      RequestError,
       "is no WebSocket server: it sent a frame with a mask",
     );
   });

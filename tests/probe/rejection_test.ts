@@ -1,14 +1,18 @@
-import type { Answer } from "../../src/reach/ask.ts";
-import { explainDenial, explainRefusal, peerHints } from "../../src/reach/refusal.ts";
+import type { ProbeAnswer } from "../../src/probe/request.ts";
+import { explainNoWebSocket, explainRejection, peerHints } from "../../src/probe/rejection.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { assertEquals, assertStringIncludes } from "../assert.ts";
 
-function answer(status: number, text: string = "", headers: Record<string, string> = {}): Answer {
-  return { status, text, header: (name) => headers[name] ?? null };
+function answer(
+  status: number,
+  text: string = "",
+  headers: Record<string, string> = {},
+): ProbeAnswer {
+  return { status, body: text, header: (name) => headers[name] ?? null };
 }
 
 /** An answer to a request for a WebSocket, what is told about it, and the hint. */
-const REFUSALS: readonly [Answer, told: string, hint: string][] = [
+const REFUSALS: readonly [ProbeAnswer, told: string, hint: string][] = [
   [answer(301, "", { location: "https://a/" }), "a redirect to https://a/", "no redirect"],
   [answer(200), "a web page", "conf/examples"],
   [answer(400), "no WebSocket's", "Upgrade"],
@@ -35,7 +39,7 @@ const REFUSALS: readonly [Answer, told: string, hint: string][] = [
 
 Deno.test("each answer that is no WebSocket is told with its cause and what to do", () => {
   for (const [each, told, hint] of REFUSALS) {
-    const error = explainRefusal(each, "https://x", false);
+    const error = explainNoWebSocket(each, "https://x", false);
     assertStringIncludes(error.message, `answers ${each.status}`);
     assertStringIncludes(error.message, told);
     assertStringIncludes(error.hint, hint);
@@ -65,7 +69,7 @@ Deno.test("a proxy that is at fault is told of its own example, or of all where 
     for (const status of [200, 400, 404, 426, 501, 502, 503, 504, 520]) {
       const text = status === 501 ? "HTTP/501 Use Websockets\n" : "";
       const headers = server === "" ? {} : { server };
-      const { hint } = explainRefusal(answer(status, text, headers), "https://x", false);
+      const { hint } = explainNoWebSocket(answer(status, text, headers), "https://x", false);
       const named = ["nginx", "apache", "haproxy", "caddy"].filter((name) =>
         hint.includes(`conf/examples/${name}`)
       );
@@ -81,7 +85,7 @@ Deno.test("a proxy that is at fault is told of its own example, or of all where 
 
 Deno.test("a server of the configuration that answers as no Aphlict does is another program", () => {
   for (const each of [answer(200), answer(400), answer(404, "<html>"), answer(502), answer(301)]) {
-    const error = explainRefusal(each, "https://x", true);
+    const error = explainNoWebSocket(each, "https://x", true);
     assertStringIncludes(error.message, `answers ${each.status}, which no client port does`);
     assertStringIncludes(error.hint, "Another program has the port");
   }
@@ -93,7 +97,7 @@ Deno.test("a server of the configuration that answers as no Aphlict does is anot
   ];
   for (const each of ours) {
     const [direct, proxied] = [true, false].map((isDirect) =>
-      explainRefusal(each, "https://x", isDirect)
+      explainNoWebSocket(each, "https://x", isDirect)
     );
     assertEquals(direct?.hint, proxied?.hint);
   }
@@ -106,14 +110,14 @@ Deno.test("a port that wants TLS is named with the scheme for it", () => {
       "You're speaking plain HTTP to an SSL-enabled server port.",
     ]
   ) {
-    assertStringIncludes(explainRefusal(answer(400, text), "https://x", false).hint, "wss://");
-    assertStringIncludes(explainDenial(answer(400, text)).hint, "https");
+    assertStringIncludes(explainNoWebSocket(answer(400, text), "https://x", false).hint, "wss://");
+    assertStringIncludes(explainRejection(answer(400, text)).hint, "https");
   }
 });
 
 Deno.test("a peer's refusal names the entry of the peer, and what stands in its place is told", () => {
   const hints = peerHints("cluster[3]");
-  const of = (each: Answer) => explainDenial(each, hints).hint;
+  const of = (each: ProbeAnswer) => explainRejection(each, hints).hint;
   assertStringIncludes(of(answer(401, '{"error":"x"}')), '"token.file" of cluster[3]');
   assertStringIncludes(of(answer(403, '{"error":"x"}')), "this host's address");
   assertStringIncludes(of(answer(404, "<html>")), "host, port and protocol of cluster[3]");
@@ -121,11 +125,11 @@ Deno.test("a peer's refusal names the entry of the peer, and what stands in its 
 });
 
 Deno.test("an admin server's refusal is told in its words, made safe", () => {
-  const error = explainDenial(answer(401, '{"error":"no \\u001btoken"}'));
+  const error = explainRejection(answer(401, '{"error":"no \\u001btoken"}'));
   assertStringIncludes(error.message, "answers 401: no \\u{1b}token");
   assertStringIncludes(error.hint, '"token.file"');
   assertStringIncludes(
-    explainDenial(answer(501, "HTTP/501 Use Websockets\n")).message,
+    explainRejection(answer(501, "HTTP/501 Use Websockets\n")).message,
     "a client port",
   );
 });

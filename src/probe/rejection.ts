@@ -5,21 +5,21 @@
  */
 
 import { formatValue } from "../log/format.ts";
-import { type Answer } from "./ask.ts";
+import type { ProbeAnswer } from "./request.ts";
 import { objectOf } from "../json.ts";
-import { ReachError } from "./dial.ts";
+import { RequestError } from "../http/failure.ts";
 
 /** The body of an Aphlict's answer to whatever asks for no WebSocket. */
 const USE_WEBSOCKETS = "HTTP/501 Use Websockets";
 
 /** Whether an answer to no WebSocket's request is that of a client port, ours or the original's. */
-export function isClientPort({ status, text }: Answer): boolean {
-  return status === 501 && text.startsWith(USE_WEBSOCKETS);
+export function isClientPort({ status, body }: ProbeAnswer): boolean {
+  return status === 501 && body.startsWith(USE_WEBSOCKETS);
 }
 
 /** Whether an answer is the status page of an admin port, ours or the original's. */
-export function isStatusPage({ status, text }: Answer): boolean {
-  return status === 200 && typeof objectOf(text)?.["version"] === "number";
+export function isStatusPage({ status, body }: ProbeAnswer): boolean {
+  return status === 200 && typeof objectOf(body)?.["version"] === "number";
 }
 
 /** A reverse proxy, and the words of its configuration. */
@@ -67,7 +67,7 @@ const UNNAMED: ReverseProxy = {
 };
 
 /** Returns what is told wherever a proxy seems not to pass WebSockets on, and where it does not reach Aphlict. */
-function proxyHints(answer: Answer): { readonly needs: string; readonly unreached: string } {
+function proxyHints(answer: ProbeAnswer): { readonly needs: string; readonly unreached: string } {
   const server = answer.header("server") ?? "";
   const { name, needs, target, examples } = PROXIES.find((each) => each.server.test(server)) ??
     UNNAMED;
@@ -91,13 +91,17 @@ const WANTS_TLS = /plain HTTP request was sent to HTTPS|speaking plain HTTP to a
  *
  * @param isDirect Whether there is no proxy that could have given it.
  */
-export function explainRefusal(answer: Answer, origin: string, isDirect: boolean): ReachError {
-  const { status, text } = answer;
+export function explainNoWebSocket(
+  answer: ProbeAnswer,
+  origin: string,
+  isDirect: boolean,
+): RequestError {
+  const { status, body } = answer;
   const location = answer.header("location");
   const proxy = proxyHints(answer);
   const fail = (message: string, hint: string) =>
-    new ReachError("answer", `answers ${status}${message}`, hint);
-  if (WANTS_TLS.test(text)) {
+    new RequestError("answer", `answers ${status}${message}`, hint);
+  if (WANTS_TLS.test(body)) {
     return fail(": it speaks TLS", "Name it with wss:// in place of ws://.");
   }
   if (isDirect && !isOurs(answer)) return fail(", which no client port does", STRANGER_HINT);
@@ -167,29 +171,32 @@ export function explainRefusal(answer: Answer, origin: string, isDirect: boolean
 }
 
 /** Whether an Aphlict may have answered this to a request for a WebSocket. */
-function isOurs(answer: Answer): boolean {
+function isOurs(answer: ProbeAnswer): boolean {
   return isClientPort(answer) || [403, 429, 503].includes(answer.status) ||
     errorIn(answer) !== null;
 }
 
 /** What an admin port says is wrong; `null` when the answer is not one of its refusals. */
-function errorIn({ text }: Answer): string | null {
-  const error = objectOf(text)?.["error"];
+function errorIn({ body }: ProbeAnswer): string | null {
+  const error = objectOf(body)?.["error"];
   return typeof error === "string" ? error : null;
 }
 
 /** What to do about each status with which an admin server refuses, and about what is none. */
-export interface DenialHints {
+export interface RejectionHints {
   readonly byStatus: ReadonlyMap<number, string>;
   readonly stranger: string;
 }
 
 /** An admin server's answer that is not 200. */
-export function explainDenial(answer: Answer, hints: DenialHints = OWN_HINTS): ReachError {
-  const { status, text } = answer;
+export function explainRejection(
+  answer: ProbeAnswer,
+  hints: RejectionHints = OWN_HINTS,
+): RequestError {
+  const { status, body } = answer;
   const fail = (message: string, hint: string) =>
-    new ReachError("answer", `answers ${status}${message}`, hint);
-  if (WANTS_TLS.test(text)) return fail(": it speaks TLS", "Reach it by https.");
+    new RequestError("answer", `answers ${status}${message}`, hint);
+  if (WANTS_TLS.test(body)) return fail(": it speaks TLS", "Reach it by https.");
   if (isClientPort(answer)) return fail(": that is a client port", "Name its admin port.");
   if (status === 502 || status === 504) {
     return fail(": a proxy does not reach it", "Look whether Aphlict runs behind that.");
@@ -200,8 +207,21 @@ export function explainDenial(answer: Answer, hints: DenialHints = OWN_HINTS): R
     : fail(`: ${formatValue(error)}`, hints.byStatus.get(status) ?? "");
 }
 
+/** Why an answer is not the status page of an admin port; `null` when it is. */
+export function statusPageFault(
+  answer: ProbeAnswer,
+  hints: RejectionHints = OWN_HINTS,
+): RequestError | null {
+  if (answer.status !== 200) return explainRejection(answer, hints);
+  return isStatusPage(answer) ? null : new RequestError(
+    "answer",
+    "does not answer as the admin port of an Aphlict does",
+    hints.stranger,
+  );
+}
+
 /** A server of the configuration. */
-const OWN_HINTS: DenialHints = {
+const OWN_HINTS: RejectionHints = {
   byStatus: new Map([
     [400, "Correct the message."],
     [401, 'Send the token of the server\'s "token.file".'],
@@ -217,7 +237,7 @@ const OWN_HINTS: DenialHints = {
  *
  * @param entry Its path in the configuration, such as `cluster[0]`.
  */
-export function peerHints(entry: string): DenialHints {
+export function peerHints(entry: string): RejectionHints {
   return {
     byStatus: new Map([
       [401, `Write the token that its admin server has in the "token.file" of ${entry}.`],

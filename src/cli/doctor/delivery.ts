@@ -8,18 +8,18 @@ import { randomBytes } from "node:crypto";
 import type { AdminServerConfig } from "../../config/config.ts";
 import { TokenError } from "../../config/token.ts";
 import { objectOf } from "../../json.ts";
-import { ReachError } from "../../reach/dial.ts";
-import { placeOf } from "../../reach/place.ts";
+import { RequestError } from "../../http/failure.ts";
+import { endpointOf } from "../../probe/endpoint.ts";
 import { compose, post } from "../send.ts";
-import type { Subscriber } from "../../reach/subscriber.ts";
+import type { Subscriber } from "../../probe/subscriber.ts";
 
 /**
  * Publishes a message for a random topic, and waits for it at a WebSocket.
  *
  * @returns How long it took from before the post to its arrival, in ms.
- * @throws {ReachError} If it does not arrive.
+ * @throws {RequestError} If it does not arrive.
  */
-export async function probe(
+export async function testDelivery(
   admin: AdminServerConfig,
   instance: string | undefined,
   subscriber: Subscriber,
@@ -33,9 +33,9 @@ export async function probe(
   const began = performance.now();
   const arrival = subscriber.until(
     (text) => text !== null && objectOf(text)?.["uniqueID"] === message.uniqueID,
-    new ReachError(
+    new RequestError(
       "answer",
-      `does not bring a message that ${placeOf(admin).url} took`,
+      `does not bring a message that ${endpointOf(admin).url} took`,
       "They may belong to different Aphlicts that are no peers: compare the addresses in the " +
         "configuration, in Phorge and in the proxy.",
     ),
@@ -56,12 +56,12 @@ async function publish(
     await post(admin, instance, message);
   } catch (error) {
     if (error instanceof TokenError) {
-      throw new ReachError("answer", `gets no message: ${error.message}`);
+      throw new RequestError("answer", `gets no message: ${error.message}`);
     }
-    if (!(error instanceof ReachError)) throw error;
-    throw new ReachError(
+    if (!(error instanceof RequestError)) throw error;
+    throw new RequestError(
       error.stage,
-      `gets no message: ${placeOf(admin).url} ${error.message}`,
+      `gets no message: ${endpointOf(admin).url} ${error.message}`,
       error.hint,
     );
   }

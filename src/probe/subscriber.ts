@@ -6,16 +6,15 @@
 
 import type { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { type IncomingMessage, request } from "node:http";
-import type { Socket } from "node:net";
 import { formatValue } from "../log/format.ts";
 import { Decoder, type Incoming, ProtocolError } from "../websocket/decoder.ts";
 import { closePayload, maskedFrame, OPCODE } from "../websocket/frame.ts";
 import { acceptKey } from "../websocket/handshake.ts";
-import { type Answer, answeredWithin, broken, readAnswer } from "./ask.ts";
-import { dial, type Line, ReachError } from "./dial.ts";
-import { pathOf, type Place } from "./place.ts";
-import { explainRefusal } from "./refusal.ts";
+import type { Dialed } from "../http/dial.ts";
+import { RequestError } from "../http/failure.ts";
+import { dialEndpoint, type Endpoint, instancePath } from "./endpoint.ts";
+import { explainNoWebSocket } from "./rejection.ts";
+import { exchange, inTime, writeRequest } from "./request.ts";
 
 /** How to connect. */
 export interface SubscriberOptions {
@@ -38,58 +37,64 @@ const PONG = '{"type":"pong"}';
 
 /** An open WebSocket. */
 export class Subscriber {
-  readonly #line: Line;
+  readonly #dialed: Dialed;
   readonly #decoder = new Decoder(() => MESSAGE_LIMIT, "client");
   #fragments = 0;
   readonly #messages: string[] = [];
   #changed = Promise.withResolvers<void>();
-  #end: ReachError | null = null;
+  #end: RequestError | null = null;
   #heardAt = performance.now();
 
-  private constructor(line: Line, socket: Socket, head: Uint8Array) {
-    this.#line = { ...line, socket };
+  private constructor(dialed: Dialed, rest: Uint8Array) {
+    const { socket } = dialed;
+    this.#dialed = dialed;
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
     socket.on("error", (error) => {
       this.#finish(
-        new ReachError(
+        new RequestError(
           "answer",
-          `broke the connection off: ${formatValue(line.redact(error.message))}`,
+          `broke the connection off: ${formatValue(dialed.redact(error.message))}`,
         ),
       );
     });
-    socket.on("close", () => this.#finish(new ReachError("answer", "closed the connection")));
-    if (head.length > 0) this.#take(head);
-    socket.resume();
+    socket.on("close", () => this.#finish(new RequestError("answer", "closed the connection")));
+    if (rest.length > 0) this.#take(rest);
   }
 
   /**
    * Connects, within 5 s, and is answered, within 5 s.
    *
-   * @throws {ReachError} If it does not become a WebSocket.
+   * @throws {RequestError} If it does not become a WebSocket.
    */
-  static async open(place: Place, { instance, origin }: SubscriberOptions): Promise<Subscriber> {
-    const line = await dial(place);
+  static async open(
+    endpoint: Endpoint,
+    { instance, origin }: SubscriberOptions,
+  ): Promise<Subscriber> {
+    const dialed = await dialEndpoint(endpoint);
     try {
       const key = randomBytes(16).toString("base64");
-      const opened = await answeredWithin(
-        line,
-        upgrade(line, {
-          "host": place.url.host,
-          "origin": origin,
-          "user-agent": "aphlict",
-          "connection": "Upgrade",
-          "upgrade": "websocket",
-          "sec-websocket-version": "13",
-          "sec-websocket-key": key,
-        }, pathOf(place.url, instance)),
+      const request = writeRequest(`GET ${instancePath(endpoint.url, instance)}`, {
+        "host": endpoint.url.host,
+        origin,
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": key,
+      });
+      let subscriber: Subscriber | null = null;
+      const opening = exchange(
+        dialed,
+        request,
+        (rest) => subscriber = new Subscriber(dialed, rest),
       );
-      if ("status" in opened) throw explainRefusal(opened, origin, isDirect(place));
-      if (opened.accept !== acceptKey(key)) {
-        throw new ReachError("answer", "accepts a WebSocket that nobody asked for: it is none");
+      const answer = await inTime(dialed, opening);
+      if (subscriber === null) throw explainNoWebSocket(answer, origin, isDirect(endpoint));
+      if (answer.header("sec-websocket-accept") !== acceptKey(key)) {
+        throw new RequestError("answer", "accepts a WebSocket that nobody asked for: it is none");
       }
-      return new Subscriber(line, opened.socket, opened.head);
+      return subscriber;
     } catch (error) {
-      line.socket.destroy();
+      dialed.socket.destroy();
       throw error;
     }
   }
@@ -107,7 +112,7 @@ export class Subscriber {
   /**
    * The next message; `null` is the answer to a ping command.
    *
-   * @throws {ReachError} When there is none, as the connection has ended.
+   * @throws {RequestError} When there is none, as the connection has ended.
    */
   async next(): Promise<string | null> {
     for (;;) {
@@ -122,13 +127,13 @@ export class Subscriber {
    * Waits for what `isIt` knows, 5 s at most. What comes before is dropped.
    *
    * @param late Thrown when it does not come.
-   * @throws {ReachError} If it does not come, or the connection ends.
+   * @throws {RequestError} If it does not come, or the connection ends.
    */
-  async until(isIt: (message: string | null) => boolean, late?: ReachError): Promise<void> {
+  async until(isIt: (message: string | null) => boolean, late?: RequestError): Promise<void> {
     const wait = async () => {
       while (!isIt(await this.next()));
     };
-    await answeredWithin(this.#line, wait(), late);
+    await inTime(this.#dialed, wait(), late);
   }
 
   /**
@@ -136,11 +141,11 @@ export class Subscriber {
    *
    * @param why What {@linkcode next} throws from now on.
    */
-  close(why: ReachError = new ReachError("answer", "was told good-bye")): void {
+  close(why: RequestError = new RequestError("answer", "was told good-bye")): void {
     this.#finish(why);
     this.#send(OPCODE.close, closePayload(1000, ""));
-    this.#line.socket.end();
-    this.#line.socket.destroySoon();
+    this.#dialed.socket.end();
+    this.#dialed.socket.destroySoon();
   }
 
   #take(chunk: Uint8Array): void {
@@ -150,8 +155,8 @@ export class Subscriber {
       for (const incoming of this.#decoder.decode(chunk)) this.#handle(incoming);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#finish(new ReachError("answer", `is no WebSocket server: ${error.message}`));
-      this.#line.socket.destroy();
+      this.#finish(new RequestError("answer", `is no WebSocket server: ${error.message}`));
+      this.#dialed.socket.destroy();
     }
   }
 
@@ -162,22 +167,22 @@ export class Subscriber {
         throw new ProtocolError(1009, `it sent a message in more than ${FRAGMENT_LIMIT} pieces`);
       case "message":
         this.#fragments = 0;
-        this.#messages.push(this.#line.redact(incoming.text));
+        this.#messages.push(this.#dialed.redact(incoming.text));
         this.#tell();
         break;
       case "ping":
         this.#send(OPCODE.pong, incoming.payload);
         break;
       case "close":
-        this.#finish(explainClose(incoming.code, this.#line.redact(incoming.reason)));
+        this.#finish(explainClose(incoming.code, this.#dialed.redact(incoming.reason)));
         this.#send(OPCODE.close, closePayload(1000, ""));
-        this.#line.socket.end();
+        this.#dialed.socket.end();
         break;
     }
   }
 
   /** The first reason counts. */
-  #finish(end: ReachError): void {
+  #finish(end: RequestError): void {
     this.#end ??= end;
     this.#tell();
   }
@@ -188,45 +193,17 @@ export class Subscriber {
   }
 
   #send(opcode: number, payload: Uint8Array): void {
-    if (this.#line.socket.writable) this.#line.socket.write(maskedFrame(opcode, payload));
+    if (this.#dialed.socket.writable) this.#dialed.socket.write(maskedFrame(opcode, payload));
   }
 }
 
-/** A connection that has become a WebSocket. */
-interface Opened {
-  readonly socket: Socket;
-  /** What has come behind the answer. */
-  readonly head: Uint8Array;
-  /** `Sec-WebSocket-Accept`. */
-  readonly accept: string | undefined;
-}
-
-/** Asks for a WebSocket: it is opened, or answered otherwise. */
-async function upgrade(
-  { socket, redact }: Line,
-  headers: Readonly<Record<string, string>>,
-  path: string,
-): Promise<Opened | Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Opened | Answer>();
-  const asked = request({ createConnection: () => socket, path, headers });
-  asked.on("error", (error) => reject(broken(error, redact)));
-  asked.on("upgrade", (answer: IncomingMessage, socket: Socket, head: Buffer) => {
-    resolve({ socket, head, accept: answer.headers["sec-websocket-accept"] });
-  });
-  asked.on("response", (answer) => {
-    readAnswer(answer, redact).then(resolve, reject);
-  });
-  asked.end();
-  return await promise;
-}
-
 /** Whether nothing is between here and the server: it is one of the configuration. */
-function isDirect({ trust }: Place): boolean {
+function isDirect({ trust }: Endpoint): boolean {
   return trust.by !== "authorities";
 }
 
 /** What a server's close frame comes to. */
-function explainClose(code: number | null, reason: string): ReachError {
+function explainClose(code: number | null, reason: string): RequestError {
   const words = [
     code === null ? "" : ` with ${code}`,
     reason === "" ? "" : `: ${formatValue(reason)}`,
@@ -236,5 +213,5 @@ function explainClose(code: number | null, reason: string): ReachError {
     : code === 1013
     ? "What reads the output is slower than the messages come."
     : "";
-  return new ReachError("answer", `ended the connection${words.join("")}`, hint);
+  return new RequestError("answer", `ended the connection${words.join("")}`, hint);
 }

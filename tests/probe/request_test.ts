@@ -1,6 +1,6 @@
-import { ask, type Question } from "../../src/reach/ask.ts";
-import { ReachError } from "../../src/reach/dial.ts";
-import type { Place } from "../../src/reach/place.ts";
+import { request, type RequestOptions } from "../../src/probe/request.ts";
+import { RequestError } from "../../src/http/failure.ts";
+import type { Endpoint } from "../../src/probe/endpoint.ts";
 import { TokenError } from "../../src/config/token.ts";
 import { assertEquals, assertRejects } from "../assert.ts";
 import { Folder } from "../folder.ts";
@@ -10,18 +10,21 @@ const TOKEN = "kT2-9sLq.4vXz0bW7hQm3dRc";
 /** A server that answers with the `Authorization` that it got first. */
 class Echo implements AsyncDisposable {
   readonly #got: (string | null)[] = [];
-  readonly #server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
-    this.#got.push(request.headers.get("authorization"));
-    const text = this.#got.find((each) => each !== null) ?? "nothing";
-    return new Response(text, { headers: { location: text } });
-  });
+  readonly #server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    ({ headers }) => {
+      this.#got.push(headers.get("authorization"));
+      const text = this.#got.find((each) => each !== null) ?? "nothing";
+      return new Response(text, { headers: { location: text } });
+    },
+  );
 
   /** What came with each request. */
   get got(): readonly (string | null)[] {
     return this.#got;
   }
 
-  place(token: string | null): Place {
+  endpoint(token: string | null): Endpoint {
     const url = new URL(`http://127.0.0.1:${this.#server.addr.port}/`);
     return { url, trust: { by: "nobody" }, token };
   }
@@ -31,14 +34,14 @@ class Echo implements AsyncDisposable {
   }
 }
 
-Deno.test("the token of a place is sent where that is asked for, and is in no answer of it from then on", async () => {
+Deno.test("the token of an endpoint is sent where that is asked for, and is in no answer of it from then on", async () => {
   using folder = new Folder();
   await using echo = new Echo();
-  const place = echo.place(folder.write("token", TOKEN));
+  const endpoint = echo.endpoint(folder.write("token", TOKEN));
   for (const isAuthorized of [undefined, true, false]) {
-    const answer = await ask(place, isAuthorized === undefined ? {} : { isAuthorized });
+    const answer = await request(endpoint, isAuthorized === undefined ? {} : { isAuthorized });
     const told = isAuthorized === undefined ? "nothing" : "Bearer [the token]";
-    assertEquals([answer.text, answer.header("location")], [told, told]);
+    assertEquals([answer.body, answer.header("location")], [told, told]);
   }
   assertEquals(echo.got, [null, `Bearer ${TOKEN}`, null]);
 });
@@ -46,16 +49,20 @@ Deno.test("the token of a place is sent where that is asked for, and is in no an
 Deno.test("a token that cannot be read is not sent, and is no matter where none is asked for", async () => {
   using folder = new Folder();
   await using echo = new Echo();
-  const place = echo.place(`${folder.path}/none`);
-  await assertRejects(() => ask(place, { isAuthorized: true }), TokenError, "does not exist");
-  assertEquals((await ask(place)).text, "nothing");
-  assertEquals((await ask(echo.place(null), { isAuthorized: true })).text, "nothing");
+  const endpoint = echo.endpoint(`${folder.path}/none`);
+  await assertRejects(
+    () => request(endpoint, { isAuthorized: true }),
+    TokenError,
+    "does not exist",
+  );
+  assertEquals((await request(endpoint)).body, "nothing");
+  assertEquals((await request(echo.endpoint(null), { isAuthorized: true })).body, "nothing");
   assertEquals(echo.got, [null, null]);
 });
 
 Deno.test("no question has a header of its own for a token", () => {
   // @ts-expect-error It would be sent, and shown as the server gives it back.
-  const question: Question = { headers: { authorization: `Bearer ${TOKEN}` } };
+  const question: RequestOptions = { headers: { authorization: `Bearer ${TOKEN}` } };
   assertEquals(question.method, undefined);
 });
 
@@ -68,8 +75,8 @@ Deno.test("a token in what breaks a connection off is not told", async () => {
     await connection.write(new TextEncoder().encode(`HTTP/1.1 200 OK\r\n${TOKEN}\r\n\r\n`));
   })();
   const url = new URL(`http://127.0.0.1:${listener.addr.port}/`);
-  const place = { url, trust: { by: "nobody" }, token: folder.write("token", TOKEN) } as const;
-  const error = await assertRejects(() => ask(place, { isAuthorized: true }), ReachError);
+  const endpoint = { url, trust: { by: "nobody" }, token: folder.write("token", TOKEN) } as const;
+  const error = await assertRejects(() => request(endpoint, { isAuthorized: true }), RequestError);
   assertEquals(`${error.message}${error.hint}`.includes(TOKEN), false, error.message);
   await serving;
 });

@@ -2,20 +2,21 @@
  * The answers of an HTTP/1.1 server to requests that were sent one behind the other (RFC 9112), out of
  * the bytes that arrive in whatever pieces. Pure.
  *
- * Everything is bounded: a head of {@linkcode HEAD_LIMIT} bytes, a body of {@linkcode BODY_LIMIT}.
+ * Everything is bounded: a head of {@linkcode HEAD_LIMIT} bytes, and a body.
  *
  * @module
  */
 
 import type { Redact } from "../config/redaction.ts";
-import { decodeHead, parseField, tokensOf, trimmed } from "../net/fields.ts";
+import { decodeHead, type Field, Fields, parseField, tokensOf } from "../net/fields.ts";
 import { GrowingBuffer } from "../net/growing_buffer.ts";
 import { flatCopy } from "../text.ts";
+import { BodyDecoder, MalformedBody } from "./body.ts";
 
-/** Bytes of all lines of an answer: status, headers, sizes of chunks, trailers. */
+/** Bytes of the status line and the header fields of an answer. */
 export const HEAD_LIMIT = 16 * 1024;
 
-/** Bytes of an answer's body. A receipt has about 40. */
+/** Bytes of the body of a peer's answer. A receipt has about 40. */
 export const BODY_LIMIT = 64 * 1024;
 
 /** Characters that are kept of an answer's reason. */
@@ -40,17 +41,23 @@ export class AnswerError extends Error {
 type Part =
   | "status"
   | "header"
-  | "chunk size"
-  | "chunk end"
-  | "trailer"
-  /** Bytes of the body: as many as are left, or all that come. */
+  /** Bytes of the body: as many as are left, up to the last chunk, or all that come. */
   | "body"
-  | "chunk"
+  | "chunks"
   | "rest"
   | "done";
 
 const LINE_FEED = 10;
+const NOTHING = new Uint8Array(0);
 const utf8 = new TextDecoder();
+
+/** How answers are read. */
+export interface AnswerReaderOptions {
+  /** Bytes that a body may have. @default {BODY_LIMIT} */
+  readonly bodyLimit?: number;
+  /** Tells whether the request asked for another protocol. @default {false} */
+  readonly mayUpgrade?: boolean;
+}
 
 /** Reads the answers on one connection. Each byte costs the same, whatever the pieces. */
 export class AnswerReader {
@@ -63,16 +70,36 @@ export class AnswerReader {
   #status = 0;
   #reason = "";
   #isLast = false;
-  #isChunked = false;
+  readonly #bodyLimit: number;
+  readonly #mayUpgrade: boolean;
+  #fields: Field[] = [];
+  #chunks: BodyDecoder | null = null;
   /** `Content-Length`. */
   #length: number | null = null;
-  /** Bytes that are left of the body, or of a chunk of it. */
+  /** Bytes that are left of the body. */
   #left = 0;
-  readonly #body = new GrowingBuffer(BODY_LIMIT);
+  readonly #body: GrowingBuffer;
+  #rest: Uint8Array = NOTHING;
 
   /** @param redact Applied to all text of an answer, before anything of it is cut or read. */
-  constructor(redact: Redact) {
+  constructor(
+    redact: Redact,
+    { bodyLimit = BODY_LIMIT, mayUpgrade = false }: AnswerReaderOptions = {},
+  ) {
     this.#redact = redact;
+    this.#bodyLimit = bodyLimit;
+    this.#mayUpgrade = mayUpgrade;
+    this.#body = new GrowingBuffer(bodyLimit);
+  }
+
+  /** The header fields of the last answer, as they were sent. */
+  get fields(): Fields {
+    return new Fields(this.#fields);
+  }
+
+  /** The bytes that came behind an answer that changes the protocol, as a view. */
+  get rest(): Uint8Array {
+    return this.#rest;
   }
 
   /**
@@ -84,10 +111,15 @@ export class AnswerReader {
   push(bytes: Uint8Array): Answer[] {
     const answers: Answer[] = [];
     for (let at = 0; at < bytes.length;) {
-      at += this.#part === "body" || this.#part === "chunk" || this.#part === "rest"
-        ? this.#takeBody(bytes.subarray(at))
-        : this.#takeLine(bytes.subarray(at));
-      if (this.#part === "done") answers.push(this.#finish());
+      at += this.#part === "status" || this.#part === "header"
+        ? this.#takeLine(bytes.subarray(at))
+        : this.#takeBody(bytes.subarray(at));
+      if (this.#part !== "done") continue;
+      const answer = this.#finish();
+      answers.push(answer);
+      if (answer.status !== 101) continue;
+      this.#rest = bytes.subarray(at);
+      break;
     }
     return answers;
   }
@@ -112,7 +144,7 @@ export class AnswerReader {
     if (this.#head < 0) throw new AnswerError(`sent more than ${HEAD_LIMIT} bytes of headers`);
     const part = bytes.subarray(0, taken);
     if (end < 0) this.#line.append(part);
-    else this.#obey(this.#endLine(part));
+    else this.#readLine(this.#endLine(part));
     return taken;
   }
 
@@ -128,26 +160,10 @@ export class AnswerReader {
     return line.slice(0, line.endsWith("\r\n") ? -2 : -1);
   }
 
-  #obey(line: string): void {
-    switch (this.#part) {
-      case "status":
-        this.#begin(line);
-        break;
-      case "header":
-        if (line === "") this.#endHeaders();
-        else this.#takeHeader(line);
-        break;
-      case "chunk size":
-        this.#beginChunk(line);
-        break;
-      case "chunk end":
-        if (line !== "") throw new AnswerError("sent a chunk that is longer than it said");
-        this.#part = "chunk size";
-        break;
-      case "trailer":
-        if (line === "") this.#part = "done";
-        break;
-    }
+  #readLine(line: string): void {
+    if (this.#part === "status") this.#begin(line);
+    else if (line === "") this.#endHeaders();
+    else this.#takeHeader(line);
   }
 
   #begin(line: string): void {
@@ -163,12 +179,14 @@ export class AnswerReader {
     const reason = this.#redact(rest.slice(1)).slice(0, REASON_LENGTH);
     this.#reason = flatCopy(reason.replace(/[^ -~]/g, "?"));
     this.#isLast = minor === 0;
+    this.#fields = [];
     this.#part = "header";
   }
 
   #takeHeader(line: string): void {
     const field = parseField(line);
     if (field === null) throw new AnswerError("sent a header that is none");
+    this.#fields.push(field);
     const { name, value } = field;
     switch (name) {
       case "content-length":
@@ -178,10 +196,10 @@ export class AnswerReader {
         this.#length = Number(value);
         break;
       case "transfer-encoding":
-        if (value.toLowerCase() !== "chunked" || this.#isChunked) {
+        if (value.toLowerCase() !== "chunked" || this.#chunks !== null) {
           throw new AnswerError("sent a Transfer-Encoding other than chunked");
         }
-        this.#isChunked = true;
+        this.#chunks = new BodyDecoder("chunked");
         break;
       case "connection": {
         const options = tokensOf(value);
@@ -193,50 +211,58 @@ export class AnswerReader {
   }
 
   #endHeaders(): void {
-    if (this.#status === 101) throw new AnswerError("changes the protocol unasked");
+    if (this.#status === 101) {
+      if (!this.#mayUpgrade) throw new AnswerError("changes the protocol unasked");
+      this.#isLast = true;
+      this.#part = "done";
+      return;
+    }
     // The answer itself is still to come (RFC 9110, section 15.2), and its bound counts these as well.
     if (this.#status < 200) return this.#reset();
     if (this.#status === 204 || this.#status === 304) this.#part = "done";
-    else if (this.#isChunked) this.#part = "chunk size";
+    else if (this.#chunks !== null) this.#part = "chunks";
     else if (this.#length === null) {
       this.#isLast = true;
       this.#part = "rest";
-    } else this.#expect(this.#length, "body");
-  }
-
-  #beginChunk(line: string): void {
-    const extension = line.indexOf(";");
-    const size = trimmed(extension < 0 ? line : line.slice(0, extension));
-    if (!/^[0-9a-f]{1,8}$/i.test(size) || !line.startsWith(size) || line.includes("\r")) {
-      throw new AnswerError("sent a chunk without a size");
+    } else {
+      // Refused before it has arrived.
+      this.#check(this.#length);
+      this.#left = this.#length;
+      this.#part = this.#length === 0 ? "done" : "body";
     }
-    const bytes = parseInt(size, 16);
-    if (bytes === 0) this.#part = "trailer";
-    else this.#expect(bytes, "chunk");
   }
 
-  #expect(bytes: number, part: "body" | "chunk"): void {
-    this.#check(bytes);
-    this.#left = bytes;
-    this.#part = bytes === 0 ? "done" : part;
-  }
-
-  /** Refuses what would make the body too long, before it has arrived. */
   #check(more: number): void {
-    if (this.#body.length + more <= BODY_LIMIT) return;
-    throw new AnswerError(`sent more than the ${BODY_LIMIT} bytes that an answer may have`);
+    if (this.#body.length + more <= this.#bodyLimit) return;
+    throw new AnswerError(`sent more than the ${this.#bodyLimit} bytes that an answer may have`);
   }
 
   /** @returns How many bytes were taken. */
   #takeBody(bytes: Uint8Array): number {
+    if (this.#chunks !== null) return this.#takeChunks(bytes, this.#chunks);
     const taken = this.#part === "rest" ? bytes.length : Math.min(this.#left, bytes.length);
-    this.#check(taken);
-    this.#body.append(bytes.subarray(0, taken));
-    if (this.#part !== "rest") {
+    this.#append(bytes.subarray(0, taken));
+    if (this.#part === "body") {
       this.#left -= taken;
-      if (this.#left === 0) this.#part = this.#part === "chunk" ? "chunk end" : "done";
+      if (this.#left === 0) this.#part = "done";
     }
     return taken;
+  }
+
+  #takeChunks(bytes: Uint8Array, chunks: BodyDecoder): number {
+    try {
+      const taken = chunks.read(bytes, (piece) => this.#append(piece));
+      if (chunks.isDone) this.#part = "done";
+      return taken;
+    } catch (error) {
+      if (!(error instanceof MalformedBody)) throw error;
+      throw new AnswerError(`sent a body that cannot be read: ${error.message}`);
+    }
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#check(bytes.length);
+    this.#body.append(bytes);
   }
 
   #finish(): Answer {
@@ -254,7 +280,7 @@ export class AnswerReader {
   #reset(): void {
     this.#part = "status";
     this.#isLast = false;
-    this.#isChunked = false;
+    this.#chunks = null;
     this.#length = null;
     this.#body.clear();
   }

@@ -1,6 +1,5 @@
 /**
- * Where a command goes that talks to a running Aphlict: a server of the configuration, or an address that
- * was typed.
+ * The endpoint of a server that a command talks to: of the configuration, or an address that was typed.
  *
  * @module
  */
@@ -8,12 +7,13 @@
 import { type Config, type ServerConfig, type ServerType, urlOf } from "../config/config.ts";
 import { canonicalAddress } from "../config/network.ts";
 import { readToken, type Token, TokenError } from "../config/token.ts";
+import { type CertificateTrust, dial, type Dialed } from "../http/dial.ts";
 
 /** A server, and how it shows that it is the right one. */
-export interface Place {
+export interface Endpoint {
   /** `http:`, `https:`, `ws:` or `wss:`. */
   readonly url: URL;
-  readonly trust: Trust;
+  readonly trust: CertificateTrust;
   /**
    * The file of the token that is sent there; `null`: there is none. Who has been sent it once may give it back later:
    * no text of the server is shown with it, whatever the server was asked.
@@ -21,20 +21,8 @@ export interface Place {
   readonly token: string | null;
 }
 
-/** Whose certificate is accepted where TLS is spoken. */
-export type Trust =
-  /** Anybody's: nothing secret is said or heard. */
-  | { readonly by: "nobody" }
-  /** The one in this file and no other, whatever its name: what a server of this host has to show. */
-  | { readonly by: "file"; readonly path: string }
-  /**
-   * What a browser accepts: valid now, for the host, from a known authority or one of these (PEM), which
-   * an administrator names with `named`.
-   */
-  | { readonly by: "authorities"; readonly more: readonly string[]; readonly named: string };
-
 /** Where a server of the configuration is reached from its own host. */
-export function placeOf(server: ServerConfig): Place {
+export function endpointOf(server: ServerConfig): Endpoint {
   const { tls } = server;
   return {
     url: connectable(new URL(urlOf(server))),
@@ -43,14 +31,33 @@ export function placeOf(server: ServerConfig): Place {
   };
 }
 
-/** Returns the token of a place; `null`: it has none, or this user, who can send none then, cannot read it. */
-export function tokenOf({ token }: Pick<Place, "token">): Token | null {
+/** Returns the token of an endpoint; `null`: it has none, or this user, who can send none then, cannot read it. */
+export function tokenOf({ token }: Pick<Endpoint, "token">): Token | null {
   try {
     return token === null ? null : readToken(token);
   } catch (error) {
     if (error instanceof TokenError) return null;
     throw error;
   }
+}
+
+/**
+ * Connects to an endpoint, with TLS where its URL says so.
+ *
+ * @param token That of the endpoint. Nothing that the server shows is told with it.
+ * @throws {RequestError} If that cannot be done, or the certificate is not to be trusted.
+ */
+export async function dialEndpoint(
+  { url, trust, ...rest }: Endpoint,
+  token: Token | null = tokenOf(rest),
+): Promise<Dialed> {
+  const tls = isSecure(url) ? trust : null;
+  const redact = (text: string) => token?.redact(text) ?? text;
+  return await dial({ host: hostOf(url), port: portOf(url), tls }, redact);
+}
+
+function isSecure({ protocol }: URL): boolean {
+  return protocol === "https:" || protocol === "wss:";
 }
 
 /** The first server of a type; a configuration has one of each. */
@@ -82,7 +89,7 @@ export function livePagesOf(urls: readonly string[]): string[] {
 }
 
 /** The path of an instance below a client server's, as Phorge asks for it. */
-export function pathOf({ pathname }: URL, instance: string | undefined): string {
+export function instancePath({ pathname }: URL, instance: string | undefined): string {
   return instance === undefined ? pathname : `${pathname}~${instance}/`;
 }
 
@@ -92,8 +99,8 @@ export function originOf({ protocol, host }: URL): string {
 }
 
 /** The port of a URL, which leaves the usual one out. */
-export function portOf({ port, protocol }: URL): number {
-  return port !== "" ? Number(port) : /^(https|wss):$/.test(protocol) ? 443 : 80;
+export function portOf(url: URL): number {
+  return url.port !== "" ? Number(url.port) : isSecure(url) ? 443 : 80;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { heldBy, originOf, pathOf, placeOf, portOf } from "../../src/reach/place.ts";
+import { endpointOf, heldBy, instancePath, originOf, portOf } from "../../src/probe/endpoint.ts";
 import { parsePublicUrl } from "../../src/cli/public.ts";
 import { UsageError } from "../../src/cli/args.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
@@ -6,7 +6,7 @@ import { CLIENT as SERVER } from "../entries.ts";
 
 Deno.test("a server that listens everywhere is reached at this host's own address", () => {
   const urls = ["0.0.0.0", "::", "192.0.2.1", "::1", "a.example"].map((listen) =>
-    placeOf({ ...SERVER, listen }).url.href
+    endpointOf({ ...SERVER, listen }).url.href
   );
   assertEquals(urls, [
     "ws://127.0.0.1:22280/",
@@ -19,13 +19,13 @@ Deno.test("a server that listens everywhere is reached at this host's own addres
 
 Deno.test("a server with TLS has to show the certificate of its file", () => {
   const tls = { key: "a.key", cert: "a.crt", chain: null };
-  const { url, trust } = placeOf({ ...SERVER, tls });
+  const { url, trust } = endpointOf({ ...SERVER, tls });
   assertEquals([url.href, trust], ["wss://127.0.0.1:22280/", { by: "file", path: "a.crt" }]);
 });
 
 Deno.test("an instance stands in the path as Phorge writes it", () => {
   const url = new URL("wss://phorge.example.com/ws/");
-  assertEquals([pathOf(url, undefined), pathOf(url, "acme")], ["/ws/", "/ws/~acme/"]);
+  assertEquals([instancePath(url, undefined), instancePath(url, "acme")], ["/ws/", "/ws/~acme/"]);
 });
 
 Deno.test("the page at the host of a URL has its scheme's origin and port", () => {
