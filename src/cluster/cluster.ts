@@ -19,7 +19,7 @@ import { Connection } from "./connection.ts";
 import { Peer, type PeerSurroundings } from "./peer.ts";
 import type { Prover } from "./proof.ts";
 import type { Relayed } from "./queue.ts";
-import { ASK_AGAIN_MS, judge } from "./trust.ts";
+import { judge } from "./trust.ts";
 
 /** How long a peer may be sent what waits for it when the service stops, in ms. */
 const FLUSH_MS = 1000;
@@ -31,8 +31,6 @@ const SORTING = "sorting the messages that wait for peers";
 export interface ClusterOptions extends Partial<PeerSurroundings> {
   /** Proves this server's fingerprint. */
   readonly key: Prover;
-  /** How often a peer has to prove a fingerprint that is contested, in ms. @default {ASK_AGAIN_MS} */
-  readonly askAgainMs?: number;
 }
 
 /** See the module. */
@@ -49,7 +47,6 @@ export class Cluster {
     hub: Hub,
     {
       key,
-      askAgainMs = ASK_AGAIN_MS,
       clock = systemClock,
       random = Math.random,
       connect = Connection.open,
@@ -62,7 +59,6 @@ export class Cluster {
       new Peer({
         config,
         fingerprint: hub.fingerprint,
-        askAgainMs,
         clock,
         random,
         connect,

@@ -23,7 +23,7 @@ import { Pause } from "./pause.ts";
 import { PeerLog } from "./peer_log.ts";
 import { checkProof, drawChallenge } from "./proof.ts";
 import { Queue, type Relayed, withoutReceiver } from "./queue.ts";
-import type { Judgement, Proof, Shown, Trust } from "./trust.ts";
+import { ASK_AGAIN_MS, type Judgement, type Proof, type Shown, type Trust } from "./trust.ts";
 
 /**
  * Requests that may be on their way to a peer that takes more than one a connection. What is
@@ -78,8 +78,6 @@ export interface PeerOptions extends PeerSurroundings {
   readonly config: PeerConfig;
   /** This server's own fingerprint. */
   readonly fingerprint: string;
-  /** How often it has to prove a fingerprint that is contested, in ms. */
-  readonly askAgainMs: number;
   /** Told when the peer has shown something for its fingerprint, or another one: it is to be judged anew. */
   readonly onShown: () => void;
   /** Told when the peer has come up. */
@@ -349,8 +347,7 @@ export class Peer {
 
   /** Whether it is time that it proves its contested fingerprint again. */
   get #isDue(): boolean {
-    return this.#isContested &&
-      this.#identity.isDue(this.#clock.now(), this.#options.askAgainMs);
+    return this.#isContested && this.#identity.isDue(this.#clock.now());
   }
 
   async #run(): Promise<void> {
@@ -361,7 +358,7 @@ export class Peer {
         const why = await this.#meet();
         if (this.#isOver) return;
         // The address may be given to another server.
-        if (this.isSelf && !(why instanceof ConnectionError)) wait = this.#options.askAgainMs;
+        if (this.isSelf && !(why instanceof ConnectionError)) wait = ASK_AGAIN_MS;
         else if (why instanceof ConnectionError) {
           this.#fail(why.message);
           wait = this.#backoff.next();

@@ -488,6 +488,45 @@ export function taking({ method, body }: Request, life: Scripted): Answer {
   return answerOf({ fingerprint: life.fingerprint });
 }
 
+/** What shows a fingerprint, its own or another's. */
+export interface Showing {
+  readonly fingerprint: string;
+  /** Answers a challenge. @default {() => null} As what has no key. */
+  readonly prove?: (challenge: string | null) => string | null;
+  /** Whether its receipts alone have the fingerprint, as those of an original. @default {false} */
+  readonly asOriginal?: boolean;
+  /** Whether each connection takes one request. @default {false} */
+  readonly once?: boolean;
+  /** Whether it shows its status page. @default {true} */
+  readonly showsStatus?: boolean;
+}
+
+/**
+ * Takes each message, and shows a fingerprint. A message that names it is taken for one that it has, as every server
+ * does.
+ *
+ * @param delivered Gets the number of each message that it has delivered.
+ */
+export function showing(
+  { fingerprint, prove = () => null, asOriginal = false, once = false, showsStatus = true }:
+    Showing,
+  delivered: number[] = [],
+): Script {
+  return ({ method, headers, body }, life) => {
+    const more = { isLast: once };
+    if (method === "POST") {
+      const { n, touched } = JSON.parse(body);
+      if (!touched.includes(fingerprint)) delivered.push(n);
+      life.taken.push(n);
+      return answerOf({ fingerprint }, more);
+    }
+    if (!showsStatus) return answerOf("", { ...more, status: 403 });
+    const proof = prove(headers.get(CHALLENGE_HEADER) ?? null);
+    const page = { version: 7, ...asOriginal ? {} : { fingerprint }, ...proof && { proof } };
+    return answerOf(page, more);
+  };
+}
+
 /** An answer of JSON. */
 export function answerOf(body: unknown, more: Partial<Answer> = {}): Answer {
   return { status: 200, reason: "OK", body: JSON.stringify(body), isLast: false, ...more };
