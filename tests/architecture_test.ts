@@ -14,6 +14,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["budget.ts", ["metrics"]],
   ["backoff.ts", []],
   ["bytes.ts", []],
+  ["clock.ts", []],
   ["fifo.ts", []],
   ["work_queue.ts", ["fifo.ts"]],
   ["text.ts", []],
@@ -93,6 +94,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
 const GROUND = [
   "backoff.ts",
   "bytes.ts",
+  "clock.ts",
   "fifo.ts",
   "work_queue.ts",
   "text.ts",

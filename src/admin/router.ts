@@ -420,7 +420,11 @@ const PROTOCOL_VERSION = 7;
  * @param cluster The status of each peer.
  * @param proof The answer to a challenge.
  */
-function statusPage(status: Status, cluster: readonly unknown[], proof: string | null): object {
+export function statusPage(
+  status: Status,
+  cluster: readonly unknown[],
+  proof: string | null,
+): Readonly<Record<string, unknown>> {
   return {
     instance: status.instance,
     uptime: Math.floor(status.uptimeMs),

@@ -7,6 +7,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { type Clock, systemClock } from "../clock.ts";
 import type { Redact } from "../config/redaction.ts";
 import { type Answer, AnswerError, AnswerReader } from "../http/answer.ts";
 import { type Address, connectTrusted, TIMEOUT_MS } from "../http/dial.ts";
@@ -34,20 +35,23 @@ export class ConnectionClosed extends Error {
 export class Connection {
   readonly #conn: Deno.Conn;
   readonly #redact: Redact;
+  readonly #clock: Clock;
   readonly #ended = Promise.withResolvers<ConnectionError | ConnectionClosed>();
   #isOver = false;
   #outgoing: Uint8Array[] = [];
   #isWriting = false;
-  /** When each request without an answer was sent, in order; the clock is that of `performance.now`. */
+  /** When each request without an answer was sent, in order. */
   #sent: number[] = [];
   #answered = 0;
   /** When the last answer came. */
   #heard = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the wait for a late answer. */
+  #cancel: (() => void) | null = null;
 
-  private constructor(conn: Deno.Conn, redact: Redact) {
+  private constructor(conn: Deno.Conn, redact: Redact, clock: Clock) {
     this.#conn = conn;
     this.#redact = redact;
+    this.#clock = clock;
   }
 
   /**
@@ -56,16 +60,18 @@ export class Connection {
    * @param stop Aborted when there is no more need of it.
    * @param redact Applied to all text of the peer: answers, and why a connection fails, as its certificate may say
    * anything.
+   * @param clock Tells when an answer is late.
    * @throws {ConnectionError} If that is not possible.
    */
   static async open(
     address: Address,
     stop: AbortSignal,
     redact: Redact,
+    clock: Clock = systemClock,
   ): Promise<Connection> {
     try {
       const conn = await connectTrusted(address, stop, { named: '"ssl.ca" of the peer', redact });
-      return new Connection(conn, redact);
+      return new Connection(conn, redact, clock);
     } catch (error) {
       throw error instanceof RequestError ? new ConnectionError(error.clause) : error;
     }
@@ -96,15 +102,15 @@ export class Connection {
       return await this.#ended.promise;
     } finally {
       this.close();
-      clearTimeout(this.#timer);
+      this.#cancel?.();
     }
   }
 
   /** Sends a request. Those of one turn of the event loop are written together. */
   send(request: Uint8Array): void {
     if (this.#isOver) return;
-    this.#sent.push(performance.now());
-    if (this.#timer === undefined) this.#watch();
+    this.#sent.push(this.#clock.now());
+    if (this.#cancel === null) this.#watch();
     this.#outgoing.push(request);
     if (!this.#isWriting) void this.#write();
   }
@@ -150,7 +156,7 @@ export class Connection {
       return this.#end(new ConnectionError("answers what it was not asked"));
     }
     this.#answered++;
-    this.#heard = performance.now();
+    this.#heard = this.#clock.now();
     onAnswer(answer);
     if (answer.isLast) this.#end(new ConnectionClosed("It takes one request a connection"));
   }
@@ -174,12 +180,12 @@ export class Connection {
   /** Ends it when an answer is late. One timer serves all requests, as they are many. */
   #watch(): void {
     const [oldest] = this.#sent;
-    const now = performance.now();
+    const now = this.#clock.now();
     const quietSince = oldest === undefined ? now : Math.max(oldest, this.#heard);
     const nextMs = quietSince + TIMEOUT_MS - now;
     const lateMs = (oldest ?? now) + LATE_MS - now;
     if (nextMs > 0 && lateMs > 0) {
-      this.#timer = setTimeout(() => this.#watch(), Math.min(nextMs, lateMs));
+      this.#cancel = this.#clock.after(Math.min(nextMs, lateMs), () => this.#watch());
     } else {
       const seconds = (nextMs > 0 ? LATE_MS : TIMEOUT_MS) / 1000;
       this.#end(new ConnectionError(`does not answer within ${seconds} s`));

@@ -58,8 +58,8 @@ export class Identity {
   }
 
   /** Whether it is time to ask for a proof, of an address that has to give one. */
-  isDue(now: number, askAgainMs: number = ASK_AGAIN_MS): boolean {
-    return now - this.#askedAt >= askAgainMs;
+  isDue(now: number): boolean {
+    return now - this.#askedAt >= ASK_AGAIN_MS;
   }
 
   /** A status page tells no fingerprint: an original is there, whatever was before. */

@@ -1,6 +1,7 @@
 import { NO_JOURNAL } from "../../src/log/console.ts";
-import { openLog } from "../../src/log/log.ts";
+import { closeLog, openLog } from "../../src/log/log.ts";
 import { LOG_DEFAULTS } from "../entries.ts";
+import { Folder } from "../folder.ts";
 
 /** Opens a log with one file and no console. */
 export function openLogFile(path: string): void {
@@ -12,4 +13,18 @@ export function openLogFile(path: string): void {
     onTrouble: "throw",
     writer: "rotating",
   });
+}
+
+/** Runs, and returns the lines that the log has got meanwhile, without their times. */
+export async function logged(run: () => Promise<void>): Promise<string[]> {
+  using folder = new Folder();
+  const path = `${folder.path}/log`;
+  openLogFile(path);
+  try {
+    await run();
+  } finally {
+    await closeLog();
+  }
+  return Deno.readTextFileSync(path).trimEnd().split("\n")
+    .map((line) => line.replace(/^.*?\] /, ""));
 }
