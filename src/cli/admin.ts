@@ -44,11 +44,19 @@ export function hasReadableToken(server: AdminServerConfig): boolean {
 export class NobodyAnswers extends Error {
   override readonly name = "NobodyAnswers";
   readonly hint: string;
+  /** The server that has taken a connection and says nothing; `null` when there was none. */
+  readonly silent: URL | null;
   readonly #stages: ReadonlySet<Stage>;
 
-  constructor(sentences: readonly string[], hint: string, stages: ReadonlySet<Stage>) {
+  constructor(
+    sentences: readonly string[],
+    hint: string,
+    stages: ReadonlySet<Stage>,
+    silent: URL | null,
+  ) {
     super(sentences.join(" "));
     this.hint = hint;
+    this.silent = silent;
     this.#stages = stages;
   }
 
@@ -59,7 +67,7 @@ export class NobodyAnswers extends Error {
 
   /** Whether a server has taken a connection and says nothing. */
   get isSilent(): boolean {
-    return this.#stages.has("silence");
+    return this.silent !== null;
   }
 
   /** Whether nothing listens at any of them. */
@@ -83,6 +91,7 @@ export async function firstAnswer<P extends { readonly url: URL }, T>(
   const sentences: string[] = [];
   const hints = new Set<string>();
   const stages = new Set<Stage>();
+  let silent: URL | null = null;
   for (const place of places) {
     try {
       return await attempt(place);
@@ -95,11 +104,13 @@ export async function firstAnswer<P extends { readonly url: URL }, T>(
       sentences.push(sentenceAbout(place.url, error));
       stages.add(error.stage);
       hints.add(hintFor(error, pidfile));
-      if (error.stage === "silence") break;
+      if (error.stage !== "silence") continue;
+      silent = place.url;
+      break;
     }
   }
   const hint = [...hints].filter((each) => each !== "").join(" ");
-  throw new NobodyAnswers(sentences, hint, stages);
+  throw new NobodyAnswers(sentences, hint, stages, silent);
 }
 
 /** What to do about a server of this host's own service. */

@@ -27,11 +27,16 @@ export async function askConsole(config: Config): Promise<ConsoleData> {
 export async function askLonely(config: Config): Promise<ConsoleData | null> {
   try {
     const data = await askConsole(config);
-    return data.now.restarts === null && isOf(config, data) ? data : null;
+    return isLonely(config, data) ? data : null;
   } catch (error) {
     if (error instanceof NobodyAnswers) return null;
     throw error;
   }
+}
+
+/** Whether it is a service of this configuration, and no supervisor runs it. */
+export function isLonely(config: Config, data: ConsoleData): boolean {
+  return data.now.restarts === null && isOf(config, data);
 }
 
 /** Whether a service has read this file. */

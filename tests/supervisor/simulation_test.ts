@@ -271,6 +271,21 @@ Deno.test("what does not obey a stop is killed after drain + 5.5 s, and that is 
   });
 });
 
+Deno.test("a service that only starts, and does not obey, holds a stop up no longer", async () => {
+  const hanging: Behaviour = { ...WELL, start: "hangs", endMs: null };
+  for (const then of [[hanging], []]) {
+    const first = then.length === 0 ? hanging : WELL;
+    const steps: Step[] = [{ does: "kill" }, pause(2000), { does: "SIGTERM" }, pause(7500)];
+    await scene(
+      { first, then },
+      first === WELL ? steps : steps.slice(2),
+      ({ result, announced }) => {
+        assertEquals([result, announced[0]?.type], [true, first === WELL ? "listening" : "failed"]);
+      },
+    );
+  }
+});
+
 Deno.test("a pidfile that is removed is made again within 10 s; one that another has taken ends the supervisor", async () => {
   await scene({}, [{ does: "remove" }, pause(10_000)], ({ log, state }) => {
     assertMatch(log.join(), /^WARNING Pidfile \S+ was gone: it was made again\.$/);
