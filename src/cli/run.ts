@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CLOCK } from "../clock.ts";
+import { systemClock } from "../clock.ts";
 import type { Config, LogConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { consoleLog, isStdout, logTarget } from "../config/logs.ts";
@@ -74,7 +74,7 @@ async function supervise(invocation: Invocation, detached: boolean): Promise<num
     console: detached ? "none" : isJournal(config, journal) ? "journal" : "piped",
     hostOptions: hostArguments(invocation),
     log: logger("supervisor"),
-    clock: CLOCK,
+    clock: systemClock,
     spawn,
     fault,
     show: showForeign,

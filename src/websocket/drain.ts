@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CLOCK, type Clock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 
 /** How often the share that is due is closed, in ms. */
 const STEP_MS = 20;
@@ -28,7 +28,7 @@ export function drain<T>(
   sockets: readonly T[],
   overMs: number,
   close: (socket: T) => void,
-  clock: Clock = CLOCK,
+  clock: Clock = systemClock,
 ): Drain {
   const done = Promise.withResolvers<void>();
   const begun = clock.now();

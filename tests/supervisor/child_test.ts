@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { CLOCK } from "../../src/clock.ts";
+import { systemClock } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { Child, spawn } from "../../src/supervisor/child.ts";
 import type { ReloadOutcome } from "../../src/supervisor/channel.ts";
@@ -16,7 +16,7 @@ function childOf(
   late: (outcome: ReloadOutcome) => void = () => {},
   show: (line: string) => void = () => {},
 ): Child {
-  return new Child(spawn("sh", ["-c", script]), CONFIG, CLOCK, show, late);
+  return new Child(spawn("sh", ["-c", script]), CONFIG, systemClock, show, late);
 }
 
 /** It answers the reload with this number. */
@@ -30,15 +30,6 @@ Deno.test("a service that has listened in time may run for ever", async () => {
   const child = childOf(`${LISTENING}; read -r line`);
   assertEquals((await child.start).type, "listening");
   assertEquals(await child.stop(30_000), false);
-});
-
-Deno.test("a service that does not obey is killed after the limit, and that is told", async () => {
-  const child = childOf(
-    `trap '' TERM; ${LISTENING}; n=0; while [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done`,
-  );
-  await child.start;
-  assertEquals(await child.stop(100), true);
-  assertEquals(await child.ended, "was ended by SIGKILL");
 });
 
 Deno.test("a reload of a service that ends meanwhile is refused at once", async () => {

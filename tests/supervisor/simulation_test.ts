@@ -123,6 +123,7 @@ function portsOf({ services }: Simulation): (number | undefined)[] {
 
 const DYING: Behaviour = { ...WELL, livesMs: 100 };
 const FAILING: Behaviour = { ...WELL, start: "fails" };
+const HANGING: Behaviour = { ...WELL, start: "hangs", endMs: null };
 
 Deno.test("a service that keeps dying is started again after longer and longer, until it was well for a minute", async () => {
   const then = [DYING, DYING, DYING, DYING, DYING, DYING, { ...WELL, livesMs: 60_000 }];
@@ -139,13 +140,15 @@ Deno.test("the wait is short again after a service that was well, although a rel
 });
 
 Deno.test("a service that cannot be started again says why, and is tried again", async () => {
-  await scene({ then: [FAILING] }, [{ does: "kill" }, pause(8000)], ({ log }) => {
+  await scene({ then: [FAILING, HANGING] }, [{ does: "kill" }, pause(50_000)], ({ log }) => {
     assertEquals(log, [
       "ERROR The service (pid 1001) was ended by SIGKILL after 1 s.",
       "INFO The service is started again in 2 s.",
       "ERROR The service could not start: Cannot bind",
       "INFO The service is started again in 4 s.",
-      "INFO The service (pid 1003) listens again.",
+      "ERROR The service could not start: The service did not listen within 30000 ms.",
+      "INFO The service is started again in 8 s.",
+      "INFO The service (pid 1004) listens again.",
     ]);
   });
 });
@@ -232,16 +235,16 @@ for (
   });
 }
 
-Deno.test("a service that answers a reload too late is told, and the next reload gets its own answer", async () => {
-  const first: Behaviour = { ...WELL, answer: { ok: true, afterMs: 16_000 } };
-  await scene({ first }, [...reload("drain"), pause(15_500)], ({ state }) => {
-    assertEquals(state?.lastReload?.lines, ["The service did not answer within 15000 ms."]);
-  });
-  await scene({ first }, [...reload("drain"), pause(17_000)], ({ log }) => {
-    assertMatch(
-      log.at(-1) ?? "",
-      /^INFO The service \(pid 1001\) has answered a reload that had been/,
-    );
+Deno.test("a service that answers a reload too late, or reads nothing, is told, and the next has its own answer", async () => {
+  const late: Behaviour = { ...WELL, answer: { ok: true, afterMs: 16_000 } };
+  for (const first of [late, { ...WELL, reads: false }]) {
+    await scene({ first }, [...reload("drain"), pause(15_500)], ({ state }) => {
+      assertEquals(state?.lastReload?.lines, ["The service did not answer within 15000 ms."]);
+    });
+  }
+  await scene({ first: late }, [...reload("drain"), pause(17_000)], ({ log }) => {
+    const line = "INFO The service (pid 1001) has answered a reload that had been given up";
+    assertStringIncludes(log.at(-1) ?? "", line);
   });
 });
 
@@ -272,13 +275,12 @@ Deno.test("what does not obey a stop is killed after drain + 5.5 s, and that is 
 });
 
 Deno.test("a service that only starts, and does not obey, holds a stop up no longer", async () => {
-  const hanging: Behaviour = { ...WELL, start: "hangs", endMs: null };
-  for (const then of [[hanging], []]) {
-    const first = then.length === 0 ? hanging : WELL;
-    const steps: Step[] = [{ does: "kill" }, pause(2000), { does: "SIGTERM" }, pause(7500)];
+  for (const first of [WELL, HANGING]) {
+    const again: Step[] = first === WELL ? [{ does: "kill" }, pause(2000)] : [];
+    const steps: Step[] = [...again, { does: "SIGTERM" }, pause(7500)];
     await scene(
-      { first, then },
-      first === WELL ? steps : steps.slice(2),
+      { first, then: [HANGING] },
+      steps,
       ({ result, announced }) => {
         assertEquals([result, announced[0]?.type], [true, first === WELL ? "listening" : "failed"]);
       },
