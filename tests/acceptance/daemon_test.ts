@@ -330,23 +330,6 @@ Deno.test("start on a port that is taken says so here, and leaves nothing runnin
   assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
 });
 
-Deno.test("start with a certificate that is none says so here, and leaves nothing running", async () => {
-  await using daemon = new Daemon();
-  const text = daemon.folder.write("text.pem", "no certificate");
-  const [client, admin] = [daemon.written.client, daemon.written.admin];
-  daemon.configure(() => ({
-    servers: [
-      { type: "client", port: client, listen: "127.0.0.1", "ssl.key": text, "ssl.cert": text },
-      { type: "admin", port: admin },
-    ],
-  }));
-  const { code, output } = await daemon.run("start");
-  assertEquals(code, 1);
-  assertStringIncludes(output, `  servers[0].ssl.key: ${text} holds no private key`);
-  assertStringIncludes(output, `  servers[0].ssl.cert: ${text} holds no certificate`);
-  assertEquals(daemon.members(), []);
-});
-
 Deno.test("start with an invalid configuration names its problems and makes nothing", async () => {
   await using daemon = new Daemon();
   daemon.configure(() => ({ servers: [] }));

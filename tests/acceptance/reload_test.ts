@@ -6,7 +6,6 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
 import { Daemon } from "./daemon.ts";
-import { testNotOnServe } from "./engines.ts";
 import { freePorts } from "./ports.ts";
 import { publish } from "./server.ts";
 import { REQUEST, Wire } from "./wire.ts";
@@ -48,28 +47,6 @@ function addClientServer(daemon: Daemon): number {
   }));
   return port;
 }
-
-testNotOnServe(
-  "reload uses a renewed certificate for new handshakes, and ends no connection",
-  async () => {
-    await using daemon = secured();
-    await daemon.start();
-    const before = daemon.members();
-    const { client: port, admin } = daemon.written;
-    using old = Deno.createHttpClient({ caCerts: [authority.cert] });
-    await using early = await Browser.open(port, { topics: ["A"], client: old });
-    const other = makeAuthority("Another Root");
-    renew(daemon, makeCertificate(other));
-    const { code, output } = await daemon.run("reload");
-    assertEquals(code, 0, output);
-    assertMatch(output, /uses \S+server\.crt as it is now, for new connections; the others stay\./);
-    using fresh = Deno.createHttpClient({ caCerts: [other.cert] });
-    await using late = await Browser.open(port, { topics: ["A"], client: fresh });
-    await publish(admin, { subscribers: ["A"], n: 1 });
-    for (const browser of [early, late]) assertEquals(JSON.parse(await browser.next()).n, 1);
-    assertEquals(daemon.members(), before);
-  },
-);
 
 Deno.test("reload refuses a certificate that is none, says why, and the old one stays in use", async () => {
   await using daemon = secured();

@@ -107,15 +107,12 @@ class VirtualClock implements Clock {
   }
 
   /** Lets time pass until `isOver`, `ms` at most. All that follows from one timer comes before the next one. */
-  async advance(ms: number, isOver: () => boolean = () => false): Promise<void> {
+  async advance(ms: number, isOver: () => boolean): Promise<void> {
     const end = this.#now + ms;
     await settled();
     while (!isOver()) {
-      const next = [...this.#timers].reduce<{ at: number; call: () => void } | null>(
-        (first, timer) => first === null || timer.at < first.at ? timer : first,
-        null,
-      );
-      if (next === null || next.at > end) {
+      const [next] = [...this.#timers].sort((one, other) => one.at - other.at);
+      if (next === undefined || next.at > end) {
         this.#now = end;
         return;
       }
