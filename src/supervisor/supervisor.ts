@@ -111,7 +111,7 @@ interface Restart {
  * Deno.exit(await supervisor.run() ? 0 : 1);
  * ```
  */
-export class Supervisor {
+export class Supervisor implements Disposable {
   readonly #options: SupervisorOptions;
   readonly #backoff = new Backoff({ firstMs: FIRST_WAIT_MS, longestMs: LONGEST_WAIT_MS });
   readonly #events = new Mailbox<Event>();
@@ -130,6 +130,7 @@ export class Supervisor {
   #cancelRetry = () => {};
   /** Whether the service that could not start last has logged why. */
   #hasExplained = false;
+  #pidfile: Pidfile | null = null;
   /** What was logged last about the pidfile, so that it is not logged again and again. */
   #pidfileProblem = "";
 
@@ -170,12 +171,14 @@ export class Supervisor {
       await this.#options.close();
       return false;
     }
+    this.#pidfile = pidfile;
+    const { clock } = this.#options;
     let cancelKeep = () => {};
     const keep = () => {
-      cancelKeep = this.#options.clock.after(KEEP_INTERVAL_MS, keep);
+      cancelKeep = clock.after(KEEP_INTERVAL_MS, keep);
       void this.#keep(pidfile);
     };
-    cancelKeep = this.#options.clock.after(KEEP_INTERVAL_MS, keep);
+    cancelKeep = clock.after(KEEP_INTERVAL_MS, keep);
     try {
       return await this.#supervise();
     } finally {
@@ -183,6 +186,11 @@ export class Supervisor {
       await this.#options.close();
       pidfile.remove();
     }
+  }
+
+  /** Gives the lock of the pidfile back, after {@linkcode run}. Otherwise the end of the process does. */
+  [Symbol.dispose](): void {
+    this.#pidfile?.close();
   }
 
   /** @returns `null` when there is none to be had, which has been announced. */
@@ -236,7 +244,7 @@ export class Supervisor {
       // What has come before the stop matters no more.
       if (this.#isStopping) continue;
       try {
-        await this.#obey(event);
+        await this.#handle(event);
       } catch (error) {
         // One mistake of ours must not take the service down, nor stay unseen.
         this.#options.fault(SUPERVISING, error);
@@ -245,13 +253,13 @@ export class Supervisor {
     }
   }
 
-  async #obey(event: Exclude<Event, { kind: "stop" }>): Promise<void> {
+  async #handle(event: Exclude<Event, { kind: "stop" }>): Promise<void> {
     switch (event.kind) {
       case "reload":
         await this.#reload();
         break;
       case "ended":
-        if (event.child === this.#child) this.#mourn(event.child, event.how);
+        if (event.child === this.#child) this.#lose(event.child, event.how);
         else if (!this.#ending.has(event.child)) this.#tellEnd(event.child, event.how);
         break;
       case "retry":
@@ -329,7 +337,7 @@ export class Supervisor {
     this.#known.change({ complaint: { at: Date.now(), line: line.slice(0, COMPLAINT_WIDTH) } });
   }
 
-  #mourn(child: Child, how: string): void {
+  #lose(child: Child, how: string): void {
     this.#forget(child);
     this.#tellEnd(child, how);
     this.#retryAfter(this.#backoff.next());

@@ -330,6 +330,7 @@ export class Simulation implements Disposable {
 
   [Symbol.dispose](): void {
     this.#usurper?.close();
+    this.#supervisor[Symbol.dispose]();
     this.#folder[Symbol.dispose]();
   }
 
