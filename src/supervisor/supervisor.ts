@@ -321,8 +321,11 @@ export class Supervisor implements Disposable {
     const start = await child.start;
     if (start.type === "failed") {
       this.#hasExplained = child.hasExplained;
-      child.signal("SIGKILL");
+      // One that has said why is on its way out: killed at once, it would not get that onto the console.
+      const kill = () => child.signal("SIGKILL");
+      const callOff = clock.after(child.hasExplained ? STOP_LIMIT_MS : 0, kill);
       await child.ended;
+      callOff();
       return start;
     }
     this.#child = child;

@@ -39,6 +39,9 @@ const HISTORY = 40;
 /** Within this time a supervisor has overcome whatever has come before: a check, a stop and two starts that hang, in ms. */
 const HEALING_MS = 200_000;
 
+/** A service that could not start takes so long to end, in ms: its console gets its last lines. */
+const LAST_WORDS_MS = 200;
+
 /** How a service behaves. */
 export interface Behaviour {
   /** What it does `startMs` after it was started: `hangs` is nothing. */
@@ -202,6 +205,8 @@ interface Service {
   readonly checks: number;
   /** What it uses. */
   config: Config | null;
+  /** Whether it has said that it could not start. */
+  failed: boolean;
   /** Since when it listens. */
   listens: number | null;
   /** When the supervisor told it to end. */
@@ -405,6 +410,7 @@ export class Simulation implements Disposable {
       spawned: this.#clock.now(),
       checks: this.#passed,
       config: null,
+      failed: false,
       listens: null,
       told: null,
     };
@@ -436,8 +442,12 @@ export class Simulation implements Disposable {
     const { process, behaviour: { start, livesMs, closes } } = service;
     if (start === "hangs") return;
     this.#tell(`${process.pid} ${start}`);
-    if (start === "fails") process.say({ type: "failed", problems: ["Cannot bind"] });
-    if (start !== "listens") return process.end(3);
+    if (start === "exits") return process.end(3);
+    if (start === "fails") {
+      service.failed = true;
+      process.say({ type: "failed", problems: ["Cannot bind"] });
+      return this.#later(service, LAST_WORDS_MS, () => process.end(1));
+    }
     service.listens = this.#clock.now();
     this.#proven = service.config;
     process.say({ type: "listening", pid: 1, urls: [] });
@@ -524,8 +534,9 @@ export class Simulation implements Disposable {
     assertEquals(this.#clock.now(), this.#startDue, "the wait is over");
   }
 
-  #mayEnd({ listens, told, checks }: Service, signal: Deno.Signal): void {
+  #mayEnd({ listens, told, checks, failed }: Service, signal: Deno.Signal): void {
     const now = this.#clock.now();
+    assert(!failed || signal !== "SIGKILL" || told !== null, "what could not start may say why");
     if (listens === null) return;
     if (signal === "SIGKILL") {
       const kind = told !== null && now - told >= DRAIN * 1000 + PROMISED.stop;
