@@ -66,7 +66,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "process_meter.ts",
     "server.ts",
   ]],
-  ["supervisor", ["config", "json.ts"]],
+  ["supervisor", ["config", "log", "json.ts"]],
   ["cli", [
     "config",
     "log",

@@ -44,11 +44,19 @@ export function hasReadableToken(server: AdminServerConfig): boolean {
 export class NobodyAnswers extends Error {
   override readonly name = "NobodyAnswers";
   readonly hint: string;
+  /** The server that has taken a connection and says nothing; `null` when there was none. */
+  readonly silent: URL | null;
   readonly #stages: ReadonlySet<RequestStage>;
 
-  constructor(sentences: readonly string[], hint: string, stages: ReadonlySet<RequestStage>) {
+  constructor(
+    sentences: readonly string[],
+    hint: string,
+    stages: ReadonlySet<RequestStage>,
+    silent: URL | null,
+  ) {
     super(sentences.join(" "));
     this.hint = hint;
+    this.silent = silent;
     this.#stages = stages;
   }
 
@@ -59,7 +67,7 @@ export class NobodyAnswers extends Error {
 
   /** Whether a server has taken a connection and says nothing. */
   get isSilent(): boolean {
-    return this.#stages.has("timeout");
+    return this.silent !== null;
   }
 
   /** Whether nothing listens at any of them. */
@@ -83,6 +91,7 @@ export async function firstAnswer<P extends { readonly url: URL }, T>(
   const sentences: string[] = [];
   const hints = new Set<string>();
   const stages = new Set<RequestStage>();
+  let silent: URL | null = null;
   for (const endpoint of endpoints) {
     try {
       return await attempt(endpoint);
@@ -95,11 +104,13 @@ export async function firstAnswer<P extends { readonly url: URL }, T>(
       sentences.push(sentenceAbout(endpoint.url, error));
       stages.add(error.stage);
       hints.add(hintFor(error, pidfile));
-      if (error.stage === "timeout") break;
+      if (error.stage !== "timeout") continue;
+      silent = endpoint.url;
+      break;
     }
   }
   const hint = [...hints].filter((each) => each !== "").join(" ");
-  throw new NobodyAnswers(sentences, hint, stages);
+  throw new NobodyAnswers(sentences, hint, stages, silent);
 }
 
 /** What to do about a server of this host's own service. */

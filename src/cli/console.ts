@@ -28,12 +28,16 @@ export async function askConsole(config: Config): Promise<ConsoleData> {
 export async function askLonely(config: Config): Promise<ConsoleData | null> {
   try {
     const data = await askConsole(config);
-    const { length: restarts } = data.now.metrics.aphlict_restarts_total;
-    return restarts === 0 && isOf(config, data) ? data : null;
+    return isLonely(config, data) ? data : null;
   } catch (error) {
     if (error instanceof NobodyAnswers) return null;
     throw error;
   }
+}
+
+/** Whether it is a service of this configuration, and no supervisor runs it. */
+export function isLonely(config: Config, data: ConsoleData): boolean {
+  return data.now.metrics.aphlict_restarts_total.length === 0 && isOf(config, data);
 }
 
 /** Whether a service has read this file. */

@@ -9,7 +9,8 @@ import type { Problem } from "../config/error.ts";
 import { loadPidfile } from "../config/load.ts";
 import { connectable, portOf } from "../probe/endpoint.ts";
 import { configPath, type Invocation } from "./command.ts";
-import { askLonely, listeningIn } from "./console.ts";
+import { NobodyAnswers } from "./admin.ts";
+import { askConsole, isLonely, listeningIn } from "./console.ts";
 import { complain } from "./output.ts";
 import { supervisorOf, type VisibleSupervisor } from "./owner.ts";
 
@@ -59,23 +60,35 @@ export interface LonelyWay {
 }
 
 /**
- * Says that a service of this configuration runs without a supervisor, in sentences; `null` when none answers. No pidfile
- * names its process, so a command has nothing to signal.
+ * Says that a service of this configuration runs without a supervisor, or that something takes connections where it would
+ * and does not answer, in sentences; `null` when neither is so. No pidfile names its process, so a command has nothing to
+ * signal.
  */
-export async function explainLonely(
-  config: Config | null,
-  { verb, signal, container, systemd }: LonelyWay,
-): Promise<string | null> {
-  const data = config && await askLonely(config);
-  if (config === null || data === null) return null;
-  const [url] = listeningIn(data).filter((each) => /^https?:/.test(each)).map((each) =>
-    connectable(new URL(each))
-  );
-  const where = url === undefined ? "" : ` at ${url}`;
+export async function explainLonely(config: Config | null, way: LonelyWay): Promise<string | null> {
+  if (config === null) return null;
+  const { path } = config;
+  try {
+    const data = await askConsole(config);
+    if (!isLonely(config, data)) return null;
+    const [url] = listeningIn(data).filter((each) => /^https?:/.test(each)).map((each) =>
+      connectable(new URL(each))
+    );
+    const where = url === undefined ? "" : ` at ${url}`;
+    return `A service of ${path} answers${where}, and no supervisor runs it: \`aphlict start\` has not started it, ` +
+      `and this does not ${way.verb} it. ${byHand(way, url)}`;
+  } catch (error) {
+    if (!(error instanceof NobodyAnswers)) throw error;
+    if (error.silent === null) return null;
+    return `No supervisor runs, and something takes connections that does not answer: ${error.message} It may be a ` +
+      `service of ${path}, which this does not ${way.verb}. ${byHand(way, error.silent)}`;
+  }
+}
+
+/** How the process behind an address is told something, in a sentence. */
+function byHand({ signal, container, systemd }: LonelyWay, url: URL | undefined): string {
   const shown = url === undefined ? "" : ` (ss -ltnp 'sport = :${portOf(url)}' shows its process)`;
-  return `A service of ${config.path} answers${where}, and no supervisor runs it: \`aphlict start\` has not started it, ` +
-    `and this does not ${verb} it. Send it ${signal}${shown}; in a container: podman ${container}, or docker ` +
-    `${container}; under systemd: ${systemd}.`;
+  return `Send it ${signal}${shown}; in a container: podman ${container}, or docker ${container}; under systemd: ` +
+    `${systemd}.`;
 }
 
 /** A process that this user may not signal; the message says what to do. */

@@ -13,6 +13,7 @@ import { supervisorFlags } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
 import { livePagesOf } from "../probe/endpoint.ts";
 import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
+import { alreadyRunning } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import {
   AS_ROOT_OPTION,
@@ -55,7 +56,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
   // What stays running may be looked at from anywhere.
   const config = { ...named, path: resolve(named.path) };
   using holder = safeHolder(config.pidfile);
-  if (holder !== null) return fail([alreadyRunning(config, holder.pid)]);
+  if (holder !== null) return fail([alreadyRunning(config.pidfile, holder.pid)]);
   warnOfConsole(config);
   makeFolders(config);
   // Somebody else may have been quicker to make one.
@@ -132,14 +133,6 @@ function warnOfConsole({ logs }: Config): void {
         "none: this log reaches nobody. Name a file, or use `aphlict run`.",
     );
   }
-}
-
-/** What to say when an Aphlict runs already. */
-export function alreadyRunning({ pidfile }: Config, pid: number | null): string {
-  const who = pid === null ? "" : ` (supervisor ${pid})`;
-  return `Aphlict is already running${who}, as pidfile ${pidfile} tells. ` +
-    "Use `aphlict restart` to restart it, or `aphlict reload` for a changed configuration. If it does not " +
-    `run, somebody else has the file locked: fuser ${pidfile}`;
 }
 
 async function firstReport(

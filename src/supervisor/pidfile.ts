@@ -238,6 +238,14 @@ function put(path: string, next: Deno.FsFile): Deno.FsFile | null {
   }
 }
 
+/** Says that an Aphlict runs already, and what to do, in sentences. */
+export function alreadyRunning(pidfile: string, pid: number | null): string {
+  const who = pid === null ? "" : ` (supervisor ${pid})`;
+  return `Aphlict is already running${who}, as pidfile ${pidfile} tells. ` +
+    "Use `aphlict restart` to restart it, or `aphlict reload` for a changed configuration. If it does not " +
+    `run, somebody else has the file locked: fuser ${pidfile}`;
+}
+
 /** Returns what is wrong with a file that is no pidfile, and would be replaced by one, in sentences; `null`: nothing. */
 export function foreignContent(path: string): string | null {
   using file = open(path);
