@@ -171,6 +171,7 @@ Deno.test("all limits of a server can be set at once", () => {
       "timeout.idle": 30,
     }).limits,
     {
+      ...CLIENT_LIMITS,
       connections: 10,
       address: 2,
       subscriptions: 3,
@@ -183,6 +184,7 @@ Deno.test("all limits of a server can be set at once", () => {
     },
   );
   assertEquals(admin({ "limit.message": 5000, "limit.requests": 7 }).limits, {
+    ...ADMIN_LIMITS,
     message: 5000,
     requests: 7,
   });
