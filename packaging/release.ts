@@ -43,7 +43,7 @@ export interface Claims {
  *
  * @throws {BuildError} If the commit is tagged as a release, and something says otherwise.
  */
-export function trial({ version, deno, changelog, tag }: Claims): string | undefined {
+export function whyNoRelease({ version, deno, changelog, tag }: Claims): string | undefined {
   if (tag === undefined) return `git knows of no tag v${version} for this commit.`;
   const name = tag.replace(/-dirty$/, "");
   if (name !== tag) return `Files differ from those of the tag ${name}.`;
@@ -84,7 +84,7 @@ function main(): void {
   parseOptions(Deno.args, []);
   const changelog = Deno.readTextFileSync("CHANGELOG.md");
   const tag = git("describe", "--tags", "--exact-match", "--dirty", "--match", "v[0-9]*");
-  const reason = trial({ version: VERSION, deno: Deno.version.deno, changelog, tag });
+  const reason = whyNoRelease({ version: VERSION, deno: Deno.version.deno, changelog, tag });
   const time = sourceDate(Deno.env.get("SOURCE_DATE_EPOCH"));
   const bill = billOf({
     version: VERSION,

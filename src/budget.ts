@@ -47,7 +47,7 @@ export const ACCOUNTS = {
 export type AccountName = keyof typeof ACCOUNTS;
 
 /** A connection, or a request, that may be ended for what it holds. It is the same for all that it holds. */
-export interface Holder {
+export interface AccountHolder {
   /** Ends it for what it holds of an account. All its holdings are closed before this returns. */
   evict(account: AccountName): void;
 }
@@ -190,7 +190,7 @@ export class Account {
   }
 
   /** A holding of nothing. */
-  open(holder: Holder): Holding {
+  open(holder: AccountHolder): Holding {
     return new Holding(this, holder);
   }
 
@@ -199,7 +199,7 @@ export class Account {
    *
    * @param holder Is not ended to make room for itself.
    */
-  hold(bytes: number, holder: Holder | null = null): boolean {
+  hold(bytes: number, holder: AccountHolder | null = null): boolean {
     if (!this.makeRoom(bytes, bytes, holder)) return false;
     this.#bytes += bytes;
     return true;
@@ -216,7 +216,7 @@ export class Account {
    * A holder of as much is ended for a newcomer, too. Otherwise those who came first could keep all others out by doing
    * nothing.
    */
-  makeRoom(bytes: number, total: number, holder: Holder | null): boolean {
+  makeRoom(bytes: number, total: number, holder: AccountHolder | null): boolean {
     for (let ended = 0; !this.fits(bytes); ended++) {
       // At its ceiling the account makes room by itself.
       const victim = this.#bytes + bytes > this.ceiling
@@ -310,7 +310,7 @@ export class Account {
 export class Holding {
   readonly #account: Account;
   /** @internal */
-  readonly holder: Holder;
+  readonly holder: AccountHolder;
   #bytes = 0;
   #isClosed = false;
   /** @internal The class of its size, if it may be ended; else 0. */
@@ -322,7 +322,7 @@ export class Holding {
   /** @internal */
   behind: Holding | null = null;
 
-  constructor(account: Account, holder: Holder) {
+  constructor(account: Account, holder: AccountHolder) {
     this.#account = account;
     this.holder = holder;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Config, type TlsFiles, urlOf } from "./config/config.ts";
+import { type Config, serverUrl, type TlsFiles } from "./config/config.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
 import type { Metrics } from "./metrics/families.ts";
@@ -30,7 +30,7 @@ export interface Found {
 }
 
 /** What the judgement of all files comes to. */
-export interface Verdict {
+export interface CertificateVerdict {
   /** What is not in use yet, and serves; empty when there are problems. */
   readonly found: readonly Found[];
   /** Sentences for the administrator, each with the key it is about. */
@@ -52,12 +52,12 @@ export class Certificates {
 
   constructor({ servers }: Config) {
     this.#files = servers.flatMap((server, index) =>
-      server.tls ? [{ index, url: urlOf(server), files: server.tls }] : []
+      server.tls ? [{ index, url: serverUrl(server), files: server.tls }] : []
     );
   }
 
   /** Reads all files, and tries what is not in use yet. The files of all servers count, or none. */
-  async judge(): Promise<Verdict> {
+  async judge(): Promise<CertificateVerdict> {
     const found: Found[] = [];
     const problems: string[] = [];
     for (const { index, files } of this.#files) {

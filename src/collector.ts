@@ -16,7 +16,7 @@ import { serviceFlags, shellQuote } from "./config/permissions.ts";
 import type { Hub } from "./hub/hub.ts";
 import { logMetrics } from "./log/counters.ts";
 import { collect, single } from "./metrics/families.ts";
-import { peerMetrics } from "./metrics/peer.ts";
+import { peerMetrics } from "./metrics/peer_status.ts";
 import type { ProcessMeter } from "./process_meter.ts";
 import type { Server } from "./server.ts";
 import { VERSION } from "./version.ts";

@@ -6,7 +6,7 @@
  */
 
 import { setTimeout as pause } from "node:timers/promises";
-import { formatAddress, type ServerConfig, type ServerType, urlOf } from "./config/config.ts";
+import { formatAddress, type ServerConfig, type ServerType, serverUrl } from "./config/config.ts";
 import type { TlsMaterial } from "./net/tls.ts";
 import { Whole } from "./log/format.ts";
 import { fault } from "./log/fault.ts";
@@ -78,7 +78,7 @@ export class Server {
     this.#options = options;
     this.#tls = tls;
     this.type = config.type;
-    this.url = urlOf(config);
+    this.url = serverUrl(config);
   }
 
   /** Whether it accepts connections. */

@@ -132,7 +132,7 @@ export async function startService(
   });
   const files = new OpenFiles(host.openFiles, otherFiles(config));
   const workQueue = new WorkQueue();
-  const trouble = troubleLog();
+  const trouble = streamErrorLog();
   const shared = { hub, budget, workQueue, trouble };
   const console = new Console(collector);
   const admins = {
@@ -192,7 +192,7 @@ const ACCOUNT_NAMES: Readonly<Record<AccountName, string>> = {
 };
 
 /** Logs what an administrator can put right, once a minute. */
-function troubleLog(): (message: string) => void {
+function streamErrorLog(): (message: string) => void {
   const limiter = new RateLimiter(() => {}, { lines: 1, periodMs: 60_000 });
   return (message) => {
     if (limiter.take()) log.warning("{message}.", { message: new Whole(message) });

@@ -1,9 +1,15 @@
 import fc from "fast-check";
-import { type AccountName, ACCOUNTS, Budget, type Holder, type Holding } from "../src/budget.ts";
+import {
+  type AccountHolder,
+  type AccountName,
+  ACCOUNTS,
+  Budget,
+  type Holding,
+} from "../src/budget.ts";
 import { assert, assertEquals } from "./assert.ts";
 
 /** Somebody who gives back what it holds when it is ended. */
-class Somebody implements Holder {
+class Somebody implements AccountHolder {
   readonly holdings: Holding[] = [];
   endedFor: AccountName | null = null;
 

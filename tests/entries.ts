@@ -87,8 +87,8 @@ export const SOCKET_LIMITS: SocketLimits = {
   handshakes: 4096,
   handshakeMs: 10_000,
   messageMs: 30_000,
-  silenceMs: 60_000,
-  answerMs: 30_000,
+  idleMs: 60_000,
+  pongMs: 30_000,
   closeMs: 3000,
 };
 

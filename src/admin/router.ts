@@ -7,7 +7,7 @@
 import type { Budget } from "../budget.ts";
 import { freeBytes } from "../bytes.ts";
 import { type AdminLimits, formatAddress } from "../config/config.ts";
-import { isAddressInUrl } from "../config/host.ts";
+import { isAddressInUrl } from "../config/host_name.ts";
 import { HTTP_REFUSALS, type HttpRefusal } from "../http/engine.ts";
 import type { HttpRequest, Remote } from "../http/handler.ts";
 import { BodyError, BodyInterrupted, BodyTooLong, BodyTooSlow, NoRoom } from "../http/reception.ts";
@@ -35,7 +35,7 @@ import { type LimitedLog, LoggedCounter } from "../log/rate_limiter.ts";
 import { exposition } from "../metrics/exposition.ts";
 import { type Metrics, single } from "../metrics/families.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
-import type { PeerReports } from "../metrics/peer.ts";
+import type { PeerReports } from "../metrics/peer_status.ts";
 import type { Console, View } from "./console.ts";
 import {
   type AccessPolicy,

@@ -6,7 +6,7 @@
 
 import type { ServerType } from "../config/config.ts";
 import type { Metrics } from "../metrics/families.ts";
-import type { PeerStatus } from "../metrics/peer.ts";
+import type { PeerStatus } from "../metrics/peer_status.ts";
 
 /** Everything that is measured, and the texts that no metric can hold. Counters begin with the service. */
 export interface Snapshot {

@@ -9,10 +9,10 @@ import type { AdminServerConfig, Config } from "../config/config.ts";
 import { TokenError } from "../config/token.ts";
 import { RequestError, type RequestStage, sentenceAbout } from "../http/failure.ts";
 import { type Endpoint, endpointOf, tokenOf } from "../probe/endpoint.ts";
-import { supervisorSeen } from "./owner.ts";
+import { supervisorSeen } from "./pidfile_owner.ts";
 
 /** What to do about a service that runs and says nothing. */
-export const SILENCE_HINT =
+export const TIMEOUT_HINT =
   "It has stopped, or is busy: look at its log and at what it takes of the CPU. " +
   "`aphlict restart` starts another, where a supervisor runs.";
 
@@ -41,8 +41,8 @@ export function hasReadableToken(server: AdminServerConfig): boolean {
 }
 
 /** No server answers as it should. The message has a sentence for each, what to do is beside it. */
-export class NobodyAnswers extends Error {
-  override readonly name = "NobodyAnswers";
+export class NoAnswerError extends Error {
+  override readonly name = "NoAnswerError";
   readonly hint: string;
   /** The server that has taken a connection and says nothing; `null` when there was none. */
   readonly silent: URL | null;
@@ -66,7 +66,7 @@ export class NobodyAnswers extends Error {
   }
 
   /** Whether a server has taken a connection and says nothing. */
-  get isSilent(): boolean {
+  get hasTimedOut(): boolean {
     return this.silent !== null;
   }
 
@@ -81,7 +81,7 @@ export class NobodyAnswers extends Error {
  * are one process, and each would take as long.
  *
  * @param pidfile Of the supervisor that should run the servers.
- * @throws {NobodyAnswers} If there is none.
+ * @throws {NoAnswerError} If there is none.
  */
 export async function firstAnswer<P extends { readonly url: URL }, T>(
   pidfile: string,
@@ -110,12 +110,12 @@ export async function firstAnswer<P extends { readonly url: URL }, T>(
     }
   }
   const hint = [...hints].filter((each) => each !== "").join(" ");
-  throw new NobodyAnswers(sentences, hint, stages, silent);
+  throw new NoAnswerError(sentences, hint, stages, silent);
 }
 
 /** What to do about a server of this host's own service. */
 export function hintFor({ stage, hint }: RequestError, pidfile: string): string {
-  if (stage === "timeout") return SILENCE_HINT;
+  if (stage === "timeout") return TIMEOUT_HINT;
   if (stage !== "refusal") return hint;
   const supervisor = supervisorSeen(pidfile);
   return supervisor === null

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { peerWarnings } from "../config/cluster.ts";
+import { peerWarnings } from "../config/peers.ts";
 import { type Config, formatAddress, type LogConfig } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";

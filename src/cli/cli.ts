@@ -27,7 +27,7 @@ import { help, helpOn, overview, usageOf } from "./help.ts";
 import { IdentityError } from "./identity.ts";
 import { launch } from "./launch.ts";
 import { listen } from "./listen.ts";
-import { complain, print, printFailure } from "./output.ts";
+import { print, printError, printFailure } from "./output.ts";
 import { permissions } from "./permissions.ts";
 import { reload } from "./reload.ts";
 import { restart } from "./restart.ts";
@@ -81,16 +81,16 @@ export async function main(path: string, args: readonly string[]): Promise<numbe
     return await dispatch(argv, program);
   } catch (error) {
     if (error instanceof UsageError) {
-      complain([error.message, "", ...usageFor(argv).split("\n")]);
+      printError([error.message, "", ...usageFor(argv).split("\n")]);
       return EXIT.usage;
     }
     if (isExpected(error)) {
       if (wantsJson(argv)) printFailure(error);
-      else complain(error.message);
+      else printError(error.message);
       return EXIT.failed;
     }
     const report = error instanceof Error ? error.stack ?? error.message : String(error);
-    complain(`Unexpected error, please report it:\n${report}`);
+    printError(`Unexpected error, please report it:\n${report}`);
     return EXIT.failed;
   }
 }
@@ -119,7 +119,7 @@ function usageFor([verb]: readonly string[]): string {
 async function dispatch(argv: readonly string[], program: Program): Promise<number> {
   const [verb, ...args] = argv;
   if (verb === undefined) {
-    complain(overview(COMMANDS));
+    printError(overview(COMMANDS));
     return EXIT.usage;
   }
   if (verb === "--help" || verb === "-h") return await dispatch(["help", ...args], program);

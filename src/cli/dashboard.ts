@@ -7,7 +7,7 @@
 import { type ConsoleData, LATENCY_MAX_MS, type MessageNote } from "../admin/console.ts";
 import type { ServerSnapshot, Snapshot } from "../admin/snapshot.ts";
 import { having, type Metrics, type Samples, sumOf } from "../metrics/families.ts";
-import type { PeerStatus } from "../metrics/peer.ts";
+import type { PeerStatus } from "../metrics/peer_status.ts";
 import { formatTime, formatValue } from "../log/format.ts";
 import { formatBytes, formatCount, formatDuration, formatNumber } from "../text.ts";
 

@@ -20,7 +20,7 @@ import { examineHost, examineOpenFiles } from "./doctor/host.ts";
 import { examinePeers } from "./doctor/peers.ts";
 import { examineServers } from "./doctor/servers.ts";
 import { examineUrl, skipUrl } from "./doctor/url.ts";
-import { Findings, screenOf, show, verdict } from "./doctor/findings.ts";
+import { Findings, screenOf, showFinding, verdict } from "./doctor/findings.ts";
 import { circumstancesIn, JUDGING_OPTIONS } from "./judgement.ts";
 import { print, printJson } from "./output.ts";
 import {
@@ -67,7 +67,7 @@ export const doctor: Command = {
     const isJson = options.has(JSON_OPTION.name);
     const screen = screenOf();
     const findings = new Findings((finding) => {
-      if (!isJson) show(finding, screen);
+      if (!isJson) showFinding(finding, screen);
     });
     await examine(findings, {
       program: invocation.program,

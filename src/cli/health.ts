@@ -12,7 +12,7 @@ import { RequestError } from "../http/failure.ts";
 import type { Endpoint } from "../probe/endpoint.ts";
 import { explainRejection } from "../probe/rejection.ts";
 import { within } from "../within.ts";
-import { adminsOf, firstAnswer, NobodyAnswers } from "./admin.ts";
+import { adminsOf, firstAnswer, NoAnswerError } from "./admin.ts";
 import { secondsIn } from "./args.ts";
 import {
   type Command,
@@ -22,7 +22,7 @@ import {
   JSON_OPTION,
   PROBE_PERMISSIONS,
 } from "./command.ts";
-import { complain, print, printJson } from "./output.ts";
+import { print, printError, printJson } from "./output.ts";
 
 /** How long to wait before the service is asked again, in ms. */
 const INTERVAL_MS = 100;
@@ -50,7 +50,7 @@ export const health: Command = {
     const reason = await whyNotReady(config, waitMs);
     if (options.has(JSON_OPTION.name)) printJson({ ready: reason === null, reason });
     else if (reason === null) print("ready");
-    else complain(`Not ready: ${reason}`);
+    else printError(`Not ready: ${reason}`);
     return reason === null ? EXIT.done : EXIT.failed;
   },
 };
@@ -77,7 +77,7 @@ async function look(config: Config): Promise<string | null> {
     await firstAnswer(config.pidfile, adminsOf(config), requireReady);
     return null;
   } catch (error) {
-    if (!(error instanceof NobodyAnswers)) throw error;
+    if (!(error instanceof NoAnswerError)) throw error;
     return error.explanation;
   }
 }

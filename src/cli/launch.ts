@@ -27,10 +27,10 @@ import {
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { FolderError, foldersOf, whyNotForRoot } from "./folders.ts";
-import { type Identity, identityFor, identityOfOwner, ownerOfConfig } from "./identity.ts";
+import { identityFor, identityOfOwner, ownerOfConfig, type UserIdentity } from "./identity.ts";
 import { circumstancesIn, MADE_OPTION } from "./judgement.ts";
-import { complain, printCode } from "./output.ts";
-import { logFaultForRoot, pidfileFault, requireSafe } from "./owner.ts";
+import { printCode, printError } from "./output.ts";
+import { logFaultForRoot, pidfileFault, requireSafe } from "./pidfile_owner.ts";
 import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
 import { follow, resolvedPath } from "./trust.ts";
 import { UNIT_OPTION } from "./unit.ts";
@@ -58,7 +58,7 @@ export const launch: Command = {
       case "service": {
         const config = loadConfig(path);
         requireSafe(logFaultForRoot(config));
-        warnIfRoot((warning) => complain(asLogged(config, warning)));
+        warnIfRoot((warning) => printError(asLogged(config, warning)));
         printCode(becomeDeno(config, serviceFlags(config), command, invocation));
         return EXIT.done;
       }
@@ -152,7 +152,7 @@ const NOBODY = 65534;
 
 /** Replaces the shell by bin/aphlict itself, run by another user, who owns the folders made for it. */
 function becomeUser(
-  { user, isNamed, owner }: Identity,
+  { user, isNamed, owner }: UserIdentity,
   folders: readonly string[],
   { verb, options, makesFolders }: Command,
 ): string {

@@ -21,7 +21,7 @@ import {
   PROBE_PERMISSIONS,
 } from "./command.ts";
 import { RequestError, sentenceAbout } from "../http/failure.ts";
-import { complain, emit } from "./output.ts";
+import { emit, printError } from "./output.ts";
 import { type Endpoint, endpointOf, firstOf } from "../probe/endpoint.ts";
 import {
   CA_OPTION,
@@ -35,7 +35,7 @@ import {
 } from "./public.ts";
 import { Subscriber } from "../probe/subscriber.ts";
 import { within } from "../within.ts";
-import { Shown } from "./shown.ts";
+import { ShownMessages } from "./shown.ts";
 
 /** How often Phorge's JavaScript sends a ping, in ms. */
 const PING_INTERVAL_MS = 15_000;
@@ -86,7 +86,9 @@ export const listen: Command = {
       await listening.connect(replayMs);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      complain([`${sentenceAbout(target.endpoint.url, error)} ${hintOf(error, target)}`.trimEnd()]);
+      printError([
+        `${sentenceAbout(target.endpoint.url, error)} ${hintOf(error, target)}`.trimEnd(),
+      ]);
       return EXIT.failed;
     }
     await listening.follow();
@@ -132,7 +134,7 @@ interface ListeningOptions extends Target {
 class Listening {
   readonly #options: ListeningOptions;
   readonly #backoff = new Backoff({ firstMs: 250, longestMs: 15_000, jitter: Math.random });
-  readonly #shown = new Shown();
+  readonly #shown = new ShownMessages();
   #subscriber: Subscriber | null = null;
   /** When the last connection that worked was heard last; `null`: there was none. */
   #heardAt: number | null = null;
@@ -170,7 +172,7 @@ class Listening {
     while (!this.#isOver) {
       const why = await this.#receive();
       if (this.#isOver) return;
-      complain([
+      printError([
         `Disconnected: ${sentenceAbout(endpoint.url, why)} ${hintOf(why, this.#options)}`.trimEnd(),
         "Connecting again.",
       ]);
@@ -189,7 +191,7 @@ class Listening {
         if (!(error instanceof RequestError)) throw error;
         const { message } = error;
         if (message !== told) {
-          complain([
+          printError([
             `Still disconnected: ${sentenceAbout(endpoint.url, error)} ${
               hintOf(error, this.#options)
             }`
@@ -207,7 +209,7 @@ class Listening {
     if (subscriber === null) throw new Error("There is no connection to receive from.");
     const began = performance.now();
     const timer = setInterval(() => {
-      if (subscriber.silenceMs > 2 * PING_INTERVAL_MS) {
+      if (subscriber.idleMs > 2 * PING_INTERVAL_MS) {
         subscriber.close(new RequestError("answer", "does not answer any more"));
       }
       subscriber.command("ping");
@@ -225,7 +227,7 @@ class Listening {
       }
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      if (isAnswered) this.#heardAt = performance.now() - subscriber.silenceMs;
+      if (isAnswered) this.#heardAt = performance.now() - subscriber.idleMs;
       if (performance.now() - began >= WELL_MS) this.#backoff.reset();
       return error;
     } finally {
@@ -234,9 +236,9 @@ class Listening {
   }
 
   #tellConnected(now: number): void {
-    if (this.#heardAt === null) return complain(["listening"]);
+    if (this.#heardAt === null) return printError(["listening"]);
     const seconds = ((now - this.#heardAt) / 1000).toFixed(1);
-    complain([
+    printError([
       `Connected again after ${seconds} s. What the server remembers of that time follows.`,
     ]);
   }
@@ -291,7 +293,7 @@ function showText(text: string): boolean {
 /** The same JSON in one line, in which nothing can steer a terminal. */
 function showJson(text: string): boolean {
   if (objectOf(text) === null) {
-    complain(`No JSON object came: ${formatValue(text)}`);
+    printError(`No JSON object came: ${formatValue(text)}`);
     return true;
   }
   // An Aphlict's is one line already. White space elsewhere than in a text cannot be escaped.

@@ -32,7 +32,7 @@ export function print(lines: Lines): void {
 }
 
 /** Prints lines to standard error. */
-export function complain(lines: Lines): void {
+export function printError(lines: Lines): void {
   write(Deno.stderr, textOf(lines));
 }
 

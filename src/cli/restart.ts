@@ -17,8 +17,8 @@ import {
   LIMIT_OPTIONS,
 } from "./command.ts";
 import { judge, portHolder, warn } from "./judgement.ts";
-import { complain } from "./output.ts";
-import { safeHolder } from "./owner.ts";
+import { printError } from "./output.ts";
+import { safeHolder } from "./pidfile_owner.ts";
 import { refusesRoot } from "./root.ts";
 import { startWith } from "./start.ts";
 import { stopRunning } from "./stop.ts";
@@ -42,7 +42,7 @@ export const restart: Command = {
     if (holder !== null) {
       const { pid } = holder;
       if (readState(config.pidfile)?.ownGroup === false) {
-        complain(
+        printError(
           `Aphlict (supervisor ${pid}) runs in the foreground (\`aphlict run\`), under systemd for instance, ` +
             "which would lose it. Restart it there: systemctl restart aphlict. For a changed " +
             "configuration `aphlict reload` is enough.",
@@ -52,7 +52,7 @@ export const restart: Command = {
       const isHeld = await portHolder(config, program);
       const { problems, warnings } = await judge(config, program, { isHeld });
       if (problems.length > 0) {
-        complain(
+        printError(
           `${
             new ConfigError(config.path, problems).message
           }\nAphlict (supervisor ${pid}) runs on as ` +

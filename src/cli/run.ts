@@ -9,7 +9,7 @@ import type { Config, LogConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { consoleLog, isStdout, logTarget } from "../config/logs.ts";
 import { fault, logUnexpectedErrors } from "../log/fault.ts";
-import { type Journal, journalOf, NO_JOURNAL } from "../log/console.ts";
+import { type Journal, journalOf, NO_JOURNAL } from "../log/streams.ts";
 import {
   CLOSE_DEADLINE_MS,
   closeLog,
@@ -18,7 +18,7 @@ import {
   openLog,
   reopenLog,
   showForeign,
-  showTrouble,
+  showWarning,
 } from "../log/log.ts";
 import { encode, type Report } from "../supervisor/channel.ts";
 import { spawn } from "../supervisor/child.ts";
@@ -120,7 +120,7 @@ function logOptions(
     level: "info",
     console: detached ? "none" : "stderr",
     journal,
-    onTrouble: "go on",
+    onFileError: "go on",
     writer: "appending",
   };
 }
@@ -136,5 +136,5 @@ function report(report: Report): void {
 
 /** The service shows what it logs: that is not said a second time. */
 function tellFailure(report: Report, isLogged: boolean): void {
-  if (report.type === "failed" && !isLogged) report.problems.forEach(showTrouble);
+  if (report.type === "failed" && !isLogged) report.problems.forEach(showWarning);
 }

@@ -9,10 +9,10 @@ import type { Problem } from "../config/error.ts";
 import { loadPidfile } from "../config/load.ts";
 import { connectable, portOf } from "../probe/endpoint.ts";
 import { configPath, type Invocation } from "./command.ts";
-import { NobodyAnswers } from "./admin.ts";
-import { askConsole, isLonely, listeningIn } from "./console.ts";
-import { complain } from "./output.ts";
-import { supervisorOf, type VisibleSupervisor } from "./owner.ts";
+import { NoAnswerError } from "./admin.ts";
+import { askConsole, isUnsupervised, listeningIn } from "./service_data.ts";
+import { printError } from "./output.ts";
+import { supervisorOf, type VisibleSupervisor } from "./pidfile_owner.ts";
 
 /** The Aphlict of a configuration. */
 export interface Running {
@@ -44,12 +44,12 @@ export function findRunning(invocation: Invocation): Running {
  */
 export function namedPidfile(invocation: Invocation): Omit<Running, "supervisor"> {
   const { pidfile, config, error } = loadPidfile(configPath(invocation));
-  if (error !== null) complain(`Warning: ${error.message}`);
+  if (error !== null) printError(`Warning: ${error.message}`);
   return { pidfile, config, problems: error?.problems ?? [] };
 }
 
 /** How a service that no supervisor runs is told something. */
-export interface LonelyWay {
+export interface UnsupervisedHint {
   /** What the command does with a supervisor. */
   readonly verb: "stop" | "reload";
   readonly signal: Deno.Signal;
@@ -64,12 +64,15 @@ export interface LonelyWay {
  * and does not answer, in sentences; `null` when neither is so. No pidfile names its process, so a command has nothing to
  * signal.
  */
-export async function explainLonely(config: Config | null, way: LonelyWay): Promise<string | null> {
+export async function explainUnsupervised(
+  config: Config | null,
+  way: UnsupervisedHint,
+): Promise<string | null> {
   if (config === null) return null;
   const { path } = config;
   try {
     const data = await askConsole(config);
-    if (!isLonely(config, data)) return null;
+    if (!isUnsupervised(config, data)) return null;
     const [url] = listeningIn(data).filter((each) => /^https?:/.test(each)).map((each) =>
       connectable(new URL(each))
     );
@@ -77,7 +80,7 @@ export async function explainLonely(config: Config | null, way: LonelyWay): Prom
     return `A service of ${path} answers${where}, and no supervisor runs it: \`aphlict start\` has not started it, ` +
       `and this does not ${way.verb} it. ${byHand(way, url)}`;
   } catch (error) {
-    if (!(error instanceof NobodyAnswers)) throw error;
+    if (!(error instanceof NoAnswerError)) throw error;
     if (error.silent === null) return null;
     return `No supervisor runs, and something takes connections that does not answer: ${error.message} It may be a ` +
       `service of ${path}, which this does not ${way.verb}. ${byHand(way, error.silent)}`;
@@ -85,7 +88,7 @@ export async function explainLonely(config: Config | null, way: LonelyWay): Prom
 }
 
 /** How the process behind an address is told something, in a sentence. */
-function byHand({ signal, container, systemd }: LonelyWay, url: URL | undefined): string {
+function byHand({ signal, container, systemd }: UnsupervisedHint, url: URL | undefined): string {
   const shown = url === undefined ? "" : ` (ss -ltnp 'sport = :${portOf(url)}' shows its process)`;
   return `Send it ${signal}${shown}; in a container: podman ${container}, or docker ${container}; under systemd: ` +
     `${systemd}.`;

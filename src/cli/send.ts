@@ -14,14 +14,14 @@ import { UsageError } from "./args.ts";
 import { request } from "../probe/request.ts";
 import { objectOf } from "../json.ts";
 import { formatValue } from "../log/format.ts";
-import type { PeerReceipt } from "../metrics/peer.ts";
+import type { PeerReceipt } from "../metrics/peer_status.ts";
 import { formatCount, withoutEnd } from "../text.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, PROBE_PERMISSIONS } from "./command.ts";
 import { RequestError } from "../http/failure.ts";
-import { complain, print } from "./output.ts";
+import { print, printError } from "./output.ts";
 import { INSTANCE_OPTION, instanceIn } from "./public.ts";
 import { endpointOf } from "../probe/endpoint.ts";
-import { firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
+import { firstAnswer, NoAnswerError, publishersOf } from "./admin.ts";
 import { explainRejection } from "../probe/rejection.ts";
 
 /** The operand for standard input. */
@@ -67,8 +67,8 @@ export const send: Command = {
       ]);
       return EXIT.done;
     } catch (error) {
-      if (!(error instanceof NobodyAnswers)) throw error;
-      complain([`Cannot send: ${error.explanation}`]);
+      if (!(error instanceof NoAnswerError)) throw error;
+      printError([`Cannot send: ${error.explanation}`]);
       return EXIT.failed;
     }
   },

@@ -7,14 +7,14 @@
 import { restartReasons } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
-import { knownAddresses } from "../config/host.ts";
+import { knownAddresses } from "../config/host_name.ts";
 import { loadConfig } from "../config/load.ts";
 import { connectionLimit, hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
 import { connectionsIn, otherFiles } from "../config/open_files.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
 import { fault, logUnexpectedErrors } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
-import { journalOf } from "../log/console.ts";
+import { journalOf } from "../log/streams.ts";
 import {
   CLOSE_DEADLINE_MS,
   closeLog,
@@ -23,13 +23,13 @@ import {
   type LogOptions,
   openLog,
   reopenLog,
-  show,
-  showTrouble,
+  showLine,
+  showWarning,
 } from "../log/log.ts";
 import { type Host, type Service, StartError, startService } from "../service.ts";
 import {
   encode,
-  linesOf,
+  linesIn,
   parseUse,
   type ReloadOutcome,
   type Report,
@@ -134,7 +134,7 @@ export const service: Command = {
         if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
       }
     };
-    const commands = linesOf(Deno.stdin.readable);
+    const commands = linesIn(Deno.stdin.readable);
     const console = options.get("console");
     const first = parseUse((await commands.next()).value ?? "");
     // The supervisor is gone already.
@@ -144,7 +144,7 @@ export const service: Command = {
       host: hostOf({ options }, Number(options.get("restarts"))),
       console: console === "piped" || console === "journal" ? "piped" : "none",
       journal: { stdout: false, stderr: console === "journal" },
-      onTrouble: options.get("attempt") === "again" ? "go on" : "throw",
+      onFileError: options.get("attempt") === "again" ? "go on" : "throw",
       report: say,
       async follow(reload, stop) {
         for await (const line of commands) {
@@ -167,10 +167,12 @@ function serveAlone(invocation: Invocation, level: "info" | "debug" | "trace"): 
     host: hostOf(invocation, null),
     console: "split",
     journal: journalOf(invocation.options.get(JOURNAL_OPTION.name)),
-    onTrouble: "throw",
+    onFileError: "throw",
     report(report) {
       if (report.type !== "listening" || !Deno.stdout.isTerminal()) return;
-      show(welcome(config, report.urls, invocation.options.get(CALLED_OPTION.name) ?? "aphlict"));
+      showLine(
+        welcome(config, report.urls, invocation.options.get(CALLED_OPTION.name) ?? "aphlict"),
+      );
     },
     follow(reload) {
       Deno.addSignalListener("SIGHUP", async () => {
@@ -208,7 +210,7 @@ async function reloadFile(path: string, reload: Reload): Promise<ReloadOutcome> 
 type Reload = (config: Config) => Promise<ReloadOutcome>;
 
 /** What the service is run by. */
-interface Surroundings extends Pick<LogOptions, "level" | "console" | "journal" | "onTrouble"> {
+interface Surroundings extends Pick<LogOptions, "level" | "console" | "journal" | "onFileError"> {
   readonly host: Host;
   /** Told how the start went. */
   report(report: Report): void;
@@ -257,7 +259,7 @@ async function runService(
     openLog({ ...logging, files: config.logs, writer: "rotating" });
   } catch (error) {
     if (!(error instanceof LogFileError)) throw error;
-    showTrouble(error.message);
+    showWarning(error.message);
     await within(CLOSE_DEADLINE_MS, closeLog());
     return fail([error.message]);
   }
@@ -268,7 +270,7 @@ async function runService(
   });
   try {
     // A peer's file is no reason to stay down after a crash.
-    const peers = logging.onTrouble === "throw" ? tryPeers(config) : [];
+    const peers = logging.onFileError === "throw" ? tryPeers(config) : [];
     service = await startService(config, {
       host,
       problems: peers.map(({ path, message }) => `${path}: ${message}`),
@@ -304,7 +306,7 @@ async function reload(
   }
   try {
     const use = await service.read(to);
-    reopenLog({ ...logging, files: to.logs, onTrouble: "throw", writer: "rotating" });
+    reopenLog({ ...logging, files: to.logs, onFileError: "throw", writer: "rotating" });
     const renewed = await use();
     return {
       ok: renewed.every(({ ok }) => ok),

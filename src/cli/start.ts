@@ -12,7 +12,7 @@ import { logTarget } from "../config/logs.ts";
 import { supervisorFlags } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
 import { livePagesOf } from "../probe/endpoint.ts";
-import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
+import { linesIn, parseReport, type Report } from "../supervisor/channel.ts";
 import { alreadyRunning } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import {
@@ -28,8 +28,8 @@ import {
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
-import { complain, print } from "./output.ts";
-import { logFaultForRoot, pidfileFault, safeHolder } from "./owner.ts";
+import { print, printError } from "./output.ts";
+import { logFaultForRoot, pidfileFault, safeHolder } from "./pidfile_owner.ts";
 import { refusesRoot } from "./root.ts";
 import { resolvedPath } from "./trust.ts";
 
@@ -91,11 +91,11 @@ export async function startWith(named: Config, { program, options }: Invocation)
     stderr: "piped",
     detached: true,
   }).spawn();
-  const complaints = Array.fromAsync(linesOf(supervisor.stderr));
+  const complaints = Array.fromAsync(linesIn(supervisor.stderr));
   const report = await firstReport(supervisor.stdout);
   if (report?.type === "listening") {
     const complaint = readState(config.pidfile)?.complaint;
-    if (complaint) complain(`Warning: ${complaint.line}`);
+    if (complaint) printError(`Warning: ${complaint.line}`);
     print(
       [
         `Aphlict is running: supervisor ${supervisor.pid}, service ${report.pid}, with ${config.path}.`,
@@ -126,7 +126,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
 function warnOfConsole({ logs }: Config): void {
   for (const [index, { path, links }] of logs.entries()) {
     if (logTarget(path) !== "console") continue;
-    complain(
+    printError(
       `Warning: logs[${index}].path: ${
         links[0] ?? path
       } is the console, and what \`aphlict start\` leaves running has ` +
@@ -138,7 +138,7 @@ function warnOfConsole({ logs }: Config): void {
 async function firstReport(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): Promise<Report | null> {
-  for await (const line of linesOf(stream)) {
+  for await (const line of linesIn(stream)) {
     const report = parseReport(line);
     if (report !== null) return report;
   }
@@ -146,6 +146,6 @@ async function firstReport(
 }
 
 function fail(problems: readonly string[]): number {
-  complain(["Cannot start Aphlict:", ...problems.map((line) => `  ${line}`)]);
+  printError(["Cannot start Aphlict:", ...problems.map((line) => `  ${line}`)]);
   return EXIT.failed;
 }

@@ -9,7 +9,7 @@ import { readState, type State } from "../supervisor/state.ts";
 import { request } from "../probe/request.ts";
 import { objectOf } from "../json.ts";
 import type { ConsoleData } from "../admin/console.ts";
-import { type Config, urlOf } from "../config/config.ts";
+import { type Config, serverUrl } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { type OptionSpec, UsageError } from "./args.ts";
 import {
@@ -21,13 +21,13 @@ import {
   JSON_OPTION,
   PROBE_PERMISSIONS,
 } from "./command.ts";
-import { askConsole, listeningIn } from "./console.ts";
+import { askConsole, listeningIn } from "./service_data.ts";
 import { RequestError } from "../http/failure.ts";
-import { complain, print, printFailure, printJson, type Verdict } from "./output.ts";
+import { print, printError, printFailure, printJson, type Verdict } from "./output.ts";
 import { INSTANCE_OPTION, instanceIn } from "./public.ts";
 import { connectable, type Endpoint, heldBy, livePagesOf } from "../probe/endpoint.ts";
 import { explainRejection } from "../probe/rejection.ts";
-import { type AdminEndpoint, firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
+import { type AdminEndpoint, firstAnswer, NoAnswerError, publishersOf } from "./admin.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
 import { findRunning, type Running } from "./running.ts";
 import { formatDuration, formatNumber } from "../text.ts";
@@ -60,7 +60,7 @@ export const status: Command = {
     const report = await findReport(invocation);
     if (report === null) {
       if (isJson) printJson({ running: false });
-      else complain("Aphlict is not running.");
+      else printError("Aphlict is not running.");
       return EXIT.failed;
     }
     if (isJson) printJson(report);
@@ -91,10 +91,10 @@ async function tellTopic(
       (endpoint) => askTopic(endpoint, topic, instance),
     );
   } catch (error) {
-    if (!(error instanceof NobodyAnswers)) throw error;
+    if (!(error instanceof NoAnswerError)) throw error;
     const { explanation } = error;
     if (isJson) printFailure(new Error(explanation));
-    else complain([explanation]);
+    else printError([explanation]);
     return EXIT.failed;
   }
   const { subscribers } = report;
@@ -188,7 +188,7 @@ async function reportAlone(config: Config): Promise<StatusReport | null> {
   try {
     told = await askConsole(config);
   } catch (error) {
-    if (error instanceof NobodyAnswers) return null;
+    if (error instanceof NoAnswerError) return null;
     throw error;
   }
   const listening = listeningIn(told);
@@ -208,7 +208,7 @@ async function reportAlone(config: Config): Promise<StatusReport | null> {
     livePages: livePagesOf(listening),
     problems: [],
     // Where the configuration says, and not where a service says that has been taken over.
-    counters: await askAdmin(config.pidfile, config.servers.map(urlOf), config),
+    counters: await askAdmin(config.pidfile, config.servers.map(serverUrl), config),
   };
 }
 
@@ -353,7 +353,7 @@ async function askAdmin(
   try {
     return await firstAnswer(pidfile, endpoints, countersAt);
   } catch (error) {
-    if (!(error instanceof NobodyAnswers)) throw error;
+    if (!(error instanceof NoAnswerError)) throw error;
     return { error: error.explanation };
   }
 }

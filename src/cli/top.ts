@@ -11,11 +11,11 @@ import { loadConfig } from "../config/load.ts";
 import { formatTime } from "../log/format.ts";
 import { secondsIn } from "./args.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, PROBE_PERMISSIONS } from "./command.ts";
-import { askConsole } from "./console.ts";
+import { askConsole } from "./service_data.ts";
 import { dashboard, fit } from "./dashboard.ts";
-import { NobodyAnswers } from "./admin.ts";
+import { NoAnswerError } from "./admin.ts";
 import { wrap } from "./help.ts";
-import { complain, print } from "./output.ts";
+import { print, printError } from "./output.ts";
 import { type Room, Terminal, terminalRoom } from "./terminal.ts";
 
 /** How often the service is asked, in seconds. */
@@ -59,8 +59,8 @@ async function printOnce(config: Config): Promise<number> {
     print(dashboard(await askConsole(config), { width, height: Infinity }));
     return EXIT.done;
   } catch (error) {
-    if (!(error instanceof NobodyAnswers)) throw error;
-    complain(error.explanation);
+    if (!(error instanceof NoAnswerError)) throw error;
+    printError(error.explanation);
     return EXIT.failed;
   }
 }
@@ -91,14 +91,14 @@ interface Screen {
   /** The last that the service has told; `null` before it has told anything. */
   readonly data: ConsoleData | null;
   /** Why it tells nothing now; `null` when it does. */
-  readonly error: NobodyAnswers | null;
+  readonly error: NoAnswerError | null;
 }
 
 async function look(config: Config, { data }: Screen): Promise<Screen> {
   try {
     return { data: await askConsole(config), error: null };
   } catch (error) {
-    if (!(error instanceof NobodyAnswers)) throw error;
+    if (!(error instanceof NoAnswerError)) throw error;
     return { data, error };
   }
 }
@@ -110,7 +110,7 @@ function linesOf(
 ): string[] {
   if (error === null) return data === null ? [] : withKeys(data, room);
   return [
-    `The service ${error.isSilent ? "is silent" : "is gone"}: ${error.message}`,
+    `The service ${error.hasTimedOut ? "is silent" : "is gone"}: ${error.message}`,
     ...error.hint === "" ? [] : [error.hint],
     `Trying again each ${intervalMs / 1000} s. ${KEYS}`,
     "",

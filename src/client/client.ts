@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Holder } from "../budget.ts";
+import type { AccountHolder } from "../budget.ts";
 import type { ClientLimits } from "../config/config.ts";
 import { DEFAULT_INSTANCE, type Hub, INSTANCE_LIMIT } from "../hub/hub.ts";
 import type { Listener, ReplayResult, Sink } from "../hub/listener.ts";
@@ -20,7 +20,7 @@ import {
   type TextMessage,
 } from "../websocket/socket.ts";
 import type { Worker, WorkQueue } from "../work_queue.ts";
-import { type Command, InvalidCommand, parseCommand } from "./command.ts";
+import { type ClientCommand, InvalidCommand, parseCommand } from "./client_command.ts";
 
 /** Commands refused by one listener that are logged one by one; the rest are counted. */
 export const REFUSAL_LOG_LIMIT = 10;
@@ -145,7 +145,7 @@ class Client implements SocketHandlers, Sink, Worker {
     return this.#socket.queuedBytes < REPLAY_AHEAD;
   }
 
-  get holder(): Holder {
+  get holder(): AccountHolder {
     return this.#socket;
   }
 
@@ -179,7 +179,7 @@ class Client implements SocketHandlers, Sink, Worker {
     if (this.#endedFor !== null) return;
     this.#options.counters.messages++;
     this.#trace("Received message: {text}", { text });
-    let command: Command;
+    let command: ClientCommand;
     try {
       command = parseCommand(text);
     } catch (error) {
@@ -207,7 +207,7 @@ class Client implements SocketHandlers, Sink, Worker {
     }
   }
 
-  #carryOut(command: Command): void {
+  #carryOut(command: ClientCommand): void {
     switch (command.command) {
       case "subscribe": {
         const limits = this.#options.limits();
@@ -333,7 +333,7 @@ class Client implements SocketHandlers, Sink, Worker {
  * topics. 40 topics count for one, or more where all that a listener may have would come to more than a
  * second's commands.
  */
-function costOf(command: Command, { subscriptions, commands }: ClientLimits): number {
+function costOf(command: ClientCommand, { subscriptions, commands }: ClientLimits): number {
   switch (command.command) {
     case "replay":
       return 10;

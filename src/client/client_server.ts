@@ -15,7 +15,7 @@ import { logger } from "../log/log.ts";
 import { LimitedLog, LoggedCounter } from "../log/rate_limiter.ts";
 import { type Metrics, single } from "../metrics/families.ts";
 import { Admission } from "../websocket/admission.ts";
-import { listen } from "../websocket/web_socket_server.ts";
+import { listenWebSocket } from "../websocket/web_socket_server.ts";
 import { type RefusalKind, REFUSALS, type SocketRules } from "../websocket/rules.ts";
 import {
   SocketCounters,
@@ -121,7 +121,7 @@ export class ClientServer {
         this.#refused.report(kind, text, { remoteAddress, reason });
       },
     };
-    const server = await listen(options, ENGINES[this.#engine]);
+    const server = await listenWebSocket(options, ENGINES[this.#engine]);
     // Connections of former ones go on.
     for (const former of this.#bound) if (former.open === 0) this.#bound.delete(former);
     this.#bound.add(server);
@@ -155,8 +155,8 @@ export function rulesOf({ origins, proxies, limits }: ClientServerConfig): Socke
       handshakes: HANDSHAKES,
       handshakeMs: limits.handshake * 1000,
       messageMs: MESSAGE_MS,
-      silenceMs: limits.idle * 1000,
-      answerMs: ANSWER_MS,
+      idleMs: limits.idle * 1000,
+      pongMs: ANSWER_MS,
       closeMs: CLOSE_MS,
     },
   };

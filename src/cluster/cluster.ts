@@ -13,13 +13,13 @@ import { type Clock, systemClock } from "../clock.ts";
 import type { PeerConfig } from "../config/config.ts";
 import type { Hub, Publication } from "../hub/hub.ts";
 import { attempt } from "../log/fault.ts";
-import type { PeerReceipt, PeerReports, PeerStatus } from "../metrics/peer.ts";
+import type { PeerReceipt, PeerReports, PeerStatus } from "../metrics/peer_status.ts";
 import { within } from "../within.ts";
-import { Connection } from "./connection.ts";
+import { PipelinedConnection } from "./pipelined_connection.ts";
 import { Peer, type PeerSurroundings } from "./peer.ts";
 import type { Prover } from "./proof.ts";
 import type { Relayed } from "./queue.ts";
-import { judge } from "./trust.ts";
+import { judgeFingerprints } from "./peer_trust.ts";
 
 /** How long a peer may be sent what waits for it when the service stops, in ms. */
 const FLUSH_MS = 1000;
@@ -49,7 +49,7 @@ export class Cluster {
       key,
       clock = systemClock,
       random = Math.random,
-      connect = Connection.open,
+      connect = PipelinedConnection.open,
     }: ClusterOptions,
   ) {
     this.#hub = hub;
@@ -136,7 +136,7 @@ export class Cluster {
     const isKnown = this.#peers.some((peer) =>
       peer.fingerprint === fingerprint && (peer.isUp || peer.isSelf)
     );
-    if (!isKnown) { for (const peer of this.#peers) peer.hurry(); }
+    if (!isKnown) { for (const peer of this.#peers) peer.retryNow(); }
   }
 
   /** See {@linkcode Prover}. */
@@ -176,7 +176,7 @@ export class Cluster {
     const entries = this.#peers.filter((each) => each.fingerprint === peer.fingerprint);
     if (entries.some(({ isUp }) => isUp)) return;
     const lost = entries.flatMap((each) => each.takeBack());
-    for (const other of this.#peers) if (other !== peer) other.handOver(fingerprint, lost);
+    for (const other of this.#peers) if (other !== peer) other.delegate(fingerprint, lost);
   }
 
   /**
@@ -225,7 +225,7 @@ export class Cluster {
   #judge(): void {
     const own = this.#hub.fingerprint;
     const peers = this.#peers;
-    const judgements = judge(peers.map(({ shown }) => shown), own);
+    const judgements = judgeFingerprints(peers.map(({ shown }) => shown), own);
     const lost = peers.flatMap((peer, index) => {
       const judgement = judgements[index];
       if (judgement === undefined) return [];

@@ -13,17 +13,28 @@ import { formatAddress, type PeerConfig } from "../config/config.ts";
 import { readAuthority, TlsError } from "../net/tls.ts";
 import { readToken, type Token, TokenError } from "../config/token.ts";
 import { fault } from "../log/fault.ts";
-import type { PeerProof, PeerState, PeerStatus } from "../metrics/peer.ts";
+import type { PeerProof, PeerState, PeerStatus } from "../metrics/peer_status.ts";
 import type { Answer } from "../http/answer.ts";
-import { type Address, Connection, ConnectionClosed, ConnectionError } from "./connection.ts";
+import {
+  type Address,
+  ConnectionClosed,
+  ConnectionError,
+  PipelinedConnection,
+} from "./pipelined_connection.ts";
 import { readReceipt, readStatus, Requests } from "./exchange.ts";
-import { Identity } from "./identity.ts";
+import { PeerIdentity } from "./peer_identity.ts";
 import { Backoff } from "../backoff.ts";
 import { Pause } from "./pause.ts";
 import { PeerLog } from "./peer_log.ts";
 import { checkProof, drawChallenge } from "./proof.ts";
 import { Queue, type Relayed, withoutReceiver } from "./queue.ts";
-import { ASK_AGAIN_MS, type Judgement, type Proof, type Shown, type Trust } from "./trust.ts";
+import {
+  ASK_AGAIN_MS,
+  type Judgement,
+  type Proof,
+  type ShownFingerprint,
+  type Trust,
+} from "./peer_trust.ts";
 
 /**
  * Requests that may be on their way to a peer that takes more than one a connection. What is
@@ -52,7 +63,7 @@ type Question = "message" | { readonly challenge: string };
 
 /** A connection as a peer uses it. */
 export type PeerConnection = Pick<
-  Connection,
+  PipelinedConnection,
   "inFlight" | "answered" | "send" | "listen" | "close"
 >;
 
@@ -62,7 +73,7 @@ export type PeerConnection = Pick<
  * @throws {ConnectionError} If that is not possible.
  */
 export type Connect = (
-  ...address: Parameters<typeof Connection.open>
+  ...address: Parameters<typeof PipelinedConnection.open>
 ) => Promise<PeerConnection>;
 
 /** Time, chance and the network, as a peer meets them. */
@@ -100,7 +111,7 @@ export class Peer {
   #state: PeerState = "unknown";
   /** When the state began, in ms on the clock, as all times below. */
   #since: number;
-  readonly #identity = new Identity();
+  readonly #identity = new PeerIdentity();
   #trust: Trust = "unknown";
   /** The fingerprint that it was last judged to have. */
   #believed: string | null = null;
@@ -160,7 +171,7 @@ export class Peer {
   }
 
   /** What it has shown, whether that is believed or not. */
-  get shown(): Shown {
+  get shown(): ShownFingerprint {
     return this.#identity.shown(this.#clock.now());
   }
 
@@ -226,7 +237,7 @@ export class Peer {
    *
    * @param lost What that server does not get, in order.
    */
-  handOver(fingerprint: string, lost: readonly Relayed[]): void {
+  delegate(fingerprint: string, lost: readonly Relayed[]): void {
     const own = this.fingerprint;
     const withdrawn = this.#queue.withdraw(fingerprint);
     if (own === null) return;
@@ -269,7 +280,7 @@ export class Peer {
   }
 
   /** Tries one that is down again soon, as it may be back: {@linkcode FIRST_MS} after it was last tried. */
-  hurry(): void {
+  retryNow(): void {
     if (this.#state === "down") this.#pause.shorten(FIRST_MS);
   }
 

@@ -14,7 +14,7 @@ import {
   type SERVER_KEYS,
   type TOP_KEYS,
 } from "./keys.ts";
-import { formatAddress } from "./host.ts";
+import { formatAddress } from "./host_name.ts";
 import type { Values } from "./table.ts";
 
 export { formatAddress };
@@ -81,7 +81,7 @@ export interface Config extends TopValues {
 }
 
 /** Where a server of the configuration listens, such as `wss://0.0.0.0:22280/`. */
-export function urlOf({ type, listen, port, tls }: ServerConfig): string {
+export function serverUrl({ type, listen, port, tls }: ServerConfig): string {
   const scheme = type === "client" ? "ws" : "http";
   return `${scheme}${tls === null ? "" : "s"}://${formatAddress(listen, port)}/`;
 }

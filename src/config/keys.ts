@@ -10,17 +10,17 @@
  */
 
 import { pathFault } from "./files.ts";
-import { hostFault } from "./host.ts";
+import { hostFault } from "./host_name.ts";
 import { networkFault } from "./network.ts";
 import { originFault } from "./origin.ts";
 import {
   byteCount,
   entries,
   type JsonSchema,
-  type Kind,
   list,
   oneOf,
   text,
+  type ValueKind,
   wholeNumber,
 } from "./schema.ts";
 import { type Draft, type Key, key, keysOf, object, objectSchema } from "./table.ts";
@@ -49,7 +49,7 @@ const origins = list(
 const file = text("a path", "the path of a file in quotes", pathFault);
 
 /** A file that the service reads, so that its permissions name it. */
-export const INPUT_FILE: Kind<string> = { ...file };
+export const INPUT_FILE: ValueKind<string> = { ...file };
 
 /** Bytes of one message, which are held in memory as a whole. */
 const message = byteCount(
@@ -60,7 +60,7 @@ const message = byteCount(
 );
 
 /** A whole number of something. */
-function count(of: string, min: number, max: number): Kind<number> {
+function count(of: string, min: number, max: number): ValueKind<number> {
   return wholeNumber(`a number of ${of}`, `a whole number from ${min} to ${max}`, min, max);
 }
 
@@ -487,7 +487,7 @@ export const TOP_KEYS = {
 } as const;
 
 /** A configuration file. */
-export const ROOT: Kind<Draft<typeof TOP_KEYS>> = object(
+export const ROOT: ValueKind<Draft<typeof TOP_KEYS>> = object(
   "an object with the keys servers and pidfile",
   TOP_KEYS,
 );

@@ -122,12 +122,12 @@ function read(path: string): Uint8Array {
   try {
     return readRegularFile(path, { limit: MAX_BYTES });
   } catch (cause) {
-    throw refuse(path, readFault(cause), cause);
+    throw refuse(path, configReadFault(cause), cause);
   }
 }
 
 /** What to tell about a file that cannot be read. */
-export function readFault(error: unknown): string {
+export function configReadFault(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) {
     return "The file does not exist. Create it, mount its folder if this is a container, or name another with " +
       "--config.";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { knownAddresses } from "./host.ts";
+import { knownAddresses } from "./host_name.ts";
 import { type Config, formatAddress } from "./config.ts";
 import { INPUT_FILE, PEER_KEYS, SERVER_TABLES } from "./keys.ts";
 import { logFiles } from "./logs.ts";

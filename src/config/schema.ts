@@ -41,7 +41,7 @@ export class Place {
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** A kind of value: the texts that name it, and the function that reads it. */
-export interface Kind<T> {
+export interface ValueKind<T> {
   /** Completes the sentences "Use ..." and "Set it to ...". */
   readonly use: string;
   /** The name for a table of keys, such as `whole number, 1 to 65535`. */
@@ -57,7 +57,7 @@ export interface Kind<T> {
 }
 
 /** The texts and the schema of a kind without parts. */
-interface Scalar extends Pick<Kind<unknown>, "use" | "json"> {
+interface Scalar extends Pick<ValueKind<unknown>, "use" | "json"> {
   /** With its article, such as `a port`. */
   readonly noun: string;
   /** @default The noun without its article. */
@@ -77,7 +77,7 @@ function scalar<T>(
   { noun, use, type = noun.replace(/^an? /, ""), json, blank = [null] }: Scalar,
   accept: (value: unknown) => T | undefined,
   hint: (value: unknown) => string | null,
-): Kind<T> {
+): ValueKind<T> {
   return {
     use,
     type,
@@ -96,7 +96,7 @@ export function wholeNumber(
   use: string,
   min: number,
   max = Number.MAX_SAFE_INTEGER,
-): Kind<number> {
+): ValueKind<number> {
   const accept = (value: unknown) =>
     typeof value === "number" && Number.isInteger(value) && value >= min && value <= max
       ? value
@@ -125,7 +125,7 @@ export function byteCount(
   use: string,
   min = 0,
   max = Number.MAX_SAFE_INTEGER,
-): Kind<number> {
+): ValueKind<number> {
   const count = (value: unknown) => {
     if (typeof value === "number") return value;
     const [, digits, unit] = typeof value === "string"
@@ -171,7 +171,7 @@ export function text(
   noun: string,
   use: string,
   fault: (value: string) => string | null,
-): Kind<string> {
+): ValueKind<string> {
   return scalar(
     { noun, use, json: { type: "string" }, blank: BLANK_TEXTS },
     (value) => typeof value === "string" && fault(value) === null ? value : undefined,
@@ -180,7 +180,7 @@ export function text(
 }
 
 /** One of a few words. */
-export function oneOf<T extends string>(noun: string, ...words: T[]): Kind<T> {
+export function oneOf<T extends string>(noun: string, ...words: T[]): ValueKind<T> {
   const use = words.map(quote).join(" or ");
   return scalar(
     { noun, use, type: words.map(quote).join(", "), json: { enum: words }, blank: BLANK_TEXTS },
@@ -198,7 +198,7 @@ export function oneOf<T extends string>(noun: string, ...words: T[]): Kind<T> {
  *
  * @param use Begins with `a list of`.
  */
-export function entries<T>(use: string, kind: Kind<T>): Kind<readonly (T | undefined)[]> {
+export function entries<T>(use: string, kind: ValueKind<T>): ValueKind<readonly (T | undefined)[]> {
   return {
     use,
     type: use.replace(/^a | such as .*/g, ""),
@@ -216,7 +216,7 @@ export function entries<T>(use: string, kind: Kind<T>): Kind<readonly (T | undef
 }
 
 /** A list that is read when all of its items are. */
-export function list<T>(use: string, kind: Kind<T>): Kind<readonly T[]> {
+export function list<T>(use: string, kind: ValueKind<T>): ValueKind<readonly T[]> {
   const all = entries(use, kind);
   return {
     ...all,

@@ -5,7 +5,7 @@
  */
 
 import type { Engine, ServerConfig, ServerType } from "./config.ts";
-import { knownAddresses } from "./host.ts";
+import { knownAddresses } from "./host_name.ts";
 import { ANY_SERVER_KEYS, foreignKeys, SERVER_TABLES, type TOP_KEYS } from "./keys.ts";
 import type { Place } from "./schema.ts";
 import { type Draft, filled, valuesOf } from "./table.ts";

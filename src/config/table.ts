@@ -9,7 +9,7 @@
  * @module
  */
 
-import { isObject, type JsonSchema, type Kind, type Place } from "./schema.ts";
+import { isObject, type JsonSchema, type Place, type ValueKind } from "./schema.ts";
 import { suggest } from "./suggest.ts";
 import { quote } from "../text.ts";
 
@@ -51,7 +51,7 @@ interface About {
 export class Key<T> implements About {
   /** The name in the file. */
   readonly name: string;
-  readonly kind: Kind<T>;
+  readonly kind: ValueKind<T>;
   /** `undefined`: the key is required. */
   readonly default: T | undefined;
   readonly reload: Reload;
@@ -61,7 +61,7 @@ export class Key<T> implements About {
   readonly absent: string | undefined;
   readonly blank: readonly unknown[];
 
-  constructor(name: string, kind: Kind<T>, about: About & { readonly default?: T }) {
+  constructor(name: string, kind: ValueKind<T>, about: About & { readonly default?: T }) {
     this.name = name;
     this.kind = kind;
     this.default = about.default;
@@ -97,18 +97,18 @@ type Optional<T> = Key<T> & { readonly default: T };
  */
 export function key<T>(
   name: string,
-  kind: Kind<T>,
+  kind: ValueKind<T>,
   about: About & { readonly default: NoInfer<T> },
 ): Optional<T>;
 export function key<T>(
   name: string,
-  kind: Kind<T>,
+  kind: ValueKind<T>,
   about: About & { readonly default: null },
 ): Optional<T | null>;
-export function key<T>(name: string, kind: Kind<T>, about: About): Key<T>;
+export function key<T>(name: string, kind: ValueKind<T>, about: About): Key<T>;
 export function key<T>(
   name: string,
-  kind: Kind<T>,
+  kind: ValueKind<T>,
   about: About & { readonly default?: T | null },
 ): Key<T | null> {
   return new Key<T | null>(name, kind, about);
@@ -143,7 +143,7 @@ export function valuesOf(table: Table, values: unknown): (readonly [Key<unknown>
 }
 
 /** An object with exactly the keys of a table. */
-export function object<T extends Table>(use: string, table: T): Kind<Draft<T>> {
+export function object<T extends Table>(use: string, table: T): ValueKind<Draft<T>> {
   const known = new Map(keysOf(table).map((key) => [key.name, key]));
   const names = [...known.keys()];
   return {

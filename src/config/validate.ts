@@ -8,7 +8,7 @@
 import { type Config, formatAddress } from "./config.ts";
 import { ConfigError, type Problem } from "./error.ts";
 import { checkFiles, type FileUse } from "./files.ts";
-import { canonicalHost } from "./host.ts";
+import { canonicalHost } from "./host_name.ts";
 import { ANY_SERVER_KEYS, INPUT_FILE, LOG_KEYS, PEER_KEYS, ROOT, TOP_KEYS } from "./keys.ts";
 import { logFiles } from "./logs.ts";
 import { filesBeside } from "./pidfile.ts";

@@ -2,7 +2,7 @@
  * The answers of an HTTP/1.1 server to requests that were sent one behind the other (RFC 9112), out of
  * the bytes that arrive in whatever pieces. Pure.
  *
- * Everything is bounded: a head of {@linkcode HEAD_LIMIT} bytes, and a body.
+ * Everything is bounded: a head of {@linkcode ANSWER_HEAD_LIMIT} bytes, and a body.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { flatCopy } from "../text.ts";
 import { BodyDecoder, MalformedBody } from "./body.ts";
 
 /** Bytes of the status line and the header fields of an answer. */
-export const HEAD_LIMIT = 16 * 1024;
+export const ANSWER_HEAD_LIMIT = 16 * 1024;
 
 /** Bytes of the body of a peer's answer. A receipt has about 40. */
 export const BODY_LIMIT = 64 * 1024;
@@ -64,9 +64,9 @@ export class AnswerReader {
   readonly #redact: Redact;
   #part: Part = "status";
   /** The beginning of a line whose end has not arrived. */
-  readonly #line = new GrowingBuffer(HEAD_LIMIT);
+  readonly #line = new GrowingBuffer(ANSWER_HEAD_LIMIT);
   /** Bytes that the lines of this answer may still have. */
-  #head = HEAD_LIMIT;
+  #head = ANSWER_HEAD_LIMIT;
   #status = 0;
   #reason = "";
   #isLast = false;
@@ -141,7 +141,9 @@ export class AnswerReader {
     const end = bytes.indexOf(LINE_FEED);
     const taken = end < 0 ? bytes.length : end + 1;
     this.#head -= taken;
-    if (this.#head < 0) throw new AnswerError(`sent more than ${HEAD_LIMIT} bytes of headers`);
+    if (this.#head < 0) {
+      throw new AnswerError(`sent more than ${ANSWER_HEAD_LIMIT} bytes of headers`);
+    }
     const part = bytes.subarray(0, taken);
     if (end < 0) this.#line.append(part);
     else this.#readLine(this.#endLine(part));
@@ -273,7 +275,7 @@ export class AnswerReader {
       isLast: this.#isLast,
     };
     this.#reset();
-    this.#head = HEAD_LIMIT;
+    this.#head = ANSWER_HEAD_LIMIT;
     return answer;
   }
 

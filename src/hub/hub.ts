@@ -16,7 +16,7 @@ import { type Metrics, single, sumOf } from "../metrics/families.ts";
 import { Histogram, RECEIVERS } from "../metrics/histogram.ts";
 import { LabelledCounter } from "../metrics/labelled_counter.ts";
 import { DEFAULT_HISTORY_LIMITS, History, type HistoryLimits, HistoryStore } from "./history.ts";
-import { type Home, Listener, type Sink } from "./listener.ts";
+import { Listener, type ListenerHost, type Sink } from "./listener.ts";
 import { Encoded, type Message } from "./message.ts";
 import { Seen } from "./seen.ts";
 import { type Topic, TopicIndex } from "./topics.ts";
@@ -89,7 +89,7 @@ const NAMED_LIMIT = 100;
 /** Bytes of memory that an instance takes beside its name, its topics and its history, at most. */
 export const INSTANCE_BYTES = 1024;
 
-class Instance implements Home {
+class Instance implements ListenerHost {
   readonly name: string;
   readonly topics: TopicIndex<Listener>;
   readonly history: History;

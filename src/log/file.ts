@@ -13,7 +13,7 @@ import { logFiles } from "../config/logs.ts";
 import { FORMATS } from "./formats.ts";
 import { logCounters } from "./counters.ts";
 import { shift } from "./rotation.ts";
-import { LogFileError, reasonOf } from "./trouble.ts";
+import { LogFileError, reasonOf } from "./file_error.ts";
 
 const encoder = new TextEncoder();
 

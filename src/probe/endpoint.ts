@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Config, type ServerConfig, type ServerType, urlOf } from "../config/config.ts";
+import { type Config, type ServerConfig, type ServerType, serverUrl } from "../config/config.ts";
 import { canonicalAddress } from "../config/network.ts";
 import { readToken, type Token, TokenError } from "../config/token.ts";
 import { type CertificateTrust, dial, type Dialed } from "../http/dial.ts";
@@ -25,7 +25,7 @@ export interface Endpoint {
 export function endpointOf(server: ServerConfig): Endpoint {
   const { tls } = server;
   return {
-    url: connectable(new URL(urlOf(server))),
+    url: connectable(new URL(serverUrl(server))),
     trust: tls === null ? { by: "nobody" } : { by: "file", path: tls.cert },
     token: server.type === "admin" ? server.token : null,
   };

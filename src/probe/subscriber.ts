@@ -100,7 +100,7 @@ export class Subscriber {
   }
 
   /** How long nothing has come, in ms. */
-  get silenceMs(): number {
+  get idleMs(): number {
     return performance.now() - this.#heardAt;
   }
 

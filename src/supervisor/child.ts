@@ -5,9 +5,9 @@
  */
 
 import type { Clock } from "../clock.ts";
-import { type Config, urlOf } from "../config/config.ts";
+import { type Config, serverUrl } from "../config/config.ts";
 import { printable } from "../text.ts";
-import { encode, linesOf, parseReport, type ReloadOutcome, type Report } from "./channel.ts";
+import { encode, linesIn, parseReport, type ReloadOutcome, type Report } from "./channel.ts";
 
 /** How long a service may take until it listens, in ms. */
 const START_LIMIT_MS = 30_000;
@@ -86,7 +86,7 @@ export class Child {
     this.#since = clock.now();
     this.#late = late;
     this.pid = process.pid;
-    this.#urls = config.servers.map(urlOf);
+    this.#urls = config.servers.map(serverUrl);
     this.#commands = process.stdin.getWriter();
     // That nobody reads it is known by the end of the process, too.
     this.#commands.closed.catch(() => {});
@@ -198,7 +198,7 @@ export class Child {
   }
 
   async #readReports(): Promise<void> {
-    for await (const line of linesOf(this.#process.stdout)) {
+    for await (const line of linesIn(this.#process.stdout)) {
       const report = parseReport(line);
       if (report === null) continue;
       // Who has taken the service over may say anything: what it says of itself is known better, and its
@@ -223,7 +223,7 @@ export class Child {
   }
 
   async #readErrors(show: (line: string) => void): Promise<void> {
-    for await (const text of linesOf(this.#process.stderr)) {
+    for await (const text of linesIn(this.#process.stderr)) {
       // It may be shown on a terminal.
       const line = printable(text);
       show(line);

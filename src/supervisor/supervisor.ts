@@ -15,7 +15,7 @@ import { loadConfig } from "../config/load.ts";
 import { judgingFlags, SEALED, serviceFlags } from "../config/permissions.ts";
 import { denoArguments, type Script } from "../config/program.ts";
 import { Whole } from "../log/format.ts";
-import { linesOf, type ReloadOutcome, type Report } from "./channel.ts";
+import { linesIn, type ReloadOutcome, type Report } from "./channel.ts";
 import { Child, type Spawned, type Start } from "./child.ts";
 import { Mailbox } from "./mailbox.ts";
 import { alreadyRunning, holderOf, Pidfile, PidfileError } from "./pidfile.ts";
@@ -563,7 +563,7 @@ export class Supervisor implements Disposable {
     });
     const [{ success }, problems] = await Promise.all([
       check.status,
-      Array.fromAsync(linesOf(check.stderr)),
+      Array.fromAsync(linesIn(check.stderr)),
       check.stdout.pipeTo(new WritableStream()),
       check.stdin.close().catch(() => {}),
     ]);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Budget, Holder } from "../budget.ts";
+import type { AccountHolder, Budget } from "../budget.ts";
 import type { FileShare } from "../config/open_files.ts";
 import type { PemPair } from "../net/tls_trial.ts";
 import type { Admission } from "./admission.ts";
@@ -14,7 +14,7 @@ import { type Metrics, single } from "../metrics/families.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 
 /** One established connection. */
-export interface Socket extends Holder {
+export interface Socket extends AccountHolder {
   /**
    * Address and port of the other end, such as `192.0.2.7:50122` or `[2001:db8::7]:50122`; behind a proxy
    * the client's address, such as `192.0.2.7 via 127.0.0.1:50122`.

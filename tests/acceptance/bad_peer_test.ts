@@ -15,7 +15,7 @@ import {
 } from "./bad_peer.ts";
 import { Browser } from "./browser.ts";
 import { type Authority, makeAuthority, makeCertificate } from "./certificate.ts";
-import type { PeerStatus } from "../../src/metrics/peer.ts";
+import type { PeerStatus } from "../../src/metrics/peer_status.ts";
 import { peersOf, range } from "./cluster.ts";
 import { peerAt, type PeerEntry, publish, residentBytes, run, type Running } from "./server.ts";
 import { until } from "./until.ts";

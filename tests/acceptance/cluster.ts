@@ -7,7 +7,7 @@
 import { concat, frame } from "../websocket/bytes.ts";
 import { Browser } from "./browser.ts";
 import { Link } from "./link.ts";
-import type { PeerStatus } from "../../src/metrics/peer.ts";
+import type { PeerStatus } from "../../src/metrics/peer_status.ts";
 import { freePorts } from "./ports.ts";
 import { type PeerEntry, publish, run, type Running, status } from "./server.ts";
 import { until } from "./until.ts";

@@ -11,7 +11,7 @@ import { logMetrics } from "../../src/log/counters.ts";
 import { logger } from "../../src/log/log.ts";
 import { LimitedLog } from "../../src/log/rate_limiter.ts";
 import { collect, labelled, type Metrics, single } from "../../src/metrics/families.ts";
-import { peerMetrics, type PeerReports, type PeerStatus } from "../../src/metrics/peer.ts";
+import { peerMetrics, type PeerReports, type PeerStatus } from "../../src/metrics/peer_status.ts";
 import { WorkQueue } from "../../src/work_queue.ts";
 import { ADMIN, CLIENT } from "../entries.ts";
 import { makeHub } from "../hub/fixtures.ts";

@@ -7,7 +7,7 @@ import type { Hub } from "../../src/hub/hub.ts";
 import type { HttpServerOptions } from "../../src/http/engine.ts";
 import { Admission } from "../../src/websocket/admission.ts";
 import { SocketCounters, type SocketServer } from "../../src/websocket/socket.ts";
-import { listen } from "../../src/websocket/web_socket_server.ts";
+import { listenWebSocket } from "../../src/websocket/web_socket_server.ts";
 import { freePorts } from "../acceptance/ports.ts";
 import { ENGINES } from "../acceptance/engines.ts";
 import { until } from "../acceptance/until.ts";
@@ -77,7 +77,7 @@ function never(): never {
 /** Returns what a client server hands to its engine. */
 async function handedOver(config: ClientServerConfig): Promise<HttpServerOptions> {
   const all: HttpServerOptions[] = [];
-  await listen({
+  await listenWebSocket({
     ...{ hostname: "127.0.0.1", port: 22280, tls: null },
     rules: () => rulesOf(config),
     admission: new Admission(() => rulesOf(config)),
@@ -107,8 +107,8 @@ Deno.test("browsers are held to the limits that docs/limits.md and docs/protocol
     handshakes: 4096,
     handshakeMs: 10_000,
     messageMs: 30_000,
-    silenceMs: 60_000,
-    answerMs: 30_000,
+    idleMs: 60_000,
+    pongMs: 30_000,
     closeMs: 3000,
   });
   assertEquals((await handedOver(CLIENT)).limits(), {
@@ -132,7 +132,7 @@ Deno.test("each limit of the configuration bounds what it says, and nothing else
   assertEquals(rulesOf({ ...CLIENT, limits }).limits, {
     ...none,
     ...{ messageBytes: 2048, bytesPerSecond: 4096, connections: 3, address: 2 },
-    ...{ handshakeMs: 5000, silenceMs: 7000 },
+    ...{ handshakeMs: 5000, idleMs: 7000 },
   });
   const { bodyMs, headMs, connections } = (await handedOver({ ...CLIENT, limits })).limits();
   assertEquals([bodyMs, headMs, connections], [5000, 5000, 4096]);

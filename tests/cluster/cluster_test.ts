@@ -2,9 +2,9 @@
 
 import { Cluster } from "../../src/cluster/cluster.ts";
 import { ServerKey } from "../../src/cluster/proof.ts";
-import { ASK_AGAIN_MS } from "../../src/cluster/trust.ts";
+import { ASK_AGAIN_MS } from "../../src/cluster/peer_trust.ts";
 import { logCounters } from "../../src/log/counters.ts";
-import type { PeerStatus } from "../../src/metrics/peer.ts";
+import type { PeerStatus } from "../../src/metrics/peer_status.ts";
 import { range } from "../acceptance/cluster.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { makeHub, post } from "../hub/fixtures.ts";

@@ -13,7 +13,7 @@ import type { Clock } from "../../src/clock.ts";
 import type { Answer } from "../../src/http/answer.ts";
 import { REFUSED } from "../../src/http/failure.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
-import { ConnectionClosed, ConnectionError } from "../../src/cluster/connection.ts";
+import { ConnectionClosed, ConnectionError } from "../../src/cluster/pipelined_connection.ts";
 import { readReceipt } from "../../src/cluster/exchange.ts";
 import type { Connect, PeerConnection } from "../../src/cluster/peer.ts";
 import { ServerKey } from "../../src/cluster/proof.ts";
@@ -23,7 +23,7 @@ import { generateFingerprint } from "../../src/hub/fingerprint.ts";
 import { CHALLENGE_HEADER, FINGERPRINT_HEADER, HANDOVER_HEADER } from "../../src/hub/headers.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { Encoded, parseMessage } from "../../src/hub/message.ts";
-import type { PeerStatus } from "../../src/metrics/peer.ts";
+import type { PeerStatus } from "../../src/metrics/peer_status.ts";
 import { CLIENT_LIMITS } from "../entries.ts";
 import { join, makeSink } from "../hub/fixtures.ts";
 

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import {
   type Answer,
+  ANSWER_HEAD_LIMIT,
   AnswerError,
   AnswerReader,
   BODY_LIMIT,
-  HEAD_LIMIT,
 } from "../../src/http/answer.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
 
@@ -109,12 +109,12 @@ for (
       "too much in chunks",
       `${OK}Transfer-Encoding: chunked\r\n\r\n10000\r\n${"x".repeat(0x10000)}\r\n1\r\nx`,
     ],
-    ["a line without end", "H".repeat(HEAD_LIMIT + 1)],
-    ["headers without end", OK + "a: b\r\n".repeat(HEAD_LIMIT / 6)],
-    ["interim answers without end", "HTTP/1.1 100 Continue\r\n\r\n".repeat(HEAD_LIMIT / 24)],
+    ["a line without end", "H".repeat(ANSWER_HEAD_LIMIT + 1)],
+    ["headers without end", OK + "a: b\r\n".repeat(ANSWER_HEAD_LIMIT / 6)],
+    ["interim answers without end", "HTTP/1.1 100 Continue\r\n\r\n".repeat(ANSWER_HEAD_LIMIT / 24)],
     [
       "trailers without end",
-      `${OK}Transfer-Encoding: chunked\r\n\r\n0\r\n${"a: b\r\n".repeat(HEAD_LIMIT / 6)}`,
+      `${OK}Transfer-Encoding: chunked\r\n\r\n0\r\n${"a: b\r\n".repeat(ANSWER_HEAD_LIMIT / 6)}`,
     ],
   ] as const
 ) {

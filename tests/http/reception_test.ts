@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { Budget, type Holder } from "../../src/budget.ts";
+import { type AccountHolder, Budget } from "../../src/budget.ts";
 import {
   BodyBroken,
   BodyInterrupted,
@@ -36,7 +36,7 @@ class Bench {
     );
   }
 
-  begin(announced: number | null = null, holder: Holder | null = null): Reception {
+  begin(announced: number | null = null, holder: AccountHolder | null = null): Reception {
     return this.receptions.begin(announced, holder);
   }
 
@@ -273,7 +273,7 @@ Deno.test("the budget ends the connection of the largest body, where there is on
   const budget = new Budget(16 * MB);
   const bench = new Bench({ bodyBytes: 4 * MB, bodies: 100 }, budget);
   const ended: string[] = [];
-  const holder: Holder = { evict: (account) => ended.push(account) };
+  const holder: AccountHolder = { evict: (account) => ended.push(account) };
   const large = bench.begin(null, holder);
   large.take(new Uint8Array(2 * MB));
   while (ended.length === 0) {

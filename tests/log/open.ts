@@ -1,4 +1,4 @@
-import { NO_JOURNAL } from "../../src/log/console.ts";
+import { NO_JOURNAL } from "../../src/log/streams.ts";
 import { closeLog, openLog } from "../../src/log/log.ts";
 import { LOG_DEFAULTS } from "../entries.ts";
 import { Folder } from "../folder.ts";
@@ -10,7 +10,7 @@ export function openLogFile(path: string): void {
     level: "info",
     console: "none",
     journal: NO_JOURNAL,
-    onTrouble: "throw",
+    onFileError: "throw",
     writer: "rotating",
   });
 }

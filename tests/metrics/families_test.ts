@@ -9,7 +9,7 @@ import {
   single,
   sumOf,
 } from "../../src/metrics/families.ts";
-import type { PeerStatus } from "../../src/metrics/peer.ts";
+import type { PeerStatus } from "../../src/metrics/peer_status.ts";
 import { ProcessMeter } from "../../src/process_meter.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { ADMIN_URL, CLIENT_URL, clientMetrics, Office, UNKNOWN_PEER } from "../admin/fixtures.ts";

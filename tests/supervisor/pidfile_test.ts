@@ -1,8 +1,8 @@
 import {
-  Holder,
   holderOf,
   Pidfile,
   PidfileError,
+  PidfileHolder,
   removeStale,
 } from "../../src/supervisor/pidfile.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../assert.ts";
@@ -157,7 +157,7 @@ Deno.test("who waits for the release of a pidfile removes what a killed holder h
   Deno.chmodSync(path, 0o600);
   const holder = Deno.openSync(path);
   holder.lockSync(true);
-  using found = Holder.find(path);
+  using found = PidfileHolder.find(path);
   const waiting = found?.released();
   // As the kernel does it when the holder is killed.
   holder.close();

@@ -9,7 +9,7 @@ import type { ConsoleData, MessageNote, Sample } from "../../src/admin/console.t
 import { page } from "../../src/admin/page.ts";
 import type { Snapshot } from "../../src/admin/snapshot.ts";
 import { collect, labelled, type Samples, single } from "../../src/metrics/families.ts";
-import type { PeerStatus } from "../../src/metrics/peer.ts";
+import type { PeerStatus } from "../../src/metrics/peer_status.ts";
 import { serviceFlags, shellQuote } from "../../src/config/permissions.ts";
 import { validate } from "../../src/config/validate.ts";
 import { Histogram, RECEIVERS, SECONDS } from "../../src/metrics/histogram.ts";

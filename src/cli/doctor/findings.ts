@@ -113,8 +113,8 @@ export function screenOf(): Screen {
 }
 
 /** Shows a finding: its mark, its step, what was found, and beneath it what to do. */
-export function show(finding: Finding, { width, colours }: Screen): void {
-  const lines = linesOf(finding, width);
+export function showFinding(finding: Finding, { width, colours }: Screen): void {
+  const lines = findingLines(finding, width);
   const [mark, colour] = MARKS[finding.outcome];
   if (!colours) print(lines);
   else {printMarked(
@@ -125,11 +125,11 @@ export function show(finding: Finding, { width, colours }: Screen): void {
 }
 
 /**
- * Returns the lines of {@linkcode show}.
+ * Returns the lines of {@linkcode showFinding}.
  *
  * @param width Columns; `null`: lines are not broken.
  */
-export function linesOf(
+export function findingLines(
   { step, outcome, detail, hint }: Finding,
   width: Screen["width"],
 ): string[] {

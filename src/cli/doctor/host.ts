@@ -5,7 +5,7 @@
  */
 
 import type { ConsoleData } from "../../admin/console.ts";
-import { peerWarnings } from "../../config/cluster.ts";
+import { peerWarnings } from "../../config/peers.ts";
 import { type Config, formatAddress, type ServerConfig } from "../../config/config.ts";
 import { ConfigError } from "../../config/error.ts";
 import { loadConfig } from "../../config/load.ts";
@@ -18,14 +18,14 @@ import { readState, type State } from "../../supervisor/state.ts";
 import { VERSION } from "../../version.ts";
 import { request } from "../../probe/request.ts";
 import { type Circumstances, judge } from "../judgement.ts";
-import type { Findings as Inspection } from "../trial.ts";
-import { NobodyAnswers, SILENCE_HINT } from "../admin.ts";
+import type { TrialResult as Inspection } from "../trial.ts";
+import { NoAnswerError, TIMEOUT_HINT } from "../admin.ts";
 import { CompiledError, requireCovered } from "../compiled.ts";
-import { askConsole, listeningIn, runsWith } from "../console.ts";
+import { askConsole, listeningIn, runsWith } from "../service_data.ts";
 import { RequestError } from "../../http/failure.ts";
 import { TIMEOUT_MS } from "../../http/dial.ts";
 import type { Findings } from "./findings.ts";
-import { supervisorOf } from "../owner.ts";
+import { supervisorOf } from "../pidfile_owner.ts";
 import { suspicions } from "../suspicions.ts";
 import { endpointOf, heldBy } from "../../probe/endpoint.ts";
 import { isClientPort, isStatusPage } from "../../probe/rejection.ts";
@@ -52,7 +52,7 @@ export interface ServiceState {
   /** Why nothing can be asked of the service; `null` when it can. */
   readonly whyDown: string | null;
   /** Whether it runs and says nothing. */
-  readonly isSilent: boolean;
+  readonly hasTimedOut: boolean;
   /** Whether it runs as another user than this process. */
   readonly isOfOther: boolean;
 }
@@ -133,20 +133,20 @@ function examineConfiguration(
 
 async function lookAt(config: Config, program: Program): Promise<ServiceState> {
   const console = await consoleOf(config);
-  const told = console instanceof NobodyAnswers ? null : console;
+  const told = console instanceof NoAnswerError ? null : console;
   const found = program.kind === "compiled" ? null : supervisorOf(config.pidfile);
   // The state of another user's may be left from one that was killed.
   const isOfOther = found?.isForeign === true;
   const supervisor = isOfOther && told === null ? null : found?.pid ?? null;
   const state = supervisor === null ? null : readState(config.pidfile);
-  const isSilent = console instanceof NobodyAnswers && console.isSilent;
-  const isGone = console instanceof NobodyAnswers && console.isGone;
+  const hasTimedOut = console instanceof NoAnswerError && console.hasTimedOut;
+  const isGone = console instanceof NoAnswerError && console.isGone;
   return {
     config,
     supervisor,
     state,
     told,
-    whyDown: isSilent
+    whyDown: hasTimedOut
       ? "The service does not answer."
       // Without the state of a supervisor there is only the service to tell.
       : (state === null ? told === null && supervisor === null : state.service === null)
@@ -154,17 +154,17 @@ async function lookAt(config: Config, program: Program): Promise<ServiceState> {
       : isGone && supervisor !== null
       ? "The service stops or starts."
       : null,
-    isSilent,
+    hasTimedOut,
     isOfOther,
   };
 }
 
 /** What the service tells, or why nothing. */
-async function consoleOf(config: Config): Promise<ConsoleData | NobodyAnswers> {
+async function consoleOf(config: Config): Promise<ConsoleData | NoAnswerError> {
   try {
     return await askConsole(config);
   } catch (error) {
-    if (error instanceof NobodyAnswers) return error;
+    if (error instanceof NoAnswerError) return error;
     throw error;
   }
 }
@@ -211,7 +211,7 @@ async function examineAddresses(
   service: ServiceState,
   { problems }: Inspection,
 ): Promise<void> {
-  const { config, isSilent } = service;
+  const { config, hasTimedOut } = service;
   const step = "addresses";
   const held = heldAddresses(service);
   let isWell = true;
@@ -220,7 +220,7 @@ async function examineAddresses(
     if (server === undefined) continue;
     isWell = false;
     const isTaken = message.includes("already in use");
-    findings.fail(step, message, isTaken ? await whoHas(server, isSilent) : "");
+    findings.fail(step, message, isTaken ? await whoHas(server, hasTimedOut) : "");
   }
   if (!isWell) return;
   const named = (isHeld: boolean) =>
@@ -237,11 +237,11 @@ async function examineAddresses(
 /**
  * What to do about who has the address of a server.
  *
- * @param isSilent Whether one has been asked, and says nothing: the others are not waited for.
+ * @param hasTimedOut Whether one has been asked, and says nothing: the others are not waited for.
  */
-async function whoHas(server: ServerConfig, isSilent: boolean): Promise<string> {
+async function whoHas(server: ServerConfig, hasTimedOut: boolean): Promise<string> {
   const way = `This shows who has it: ss -ltnp 'sport = :${server.port}'`;
-  if (isSilent) return way;
+  if (hasTimedOut) return way;
   try {
     const path = server.type === "admin" ? "/status/" : "/";
     const answer = await request({ ...endpointOf(server), trust: { by: "nobody" } }, { path });
@@ -257,16 +257,16 @@ async function whoHas(server: ServerConfig, isSilent: boolean): Promise<string> 
 
 function examineService(
   findings: Findings,
-  { config, supervisor, state, told, whyDown, isSilent }: ServiceState,
+  { config, supervisor, state, told, whyDown, hasTimedOut }: ServiceState,
 ): void {
   const step = "service";
   const log = config.logs.length === 0 ? "" : ` The log may say why: ${config.logs[0]?.path}`;
   if (supervisor === null) {
-    if (isSilent) {
+    if (hasTimedOut) {
       return findings.fail(
         step,
         `No supervisor runs, and what has the port ${MUTE}.`,
-        SILENCE_HINT,
+        TIMEOUT_HINT,
       );
     }
     if (told === null) return findings.fail(step, "Aphlict does not run.", START_HINT);
@@ -278,7 +278,7 @@ function examineService(
       `Supervisor ${supervisor} runs, and its state beside pidfile ${config.pidfile} cannot be read.`,
       "Run this as the user that runs Aphlict.",
     );
-    if (whyDown !== null) failUnanswered(findings, "The service", isSilent, log);
+    if (whyDown !== null) failUnanswered(findings, "The service", hasTimedOut, log);
   } else if (state.service === null) {
     const why = state.lastEnd === null ? "it is being started" : `it ${state.lastEnd.reason}`;
     return findings.fail(
@@ -292,7 +292,7 @@ function examineService(
     const detail = `Supervisor ${supervisor}, service ${pid}, up ${up}, ${
       formatCount(restarts, "restart")
     }.`;
-    if (whyDown !== null) failUnanswered(findings, `${detail} It`, isSilent, log);
+    if (whyDown !== null) failUnanswered(findings, `${detail} It`, hasTimedOut, log);
     else if (lastEnd !== null && Date.now() - lastEnd.at < RECENT_MS) {
       findings.warn(
         step,
@@ -320,10 +320,10 @@ function examineService(
 function failUnanswered(
   findings: Findings,
   subject: string,
-  isSilent: boolean,
+  hasTimedOut: boolean,
   log: string,
 ): void {
-  if (isSilent) return findings.fail("service", `${subject} ${MUTE}.`, SILENCE_HINT);
+  if (hasTimedOut) return findings.fail("service", `${subject} ${MUTE}.`, TIMEOUT_HINT);
   findings.fail(
     "service",
     `${subject} takes no connections at its admin servers: it stops or starts.`,

@@ -8,13 +8,13 @@ import { formatAddress, type PeerConfig } from "../../config/config.ts";
 import { readAuthority, TlsError } from "../../net/tls.ts";
 import { TokenError } from "../../config/token.ts";
 import { checkProof, drawChallenge } from "../../cluster/proof.ts";
-import { judge, type Judgement, type Proof } from "../../cluster/trust.ts";
+import { judgeFingerprints, type Judgement, type Proof } from "../../cluster/peer_trust.ts";
 import { asFingerprint } from "../../hub/fingerprint.ts";
 import { CHALLENGE_HEADER } from "../../hub/headers.ts";
 import { formatValue } from "../../log/format.ts";
 import { type ProbeAnswer, request } from "../../probe/request.ts";
 import { objectOf } from "../../json.ts";
-import type { PeerStatus } from "../../metrics/peer.ts";
+import type { PeerStatus } from "../../metrics/peer_status.ts";
 import { outcomeOf, RequestError } from "../../http/failure.ts";
 import type { ServiceState } from "./host.ts";
 import type { Findings } from "./findings.ts";
@@ -53,7 +53,7 @@ export async function examinePeers(
   const outcomes = await Promise.all(
     requests.map(async ({ url, coming }) => ({ url, finding: await coming })),
   );
-  const judgements = judge(
+  const judgements = judgeFingerprints(
     outcomes.map(({ finding }) => finding instanceof RequestError ? NOTHING_SHOWN : finding),
     told?.now.fingerprint ?? null,
   );

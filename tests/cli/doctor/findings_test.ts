@@ -1,5 +1,5 @@
 import { RequestError } from "../../../src/http/failure.ts";
-import { type Finding, Findings, linesOf, verdict } from "../../../src/cli/doctor/findings.ts";
+import { type Finding, findingLines, Findings, verdict } from "../../../src/cli/doctor/findings.ts";
 import { assertEquals, assertRejects } from "../../assert.ts";
 
 const FAILED: Finding = {
@@ -11,21 +11,21 @@ const FAILED: Finding = {
 
 Deno.test("a finding is a line with its mark, and beneath it what to do", () => {
   assertEquals(
-    linesOf(FAILED, null),
+    findingLines(FAILED, null),
     [
       "✗ origin              It fails.",
       "                      → Mend it.",
     ],
   );
   assertEquals(
-    linesOf({ ...FAILED, outcome: "ok", hint: null }, null),
+    findingLines({ ...FAILED, outcome: "ok", hint: null }, null),
     ["✓ origin              It fails."],
   );
 });
 
 Deno.test("on a terminal lines are as long as it is wide", () => {
   assertEquals(
-    linesOf({ ...FAILED, outcome: "warning", detail: "It is as it is." }, 30),
+    findingLines({ ...FAILED, outcome: "warning", detail: "It is as it is." }, 30),
     [
       "! origin              It is as",
       "                      it is.",

@@ -28,7 +28,7 @@ function finding(openFiles: number | null): Finding | undefined {
     state: null,
     told,
     whyDown: null,
-    isSilent: false,
+    hasTimedOut: false,
     isOfOther: false,
   };
   const findings = new Findings(() => {});

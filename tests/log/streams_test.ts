@@ -1,5 +1,5 @@
 import { fstatSync } from "node:fs";
-import { ConsoleStream, journalOf, NO_JOURNAL } from "../../src/log/console.ts";
+import { ConsoleStream, journalOf, NO_JOURNAL } from "../../src/log/streams.ts";
 import { assertEquals } from "../assert.ts";
 
 /** A stream that takes a few bytes at a time, and nothing while it is held. */

@@ -8,7 +8,7 @@ import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { pathFault } from "../config/files.ts";
 import { logTarget } from "../config/logs.ts";
-import { Holder, PidfileError } from "../supervisor/pidfile.ts";
+import { PidfileError, PidfileHolder } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import { isRoot, knowsUser } from "./root.ts";
 import { follow, nameOf, resolvedPath, strangersOn } from "./trust.ts";
@@ -18,7 +18,7 @@ import { follow, nameOf, resolvedPath, strangersOn } from "./trust.ts";
  *
  * @throws {PidfileError} If the pidfile is another user's.
  */
-export function requireOwn({ pid, uid }: Holder, pidfile: string): void {
+export function requireOwn({ pid, uid }: PidfileHolder, pidfile: string): void {
   if (uid !== Deno.uid()) {
     throw new PidfileError(
       `Pidfile ${pidfile}, which names process ${pid}, belongs to user ${uid}: the process was not touched. Run the ` +
@@ -33,7 +33,7 @@ export function requireOwn({ pid, uid }: Holder, pidfile: string): void {
  *
  * @throws {PidfileError} If others than root and this user can change a folder of it, or it is another user's.
  */
-export function safeHolder(pidfile: string): Holder | null {
+export function safeHolder(pidfile: string): PidfileHolder | null {
   const foreigner = foreignerOf(pidfile);
   if (foreigner !== null) {
     throw new PidfileError(
@@ -43,7 +43,7 @@ export function safeHolder(pidfile: string): Holder | null {
   }
   if (follow(pidfile).info === null) return null;
   requireSafe(pidfileFault(pidfile));
-  return Holder.find(pidfile);
+  return PidfileHolder.find(pidfile);
 }
 
 /** A supervisor, as far as this user can see it. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { ASK_AGAIN_MS, type Proof, type Shown } from "./trust.ts";
+import { ASK_AGAIN_MS, type Proof, type ShownFingerprint } from "./peer_trust.ts";
 
 /** How long a fingerprint counts as a former one, in ms. */
 const MEMORY_MS = 10 * 60_000;
@@ -19,10 +19,10 @@ const MEMORY_SIZE = 64;
  * What a fingerprint has shown: the one that was known; the first one; a server that was started anew; or
  * that the address leads to several servers.
  */
-export type Finding = "same" | "first" | "new" | "several";
+export type IdentityChange = "same" | "first" | "new" | "several";
 
 /** See the module. */
-export class Identity {
+export class PeerIdentity {
   #last: string | null = null;
   /** Whether the last one was told by a status page, which the original's does not do. */
   #isOfOurKind = false;
@@ -53,7 +53,7 @@ export class Identity {
   }
 
   /** What the address has shown, to be judged beside the others. */
-  shown(now: number): Shown {
+  shown(now: number): ShownFingerprint {
     return { fingerprint: this.fingerprint(now), proof: this.#proof };
   }
 
@@ -76,7 +76,7 @@ export class Identity {
    *
    * @param proof What the status page shows for it; `null`: it stood in a receipt.
    */
-  learn(fingerprint: string, proof: Exclude<Proof, "pending"> | null, now: number): Finding {
+  learn(fingerprint: string, proof: Exclude<Proof, "pending"> | null, now: number): IdentityChange {
     const finding = this.#change(fingerprint, proof !== null, now);
     if (proof !== null) {
       this.#proof = proof;
@@ -86,7 +86,7 @@ export class Identity {
   }
 
   /** Another entry for the server has told its new fingerprint. What was believed of this one holds on. */
-  follow(fingerprint: string, now: number): Finding {
+  follow(fingerprint: string, now: number): IdentityChange {
     const proof = this.#proof;
     const finding = this.#change(fingerprint, this.isOfOurKind(now), now);
     this.#proof = proof;
@@ -104,7 +104,7 @@ export class Identity {
     if (this.#last === null || this.#isWithdrawn) this.#proof = "pending";
   }
 
-  #change(fingerprint: string, fromStatus: boolean, now: number): Finding {
+  #change(fingerprint: string, fromStatus: boolean, now: number): IdentityChange {
     const former = this.#last;
     const wasWithdrawn = this.#isWithdrawn;
     this.#isWithdrawn = false;

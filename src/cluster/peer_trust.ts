@@ -25,7 +25,7 @@ export const ASK_AGAIN_MS = 3 * 60_000;
 export type Proof = "pending" | "none" | "good" | "bad";
 
 /** The fingerprint and the proof that an entry has shown. */
-export interface Shown {
+export interface ShownFingerprint {
   /** `null`: none, or several in turn. */
   readonly fingerprint: string | null;
   readonly proof: Proof;
@@ -55,7 +55,10 @@ export interface Judgement {
  *
  * @param own This server's fingerprint; `null` when it is not known.
  */
-export function judge(entries: readonly Shown[], own: string | null): Judgement[] {
+export function judgeFingerprints(
+  entries: readonly ShownFingerprint[],
+  own: string | null,
+): Judgement[] {
   return entries.map((entry, index): Judgement => {
     const { fingerprint, proof } = entry;
     if (fingerprint === null) return { trust: "unknown", isContested: false, rival: null };

@@ -7,7 +7,7 @@
 import { basename, isAbsolute, resolve } from "node:path";
 import type { ConsoleData } from "../admin/console.ts";
 import type { Config } from "../config/config.ts";
-import { adminsOf, firstAnswer, NobodyAnswers } from "./admin.ts";
+import { adminsOf, firstAnswer, NoAnswerError } from "./admin.ts";
 import { request } from "../probe/request.ts";
 import { objectOf } from "../json.ts";
 import { RequestError } from "../http/failure.ts";
@@ -18,25 +18,25 @@ import { explainRejection } from "../probe/rejection.ts";
 /**
  * Asks the first admin server that tells.
  *
- * @throws {NobodyAnswers} If none does.
+ * @throws {NoAnswerError} If none does.
  */
 export async function askConsole(config: Config): Promise<ConsoleData> {
   return await firstAnswer(config.pidfile, adminsOf(config), dataOf);
 }
 
 /** Returns what a service of this configuration tells that no supervisor runs; `null` when none answers. */
-export async function askLonely(config: Config): Promise<ConsoleData | null> {
+export async function askUnsupervised(config: Config): Promise<ConsoleData | null> {
   try {
     const data = await askConsole(config);
-    return isLonely(config, data) ? data : null;
+    return isUnsupervised(config, data) ? data : null;
   } catch (error) {
-    if (error instanceof NobodyAnswers) return null;
+    if (error instanceof NoAnswerError) return null;
     throw error;
   }
 }
 
 /** Whether it is a service of this configuration, and no supervisor runs it. */
-export function isLonely(config: Config, data: ConsoleData): boolean {
+export function isUnsupervised(config: Config, data: ConsoleData): boolean {
   return data.now.metrics.aphlict_restarts_total.length === 0 && isOf(config, data);
 }
 

@@ -1,7 +1,7 @@
 import type { LogLevel, LogRecord } from "@logtape/logtape";
 import fc from "fast-check";
 import { TRACE_VALUE_LIMIT, VALUE_LIMIT, Whole } from "../../src/log/format.ts";
-import { formatJson, formatJsonText } from "../../src/log/json.ts";
+import { formatJson, formatJsonText } from "../../src/log/json_format.ts";
 import { assertEquals, assertMatch, assertNotMatch } from "../assert.ts";
 
 function record(properties: Record<string, unknown>, level: LogLevel = "info"): LogRecord {

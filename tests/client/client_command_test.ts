@@ -1,8 +1,12 @@
 import fc from "fast-check";
-import { type Command, InvalidCommand, parseCommand } from "../../src/client/command.ts";
+import {
+  type ClientCommand,
+  InvalidCommand,
+  parseCommand,
+} from "../../src/client/client_command.ts";
 import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "../assert.ts";
 
-const VALID: readonly [string, Command][] = [
+const VALID: readonly [string, ClientCommand][] = [
   ['{"command":"subscribe","data":["A","B"]}', { command: "subscribe", topics: ["A", "B"] }],
   ['{"command":"subscribe","data":[]}', { command: "subscribe", topics: [] }],
   ['{"command":"subscribe","data":["__proto__",""]}', {
@@ -135,7 +139,7 @@ Deno.test("parseCommand() reads up to 16 lists and objects within each other", (
 });
 
 /** What the texts below are taken for, with `JSON.parse`; `null`: they are no command. */
-function expected(text: string): Command | null {
+function expected(text: string): ClientCommand | null {
   let value: unknown;
   try {
     value = JSON.parse(text);

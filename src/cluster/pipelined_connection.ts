@@ -32,7 +32,7 @@ export class ConnectionClosed extends Error {
 }
 
 /** See the module. */
-export class Connection {
+export class PipelinedConnection {
   readonly #conn: Deno.Conn;
   readonly #redact: Redact;
   readonly #clock: Clock;
@@ -68,10 +68,10 @@ export class Connection {
     stop: AbortSignal,
     redact: Redact,
     clock: Clock = systemClock,
-  ): Promise<Connection> {
+  ): Promise<PipelinedConnection> {
     try {
       const conn = await connectTrusted(address, stop, { named: '"ssl.ca" of the peer', redact });
-      return new Connection(conn, redact, clock);
+      return new PipelinedConnection(conn, redact, clock);
     } catch (error) {
       throw error instanceof RequestError ? new ConnectionError(error.clause) : error;
     }

@@ -1,5 +1,5 @@
 import { AnswerReader } from "../../src/http/answer.ts";
-import { Connection, ConnectionError } from "../../src/cluster/connection.ts";
+import { ConnectionError, PipelinedConnection } from "../../src/cluster/pipelined_connection.ts";
 import { assertEquals, assertRejects } from "../assert.ts";
 import { VirtualClock } from "./simulation.ts";
 
@@ -14,7 +14,7 @@ Deno.test("what a listener throws ends the connection, and is thrown", async () 
   using listener = listen();
   const accepted = listener.accept();
   const { port } = listener.addr;
-  const connection = await Connection.open(
+  const connection = await PipelinedConnection.open(
     { hostname: "127.0.0.1", port, tls: null },
     never,
     String,
@@ -33,7 +33,7 @@ Deno.test("an error of the program while an answer is read is not blamed on the 
   using listener = listen();
   const accepted = listener.accept();
   const { port } = listener.addr;
-  const connection = await Connection.open(
+  const connection = await PipelinedConnection.open(
     { hostname: "127.0.0.1", port, tls: null },
     never,
     String,
@@ -57,7 +57,11 @@ Deno.test("a name that TLS does not take leaves no connection behind", async () 
   const accepted = listener.accept();
   // The system takes it for 127.0.0.1.
   const address = { hostname: "127.1", port: listener.addr.port, tls: { authorities: [] } };
-  await assertRejects(() => Connection.open(address, never, String), ConnectionError, "127.1");
+  await assertRejects(
+    () => PipelinedConnection.open(address, never, String),
+    ConnectionError,
+    "127.1",
+  );
   using other = await accepted;
   assertEquals(await rest(other), 0);
 });
@@ -71,7 +75,7 @@ for (const [answers, seconds] of [[0, 5], [4, 15]] as const) {
     const clock = new VirtualClock();
     const accepted = listener.accept();
     const address = { hostname: "127.0.0.1", port: listener.addr.port, tls: null };
-    const connection = await Connection.open(address, never, String, clock);
+    const connection = await PipelinedConnection.open(address, never, String, clock);
     using other = await accepted;
     let heard = Promise.withResolvers<void>();
     const listening = connection.listen(() => heard.resolve());
@@ -102,7 +106,7 @@ Deno.test("an answer that nobody asked for is not taken for the next one's", asy
   using listener = listen();
   const accepted = listener.accept();
   const address = { hostname: "127.0.0.1", port: listener.addr.port, tls: null };
-  const connection = await Connection.open(address, never, String);
+  const connection = await PipelinedConnection.open(address, never, String);
   using other = await accepted;
   connection.send(encoder.encode("GET / HTTP/1.1\r\n\r\n"));
   await other.write(new Uint8Array([...RECEIPT, ...RECEIPT]));

@@ -1,22 +1,22 @@
 import fc from "fast-check";
-import { Identity } from "../../src/cluster/identity.ts";
+import { PeerIdentity } from "../../src/cluster/peer_identity.ts";
 import {
   ASK_AGAIN_MS,
-  judge,
+  judgeFingerprints,
   type Proof,
-  type Shown,
+  type ShownFingerprint,
   type Trust,
-} from "../../src/cluster/trust.ts";
+} from "../../src/cluster/peer_trust.ts";
 import { assert, assertEquals } from "../assert.ts";
 
 const OWN = "own";
 
 /** Entries in a short form: each a fingerprint and its proof. */
 function trusts(...entries: readonly (readonly [string | null, Proof])[]): Trust[] {
-  return judge(shownBy(entries), OWN).map(({ trust }) => trust);
+  return judgeFingerprints(shownBy(entries), OWN).map(({ trust }) => trust);
 }
 
-function shownBy(entries: readonly (readonly [string | null, Proof])[]): Shown[] {
+function shownBy(entries: readonly (readonly [string | null, Proof])[]): ShownFingerprint[] {
   return entries.map(([fingerprint, proof]) => ({ fingerprint, proof }));
 }
 
@@ -45,7 +45,10 @@ Deno.test("an entry that cannot prove what another one has proven is contradicte
   for (const proof of ["none", "bad"] as const) {
     assertEquals(trusts(["a", "good"], ["a", proof]), ["believed", "contradicted"]);
     assertEquals(trusts(["a", proof], ["a", "good"]), ["contradicted", "believed"]);
-    const [, second] = judge(shownBy([["b", "good"], ["a", proof], ["a", "good"]]), OWN);
+    const [, second] = judgeFingerprints(
+      shownBy([["b", "good"], ["a", proof], ["a", "good"]]),
+      OWN,
+    );
     assertEquals(second, { trust: "contradicted", isContested: true, rival: 2 });
   }
   assertEquals(trusts(["a", "bad"]), ["contradicted"], "its proof is false, whoever else there is");
@@ -67,7 +70,7 @@ Deno.test("an entry is this server when it has proven it, and never otherwise", 
 });
 
 Deno.test("an entry is contested that shows the fingerprint of another one, or this server's own", () => {
-  const contested = judge(
+  const contested = judgeFingerprints(
     shownBy([["a", "good"], ["b", "good"], ["a", "none"], [OWN, "good"], ["c", "bad"], [
       null,
       "none",
@@ -93,8 +96,8 @@ Deno.test("for any entries, the order of the list changes no judgement", () => {
         )
       ),
       ([entries, order]) => {
-        const straight = judge(entries, OWN);
-        const shuffled = judge(order.flatMap((index) => entries[index] ?? []), OWN);
+        const straight = judgeFingerprints(entries, OWN);
+        const shuffled = judgeFingerprints(order.flatMap((index) => entries[index] ?? []), OWN);
         for (const [place, index] of order.entries()) {
           assertEquals(shuffled[place]?.trust, straight[index]?.trust);
           assertEquals(shuffled[place]?.isContested, straight[index]?.isContested);
@@ -107,7 +110,7 @@ Deno.test("for any entries, the order of the list changes no judgement", () => {
 Deno.test("for any entries, who has proven its fingerprint is believed, and beside it only those who have, too", () => {
   fc.assert(
     fc.property(fc.array(anyShown, { maxLength: 6 }), (entries) => {
-      const judgements = judge(entries, OWN);
+      const judgements = judgeFingerprints(entries, OWN);
       for (const [index, { fingerprint, proof }] of entries.entries()) {
         const trust = judgements[index]?.trust;
         if (fingerprint !== null && proof === "good") {
@@ -170,12 +173,12 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
 
 /** The entries of a list, and what runs at their addresses. */
 class World {
-  readonly entries: { identity: Identity; program: Program; lastStatus: Program | null }[];
+  readonly entries: { identity: PeerIdentity; program: Program; lastStatus: Program | null }[];
   now = 0;
 
   constructor(programs: readonly Program[]) {
     this.entries = programs.map((program) => ({
-      identity: new Identity(),
+      identity: new PeerIdentity(),
       program,
       lastStatus: null,
     }));
@@ -212,7 +215,7 @@ class World {
   }
 
   judge(): Trust[] {
-    return judge(this.entries.map(({ identity }) => identity.shown(this.now)), OWN)
+    return judgeFingerprints(this.entries.map(({ identity }) => identity.shown(this.now)), OWN)
       .map(({ trust }) => trust);
   }
 }

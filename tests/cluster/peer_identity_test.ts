@@ -1,10 +1,10 @@
-import { Identity } from "../../src/cluster/identity.ts";
+import { PeerIdentity } from "../../src/cluster/peer_identity.ts";
 import { assertEquals } from "../assert.ts";
 
 const MINUTE_MS = 60_000;
 
 Deno.test("a server that is started again has a new fingerprint", () => {
-  const identity = new Identity();
+  const identity = new PeerIdentity();
   assertEquals(identity.fingerprint(0), null);
   assertEquals(["a", "a", "b", "c"].map((each) => identity.learn(each, "none", 0)), [
     "first",
@@ -16,7 +16,7 @@ Deno.test("a server that is started again has a new fingerprint", () => {
 });
 
 Deno.test("a thousand starts are those of one server, and take no more memory than some", () => {
-  const identity = new Identity();
+  const identity = new PeerIdentity();
   for (let n = 0; n < 1000; n++) {
     assertEquals(identity.learn(`f${n}`, "none", n), n === 0 ? "first" : "new");
   }
@@ -25,7 +25,7 @@ Deno.test("a thousand starts are those of one server, and take no more memory th
 });
 
 Deno.test("an address that comes back to a former fingerprint leads to several servers, for ten minutes", () => {
-  const identity = new Identity();
+  const identity = new PeerIdentity();
   for (const each of ["a", "b"]) identity.learn(each, "none", 0);
   assertEquals(identity.learn("a", "none", 0), "several");
   assertEquals([identity.last, identity.fingerprint(0), identity.isOfOurKind(0)], [
@@ -40,7 +40,7 @@ Deno.test("an address that comes back to a former fingerprint leads to several s
 });
 
 Deno.test("who tells its fingerprint in its status page is of our kind, until it has another one", () => {
-  const identity = new Identity();
+  const identity = new PeerIdentity();
   const learn = (fingerprint: string, fromStatus: boolean) => {
     identity.learn(fingerprint, fromStatus ? "none" : null, 0);
     return identity.isOfOurKind(0);
@@ -54,14 +54,14 @@ Deno.test("who tells its fingerprint in its status page is of our kind, until it
 });
 
 Deno.test("who tells no fingerprint in its status page is not of our kind", () => {
-  const identity = new Identity();
+  const identity = new PeerIdentity();
   identity.learn("a", "none", 0);
   identity.learnNone(0);
   assertEquals([identity.last, identity.isOfOurKind(0)], ["a", false]);
 });
 
 Deno.test("a proof is for the fingerprint that it came with, and holds until the page shows another one, or none", () => {
-  const identity = new Identity();
+  const identity = new PeerIdentity();
   const look = () => {
     const { fingerprint, proof } = identity.shown(0);
     return [fingerprint, proof];
@@ -84,7 +84,7 @@ Deno.test("a proof is for the fingerprint that it came with, and holds until the
 });
 
 Deno.test("an original has no proof from its status page on, and a fingerprint from its first receipt on", () => {
-  const identity = new Identity();
+  const identity = new PeerIdentity();
   identity.learnNone(0);
   assertEquals(identity.shown(0), { fingerprint: null, proof: "none" });
   identity.learn("a", null, 0);
@@ -94,7 +94,7 @@ Deno.test("an original has no proof from its status page on, and a fingerprint f
 });
 
 Deno.test("what a status page has shown is not the fingerprint of an original that has taken the address", () => {
-  const identity = new Identity();
+  const identity = new PeerIdentity();
   identity.learn("a", "good", 0);
   identity.learnNone(0);
   assertEquals(identity.shown(0), { fingerprint: null, proof: "none" });
@@ -103,7 +103,7 @@ Deno.test("what a status page has shown is not the fingerprint of an original th
 });
 
 Deno.test("an address whose status page told no fingerprint may have one on the next connection", () => {
-  const identity = new Identity();
+  const identity = new PeerIdentity();
   identity.learnNone(0);
   identity.disconnect();
   identity.learn("a", null, 0);
@@ -111,7 +111,7 @@ Deno.test("an address whose status page told no fingerprint may have one on the 
 });
 
 Deno.test("an entry for a server that another entry has seen started again keeps what was believed of it", () => {
-  const identity = new Identity();
+  const identity = new PeerIdentity();
   identity.learn("a", "good", 0);
   assertEquals(identity.follow("b", 0), "new");
   assertEquals(identity.shown(0), { fingerprint: "b", proof: "good" });
@@ -119,7 +119,7 @@ Deno.test("an entry for a server that another entry has seen started again keeps
 });
 
 Deno.test("a proof is due at once, and three minutes after the last status page", () => {
-  const identity = new Identity();
+  const identity = new PeerIdentity();
   assertEquals(identity.isDue(0), true);
   identity.learn("a", "good", 0);
   assertEquals(identity.isDue(3 * MINUTE_MS - 1), false);

@@ -15,7 +15,7 @@ import {
 } from "../json_members.ts";
 
 /** A command that makes sense. */
-export type Command =
+export type ClientCommand =
   | { readonly command: "subscribe" | "unsubscribe"; readonly topics: readonly string[] }
   | { readonly command: "replay"; readonly ageMs: number }
   | { readonly command: "ping" };
@@ -36,7 +36,7 @@ const LIMITS: MemberLimits = { members: 16, depth: 16 };
  *
  * @throws {InvalidCommand} If it is not JSON, or no command with the data that the command takes.
  */
-export function parseCommand(text: string): Command {
+export function parseCommand(text: string): ClientCommand {
   const members = membersOf(text, "It is not an object");
   const name = memberOf(members, "command");
   const data = memberOf(members, "data");

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { peerWarnings } from "../../src/config/cluster.ts";
+import { peerWarnings } from "../../src/config/peers.ts";
 import type { Config, PeerConfig } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { assertEquals, assertStringIncludes } from "../assert.ts";
