@@ -4,16 +4,11 @@
  * @module
  */
 
+import type { Room } from "./dashboard.ts";
 import { drawScreen, enterScreen, leaveScreen } from "./output.ts";
 
 /** The key that ends it; Ctrl-C is a signal. */
 const QUIT = /q/i;
-
-/** What is shown at once: columns and rows. */
-export interface Room {
-  readonly width: number;
-  readonly height: number;
-}
 
 /** Returns the size of the terminal; 80 columns and 24 rows for one that does not know its own, as a serial line. */
 export function terminalRoom(): Room {

@@ -12,11 +12,11 @@ import { formatTime } from "../log/format.ts";
 import { secondsIn } from "./args.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, PROBE_PERMISSIONS } from "./command.ts";
 import { askConsole } from "./service_data.ts";
-import { dashboard, fit } from "./dashboard.ts";
+import { dashboard, fit, type Room } from "./dashboard.ts";
 import { NoAnswerError } from "./admin.ts";
 import { wrap } from "./help.ts";
 import { print, printError } from "./output.ts";
-import { type Room, Terminal, terminalRoom } from "./terminal.ts";
+import { Terminal, terminalRoom } from "./terminal.ts";
 
 /** How often the service is asked, in seconds. */
 const INTERVAL = 2;

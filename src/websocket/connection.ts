@@ -194,7 +194,7 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     this.#end("server", null);
   }
 
-  /** See {@linkcode Holder}: it holds the most of an account. */
+  /** See {@linkcode AccountHolder}: it holds the most of an account. */
   evict(account: AccountName): void {
     this.#endForMemory(account);
   }
