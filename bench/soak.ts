@@ -10,6 +10,7 @@
 
 import { parseArgs } from "node:util";
 import type { ConsoleData } from "../src/admin/console.ts";
+import { sumOf } from "../src/metrics/families.ts";
 import { Browser } from "../tests/acceptance/browser.ts";
 import { publish, run, type Running } from "../tests/acceptance/server.ts";
 import { Refused, requestWith, Wire } from "../tests/acceptance/wire.ts";
@@ -178,19 +179,15 @@ async function patiently(condition: () => boolean | Promise<boolean>): Promise<v
 async function look({ admin }: Running): Promise<Held> {
   const response = await fetch(`http://127.0.0.1:${admin}/console/data/`);
   const { now }: ConsoleData = await response.json();
-  const [client] = now.servers.filter(({ type }) => type === "client");
-  if (client?.type !== "client") throw new TypeError("There is no client server");
-  const { residentBytes, heapBytes } = now.process;
-  const { listeners, subscriptions, instances } = now.hub;
-  const { connections, backlogBytes } = client;
+  const { metrics } = now;
   return {
-    residentBytes,
-    heapBytes,
-    listeners,
-    subscriptions,
-    instances,
-    connections,
-    backlogBytes,
+    residentBytes: sumOf(metrics.process_resident_memory_bytes),
+    heapBytes: sumOf(metrics.aphlict_heap_bytes),
+    listeners: sumOf(metrics.aphlict_listeners),
+    subscriptions: sumOf(metrics.aphlict_subscriptions),
+    instances: sumOf(metrics.aphlict_instances),
+    connections: sumOf(metrics.aphlict_connections),
+    backlogBytes: sumOf(metrics.aphlict_backlog_bytes),
   };
 }
 

@@ -13,7 +13,7 @@ import { COMMANDS } from "../src/cli/cli.ts";
 import { BUNDLE } from "./bundle.ts";
 import { bashCompletion } from "./completion.ts";
 import { manPage } from "./man.ts";
-import { configurationManPage } from "./man_configuration.ts";
+import { configurationManPage } from "./configuration.ts";
 import { BuildError, checksum, git, origin, say, sha256, sourceDate } from "./dist.ts";
 
 /** Debian's name of this architecture. */

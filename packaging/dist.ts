@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { UsageError } from "../src/cli/args.ts";
 import { ConfigError } from "../src/config/error.ts";
-import { complain, print } from "../src/cli/output.ts";
+import { print, printError } from "../src/cli/output.ts";
 
 /** A build that cannot be; the message says why and what to do. */
 export class BuildError extends Error {
@@ -20,7 +20,7 @@ export class BuildError extends Error {
     } catch (error) {
       const expected = [BuildError, ConfigError, UsageError].some((kind) => error instanceof kind);
       if (!expected) throw error;
-      complain((error as Error).message);
+      printError((error as Error).message);
       Deno.exit(1);
     }
   }

@@ -11,9 +11,14 @@ import { TESTED_DENO, VERSION } from "../src/version.ts";
 import { BUNDLE, containedIn } from "./bundle.ts";
 import { compile, configFor, EXECUTABLE, NoBase } from "./compile.ts";
 import { bashCompletion, COMPLETION } from "./completion.ts";
+import {
+  CONFIGURATION_MAN_PAGE,
+  CONFIGURATION_SCHEMA,
+  configurationManPage,
+  configurationSchema,
+} from "./configuration.ts";
 import { BuildError, git, say, sha256, sourceDate } from "./dist.ts";
 import { MAN_PAGE, manPage } from "./man.ts";
-import { CONFIGURATION_MAN_PAGE, configurationManPage } from "./man_configuration.ts";
 import { billOf, type Lock, SBOM } from "./sbom.ts";
 
 const DIST = "dist";
@@ -38,13 +43,13 @@ export interface Claims {
  *
  * @throws {BuildError} If the commit is tagged as a release, and something says otherwise.
  */
-export function trial({ version, deno, changelog, tag }: Claims): string | undefined {
+export function whyNoRelease({ version, deno, changelog, tag }: Claims): string | undefined {
   if (tag === undefined) return `git knows of no tag v${version} for this commit.`;
   const name = tag.replace(/-dirty$/, "");
   if (name !== tag) return `Files differ from those of the tag ${name}.`;
   if (name !== `v${version}`) {
     throw new BuildError(
-      `The commit is tagged ${name}, and the version in deno.json is ${version}. CHANGELOG.md says how ` +
+      `The commit is tagged ${name}, and the version in deno.json is ${version}. RELEASING.md says how ` +
         "a release is cut.",
     );
   }
@@ -79,7 +84,7 @@ function main(): void {
   parseOptions(Deno.args, []);
   const changelog = Deno.readTextFileSync("CHANGELOG.md");
   const tag = git("describe", "--tags", "--exact-match", "--dirty", "--match", "v[0-9]*");
-  const reason = trial({ version: VERSION, deno: Deno.version.deno, changelog, tag });
+  const reason = whyNoRelease({ version: VERSION, deno: Deno.version.deno, changelog, tag });
   const time = sourceDate(Deno.env.get("SOURCE_DATE_EPOCH"));
   const bill = billOf({
     version: VERSION,
@@ -93,6 +98,10 @@ function main(): void {
   Deno.writeTextFileSync(MAN_PAGE, manPage(COMMANDS, VERSION));
   const example = Deno.readTextFileSync("conf/examples/aphlict.json");
   Deno.writeTextFileSync(CONFIGURATION_MAN_PAGE, configurationManPage(VERSION, example));
+  Deno.writeTextFileSync(
+    CONFIGURATION_SCHEMA,
+    `${JSON.stringify(configurationSchema(), null, 2)}\n`,
+  );
   Deno.writeTextFileSync(COMPLETION, bashCompletion(COMMANDS));
   Deno.copyFileSync("LICENSE", `${DIST}/LICENSE`);
   // Of what an executable contains.

@@ -16,11 +16,16 @@ export const SBOM = "dist/aphlict.cdx.json";
 /** Licences of packages, as SPDX expressions: a lock file does not tell them. */
 const LICENSES: Readonly<Record<string, string>> = {
   "@logtape/logtape": "MIT",
+  "ajv": "MIT",
   "deno-std": "MIT",
   "esbuild": "MIT",
   "fast-check": "MIT",
+  "fast-deep-equal": "MIT",
+  "fast-uri": "BSD-3-Clause",
+  "json-schema-traverse": "MIT",
   "node-forge": "(BSD-3-Clause OR GPL-2.0)",
   "pure-rand": "MIT",
+  "require-from-string": "MIT",
 };
 
 /** What is read of a lock file of Deno's. */

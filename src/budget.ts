@@ -12,6 +12,8 @@
  * @module
  */
 
+import { type Metrics, single } from "./metrics/families.ts";
+
 /** The shares of the budget that an account has. */
 interface Shares {
   /** It has this much whatever the others hold. What all floors leave is the pool. */
@@ -45,18 +47,9 @@ export const ACCOUNTS = {
 export type AccountName = keyof typeof ACCOUNTS;
 
 /** A connection, or a request, that may be ended for what it holds. It is the same for all that it holds. */
-export interface Holder {
+export interface AccountHolder {
   /** Ends it for what it holds of an account. All its holdings are closed before this returns. */
   evict(account: AccountName): void;
-}
-
-/** The figures of an account. */
-export interface AccountStatus {
-  readonly bytes: number;
-  /** Charges that were refused. */
-  readonly refused: number;
-  /** Holders that were ended for what they held. */
-  readonly evicted: number;
 }
 
 /** Told when memory is short. */
@@ -110,15 +103,16 @@ export class Budget {
     return account;
   }
 
-  /** Returns how each account stands. */
-  status(): Record<AccountName, AccountStatus> {
-    return Object.fromEntries(
-      this.#accounts.map(({ name, bytes, refused, evicted }) => [
-        name,
-        { bytes, refused, evicted },
-      ]),
-      // It has been made with all of them.
-    ) as Record<AccountName, AccountStatus>;
+  /** Returns the families of the budget and its accounts. */
+  metrics(): Partial<Metrics> {
+    const byAccount = (valueOf: (account: Account) => number) =>
+      this.#accounts.map((account) => [{ account: account.name }, valueOf(account)] as const);
+    return {
+      aphlict_memory_limit_bytes: single(this.#limit),
+      aphlict_memory_bytes: byAccount(({ bytes }) => bytes),
+      aphlict_memory_refused_total: byAccount(({ refused }) => refused),
+      aphlict_memory_evicted_total: byAccount(({ evicted }) => evicted),
+    };
   }
 
   /** @internal Bytes of the pool that are free; negative when the limit was lowered. */
@@ -185,16 +179,18 @@ export class Account {
     return this.#budget.now();
   }
 
+  /** Charges that were refused. */
   get refused(): number {
     return this.#refused;
   }
 
+  /** Holders that were ended for what they held. */
   get evicted(): number {
     return this.#evicted;
   }
 
   /** A holding of nothing. */
-  open(holder: Holder): Holding {
+  open(holder: AccountHolder): Holding {
     return new Holding(this, holder);
   }
 
@@ -203,7 +199,7 @@ export class Account {
    *
    * @param holder Is not ended to make room for itself.
    */
-  hold(bytes: number, holder: Holder | null = null): boolean {
+  hold(bytes: number, holder: AccountHolder | null = null): boolean {
     if (!this.makeRoom(bytes, bytes, holder)) return false;
     this.#bytes += bytes;
     return true;
@@ -220,7 +216,7 @@ export class Account {
    * A holder of as much is ended for a newcomer, too. Otherwise those who came first could keep all others out by doing
    * nothing.
    */
-  makeRoom(bytes: number, total: number, holder: Holder | null): boolean {
+  makeRoom(bytes: number, total: number, holder: AccountHolder | null): boolean {
     for (let ended = 0; !this.fits(bytes); ended++) {
       // At its ceiling the account makes room by itself.
       const victim = this.#bytes + bytes > this.ceiling
@@ -314,7 +310,7 @@ export class Account {
 export class Holding {
   readonly #account: Account;
   /** @internal */
-  readonly holder: Holder;
+  readonly holder: AccountHolder;
   #bytes = 0;
   #isClosed = false;
   /** @internal The class of its size, if it may be ended; else 0. */
@@ -326,7 +322,7 @@ export class Holding {
   /** @internal */
   behind: Holding | null = null;
 
-  constructor(account: Account, holder: Holder) {
+  constructor(account: Account, holder: AccountHolder) {
     this.#account = account;
     this.holder = holder;
   }

@@ -4,9 +4,10 @@
  * @module
  */
 
-import type { Config, TlsFiles } from "./config/config.ts";
+import { type Config, serverUrl, type TlsFiles } from "./config/config.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
+import type { Metrics } from "./metrics/families.ts";
 import {
   isSamePair,
   judgeTls,
@@ -29,7 +30,7 @@ export interface Found {
 }
 
 /** What the judgement of all files comes to. */
-export interface Verdict {
+export interface CertificateVerdict {
   /** What is not in use yet, and serves; empty when there are problems. */
   readonly found: readonly Found[];
   /** Sentences for the administrator, each with the key it is about. */
@@ -38,18 +39,25 @@ export interface Verdict {
 
 /** See the module. */
 export class Certificates {
-  readonly #files: readonly { readonly index: number; readonly files: TlsFiles }[];
+  readonly #files: readonly {
+    readonly index: number;
+    /** Of the server. */
+    readonly url: string;
+    readonly files: TlsFiles;
+  }[];
   /** By place in `servers`. */
   readonly #used = new Map<number, TlsMaterial>();
   /** When the dates of a certificate were last told, by file. */
   readonly #told = new Map<string, number>();
 
   constructor({ servers }: Config) {
-    this.#files = servers.flatMap(({ tls }, index) => tls ? [{ index, files: tls }] : []);
+    this.#files = servers.flatMap((server, index) =>
+      server.tls ? [{ index, url: serverUrl(server), files: server.tls }] : []
+    );
   }
 
   /** Reads all files, and tries what is not in use yet. The files of all servers count, or none. */
-  async judge(): Promise<Verdict> {
+  async judge(): Promise<CertificateVerdict> {
     const found: Found[] = [];
     const problems: string[] = [];
     for (const { index, files } of this.#files) {
@@ -89,11 +97,14 @@ export class Certificates {
     }
   }
 
-  /** The certificate that a server uses, by its place in `servers`; `null` when it has none. */
-  inUse(index: number): { readonly file: string; readonly expires: number } | null {
-    const expires = this.#used.get(index)?.expires.getTime();
-    const file = this.#files.find((each) => each.index === index)?.files.cert;
-    return expires === undefined || file === undefined ? null : { file, expires };
+  /** Returns the families of the certificates in use. */
+  metrics(): Partial<Metrics> {
+    return {
+      aphlict_certificate_expiry_timestamp_seconds: this.#files.flatMap(({ index, url }) => {
+        const used = this.#used.get(index);
+        return used ? [[{ server: url }, used.expires.getTime() / 1000] as const] : [];
+      }),
+    };
   }
 
   /** Warns of each certificate in use that browsers refuse for its dates or soon will, once a day. */

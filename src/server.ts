@@ -5,11 +5,13 @@
  * @module
  */
 
-import { formatAddress, type ServerConfig, type ServerType, urlOf } from "./config/config.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { formatAddress, type ServerConfig, type ServerType, serverUrl } from "./config/config.ts";
 import type { TlsMaterial } from "./net/tls.ts";
 import { Whole } from "./log/format.ts";
 import { fault } from "./log/fault.ts";
 import { logger } from "./log/log.ts";
+import { labelled, type Metrics, single } from "./metrics/families.ts";
 import type { SocketServer, SocketServerOptions } from "./websocket/socket.ts";
 
 /** How long to wait before an address is bound again that could not be, in ms. */
@@ -25,14 +27,16 @@ export class StartError extends Error {
 /** What is bound. */
 export type Bound = Pick<SocketServer, "finished" | "refuse" | "shutdown" | "renew" | "release">;
 
-/** What a server does, wherever and however often it is bound. */
-export interface Front {
+/** An admin server or a client server, wherever and however often it is bound. */
+export interface Bindable {
   /**
    * Binds it.
    *
    * @throws {Error} What `Deno.listen` and `Deno.serve` throw.
    */
   listen(address: Pick<SocketServerOptions, "hostname" | "port" | "tls">): Promise<Bound>;
+  /** Returns its families, of all that were bound. */
+  metrics(): Partial<Metrics>;
 }
 
 /** What became of another certificate. */
@@ -45,7 +49,7 @@ export interface Renewal {
 
 /** What a server is made of. */
 export interface ServerOptions {
-  readonly front: Front;
+  readonly entry: Bindable;
   readonly config: ServerConfig;
   /** Its place in `servers`. */
   readonly index: number;
@@ -74,12 +78,23 @@ export class Server {
     this.#options = options;
     this.#tls = tls;
     this.type = config.type;
-    this.url = urlOf(config);
+    this.url = serverUrl(config);
   }
 
   /** Whether it accepts connections. */
   get isListening(): boolean {
     return this.#current !== null;
+  }
+
+  /** The certificate's file; `null` without TLS. */
+  get certificate(): string | null {
+    return this.#options.config.tls?.cert ?? null;
+  }
+
+  /** Returns its families, with its URL as the label `server`. */
+  metrics(): Partial<Metrics> {
+    const listening = { aphlict_server_listening: single(Number(this.isListening)) };
+    return labelled({ server: this.url }, { ...listening, ...this.#options.entry.metrics() });
   }
 
   /**
@@ -88,12 +103,12 @@ export class Server {
    * @throws {StartError} If it cannot be bound.
    */
   async bind(): Promise<void> {
-    const { front, config, index } = this.#options;
+    const { entry, config, index } = this.#options;
     const { listen: hostname, port } = config;
     const address = { hostname, port, tls: this.#tls };
     let server: Bound;
     try {
-      server = await front.listen(address);
+      server = await entry.listen(address);
     } catch (error) {
       // The system and the runtime say of an address or of a certificate what these never are.
       if (isDefect(error)) throw error;
@@ -194,7 +209,8 @@ export class Server {
     const { stop } = this.#options;
     let told = "";
     while (!stop.aborted) {
-      await pause(REBIND_INTERVAL_MS, stop);
+      // An abort rejects it.
+      await pause(REBIND_INTERVAL_MS, null, { signal: stop }).catch(() => {});
       if (stop.aborted) return;
       try {
         return await this.bind();
@@ -213,19 +229,6 @@ export class Server {
 function isDefect(error: unknown): boolean {
   return error instanceof TypeError || error instanceof RangeError ||
     error instanceof ReferenceError;
-}
-
-/** Resolves after `ms`, or at once when `stop` is aborted. */
-function pause(ms: number, stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      stop.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    stop.addEventListener("abort", end);
-  });
 }
 
 /** Why an address cannot be bound, and what to do about it. */

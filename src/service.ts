@@ -6,28 +6,29 @@
 
 import { type AccountName, ACCOUNTS, Budget, type OnShort } from "./budget.ts";
 import { Console, SAMPLE_INTERVAL_MS } from "./admin/console.ts";
-import { REFUSALS } from "./admin/desk.ts";
-import { AdminFront, readRules, type Rules } from "./admin/front.ts";
+import { type AdminRules, AdminServer, readRules } from "./admin/admin_server.ts";
+import { REJECTIONS } from "./admin/router.ts";
 import { Certificates, type Found } from "./certificates.ts";
-import { ClientFront, ClientLog } from "./client/front.ts";
+import { ClientLogs, ClientServer } from "./client/client_server.ts";
 import { Cluster } from "./cluster/cluster.ts";
+import { Collector, type ServerPair } from "./collector.ts";
 import { ServerKey } from "./cluster/proof.ts";
 import type { AdminServerConfig, ClientServerConfig, Config, ServerType } from "./config/config.ts";
 import { TokenError } from "./config/token.ts";
 import { hostMemory, memoryBudget } from "./config/memory.ts";
+import { ENGINES } from "./http/engines.ts";
 import { Hub } from "./hub/hub.ts";
-import { Allowance, Allowances } from "./log/allowance.ts";
 import { fault } from "./log/fault.ts";
 import { Whole } from "./log/format.ts";
 import { logger } from "./log/log.ts";
-import { LagMeter } from "./metrics/lag.ts";
+import { LimitedLog, RateLimiter } from "./log/rate_limiter.ts";
+import { type Host, ProcessMeter } from "./process_meter.ts";
 import { type Renewal, Server, StartError } from "./server.ts";
 import { WorkQueue } from "./work_queue.ts";
 import { OpenFiles, otherFiles } from "./config/open_files.ts";
-import { type Host, Sight, type Watched } from "./sight.ts";
 
 export { explainBindError, StartError } from "./server.ts";
-export type { Host } from "./sight.ts";
+export type { Host } from "./process_meter.ts";
 
 /** How often a quiet hub forgets what is too old, in ms. */
 const EXPIRE_INTERVAL_MS = 10_000;
@@ -116,65 +117,54 @@ export async function startService(
   });
   const stopping = new AbortController();
   const cluster = new Cluster(config.cluster, hub, { key });
-  const servers: Watched[] = [];
+  const servers: ServerPair[] = [];
   const state = { config };
-  const lag = new LagMeter();
-  const sight = new Sight({
+  const process = new ProcessMeter(host, () => otherFiles(state.config));
+  const collector = new Collector({
     hub,
     budget,
     cluster,
     servers,
     certificates,
-    lag,
-    host,
+    process,
     stop: stopping.signal,
     config: () => state.config,
   });
   const files = new OpenFiles(host.openFiles, otherFiles(config));
   const workQueue = new WorkQueue();
-  const trouble = troubleLog();
-  const surroundings = {
-    hub,
-    budget,
-    workQueue,
-    trouble,
+  const trouble = streamErrorLog();
+  const shared = { hub, budget, workQueue, trouble };
+  const console = new Console(collector);
+  const admins = {
+    ...shared,
     relay: cluster,
-    console: new Console(sight),
-    view: sight,
-    complaints: new Allowances(
-      REFUSALS,
-      (count, kind) =>
-        log.warning("{count} more requests were refused in the last minute ({kind}).", {
-          count,
-          kind,
-        }),
+    console,
+    view: collector,
+    log: new LimitedLog(
+      log,
+      REJECTIONS,
+      "{count} more requests were refused in the last minute ({kind}).",
     ),
   };
-  const clients = {
-    hub,
-    budget,
-    workQueue,
-    trouble,
-    log: new ClientLog(),
-  };
+  const clients = { ...shared, logs: new ClientLogs() };
   for (const [index, each] of prepared.entries()) {
-    const front = each.type === "client"
-      ? new ClientFront(each.config, { ...clients, files: files.share("client") })
-      : new AdminFront(each.config.engine, each.rules, {
-        ...surroundings,
+    const entry = each.type === "client"
+      ? new ClientServer(each.config, { ...clients, files: files.share("client") })
+      : new AdminServer(ENGINES[each.config.engine], each.rules, {
+        ...admins,
         files: files.share("admin"),
       });
     const tls = verdict.found.find((each) => each.index === index)?.tls ?? null;
     servers.push({
-      front,
-      server: new Server({ front, config: each.config, index, tls, stop: stopping.signal }),
+      entry,
+      server: new Server({ entry, config: each.config, index, tls, stop: stopping.signal }),
     });
   }
   const attempts = await Promise.allSettled(servers.map(({ server }) => server.bind()));
   const errors = attempts.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
   if (errors.length > 0) {
     stopping.abort();
-    lag.stop();
+    process.stop();
     await Promise.all(servers.map(({ server }) => server.shutdown(0)));
     throw errors.find((error) => !(error instanceof StartError)) ??
       new StartError(errors.map(({ message }) => message).join("\n"));
@@ -182,7 +172,7 @@ export async function startService(
   cluster.start();
   certificates.warn(Date.now());
   return new RunningService(
-    { ...surroundings, cluster, servers, certificates, lag, stopping, state, host },
+    { hub, budget, console, cluster, servers, certificates, process, stopping, state, host },
     certificateIntervalMs,
   );
 }
@@ -202,44 +192,36 @@ const ACCOUNT_NAMES: Readonly<Record<AccountName, string>> = {
 };
 
 /** Logs what an administrator can put right, once a minute. */
-function troubleLog(): (message: string) => void {
-  const limited = new Allowance(() => {}, { lines: 1, periodMs: 60_000 });
+function streamErrorLog(): (message: string) => void {
+  const limiter = new RateLimiter(() => {}, { lines: 1, periodMs: 60_000 });
   return (message) => {
-    if (limited.take()) log.warning("{message}.", { message: new Whole(message) });
+    if (limiter.take()) log.warning("{message}.", { message: new Whole(message) });
   };
 }
 
 /** Logs that memory is short, at a bounded rate: what it was for, and what became of it. */
 function shortageLog(): OnShort {
   const accounts = Object.keys(ACCOUNTS) as AccountName[];
-  const limited = new Allowances(
+  const limited = new LimitedLog(
+    log,
     accounts.flatMap((account) => [`${account} refused`, `${account} evicted`] as const),
-    (count, kind) =>
-      log.warning("Memory was short {count} more times in the last minute ({kind}).", {
-        count,
-        kind,
-      }),
-    { lines: 1, periodMs: 60_000 },
+    "Memory was short {count} more times in the last minute ({kind}).",
+    { level: "warning", limit: { lines: 1, periodMs: 60_000 } },
   );
-  return (account, what) => {
-    if (!limited.take(`${account} ${what}`)) return;
-    log.warning(
-      "Memory is short for {account}: {what}. {remedy}.",
-      {
-        account: ACCOUNT_NAMES[account],
-        what: what === "refused"
-          ? "more was refused"
-          : "a connection that held much, or was slow, was ended",
-        remedy: 'This is an attack, or "limit.memory" is too small',
-      },
-    );
-  };
+  return (account, what) =>
+    limited.write(`${account} ${what}`, "Memory is short for {account}: {what}. {remedy}.", {
+      account: ACCOUNT_NAMES[account],
+      what: what === "refused"
+        ? "more was refused"
+        : "a connection that held much, or was slow, was ended",
+      remedy: 'This is an attack, or "limit.memory" is too small',
+    });
 }
 
 /** An entry of `servers`, and what its files hold now beside certificates. */
 type Prepared =
   | { readonly type: "client"; readonly config: ClientServerConfig }
-  | { readonly type: "admin"; readonly config: AdminServerConfig; readonly rules: Rules };
+  | { readonly type: "admin"; readonly config: AdminServerConfig; readonly rules: AdminRules };
 
 /**
  * Reads the tokens of all admin servers, and returns all servers in their order.
@@ -269,9 +251,9 @@ interface Made {
   readonly budget: Budget;
   readonly host: Host;
   readonly cluster: Cluster;
-  readonly servers: readonly Watched[];
+  readonly servers: readonly ServerPair[];
   readonly certificates: Certificates;
-  readonly lag: LagMeter;
+  readonly process: ProcessMeter;
   readonly console: Console;
   readonly stopping: AbortController;
   /** The configuration in use. */
@@ -310,10 +292,10 @@ class RunningService implements Service {
     return () => {
       this.#made.state.config = config;
       this.#made.budget.limit = memoryBudget(config, hostMemory(config, this.#made.host.memory));
-      for (const [index, { front }] of this.#made.servers.entries()) {
+      for (const [index, { entry }] of this.#made.servers.entries()) {
         const next = prepared[index];
-        if (front instanceof AdminFront) { if (next?.type === "admin") front.adopt(next.rules); }
-        else if (next?.type === "client") front.adopt(next.config);
+        if (entry instanceof AdminServer) { if (next?.type === "admin") entry.adopt(next.rules); }
+        else if (next?.type === "client") entry.adopt(next.config);
       }
       return this.#use(found);
     };
@@ -324,9 +306,9 @@ class RunningService implements Service {
   }
 
   async #stop(drainMs: number): Promise<void> {
-    const { lag, stopping, servers, cluster } = this.#made;
+    const { process, stopping, servers, cluster } = this.#made;
     for (const timer of this.#timers) clearInterval(timer);
-    lag.stop();
+    process.stop();
     stopping.abort();
     for (const { server } of servers) server.refuse();
     const shutdown = (type: ServerType) =>

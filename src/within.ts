@@ -4,13 +4,19 @@
  * @module
  */
 
-/** Whether `promise` resolves within `ms`. What it rejects with is thrown. */
-export async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), ms));
+import { type Clock, systemClock } from "./clock.ts";
+
+/** Tells whether `promise` resolves within `ms`. What it rejects with is thrown. */
+export async function within(
+  ms: number,
+  promise: Promise<unknown>,
+  clock: Clock = systemClock,
+): Promise<boolean> {
+  let cancel = () => {};
+  const late = new Promise<boolean>((resolve) => cancel = clock.after(ms, () => resolve(false)));
   try {
     return await Promise.race([promise.then(() => true), late]);
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }

@@ -1,9 +1,15 @@
 import fc from "fast-check";
-import { type AccountName, ACCOUNTS, Budget, type Holder, type Holding } from "../src/budget.ts";
+import {
+  type AccountHolder,
+  type AccountName,
+  ACCOUNTS,
+  Budget,
+  type Holding,
+} from "../src/budget.ts";
 import { assert, assertEquals } from "./assert.ts";
 
 /** Somebody who gives back what it holds when it is ended. */
-class Somebody implements Holder {
+class Somebody implements AccountHolder {
   readonly holdings: Holding[] = [];
   endedFor: AccountName | null = null;
 
@@ -73,7 +79,8 @@ Deno.test("beyond the pool the largest of the account that is farthest above its
   assertEquals(newcomer.set(150), true);
   assertEquals([larger.endedFor, large.endedFor, newcomer.endedFor], ["frames", null, null]);
   assertEquals(told, ["frames evicted"]);
-  assertEquals(budget.status().frames, { bytes: 180, refused: 1, evicted: 1 });
+  const { bytes, refused, evicted } = budget.account("frames");
+  assertEquals([bytes, refused, evicted], [180, 1, 1]);
 });
 
 Deno.test("somebody who asks for more is not ended for it, but refused", () => {

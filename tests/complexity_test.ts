@@ -6,8 +6,8 @@
  */
 
 import { Budget } from "../src/budget.ts";
-import { parseCommand } from "../src/client/command.ts";
-import { AnswerReader, BODY_LIMIT } from "../src/cluster/answer.ts";
+import { parseCommand } from "../src/client/client_command.ts";
+import { AnswerReader, BODY_LIMIT } from "../src/http/answer.ts";
 import { Redaction } from "../src/config/redaction.ts";
 import { Networks } from "../src/config/network.ts";
 import { Hub } from "../src/hub/hub.ts";

@@ -5,15 +5,29 @@
  */
 
 import {
+  type AdminLimits,
   type AdminServerConfig,
+  type ClientLimits,
   type ClientServerConfig,
   type Config,
-  DEFAULT_DRAIN,
+  type LogConfig,
   type PeerConfig,
 } from "../src/config/config.ts";
-import { ADMIN_LIMITS, CLIENT_LIMITS } from "../src/config/limits.ts";
+import { ADMIN_KEYS, CLIENT_KEYS, LOG_KEYS, TOP_KEYS } from "../src/config/keys.ts";
 import { Networks } from "../src/config/network.ts";
+import { filled } from "../src/config/table.ts";
 import type { SocketLimits, SocketRules } from "../src/websocket/rules.ts";
+
+/** The limits of a client server whose entry says nothing else. */
+export const CLIENT_LIMITS: ClientLimits = filled(CLIENT_KEYS.limits, {});
+
+/** The limits of an admin server whose entry says nothing else. */
+export const ADMIN_LIMITS: AdminLimits = filled(ADMIN_KEYS.limits, {});
+
+const { path: _, ...rotation } = filled(LOG_KEYS, {});
+
+/** What a log has that names only its path. */
+export const LOG_DEFAULTS: Omit<LogConfig, "path"> = { ...rotation, links: [] };
 
 /** A client server of which nothing but its type and port is said. */
 export const CLIENT: ClientServerConfig = {
@@ -59,7 +73,7 @@ export function configOf(change: Partial<Config> = {}): Config {
     memoryLimit: null,
     memoryHint: null,
     user: null,
-    drain: DEFAULT_DRAIN,
+    drain: TOP_KEYS.drain.default,
     ...change,
   };
 }
@@ -73,8 +87,8 @@ export const SOCKET_LIMITS: SocketLimits = {
   handshakes: 4096,
   handshakeMs: 10_000,
   messageMs: 30_000,
-  silenceMs: 60_000,
-  answerMs: 30_000,
+  idleMs: 60_000,
+  pongMs: 30_000,
   closeMs: 3000,
 };
 

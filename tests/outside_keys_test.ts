@@ -58,7 +58,7 @@ const PLACES: readonly Place[] = [
     reason: "encoded messages, which are objects",
   },
   {
-    path: "src/cluster/identity.ts",
+    path: "src/cluster/peer_identity.ts",
     part: "readonly #former = new Map<string, number>()",
     reason: "fingerprints of one peer of the configuration, 64 at most",
   },

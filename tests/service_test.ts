@@ -1,8 +1,8 @@
 import type { AdminServerConfig, Config, ServerConfig } from "../src/config/config.ts";
 import { ACCOUNTS } from "../src/budget.ts";
-import type { MemorySnapshot } from "../src/admin/snapshot.ts";
 import { hostMemory, memoryBudget } from "../src/config/memory.ts";
 import { explainBindError, type Service, StartError, startService } from "../src/service.ts";
+import { FAMILIES, type Metrics, sumOf } from "../src/metrics/families.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { ADMIN, CLIENT, configOf } from "./entries.ts";
 import { Folder } from "./folder.ts";
@@ -216,17 +216,30 @@ Deno.test("what an administrator sees has everything but the token", async () =>
   for (const text of texts) assertEquals(text.includes(TOKEN), false);
   const { now, messages, configuration } = JSON.parse(texts[3] ?? "");
   assertEquals(
-    now.servers.map(({ type, url, listening }: Record<string, unknown>) => [type, url, listening]),
-    guarded.service.listening.map(({ type, url }) => [type, url, true]),
+    now.servers.map(({ type, url }: Record<string, unknown>) => [type, url]),
+    guarded.service.listening.map(({ type, url }) => [type, url]),
   );
-  assertEquals([now.ready, now.restarts, now.fingerprint], [
-    true,
-    null,
-    guarded.service.fingerprint,
-  ]);
-  assertEquals([now.hub.messages, messages.length], [1, 1]);
+  const metrics: Metrics = now.metrics;
+  assertEquals(
+    metrics.aphlict_server_listening.map(([{ server }, isListening]) => [server, isListening]),
+    guarded.service.listening.map(({ url }) => [url, 1]),
+  );
+  assertEquals([metrics.aphlict_ready, metrics.aphlict_restarts_total], [[[{}, 1]], []]);
+  assertEquals(now.fingerprint, guarded.service.fingerprint);
+  assertEquals([sumOf(metrics.aphlict_messages_total), messages.length], [1, 1]);
   assertEquals(configuration.settings, JSON.parse(JSON.stringify(guarded.config)));
   assertEquals(configuration.flags.includes(`${guarded.folder.path}/token`), true);
+});
+
+Deno.test("a service contributes every family that there is, in the order of the metrics page", async () => {
+  await using guarded = await Guarded.start();
+  const page = await (await fetch(`${guarded.service.listening[1]?.url}metrics/`)).text();
+  const told = [...page.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name);
+  // It has no supervisor, no certificate and no peer, and was told nothing of its host.
+  const conditional = /^aphlict_(peer_|restarts_|certificate_|memory_granted_|files_)|_max_fds$/;
+  const expected = Object.keys(FAMILIES).filter((name) => !conditional.test(name));
+  assertEquals(told, expected);
+  assertEquals(Object.keys(FAMILIES).length - expected.length, 11);
 });
 
 /** A service on a host with so many bytes of memory, and what it says of memory. */
@@ -249,9 +262,14 @@ class Measured implements AsyncDisposable {
     return measured;
   }
 
-  async memory(): Promise<MemorySnapshot> {
+  async metrics(): Promise<Metrics> {
     const response = await fetch(`${this.service.listening[1]?.url}console/data/`);
-    return (await response.json()).now.memory;
+    return (await response.json()).now.metrics;
+  }
+
+  /** Bytes that outsiders can make it hold. */
+  async limit(): Promise<number> {
+    return sumOf((await this.metrics()).aphlict_memory_limit_bytes);
   }
 
   async adopt(change: Partial<Config>): Promise<void> {
@@ -267,25 +285,29 @@ const MEBIBYTE = 1024 * 1024;
 
 Deno.test("outsiders can make a service hold a quarter of the memory that it was told of", async () => {
   await using measured = await Measured.start(400 * MEBIBYTE);
-  const { limit, granted, accounts } = await measured.memory();
-  assertEquals([limit, granted], [100 * MEBIBYTE, 400 * MEBIBYTE]);
-  assertEquals(Object.keys(accounts), Object.keys(ACCOUNTS));
+  const metrics = await measured.metrics();
+  assertEquals(metrics.aphlict_memory_limit_bytes, [[{}, 100 * MEBIBYTE]]);
+  assertEquals(metrics.aphlict_memory_granted_bytes, [[{}, 400 * MEBIBYTE]]);
+  const accounts = metrics.aphlict_memory_bytes.map(([{ account }]) => account);
+  assertEquals(accounts, Object.keys(ACCOUNTS));
 });
 
 Deno.test("a service that was told of no memory goes by what V8 gives it", async () => {
   await using measured = await Measured.start(null);
-  const { limit, granted } = await measured.memory();
+  const metrics = await measured.metrics();
   const host = hostMemory(measured.config, null);
-  assertEquals([limit, granted], [memoryBudget(measured.config, host), null]);
+  const limit = memoryBudget(measured.config, host);
+  assertEquals(metrics.aphlict_memory_limit_bytes, [[{}, limit]]);
+  assertEquals(metrics.aphlict_memory_granted_bytes, []);
 });
 
 Deno.test("how much outsiders can make a service hold changes in place, with limit.memory and connections", async () => {
   await using measured = await Measured.start(400 * MEBIBYTE, { memoryLimit: 50 * MEBIBYTE });
-  assertEquals((await measured.memory()).limit, 50 * MEBIBYTE);
+  assertEquals(await measured.limit(), 50 * MEBIBYTE);
   await measured.adopt({ memoryLimit: 16 * MEBIBYTE });
-  assertEquals((await measured.memory()).limit, 16 * MEBIBYTE);
+  assertEquals(await measured.limit(), 16 * MEBIBYTE);
   await measured.adopt({ memoryLimit: null });
-  assertEquals((await measured.memory()).limit, 100 * MEBIBYTE, "what the host has room for");
+  assertEquals(await measured.limit(), 100 * MEBIBYTE, "what the host has room for");
 });
 
 Deno.test("a WebSocket that a service has no memory for is refused, and the metrics tell of it", async () => {

@@ -17,7 +17,12 @@ Deno.test("another Deno is warned of, but for the fixes of the tested one", () =
 });
 
 Deno.test("the tested Deno is the one that everything names", () => {
-  for (const name of ["bin/aphlict", "Dockerfile", ".ci/run", "README.md", "CONTRIBUTING.md"]) {
+  for (
+    const name of [
+      ...["bin/aphlict", "Dockerfile", ".ci/run", ".github/workflows/release.yml"],
+      ...["README.md", "CONTRIBUTING.md"],
+    ]
+  ) {
     const text = Deno.readTextFileSync(`${ROOT}${name}`);
     const named = [...text.matchAll(/(?:deno@|Deno |deno:bin-)(\d+\.\d+\.\d+)/g)];
     assertEquals(named.length > 0, true, name);

@@ -58,6 +58,29 @@ function moment(at, now) {
   return (day === calendar.format(now) ? "" : `${day} `) + clock.format(at);
 }
 
+// What was collected: now.metrics has the samples of each family, as [labels, value].
+
+/** The samples of a family that have these labels. */
+function having({ metrics }, family, labels = {}) {
+  const wanted = Object.entries(labels);
+  return metrics[family].filter(([own]) => wanted.every(([label, text]) => own[label] === text));
+}
+
+/** Their sum, and `null` where there are none. */
+function sum(now, family, labels) {
+  const samples = having(now, family, labels);
+  return samples.length === 0 ? null : samples.reduce((all, [, value]) => all + value, 0);
+}
+
+/** Their sums by another label, whose values are words of the program. */
+function counts(now, family, labels, label = "reason") {
+  const found = {};
+  for (const [own, value] of having(now, family, labels)) {
+    found[own[label]] = (found[own[label]] ?? 0) + value;
+  }
+  return found;
+}
+
 /** Shows what is invisible, or would turn around or hide what stands beside it. */
 function visible(text) {
   const escape = (each) => `\\u{${each.codePointAt(0).toString(16)}}`;
@@ -76,7 +99,7 @@ const CHARTS = [
   {
     title: "Listeners",
     show: number,
-    lines: [["", (sample) => sample.listeners, ({ hub }) => hub.listeners]],
+    lines: [["", (sample) => sample.listeners, (now) => sum(now, "aphlict_listeners")]],
   },
   { title: "Messages in", unit: "/s", show: rate, lines: [["", (sample) => sample.messagesIn]] },
   { title: "Messages out", unit: "/s", show: rate, lines: [["", (sample) => sample.messagesOut]] },
@@ -89,13 +112,13 @@ const CHARTS = [
   {
     title: "Backlog",
     show: bytes,
-    lines: [["", (sample) => sample.backlogBytes, ({ servers }) => total(servers, "backlogBytes")]],
+    lines: [["", (sample) => sample.backlogBytes, (now) => sum(now, "aphlict_backlog_bytes")]],
   },
   {
     title: "Event loop lag",
     unit: "ms",
     show: rate,
-    lines: [["", (sample) => sample.lagMs, ({ process }) => process.lagMs]],
+    lines: [["", (sample) => sample.lagMs, (now) => lagMs(now)]],
   },
 ];
 
@@ -153,25 +176,33 @@ const COMMANDS = {
   replay: "Messages were forgotten before it was their turn in a replay",
 };
 
+const REFUSED = {
+  client: "aphlict_refused_connections_total",
+  admin: "aphlict_refused_requests_total",
+};
+
 const STATES = { up: good, self: good, down: bad, unknown: warn };
 
 /** A column is its heading, its cell, and its class. */
 const TABLES = {
   servers: {
     caption: "What each holds now, and has turned away",
-    rows: ({ now }) => now.servers.map((server) => ({ ...server, now: now.at })),
+    rows: ({ now }) =>
+      now.servers.map((server) => ({ ...server, now, at: { server: server.url } })),
     columns: [
       ["Server", ({ url, type }) => ({ text: url, note: type })],
-      ["State", ({ listening }) => listening ? good("listening") : bad("not listening")],
+      ["State", (server) => isListening(server) ? good("listening") : bad("not listening")],
       ["In use", inUse],
-      ["In", ({ bytesIn }) => bytes(bytesIn), "number"],
-      ["Out", ({ bytesOut }) => bytesOut === undefined ? "–" : bytes(bytesOut), "number"],
+      ["In", ({ now, at }) => bytes(sum(now, "aphlict_received_bytes_total", at)), "number"],
+      ["Out", ({ now, at }) => known(sum(now, "aphlict_sent_bytes_total", at), bytes), "number"],
+      ["Certificate", (server) => server.certificate === null ? "none" : expiry(server)],
+      ["Refused", ({ type, now, at }) => summed(counts(now, REFUSED[type], at)), "number"],
       [
-        "Certificate",
-        ({ certificate, now }) => certificate === null ? "none" : expiry(certificate, now),
+        "Ended",
+        ({ type, now, at }) =>
+          type === "client" ? summed(counts(now, "aphlict_disconnects_total", at)) : "–",
+        "number",
       ],
-      ["Refused", ({ refused }) => summed(refused), "number"],
-      ["Ended", ({ ended }) => ended ? summed(ended) : "–", "number"],
     ],
   },
   peers: {
@@ -209,18 +240,36 @@ const TABLES = {
     ],
     furnish: addContent,
   },
-  refusedBrowsers: reasons("WebSockets refused to browsers", "client", "refused", BROWSERS),
-  refusedRequests: reasons("Requests refused by admin servers", "admin", "refused", REQUESTS),
-  ended: reasons("Connections of browsers that have ended", "client", "ended", ENDS),
-  ignored: reasons("Commands of browsers that were ignored", "client", "ignored", COMMANDS),
+  refusedBrowsers: reasons("WebSockets refused to browsers", REFUSED.client, BROWSERS),
+  refusedRequests: reasons("Requests refused by admin servers", REFUSED.admin, REQUESTS),
+  ended: reasons("Connections of browsers that have ended", "aphlict_disconnects_total", ENDS),
+  ignored: reasons(
+    "Commands of browsers that were ignored",
+    "aphlict_ignored_commands_total",
+    COMMANDS,
+  ),
   instances: {
     caption: "Those that something was published for, 100 at most",
     empty: "No instance has had a message yet.",
-    rows: ({ now }) => now.hub.named,
-    key: ({ name }) => name,
+    // The sum of those that nothing was published for has no name.
+    rows: ({ now }) => now.metrics.aphlict_listeners.filter(([own]) => own.phorge_instance !== ""),
+    key: ([own]) => own.phorge_instance,
     columns: [
-      ["Instance", ({ name }) => name],
-      ["Listeners", ({ listeners }) => number(listeners), "number"],
+      ["Instance", ([own]) => own.phorge_instance],
+      ["Listeners", ([, listeners]) => number(listeners), "number"],
+    ],
+  },
+  metrics: {
+    caption: "Everything that is measured, under the names of the metrics page",
+    rows: ({ now }) =>
+      Object.entries(now.metrics).flatMap(([name, samples]) =>
+        samples.map(([labels, value]) => ({ name, labels: Object.entries(labels), value }))
+      ),
+    key: ({ name, labels }) => JSON.stringify([name, labels]),
+    columns: [
+      ["Metric", ({ name }) => name],
+      ["Labels", ({ labels }) => labels.map((pair) => pair.join("=")).join(", ") || "–"],
+      ["Value", ({ value }) => measured(value), "number"],
     ],
   },
 };
@@ -230,81 +279,114 @@ const FACTS = [
   ["Deno", ({ deno }) => deno],
   ["Fingerprint", ({ fingerprint }) => fingerprint],
   ["Up for", ({ uptimeMs }) => duration(uptimeMs)],
-  ["Restarts", ({ restarts }) => restarts === null ? "no supervisor" : some(restarts, "warn")],
-  ["Held for browsers and Phorge", ({ memory }) => ({
-    text: of(heldBytes(memory), memory.limit, bytes),
-    note: listed(accountsOf(memory, "bytes"), bytes),
+  ["Restarts", (now) => {
+    const restarts = sum(now, "aphlict_restarts_total");
+    return restarts === null ? "no supervisor" : some(restarts, "warn");
+  }],
+  ["Held for browsers and Phorge", (now) => ({
+    text: of(...memoryOf(now), bytes),
+    note: listed(byAccount(now, "aphlict_memory_bytes"), bytes),
   })],
-  ["Refused for want of memory", ({ memory }) => summed(accountsOf(memory, "refused"))],
-  ["Ended for want of memory", ({ memory }) => summed(accountsOf(memory, "evicted"))],
-  ["Memory of the host", ({ memory: { granted } }) => granted === null ? "–" : bytes(granted)],
-  ["Heap", ({ process }) => of(process.heapBytes, process.heapLimitBytes, bytes)],
-  ["Outside the heap", ({ process }) => bytes(process.externalBytes)],
-  ["Resident", ({ process }) => bytes(process.residentBytes)],
-  ["Event loop lag", ({ process }) => `${rate(process.lagMs)} ms`],
+  ["Refused for want of memory", (now) => summed(byAccount(now, "aphlict_memory_refused_total"))],
+  ["Ended for want of memory", (now) => summed(byAccount(now, "aphlict_memory_evicted_total"))],
+  ["Memory of the host", (now) => known(sum(now, "aphlict_memory_granted_bytes"), bytes)],
+  ["Heap", (now) => of(...heapOf(now), bytes)],
+  ["Outside the heap", (now) => bytes(sum(now, "aphlict_external_bytes"))],
+  ["Resident", (now) => bytes(sum(now, "process_resident_memory_bytes"))],
+  ["Event loop lag", (now) => `${rate(lagMs(now))} ms`],
+  ["Open files allowed", (now) => known(sum(now, "process_max_fds"))],
+  ["Subscriptions", (now) => number(sum(now, "aphlict_subscriptions"))],
+  ["Messages", (now) => summed(counts(now, "aphlict_messages_total", {}, "outcome"))],
   [
-    "Open files allowed",
-    ({ process: { openFiles } }) => openFiles === null ? "–" : number(openFiles),
+    "Messages remembered",
+    (now) =>
+      some(sum(now, "aphlict_history_messages"), "", bytes(sum(now, "aphlict_history_bytes"))),
   ],
-  ["Subscriptions", ({ hub }) => number(hub.subscriptions)],
-  ["Messages", ({ hub }) => summed(hub.published)],
-  ["Messages remembered", ({ hub }) => some(hub.historyMessages, "", bytes(hub.historyBytes))],
-  ["Log lines left out", ({ log }) => some(log.leftOut, "warn", "too many of a kind")],
-  ["Log lines lost", ({ log }) => some(log.lost, "bad", "not written to a file")],
+  [
+    "Log lines left out",
+    (now) => some(sum(now, "aphlict_log_left_out_total"), "warn", "too many of a kind"),
+  ],
+  [
+    "Log lines lost",
+    (now) => some(sum(now, "aphlict_log_lost_total"), "bad", "not written to a file"),
+  ],
 ];
 
+const known = (value, show = number) => value === null ? "–" : show(value);
+const lagMs = (now) => 1000 * sum(now, "aphlict_event_loop_lag_seconds");
+const heapOf = (now) => [sum(now, "aphlict_heap_bytes"), sum(now, "aphlict_heap_limit_bytes")];
+const memoryOf = (now) => [
+  sum(now, "aphlict_memory_bytes"),
+  sum(now, "aphlict_memory_limit_bytes"),
+];
+const byAccount = (now, family) => counts(now, family, {}, "account");
+const isListening = ({ now, at }) => sum(now, "aphlict_server_listening", at) > 0;
+const isNearly = ([part, all]) => part > NEARLY * all;
+
+/** A number, or of a histogram how many values it has and what they come to. */
+function measured(value) {
+  if (typeof value === "number") return String(value);
+  const count = value.counts.reduce((all, each) => all + each, 0);
+  return { text: number(count), note: count > 0 ? `mean ${rough.format(value.sum / count)}` : "" };
+}
+
 /** What an administrator should look after. The texts stay the same while the problem does. */
-function problemsOf({ now }) {
+function problemsOf(data) {
+  const { now } = data;
   const found = [];
-  if (!now.ready) found.push(bad("The service is not ready"));
-  for (const { url, listening, certificate, connections = 0, connectionLimit } of now.servers) {
-    if (!listening) found.push(bad(`${url} is not listening`));
-    if (connections > NEARLY * connectionLimit) {
+  if (sum(now, "aphlict_ready") === 0) found.push(bad("The service is not ready"));
+  for (const server of TABLES.servers.rows(data)) {
+    const { url, at } = server;
+    if (!isListening(server)) found.push(bad(`${url} is not listening`));
+    const limit = sum(now, "aphlict_connections_limit", at);
+    if (limit !== null && isNearly([sum(now, "aphlict_connections", at), limit])) {
       found.push(warn(`${url} has hardly any connection left`));
     }
-    if (certificate !== null) {
-      const { text, tone } = expiry(certificate, now.at);
+    if (server.certificate !== null) {
+      const { text, tone } = expiry(server);
       if (tone !== "ok") found.push({ text: `The certificate of ${url} ${text}`, tone });
     }
   }
   for (const { peer, state, "last.error": error } of now.peers) {
     if (state === "down") found.push(bad(`Peer ${peer} is down`, error ?? ""));
   }
-  if (heldBytes(now.memory) > NEARLY * now.memory.limit) {
+  if (isNearly(memoryOf(now))) {
     found.push(warn("Hardly any memory is left for browsers", '"limit.memory" bounds it'));
   }
-  if (now.process.heapBytes > NEARLY * now.process.heapLimitBytes) {
-    found.push(warn("The heap is nearly full"));
-  }
-  const { openFilesHold: held } = now.process;
-  const wanted = total(now.servers, "connectionLimit");
+  if (isNearly(heapOf(now))) found.push(warn("The heap is nearly full"));
+  const held = sum(now, "aphlict_files_connections_limit");
+  const wanted = sum(now, "aphlict_connections_limit");
   if (held !== null && held < wanted) {
     found.push(warn(`The host's open files are enough for ${of(held, wanted)} connections`));
   }
-  if (now.restarts > 0 && now.uptimeMs < RECENTLY_MS) {
-    const often = now.restarts === 1 ? "once" : `${number(now.restarts)} times`;
+  const restarts = sum(now, "aphlict_restarts_total");
+  if (restarts > 0 && now.uptimeMs < RECENTLY_MS) {
+    const often = restarts === 1 ? "once" : `${number(restarts)} times`;
     found.push(warn(`The service has ended by itself ${often}, and is up for less than an hour`));
   }
-  if (now.internalErrors > 0) {
-    const note = `${number(now.internalErrors)}; the log has them: please report them`;
+  const defects = sum(now, "aphlict_internal_errors_total");
+  if (defects > 0) {
+    const note = `${number(defects)}; the log has them: please report them`;
     found.push(bad("Aphlict has met internal errors", note));
   }
-  if (now.log.lost > 0) found.push(bad("Log lines could not be written"));
+  if (sum(now, "aphlict_log_lost_total") > 0) found.push(bad("Log lines could not be written"));
   return found.length > 0 ? found : [good("Nothing needs looking after")];
 }
 
-function expiry({ file, expires }, now) {
-  const days = Math.floor((expires - now) / DAY_MS);
-  const note = `${calendar.format(expires)}, ${file}`;
-  if (expires <= now) return bad("has expired", note);
+function expiry({ certificate, now, at }) {
+  const expires = 1000 * sum(now, "aphlict_certificate_expiry_timestamp_seconds", at);
+  const days = Math.floor((expires - now.at) / DAY_MS);
+  const note = `${calendar.format(expires)}, ${certificate}`;
+  if (expires <= now.at) return bad("has expired", note);
   const text = `expires in ${number(days)} ${days === 1 ? "day" : "days"}`;
   return days < WARNING_DAYS ? warn(text, note) : good(text, note);
 }
 
-function inUse({ type, connections, connectionLimit, requests, requestLimit }) {
-  return type === "client"
-    ? { text: of(connections, connectionLimit), note: "connections" }
-    : { text: of(requests, requestLimit), note: "messages" };
+function inUse({ type, now, at }) {
+  const [used, limit, note] = type === "client"
+    ? ["aphlict_connections", "aphlict_connections_limit", "connections"]
+    : ["aphlict_requests", "aphlict_requests_limit", "messages"];
+  return { text: of(sum(now, used, at), sum(now, limit, at)), note };
 }
 
 function droppedOf(peer) {
@@ -312,45 +394,26 @@ function droppedOf(peer) {
   return { ...summed(Object.fromEntries(kinds)), tone: peer.dropped > 0 ? "warn" : "" };
 }
 
-/** Bytes that all accounts hold. */
-function heldBytes({ accounts }) {
-  return total(Object.values(accounts), "bytes");
-}
-
-/** A figure of each account, by name. */
-function accountsOf({ accounts }, field) {
-  return Object.fromEntries(
-    Object.entries(accounts).map(([name, account]) => [name, account[field]]),
-  );
-}
-
-const total = (items, field) => items.reduce((sum, item) => sum + (item[field] ?? 0), 0);
-
 /** How many there are, and of which kinds. */
-function summed(counts) {
-  const all = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  return { text: number(all), note: all > 0 ? listed(counts) : "" };
+function summed(found) {
+  const all = Object.values(found).reduce((total, count) => total + count, 0);
+  return { text: number(all), note: all > 0 ? listed(found) : "" };
 }
 
 /** Those that have happened, as `reason 3, other 1`. */
-function listed(counts, show = number) {
-  const happened = Object.entries(counts).filter(([, count]) => count > 0);
+function listed(found, show = number) {
+  const happened = Object.entries(found).filter(([, count]) => count > 0);
   return happened.map(([kind, count]) => `${kind} ${show(count)}`).join(", ") || "–";
 }
 
-/** A table of what has happened on all servers of a type, by reason. */
-function reasons(caption, type, field, meanings) {
+/** A table of what has happened on all servers, by reason. */
+function reasons(caption, family, meanings) {
   return {
     caption,
     empty: `${caption}: none.`,
-    rows: ({ now }) => {
-      const counts = now.servers.filter((server) => server.type === type).map((server) =>
-        server[field]
-      );
-      return Object.keys(counts[0] ?? {})
-        .map((kind) => ({ kind, count: total(counts, kind) }))
-        .filter(({ count }) => count > 0);
-    },
+    rows: ({ now }) =>
+      Object.entries(counts(now, family)).map(([kind, count]) => ({ kind, count }))
+        .filter(({ count }) => count > 0),
     key: ({ kind }) => kind,
     columns: [
       ["Reason", ({ kind }) => ({ text: kind, note: meanings[kind] ?? "" })],
@@ -674,7 +737,7 @@ function show(data) {
   heard = now;
   goneSince = null;
   put(element("updated"), `As of ${clock.format(now.at)}`);
-  mark(now.ready ? good("Ready") : bad("Not ready"), "");
+  mark(sum(now, "aphlict_ready") > 0 ? good("Ready") : bad("Not ready"), "");
 }
 
 function miss(problem) {

@@ -7,8 +7,9 @@
 import type { Publication } from "../hub/hub.ts";
 import type { Encoded, Message } from "../hub/message.ts";
 import { flatCopy } from "../text.ts";
+import { sumOf } from "../metrics/families.ts";
 import { between, type Distribution, quantile, SECONDS, together } from "../metrics/histogram.ts";
-import type { ClientServerSnapshot, Snapshot } from "./snapshot.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** How often the service is looked at, in ms. */
 export const SAMPLE_INTERVAL_MS = 5000;
@@ -90,7 +91,7 @@ export interface View {
   settings(): Settings;
 }
 
-/** See the module. Shared by all admin servers. */
+/** The last minutes and the last messages, for the live page. All admin servers share one. */
 export class Console {
   readonly #view: View;
   readonly #samples: Sample[] = [];
@@ -155,27 +156,25 @@ export class Console {
   }
 }
 
-function sampleOf(former: Snapshot, now: Snapshot): Sample {
-  const seconds = (now.uptimeMs - former.uptimeMs) / 1000;
-  const writing = between(writingOf(former), writingOf(now));
+function sampleOf(former: Snapshot, { at, uptimeMs, metrics }: Snapshot): Sample {
+  const seconds = (uptimeMs - former.uptimeMs) / 1000;
+  const rate = (name: "aphlict_messages_total" | "aphlict_deliveries_total") =>
+    (sumOf(metrics[name]) - sumOf(former.metrics[name])) / seconds;
+  const writing = between(writingOf(former), writingOf({ metrics }));
   return {
-    at: now.at,
-    listeners: now.hub.listeners,
-    messagesIn: (now.hub.messages - former.hub.messages) / seconds,
-    messagesOut: (now.hub.deliveries - former.hub.deliveries) / seconds,
+    at,
+    listeners: sumOf(metrics.aphlict_listeners),
+    messagesIn: rate("aphlict_messages_total"),
+    messagesOut: rate("aphlict_deliveries_total"),
     latency50Ms: inMs(quantile(0.5, writing)),
     latency99Ms: inMs(quantile(0.99, writing)),
-    backlogBytes: clients(now).reduce((sum, { backlogBytes }) => sum + backlogBytes, 0),
-    lagMs: now.process.lagMs,
+    backlogBytes: sumOf(metrics.aphlict_backlog_bytes),
+    lagMs: sumOf(metrics.aphlict_event_loop_lag_seconds) * 1000,
   };
 }
 
-function clients({ servers }: Snapshot): ClientServerSnapshot[] {
-  return servers.filter((server) => server.type === "client");
-}
-
-function writingOf(snapshot: Snapshot): Distribution {
-  return together(clients(snapshot).map(({ writing }) => writing), SECONDS);
+function writingOf({ metrics }: Pick<Snapshot, "metrics">): Distribution {
+  return together(metrics.aphlict_write_duration_seconds.map(([, each]) => each), SECONDS);
 }
 
 function inMs(seconds: number | null): number | null {

@@ -7,29 +7,29 @@
 
 import type { AdminServerConfig, Config } from "../config/config.ts";
 import { TokenError } from "../config/token.ts";
-import { ReachError, sentenceAbout, type Stage } from "../reach/dial.ts";
-import { type Place, placeOf, tokenOf } from "../reach/place.ts";
-import { supervisorSeen } from "./owner.ts";
+import { RequestError, type RequestStage, sentenceAbout } from "../http/failure.ts";
+import { type Endpoint, endpointOf, tokenOf } from "../probe/endpoint.ts";
+import { supervisorSeen } from "./pidfile_owner.ts";
 
 /** What to do about a service that runs and says nothing. */
-export const SILENCE_HINT =
+export const TIMEOUT_HINT =
   "It has stopped, or is busy: look at its log and at what it takes of the CPU. " +
   "`aphlict restart` starts another, where a supervisor runs.";
 
 /** An admin server of the configuration, and where it is. */
-export interface AdminPlace extends Place {
+export interface AdminEndpoint extends Endpoint {
   readonly server: AdminServerConfig;
 }
 
 /** The admin servers of a configuration, in its order. */
-export function adminsOf({ servers }: Config): AdminPlace[] {
+export function adminsOf({ servers }: Config): AdminEndpoint[] {
   return servers.flatMap((server) =>
-    server.type === "admin" ? [{ ...placeOf(server), server }] : []
+    server.type === "admin" ? [{ ...endpointOf(server), server }] : []
   );
 }
 
 /** The same, those first whose messages this user can sign: the token can be read, or none is needed. */
-export function publishersOf(config: Config): AdminPlace[] {
+export function publishersOf(config: Config): AdminEndpoint[] {
   const all = adminsOf(config);
   const canSend = all.filter(({ server }) => hasReadableToken(server));
   return [...canSend, ...all.filter((each) => !canSend.includes(each))];
@@ -41,14 +41,22 @@ export function hasReadableToken(server: AdminServerConfig): boolean {
 }
 
 /** No server answers as it should. The message has a sentence for each, what to do is beside it. */
-export class NobodyAnswers extends Error {
-  override readonly name = "NobodyAnswers";
+export class NoAnswerError extends Error {
+  override readonly name = "NoAnswerError";
   readonly hint: string;
-  readonly #stages: ReadonlySet<Stage>;
+  /** The server that has taken a connection and says nothing; `null` when there was none. */
+  readonly silent: URL | null;
+  readonly #stages: ReadonlySet<RequestStage>;
 
-  constructor(sentences: readonly string[], hint: string, stages: ReadonlySet<Stage>) {
+  constructor(
+    sentences: readonly string[],
+    hint: string,
+    stages: ReadonlySet<RequestStage>,
+    silent: URL | null,
+  ) {
     super(sentences.join(" "));
     this.hint = hint;
+    this.silent = silent;
     this.#stages = stages;
   }
 
@@ -58,8 +66,8 @@ export class NobodyAnswers extends Error {
   }
 
   /** Whether a server has taken a connection and says nothing. */
-  get isSilent(): boolean {
-    return this.#stages.has("silence");
+  get hasTimedOut(): boolean {
+    return this.silent !== null;
   }
 
   /** Whether nothing listens at any of them. */
@@ -73,38 +81,41 @@ export class NobodyAnswers extends Error {
  * are one process, and each would take as long.
  *
  * @param pidfile Of the supervisor that should run the servers.
- * @throws {NobodyAnswers} If there is none.
+ * @throws {NoAnswerError} If there is none.
  */
 export async function firstAnswer<P extends { readonly url: URL }, T>(
   pidfile: string,
-  places: readonly P[],
-  attempt: (place: P) => Promise<T>,
+  endpoints: readonly P[],
+  attempt: (endpoint: P) => Promise<T>,
 ): Promise<T> {
   const sentences: string[] = [];
   const hints = new Set<string>();
-  const stages = new Set<Stage>();
-  for (const place of places) {
+  const stages = new Set<RequestStage>();
+  let silent: URL | null = null;
+  for (const endpoint of endpoints) {
     try {
-      return await attempt(place);
+      return await attempt(endpoint);
     } catch (error) {
-      if (!(error instanceof ReachError || error instanceof TokenError)) throw error;
+      if (!(error instanceof RequestError || error instanceof TokenError)) throw error;
       if (error instanceof TokenError) {
         sentences.push(error.message);
         continue;
       }
-      sentences.push(sentenceAbout(place.url, error));
+      sentences.push(sentenceAbout(endpoint.url, error));
       stages.add(error.stage);
       hints.add(hintFor(error, pidfile));
-      if (error.stage === "silence") break;
+      if (error.stage !== "timeout") continue;
+      silent = endpoint.url;
+      break;
     }
   }
   const hint = [...hints].filter((each) => each !== "").join(" ");
-  throw new NobodyAnswers(sentences, hint, stages);
+  throw new NoAnswerError(sentences, hint, stages, silent);
 }
 
 /** What to do about a server of this host's own service. */
-export function hintFor({ stage, hint }: ReachError, pidfile: string): string {
-  if (stage === "silence") return SILENCE_HINT;
+export function hintFor({ stage, hint }: RequestError, pidfile: string): string {
+  if (stage === "timeout") return TIMEOUT_HINT;
   if (stage !== "refusal") return hint;
   const supervisor = supervisorSeen(pidfile);
   return supervisor === null

@@ -18,6 +18,8 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
   /** Whether it is for other parts of the program, and not listed. */
   readonly internal?: true;
+  /** The shell words by which bin/aphlict gives it, for a value that the sandbox hides from the process. */
+  readonly given?: string;
 }
 
 /** What was typed after the verb. */

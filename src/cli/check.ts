@@ -4,12 +4,13 @@
  * @module
  */
 
-import { peerWarnings } from "../config/cluster.ts";
+import { peerWarnings } from "../config/peers.ts";
 import { type Config, formatAddress, type LogConfig } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
+import { judgingFlags } from "../config/permissions.ts";
 import {
   type Command,
   CONFIG_OPERAND,
@@ -22,8 +23,7 @@ import {
 } from "./command.ts";
 import { requireCovered } from "./compiled.ts";
 import { circumstancesIn, judge, JUDGING_OPTIONS, portHolder, warn } from "./judgement.ts";
-import type { Verdict } from "./failure.ts";
-import { print, printJson } from "./output.ts";
+import { print, printJson, type Verdict } from "./output.ts";
 import { warnIfRoot } from "./root.ts";
 import { suspicions } from "./suspicions.ts";
 import { formatBytes, formatMebibytes } from "../text.ts";
@@ -49,6 +49,7 @@ export const check: Command = {
     ...JUDGING_OPTIONS,
   ],
   operands: CONFIG_OPERAND,
+  permissions: judgingFlags("$deno"),
   async run(invocation) {
     const { program, options } = invocation;
     const config = loadConfig(configPath(invocation));

@@ -6,7 +6,6 @@
 
 import { ConfigError } from "../config/error.ts";
 import { identify, type Program } from "../config/program.ts";
-import { suggest } from "../config/suggest.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
 import { withoutEnd } from "../text.ts";
 import { type Parsed, parseOptions, UsageError } from "./args.ts";
@@ -16,45 +15,32 @@ import {
   CONFIG_OPERAND,
   CONFIG_OPTION,
   EXIT,
+  findCommand,
   JSON_OPTION,
-  listed,
   operandRange,
 } from "./command.ts";
 import { CompiledError, refuseUncovered } from "./compiled.ts";
 import { doctor } from "./doctor.ts";
 import { FolderError } from "./folders.ts";
 import { health } from "./health.ts";
-import { helpOn, overview, usageOf } from "./help.ts";
+import { help, helpOn, overview, usageOf } from "./help.ts";
 import { IdentityError } from "./identity.ts";
 import { launch } from "./launch.ts";
 import { listen } from "./listen.ts";
-import { failureOf } from "./failure.ts";
-import { complain, print, printJson } from "./output.ts";
+import { print, printError, printFailure } from "./output.ts";
 import { permissions } from "./permissions.ts";
 import { reload } from "./reload.ts";
 import { restart } from "./restart.ts";
 import { run, supervisor } from "./run.ts";
+import { SignalError } from "./running.ts";
 import { debug, serve, service } from "./serve.ts";
 import { send } from "./send.ts";
-import { SignalError } from "./signal.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
 import { stop } from "./stop.ts";
 import { top } from "./top.ts";
 import { trial } from "./trial.ts";
 import { deno, version } from "./version.ts";
-
-const help: Command = {
-  verb: "help",
-  synopsis: "Explain the commands, or one of them.",
-  details: "Without a verb, lists all of them.",
-  options: [],
-  operands: "[VERB]",
-  run({ rest: [verb] }) {
-    print(verb === undefined ? overview(COMMANDS) : helpOn(find(verb)));
-    return EXIT.done;
-  },
-};
 
 /** All verbs, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -95,16 +81,16 @@ export async function main(path: string, args: readonly string[]): Promise<numbe
     return await dispatch(argv, program);
   } catch (error) {
     if (error instanceof UsageError) {
-      complain([error.message, "", ...usageFor(argv).split("\n")]);
+      printError([error.message, "", ...usageFor(argv).split("\n")]);
       return EXIT.usage;
     }
     if (isExpected(error)) {
-      if (wantsJson(argv)) printJson(failureOf(error));
-      else complain(error.message);
+      if (wantsJson(argv)) printFailure(error);
+      else printError(error.message);
       return EXIT.failed;
     }
     const report = error instanceof Error ? error.stack ?? error.message : String(error);
-    complain(`Unexpected error, please report it:\n${report}`);
+    printError(`Unexpected error, please report it:\n${report}`);
     return EXIT.failed;
   }
 }
@@ -133,12 +119,12 @@ function usageFor([verb]: readonly string[]): string {
 async function dispatch(argv: readonly string[], program: Program): Promise<number> {
   const [verb, ...args] = argv;
   if (verb === undefined) {
-    complain(overview(COMMANDS));
+    printError(overview(COMMANDS));
     return EXIT.usage;
   }
   if (verb === "--help" || verb === "-h") return await dispatch(["help", ...args], program);
   if (verb === "--version" || verb === "-V") return await dispatch(["version", ...args], program);
-  const command = find(verb);
+  const command = findCommand(COMMANDS, verb);
   // Behind "--" nothing is an option.
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   if (args.slice(0, end).some((argument) => argument === "--help" || argument === "-h")) {
@@ -155,7 +141,7 @@ async function dispatch(argv: readonly string[], program: Program): Promise<numb
   }
   const { values, rest } = withFile(command, parsed);
   if (program.kind === "compiled") refuseUncovered(verb, program, values);
-  return await command.run({ program, options: values, rest });
+  return await command.run({ program, options: values, rest, commands: COMMANDS });
 }
 
 /** The same with the file that was typed without `--config`, where the command takes that. */
@@ -166,15 +152,4 @@ function withFile({ verb, operands }: Command, parsed: Parsed): Parsed {
     throw new UsageError(`"${verb}" takes one configuration file: "${file}", or that of --config.`);
   }
   return { values: new Map([...values, [CONFIG_OPTION.name, file]]), rest: others };
-}
-
-function find(verb: string): Command {
-  const command = COMMANDS.find((candidate) => candidate.verb === verb);
-  if (command) return command;
-  const verbs = listed(COMMANDS).map(({ verb }) => verb);
-  const meant = suggest(verb, verbs);
-  throw new UsageError(
-    `Unknown command "${verb}".${meant ? ` Did you mean "${meant}"?` : ""} ` +
-      `There are: ${verbs.join(", ")}.`,
-  );
 }

@@ -6,7 +6,8 @@
 
 import { defaultConfigPath } from "../config/load.ts";
 import type { Program } from "../config/program.ts";
-import type { OptionSpec } from "./args.ts";
+import { suggest } from "../config/suggest.ts";
+import { type OptionSpec, UsageError } from "./args.ts";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
@@ -19,6 +20,8 @@ export interface Invocation {
   readonly options: ReadonlyMap<string, string>;
   /** What was given besides options. */
   readonly rest: readonly string[];
+  /** The table of commands, for a command that is about another one. */
+  readonly commands: readonly Command[];
 }
 
 /** One verb of `aphlict`. */
@@ -33,8 +36,55 @@ export interface Command {
   readonly internal?: true;
   /** Names of what it takes besides options, such as `VERB`, `[VERB]` or `TOPIC...`; none for nothing. */
   readonly operands?: string;
+  /**
+   * The permissions that bin/aphlict gives to its process, from which `deno task launcher` makes that script: flags of
+   * deno, or those of the service or the supervisor, which `aphlict launch` derives from the configuration. In a flag,
+   * `$deno` is the path of the deno that runs it. Root becomes the user that runs Aphlict before each command that may
+   * do more than read.
+   *
+   * @default {Reading the configuration file.}
+   */
+  readonly permissions?: readonly string[] | "service" | "supervisor";
+  /** Whether root makes the missing folders of the logs and the pidfile before it becomes the user. */
+  readonly makesFolders?: true;
   /** @returns The exit code. */
   run(invocation: Invocation): Promise<number> | number;
+}
+
+/** The permissions of the commands that talk to a running server. The runtime asks for sys and env before it speaks TLS. */
+export const PROBE_PERMISSIONS: readonly string[] = [
+  "--allow-sys",
+  "--allow-env=NODE_USE_SYSTEM_CA",
+  "--allow-read",
+  "--allow-net",
+];
+
+/**
+ * The permissions of the commands that start processes or signal them. They ask the servers, too, whether a service
+ * runs. A process that may run any program reaches the network anyway.
+ */
+export const CONTROL_PERMISSIONS: readonly string[] = [
+  "--allow-sys=uid,gid",
+  "--allow-read",
+  "--allow-write",
+  "--allow-net",
+  "--allow-run",
+];
+
+/**
+ * Finds a command by its verb.
+ *
+ * @throws {UsageError} If there is none.
+ */
+export function findCommand(commands: readonly Command[], verb: string): Command {
+  const command = commands.find((candidate) => candidate.verb === verb);
+  if (command) return command;
+  const verbs = listed(commands).map(({ verb }) => verb);
+  const meant = suggest(verb, verbs);
+  throw new UsageError(
+    `Unknown command "${verb}".${meant ? ` Did you mean "${meant}"?` : ""} ` +
+      `There are: ${verbs.join(", ")}.`,
+  );
 }
 
 /** The commands, or the options, that are for everybody: what help, man page and completion tell of. */
@@ -60,7 +110,7 @@ export const JSON_OPTION: OptionSpec = {
 /** The operand of a command that takes the configuration file without --config, too. */
 export const CONFIG_OPERAND = "[FILE]";
 
-/** The option of every command that starts something. */
+/** The option of every command that starts Aphlict. Root needs it where the configuration names no user. */
 export const AS_ROOT_OPTION: OptionSpec = {
   name: "as-root",
   help: "Run as root all the same. Nothing in Aphlict needs it.",
@@ -72,6 +122,7 @@ export const OPEN_FILES_OPTION: OptionSpec = {
   value: "N",
   help: "How many files the service may have open, as `ulimit -Hn` tells.",
   internal: true,
+  given: '--open-files "$(ulimit -Hn)"',
 };
 
 /** The same for memory. */
@@ -80,6 +131,7 @@ export const MEMORY_OPTION: OptionSpec = {
   value: "BYTES",
   help: "How much memory the host or the container grants.",
   internal: true,
+  given: '--memory "$(memory)"',
 };
 
 /** The same for systemd's journal. */
@@ -89,6 +141,7 @@ export const JOURNAL_OPTION: OptionSpec = {
   help:
     "The stream that systemd's journal reads, as the environment variable JOURNAL_STREAM tells.",
   internal: true,
+  given: '${JOURNAL_STREAM:+--journal "$JOURNAL_STREAM"}',
 };
 
 /** The option by which bin/aphlict tells how it was called, for the commands that are shown to a person. */
@@ -97,14 +150,19 @@ export const CALLED_OPTION: OptionSpec = {
   value: "NAME",
   help: "What was typed in place of `aphlict`.",
   internal: true,
+  given: '--called "$called"',
 };
 
-/** The options of every command that runs the service, or has it run. */
-export const HOST_OPTIONS: readonly OptionSpec[] = [
-  OPEN_FILES_OPTION,
-  MEMORY_OPTION,
-  JOURNAL_OPTION,
-];
+/** The options of every command that has the service run. */
+export const LIMIT_OPTIONS: readonly OptionSpec[] = [OPEN_FILES_OPTION, MEMORY_OPTION];
+
+/** The options of every command that runs the service, or has it run, where its log is shown. */
+export const HOST_OPTIONS: readonly OptionSpec[] = [...LIMIT_OPTIONS, JOURNAL_OPTION];
+
+/** Returns the shell words by which bin/aphlict gives a command what it cannot find out. */
+export function givenWords({ options }: Pick<Command, "options">): string[] {
+  return options.flatMap(({ given }) => given ?? []);
+}
 
 /** Those of {@linkcode HOST_OPTIONS} that a command was given, as arguments for another one. */
 export function hostArguments({ options }: Pick<Invocation, "options">): string[] {

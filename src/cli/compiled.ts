@@ -9,7 +9,7 @@ import type { Config } from "../config/config.ts";
 import { servicePermissions, shellQuote } from "../config/permissions.ts";
 import type { Compiled, Program, Script } from "../config/program.ts";
 import { CONFIG_OPTION, type Invocation } from "./command.ts";
-import { portOf } from "../reach/place.ts";
+import { portOf } from "../probe/endpoint.ts";
 import { CA_OPTION, URL_OPTION } from "./public.ts";
 
 /** Something was asked for that its permissions do not cover; the message says what to do. */

@@ -1,31 +1,31 @@
 /**
- * The figures of a service as lines of text: what `aphlict top` shows. Pure.
+ * A snapshot as lines of text: what `aphlict top` shows. Pure.
  *
  * @module
  */
 
 import { type ConsoleData, LATENCY_MAX_MS, type MessageNote } from "../admin/console.ts";
 import type { ServerSnapshot, Snapshot } from "../admin/snapshot.ts";
-import type { PeerStatus } from "../metrics/peer.ts";
-import type { Counts } from "../metrics/servers.ts";
+import { having, type Metrics, type Samples, sumOf } from "../metrics/families.ts";
+import type { PeerStatus } from "../metrics/peer_status.ts";
 import { formatTime, formatValue } from "../log/format.ts";
 import { formatBytes, formatCount, formatDuration, formatNumber } from "../text.ts";
 
-/** Columns of the names before the figures. */
+/** Columns of the names before the cells. */
 const LABEL_WIDTH = 12;
 
 /** Room on the screen. */
 export interface Room {
-  /** Columns. A row that is longer goes on in the next line; a single figure that is longer is cut. */
+  /** Columns. A row that is longer goes on in the next line; a single cell that is longer is cut. */
   readonly width: number;
   /** Lines; the last messages take what is left of them. */
   readonly height: number;
 }
 
-/** Figures under one name. */
+/** Cells under one name. */
 interface Row {
   readonly name: string;
-  readonly figures: readonly string[];
+  readonly cells: readonly string[];
 }
 
 /** The whole screen. Nothing in it can steer a terminal. */
@@ -34,7 +34,7 @@ export function dashboard(data: ConsoleData, { width, height }: Room): string[] 
   const blocks = [
     [headOf(now)],
     [...trafficOf(data), ...processOf(now)],
-    [...now.servers.flatMap(serverRows), ...now.peers.map(peerRow)],
+    [...now.servers.flatMap((each) => serverRows(each, now.metrics)), ...now.peers.map(peerRow)],
   ];
   const lines = [
     ...blocks.flatMap((rows) => [...rows.flatMap((row) => linesOf(row, width)), ""]),
@@ -44,12 +44,12 @@ export function dashboard(data: ConsoleData, { width, height }: Room): string[] 
   return lines.slice(0, Math.max(1, height)).map((line) => fit(line, width));
 }
 
-/** The lines of a row. A figure that has no room in one begins the next; one that is longer than a line goes on in it. */
-function linesOf({ name, figures }: Row, width: number): string[] {
-  // A narrow screen has no room for the gap before the figures.
+/** The lines of a row. A cell that has no room in one begins the next; one that is longer than a line goes on in it. */
+function linesOf({ name, cells }: Row, width: number): string[] {
+  // A narrow screen has no room for the gap before the cells.
   const indent = " ".repeat(name === "" || width < 2 * LABEL_WIDTH ? 0 : LABEL_WIDTH);
-  const parts = figures.flatMap((figure, index) => {
-    const text = index < figures.length - 1 ? `${figure},` : figure;
+  const parts = cells.flatMap((cell, index) => {
+    const text = index < cells.length - 1 ? `${cell},` : cell;
     return columnsOf(text) <= width - indent.length ? [text] : text.split(" ");
   });
   const lines: string[] = [];
@@ -65,20 +65,17 @@ function linesOf({ name, figures }: Row, width: number): string[] {
   return [...lines, line];
 }
 
-function headOf({ version, fingerprint, at, uptimeMs, restarts, ready }: Snapshot): Row {
+function headOf({ version, fingerprint, at, uptimeMs, metrics }: Snapshot): Row {
   const up = formatDuration(Math.round(uptimeMs / 1000));
-  const state = ready ? "ready" : "NOT READY";
+  const state = sumOf(metrics.aphlict_ready) > 0 ? "ready" : "NOT READY";
   return row("", [
     `Aphlict ${formatValue(version)} ${formatValue(fingerprint)} at ${timeOf(at)}: ${state}`,
     `up ${up}`,
-    ...restarts === null ? [] : [formatCount(restarts, "restart")],
+    ...metrics.aphlict_restarts_total.map(([, restarts]) => formatCount(restarts, "restart")),
   ]);
 }
 
-function trafficOf({ now, samples }: ConsoleData): Row[] {
-  const clients = now.servers.filter((server) => server.type === "client");
-  const sum = (of: (server: typeof clients[number]) => number) =>
-    clients.reduce((total, server) => total + of(server), 0);
+function trafficOf({ now: { metrics }, samples }: ConsoleData): Row[] {
   const last = samples.at(-1);
   const rate = (value: number | undefined) =>
     value === undefined ? "-" : `${formatNumber(value, 1)}/s`;
@@ -90,85 +87,96 @@ function trafficOf({ now, samples }: ConsoleData): Row[] {
       : "> 1,000 ms";
   return [
     row("browsers", [
-      `${formatNumber(sum(({ connections }) => connections))} of ` +
-      formatNumber(sum(({ connectionLimit }) => connectionLimit)),
-      formatCount(now.hub.subscriptions, "subscription"),
-      formatCount(now.hub.instances, "instance"),
+      load(metrics.aphlict_connections, metrics.aphlict_connections_limit),
+      formatCount(sumOf(metrics.aphlict_subscriptions), "subscription"),
+      formatCount(sumOf(metrics.aphlict_instances), "instance"),
     ]),
     row("messages", [
       `${rate(last?.messagesIn)} in`,
       `${rate(last?.messagesOut)} out`,
-      `${formatNumber(now.hub.messages)} in and ${formatNumber(now.hub.deliveries)} out in all`,
+      `${formatNumber(sumOf(metrics.aphlict_messages_total))} in and ` +
+      `${formatNumber(sumOf(metrics.aphlict_deliveries_total))} out in all`,
     ]),
     row("latency", [
       `p50 ${latency(last?.latency50Ms)}`,
       `p99 ${latency(last?.latency99Ms)}`,
-      `backlog ${formatBytes(sum(({ backlogBytes }) => backlogBytes))}`,
+      `backlog ${bytes(metrics.aphlict_backlog_bytes)}`,
     ]),
     row("history", [
-      formatCount(now.hub.historyMessages, "message"),
-      formatBytes(now.hub.historyBytes),
+      formatCount(sumOf(metrics.aphlict_history_messages), "message"),
+      bytes(metrics.aphlict_history_bytes),
     ]),
   ];
 }
 
-function processOf({ memory, process, log, internalErrors }: Snapshot): Row[] {
-  const { heapBytes, heapLimitBytes, externalBytes, residentBytes, lagMs, openFiles } = process;
-  const accounts = Object.entries(memory.accounts);
-  const held = accounts.reduce((sum, [, account]) => sum + account.bytes, 0);
-  const short = accounts.filter(([, { refused, evicted }]) => refused + evicted > 0);
+function processOf({ metrics }: Snapshot): Row[] {
+  const short = metrics.aphlict_memory_refused_total.flatMap(([account, refused]) => {
+    const ended = sumOf(metrics.aphlict_memory_evicted_total, account);
+    const name = formatValue(account["account"]);
+    return refused + ended === 0
+      ? []
+      : [`${name}: ${formatNumber(refused)} refused, ${formatNumber(ended)} ended`];
+  });
+  const defects = sumOf(metrics.aphlict_internal_errors_total);
+  const leftOut = sumOf(metrics.aphlict_log_left_out_total);
+  const lost = sumOf(metrics.aphlict_log_lost_total);
   return [
     row("memory", [
-      `${formatBytes(held)} of ${formatBytes(memory.limit)} held for browsers and Phorge`,
-      ...short.map(([name, { refused, evicted }]) =>
-        `${name}: ${formatNumber(refused)} refused, ${formatNumber(evicted)} ended`
-      ),
+      `${bytes(metrics.aphlict_memory_bytes)} of ${bytes(metrics.aphlict_memory_limit_bytes)} ` +
+      "held for browsers and Phorge",
+      ...short,
     ]),
     row("process", [
-      `heap ${formatBytes(heapBytes)} of ${formatBytes(heapLimitBytes)}`,
-      `external ${formatBytes(externalBytes)}`,
-      `resident ${formatBytes(residentBytes)}`,
-      `lag ${formatNumber(lagMs)} ms`,
-      ...openFiles === null ? [] : [`${formatCount(openFiles, "file")} at most`],
+      `heap ${bytes(metrics.aphlict_heap_bytes)} of ${bytes(metrics.aphlict_heap_limit_bytes)}`,
+      `external ${bytes(metrics.aphlict_external_bytes)}`,
+      `resident ${bytes(metrics.process_resident_memory_bytes)}`,
+      `lag ${formatNumber(sumOf(metrics.aphlict_event_loop_lag_seconds) * 1000)} ms`,
+      ...metrics.process_max_fds.map(([, files]) => `${formatCount(files, "file")} at most`),
     ]),
-    ...internalErrors === 0 ? [] : [
-      row("defects", [
-        `${formatCount(internalErrors, "internal error")}: see the log, and report it`,
-      ]),
+    ...defects === 0 ? [] : [
+      row("defects", [`${formatCount(defects, "internal error")}: see the log, and report it`]),
     ],
-    ...log.leftOut + log.lost === 0 ? [] : [
-      row("log", [
-        `${formatCount(log.leftOut, "line")} left out`,
-        `${formatNumber(log.lost)} lost`,
-      ]),
+    ...leftOut + lost === 0 ? [] : [
+      row("log", [`${formatCount(leftOut, "line")} left out`, `${formatNumber(lost)} lost`]),
     ],
   ];
 }
 
-function serverRows(server: ServerSnapshot): Row[] {
-  const load = server.type === "client"
-    ? `${formatNumber(server.connections)} of ${formatNumber(server.connectionLimit)} browsers`
-    : `${formatNumber(server.requests)} of ${formatNumber(server.requestLimit)} messages at a time`;
-  const { certificate } = server;
+function serverRows({ type, url, certificate }: ServerSnapshot, metrics: Metrics): Row[] {
+  const of = (samples: Samples) => having(samples, { server: url });
+  const expires = of(metrics.aphlict_certificate_expiry_timestamp_seconds);
   return [
-    row(server.type, [
-      formatValue(server.url),
-      load,
-      ...server.listening ? [] : ["NOT LISTENING"],
-      ...certificate === null ? [] : [`certificate until ${dayOf(certificate.expires)}`],
+    row(type, [
+      formatValue(url),
+      type === "client"
+        ? `${load(of(metrics.aphlict_connections), of(metrics.aphlict_connections_limit))} browsers`
+        : `${
+          load(of(metrics.aphlict_requests), of(metrics.aphlict_requests_limit))
+        } messages at a time`,
+      ...sumOf(of(metrics.aphlict_server_listening)) > 0 ? [] : ["NOT LISTENING"],
+      ...certificate === null ? [] : [`certificate until ${dayOf(sumOf(expires) * 1000)}`],
     ]),
-    ...countRow("refused", server.refused),
-    ...server.type === "client"
-      ? [...countRow("ignored", server.ignored), ...countRow("ended", server.ended)]
-      : [],
+    ...reasonRow("refused", of(metrics.aphlict_refused_connections_total)),
+    ...reasonRow("refused", of(metrics.aphlict_refused_requests_total)),
+    ...reasonRow("ignored", of(metrics.aphlict_ignored_commands_total)),
+    ...reasonRow("ended", of(metrics.aphlict_disconnects_total)),
   ];
 }
 
 /** Only what has happened. */
-function countRow(name: string, counts: Counts): Row[] {
-  const figures = Object.entries(counts).filter(([, count]) => count > 0)
-    .map(([kind, count]) => `${formatNumber(count)} ${formatValue(kind)}`);
-  return figures.length === 0 ? [] : [row(`  ${name}`, figures)];
+function reasonRow(name: string, samples: Samples): Row[] {
+  const cells = samples.filter(([, count]) => count > 0)
+    .map(([{ reason }, count]) => `${formatNumber(count)} ${formatValue(reason)}`);
+  return cells.length === 0 ? [] : [row(`  ${name}`, cells)];
+}
+
+/** What is in use of a limit. */
+function load(used: Samples, limit: Samples): string {
+  return `${formatNumber(sumOf(used))} of ${formatNumber(sumOf(limit))}`;
+}
+
+function bytes(samples: Samples): string {
+  return formatBytes(sumOf(samples));
 }
 
 function peerRow(peer: PeerStatus): Row {
@@ -200,8 +208,8 @@ function messageLine(note: MessageNote): string {
   ].join("  ");
 }
 
-function row(name: string, figures: readonly string[]): Row {
-  return { name, figures };
+function row(name: string, cells: readonly string[]): Row {
+  return { name, cells };
 }
 
 /** The local time of day. */

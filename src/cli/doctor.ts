@@ -14,21 +14,23 @@ import {
   hostNumber,
   JSON_OPTION,
   MEMORY_OPTION,
+  PROBE_PERMISSIONS,
 } from "./command.ts";
 import { examineHost, examineOpenFiles } from "./doctor/host.ts";
 import { examinePeers } from "./doctor/peers.ts";
 import { examineServers } from "./doctor/servers.ts";
 import { examineUrl, skipUrl } from "./doctor/url.ts";
-import { Findings, screenOf, show, verdict } from "./doctor/findings.ts";
-import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
+import { Findings, screenOf, showFinding, verdict } from "./doctor/findings.ts";
 import { circumstancesIn, JUDGING_OPTIONS } from "./judgement.ts";
 import { print, printJson } from "./output.ts";
 import {
   CA_OPTION,
+  INSTANCE_OPTION,
+  instanceIn,
   ORIGIN_OPTION,
   originIn,
-  type PublicPlace,
-  publicPlace,
+  type PublicEndpoint,
+  publicEndpoint,
   URL_OPTION,
 } from "./public.ts";
 
@@ -56,14 +58,16 @@ export const doctor: Command = {
       help: "Print a list of objects with step, outcome, detail and hint instead.",
     },
   ],
+  // What a probe and `aphlict check` need.
+  permissions: [...PROBE_PERMISSIONS, "--allow-write", "--allow-run=$deno"],
   async run(invocation) {
     const { options } = invocation;
-    const way = publicPlace(options);
+    const way = publicEndpoint(options);
     const instance = instanceIn(options);
     const isJson = options.has(JSON_OPTION.name);
     const screen = screenOf();
     const findings = new Findings((finding) => {
-      if (!isJson) show(finding, screen);
+      if (!isJson) showFinding(finding, screen);
     });
     await examine(findings, {
       program: invocation.program,
@@ -85,7 +89,7 @@ interface Examination {
   readonly program: Program;
   readonly path: string;
   /** `null` when it was not said how browsers come. */
-  readonly way: PublicPlace | null;
+  readonly way: PublicEndpoint | null;
   readonly instance: string | undefined;
   readonly origin: string | undefined;
   /** Bytes of memory that the host grants; `null` when that is not known. */
@@ -97,20 +101,20 @@ async function examine(
   findings: Findings,
   { program, path, way, instance, origin, granted, circumstancesOf }: Examination,
 ): Promise<void> {
-  const patient = await examineHost(findings, path, program, granted, circumstancesOf);
-  if (patient === null) return findings.skip("the rest", "There is nothing to go by.");
-  const { config, whyDown } = patient;
+  const service = await examineHost(findings, path, program, granted, circumstancesOf);
+  if (service === null) return findings.skip("the rest", "There is nothing to go by.");
+  const { config, whyDown } = service;
   // With --url it is the Origin there: servers of other pages may stand beside that one.
-  const errand = { config, instance, origin: way === null ? origin : undefined };
+  const test = { config, instance, origin: way === null ? origin : undefined };
   let publisher: AdminServerConfig | null = null;
-  if (whyDown === null) publisher = await examineServers(findings, errand);
+  if (whyDown === null) publisher = await examineServers(findings, test);
   else {
     for (const step of ["admin server", "client server", "WebSocket", "message"]) {
       findings.skip(step, whyDown);
     }
   }
   if (way === null) skipUrl(findings);
-  else await examineUrl(findings, way, { ...errand, publisher }, whyDown);
-  await examinePeers(findings, config.cluster, patient);
-  examineOpenFiles(findings, patient);
+  else await examineUrl(findings, way, { ...test, publisher }, whyDown);
+  await examinePeers(findings, config.cluster, service);
+  examineOpenFiles(findings, service);
 }

@@ -7,15 +7,22 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { ask } from "../reach/ask.ts";
-import { ReachError } from "../reach/dial.ts";
-import type { Place } from "../reach/place.ts";
-import { explainDenial } from "../reach/refusal.ts";
+import { request } from "../probe/request.ts";
+import { RequestError } from "../http/failure.ts";
+import type { Endpoint } from "../probe/endpoint.ts";
+import { explainRejection } from "../probe/rejection.ts";
 import { within } from "../within.ts";
-import { adminsOf, firstAnswer, NobodyAnswers } from "./admin.ts";
+import { adminsOf, firstAnswer, NoAnswerError } from "./admin.ts";
 import { secondsIn } from "./args.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT, JSON_OPTION } from "./command.ts";
-import { complain, print, printJson } from "./output.ts";
+import {
+  type Command,
+  CONFIG_OPTION,
+  configPath,
+  EXIT,
+  JSON_OPTION,
+  PROBE_PERMISSIONS,
+} from "./command.ts";
+import { print, printError, printJson } from "./output.ts";
 
 /** How long to wait before the service is asked again, in ms. */
 const INTERVAL_MS = 100;
@@ -35,6 +42,7 @@ export const health: Command = {
     value: "SECONDS",
     help: `Ask again until it is ready, for at most so long: up to ${WAIT_LIMIT} seconds.`,
   }, JSON_OPTION],
+  permissions: PROBE_PERMISSIONS,
   async run(invocation) {
     const { options } = invocation;
     const waitMs = secondsIn(options, "wait", 0, WAIT_LIMIT) ?? 0;
@@ -42,7 +50,7 @@ export const health: Command = {
     const reason = await whyNotReady(config, waitMs);
     if (options.has(JSON_OPTION.name)) printJson({ ready: reason === null, reason });
     else if (reason === null) print("ready");
-    else complain(`Not ready: ${reason}`);
+    else printError(`Not ready: ${reason}`);
     return reason === null ? EXIT.done : EXIT.failed;
   },
 };
@@ -69,16 +77,16 @@ async function look(config: Config): Promise<string | null> {
     await firstAnswer(config.pidfile, adminsOf(config), requireReady);
     return null;
   } catch (error) {
-    if (!(error instanceof NobodyAnswers)) throw error;
+    if (!(error instanceof NoAnswerError)) throw error;
     return error.explanation;
   }
 }
 
-/** @throws {ReachError} If the server is not ready. */
-async function requireReady(place: Place): Promise<void> {
-  const answer = await ask(place, { path: "/health/ready" });
-  if (answer.status === 503 && answer.text === "not ready\n") {
-    throw new ReachError("answer", "is not ready: it starts, or stops");
+/** @throws {RequestError} If the server is not ready. */
+async function requireReady(endpoint: Endpoint): Promise<void> {
+  const answer = await request(endpoint, { path: "/health/ready" });
+  if (answer.status === 503 && answer.body === "not ready\n") {
+    throw new RequestError("answer", "is not ready: it starts, or stops");
   }
-  if (answer.status !== 200 || answer.text !== "ready\n") throw explainDenial(answer);
+  if (answer.status !== 200 || answer.body !== "ready\n") throw explainRejection(answer);
 }

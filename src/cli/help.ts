@@ -1,12 +1,26 @@
 /**
- * The texts of `help`.
+ * `aphlict help`.
  *
  * @module
  */
 
-import { type Command, listed } from "./command.ts";
+import { type Command, EXIT, findCommand, listed } from "./command.ts";
+import { print } from "./output.ts";
 
 const WIDTH = 78;
+
+/** Explains the commands. */
+export const help: Command = {
+  verb: "help",
+  synopsis: "Explain the commands, or one of them.",
+  details: "Without a verb, lists all of them.",
+  options: [],
+  operands: "[VERB]",
+  run({ rest: [verb], commands }) {
+    print(verb === undefined ? overview(commands) : helpOn(findCommand(commands, verb)));
+    return EXIT.done;
+  },
+};
 
 /** The list of verbs. */
 export function overview(all: readonly Command[]): string {
@@ -17,7 +31,10 @@ export function overview(all: readonly Command[]): string {
     "",
     "The notification server of Phorge.",
     "",
-    ...commands.map(({ verb, synopsis }) => `  ${verb.padEnd(width)}  ${synopsis}`),
+    ...commands.flatMap(({ verb, synopsis }) => {
+      const [first, ...others] = wrap(synopsis, " ".repeat(width + 4));
+      return [`  ${verb.padEnd(width)}  ${first?.trimStart()}`, ...others];
+    }),
     "",
     'Exit codes: 0 done, 1 failed, 2 wrong usage. "aphlict help VERB" says more.',
   ].join("\n");

@@ -8,10 +8,10 @@
  */
 
 import type { Config } from "../config/config.ts";
-import { follow, nameOf, ownersOf, type Writer } from "./trust.ts";
+import { follow, nameOf, ownersOf, type PathWriter } from "./trust.ts";
 
 /** A user that root becomes. */
-export interface Identity {
+export interface UserIdentity {
   /** Its name, or its number. */
   readonly user: string;
   /** Whether the configuration names it; else it may have no entry in the host's list of users. */
@@ -46,7 +46,7 @@ export function identityFor(
   path: string,
   owner: number | null,
   { user, pidfile, isForRunning }: Claim,
-): Identity | null {
+): UserIdentity | null {
   const { info, writers } = follow(pidfile);
   const holder = info?.isFile ? info.uid : null;
   // Root has started it with --as-root.
@@ -72,7 +72,7 @@ export function identityFor(
 }
 
 /** Returns an identity for a configuration that cannot be read: its owner's; `null`: it is root's. */
-export function identityOfOwner(owner: number | null): Identity | null {
+export function identityOfOwner(owner: number | null): UserIdentity | null {
   return owner === null ? null : { user: `${owner}`, isNamed: false, owner };
 }
 
@@ -83,7 +83,7 @@ export function identityOfOwner(owner: number | null): Identity | null {
  */
 export function ownerOfConfig(path: string): number | null {
   const { writers, info, existing } = follow(path);
-  const all: readonly Writer[] = info === null
+  const all: readonly PathWriter[] = info === null
     ? writers
     : [...writers, ...ownersOf(existing, info)];
   const owners = new Set(all.filter(({ who }) => who === "user").map(({ id }) => id));

@@ -13,16 +13,16 @@ import { isBelow } from "../config/files.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { filesBeside } from "../config/pidfile.ts";
 import { type Program, SYSTEM_CONFIG } from "../config/program.ts";
-import { heldBy } from "../reach/place.ts";
-import { foreignContent, Holder, PidfileError } from "../supervisor/pidfile.ts";
+import { heldBy } from "../probe/endpoint.ts";
+import { foreignContent, PidfileError, PidfileHolder } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import type { OptionSpec } from "./args.ts";
 import type { Invocation } from "./command.ts";
-import { askLonely, listeningIn } from "./console.ts";
-import { complain } from "./output.ts";
-import { foreignerOf, logFaultForRoot, pidfileFault, supervisorSeen } from "./owner.ts";
+import { askUnsupervised, listeningIn } from "./service_data.ts";
+import { printError } from "./output.ts";
+import { foreignerOf, logFaultForRoot, pidfileFault, supervisorSeen } from "./pidfile_owner.ts";
 import { sharedLogs } from "./suspicions.ts";
-import { type Findings, tryAsService } from "./trial.ts";
+import { type TrialResult, tryAsService } from "./trial.ts";
 import { follow, nameOf, strangersOn } from "./trust.ts";
 import { judgeUnit, parseUnit, type Unit, UNIT_OPTION } from "./unit.ts";
 
@@ -30,7 +30,7 @@ import { judgeUnit, parseUnit, type Unit, UNIT_OPTION } from "./unit.ts";
 const NAME_LENGTH = 255;
 
 /** The option by which bin/aphlict tells what root makes at a start. */
-const MADE_OPTION: OptionSpec = {
+export const MADE_OPTION: OptionSpec = {
   name: "made",
   value: "FOLDERS",
   help: "Missing folders that root makes at the start.",
@@ -73,7 +73,7 @@ export async function judge(
   config: Config,
   program: Program,
   { isHeld, asItIs = false, made = [], unit = null }: Circumstances,
-): Promise<Findings> {
+): Promise<TrialResult> {
   // Before a file of it is opened.
   const rootsLog = logFaultForRoot(config);
   if (rootsLog !== null) {
@@ -98,7 +98,7 @@ export async function judge(
 
 /** Tells what {@linkcode judge} warns of. */
 export function warn(warnings: readonly string[]): void {
-  for (const warning of warnings) complain(`Warning: ${warning}`);
+  for (const warning of warnings) printError(`Warning: ${warning}`);
 }
 
 /** Tells whether the address of a server is taken by the very service that is to be started again, or may be. */
@@ -114,14 +114,14 @@ export async function portHolder(
       return urls === undefined ? () => true : heldBy(urls);
     }
   }
-  const lonely = await askLonely(config);
+  const lonely = await askUnsupervised(config);
   return heldBy(lonely === null ? [] : listeningIn(lonely));
 }
 
 /** What is wrong with a folder that something is written in, or `null`. */
 type FolderLook = (path: string) => { readonly isMissing: boolean; readonly fault: string | null };
 
-function judgeLog(log: LogConfig, key: string, look: FolderLook): Findings {
+function judgeLog(log: LogConfig, key: string, look: FolderLook): TrialResult {
   const { path } = log;
   const warnings: string[] = [];
   if (logTarget(path) !== "file") return { problems: [], warnings };
@@ -167,7 +167,7 @@ function judgePidfile(path: string, look: FolderLook): Problem[] {
 /** Returns why it cannot be told who holds a pidfile, in sentences, or `null`. */
 function uncertainty(path: string): string | null {
   try {
-    using _holder = Holder.find(path);
+    using _holder = PidfileHolder.find(path);
     return null;
   } catch (error) {
     if (error instanceof PidfileError) return error.message;

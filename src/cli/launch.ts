@@ -16,22 +16,21 @@ import { FORMATS } from "../log/formats.ts";
 import { withoutEnd } from "../text.ts";
 import {
   AS_ROOT_OPTION,
-  CALLED_OPTION,
   type Command,
   CONFIG_OPTION,
   configPath,
   EXIT,
+  findCommand,
+  givenWords,
   type Invocation,
-  JOURNAL_OPTION,
-  MEMORY_OPTION,
-  OPEN_FILES_OPTION,
+  JSON_OPTION,
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { FolderError, foldersOf, whyNotForRoot } from "./folders.ts";
-import { type Identity, identityFor, identityOfOwner, ownerOfConfig } from "./identity.ts";
-import { circumstancesIn } from "./judgement.ts";
-import { complain, printCode } from "./output.ts";
-import { logFaultForRoot, pidfileFault, requireSafe } from "./owner.ts";
+import { identityFor, identityOfOwner, ownerOfConfig, type UserIdentity } from "./identity.ts";
+import { circumstancesIn, MADE_OPTION } from "./judgement.ts";
+import { printCode, printError } from "./output.ts";
+import { logFaultForRoot, pidfileFault, requireSafe } from "./pidfile_owner.ts";
 import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
 import { follow, resolvedPath } from "./trust.ts";
 import { UNIT_OPTION } from "./unit.ts";
@@ -41,37 +40,33 @@ export const launch: Command = {
   verb: "launch",
   synopsis: "Print the shell code by which bin/aphlict becomes what a verb runs.",
   details: "bin/aphlict evaluates it, with the arguments after the verb as the shell's parameters.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION, UNIT_OPTION],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, UNIT_OPTION, JSON_OPTION],
   operands: "VERB",
   internal: true,
   run(invocation) {
-    const [verb = ""] = invocation.rest;
+    const command = findCommand(invocation.commands, invocation.rest[0] ?? "");
     const path = configPath(invocation);
     if (isRoot() && !invocation.options.has(AS_ROOT_OPTION.name)) {
-      const code = becoming(path, verb, invocation);
+      const code = becoming(path, command, invocation);
       if (code === "refused") return EXIT.failed;
       if (code !== null) {
         printCode(code);
         return EXIT.done;
       }
     }
-    switch (verb) {
-      case "serve":
-      case "debug": {
+    switch (command.permissions) {
+      case "service": {
         const config = loadConfig(path);
         requireSafe(logFaultForRoot(config));
-        warnIfRoot((warning) => complain(asLogged(config, warning)));
-        printCode(
-          `${becomeDeno(config, serviceFlags(config), verb, invocation)} ` +
-            `--${CALLED_OPTION.name} "$called"`,
-        );
+        warnIfRoot((warning) => printError(asLogged(config, warning)));
+        printCode(becomeDeno(config, serviceFlags(config), command, invocation));
         return EXIT.done;
       }
-      case "run": {
+      case "supervisor": {
         const config = loadConfig(path);
         requireSafe(logFaultForRoot(config) ?? pidfileFault(config.pidfile));
         const flags = supervisorFlags(config, Deno.execPath(), resolvedPath(config.pidfile));
-        printCode(becomeDeno(config, flags, verb, invocation));
+        printCode(becomeDeno(config, flags, command, invocation));
         return EXIT.done;
       }
       default:
@@ -81,17 +76,14 @@ export const launch: Command = {
   },
 };
 
-/** The verbs that start something to stay, which root has to be told to do as root. */
-const STARTING: readonly string[] = ["start", "restart", "run"];
-
-/** The verbs whose missing folders root makes. */
-const MAKING: readonly string[] = [...STARTING, "serve", "debug", "reload"];
-
-/** The verbs that judge what would be if it did. */
-const JUDGING: readonly string[] = ["check", "doctor"];
-
 /** Returns shell code by which root becomes who runs Aphlict; `null`: it stays root. */
-function becoming(path: string, verb: string, invocation: Invocation): string | "refused" | null {
+function becoming(
+  path: string,
+  command: Command,
+  invocation: Invocation,
+): string | "refused" | null {
+  const isStarting = command.options.includes(AS_ROOT_OPTION);
+  const isJudging = command.options.includes(MADE_OPTION);
   // Before it is read: its owner can change it until the command reads it.
   const owner = ownerOfConfig(path);
   let named: NamedPidfile;
@@ -101,17 +93,17 @@ function becoming(path: string, verb: string, invocation: Invocation): string | 
     if (!(error instanceof ConfigError)) throw error;
     // The command says itself what is wrong.
     const identity = identityOfOwner(owner);
-    return identity && becomeUser(identity, [], verb);
+    return identity && becomeUser(identity, [], command);
   }
   const { pidfile, config, error } = named;
-  if (error !== null && STARTING.includes(verb)) throw error;
+  if (error !== null && isStarting) throw error;
   // Without one there, a check is for the unit that runs it.
   const unit = config === null ? null : circumstancesIn(invocation, config).unit;
   const user = config?.user ?? unit?.user ?? null;
-  if (user === null && STARTING.includes(verb)) {
+  if (user === null && isStarting) {
     return refusesRoot(invocation) ? "refused" : null;
   }
-  const isForRunning = !STARTING.includes(verb) && !JUDGING.includes(verb);
+  const isForRunning = !isStarting && !isJudging;
   const identity = identityFor(path, owner, { user, pidfile, isForRunning });
   if (identity === null) return null;
   // What belongs to somebody else's configuration, its owner makes.
@@ -120,7 +112,7 @@ function becoming(path: string, verb: string, invocation: Invocation): string | 
   return becomeUser(
     identity,
     folders.filter((each) => !isBelow(each, folders.filter((other) => other !== each))),
-    verb,
+    command,
   );
 }
 
@@ -136,10 +128,11 @@ function asLogged({ logs }: Config, text: string): string {
 function becomeDeno(
   config: Config,
   flags: readonly string[],
-  verb: string,
+  launched: Command,
   { program, options }: Invocation,
 ): string {
-  const command = shellQuote([Deno.execPath(), ...denoArguments(scriptOf(program), flags, [verb])]);
+  const script = scriptOf(program);
+  const command = [Deno.execPath(), ...denoArguments(script, flags, [launched.verb])];
   // It may read this file alone, so it cannot look for the default again.
   const chosen = options.has(CONFIG_OPTION.name) ? "" : ` --config ${shellQuote([config.path])}`;
   const folders = foldersOf(config);
@@ -147,13 +140,11 @@ function becomeDeno(
     const fault = folders.map(whyNotForRoot).find((each) => each !== null);
     if (fault !== undefined) throw new FolderError(fault);
   }
-  const journal = `\${JOURNAL_STREAM:+--${JOURNAL_OPTION.name} "$JOURNAL_STREAM"}`;
   const noFolder =
     `some folders of the logs and the pidfile in ${config.path} cannot be made, see above. ` +
     "Make them, let this user write there, or name others.";
   return `mkdir -p -- ${shellQuote(folders)} || fail ${shellQuote([noFolder])}\n` +
-    `exec=exec\nonly ${command} ` +
-    `--${OPEN_FILES_OPTION.name} "$(ulimit -Hn)" --${MEMORY_OPTION.name} "$(memory)" ${journal} "$@"${chosen}`;
+    `exec=exec\nonly ${shellQuote(command)} ${givenWords(launched).join(" ")} "$@"${chosen}`;
 }
 
 /** The group of a user who has none (Debian's `nogroup`): no file is meant for it. */
@@ -161,9 +152,9 @@ const NOBODY = 65534;
 
 /** Replaces the shell by bin/aphlict itself, run by another user, who owns the folders made for it. */
 function becomeUser(
-  { user, isNamed, owner }: Identity,
+  { user, isNamed, owner }: UserIdentity,
   folders: readonly string[],
-  verb: string,
+  { verb, options, makesFolders }: Command,
 ): string {
   const name = shellQuote([user]);
   const noHelper =
@@ -190,11 +181,11 @@ function becomeUser(
         shellQuote([isOther])
       }`,
     ],
-    '[ -z "$failed" ] || exit 1',
-    ...MAKING.includes(verb) ? folders.flatMap((folder) => making(folder, `${name}:"$group"`)) : [],
-    ...JUDGING.includes(verb) ? [`set -- --unit "$properties" "$@"`] : [],
-    ...JUDGING.includes(verb) && folders.length > 0
-      ? [`set -- ${shellQuote(["--made", folders.join(",")])} "$@"`]
+    "give_up",
+    ...makesFolders ? folders.flatMap((folder) => making(folder, `${name}:"$group"`)) : [],
+    ...options.includes(UNIT_OPTION) ? [`set -- ${UNIT_OPTION.given} "$@"`] : [],
+    ...options.includes(MADE_OPTION) && folders.length > 0
+      ? [`set -- ${shellQuote([`--${MADE_OPTION.name}`, folders.join(",")])} "$@"`]
       : [],
     `if [ -n "$group" ]; then set -- --regid="$group" --init-groups -- "$self" ${verb} "$@"`,
     `else set -- --regid=${NOBODY} --clear-groups -- "$self" ${verb} "$@"; fi`,

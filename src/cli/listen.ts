@@ -18,22 +18,24 @@ import {
   EXIT,
   type Invocation,
   JSON_OPTION,
+  PROBE_PERMISSIONS,
 } from "./command.ts";
-import { ReachError, sentenceAbout } from "../reach/dial.ts";
-import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
-import { complain, emit } from "./output.ts";
-import { firstOf, type Place, placeOf } from "../reach/place.ts";
+import { RequestError, sentenceAbout } from "../http/failure.ts";
+import { emit, printError } from "./output.ts";
+import { type Endpoint, endpointOf, firstOf } from "../probe/endpoint.ts";
 import {
   CA_OPTION,
+  INSTANCE_OPTION,
+  instanceIn,
   ORIGIN_OPTION,
   originFor,
   originIn,
-  publicPlace,
+  publicEndpoint,
   URL_OPTION,
 } from "./public.ts";
-import { Subscriber } from "../reach/subscriber.ts";
+import { Subscriber } from "../probe/subscriber.ts";
 import { within } from "../within.ts";
-import { Shown } from "./shown.ts";
+import { ShownMessages } from "./shown.ts";
 
 /** How often Phorge's JavaScript sends a ping, in ms. */
 const PING_INTERVAL_MS = 15_000;
@@ -56,7 +58,7 @@ export const listen: Command = {
     "topics (PHIDs mostly), and prints each message in a line: when it came, its type, and itself. " +
     "When the connection ends it says so on standard error, connects again, and prints what it has missed, as " +
     "far as the server remembers it, each message once. Ends with 0 when it is interrupted, and with 1 and " +
-    "the reason when it cannot connect in the first place.",
+    "the reason when it cannot connect in the first endpoint.",
   options: [
     CONFIG_OPTION,
     URL_OPTION,
@@ -71,6 +73,7 @@ export const listen: Command = {
     { ...JSON_OPTION, help: "Print each message as it is, one JSON object a line." },
   ],
   operands: "TOPIC...",
+  permissions: PROBE_PERMISSIONS,
   async run(invocation) {
     const { options, rest: topics } = invocation;
     const replayMs = secondsIn(options, "replay", 0.1, 86_400);
@@ -82,8 +85,10 @@ export const listen: Command = {
     try {
       await listening.connect(replayMs);
     } catch (error) {
-      if (!(error instanceof ReachError)) throw error;
-      complain([`${sentenceAbout(target.place.url, error)} ${hintOf(error, target)}`.trimEnd()]);
+      if (!(error instanceof RequestError)) throw error;
+      printError([
+        `${sentenceAbout(target.endpoint.url, error)} ${hintOf(error, target)}`.trimEnd(),
+      ]);
       return EXIT.failed;
     }
     await listening.follow();
@@ -129,7 +134,7 @@ interface ListeningOptions extends Target {
 class Listening {
   readonly #options: ListeningOptions;
   readonly #backoff = new Backoff({ firstMs: 250, longestMs: 15_000, jitter: Math.random });
-  readonly #shown = new Shown();
+  readonly #shown = new ShownMessages();
   #subscriber: Subscriber | null = null;
   /** When the last connection that worked was heard last; `null`: there was none. */
   #heardAt: number | null = null;
@@ -145,11 +150,11 @@ class Listening {
    * Connects, and subscribes.
    *
    * @param replayMs What is to be replayed; `null`: nothing.
-   * @throws {ReachError} If that cannot be done.
+   * @throws {RequestError} If that cannot be done.
    */
   async connect(replayMs: number | null): Promise<void> {
-    const { place, instance, origin, topics } = this.#options;
-    const subscriber = await Subscriber.open(place, { instance, origin });
+    const { endpoint, instance, origin, topics } = this.#options;
+    const subscriber = await Subscriber.open(endpoint, { instance, origin });
     this.#subscriber = subscriber;
     subscriber.command("subscribe", topics);
     if (replayMs !== null) {
@@ -163,12 +168,12 @@ class Listening {
 
   /** Shows what comes, over as many connections as it takes, until nobody wants to see more. */
   async follow(): Promise<void> {
-    const { place } = this.#options;
+    const { endpoint } = this.#options;
     while (!this.#isOver) {
       const why = await this.#receive();
       if (this.#isOver) return;
-      complain([
-        `Disconnected: ${sentenceAbout(place.url, why)} ${hintOf(why, this.#options)}`.trimEnd(),
+      printError([
+        `Disconnected: ${sentenceAbout(endpoint.url, why)} ${hintOf(why, this.#options)}`.trimEnd(),
         "Connecting again.",
       ]);
       await this.#reconnect(why.message);
@@ -177,17 +182,19 @@ class Listening {
 
   /** @param told The reason that was told last. */
   async #reconnect(told: string): Promise<void> {
-    const { place, interrupt } = this.#options;
+    const { endpoint, interrupt } = this.#options;
     const since = this.#heardAt ?? performance.now();
     while (!await interrupt.during(this.#backoff.next())) {
       try {
         return await this.connect(performance.now() - since + MARGIN_MS);
       } catch (error) {
-        if (!(error instanceof ReachError)) throw error;
+        if (!(error instanceof RequestError)) throw error;
         const { message } = error;
         if (message !== told) {
-          complain([
-            `Still disconnected: ${sentenceAbout(place.url, error)} ${hintOf(error, this.#options)}`
+          printError([
+            `Still disconnected: ${sentenceAbout(endpoint.url, error)} ${
+              hintOf(error, this.#options)
+            }`
               .trimEnd(),
           ]);
         }
@@ -197,13 +204,13 @@ class Listening {
   }
 
   /** Shows what one connection brings. Returns why it has ended. */
-  async #receive(): Promise<ReachError> {
+  async #receive(): Promise<RequestError> {
     const subscriber = this.#subscriber;
     if (subscriber === null) throw new Error("There is no connection to receive from.");
     const began = performance.now();
     const timer = setInterval(() => {
-      if (subscriber.silenceMs > 2 * PING_INTERVAL_MS) {
-        subscriber.close(new ReachError("answer", "does not answer any more"));
+      if (subscriber.idleMs > 2 * PING_INTERVAL_MS) {
+        subscriber.close(new RequestError("answer", "does not answer any more"));
       }
       subscriber.command("ping");
     }, PING_INTERVAL_MS);
@@ -219,8 +226,8 @@ class Listening {
         } else if (this.#shown.isNew(text, now) && !this.#options.show(text)) this.#end();
       }
     } catch (error) {
-      if (!(error instanceof ReachError)) throw error;
-      if (isAnswered) this.#heardAt = performance.now() - subscriber.silenceMs;
+      if (!(error instanceof RequestError)) throw error;
+      if (isAnswered) this.#heardAt = performance.now() - subscriber.idleMs;
       if (performance.now() - began >= WELL_MS) this.#backoff.reset();
       return error;
     } finally {
@@ -229,9 +236,9 @@ class Listening {
   }
 
   #tellConnected(now: number): void {
-    if (this.#heardAt === null) return complain(["listening"]);
+    if (this.#heardAt === null) return printError(["listening"]);
     const seconds = ((now - this.#heardAt) / 1000).toFixed(1);
-    complain([
+    printError([
       `Connected again after ${seconds} s. What the server remembers of that time follows.`,
     ]);
   }
@@ -243,21 +250,21 @@ class Listening {
 }
 
 /** What to do about a connection that cannot be made. */
-function hintOf(error: ReachError, { pidfile }: Target): string {
+function hintOf(error: RequestError, { pidfile }: Target): string {
   return pidfile === null ? error.hint : hintFor(error, pidfile);
 }
 
 /** Where to listen, and for which page. */
 interface Target {
-  readonly place: Place;
+  readonly endpoint: Endpoint;
   readonly origin: string;
-  /** Of the service that has the place; `null` when that was not said. */
+  /** Of the service that has the endpoint; `null` when that was not said. */
   readonly pidfile: string | null;
 }
 
 function targetOf(invocation: Invocation, topics: readonly string[]): Target {
   const { options } = invocation;
-  const elsewhere = publicPlace(options);
+  const elsewhere = publicEndpoint(options);
   if (elsewhere !== null) return { ...elsewhere, pidfile: null };
   const config = loadConfig(configPath(invocation));
   const server = firstOf(config, "client");
@@ -268,10 +275,10 @@ function targetOf(invocation: Invocation, topics: readonly string[]): Target {
       `A topic has ${long.length} characters, and the server takes ${limits.topic} ("limit.topic").`,
     );
   }
-  const place = placeOf(server);
+  const endpoint = endpointOf(server);
   return {
-    place,
-    origin: originIn(options) ?? originFor(place.url, origins),
+    endpoint,
+    origin: originIn(options) ?? originFor(endpoint.url, origins),
     pidfile: config.pidfile,
   };
 }
@@ -286,7 +293,7 @@ function showText(text: string): boolean {
 /** The same JSON in one line, in which nothing can steer a terminal. */
 function showJson(text: string): boolean {
   if (objectOf(text) === null) {
-    complain(`No JSON object came: ${formatValue(text)}`);
+    printError(`No JSON object came: ${formatValue(text)}`);
     return true;
   }
   // An Aphlict's is one line already. White space elsewhere than in a text cannot be escaped.

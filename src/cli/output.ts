@@ -5,10 +5,24 @@
  * @module
  */
 
+import { ConfigError } from "../config/error.ts";
 import { printable, printableJson } from "../text.ts";
 
 /** Lines to write: each entry is one line, in which a line feed is escaped. A text has its own line feeds. */
 type Lines = string | readonly string[];
+
+/** The object of `check --json`, and of every other command with --json that the configuration keeps from its work. */
+export interface Verdict {
+  readonly ok: boolean;
+  readonly problems: readonly {
+    /** Path in the configuration, such as `servers[1].port`; empty when the problem is another one. */
+    readonly key: string;
+    /** Sentences: what is wrong, and what to do. */
+    readonly message: string;
+  }[];
+  /** Sentences. */
+  readonly warnings: readonly string[];
+}
 
 const encoder = new TextEncoder();
 
@@ -18,7 +32,7 @@ export function print(lines: Lines): void {
 }
 
 /** Prints lines to standard error. */
-export function complain(lines: Lines): void {
+export function printError(lines: Lines): void {
   write(Deno.stderr, textOf(lines));
 }
 
@@ -26,6 +40,18 @@ export function complain(lines: Lines): void {
 export function printJson(value: object): void {
   const lines = JSON.stringify(value, null, 2).split("\n");
   write(Deno.stdout, `${lines.map(printableJson).join("\n")}\n`);
+}
+
+/** Prints, as JSON, an error that the administrator can put right. */
+export function printFailure(error: Error): void {
+  const problems = error instanceof ConfigError
+    ? error.problems.map(({ path, message }) => ({
+      key: path,
+      message: path === "" ? `Cannot use ${error.file}. ${message}` : message,
+    }))
+    : [{ key: "", message: error.message }];
+  const verdict: Verdict = { ok: false, problems, warnings: [] };
+  printJson(verdict);
 }
 
 /**

@@ -26,6 +26,8 @@ export const permissions: Command = {
         "the flags.",
     },
   ],
+  // It follows logs that are symbolic links, as launch does.
+  permissions: ["--allow-read"],
   run(invocation) {
     const config = loadConfig(configPath(invocation));
     const flags = serviceFlags(config);

@@ -1,6 +1,6 @@
 /**
  * The options of the commands that go the way of a browser: to which address, from which page, trusting
- * whom.
+ * whom, for which instance.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { Origins } from "../config/origin.ts";
 import { readAuthority, TlsError } from "../net/tls.ts";
 import { formatValue } from "../log/format.ts";
 import { type OptionSpec, UsageError } from "./args.ts";
-import { originOf, type Place } from "../reach/place.ts";
+import { type Endpoint, originOf } from "../probe/endpoint.ts";
 
 /** Where browsers find the client server. */
 export const URL_OPTION: OptionSpec = {
@@ -34,9 +34,16 @@ export const CA_OPTION: OptionSpec = {
   help: "PEM certificates of authorities to trust for --url, beside those that browsers know.",
 };
 
+/** The instance of Phorge that browsers are connected for. */
+export const INSTANCE_OPTION: OptionSpec = {
+  name: "instance",
+  value: "NAME",
+  help: "The instance of Phorge, where one Aphlict serves several. Default: the unnamed one.",
+};
+
 /** A client server as browsers reach it. */
-export interface PublicPlace {
-  readonly place: Place;
+export interface PublicEndpoint {
+  readonly endpoint: Endpoint;
   /** Of the page that connects. */
   readonly origin: string;
 }
@@ -46,7 +53,7 @@ export interface PublicPlace {
  *
  * @throws {UsageError} If an option makes no sense.
  */
-export function publicPlace(options: ReadonlyMap<string, string>): PublicPlace | null {
+export function publicEndpoint(options: ReadonlyMap<string, string>): PublicEndpoint | null {
   const text = options.get(URL_OPTION.name);
   if (text === undefined) {
     if (options.has(CA_OPTION.name)) {
@@ -59,7 +66,7 @@ export function publicPlace(options: ReadonlyMap<string, string>): PublicPlace |
   const url = parsePublicUrl(text);
   const more = authoritiesIn(options.get(CA_OPTION.name));
   return {
-    place: { url, trust: { by: "authorities", more, named: "--ca" }, token: null },
+    endpoint: { url, trust: { by: "authorities", more, named: "--ca" }, token: null },
     origin: originIn(options) ?? originOf(url),
   };
 }
@@ -80,6 +87,21 @@ export function originIn(options: ReadonlyMap<string, string>): string | undefin
     );
   }
   return url.origin;
+}
+
+/**
+ * The instance that was asked for; `undefined` for the default one.
+ *
+ * @throws {UsageError} If it cannot be: browsers name it in a path, as it is.
+ */
+export function instanceIn(options: ReadonlyMap<string, string>): string | undefined {
+  const name = options.get(INSTANCE_OPTION.name);
+  if (name !== undefined && !/^[\w.@:+-]{1,256}$/.test(name)) {
+    throw new UsageError(
+      `"--instance ${name}" is no name of an instance: it has letters, digits and -._@:+, 256 at most.`,
+    );
+  }
+  return name;
 }
 
 /** An origin for the server at a URL: one that is admitted, or its own. */

@@ -8,12 +8,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { ReloadOutcome } from "../supervisor/channel.ts";
 import { readState } from "../supervisor/state.ts";
 import { holderOf } from "../supervisor/pidfile.ts";
-import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
+import { type Command, CONFIG_OPTION, CONTROL_PERMISSIONS, EXIT } from "./command.ts";
 import { makeFolders } from "./folders.ts";
-import { requireOwn, safeHolder } from "./owner.ts";
-import { complain, print } from "./output.ts";
-import { explainLonely, type LonelyWay, namedPidfile } from "./running.ts";
-import { signal } from "./signal.ts";
+import { requireOwn, safeHolder } from "./pidfile_owner.ts";
+import { print, printError } from "./output.ts";
+import { explainUnsupervised, namedPidfile, signal, type UnsupervisedHint } from "./running.ts";
 
 /** How long a reload may take, in ms: a check, a stop with the longest drain, a start. */
 const LIMIT_MS = 360_000;
@@ -24,7 +23,7 @@ const SILENCE_MS = 15_000;
 /** How often to look whether it is done, in ms. */
 const INTERVAL_MS = 50;
 
-const LONELY: LonelyWay = {
+const LONELY: UnsupervisedHint = {
   verb: "reload",
   signal: "SIGHUP",
   container: "kill --signal HUP NAME",
@@ -42,12 +41,14 @@ export const reload: Command = {
     "that cannot be used changes nothing: its problems are printed and logged, and the exit code is 1. " +
     "SIGHUP to the supervisor does the same.",
   options: [CONFIG_OPTION],
+  permissions: CONTROL_PERMISSIONS,
+  makesFolders: true,
   async run(invocation) {
     const { pidfile, config } = namedPidfile(invocation);
     using holder = safeHolder(pidfile);
     if (holder === null) {
-      const lonely = await explainLonely(config, LONELY);
-      complain(
+      const lonely = await explainUnsupervised(config, LONELY);
+      printError(
         lonely !== null
           ? `${lonely} Its log says what was done.`
           : `Aphlict is not running with a supervisor: nothing holds pidfile ${pidfile}. A service without one, such as ` +
@@ -64,7 +65,7 @@ export const reload: Command = {
     if (holder.isHeld) signal(pid, "SIGHUP");
     const outcome = await nextReload(pidfile, pid, begun === null ? null : begun + 1);
     if (outcome === null) {
-      complain(
+      printError(
         `The supervisor (${pid}) was asked, but there is no telling how it went: it has ended, or cannot ` +
           `write its state beside pidfile ${pidfile}. Its log may say more.`,
       );
@@ -72,7 +73,7 @@ export const reload: Command = {
     }
     const { ok, lines } = outcome;
     if (ok) print(["Reloaded.", ...lines]);
-    else complain(["Reload failed:", ...lines]);
+    else printError(["Reload failed:", ...lines]);
     return ok ? EXIT.done : EXIT.failed;
   },
 };

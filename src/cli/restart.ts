@@ -12,12 +12,13 @@ import {
   type Command,
   CONFIG_OPTION,
   configPath,
+  CONTROL_PERMISSIONS,
   EXIT,
-  HOST_OPTIONS,
+  LIMIT_OPTIONS,
 } from "./command.ts";
 import { judge, portHolder, warn } from "./judgement.ts";
-import { complain } from "./output.ts";
-import { safeHolder } from "./owner.ts";
+import { printError } from "./output.ts";
+import { safeHolder } from "./pidfile_owner.ts";
 import { refusesRoot } from "./root.ts";
 import { startWith } from "./start.ts";
 import { stopRunning } from "./stop.ts";
@@ -30,7 +31,9 @@ export const restart: Command = {
     "Checks the configuration first, as `aphlict check` does. If it finds a problem, nothing is " +
     "stopped and the exit code is 1. When nothing runs, it only starts. What systemd or the like has " +
     "started with `aphlict run` is restarted there.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION, ...HOST_OPTIONS],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, ...LIMIT_OPTIONS],
+  permissions: CONTROL_PERMISSIONS,
+  makesFolders: true,
   async run(invocation) {
     if (refusesRoot(invocation)) return EXIT.failed;
     const { program } = invocation;
@@ -39,7 +42,7 @@ export const restart: Command = {
     if (holder !== null) {
       const { pid } = holder;
       if (readState(config.pidfile)?.ownGroup === false) {
-        complain(
+        printError(
           `Aphlict (supervisor ${pid}) runs in the foreground (\`aphlict run\`), under systemd for instance, ` +
             "which would lose it. Restart it there: systemctl restart aphlict. For a changed " +
             "configuration `aphlict reload` is enough.",
@@ -49,7 +52,7 @@ export const restart: Command = {
       const isHeld = await portHolder(config, program);
       const { problems, warnings } = await judge(config, program, { isHeld });
       if (problems.length > 0) {
-        complain(
+        printError(
           `${
             new ConfigError(config.path, problems).message
           }\nAphlict (supervisor ${pid}) runs on as ` +

@@ -5,7 +5,7 @@
  */
 
 import { AS_ROOT_OPTION, type Invocation } from "./command.ts";
-import { complain } from "./output.ts";
+import { printError } from "./output.ts";
 
 const ADVICE = "Aphlict needs nothing that only root may do. Make a user for it " +
   "(useradd --system --create-home aphlict), let that user write the folders of the log and the " +
@@ -22,14 +22,14 @@ export function isRoot(): boolean {
 }
 
 /** Warns the person at the console when the process runs as root, and says what to do instead. */
-export function warnIfRoot(tell: (text: string) => void = complain): void {
+export function warnIfRoot(tell: (text: string) => void = printError): void {
   if (isRoot()) tell(`Warning: this is root, and ${ADVICE}.`);
 }
 
 /** Whether the process runs as root and was not told to; then it says what to do instead. */
 export function refusesRoot({ options }: Invocation): boolean {
   if (!isRoot() || options.has(AS_ROOT_OPTION.name)) return false;
-  complain(
+  printError(
     `This is root, and ${ADVICE}; or name it as "user" in the configuration, and root becomes it. ` +
       `To run as root all the same, add --${AS_ROOT_OPTION.name}.`,
   );

@@ -4,12 +4,12 @@
  * @module
  */
 
+import { systemClock } from "../clock.ts";
 import type { Config, LogConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { consoleLog, isStdout, logTarget } from "../config/logs.ts";
-import { fault } from "../log/fault.ts";
-import { Whole } from "../log/format.ts";
-import { type Journal, journalOf, NO_JOURNAL } from "../log/journal.ts";
+import { fault, logUnexpectedErrors } from "../log/fault.ts";
+import { type Journal, journalOf, NO_JOURNAL } from "../log/streams.ts";
 import {
   CLOSE_DEADLINE_MS,
   closeLog,
@@ -18,11 +18,11 @@ import {
   openLog,
   reopenLog,
   showForeign,
-  showTrouble,
+  showWarning,
 } from "../log/log.ts";
 import { encode, type Report } from "../supervisor/channel.ts";
+import { spawn } from "../supervisor/child.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
-import { holderOf, Pidfile, PidfileError } from "../supervisor/pidfile.ts";
 import { within } from "../within.ts";
 import {
   AS_ROOT_OPTION,
@@ -34,13 +34,9 @@ import {
   hostArguments,
   type Invocation,
   JOURNAL_OPTION,
+  LIMIT_OPTIONS,
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
-import { alreadyRunning } from "./start.ts";
-import { logUnexpectedErrors } from "./unexpected.ts";
-
-/** How often the pidfile is looked after, in ms. */
-const KEEP_INTERVAL_MS = 10_000;
 
 /** Runs the supervisor where it was typed. */
 export const run: Command = {
@@ -51,6 +47,8 @@ export const run: Command = {
     "(exit code 0), SIGHUP reloads. When the service cannot start at first, the reason is printed and " +
     "the exit code is 1; when it ends later, it is started again.",
   options: [CONFIG_OPTION, AS_ROOT_OPTION, ...HOST_OPTIONS],
+  permissions: "supervisor",
+  makesFolders: true,
   run: (invocation) => supervise(invocation, false),
 };
 
@@ -59,20 +57,17 @@ export const supervisor: Command = {
   verb: "supervisor",
   synopsis: "The supervisor as `aphlict start` runs it.",
   details: "It says on standard output how the start went, and nothing after that.",
-  options: [CONFIG_OPTION, ...HOST_OPTIONS],
+  options: [CONFIG_OPTION, ...LIMIT_OPTIONS],
   internal: true,
   run: (invocation) => supervise(invocation, true),
 };
 
 async function supervise(invocation: Invocation, detached: boolean): Promise<number> {
-  const announce = detached ? report : tellFailure;
   const config = loadConfig(configPath(invocation));
-  const log = logger("supervisor");
   const journal = detached ? NO_JOURNAL : journalOf(invocation.options.get(JOURNAL_OPTION.name));
   const options = ({ logs }: Config) => logOptions(logs, config.logs[0], detached, journal);
   // It shows nothing yet, and opens its file for each line.
   openLog(options(config));
-  // From here on it can be told to stop.
   const supervisor = new Supervisor({
     config,
     deno: Deno.execPath(),
@@ -80,62 +75,29 @@ async function supervise(invocation: Invocation, detached: boolean): Promise<num
     detached,
     console: detached ? "none" : isJournal(config, journal) ? "journal" : "piped",
     hostOptions: hostArguments(invocation),
-    log,
+    log: logger("supervisor"),
+    clock: systemClock,
+    spawn,
     fault,
     show: showForeign,
-    announce,
+    announce: detached ? report : tellFailure,
     adopted: (next) => reopenLog(options(next)),
+    async close() {
+      await within(CLOSE_DEADLINE_MS, closeLog());
+    },
   });
-  let pidfile: Pidfile | null = null;
-  try {
-    pidfile = await Pidfile.take(config.pidfile);
-    if (pidfile === null) {
-      announce({ type: "failed", problems: [alreadyRunning(config, holderOf(config.pidfile))] });
-      return EXIT.failed;
-    }
-    logUnexpectedErrors();
-    keep(pidfile, config.pidfile, supervisor, log);
-    return await supervisor.run() ? EXIT.done : EXIT.failed;
-  } catch (error) {
-    if (!(error instanceof PidfileError) || pidfile !== null) throw error;
-    announce({ type: "failed", problems: [error.message] });
-    return EXIT.failed;
-  } finally {
-    await within(CLOSE_DEADLINE_MS, closeLog());
-    pidfile?.remove();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => supervisor.stop(signal));
   }
+  Deno.addSignalListener("SIGHUP", () => supervisor.reload());
+  logUnexpectedErrors();
+  return await supervisor.run() ? EXIT.done : EXIT.failed;
 }
 
 /** Whether the journal reads what the service's lines are shown on. */
 function isJournal({ logs }: Config, { stdout, stderr }: Journal): boolean {
   const log = consoleLog(logs);
   return log !== undefined && isStdout(log) ? stdout : stderr;
-}
-
-/** Looks after the pidfile and the state for as long as the process runs. */
-function keep(
-  pidfile: Pidfile,
-  path: string,
-  supervisor: Supervisor,
-  log: ReturnType<typeof logger>,
-): void {
-  let told = "";
-  const look = async () => {
-    try {
-      const found = await pidfile.keep();
-      if (found === "lost") supervisor.stop(`Another Aphlict has taken pidfile ${path}`);
-      if (found === "remade") log.warning("Pidfile {path} was gone: it was made again.", { path });
-      if (found !== "lost") supervisor.remember();
-      told = "";
-    } catch (error) {
-      if (!(error instanceof PidfileError)) return fault("looking after the pidfile", error);
-      const problem = error.message;
-      if (problem !== told) log.error("{problem}", { problem: new Whole(problem) });
-      told = problem;
-    }
-  };
-  const timer = setInterval(() => void look(), KEEP_INTERVAL_MS);
-  Deno.unrefTimer(timer);
 }
 
 /**
@@ -158,7 +120,7 @@ function logOptions(
     level: "info",
     console: detached ? "none" : "stderr",
     journal,
-    onTrouble: "go on",
+    onFileError: "go on",
     writer: "appending",
   };
 }
@@ -172,6 +134,7 @@ function report(report: Report): void {
   }
 }
 
-function tellFailure(report: Report): void {
-  if (report.type === "failed") { for (const problem of report.problems) showTrouble(problem); }
+/** The service shows what it logs: that is not said a second time. */
+function tellFailure(report: Report, isLogged: boolean): void {
+  if (report.type === "failed" && !isLogged) report.problems.forEach(showWarning);
 }

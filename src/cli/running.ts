@@ -1,5 +1,5 @@
 /**
- * Finding the Aphlict that runs with a configuration.
+ * Finding the Aphlict that runs with a configuration, and signals to it.
  *
  * @module
  */
@@ -7,11 +7,12 @@
 import type { Config } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
 import { loadPidfile } from "../config/load.ts";
-import { connectable, portOf } from "../reach/place.ts";
+import { connectable, portOf } from "../probe/endpoint.ts";
 import { configPath, type Invocation } from "./command.ts";
-import { askLonely, listeningIn } from "./console.ts";
-import { complain } from "./output.ts";
-import { supervisorOf, type VisibleSupervisor } from "./owner.ts";
+import { NoAnswerError } from "./admin.ts";
+import { askConsole, isUnsupervised, listeningIn } from "./service_data.ts";
+import { printError } from "./output.ts";
+import { supervisorOf, type VisibleSupervisor } from "./pidfile_owner.ts";
 
 /** The Aphlict of a configuration. */
 export interface Running {
@@ -43,12 +44,12 @@ export function findRunning(invocation: Invocation): Running {
  */
 export function namedPidfile(invocation: Invocation): Omit<Running, "supervisor"> {
   const { pidfile, config, error } = loadPidfile(configPath(invocation));
-  if (error !== null) complain(`Warning: ${error.message}`);
+  if (error !== null) printError(`Warning: ${error.message}`);
   return { pidfile, config, problems: error?.problems ?? [] };
 }
 
 /** How a service that no supervisor runs is told something. */
-export interface LonelyWay {
+export interface UnsupervisedHint {
   /** What the command does with a supervisor. */
   readonly verb: "stop" | "reload";
   readonly signal: Deno.Signal;
@@ -59,21 +60,66 @@ export interface LonelyWay {
 }
 
 /**
- * Says that a service of this configuration runs without a supervisor, in sentences; `null` when none answers. No pidfile
- * names its process, so a command has nothing to signal.
+ * Says that a service of this configuration runs without a supervisor, or that something takes connections where it would
+ * and does not answer, in sentences; `null` when neither is so. No pidfile names its process, so a command has nothing to
+ * signal.
  */
-export async function explainLonely(
+export async function explainUnsupervised(
   config: Config | null,
-  { verb, signal, container, systemd }: LonelyWay,
+  way: UnsupervisedHint,
 ): Promise<string | null> {
-  const data = config && await askLonely(config);
-  if (config === null || data === null) return null;
-  const [url] = listeningIn(data).filter((each) => /^https?:/.test(each)).map((each) =>
-    connectable(new URL(each))
-  );
-  const where = url === undefined ? "" : ` at ${url}`;
+  if (config === null) return null;
+  const { path } = config;
+  try {
+    const data = await askConsole(config);
+    if (!isUnsupervised(config, data)) return null;
+    const [url] = listeningIn(data).filter((each) => /^https?:/.test(each)).map((each) =>
+      connectable(new URL(each))
+    );
+    const where = url === undefined ? "" : ` at ${url}`;
+    return `A service of ${path} answers${where}, and no supervisor runs it: \`aphlict start\` has not started it, ` +
+      `and this does not ${way.verb} it. ${byHand(way, url)}`;
+  } catch (error) {
+    if (!(error instanceof NoAnswerError)) throw error;
+    if (error.silent === null) return null;
+    return `No supervisor runs, and something takes connections that does not answer: ${error.message} It may be a ` +
+      `service of ${path}, which this does not ${way.verb}. ${byHand(way, error.silent)}`;
+  }
+}
+
+/** How the process behind an address is told something, in a sentence. */
+function byHand({ signal, container, systemd }: UnsupervisedHint, url: URL | undefined): string {
   const shown = url === undefined ? "" : ` (ss -ltnp 'sport = :${portOf(url)}' shows its process)`;
-  return `A service of ${config.path} answers${where}, and no supervisor runs it: \`aphlict start\` has not started it, ` +
-    `and this does not ${verb} it. Send it ${signal}${shown}; in a container: podman ${container}, or docker ` +
-    `${container}; under systemd: ${systemd}.`;
+  return `Send it ${signal}${shown}; in a container: podman ${container}, or docker ${container}; under systemd: ` +
+    `${systemd}.`;
+}
+
+/** A process that this user may not signal; the message says what to do. */
+export class SignalError extends Error {
+  override readonly name = "SignalError";
+}
+
+/**
+ * Sends a signal to a process, or to a group by its negative number. One that has ended meanwhile is as
+ * good as told.
+ *
+ * @returns Whether there was such a process.
+ * @throws {SignalError} If this user may not.
+ */
+export function signal(target: number, name: Deno.Signal): boolean {
+  try {
+    Deno.kill(target, name);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new SignalError(
+        `Process ${
+          Math.abs(target)
+        } belongs to another user, and takes no ${name} from this one. Run ` +
+          "the command as the user that runs Aphlict, or as root.",
+      );
+    }
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return false;
+  }
 }

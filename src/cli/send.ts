@@ -11,18 +11,18 @@ import { RECEIPT_HEADER } from "../hub/headers.ts";
 import { InvalidMessage, parseMessage } from "../hub/message.ts";
 import type { AdminServerConfig } from "../config/config.ts";
 import { UsageError } from "./args.ts";
-import { ask } from "../reach/ask.ts";
+import { request } from "../probe/request.ts";
 import { objectOf } from "../json.ts";
 import { formatValue } from "../log/format.ts";
-import type { PeerReceipt } from "../metrics/peer.ts";
+import type { PeerReceipt } from "../metrics/peer_status.ts";
 import { formatCount, withoutEnd } from "../text.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
-import { ReachError } from "../reach/dial.ts";
-import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
-import { complain, print } from "./output.ts";
-import { placeOf } from "../reach/place.ts";
-import { firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
-import { explainDenial } from "../reach/refusal.ts";
+import { type Command, CONFIG_OPTION, configPath, EXIT, PROBE_PERMISSIONS } from "./command.ts";
+import { RequestError } from "../http/failure.ts";
+import { print, printError } from "./output.ts";
+import { INSTANCE_OPTION, instanceIn } from "./public.ts";
+import { endpointOf } from "../probe/endpoint.ts";
+import { firstAnswer, NoAnswerError, publishersOf } from "./admin.ts";
+import { explainRejection } from "../probe/rejection.ts";
 
 /** The operand for standard input. */
 const STDIN = "-";
@@ -47,6 +47,7 @@ export const send: Command = {
     help: 'Who gets it, PHIDs mostly, beside the "subscribers" of the JSON.',
   }],
   operands: "[MESSAGE]",
+  permissions: PROBE_PERMISSIONS,
   async run(invocation) {
     const { options, rest: [operand] } = invocation;
     const instance = instanceIn(options);
@@ -66,8 +67,8 @@ export const send: Command = {
       ]);
       return EXIT.done;
     } catch (error) {
-      if (!(error instanceof NobodyAnswers)) throw error;
-      complain([`Cannot send: ${error.explanation}`]);
+      if (!(error instanceof NoAnswerError)) throw error;
+      printError([`Cannot send: ${error.explanation}`]);
       return EXIT.failed;
     }
   },
@@ -97,7 +98,7 @@ interface ReceiptDetails {
 /**
  * Posts a message to an admin server.
  *
- * @throws {ReachError} If it does not take it.
+ * @throws {RequestError} If it does not take it.
  * @throws {TokenError} If there is no token to send.
  */
 export async function post(
@@ -106,11 +107,11 @@ export async function post(
   message: Outgoing,
   { isDetailed = false }: { readonly isDetailed?: boolean } = {},
 ): Promise<Receipt> {
-  const place = placeOf(server);
+  const endpoint = endpointOf(server);
   const query = instance === undefined ? "" : `?instance=${encodeURIComponent(instance)}`;
-  const answer = await ask(place, {
+  const answer = await request(endpoint, {
     method: "POST",
-    path: `${place.url.pathname}${query}`,
+    path: `${endpoint.url.pathname}${query}`,
     headers: {
       "content-type": "application/json",
       ...isDetailed ? { [RECEIPT_HEADER]: "1" } : {},
@@ -118,11 +119,11 @@ export async function post(
     isAuthorized: true,
     body: JSON.stringify(message),
   });
-  if (answer.status !== 200) throw explainDenial(answer);
-  const receipt = objectOf(answer.text);
+  if (answer.status !== 200) throw explainRejection(answer);
+  const receipt = objectOf(answer.body);
   const fingerprint = asFingerprint(receipt?.["fingerprint"]);
   if (fingerprint === null) {
-    throw new ReachError("answer", "gives no receipt, as the admin port of an Aphlict does");
+    throw new RequestError("answer", "gives no receipt, as the admin port of an Aphlict does");
   }
   return { fingerprint, details: isDetails(receipt) ? receipt : null };
 }

@@ -7,14 +7,14 @@
 import { restartReasons } from "../config/change.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
-import { knownAddresses } from "../config/host.ts";
+import { knownAddresses } from "../config/host_name.ts";
 import { loadConfig } from "../config/load.ts";
 import { connectionLimit, hostMemory, memoryBudget, memoryWarning } from "../config/memory.ts";
 import { connectionsIn, otherFiles } from "../config/open_files.ts";
 import { serviceFlags, shellQuote } from "../config/permissions.ts";
-import { fault } from "../log/fault.ts";
+import { fault, logUnexpectedErrors } from "../log/fault.ts";
 import { Whole } from "../log/format.ts";
-import { journalOf } from "../log/journal.ts";
+import { journalOf } from "../log/streams.ts";
 import {
   CLOSE_DEADLINE_MS,
   closeLog,
@@ -23,20 +23,21 @@ import {
   type LogOptions,
   openLog,
   reopenLog,
-  show,
-  showTrouble,
+  showLine,
+  showWarning,
 } from "../log/log.ts";
 import { type Host, type Service, StartError, startService } from "../service.ts";
 import {
   encode,
-  linesOf,
+  linesIn,
   parseUse,
   type ReloadOutcome,
   type Report,
 } from "../supervisor/channel.ts";
-import { connectable, livePagesOf } from "../reach/place.ts";
+import { connectable, livePagesOf } from "../probe/endpoint.ts";
 import { denoWarning, VERSION } from "../version.ts";
 import { within } from "../within.ts";
+import type { OptionSpec } from "./args.ts";
 import {
   CALLED_OPTION,
   type Command,
@@ -52,7 +53,6 @@ import {
 } from "./command.ts";
 import { requireCovered } from "./compiled.ts";
 import { tryPeers } from "./trial.ts";
-import { logUnexpectedErrors } from "./unexpected.ts";
 import { formatMebibytes } from "../text.ts";
 
 /** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
@@ -65,6 +65,12 @@ const RELOAD_FAULT =
 
 const log = logger("service");
 
+/** The option that shows the log's level "debug". */
+const VERBOSE_OPTION: OptionSpec = {
+  name: "verbose",
+  help: "Log more of how the service is run, above all the permission flags that it holds.",
+};
+
 /** Runs the service. */
 export const serve: Command = {
   verb: "serve",
@@ -72,8 +78,11 @@ export const serve: Command = {
   details: "Binds every server of the configuration, or none, and logs to the console and to the " +
     "configured files. SIGINT and SIGTERM stop it: browsers are told to go away (code 1001), and " +
     "the exit code is 0. SIGHUP reloads what can be changed in place.",
-  options: [CONFIG_OPTION, CALLED_OPTION, ...HOST_OPTIONS],
-  run: (invocation) => serveAlone(invocation, "info"),
+  options: [CONFIG_OPTION, VERBOSE_OPTION, CALLED_OPTION, ...HOST_OPTIONS],
+  permissions: "service",
+  makesFolders: true,
+  run: (invocation) =>
+    serveAlone(invocation, invocation.options.has(VERBOSE_OPTION.name) ? "debug" : "info"),
 };
 
 /** Runs the service and shows everything. */
@@ -84,6 +93,8 @@ export const debug: Command = {
     "For finding out why a notification does not arrive. It writes a lot, with the content " +
     "of every message: use start for every day.",
   options: [CONFIG_OPTION, CALLED_OPTION, ...HOST_OPTIONS],
+  permissions: "service",
+  makesFolders: true,
   run: (invocation) => serveAlone(invocation, "trace"),
 };
 
@@ -123,7 +134,7 @@ export const service: Command = {
         if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
       }
     };
-    const commands = linesOf(Deno.stdin.readable);
+    const commands = linesIn(Deno.stdin.readable);
     const console = options.get("console");
     const first = parseUse((await commands.next()).value ?? "");
     // The supervisor is gone already.
@@ -133,7 +144,7 @@ export const service: Command = {
       host: hostOf({ options }, Number(options.get("restarts"))),
       console: console === "piped" || console === "journal" ? "piped" : "none",
       journal: { stdout: false, stderr: console === "journal" },
-      onTrouble: options.get("attempt") === "again" ? "go on" : "throw",
+      onFileError: options.get("attempt") === "again" ? "go on" : "throw",
       report: say,
       async follow(reload, stop) {
         for await (const line of commands) {
@@ -148,7 +159,7 @@ export const service: Command = {
   },
 };
 
-function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<number> {
+function serveAlone(invocation: Invocation, level: "info" | "debug" | "trace"): Promise<number> {
   const config = loadConfig(configPath(invocation));
   requireCovered(invocation.program, config);
   return runService(config, {
@@ -156,10 +167,12 @@ function serveAlone(invocation: Invocation, level: "info" | "trace"): Promise<nu
     host: hostOf(invocation, null),
     console: "split",
     journal: journalOf(invocation.options.get(JOURNAL_OPTION.name)),
-    onTrouble: "throw",
+    onFileError: "throw",
     report(report) {
       if (report.type !== "listening" || !Deno.stdout.isTerminal()) return;
-      show(welcome(config, report.urls, invocation.options.get(CALLED_OPTION.name) ?? "aphlict"));
+      showLine(
+        welcome(config, report.urls, invocation.options.get(CALLED_OPTION.name) ?? "aphlict"),
+      );
     },
     follow(reload) {
       Deno.addSignalListener("SIGHUP", async () => {
@@ -197,7 +210,7 @@ async function reloadFile(path: string, reload: Reload): Promise<ReloadOutcome> 
 type Reload = (config: Config) => Promise<ReloadOutcome>;
 
 /** What the service is run by. */
-interface Surroundings extends Pick<LogOptions, "level" | "console" | "journal" | "onTrouble"> {
+interface Surroundings extends Pick<LogOptions, "level" | "console" | "journal" | "onFileError"> {
   readonly host: Host;
   /** Told how the start went. */
   report(report: Report): void;
@@ -246,7 +259,7 @@ async function runService(
     openLog({ ...logging, files: config.logs, writer: "rotating" });
   } catch (error) {
     if (!(error instanceof LogFileError)) throw error;
-    showTrouble(error.message);
+    showWarning(error.message);
     await within(CLOSE_DEADLINE_MS, closeLog());
     return fail([error.message]);
   }
@@ -257,7 +270,7 @@ async function runService(
   });
   try {
     // A peer's file is no reason to stay down after a crash.
-    const peers = logging.onTrouble === "throw" ? tryPeers(config) : [];
+    const peers = logging.onFileError === "throw" ? tryPeers(config) : [];
     service = await startService(config, {
       host,
       problems: peers.map(({ path, message }) => `${path}: ${message}`),
@@ -293,7 +306,7 @@ async function reload(
   }
   try {
     const use = await service.read(to);
-    reopenLog({ ...logging, files: to.logs, onTrouble: "throw", writer: "rotating" });
+    reopenLog({ ...logging, files: to.logs, onFileError: "throw", writer: "rotating" });
     const renewed = await use();
     return {
       ok: renewed.every(({ ok }) => ok),

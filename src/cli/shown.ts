@@ -18,7 +18,7 @@ const LIMIT = 10_000;
 const REPLAY_MS = 15_000;
 
 /** Remembers what was shown. Times are in ms, on a clock that never goes back. */
-export class Shown {
+export class ShownMessages {
   /** The oldest first. */
   readonly #messages = new Fifo<{ readonly key: Key; readonly at: number }>();
   readonly #unique = new Set<string>();

@@ -11,23 +11,25 @@ import { loadConfig } from "../config/load.ts";
 import { logTarget } from "../config/logs.ts";
 import { supervisorFlags } from "../config/permissions.ts";
 import { denoArguments } from "../config/program.ts";
-import { livePagesOf } from "../reach/place.ts";
-import { linesOf, parseReport, type Report } from "../supervisor/channel.ts";
+import { livePagesOf } from "../probe/endpoint.ts";
+import { linesIn, parseReport, type Report } from "../supervisor/channel.ts";
+import { alreadyRunning } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
 import {
   AS_ROOT_OPTION,
   type Command,
   CONFIG_OPTION,
   configPath,
+  CONTROL_PERMISSIONS,
   EXIT,
-  HOST_OPTIONS,
   hostArguments,
   type Invocation,
+  LIMIT_OPTIONS,
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
-import { complain, print } from "./output.ts";
-import { logFaultForRoot, pidfileFault, safeHolder } from "./owner.ts";
+import { print, printError } from "./output.ts";
+import { logFaultForRoot, pidfileFault, safeHolder } from "./pidfile_owner.ts";
 import { refusesRoot } from "./root.ts";
 import { resolvedPath } from "./trust.ts";
 
@@ -40,7 +42,9 @@ export const start: Command = {
     "which starts the service and starts it again should it ever end, and returns when the service " +
     "listens. When it cannot, the reason is printed, nothing is left running, and the exit code is 1. " +
     "Root is refused, unless the configuration names a user to become.",
-  options: [CONFIG_OPTION, AS_ROOT_OPTION, ...HOST_OPTIONS],
+  options: [CONFIG_OPTION, AS_ROOT_OPTION, ...LIMIT_OPTIONS],
+  permissions: CONTROL_PERMISSIONS,
+  makesFolders: true,
   run(invocation) {
     if (refusesRoot(invocation)) return EXIT.failed;
     return startWith(loadConfig(configPath(invocation)), invocation);
@@ -52,7 +56,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
   // What stays running may be looked at from anywhere.
   const config = { ...named, path: resolve(named.path) };
   using holder = safeHolder(config.pidfile);
-  if (holder !== null) return fail([alreadyRunning(config, holder.pid)]);
+  if (holder !== null) return fail([alreadyRunning(config.pidfile, holder.pid)]);
   warnOfConsole(config);
   makeFolders(config);
   // Somebody else may have been quicker to make one.
@@ -87,11 +91,11 @@ export async function startWith(named: Config, { program, options }: Invocation)
     stderr: "piped",
     detached: true,
   }).spawn();
-  const complaints = Array.fromAsync(linesOf(supervisor.stderr));
+  const complaints = Array.fromAsync(linesIn(supervisor.stderr));
   const report = await firstReport(supervisor.stdout);
   if (report?.type === "listening") {
     const complaint = readState(config.pidfile)?.complaint;
-    if (complaint) complain(`Warning: ${complaint.line}`);
+    if (complaint) printError(`Warning: ${complaint.line}`);
     print(
       [
         `Aphlict is running: supervisor ${supervisor.pid}, service ${report.pid}, with ${config.path}.`,
@@ -122,7 +126,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
 function warnOfConsole({ logs }: Config): void {
   for (const [index, { path, links }] of logs.entries()) {
     if (logTarget(path) !== "console") continue;
-    complain(
+    printError(
       `Warning: logs[${index}].path: ${
         links[0] ?? path
       } is the console, and what \`aphlict start\` leaves running has ` +
@@ -131,18 +135,10 @@ function warnOfConsole({ logs }: Config): void {
   }
 }
 
-/** What to say when an Aphlict runs already. */
-export function alreadyRunning({ pidfile }: Config, pid: number | null): string {
-  const who = pid === null ? "" : ` (supervisor ${pid})`;
-  return `Aphlict is already running${who}, as pidfile ${pidfile} tells. ` +
-    "Use `aphlict restart` to restart it, or `aphlict reload` for a changed configuration. If it does not " +
-    `run, somebody else has the file locked: fuser ${pidfile}`;
-}
-
 async function firstReport(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): Promise<Report | null> {
-  for await (const line of linesOf(stream)) {
+  for await (const line of linesIn(stream)) {
     const report = parseReport(line);
     if (report !== null) return report;
   }
@@ -150,6 +146,6 @@ async function firstReport(
 }
 
 function fail(problems: readonly string[]): number {
-  complain(["Cannot start Aphlict:", ...problems.map((line) => `  ${line}`)]);
+  printError(["Cannot start Aphlict:", ...problems.map((line) => `  ${line}`)]);
   return EXIT.failed;
 }

@@ -6,10 +6,10 @@
 
 import { formatTime, formatValue } from "../log/format.ts";
 import { readState, type State } from "../supervisor/state.ts";
-import { ask } from "../reach/ask.ts";
+import { request } from "../probe/request.ts";
 import { objectOf } from "../json.ts";
 import type { ConsoleData } from "../admin/console.ts";
-import { type Config, urlOf } from "../config/config.ts";
+import { type Config, serverUrl } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { type OptionSpec, UsageError } from "./args.ts";
 import {
@@ -19,15 +19,15 @@ import {
   EXIT,
   type Invocation,
   JSON_OPTION,
+  PROBE_PERMISSIONS,
 } from "./command.ts";
-import { askConsole, listeningIn } from "./console.ts";
-import { ReachError } from "../reach/dial.ts";
-import { failureOf, type Verdict } from "./failure.ts";
-import { INSTANCE_OPTION, instanceIn } from "./instance.ts";
-import { complain, print, printJson } from "./output.ts";
-import { connectable, heldBy, livePagesOf, type Place } from "../reach/place.ts";
-import { explainDenial } from "../reach/refusal.ts";
-import { type AdminPlace, firstAnswer, NobodyAnswers, publishersOf } from "./admin.ts";
+import { askConsole, listeningIn } from "./service_data.ts";
+import { RequestError } from "../http/failure.ts";
+import { print, printError, printFailure, printJson, type Verdict } from "./output.ts";
+import { INSTANCE_OPTION, instanceIn } from "./public.ts";
+import { connectable, type Endpoint, heldBy, livePagesOf } from "../probe/endpoint.ts";
+import { explainRejection } from "../probe/rejection.ts";
+import { type AdminEndpoint, firstAnswer, NoAnswerError, publishersOf } from "./admin.ts";
 import { PidfileError } from "../supervisor/pidfile.ts";
 import { findRunning, type Running } from "./running.ts";
 import { formatDuration, formatNumber } from "../text.ts";
@@ -49,6 +49,7 @@ export const status: Command = {
     "browsers are connected and how many messages went through. With --topic it tells how many browsers are " +
     "subscribed to one topic; that needs the token of the admin server, where it has one.",
   options: [CONFIG_OPTION, TOPIC_OPTION, INSTANCE_OPTION, JSON_OPTION],
+  permissions: PROBE_PERMISSIONS,
   async run(invocation) {
     const { options } = invocation;
     const isJson = options.has(JSON_OPTION.name);
@@ -59,7 +60,7 @@ export const status: Command = {
     const report = await findReport(invocation);
     if (report === null) {
       if (isJson) printJson({ running: false });
-      else complain("Aphlict is not running.");
+      else printError("Aphlict is not running.");
       return EXIT.failed;
     }
     if (isJson) printJson(report);
@@ -87,13 +88,13 @@ async function tellTopic(
     report = await firstAnswer(
       config.pidfile,
       publishersOf(config),
-      (place) => askTopic(place, topic, instance),
+      (endpoint) => askTopic(endpoint, topic, instance),
     );
   } catch (error) {
-    if (!(error instanceof NobodyAnswers)) throw error;
+    if (!(error instanceof NoAnswerError)) throw error;
     const { explanation } = error;
-    if (isJson) printJson(failureOf(new Error(explanation)));
-    else complain([explanation]);
+    if (isJson) printFailure(new Error(explanation));
+    else printError([explanation]);
     return EXIT.failed;
   }
   const { subscribers } = report;
@@ -112,21 +113,21 @@ async function tellTopic(
 }
 
 async function askTopic(
-  place: AdminPlace,
+  endpoint: AdminEndpoint,
   topic: string,
   instance: string | undefined,
 ): Promise<TopicReport> {
   const query = new URLSearchParams({ topic, ...instance === undefined ? {} : { instance } });
-  const answer = await ask(place, {
+  const answer = await request(endpoint, {
     path: `/console/topic/?${query}`,
     // Without TLS it is told to addresses and this name alone.
     headers: { host: "localhost" },
     isAuthorized: true,
   });
-  if (answer.status !== 200) throw explainDenial(answer);
-  const { instance: told, subscribers } = objectOf(answer.text) ?? {};
+  if (answer.status !== 200) throw explainRejection(answer);
+  const { instance: told, subscribers } = objectOf(answer.body) ?? {};
   if (typeof told !== "string" || typeof subscribers !== "number") {
-    throw new ReachError("answer", "does not answer as Aphlict does");
+    throw new RequestError("answer", "does not answer as Aphlict does");
   }
   return { instance: told, topic, subscribers };
 }
@@ -187,7 +188,7 @@ async function reportAlone(config: Config): Promise<StatusReport | null> {
   try {
     told = await askConsole(config);
   } catch (error) {
-    if (error instanceof NobodyAnswers) return null;
+    if (error instanceof NoAnswerError) return null;
     throw error;
   }
   const listening = listeningIn(told);
@@ -207,7 +208,7 @@ async function reportAlone(config: Config): Promise<StatusReport | null> {
     livePages: livePagesOf(listening),
     problems: [],
     // Where the configuration says, and not where a service says that has been taken over.
-    counters: await askAdmin(config.pidfile, config.servers.map(urlOf), config),
+    counters: await askAdmin(config.pidfile, config.servers.map(serverUrl), config),
   };
 }
 
@@ -336,7 +337,7 @@ async function askAdmin(
   urls: readonly string[],
   config: Config | null,
 ): Promise<Counters> {
-  const places = urls.flatMap((each) => {
+  const endpoints = urls.flatMap((each) => {
     const url = each.startsWith("http") ? URL.parse("status/", each) : null;
     // Whatever the certificate: it is for the name that others use, and nothing secret is told.
     if (url === null) return [];
@@ -348,11 +349,11 @@ async function askAdmin(
       token: server?.token ?? null,
     }];
   });
-  if (places.length === 0) return { error: "no admin server listens." };
+  if (endpoints.length === 0) return { error: "no admin server listens." };
   try {
-    return await firstAnswer(pidfile, places, countersAt);
+    return await firstAnswer(pidfile, endpoints, countersAt);
   } catch (error) {
-    if (!(error instanceof NobodyAnswers)) throw error;
+    if (!(error instanceof NoAnswerError)) throw error;
     return { error: error.explanation };
   }
 }
@@ -392,11 +393,11 @@ const PEER_COUNTERS: ReadonlyMap<string, string> = new Map([
   ["last.contact", "last.contactAgeMs"],
 ]);
 
-async function countersAt(place: Place): Promise<Counters> {
-  const answer = await ask(place);
-  if (answer.status !== 200) throw explainDenial(answer);
-  const page = objectOf(answer.text);
-  if (page === null) throw new ReachError("answer", "does not answer as Aphlict does");
+async function countersAt(endpoint: Endpoint): Promise<Counters> {
+  const answer = await request(endpoint);
+  if (answer.status !== 200) throw explainRejection(answer);
+  const page = objectOf(answer.body);
+  if (page === null) throw new RequestError("answer", "does not answer as Aphlict does");
   const peers = Array.isArray(page["cluster"]) ? page["cluster"] : [];
   return {
     ...taken(page, COUNTERS),

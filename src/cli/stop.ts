@@ -4,15 +4,14 @@
  * @module
  */
 
-import { DEFAULT_DRAIN } from "../config/config.ts";
+import { TOP_KEYS } from "../config/keys.ts";
 import { readState } from "../supervisor/state.ts";
-import { type Holder, removeStale } from "../supervisor/pidfile.ts";
+import { type PidfileHolder, removeStale } from "../supervisor/pidfile.ts";
 import { within } from "../within.ts";
-import { type Command, CONFIG_OPTION, EXIT } from "./command.ts";
-import { requireOwn, safeHolder } from "./owner.ts";
-import { complain, print } from "./output.ts";
-import { explainLonely, type LonelyWay, namedPidfile } from "./running.ts";
-import { signal } from "./signal.ts";
+import { type Command, CONFIG_OPTION, CONTROL_PERMISSIONS, EXIT } from "./command.ts";
+import { requireOwn, safeHolder } from "./pidfile_owner.ts";
+import { print, printError } from "./output.ts";
+import { explainUnsupervised, namedPidfile, signal, type UnsupervisedHint } from "./running.ts";
 
 /** How long the supervisor may take to stop, beyond the drain, in ms: 10 s with the default drain. */
 const LIMIT_MS = 8000;
@@ -23,7 +22,7 @@ const SHORT_MS = 500;
 /** How long the end of a killed process may take, in ms: it has work in the kernel, at most. */
 const KILL_LIMIT_MS = 10_000;
 
-const LONELY: LonelyWay = {
+const LONELY: UnsupervisedHint = {
   verb: "stop",
   signal: "SIGTERM",
   container: "stop NAME",
@@ -40,16 +39,17 @@ export const stop: Command = {
     "nothing runs, the exit code is 0 as well; when a service runs without a supervisor (`aphlict serve`), it is 1, and " +
     "how that is stopped is said.",
   options: [CONFIG_OPTION],
+  permissions: CONTROL_PERMISSIONS,
   async run(invocation) {
     const { pidfile, config } = namedPidfile(invocation);
     const holder = safeHolder(pidfile);
     if (holder === null) {
-      const lonely = await explainLonely(config, LONELY);
+      const lonely = await explainUnsupervised(config, LONELY);
       if (lonely !== null) {
-        complain(lonely);
+        printError(lonely);
         return EXIT.failed;
       }
-      complain("Aphlict is not running.");
+      printError("Aphlict is not running.");
       await removeStale(pidfile);
       return EXIT.done;
     }
@@ -62,8 +62,9 @@ export const stop: Command = {
  *
  * @param holder Stays open until the process ends, as it may be waited for behind this.
  */
-export async function stopRunning(pidfile: string, holder: Holder): Promise<number> {
-  const { drain, ownGroup } = readState(pidfile) ?? { drain: DEFAULT_DRAIN, ownGroup: false };
+export async function stopRunning(pidfile: string, holder: PidfileHolder): Promise<number> {
+  const { drain, ownGroup } = readState(pidfile) ??
+    { drain: TOP_KEYS.drain.default, ownGroup: false };
   requireOwn(holder, pidfile);
   const { pid } = holder;
   const end = holder.released();
@@ -76,9 +77,9 @@ export async function stopRunning(pidfile: string, holder: Holder): Promise<numb
   // The group first: a service that is stuck, too, would not notice that its supervisor is gone.
   const targets = ownGroup && pid > 1 ? [-pid, pid] : [pid];
   const isThere = targets.map((target) => signal(target, "SIGKILL")).includes(true);
-  if (isThere) complain(`It did not stop within ${limitMs / 1000} s: sent SIGKILL.`);
+  if (isThere) printError(`It did not stop within ${limitMs / 1000} s: sent SIGKILL.`);
   else if (!await within(SHORT_MS, end)) {
-    complain(
+    printError(
       `There is no process ${pid} here (any more), and somebody has pidfile ${pidfile} locked: another ` +
         `container, or this tells who: fuser ${pidfile}`,
     );
@@ -88,7 +89,7 @@ export async function stopRunning(pidfile: string, holder: Holder): Promise<numb
     print(ownGroup ? "Killed." : "Killed. Its service, if there is one, ends by itself.");
     return EXIT.done;
   }
-  complain(
+  printError(
     `Process ${pid} cannot be killed: it waits for the kernel. Look at its disk and network.`,
   );
   return EXIT.failed;

@@ -4,10 +4,17 @@
  * @module
  */
 
+import type { Room } from "./dashboard.ts";
 import { drawScreen, enterScreen, leaveScreen } from "./output.ts";
 
 /** The key that ends it; Ctrl-C is a signal. */
 const QUIT = /q/i;
+
+/** Returns the size of the terminal; 80 columns and 24 rows for one that does not know its own, as a serial line. */
+export function terminalRoom(): Room {
+  const { columns, rows } = Deno.consoleSize();
+  return { width: columns || 80, height: rows || 24 };
+}
 
 /** See the module. Dispose of it whatever happens. */
 export class Terminal implements Disposable {
@@ -16,12 +23,6 @@ export class Terminal implements Disposable {
   constructor() {
     if (this.#hasKeys) Deno.stdin.setRaw(true, { cbreak: true });
     enterScreen();
-  }
-
-  /** How much is shown at once. */
-  get room(): { readonly width: number; readonly height: number } {
-    const { columns, rows } = Deno.consoleSize();
-    return { width: columns, height: rows };
   }
 
   /** Replaces what is shown. */

@@ -10,15 +10,15 @@ import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { formatTime } from "../log/format.ts";
 import { secondsIn } from "./args.ts";
-import { type Command, CONFIG_OPTION, configPath, EXIT } from "./command.ts";
-import { askConsole } from "./console.ts";
-import { dashboard, fit } from "./dashboard.ts";
-import { NobodyAnswers } from "./admin.ts";
+import { type Command, CONFIG_OPTION, configPath, EXIT, PROBE_PERMISSIONS } from "./command.ts";
+import { askConsole } from "./service_data.ts";
+import { dashboard, fit, type Room } from "./dashboard.ts";
+import { NoAnswerError } from "./admin.ts";
 import { wrap } from "./help.ts";
-import { complain, print } from "./output.ts";
-import { Terminal } from "./terminal.ts";
+import { print, printError } from "./output.ts";
+import { Terminal, terminalRoom } from "./terminal.ts";
 
-/** How often the figures are asked for, in seconds. */
+/** How often the service is asked, in seconds. */
 const INTERVAL = 2;
 
 /** What can be pressed. */
@@ -42,6 +42,7 @@ export const top: Command = {
     },
     { name: "once", help: "Print one screen and end: with 1 when there is no service to ask." },
   ],
+  permissions: PROBE_PERMISSIONS,
   async run(invocation) {
     const { options } = invocation;
     const intervalMs = secondsIn(options, "interval", 0.2, 3600) ?? INTERVAL * 1000;
@@ -54,17 +55,17 @@ export const top: Command = {
 
 async function printOnce(config: Config): Promise<number> {
   try {
-    const width = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
+    const width = Deno.stdout.isTerminal() ? terminalRoom().width : Infinity;
     print(dashboard(await askConsole(config), { width, height: Infinity }));
     return EXIT.done;
   } catch (error) {
-    if (!(error instanceof NobodyAnswers)) throw error;
-    complain(error.explanation);
+    if (!(error instanceof NoAnswerError)) throw error;
+    printError(error.explanation);
     return EXIT.failed;
   }
 }
 
-/** Shows the figures until somebody has seen enough. */
+/** Shows the dashboard until a key or a signal ends it. */
 async function watch(config: Config, intervalMs: number): Promise<number> {
   using terminal = new Terminal();
   const ended = Promise.withResolvers<"ended">();
@@ -73,7 +74,7 @@ async function watch(config: Config, intervalMs: number): Promise<number> {
   }
   void terminal.quit().then(() => ended.resolve("ended"));
   let screen: Screen = { data: null, error: null };
-  const draw = () => terminal.draw(linesOf(screen, intervalMs, terminal.room));
+  const draw = () => terminal.draw(linesOf(screen, intervalMs, terminalRoom()));
   Deno.addSignalListener("SIGWINCH", draw);
   for (;;) {
     const looking = look(config, screen);
@@ -90,14 +91,14 @@ interface Screen {
   /** The last that the service has told; `null` before it has told anything. */
   readonly data: ConsoleData | null;
   /** Why it tells nothing now; `null` when it does. */
-  readonly error: NobodyAnswers | null;
+  readonly error: NoAnswerError | null;
 }
 
 async function look(config: Config, { data }: Screen): Promise<Screen> {
   try {
     return { data: await askConsole(config), error: null };
   } catch (error) {
-    if (!(error instanceof NobodyAnswers)) throw error;
+    if (!(error instanceof NoAnswerError)) throw error;
     return { data, error };
   }
 }
@@ -105,11 +106,11 @@ async function look(config: Config, { data }: Screen): Promise<Screen> {
 function linesOf(
   { data, error }: Screen,
   intervalMs: number,
-  room: Terminal["room"],
+  room: Room,
 ): string[] {
   if (error === null) return data === null ? [] : withKeys(data, room);
   return [
-    `The service ${error.isSilent ? "is silent" : "is gone"}: ${error.message}`,
+    `The service ${error.hasTimedOut ? "is silent" : "is gone"}: ${error.message}`,
     ...error.hint === "" ? [] : [error.hint],
     `Trying again each ${intervalMs / 1000} s. ${KEYS}`,
     "",
@@ -117,8 +118,8 @@ function linesOf(
   ].flatMap((line) => wrap(line, "", room.width));
 }
 
-/** The figures, and in the last line of the screen what can be pressed. */
-function withKeys(data: ConsoleData, { width, height }: Terminal["room"]): string[] {
+/** The dashboard, and in the last line of the screen the key that ends it. */
+function withKeys(data: ConsoleData, { width, height }: Room): string[] {
   const lines = dashboard(data, { width, height: height - 1 });
   const gap = Array.from({ length: Math.max(0, height - 1 - lines.length) }, () => "");
   return [...lines, ...gap, fit(KEYS, width)];

@@ -14,7 +14,7 @@ import { readToken, TokenError } from "../config/token.ts";
 import { tryAddress } from "../http/port.ts";
 import { objectOf } from "../json.ts";
 import { LogFile } from "../log/file.ts";
-import { LogFileError } from "../log/trouble.ts";
+import { LogFileError } from "../log/file_error.ts";
 import {
   chainWarning,
   daysUntil,
@@ -25,12 +25,12 @@ import {
   validityWarning,
 } from "../net/tls.ts";
 import { explainBindError } from "../service.ts";
-import { encode, linesOf, parseUse } from "../supervisor/channel.ts";
+import { encode, linesIn, parseUse } from "../supervisor/channel.ts";
 import { type Command, EXIT } from "./command.ts";
 import { printJson } from "./output.ts";
 
 /** What was found. */
-export interface Findings {
+export interface TrialResult {
   readonly problems: readonly Problem[];
   /** Sentences; of no interest while there are problems. */
   readonly warnings: readonly string[];
@@ -50,7 +50,7 @@ export const trial: Command = {
   }],
   internal: true,
   async run({ options }) {
-    const line = (await linesOf(Deno.stdin.readable).next()).value ?? "";
+    const line = (await linesIn(Deno.stdin.readable).next()).value ?? "";
     const use = parseUse(line);
     if (use === null) return EXIT.failed;
     const held = options.get("held")?.split(",").map(Number) ?? [];
@@ -72,7 +72,7 @@ export async function tryAsService(
   config: Config,
   program: Program,
   isHeld: (server: ServerConfig) => boolean,
-): Promise<Findings> {
+): Promise<TrialResult> {
   const deno = Deno.execPath();
   if (
     program.kind === "compiled" ||
@@ -92,7 +92,7 @@ export async function tryAsService(
   await writer.close().catch(() => {});
   const { stdout, stderr } = await process.output();
   const found = objectOf(new TextDecoder().decode(stdout));
-  if (found !== null) return found as unknown as Findings;
+  if (found !== null) return found as unknown as TrialResult;
   const message = `The service cannot be run: ${new TextDecoder().decode(stderr).trim()}`;
   return { problems: [{ path: "", message }], warnings: [] };
 }
@@ -113,7 +113,7 @@ export function tryPeers({ cluster }: Config, warnings: Set<string> = new Set())
 async function tryAll(
   config: Config,
   isHeld: (server: ServerConfig) => boolean,
-): Promise<Findings> {
+): Promise<TrialResult> {
   const warnings = new Set<string>();
   const tls = await Promise.all(
     config.servers.map((server, index) => checkTls(server, index, config, warnings)),

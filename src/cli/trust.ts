@@ -14,7 +14,7 @@ const OTHERS_WRITE = 0o002;
 const STICKY = 0o1000;
 
 /** Somebody besides root who can put another file or folder in the place of a part of a path. */
-export interface Writer {
+export interface PathWriter {
   /** Where. */
   readonly path: string;
   readonly who: "user" | "group" | "everyone";
@@ -29,7 +29,7 @@ export interface Writer {
 /** A path, and all that it depends on. */
 export interface Way {
   /** Everybody besides root who can change where it leads, each once for each folder. */
-  readonly writers: readonly Writer[];
+  readonly writers: readonly PathWriter[];
   /** The deepest part that exists, without links. */
   readonly existing: string;
   /** The names below that which do not exist, the uppermost first. */
@@ -44,7 +44,7 @@ export interface Way {
  * What cannot be looked at counts as absent, and so does the end of too many links: who uses it is told why.
  */
 export function follow(path: string): Way {
-  const writers = new Map<string, Writer>();
+  const writers = new Map<string, PathWriter>();
   const names = namesOf(resolve(path));
   let at = "/";
   let info: Deno.FileInfo | null = look(at);
@@ -90,7 +90,7 @@ export function resolvedPath(path: string): string {
  * Returns those who can put something else in the place of a part of a way, in spite of the user of this process: others
  * than root, that user and the user's own group.
  */
-export function strangersOn({ writers }: Way): Writer[] {
+export function strangersOn({ writers }: Way): PathWriter[] {
   const [uid, gid] = [Deno.uid() ?? 0, Deno.gid() ?? 0];
   return writers.filter(({ who, id, onlyNew }) =>
     !onlyNew && (who === "everyone" || id !== (who === "user" ? uid : gid))
@@ -98,15 +98,15 @@ export function strangersOn({ writers }: Way): Writer[] {
 }
 
 /** Names a writer, as the end of a sentence. */
-export function nameOf({ who, id }: Writer): string {
+export function nameOf({ who, id }: PathWriter): string {
   return who === "everyone" ? "every user of this host" : `${who} ${id}`;
 }
 
 /** Returns the writers of a file or folder by its own owner and mode. */
-export function ownersOf(path: string, { uid, gid, mode }: Deno.FileInfo): Writer[] {
+export function ownersOf(path: string, { uid, gid, mode }: Deno.FileInfo): PathWriter[] {
   const bits = mode ?? 0;
-  const all: Writer[] = [];
-  const add = (who: Writer["who"], id: number) => all.push({ path, who, id, onlyNew: false });
+  const all: PathWriter[] = [];
+  const add = (who: PathWriter["who"], id: number) => all.push({ path, who, id, onlyNew: false });
   if (uid !== null && uid !== 0) add("user", uid);
   if (gid !== null && gid !== 0 && (bits & GROUP_WRITE) !== 0) add("group", gid);
   if ((bits & OTHERS_WRITE) !== 0) add("everyone", 0);
@@ -114,13 +114,13 @@ export function ownersOf(path: string, { uid, gid, mode }: Deno.FileInfo): Write
 }
 
 /** Returns those who can replace an entry of a folder, or make it if there is none. */
-function writersOf(folder: string, info: Deno.FileInfo, entry: Deno.FileInfo | null): Writer[] {
+function writersOf(folder: string, info: Deno.FileInfo, entry: Deno.FileInfo | null): PathWriter[] {
   const all = ownersOf(folder, info);
   if (((info.mode ?? 0) & STICKY) === 0) return all;
   if (entry === null) return all.map((each) => ({ ...each, onlyNew: each.who !== "user" }));
   const owners = all.filter(({ who }) => who === "user");
   if (entry.uid === null || entry.uid === 0) return owners;
-  const maker: Writer = { path: folder, who: "user", id: entry.uid, onlyNew: false };
+  const maker: PathWriter = { path: folder, who: "user", id: entry.uid, onlyNew: false };
   return [...owners, ((info.mode ?? 0) & OTHERS_WRITE) === 0 ? maker : { ...maker, hasMade: true }];
 }
 

@@ -18,6 +18,7 @@ export const UNIT_OPTION: OptionSpec = {
   value: "PROPERTIES",
   help: "What `systemctl show aphlict.service` prints.",
   internal: true,
+  given: '${properties:+--unit "$properties"}',
 };
 
 /** The service's unit, as far as it matters here. */

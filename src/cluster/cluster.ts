@@ -9,15 +9,17 @@
  * @module
  */
 
+import { type Clock, systemClock } from "../clock.ts";
 import type { PeerConfig } from "../config/config.ts";
 import type { Hub, Publication } from "../hub/hub.ts";
 import { attempt } from "../log/fault.ts";
-import type { PeerReceipt, PeerReports, PeerStatus } from "../metrics/peer.ts";
+import type { PeerReceipt, PeerReports, PeerStatus } from "../metrics/peer_status.ts";
 import { within } from "../within.ts";
-import { Peer } from "./peer.ts";
+import { PipelinedConnection } from "./pipelined_connection.ts";
+import { Peer, type PeerSurroundings } from "./peer.ts";
 import type { Prover } from "./proof.ts";
 import type { Relayed } from "./queue.ts";
-import { ASK_AGAIN_MS, judge } from "./trust.ts";
+import { judgeFingerprints } from "./peer_trust.ts";
 
 /** How long a peer may be sent what waits for it when the service stops, in ms. */
 const FLUSH_MS = 1000;
@@ -25,18 +27,17 @@ const FLUSH_MS = 1000;
 /** What a peer's change leads to, as the log calls it. */
 const SORTING = "sorting the messages that wait for peers";
 
-/** What a cluster needs beside its peers and the hub. */
-export interface ClusterOptions {
+/** What a cluster needs beside its peers and the hub. Without surroundings it has those of the runtime. */
+export interface ClusterOptions extends Partial<PeerSurroundings> {
   /** Proves this server's fingerprint. */
   readonly key: Prover;
-  /** How often a peer has to prove a fingerprint that is contested, in ms. @default {ASK_AGAIN_MS} */
-  readonly askAgainMs?: number;
 }
 
 /** See the module. */
 export class Cluster {
   readonly #hub: Hub;
   readonly #key: Prover;
+  readonly #clock: Clock;
   readonly #peers: readonly Peer[];
   /** What took the place of a server that an entry still names, and when. */
   readonly #successors = new Map<string, { readonly fingerprint: string; readonly at: number }>();
@@ -44,15 +45,23 @@ export class Cluster {
   constructor(
     peers: readonly PeerConfig[],
     hub: Hub,
-    { key, askAgainMs = ASK_AGAIN_MS }: ClusterOptions,
+    {
+      key,
+      clock = systemClock,
+      random = Math.random,
+      connect = PipelinedConnection.open,
+    }: ClusterOptions,
   ) {
     this.#hub = hub;
     this.#key = key;
+    this.#clock = clock;
     this.#peers = peers.map((config) =>
       new Peer({
         config,
         fingerprint: hub.fingerprint,
-        askAgainMs,
+        clock,
+        random,
+        connect,
         // They are about the other peers as well: an error in one of them is no fault of this one.
         onShown: () => attempt(SORTING, () => this.#reunite()),
         onUp: () => attempt(SORTING, () => this.#reunite()),
@@ -103,7 +112,7 @@ export class Cluster {
     const reached = targets.filter((each) => each.isUp).flatMap(({ fingerprint }) =>
       fingerprint === null ? [] : [fingerprint]
     );
-    const at = performance.now();
+    const at = this.#clock.now();
     for (const peer of targets) {
       attempt(`passing a message on to peer ${peer.url}`, () => {
         const onTaken = onTakenBy(peer);
@@ -127,7 +136,7 @@ export class Cluster {
     const isKnown = this.#peers.some((peer) =>
       peer.fingerprint === fingerprint && (peer.isUp || peer.isSelf)
     );
-    if (!isKnown) { for (const peer of this.#peers) peer.hurry(); }
+    if (!isKnown) { for (const peer of this.#peers) peer.retryNow(); }
   }
 
   /** See {@linkcode Prover}. */
@@ -142,7 +151,7 @@ export class Cluster {
 
   /** Sends what waits to those who take it, for {@linkcode FLUSH_MS} at most, and ends. */
   async stop(): Promise<void> {
-    await within(FLUSH_MS, Promise.all(this.#peers.map((peer) => peer.flush())));
+    await within(FLUSH_MS, Promise.all(this.#peers.map((peer) => peer.flush())), this.#clock);
     await Promise.all(this.#peers.map((peer) => peer.stop()));
   }
 
@@ -167,7 +176,7 @@ export class Cluster {
     const entries = this.#peers.filter((each) => each.fingerprint === peer.fingerprint);
     if (entries.some(({ isUp }) => isUp)) return;
     const lost = entries.flatMap((each) => each.takeBack());
-    for (const other of this.#peers) if (other !== peer) other.handOver(fingerprint, lost);
+    for (const other of this.#peers) if (other !== peer) other.delegate(fingerprint, lost);
   }
 
   /**
@@ -179,7 +188,7 @@ export class Cluster {
     const others = this.#peers.filter((each) => each !== peer);
     if (fingerprint === null || others.some((each) => each.fingerprint === fingerprint)) return;
     const named = new Set(others.map((each) => each.fingerprint));
-    const started = { fingerprint, at: performance.now() };
+    const started = { fingerprint, at: this.#clock.now() };
     for (const [old, successor] of [...this.#successors, [former, started] as const]) {
       if (!named.has(old)) this.#successors.delete(old);
       else if (old === former || successor.fingerprint === former) {
@@ -216,7 +225,7 @@ export class Cluster {
   #judge(): void {
     const own = this.#hub.fingerprint;
     const peers = this.#peers;
-    const judgements = judge(peers.map(({ shown }) => shown), own);
+    const judgements = judgeFingerprints(peers.map(({ shown }) => shown), own);
     const lost = peers.flatMap((peer, index) => {
       const judgement = judgements[index];
       if (judgement === undefined) return [];

@@ -22,7 +22,7 @@ import {
   readMembers,
   stringOf,
 } from "../json_members.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../http/answer.ts";
 import type { Relayed } from "./queue.ts";
 
 const encoder = new TextEncoder();

@@ -4,13 +4,20 @@
  * @module
  */
 
-/** See the module. One at a time. */
+import type { Clock } from "../clock.ts";
+
+/** A wait that can be cut short. One at a time. */
 export class Pause {
+  readonly #clock: Clock;
   #resolve = () => {};
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #cancel = () => {};
   #began = 0;
   #ms = 0;
   #canWake = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /**
    * Resolves after `ms`, or when it is ended.
@@ -20,12 +27,12 @@ export class Pause {
   async wait(ms: number, canWake = false): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#resolve = resolve;
-    this.#timer = setTimeout(resolve, Math.max(0, ms));
-    this.#began = performance.now();
+    this.#cancel = this.#clock.after(ms, resolve);
+    this.#began = this.#clock.now();
     this.#ms = ms;
     this.#canWake = canWake;
     await promise;
-    clearTimeout(this.#timer);
+    this.#cancel();
     this.#resolve = () => {};
   }
 
@@ -43,8 +50,7 @@ export class Pause {
   shorten(ms: number): void {
     if (ms >= this.#ms) return;
     this.#ms = ms;
-    clearTimeout(this.#timer);
-    const left = this.#began + ms - performance.now();
-    this.#timer = setTimeout(this.#resolve, Math.max(0, left));
+    this.#cancel();
+    this.#cancel = this.#clock.after(this.#began + ms - this.#clock.now(), this.#resolve);
   }
 }

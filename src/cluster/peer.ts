@@ -8,21 +8,33 @@
  * @module
  */
 
+import type { Clock } from "../clock.ts";
 import { formatAddress, type PeerConfig } from "../config/config.ts";
 import { readAuthority, TlsError } from "../net/tls.ts";
 import { readToken, type Token, TokenError } from "../config/token.ts";
 import { fault } from "../log/fault.ts";
-import type { PeerProof, PeerState, PeerStatus } from "../metrics/peer.ts";
-import type { Answer } from "./answer.ts";
-import { type Address, Connection, ConnectionClosed, ConnectionError } from "./connection.ts";
+import type { PeerProof, PeerState, PeerStatus } from "../metrics/peer_status.ts";
+import type { Answer } from "../http/answer.ts";
+import {
+  type Address,
+  ConnectionClosed,
+  ConnectionError,
+  PipelinedConnection,
+} from "./pipelined_connection.ts";
 import { readReceipt, readStatus, Requests } from "./exchange.ts";
-import { Identity } from "./identity.ts";
+import { PeerIdentity } from "./peer_identity.ts";
 import { Backoff } from "../backoff.ts";
 import { Pause } from "./pause.ts";
 import { PeerLog } from "./peer_log.ts";
 import { checkProof, drawChallenge } from "./proof.ts";
 import { Queue, type Relayed, withoutReceiver } from "./queue.ts";
-import type { Judgement, Proof, Shown, Trust } from "./trust.ts";
+import {
+  ASK_AGAIN_MS,
+  type Judgement,
+  type Proof,
+  type ShownFingerprint,
+  type Trust,
+} from "./peer_trust.ts";
 
 /**
  * Requests that may be on their way to a peer that takes more than one a connection. What is
@@ -49,13 +61,34 @@ const LONGEST_MS = 15_000;
 /** What is asked of a peer: that it takes a message, or that it shows its status page and proves its fingerprint. */
 type Question = "message" | { readonly challenge: string };
 
+/** A connection as a peer uses it. */
+export type PeerConnection = Pick<
+  PipelinedConnection,
+  "inFlight" | "answered" | "send" | "listen" | "close"
+>;
+
+/**
+ * Connects to a peer; see `Connection.open`.
+ *
+ * @throws {ConnectionError} If that is not possible.
+ */
+export type Connect = (
+  ...address: Parameters<typeof PipelinedConnection.open>
+) => Promise<PeerConnection>;
+
+/** Time, chance and the network, as a peer meets them. */
+export interface PeerSurroundings {
+  readonly clock: Clock;
+  /** Returns a number from 0 up to 1, the part of each wait that is taken. */
+  readonly random: () => number;
+  readonly connect: Connect;
+}
+
 /** What a peer needs. */
-export interface PeerOptions {
+export interface PeerOptions extends PeerSurroundings {
   readonly config: PeerConfig;
   /** This server's own fingerprint. */
   readonly fingerprint: string;
-  /** How often it has to prove a fingerprint that is contested, in ms. */
-  readonly askAgainMs: number;
   /** Told when the peer has shown something for its fingerprint, or another one: it is to be judged anew. */
   readonly onShown: () => void;
   /** Told when the peer has come up. */
@@ -71,17 +104,14 @@ export class Peer {
   readonly url: string;
   readonly #options: PeerOptions;
   readonly #queue = new Queue();
-  readonly #backoff = new Backoff({
-    firstMs: FIRST_MS,
-    longestMs: LONGEST_MS,
-    jitter: Math.random,
-  });
+  readonly #clock: Clock;
+  readonly #backoff: Backoff;
   readonly #stopping = new AbortController();
   #done: Promise<void> = Promise.resolve();
   #state: PeerState = "unknown";
-  /** When the state began, in ms; the clock is that of `performance.now`, here and below. */
-  #since = performance.now();
-  readonly #identity = new Identity();
+  /** When the state began, in ms on the clock, as all times below. */
+  #since: number;
+  readonly #identity = new PeerIdentity();
   #trust: Trust = "unknown";
   /** The fingerprint that it was last judged to have. */
   #believed: string | null = null;
@@ -96,10 +126,10 @@ export class Peer {
   #requests: Requests;
   readonly #log: PeerLog;
   /** Between two connections. */
-  readonly #pause = new Pause();
+  readonly #pause: Pause;
   /** Whether it has to show that it is an Aphlict before it gets another message. */
   #isDoubtful = false;
-  #connection: Connection | null = null;
+  #connection: PeerConnection | null = null;
   /** What has been asked on the connection and not been answered, in order. */
   #asked: Question[] = [];
   /** Copies since the last status page that named their receiver, which takes such a one for known. */
@@ -117,9 +147,13 @@ export class Peer {
   #lastContact: number | null = null;
 
   constructor(options: PeerOptions) {
-    const { host, port, protocol } = options.config;
+    const { config: { host, port, protocol }, clock, random } = options;
     this.url = `${protocol}://${formatAddress(host, port)}/`;
     this.#options = options;
+    this.#clock = clock;
+    this.#since = clock.now();
+    this.#pause = new Pause(clock);
+    this.#backoff = new Backoff({ firstMs: FIRST_MS, longestMs: LONGEST_MS, jitter: random });
     this.#requests = this.#write(null);
     this.#log = new PeerLog(this.url);
   }
@@ -132,13 +166,13 @@ export class Peer {
   /** `null` when it is not known, not believed, or not the same each time. */
   get fingerprint(): string | null {
     return this.#trust === "believed" || this.isSelf
-      ? this.#identity.fingerprint(performance.now())
+      ? this.#identity.fingerprint(this.#clock.now())
       : null;
   }
 
   /** What it has shown, whether that is believed or not. */
-  get shown(): Shown {
-    return this.#identity.shown(performance.now());
+  get shown(): ShownFingerprint {
+    return this.#identity.shown(this.#clock.now());
   }
 
   get state(): PeerState {
@@ -160,7 +194,7 @@ export class Peer {
 
   /** Whether it is known to take a message twice for one, and to keep its promises. */
   get isOfOurKind(): boolean {
-    return this.#trust === "believed" && this.#identity.isOfOurKind(performance.now());
+    return this.#trust === "believed" && this.#identity.isOfOurKind(this.#clock.now());
   }
 
   /**
@@ -186,7 +220,7 @@ export class Peer {
    */
   adopt(fingerprint: string, since: number): void {
     if ((this.#lastContact ?? 0) > since) return;
-    this.#identity.follow(fingerprint, performance.now());
+    this.#identity.follow(fingerprint, this.#clock.now());
   }
 
   /** Has it sent a message, now or when it can be. */
@@ -203,7 +237,7 @@ export class Peer {
    *
    * @param lost What that server does not get, in order.
    */
-  handOver(fingerprint: string, lost: readonly Relayed[]): void {
+  delegate(fingerprint: string, lost: readonly Relayed[]): void {
     const own = this.fingerprint;
     const withdrawn = this.#queue.withdraw(fingerprint);
     if (own === null) return;
@@ -246,7 +280,7 @@ export class Peer {
   }
 
   /** Tries one that is down again soon, as it may be back: {@linkcode FIRST_MS} after it was last tried. */
-  hurry(): void {
+  retryNow(): void {
     if (this.#state === "down") this.#pause.shorten(FIRST_MS);
   }
 
@@ -273,8 +307,8 @@ export class Peer {
       "dropped.old": old,
       "dropped.refused": refused,
       "last.error": this.#lastError?.reason ?? null,
-      "last.failure": this.#lastError === null ? null : ageOf(this.#lastError.at),
-      "last.contact": contact === null ? null : ageOf(contact),
+      "last.failure": this.#lastError === null ? null : this.#ageOf(this.#lastError.at),
+      "last.contact": contact === null ? null : this.#ageOf(contact),
     };
   }
 
@@ -324,25 +358,24 @@ export class Peer {
 
   /** Whether it is time that it proves its contested fingerprint again. */
   get #isDue(): boolean {
-    return this.#isContested &&
-      this.#identity.isDue(performance.now(), this.#options.askAgainMs);
+    return this.#isContested && this.#identity.isDue(this.#clock.now());
   }
 
   async #run(): Promise<void> {
     while (!this.#isOver) {
-      const began = performance.now();
+      const began = this.#clock.now();
       let wait = 0;
       try {
         const why = await this.#meet();
         if (this.#isOver) return;
         // The address may be given to another server.
-        if (this.isSelf && !(why instanceof ConnectionError)) wait = this.#options.askAgainMs;
+        if (this.isSelf && !(why instanceof ConnectionError)) wait = ASK_AGAIN_MS;
         else if (why instanceof ConnectionError) {
           this.#fail(why.message);
           wait = this.#backoff.next();
         } else if (this.#queue.size === 0) {
           // A message that comes meanwhile is sent at once.
-          await this.#pause.wait(began + RECONNECT_INTERVAL_MS - performance.now(), true);
+          await this.#pause.wait(began + RECONNECT_INTERVAL_MS - this.#clock.now(), true);
         }
       } catch (error) {
         // It must not stay unseen, nor end the peer for good.
@@ -356,16 +389,17 @@ export class Peer {
 
   /** One connection from its beginning to its end, and why it ended. */
   async #meet(): Promise<ConnectionError | ConnectionClosed> {
-    let connection: Connection;
+    let connection: PeerConnection;
     try {
       // The files are read each time.
       const { token: path } = this.#options.config;
       const token = path === null ? null : readToken(path);
       this.#requests = this.#write(token);
-      connection = await Connection.open(
+      connection = await this.#options.connect(
         this.#address(),
         this.#stopping.signal,
         (text) => token?.redact(text) ?? text,
+        this.#clock,
       );
     } catch (error) {
       if (error instanceof ConnectionError) return error;
@@ -382,9 +416,13 @@ export class Peer {
     this.#hasShown = false;
     this.#isIdentified = false;
     this.#fault = null;
-    const probes = setInterval(() => {
-      if (connection.inFlight === 0 || this.#isDue) this.#probe(connection);
-    }, PROBE_INTERVAL_MS);
+    let cancel = () => {};
+    const probeLater = () =>
+      cancel = this.#clock.after(PROBE_INTERVAL_MS, () => {
+        if (connection.inFlight === 0 || this.#isDue) this.#probe(connection);
+        probeLater();
+      });
+    probeLater();
     let receipts = 0;
     try {
       if (!this.#isDoubtful) this.#fill(connection);
@@ -398,7 +436,7 @@ export class Peer {
       });
       return this.#fault === null ? why : new ConnectionError(this.#fault);
     } finally {
-      clearInterval(probes);
+      cancel();
       connection.close();
       this.#connection = null;
       this.#isTrustedOnce = this.#isIdentified && receipts === 0;
@@ -435,7 +473,7 @@ export class Peer {
   }
 
   /** Sends as much of what waits as the peer takes at a time. */
-  #fill(connection: Connection): void {
+  #fill(connection: PeerConnection): void {
     this.#expire();
     if (this.#mustShow) {
       const isAsked = this.#asked.some((each) => each !== "message");
@@ -456,14 +494,14 @@ export class Peer {
     }
   }
 
-  #probe(connection: Connection): void {
+  #probe(connection: PeerConnection): void {
     const challenge = drawChallenge();
     this.#asked.push({ challenge });
     connection.send(this.#requests.probe(challenge));
   }
 
-  #take(connection: Connection, answer: Answer): void {
-    this.#lastContact = performance.now();
+  #take(connection: PeerConnection, answer: Answer): void {
+    this.#lastContact = this.#clock.now();
     const asked = this.#asked.shift();
     this.#fault = typeof asked === "object"
       ? this.#takeStatus(answer, asked.challenge)
@@ -477,7 +515,7 @@ export class Peer {
   }
 
   /** @returns What is wrong, to follow on "the peer". */
-  #takeReceipt(connection: Connection, answer: Answer): string | null {
+  #takeReceipt(connection: PeerConnection, answer: Answer): string | null {
     const { status, isLast } = answer;
     // From one that has not shown that it is an Aphlict it may be about anything.
     if ((status === 400 || status === 413) && (this.isUp || this.#hasShown)) {
@@ -537,7 +575,7 @@ export class Peer {
   /** It has given a good answer. */
   #rise(): void {
     if (this.isUp || this.isSelf) return;
-    this.#log.up(this.#identity.last, performance.now() - this.#since, this.#queue.copies);
+    this.#log.up(this.#identity.last, this.#clock.now() - this.#since, this.#queue.copies);
     this.#become("up");
     this.#options.onUp();
   }
@@ -547,7 +585,7 @@ export class Peer {
    * @param proof What its status page shows for it; `null`: it stood in a receipt.
    */
   #learn(fingerprint: string | null, proof: Exclude<Proof, "pending"> | null): void {
-    const now = performance.now();
+    const now = this.#clock.now();
     const { last: former } = this.#identity;
     const shown = this.#identity.fingerprint(now);
     if (fingerprint === null) {
@@ -569,12 +607,12 @@ export class Peer {
   /** It does not show its status page, so that nothing is proven any more. */
   #doubt(): void {
     this.#isSecretive = true;
-    this.#identity.doubt(performance.now());
+    this.#identity.doubt(this.#clock.now());
     this.#options.onShown();
   }
 
   #fail(reason: string): void {
-    const now = performance.now();
+    const now = this.#clock.now();
     this.#failed++;
     this.#lastError = { reason, at: now };
     this.#isTrustedOnce = false;
@@ -592,11 +630,11 @@ export class Peer {
 
   #become(state: PeerState): void {
     this.#state = state;
-    this.#since = performance.now();
+    this.#since = this.#clock.now();
   }
 
   #expire(): void {
-    this.#drop("old", this.#queue.expire(performance.now()));
+    this.#drop("old", this.#queue.expire(this.#clock.now()));
   }
 
   #drop(reason: "full" | "old", count: number): void {
@@ -604,9 +642,9 @@ export class Peer {
     this.#dropped[reason] += count;
     this.#log.dropped(reason, count);
   }
-}
 
-/** Since a time, in ms. */
-function ageOf(time: number): number {
-  return Math.round(performance.now() - time);
+  /** Returns the time since then, in ms. */
+  #ageOf(time: number): number {
+    return Math.round(this.#clock.now() - time);
+  }
 }

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { Allowance } from "../log/allowance.ts";
 import { logger } from "../log/log.ts";
-import type { Answer } from "./answer.ts";
-import { REFUSED } from "./connection.ts";
+import { RateLimiter } from "../log/rate_limiter.ts";
+import type { Answer } from "../http/answer.ts";
+import { REFUSED } from "../http/failure.ts";
 import { DEFAULT_QUEUE_LIMITS } from "./queue.ts";
 
 /**
@@ -36,9 +36,9 @@ const log = logger("cluster");
 /** See the module. */
 export class PeerLog {
   readonly #peer: string;
-  readonly #refusals: Allowance;
-  readonly #starts: Allowance;
-  readonly #contradictions: Allowance;
+  readonly #refusals: RateLimiter;
+  readonly #starts: RateLimiter;
+  readonly #contradictions: RateLimiter;
   /** Whether the log says that it is contradicted. */
   #isContradicted = false;
   #hasBeenUp = false;
@@ -54,7 +54,7 @@ export class PeerLog {
   constructor(peer: string) {
     this.#peer = peer;
     const inAMinute = (lines: number, text: string) =>
-      new Allowance((count) => log.warning(text, { peer, count }), { lines, periodMs: 60_000 });
+      new RateLimiter((count) => log.warning(text, { peer, count }), { lines, periodMs: 60_000 });
     this.#refusals = inAMinute(1, "Peer {peer} refused {count} more messages in the last minute.");
     this.#contradictions = inAMinute(
       1,

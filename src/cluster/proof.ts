@@ -18,7 +18,7 @@ import {
   verify,
 } from "node:crypto";
 import { generateFingerprint } from "../hub/fingerprint.ts";
-import type { Proof } from "./trust.ts";
+import type { Proof } from "./peer_trust.ts";
 
 /** Random bytes of a challenge. */
 const CHALLENGE_BYTES = 16;

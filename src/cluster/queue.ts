@@ -16,11 +16,11 @@ import type { Encoded } from "../hub/message.ts";
  * - `copy`: news.
  * - `handover`: it has it already, and is only asked to pass it on.
  */
-export type Kind = "copy" | "handover";
+export type RelayKind = "copy" | "handover";
 
 /** A message on its way to one peer. */
 export interface Relayed {
-  readonly kind: Kind;
+  readonly kind: RelayKind;
   readonly instance: string;
   readonly encoded: Pick<Encoded, "bytes" | "touchedBy">;
   /** Its `touched`, as it was published here. */

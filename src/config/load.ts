@@ -122,12 +122,12 @@ function read(path: string): Uint8Array {
   try {
     return readRegularFile(path, { limit: MAX_BYTES });
   } catch (cause) {
-    throw refuse(path, readFault(cause), cause);
+    throw refuse(path, configReadFault(cause), cause);
   }
 }
 
 /** What to tell about a file that cannot be read. */
-export function readFault(error: unknown): string {
+export function configReadFault(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) {
     return "The file does not exist. Create it, mount its folder if this is a container, or name another with " +
       "--config.";
@@ -142,13 +142,19 @@ export function readFault(error: unknown): string {
     return "Deno was not permitted to read it. Add it to --allow-read, or start with bin/aphlict.";
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    return "This user may not read it. Change the file's owner or mode, or start as another user.";
+    return `${thisUser()} may not read it. Change the file's owner or mode, or run the command as another user.`;
   }
   if (error instanceof IrregularFile) {
     return `It ${error.message}: it is no configuration. Name another with --config.`;
   }
   const message = error instanceof Error ? error.message : String(error);
   return `It cannot be read: ${message}. Correct this, or name another file with --config.`;
+}
+
+/** Names the user of this process, as far as it may ask. */
+function thisUser(): string {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
+  return state === "granted" ? `User ${Deno.uid()}` : "This user";
 }
 
 function decode(path: string, bytes: Uint8Array): string {

@@ -1,23 +1,16 @@
 /**
- * Log files: which files one log consists of, and how it rotates when nothing is said.
+ * Log files: which files one log consists of, and which logs are the console.
  *
  * @module
  */
 
 import { dirname, resolve } from "node:path";
-import type { LogConfig } from "./config.ts";
-
-/** What a log has that names only its path. */
-export const LOG_DEFAULTS = {
-  links: [],
-  rotateSize: 16 * 1024 * 1024,
-  rotateKeep: 5,
-  level: null,
-  format: "text",
-} as const satisfies Omit<LogConfig, "path">;
-
-/** More rotated files than anybody looks through; each is named in the service's flags. */
-export const ROTATE_KEEP_MAX = 100;
+/** The keys of a log that say which files it consists of. */
+interface Rotation {
+  readonly path: string;
+  readonly rotateSize: number;
+  readonly rotateKeep: number;
+}
 
 /**
  * What a log's path stands for:
@@ -42,7 +35,10 @@ const LINKS_MAX = 16;
  *
  * @param readLink Returns where a symbolic link leads; `null` for what is no link, or cannot be looked at.
  */
-export function followLink(log: LogConfig, readLink: (path: string) => string | null): LogConfig {
+export function followLink<T extends { readonly path: string }>(
+  log: T,
+  readLink: (path: string) => string | null,
+): T {
   const links: string[] = [];
   let path = log.path;
   while (logTarget(path) === "file") {
@@ -55,17 +51,17 @@ export function followLink(log: LogConfig, readLink: (path: string) => string | 
 }
 
 /** Returns the log that says how the console looks: the first that names it. */
-export function consoleLog(logs: readonly LogConfig[]): LogConfig | undefined {
+export function consoleLog<T extends { readonly path: string }>(logs: readonly T[]): T | undefined {
   return logs.find(({ path }) => logTarget(path) === "console");
 }
 
 /** Returns whether a log that names the console means standard output, and not standard error. */
-export function isStdout({ path }: LogConfig): boolean {
+export function isStdout({ path }: { readonly path: string }): boolean {
   return !/(stderr|\/2)$/.test(path);
 }
 
 /** The files a log consists of: the file itself, then its rotated names, newest first. */
-export function logFiles({ path, rotateSize, rotateKeep }: LogConfig): string[] {
+export function logFiles({ path, rotateSize, rotateKeep }: Rotation): string[] {
   const target = logTarget(path);
   if (target === "console") return [];
   if (target === "device" || rotateSize === 0) return [path];

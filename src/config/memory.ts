@@ -10,9 +10,6 @@ import { ACCOUNTS } from "../budget.ts";
 import type { ClientServerConfig, Config } from "./config.ts";
 import { formatMebibytes } from "../text.ts";
 
-/** In MiB: with 8 the service does not get as far as listening. */
-export const HINT_MIN = 32;
-
 /** Bytes of memory that a connection takes, at most, without what waits for it and what it is subscribed to. */
 export const CONNECTION_BYTES = { plain: 8 * 1024, tls: 40 * 1024 } as const;
 

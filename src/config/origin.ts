@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isAddressInUrl } from "./host.ts";
+import { isAddressInUrl } from "./host_name.ts";
 import { quote } from "../text.ts";
 
 /** What to do about a pattern that cannot be used; `""` when there is nothing particular to say. */

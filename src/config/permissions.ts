@@ -5,10 +5,12 @@
  * @module
  */
 
-import { knownAddresses } from "./host.ts";
+import { knownAddresses } from "./host_name.ts";
 import { type Config, formatAddress } from "./config.ts";
+import { INPUT_FILE, PEER_KEYS, SERVER_TABLES } from "./keys.ts";
 import { logFiles } from "./logs.ts";
 import { filesBeside } from "./pidfile.ts";
+import { valuesOf } from "./table.ts";
 
 /**
  * What keeps the memory of thousands of connections in bounds: V8 as it comes lets garbage of closed
@@ -40,14 +42,6 @@ export interface Permissions {
 export function servicePermissions(config: Config): Permissions {
   const logs = config.logs.flatMap(logFiles);
   const links = linksOf(config);
-  const certificates = config.servers.flatMap(({ tls }) =>
-    tls === null ? [] : [tls.key, tls.cert, ...tls.chain === null ? [] : [tls.chain]]
-  );
-  const authorities = config.cluster.flatMap(({ ca }) => ca === null ? [] : [ca]);
-  const tokens = [
-    ...config.servers.map((each) => each.type === "admin" ? each.token : null),
-    ...config.cluster.map(({ token }) => token),
-  ].filter((path) => path !== null);
   return {
     net: unique([
       ...config.servers.flatMap((server) => [
@@ -59,7 +53,7 @@ export function servicePermissions(config: Config): Permissions {
       ]),
       ...config.cluster.map(({ host, port }) => formatAddress(host, port)),
     ]),
-    read: unique([config.path, ...certificates, ...authorities, ...tokens, ...links, ...logs]),
+    read: unique([config.path, ...inputFiles(config), ...links, ...logs]),
     write: unique(logs),
   };
 }
@@ -84,6 +78,14 @@ export function serviceFlags(config: Config): string[] {
     ...allow("read", read),
     ...allow("write", write),
   ];
+}
+
+/** The files that the service reads for its servers and peers, in the order of the keys. */
+function inputFiles({ servers, cluster }: Config): string[] {
+  return [
+    ...servers.flatMap((each) => valuesOf(SERVER_TABLES[each.type], each)),
+    ...cluster.flatMap((each) => valuesOf(PEER_KEYS, each)),
+  ].flatMap(([{ kind }, value]) => kind === INPUT_FILE && typeof value === "string" ? [value] : []);
 }
 
 /** The links to the console, which are read when the configuration is loaded. */
@@ -119,6 +121,22 @@ export function supervisorFlags(
     // What it appends to has to be looked at, too: whether it was deleted.
     ...allow("read", unique([path, ...linksOf(config), ...owned, ...log])),
     ...allow("write", unique([...owned, ...log])),
+    ...allow("run", [deno]),
+  ];
+}
+
+/**
+ * The permissions of a process that judges a configuration: it looks at every file and address that one may name, and
+ * tries them in a process like the service.
+ *
+ * @param deno Path of the binary.
+ */
+export function judgingFlags(deno: string): string[] {
+  return [
+    "--allow-sys=uid,gid",
+    "--allow-read",
+    "--allow-write",
+    "--allow-net",
     ...allow("run", [deno]),
   ];
 }

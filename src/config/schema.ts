@@ -1,16 +1,13 @@
 /**
- * A small language to describe the keys of a configuration: what each may hold, which may be absent.
- * Reading a value with a description collects every problem instead of stopping at the first.
- *
- * A part that could not be read is `undefined` and has been reported; a part that is absent has its
- * fallback. So a rule that compares parts skips what is `undefined` and never reports a consequence.
+ * The kinds of value that a configuration may hold. Reading a value collects every problem instead of
+ * stopping at the first: a value that could not be read is `undefined` and has been reported.
  *
  * @module
  */
 
 import { type Problem } from "./error.ts";
 import { suggest } from "./suggest.ts";
-import { quote } from "../text.ts";
+import { formatBytes, quote } from "../text.ts";
 
 /** Where in the file a value stands, and where problems with it go. */
 export class Place {
@@ -40,63 +37,66 @@ export class Place {
   }
 }
 
-/** What a value may be. */
-export interface Kind<T> {
+/** A JSON Schema, or a part of one. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** A kind of value: the texts that name it, and the function that reads it. */
+export interface ValueKind<T> {
   /** Completes the sentences "Use ..." and "Set it to ...". */
   readonly use: string;
-  /** The value as a `T`, or `undefined` after reporting why not. */
-  read(value: unknown, place: Place): T | undefined;
-}
-
-/** What could be read of a value that `K` describes. */
-export type Read<K> = K extends Kind<infer T> ? T : never;
-
-/** What the value of a key may be, and what its absence means. */
-export interface Field<T> {
-  readonly kind: Kind<T>;
-  /** `undefined`: the key is required. */
-  readonly fallback?: T;
-  /** Values that count as absent. */
+  /** The name for a table of keys, such as `whole number, 1 to 65535`. */
+  readonly type: string;
+  /** Accepts every value that `read` accepts. It accepts more where JSON Schema cannot express the rule. */
+  readonly json: JsonSchema;
+  /** The values that count as absent where a key with this kind is optional. */
   readonly blank: readonly unknown[];
+  /** Returns the value as a `T`, or `undefined` after reporting why not. */
+  read(value: unknown, place: Place): T | undefined;
+  /** Returns a value as a configuration file spells it. */
+  show(value: unknown): string;
 }
 
-/** An object while it is read: what is `undefined` could not be read. */
-export type Draft<T> = { readonly [K in keyof T]: T[K] | undefined };
-
-/** A key that must be there. */
-export function required<T>(kind: Kind<T>): Field<T> {
-  return { kind, blank: [] };
+/** The texts and the schema of a kind without parts. */
+interface Scalar extends Pick<ValueKind<unknown>, "use" | "json"> {
+  /** With its article, such as `a port`. */
+  readonly noun: string;
+  /** @default The noun without its article. */
+  readonly type?: string;
+  /** @default {[null]} */
+  readonly blank?: readonly unknown[];
 }
 
-/** A key that may be absent, or hold a value of `blank`; both mean `fallback`. */
-export function optional<T, F>(
-  kind: Kind<T>,
-  fallback: F,
-  blank: readonly unknown[] = [],
-): Field<T | F> {
-  return { kind, fallback, blank };
-}
+/** Phorge tests many keys for truth, so an empty text is as good as none. */
+const BLANK_TEXTS = [null, ""];
 
 /**
  * A value without parts. `accept` yields `undefined` for what is not `noun`; `hint` may then say what
  * to do about this very value, in place of "Use ...".
  */
-export function scalar<T>(
-  noun: string,
-  use: string,
+function scalar<T>(
+  { noun, use, type = noun.replace(/^an? /, ""), json, blank = [null] }: Scalar,
   accept: (value: unknown) => T | undefined,
-  hint: (value: unknown) => string | null = () => null,
-): Kind<T> {
+  hint: (value: unknown) => string | null,
+): ValueKind<T> {
   return {
     use,
+    type,
+    json,
+    blank,
     read: (value, place) =>
       accept(value) ??
         place.report(`${quote(value)} is not ${noun}. ${hint(value) ?? `Use ${use}.`}`),
+    show: (value) => JSON.stringify(value),
   };
 }
 
 /** A whole number from `min` to `max`. */
-export function wholeNumber(noun: string, use: string, min: number, max: number): Kind<number> {
+export function wholeNumber(
+  noun: string,
+  use: string,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): ValueKind<number> {
   const accept = (value: unknown) =>
     typeof value === "number" && Number.isInteger(value) && value >= min && value <= max
       ? value
@@ -105,7 +105,11 @@ export function wholeNumber(noun: string, use: string, min: number, max: number)
     typeof value === "string" && /^\d{1,15}$/.test(value) && accept(Number(value)) !== undefined
       ? `Write it without quotes: ${Number(value)}.`
       : null;
-  return scalar(noun, use, accept, hint);
+  const type = max === Number.MAX_SAFE_INTEGER
+    ? `whole number, at least ${min}`
+    : `whole number, ${min} to ${max}`;
+  const json = { type: "integer", minimum: min, maximum: max };
+  return scalar({ noun, use, type, json }, accept, hint);
 }
 
 /** Powers of 1024, by the names that a byte count may end with. */
@@ -121,7 +125,7 @@ export function byteCount(
   use: string,
   min = 0,
   max = Number.MAX_SAFE_INTEGER,
-): Kind<number> {
+): ValueKind<number> {
   const count = (value: unknown) => {
     if (typeof value === "number") return value;
     const [, digits, unit] = typeof value === "string"
@@ -139,7 +143,27 @@ export function byteCount(
       ? "Write bytes as a number without quotes, or end the text with " +
         `${units.slice(0, -1).join(", ")} or ${units.at(-1)}.`
       : null;
-  return scalar(noun, use, accept, hint);
+  const type = max < Number.MAX_SAFE_INTEGER
+    ? `bytes, ${formatBytes(min)} to ${formatBytes(max)}`
+    : min > 0
+    ? `bytes, at least ${formatBytes(min)}`
+    : "bytes";
+  const json = {
+    anyOf: [
+      { type: "integer", minimum: min, maximum: max },
+      { type: "string", pattern: `^\\d{1,9} ?(${units.join("|")})$` },
+    ],
+  };
+  return { ...scalar({ noun, use, type, json }, accept, hint), show: showBytes };
+}
+
+/** Returns a number of bytes as a file spells it, such as `"16MiB"` with its quotes, or `0`. */
+function showBytes(value: unknown): string {
+  const [unit, bytes] = [...BINARY_UNITS].findLast(([, bytes]) => Number(value) % bytes === 0) ??
+    [];
+  return bytes === undefined || value === 0
+    ? JSON.stringify(value)
+    : JSON.stringify(`${Number(value) / bytes}${unit}`);
 }
 
 /** A text that `fault` finds nothing wrong with; else it says what to do, or `""` for "Use ...". */
@@ -147,21 +171,19 @@ export function text(
   noun: string,
   use: string,
   fault: (value: string) => string | null,
-): Kind<string> {
+): ValueKind<string> {
   return scalar(
-    noun,
-    use,
+    { noun, use, json: { type: "string" }, blank: BLANK_TEXTS },
     (value) => typeof value === "string" && fault(value) === null ? value : undefined,
     (value) => typeof value === "string" ? fault(value) || null : null,
   );
 }
 
 /** One of a few words. */
-export function oneOf<T extends string>(noun: string, ...words: T[]): Kind<T> {
+export function oneOf<T extends string>(noun: string, ...words: T[]): ValueKind<T> {
   const use = words.map(quote).join(" or ");
   return scalar(
-    noun,
-    use,
+    { noun, use, type: words.map(quote).join(", "), json: { enum: words }, blank: BLANK_TEXTS },
     (value) => words.find((word) => word === value),
     (value) => {
       const meant = typeof value === "string" ? suggest(value, words) : null;
@@ -170,10 +192,18 @@ export function oneOf<T extends string>(noun: string, ...words: T[]): Kind<T> {
   );
 }
 
-/** A list. PHP, which Phorge reads the file with, cannot tell `{}` from `[]`: both are empty lists. */
-export function list<T>(use: string, kind: Kind<T>): Kind<readonly (T | undefined)[]> {
+/**
+ * A list whose items stand where they stand in the file: an item that could not be read is `undefined`.
+ * PHP, which Phorge reads the file with, cannot tell `{}` from `[]`: both are empty lists.
+ *
+ * @param use Begins with `a list of`.
+ */
+export function entries<T>(use: string, kind: ValueKind<T>): ValueKind<readonly (T | undefined)[]> {
   return {
     use,
+    type: use.replace(/^a | such as .*/g, ""),
+    json: { type: ["array", "object"], items: kind.json, maxProperties: 0 },
+    blank: [],
     read(value, place) {
       if (Array.isArray(value)) {
         return value.map((item: unknown, index) => kind.read(item, place.at(index)));
@@ -181,69 +211,24 @@ export function list<T>(use: string, kind: Kind<T>): Kind<readonly (T | undefine
       if (isObject(value) && Object.keys(value).length === 0) return [];
       return place.report(`${quote(value)} is not a list. Use ${use}.`);
     },
+    show: (value) => JSON.stringify(value),
   };
 }
 
-/** The items of a list that could be read; the others have been reported. */
-export function readable<T>(items: readonly (T | undefined)[]): T[] {
-  return items.filter((item) => item !== undefined);
-}
-
-/** An object with exactly these keys. */
-export function object<T>(use: string, fields: { [K in keyof T]: Field<T[K]> }): Kind<Draft<T>> {
-  const known = new Map<string, Field<unknown>>(Object.entries(fields));
+/** A list that is read when all of its items are. */
+export function list<T>(use: string, kind: ValueKind<T>): ValueKind<readonly T[]> {
+  const all = entries(use, kind);
   return {
-    use,
+    ...all,
+    blank: [null],
     read(value, place) {
-      if (!isObject(value)) {
-        return place.report(`${quote(value)} is not an object. Use ${use}.`);
-      }
-      const read = new Map<string, unknown>();
-      for (const [name, item] of Object.entries(value)) {
-        const field = known.get(name);
-        if (field !== undefined) {
-          read.set(
-            name,
-            field.blank.includes(item) ? field.fallback : field.kind.read(item, place.key(name)),
-          );
-          continue;
-        }
-        const absent = [...known.keys()].filter((each) => !Object.hasOwn(value, each));
-        const meant = suggest(name, absent);
-        place.key(name).report(
-          meant === null
-            ? `The key is unknown. Remove it, or use one of: ${[...known.keys()].join(", ")}.`
-            : `The key is unknown. Did you mean ${quote(meant)}?`,
-        );
-        // The misspelt key stands for the one that was meant, so that is not missing as well.
-        if (meant !== null) read.set(meant, undefined);
-      }
-      for (const [name, field] of known) {
-        if (read.has(name)) continue;
-        read.set(name, field.fallback);
-        if (field.fallback === undefined) {
-          place.key(name).report(`The key is missing. Set it to ${field.kind.use}.`);
-        }
-      }
-      // Sound: `read` now has a value or `undefined` for exactly the keys of `fields`.
-      return Object.fromEntries(read) as Draft<T>;
+      const items = all.read(value, place);
+      return items?.every((item) => item !== undefined) ? items : undefined;
     },
   };
 }
 
-/** An object in which every part could be read. */
-export type Complete<D> = D & { readonly [K in keyof D]: Exclude<D[K], undefined> };
-
-/** Whether every part of an object could be read. */
-export function isComplete<D extends object>(draft: D | undefined): draft is Complete<D> {
-  return draft !== undefined && Object.values(draft).every((part) => part !== undefined);
-}
-
-/** The entries of a list in which every part could be read. */
-export function complete<D extends object>(drafts: readonly (D | undefined)[]): Complete<D>[] {
-  return drafts.filter((draft) => isComplete(draft));
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+/** Tells whether a value of a JSON text is an object, and no list. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

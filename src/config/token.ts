@@ -60,7 +60,7 @@ export function readToken(path: string): Token {
   try {
     text = readRegularText(path, { limit: FILE_LIMIT });
   } catch (error) {
-    throw new TokenError(`Token file ${path} ${readFault(error)}`);
+    throw new TokenError(`Token file ${path} ${tokenReadFault(error)}`);
   }
   const token = text.trim();
   if (!/^[\w.~+/-]+=*$/.test(token) || token.length < LENGTH_MIN) {
@@ -73,7 +73,7 @@ export function readToken(path: string): Token {
 }
 
 /** Why a token's file cannot be read, and what to do about it; follows on its name. */
-export function readFault(error: unknown): string {
+export function tokenReadFault(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) {
     return "does not exist. Make it: (umask 077; openssl rand -hex 32 > FILE).";
   }

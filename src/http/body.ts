@@ -1,6 +1,6 @@
 /**
- * The body of an HTTP/1.1 request (RFC 9112, sections 6 and 7): where it ends, and what of the bytes is its content.
- * Pure.
+ * The body of an HTTP/1.1 message (RFC 9112, sections 6 and 7): where that of a request ends, and what of the bytes is
+ * content. Pure.
  *
  * A length that two readers could take differently is refused: that is how a request is smuggled past a proxy.
  *
@@ -14,7 +14,7 @@ import { BadRequest, type Head } from "./head.ts";
 /** The end of a body: after so many bytes, or after its last chunk. `null`: the request has none. */
 export type Framing = { readonly length: number } | "chunked" | null;
 
-/** The bytes of a body are no body. The message is a sentence about the request. */
+/** The bytes of a body are no body. The message is a sentence about the message. */
 export class MalformedBody extends Error {
   override readonly name = "MalformedBody";
 }

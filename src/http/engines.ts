@@ -6,8 +6,8 @@
 
 import type { Engine } from "../config/config.ts";
 import type { HttpServer, HttpServerOptions } from "./engine.ts";
-import { listen as listenOnServe } from "./serve_engine.ts";
-import { listen as listenOnStreams } from "./socket_engine.ts";
+import { listenServe as listenOnServe } from "./serve_engine.ts";
+import { listenSocket as listenOnStreams } from "./socket_engine.ts";
 
 /** Binds a server by the engine that the configuration names. */
 export const ENGINES: Readonly<

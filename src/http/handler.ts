@@ -6,7 +6,7 @@
 
 import type { Buffer } from "node:buffer";
 import type { Socket as Stream } from "node:net";
-import type { Holder } from "../budget.ts";
+import type { AccountHolder } from "../budget.ts";
 
 /** The part of `Request` that handlers use. */
 export interface HttpRequest {
@@ -33,7 +33,7 @@ export interface RequestInfo {
    * The connection as the budget knows it, for a charge not to end the connection that it is for; `null` where the
    * engine cannot tell.
    */
-  readonly holder: Holder | null;
+  readonly holder: AccountHolder | null;
   /** Becomes something else than HTTP. */
   readonly upgrade: Upgrade;
 }

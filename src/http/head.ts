@@ -197,7 +197,11 @@ const HOST_SIGNS = "-._~%!$&'()*+,;=:[]";
  * @param scheme What the connection speaks.
  * @param local The address and port of this server: the host of a request that names none.
  */
-export function urlOf({ target, fields }: Head, scheme: "http" | "https", local: string): string {
+export function requestUrl(
+  { target, fields }: Head,
+  scheme: "http" | "https",
+  local: string,
+): string {
   if (schemeLength(target) > 0) return target;
   const path = target.startsWith("/") ? target : "/";
   return `${scheme}://${fields.get("host") || local}${path}`;

@@ -11,7 +11,7 @@
 import { Buffer } from "node:buffer";
 import type { Socket as Stream } from "node:net";
 import { setImmediate } from "node:timers";
-import type { Account, Holder, Holding } from "../budget.ts";
+import type { Account, AccountHolder, Holding } from "../budget.ts";
 import { freeBytes } from "../bytes.ts";
 import { formatAddress } from "../config/config.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
@@ -20,13 +20,13 @@ import type { LaneName, Worker, WorkQueue } from "../work_queue.ts";
 import { BodyDecoder, type Framing, framingOf, MalformedBody } from "./body.ts";
 import type { HttpCounters, HttpLimits, HttpRefusal } from "./engine.ts";
 import type { Handler, HttpRequest, Remote, RequestInfo, StreamOwner, Taken } from "./handler.ts";
-import { BadRequest, type Head, HeadReader, urlOf } from "./head.ts";
+import { BadRequest, type Head, HeadReader, requestUrl } from "./head.ts";
 import { BodyBroken, type Reception, type Receptions } from "./reception.ts";
-import { tellTo } from "./owner.ts";
+import { tellTo } from "./stream_owner.ts";
 import { encodeResponse, encodeUpgrade, type Persistence } from "./response.ts";
 
 /** The server that has accepted a connection, as far as the connection needs it. */
-export interface HttpHome {
+export interface HttpConnectionHost {
   readonly limits: HttpLimits;
   readonly receptions: Receptions;
   readonly counters: HttpCounters | undefined;
@@ -81,8 +81,8 @@ const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 const TAKEN = new Response(null);
 
 /** One connection of a server, until it ends or is handed over. */
-export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
-  readonly #home: HttpHome;
+export class HttpConnection implements StreamOwner, AccountHolder, Worker, Receiver {
+  readonly #home: HttpConnectionHost;
   readonly #stream: Stream;
   /** The stream below TLS; `null` without TLS. */
   readonly #raw: Stream | null;
@@ -119,7 +119,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
   #rejection: Response | null = null;
 
   /** Takes over a stream; `raw` is the one below its TLS, or `null`. */
-  constructor(home: HttpHome, stream: Stream, raw: Stream | null, remote: Remote) {
+  constructor(home: HttpConnectionHost, stream: Stream, raw: Stream | null, remote: Remote) {
     this.#home = home;
     this.#stream = stream;
     this.#raw = raw;
@@ -161,7 +161,7 @@ export class HttpConnection implements StreamOwner, Holder, Worker, Receiver {
     this.#holding.set(this.#ownBytes);
   }
 
-  /** See {@linkcode Holder}. */
+  /** See {@linkcode AccountHolder}. */
   evict(): void {
     // The body alone is given up, and the client told.
     if (this.#stage === "receiving") return this.#request?.reception?.evict();
@@ -671,7 +671,7 @@ class Incoming implements HttpRequest {
   }
 
   get url(): string {
-    return urlOf(this.head, this.#receiver.scheme, this.#receiver.localAddress);
+    return requestUrl(this.head, this.#receiver.scheme, this.#receiver.localAddress);
   }
 
   get headers(): Pick<Headers, "get" | "has"> {

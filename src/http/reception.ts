@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Account, Holder, Holding } from "../budget.ts";
+import type { Account, AccountHolder, Holding } from "../budget.ts";
 import { BODY_COST } from "../config/memory.ts";
 import { GrowingBuffer } from "../net/growing_buffer.ts";
 
@@ -90,7 +90,7 @@ export class Receptions {
    * @param holder Is ended by the budget for what it holds: the connection; `null`: the body alone is given up.
    * @returns A reception, which has failed already if too many bytes were announced, or there is no room for it.
    */
-  begin(announced: number | null, holder: Holder | null): Reception {
+  begin(announced: number | null, holder: AccountHolder | null): Reception {
     const { bodyBytes, bodies } = this.#limits();
     const limit = Math.min(bodyBytes, announced ?? bodyBytes);
     const reception = new Reception(this.#account, limit, holder, this.#now(), () => {
@@ -130,7 +130,7 @@ export class Receptions {
 }
 
 /** One body, while it is being received. */
-export class Reception implements Holder {
+export class Reception implements AccountHolder {
   /** The body's content. Rejects with a {@linkcode BodyError}. */
   readonly whole: Promise<Uint8Array>;
   /** When it began, in ms. */
@@ -145,7 +145,7 @@ export class Reception implements Holder {
   constructor(
     account: Account,
     limit: number,
-    holder: Holder | null,
+    holder: AccountHolder | null,
     since: number,
     onOver: () => void,
   ) {
@@ -192,7 +192,7 @@ export class Reception implements Holder {
     this.#end();
   }
 
-  /** See {@linkcode Holder}. */
+  /** See {@linkcode AccountHolder}. */
   evict(): void {
     this.fail(new NoRoom());
   }

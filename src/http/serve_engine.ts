@@ -28,7 +28,7 @@ const STOPPING = { status: 503, headers: { "retry-after": "10", "connection": "c
  * @throws {Error} What `Deno.serve` throws when it cannot bind or the certificate is no good.
  */
 // deno-lint-ignore require-await -- what is thrown becomes the promise's, as with every engine
-export async function listen(options: HttpServerOptions): Promise<HttpServer> {
+export async function listenServe(options: HttpServerOptions): Promise<HttpServer> {
   return new ServeServer(options);
 }
 

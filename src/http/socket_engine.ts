@@ -21,8 +21,8 @@ import type {
 } from "./engine.ts";
 import type { PemPair } from "../net/tls_trial.ts";
 import type { Handler, Remote } from "./handler.ts";
-import { HttpConnection, type HttpHome, type Stage } from "./http_connection.ts";
-import { watch } from "./owner.ts";
+import { HttpConnection, type HttpConnectionHost, type Stage } from "./http_connection.ts";
+import { watch } from "./stream_owner.ts";
 import { tryAddress } from "./port.ts";
 import { Receptions } from "./reception.ts";
 import { encodeFields } from "./response.ts";
@@ -53,11 +53,11 @@ const PROTOCOLS = ["http/1.1", "http/1.0"];
  * @throws {Error} What `Deno.listen` throws when it cannot be bound, or if the runtime cannot use the
  * certificate.
  */
-export function listen(options: HttpServerOptions): Promise<HttpServer> {
+export function listenSocket(options: HttpServerOptions): Promise<HttpServer> {
   return SocketServer.listen(options);
 }
 
-class SocketServer implements HttpServer, HttpHome, Crowd {
+class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
   readonly finished: Promise<void>;
   readonly receptions: Receptions;
   readonly account: Account;

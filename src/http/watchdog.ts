@@ -14,7 +14,7 @@ import { connect, type Socket as Stream } from "node:net";
 const QUIET_TICKS = 5;
 
 /** Ticks that any connection then has to be accepted in, once the kernel has taken the knock. */
-const PATIENCE_TICKS = 3;
+const TIMEOUT_TICKS = 3;
 
 /** Ticks that the kernel has to take the knock in. It takes none when too many wait already. */
 const QUEUE_TICKS = 10;
@@ -59,7 +59,7 @@ export class Watchdog {
     }
     this.#waited++;
     if (!this.#knock.connecting) this.#taken++;
-    return this.#taken > PATIENCE_TICKS || this.#waited > QUEUE_TICKS;
+    return this.#taken > TIMEOUT_TICKS || this.#waited > QUEUE_TICKS;
   }
 
   stop(): void {

@@ -12,10 +12,11 @@ import { type Account, Budget } from "../budget.ts";
 import { drawKey, KeyedHash } from "../keyed_hash.ts";
 import { KeyedMap } from "../keyed_map.ts";
 import { flatCopy } from "../text.ts";
-import { type Distribution, Histogram, RECEIVERS } from "../metrics/histogram.ts";
-import { Tally } from "../metrics/tally.ts";
+import { type Metrics, single, sumOf } from "../metrics/families.ts";
+import { Histogram, RECEIVERS } from "../metrics/histogram.ts";
+import { LabelledCounter } from "../metrics/labelled_counter.ts";
 import { DEFAULT_HISTORY_LIMITS, History, type HistoryLimits, HistoryStore } from "./history.ts";
-import { type Home, Listener, type Sink } from "./listener.ts";
+import { Listener, type ListenerHost, type Sink } from "./listener.ts";
 import { Encoded, type Message } from "./message.ts";
 import { Seen } from "./seen.ts";
 import { type Topic, TopicIndex } from "./topics.ts";
@@ -79,28 +80,6 @@ export interface Status {
   readonly historyAgeMs: number | null;
 }
 
-/** Numbers about the whole hub. */
-export interface Overview {
-  readonly listeners: number;
-  /** A listener with two topics counts twice. */
-  readonly subscriptions: number;
-  /** Instances that have listeners or history, and the default one. */
-  readonly instances: number;
-  /** Instances by name, as far as something was published for them; {@linkcode NAMED_LIMIT} at most. */
-  readonly named: readonly Readonly<{ name: string; listeners: number }>[];
-  /** Valid messages taken in. */
-  readonly messages: number;
-  /** Those, by what became of them. */
-  readonly published: Readonly<Record<Publication["outcome"], number>>;
-  /** Deliveries to listeners, replays not counted. */
-  readonly deliveries: number;
-  /** Messages that are remembered, and their bytes, overhead included. */
-  readonly historyMessages: number;
-  readonly historyBytes: number;
-  /** Receivers of published messages. */
-  readonly fanOut: Distribution;
-}
-
 /**
  * Instances that are told apart by name. Browsers make names up, so one counts only when Phorge has posted
  * for it.
@@ -110,7 +89,7 @@ const NAMED_LIMIT = 100;
 /** Bytes of memory that an instance takes beside its name, its topics and its history, at most. */
 export const INSTANCE_BYTES = 1024;
 
-class Instance implements Home {
+class Instance implements ListenerHost {
   readonly name: string;
   readonly topics: TopicIndex<Listener>;
   readonly history: History;
@@ -163,7 +142,11 @@ export class Hub {
   readonly #onFault: (error: unknown) => void;
   #nextId = 1;
   #publications = 0;
-  readonly #published = new Tally<Publication["outcome"]>(["published", "touched", "duplicate"]);
+  readonly #published = new LabelledCounter<Publication["outcome"]>([
+    "published",
+    "touched",
+    "duplicate",
+  ]);
   readonly #fanOut = new Histogram(RECEIVERS);
   #messagesOut = 0;
 
@@ -267,28 +250,26 @@ export class Hub {
     return this.#instances.get(name)?.topics.count(topic) ?? 0;
   }
 
-  /** Looks at everything. Costs a look at each instance. */
-  overview(): Overview {
+  /** Returns the families of the hub. Costs a look at each instance. */
+  metrics(): Partial<Metrics> {
     this.expire();
     let [listeners, subscriptions] = [0, 0];
     for (const { active, topics } of this.#instances.values()) {
       listeners += active;
       subscriptions += topics.subscriptions;
     }
+    const named = [...this.#named.values()].map((name) =>
+      [{ phorge_instance: name }, this.#instances.get(name)?.active ?? 0] as const
+    );
     return {
-      listeners,
-      subscriptions,
-      instances: this.#instances.size,
-      named: [...this.#named.values()].map((name) => ({
-        name,
-        listeners: this.#instances.get(name)?.active ?? 0,
-      })),
-      messages: this.#published.total,
-      published: this.#published.counts,
-      deliveries: this.#messagesOut,
-      historyMessages: this.#store.size,
-      historyBytes: this.#store.bytes,
-      fanOut: this.#fanOut.distribution,
+      aphlict_listeners: [...named, [{ phorge_instance: "" }, listeners - sumOf(named)]],
+      aphlict_instances: single(this.#instances.size),
+      aphlict_subscriptions: single(subscriptions),
+      aphlict_messages_total: this.#published.samples("outcome"),
+      aphlict_deliveries_total: single(this.#messagesOut),
+      aphlict_fan_out: single(this.#fanOut.distribution),
+      aphlict_history_messages: single(this.#store.size),
+      aphlict_history_bytes: single(this.#store.bytes),
     };
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Account, Holder, Holding } from "../budget.ts";
+import type { Account, AccountHolder, Holding } from "../budget.ts";
 import type { History } from "./history.ts";
 import type { Encoded } from "./message.ts";
 import { isSubscribed, type Topic, type TopicIndex } from "./topics.ts";
@@ -20,7 +20,7 @@ export interface SubscriptionLimits {
 /** The receiver of a listener's messages. */
 export interface Sink {
   /** The connection, which holds what its listener is subscribed to. */
-  readonly holder: Holder;
+  readonly holder: AccountHolder;
   /** Queues a message; `false` when it cannot be (the connection is closing or too slow). */
   deliver(message: Encoded): boolean;
   /** Whether a replay may queue one more message. */
@@ -28,7 +28,7 @@ export interface Sink {
 }
 
 /** Part of the instance that a listener needs. */
-export interface Home {
+export interface ListenerHost {
   readonly name: string;
   readonly topics: TopicIndex<Listener>;
   readonly history: History;
@@ -85,7 +85,7 @@ export class Listener {
   readonly sink: Sink;
   /** @internal Of the last message that it was handed; see `Hub.publish`. */
   handed = 0;
-  readonly #home: Home;
+  readonly #home: ListenerHost;
   readonly #holding: Holding;
   #topics: readonly Topic<Listener>[] | Set<Topic<Listener>> = [];
   #here = true;
@@ -93,7 +93,7 @@ export class Listener {
   /** The age of a replay that was asked for during another one. */
   #nextAgeMs: number | null = null;
 
-  constructor(id: number, home: Home, sink: Sink) {
+  constructor(id: number, home: ListenerHost, sink: Sink) {
     this.id = id;
     this.sink = sink;
     this.#home = home;

@@ -5,19 +5,18 @@
  * @module
  */
 
-import { Allowance } from "./allowance.ts";
+import { logCounters } from "./counters.ts";
 import { Whole } from "./format.ts";
 import { logger } from "./log.ts";
+import { RateLimiter } from "./rate_limiter.ts";
 
 /** Characters of a stack that are logged. */
 const STACK_LENGTH = 4000;
 
 const log = logger("fault");
 
-let count = 0;
-
 /** Limits the lines of each kind of work, so that none hides another. */
-const allowances = new Map<string, Allowance>();
+const limiters = new Map<string, RateLimiter>();
 
 /**
  * Logs an error that nothing in the program expects, with its stack, and counts it. Of each kind of work 30 lines a
@@ -36,8 +35,8 @@ const allowances = new Map<string, Allowance>();
  * ```
  */
 export function fault(doing: string, error: unknown): void {
-  count++;
-  if (!allowanceOf(doing).take()) return;
+  logCounters.internalErrors++;
+  if (!limiterOf(doing).take()) return;
   log.error("Internal error while {doing}. It is a defect of Aphlict, please report it: {stack}", {
     doing,
     stack: new Whole(stackOf(error).slice(0, STACK_LENGTH)),
@@ -57,22 +56,32 @@ export function attempt(doing: string, action: () => void): void {
   }
 }
 
-/** Returns how many internal errors there were since the process began. */
-export function faultCount(): number {
-  return count;
+/**
+ * Has errors that nothing has caught logged and counted as internal errors, so that one defect neither ends every
+ * browser's connection nor stays unseen. What `reportError` reports is among them.
+ */
+export function logUnexpectedErrors(): void {
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    fault("handling an event", event.error);
+  });
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    fault("working in the background", event.reason);
+  });
 }
 
-function allowanceOf(doing: string): Allowance {
-  const known = allowances.get(doing);
+function limiterOf(doing: string): RateLimiter {
+  const known = limiters.get(doing);
   if (known !== undefined) return known;
-  const allowance = new Allowance((more) =>
+  const limiter = new RateLimiter((more) =>
     log.error("{more} more internal errors while {doing} were not logged in the last minute.", {
       more,
       doing,
     })
   );
-  allowances.set(doing, allowance);
-  return allowance;
+  limiters.set(doing, limiter);
+  return limiter;
 }
 
 function stackOf(error: unknown): string {

@@ -11,9 +11,9 @@ import fs, { type Stats } from "node:fs";
 import type { LogConfig } from "../config/config.ts";
 import { logFiles } from "../config/logs.ts";
 import { FORMATS } from "./formats.ts";
-import { miss } from "./missing.ts";
+import { logCounters } from "./counters.ts";
 import { shift } from "./rotation.ts";
-import { LogFileError, reasonOf } from "./trouble.ts";
+import { LogFileError, reasonOf } from "./file_error.ts";
 
 const encoder = new TextEncoder();
 
@@ -89,7 +89,7 @@ export class LogFile {
       this.#append(bytes, file, info);
       this.#lost = 0;
     } catch (error) {
-      miss("lost");
+      logCounters.lost++;
       if (this.#lost++ > 0) return;
       const what = error instanceof LogFileError
         ? error.message

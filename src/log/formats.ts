@@ -8,7 +8,7 @@ import type { LogLevel, LogRecord } from "@logtape/logtape";
 import type { LogConfig } from "../config/config.ts";
 import { objectOf } from "../json.ts";
 import { formatLine, formatText, formatUndated } from "./format.ts";
-import { formatJson, formatJsonText } from "./json.ts";
+import { formatJson, formatJsonText } from "./json_format.ts";
 
 /** How to write lines, each with its line feed. */
 export interface Format {

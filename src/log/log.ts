@@ -19,12 +19,11 @@ import {
 } from "@logtape/logtape";
 import type { LogConfig } from "../config/config.ts";
 import { consoleLog, isStdout, logTarget } from "../config/logs.ts";
-import { ConsoleStream } from "./console.ts";
+import { ConsoleStream, type Journal } from "./streams.ts";
 import { LogFile } from "./file.ts";
 import { FORMATS, journalFormat } from "./formats.ts";
-import type { Journal } from "./journal.ts";
 
-export { LogFileError } from "./trouble.ts";
+export { LogFileError } from "./file_error.ts";
 
 /** Where lines go, and which. */
 export interface LogOptions {
@@ -32,9 +31,9 @@ export interface LogOptions {
   readonly files: readonly LogConfig[];
   /**
    * From which level on lines go to the console, and to the files that have no level of their own.
-   * `trace` shows each connection, command, message and delivery.
+   * `debug` shows the permission flags, `trace` each connection, command, message and delivery as well.
    */
-  readonly level: "trace" | "info";
+  readonly level: "trace" | "debug" | "info";
   /**
    * What the console shows. Trouble with log files is told on stderr in any case.
    *
@@ -50,7 +49,7 @@ export interface LogOptions {
    * When a file cannot be opened at the start: `throw` opens all of them or none; `go on` counts its
    * lines and tries again with each, as later.
    */
-  readonly onTrouble: "throw" | "go on";
+  readonly onFileError: "throw" | "go on";
   /**
    * `appending` is for a process that writes a few lines into logs that another one rotates: it
    * never rotates, and opens the file by its path for each line.
@@ -87,12 +86,12 @@ export function isTracing(): boolean {
 /**
  * Opens the log, before anything is logged. One that is open is closed.
  *
- * @throws {LogFileError} If a file cannot be opened, unless `onTrouble` is `go on`.
+ * @throws {LogFileError} If a file cannot be opened, unless `onFileError` is `go on`.
  */
 export function openLog(options: LogOptions): void {
   dressConsole(options);
   const logs = logsOf(options);
-  if (options.onTrouble === "throw") openAll(logs, options.writer);
+  if (options.onFileError === "throw") openAll(logs, options.writer);
   install(options, logs);
 }
 
@@ -100,12 +99,12 @@ export function openLog(options: LogOptions): void {
  * Opens every file anew by its path, with the levels, sizes and formats of these options: what was
  * renamed meanwhile is closed, and lines go into the new file. No line is lost or written twice.
  *
- * @throws {LogFileError} If a file cannot be opened, unless `onTrouble` is `go on`; the log goes on as it
+ * @throws {LogFileError} If a file cannot be opened, unless `onFileError` is `go on`; the log goes on as it
  * was then.
  */
 export function reopenLog(options: LogOptions): void {
   const logs = logsOf(options);
-  if (options.onTrouble === "throw") openAll(logs, options.writer);
+  if (options.onFileError === "throw") openAll(logs, options.writer);
   for (const { file } of logs) {
     const previous = current.find(({ path }) => path === file.path);
     if (previous) file.follow(previous);
@@ -125,7 +124,7 @@ export async function closeLog(): Promise<void> {
 }
 
 /** Shows a text to the person at the console, if there is one: a program that reads it gets lines of the log alone. */
-export function show(text: string): void {
+export function showLine(text: string): void {
   if (output.format === FORMATS.text && Deno.stdout.isTerminal()) output.write(`${text}\n`);
 }
 
@@ -135,7 +134,7 @@ export function showForeign(line: string): void {
 }
 
 /** Shows a line on standard error, between the lines of the log. */
-export function showTrouble(line: string): void {
+export function showWarning(line: string): void {
   errors.writeForeign(line);
 }
 
@@ -148,7 +147,7 @@ interface Log {
 function logsOf({ files, writer }: LogOptions): Log[] {
   return files.filter(({ path }) => logTarget(path) !== "console").map((config) => ({
     config,
-    file: new LogFile(writer === "rotating" ? config : { ...config, rotateSize: 0 }, showTrouble),
+    file: new LogFile(writer === "rotating" ? config : { ...config, rotateSize: 0 }, showWarning),
   }));
 }
 

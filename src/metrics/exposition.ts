@@ -5,25 +5,27 @@
  * @module
  */
 
+import { FAMILIES, type Labels, type Metrics, type Samples } from "./families.ts";
 import type { Distribution } from "./histogram.ts";
 
-/** What tells the samples of a family apart. */
-export type Labels = Readonly<Record<string, string>>;
-
-/** One family of metrics; its name and help are fixed texts of ours. */
+/** One family with its samples. Its name and its help come from the source, never from outside. */
 export type Family =
-  | {
-    readonly name: string;
-    readonly help: string;
-    readonly type: "counter" | "gauge";
-    readonly samples: readonly (readonly [Labels, number])[];
-  }
-  | {
-    readonly name: string;
-    readonly help: string;
-    readonly type: "histogram";
-    readonly samples: readonly (readonly [Labels, Distribution])[];
-  };
+  & { readonly name: string; readonly help: string }
+  & (
+    | { readonly type: "counter" | "gauge"; readonly samples: Samples }
+    | { readonly type: "histogram"; readonly samples: Samples<Distribution> }
+  );
+
+/** Writes everything that was collected, in the order of {@linkcode FAMILIES}. */
+export function exposition(metrics: Metrics): string {
+  const families = Object.entries(FAMILIES).map(([name, family]) => ({
+    name,
+    ...family,
+    samples: metrics[name as keyof Metrics],
+  }));
+  // The type of a family is that of its samples' values.
+  return format(families as readonly Family[]);
+}
 
 /** Writes families, each with its help and type; one without samples is left out. */
 export function format(families: readonly Family[]): string {

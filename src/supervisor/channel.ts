@@ -95,7 +95,7 @@ export function parseUse(line: string): UseCommand | null {
 }
 
 /** The lines of a stream, until it ends; of one that grows without end, nothing. */
-export async function* linesOf(
+export async function* linesIn(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<string> {
   let rest = "";

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { type Config, urlOf } from "../config/config.ts";
+import type { Clock } from "../clock.ts";
+import { type Config, serverUrl } from "../config/config.ts";
 import { printable } from "../text.ts";
-import { encode, linesOf, parseReport, type ReloadOutcome, type Report } from "./channel.ts";
+import { encode, linesIn, parseReport, type ReloadOutcome, type Report } from "./channel.ts";
 
 /** How long a service may take until it listens, in ms. */
 const START_LIMIT_MS = 30_000;
@@ -21,6 +22,26 @@ const LAST_WORDS_WIDTH = 300;
 /** What V8 prints around the line that says why it gives up, and empty lines. */
 const NOISE = /^(?:\s*|#|<--- .* --->|=+ .* =+)$|^\[\d+:0x|^\s+\S+\(\+0x/;
 
+/** A process with its streams: a `Deno.ChildProcess`, or what stands in for one. */
+export interface Spawned extends Pick<Deno.ChildProcess, "pid" | "stdin" | "status" | "kill"> {
+  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * Starts a process whose three streams are piped.
+ *
+ * @throws {Error} What `Deno.Command.spawn` throws.
+ */
+export function spawn(command: string, args: readonly string[]): Spawned {
+  return new Deno.Command(command, {
+    args: [...args],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
 /** What starting a service came to. */
 export type Start = Extract<Report, { type: "listening" | "failed" }>;
 
@@ -31,15 +52,20 @@ export class Child {
   readonly start: Promise<Start>;
   /** Resolves with how it ended, as part of a sentence: `ended with code 1`, `was ended by SIGKILL`. */
   readonly ended: Promise<string>;
-  readonly #process: Deno.ChildProcess;
+  readonly #process: Spawned;
+  readonly #clock: Clock;
   readonly #commands: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #urls: readonly string[];
   readonly #started = Promise.withResolvers<Start>();
   readonly #lastWords: string[] = [];
-  readonly #since = performance.now();
+  readonly #since: number;
+  /** When it began to listen, and when it had ended. */
+  #listens: number | null = null;
+  #end: number | null = null;
   readonly #late: (outcome: ReloadOutcome) => void;
   /** The number of the last command. */
   #number = 0;
+  #hasExplained = false;
   /** What each answer goes to, by the number of its command. Once it was given up it is only told. */
   readonly #answers = new Map<number, (outcome: ReloadOutcome) => void>();
 
@@ -47,25 +73,21 @@ export class Child {
    * @param config What it starts with.
    * @param show Gets each line that the process writes to standard error.
    * @param late Gets the answer to a reload that came after its time limit.
-   * @throws {Error} What `Deno.Command.spawn` throws.
    */
   constructor(
-    command: string,
-    args: readonly string[],
+    process: Spawned,
     config: Config,
+    clock: Clock,
     show: (line: string) => void,
     late: (outcome: ReloadOutcome) => void,
   ) {
+    this.#process = process;
+    this.#clock = clock;
+    this.#since = clock.now();
     this.#late = late;
-    this.#process = new Deno.Command(command, {
-      args: [...args],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    this.pid = this.#process.pid;
-    this.#urls = config.servers.map(urlOf);
-    this.#commands = this.#process.stdin.getWriter();
+    this.pid = process.pid;
+    this.#urls = config.servers.map(serverUrl);
+    this.#commands = process.stdin.getWriter();
     // That nobody reads it is known by the end of the process, too.
     this.#commands.closed.catch(() => {});
     this.#commands.write(encode({ type: "use", number: this.#number, config })).catch(() => {});
@@ -75,7 +97,21 @@ export class Child {
 
   /** For how long it has run, in seconds. */
   get ageSeconds(): number {
-    return Math.round((performance.now() - this.#since) / 1000);
+    return Math.round(this.#untilEnd(this.#since) / 1000);
+  }
+
+  /** For how long it has listened, in ms. */
+  get listenedMs(): number {
+    return this.#listens === null ? 0 : this.#untilEnd(this.#listens);
+  }
+
+  #untilEnd(since: number): number {
+    return (this.#end ?? this.#clock.now()) - since;
+  }
+
+  /** Whether it has said itself, to its log too, why it could not start. */
+  get hasExplained(): boolean {
+    return this.#hasExplained;
   }
 
   /** What it said last on standard error, which is where the runtime says why it gives up. */
@@ -92,20 +128,19 @@ export class Child {
     const number = ++this.#number;
     const reloaded = Promise.withResolvers<ReloadOutcome>();
     this.#answers.set(number, reloaded.resolve);
-    const timer = setTimeout(() => {
+    const callOff = this.#clock.after(limitMs, () => {
       this.#answers.set(number, this.#late);
       reloaded.resolve(refused(`The service did not answer within ${limitMs} ms.`));
-    }, limitMs);
-    try {
-      await this.#commands.write(encode({ type: "use", number, config }));
-      return await reloaded.promise;
-    } catch (error) {
-      return refused(
-        `The service cannot be told: ${error instanceof Error ? error.message : error}.`,
-      );
-    } finally {
-      clearTimeout(timer);
-    }
+    });
+    // A service that reads nothing lets the pipe fill up: the limit holds for the writing, too.
+    this.#commands.write(encode({ type: "use", number, config })).catch((error) =>
+      reloaded.resolve(
+        refused(`The service cannot be told: ${error instanceof Error ? error.message : error}.`),
+      )
+    );
+    const outcome = await reloaded.promise;
+    callOff();
+    return outcome;
   }
 
   /**
@@ -117,12 +152,12 @@ export class Child {
   async stop(limitMs: number): Promise<boolean> {
     let killed = false;
     this.signal("SIGTERM");
-    const timer = setTimeout(() => {
+    const callOff = this.#clock.after(limitMs, () => {
       killed = true;
       this.signal("SIGKILL");
-    }, limitMs);
+    });
     await this.ended;
-    clearTimeout(timer);
+    callOff();
     return killed;
   }
 
@@ -137,18 +172,19 @@ export class Child {
   }
 
   async #untilItEnds(show: (line: string) => void): Promise<string> {
-    const timer = setTimeout(() => {
+    const callOff = this.#clock.after(START_LIMIT_MS, () => {
       this.#started.resolve(
         { type: "failed", problems: [`The service did not listen within ${START_LIMIT_MS} ms.`] },
       );
       this.signal("SIGKILL");
-    }, START_LIMIT_MS);
-    void this.start.then(() => clearTimeout(timer));
+    });
+    void this.start.then(callOff);
     const [{ code, signal }] = await Promise.all([
       this.#process.status,
       this.#readReports(),
       this.#readErrors(show),
     ]);
+    this.#end = this.#clock.now();
     const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
     this.#started.resolve({
       type: "failed",
@@ -162,16 +198,18 @@ export class Child {
   }
 
   async #readReports(): Promise<void> {
-    for await (const line of linesOf(this.#process.stdout)) {
+    for await (const line of linesIn(this.#process.stdout)) {
       const report = parseReport(line);
       if (report === null) continue;
       // Who has taken the service over may say anything: what it says of itself is known better, and its
       // words may be shown on a terminal.
       switch (report.type) {
         case "listening":
+          this.#listens ??= this.#clock.now();
           this.#started.resolve({ type: "listening", pid: this.pid, urls: this.#urls });
           break;
         case "failed":
+          this.#hasExplained = true;
           this.#started.resolve({ type: "failed", problems: report.problems.map(printable) });
           break;
         case "reloaded": {
@@ -185,7 +223,7 @@ export class Child {
   }
 
   async #readErrors(show: (line: string) => void): Promise<void> {
-    for await (const text of linesOf(this.#process.stderr)) {
+    for await (const text of linesIn(this.#process.stderr)) {
       // It may be shown on a terminal.
       const line = printable(text);
       show(line);

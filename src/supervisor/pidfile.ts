@@ -93,7 +93,7 @@ function touch(file: Deno.FsFile): void {
 }
 
 /** A running supervisor, as its pidfile tells. The file is open until this is disposed of. */
-export class Holder implements Disposable {
+export class PidfileHolder implements Disposable {
   /** The supervisor's process id. */
   readonly pid: number;
   /** The user id of the file's owner. */
@@ -113,10 +113,10 @@ export class Holder implements Disposable {
    *
    * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no supervisor.
    */
-  static find(path: string): Holder | null {
+  static find(path: string): PidfileHolder | null {
     const file = open(path);
     if (!file) return null;
-    let holder: Holder | null = null;
+    let holder: PidfileHolder | null = null;
     try {
       if (file.tryLockSync(false)) return null;
       const bytes = new Uint8Array(PID_BYTES);
@@ -132,7 +132,7 @@ export class Holder implements Disposable {
             `Take that right away (chmod 600 ${path}); if it still counts as locked then, find out by whom (fuser ${path}).`,
         );
       }
-      holder = new Holder(path, file, Number(text));
+      holder = new PidfileHolder(path, file, Number(text));
       return holder;
     } finally {
       if (holder === null) file.close();
@@ -169,7 +169,7 @@ export class Holder implements Disposable {
  * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no supervisor.
  */
 export function holderOf(path: string): number | null {
-  using holder = Holder.find(path);
+  using holder = PidfileHolder.find(path);
   return holder?.pid ?? null;
 }
 
@@ -236,6 +236,14 @@ function put(path: string, next: Deno.FsFile): Deno.FsFile | null {
     next.close();
     throw error instanceof PidfileError ? error : new PidfileError(explain(path, error));
   }
+}
+
+/** Says that an Aphlict runs already, and what to do, in sentences. */
+export function alreadyRunning(pidfile: string, pid: number | null): string {
+  const who = pid === null ? "" : ` (supervisor ${pid})`;
+  return `Aphlict is already running${who}, as pidfile ${pidfile} tells. ` +
+    "Use `aphlict restart` to restart it, or `aphlict reload` for a changed configuration. If it does not " +
+    `run, somebody else has the file locked: fuser ${pidfile}`;
 }
 
 /** Returns what is wrong with a file that is no pidfile, and would be replaced by one, in sentences; `null`: nothing. */
@@ -305,8 +313,8 @@ function mustBeFile(path: string): boolean {
   const info = look(path);
   if (info === null || info.isFile) return info !== null;
   throw new PidfileError(
-    `Cannot use pidfile ${path}: it is a folder, a link, a pipe or a device, and no file. Remove it, ` +
-      'or change "pidfile".',
+    `Cannot use pidfile ${path}: it is a folder, a link, a pipe or a device, and no file. Name a ` +
+      'file as "pidfile".',
   );
 }
 

@@ -7,15 +7,18 @@
 
 import { resolve } from "node:path";
 import { Backoff } from "../backoff.ts";
-import { isRooted, restartReasons } from "../config/change.ts";
+import { changesOf, isRooted, restartReasons } from "../config/change.ts";
+import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
-import { SEALED, serviceFlags } from "../config/permissions.ts";
+import { judgingFlags, SEALED, serviceFlags } from "../config/permissions.ts";
 import { denoArguments, type Script } from "../config/program.ts";
-import type { ReloadOutcome, Report } from "./channel.ts";
-import { Child, type Start } from "./child.ts";
+import { Whole } from "../log/format.ts";
+import { linesIn, type ReloadOutcome, type Report } from "./channel.ts";
+import { Child, type Spawned, type Start } from "./child.ts";
 import { Mailbox } from "./mailbox.ts";
+import { alreadyRunning, holderOf, Pidfile, PidfileError } from "./pidfile.ts";
 import { StateFile } from "./state.ts";
 
 /** The first wait before a service that has ended is started again, in ms. */
@@ -29,6 +32,12 @@ const HEALTHY_MS = 60_000;
 
 /** How long the service may take beyond its drain to stop by itself, in ms. */
 const STOP_LIMIT_MS = 5500;
+
+/** How long `aphlict check` may take before a reload, in ms. */
+const CHECK_LIMIT_MS = 60_000;
+
+/** How often the pidfile and the state beside it are looked after, in ms. */
+const KEEP_INTERVAL_MS = 10_000;
 
 /** Characters of a complaint that are kept. */
 const COMPLAINT_WIDTH = 500;
@@ -52,14 +61,23 @@ export interface SupervisorOptions {
   readonly hostOptions: readonly string[];
   /** Where its own few lines go. */
   readonly log: SupervisorLog;
+  readonly clock: Clock;
+  /** Starts a process, or throws an error. */
+  spawn(command: string, args: readonly string[]): Spawned;
   /** Gets each line that the service writes to standard error, unless it is detached. */
   show(line: string): void;
   /** Logs an error that nothing expects, and what was being done, to follow on "while". */
   fault(doing: string, error: unknown): void;
-  /** Told once, when the service listens or could not start at first. */
-  announce(report: Report): void;
+  /**
+   * Told once, when the service listens or could not start at first.
+   *
+   * @param isLogged Whether the service has logged its problems itself.
+   */
+  announce(report: Report, isLogged: boolean): void;
   /** Told of a configuration that is in use from now on. */
   adopted(config: Config): void;
+  /** Called last, before the pidfile is removed: closes the log. */
+  close(): Promise<void>;
 }
 
 /** The part of a logger that the supervisor needs; `{name}` in a text stands for a value. */
@@ -82,8 +100,18 @@ interface Restart {
   readonly givenUp: readonly string[] | null;
 }
 
-/** Runs a service until it is told to stop. */
-export class Supervisor {
+/**
+ * Runs a service until it is told to stop.
+ *
+ * @example
+ * ```ts
+ * const supervisor = new Supervisor(options);
+ * Deno.addSignalListener("SIGTERM", () => supervisor.stop("SIGTERM"));
+ * Deno.addSignalListener("SIGHUP", () => supervisor.reload());
+ * Deno.exit(await supervisor.run() ? 0 : 1);
+ * ```
+ */
+export class Supervisor implements Disposable {
   readonly #options: SupervisorOptions;
   readonly #backoff = new Backoff({ firstMs: FIRST_WAIT_MS, longestMs: LONGEST_WAIT_MS });
   readonly #events = new Mailbox<Event>();
@@ -93,13 +121,18 @@ export class Supervisor {
   #config: Config;
   readonly #known: StateFile;
   #child: Child | null = null;
-  /** When it began to listen, by the clock that nobody sets. */
-  #listens = 0;
   /** All that have not ended: one that is being replaced, too. */
   readonly #alive = new Set<Child>();
+  /** The `aphlict check` of a reload, while it runs. */
+  #checking: Spawned | null = null;
   /** Those that were told to end. */
   readonly #ending = new WeakSet<Child>();
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  #cancelRetry = () => {};
+  /** Whether the service that could not start last has logged why. */
+  #hasExplained = false;
+  #pidfile: Pidfile | null = null;
+  /** What was logged last about the pidfile, so that it is not logged again and again. */
+  #pidfileProblem = "";
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -124,27 +157,83 @@ export class Supervisor {
           "goes on: {error}",
         { path: config.pidfile, error },
       ));
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      Deno.addSignalListener(signal, () => this.stop(signal));
-    }
-    Deno.addSignalListener("SIGHUP", () => {
-      // One that has not begun will see what this one is about.
-      if (!this.#events.some(({ kind }) => kind === "reload")) this.#events.put({ kind: "reload" });
-    });
   }
 
   /**
-   * Starts the service and keeps it running until it is told to stop. The pidfile has to be held
-   * meanwhile.
+   * Takes the pidfile, starts the service and keeps it running until it is told to stop. For one call.
    *
-   * @returns Whether it did as it was told; `false` when the service could not be started at first.
+   * @returns Whether it did as it was told; `false` when the pidfile could not be taken, or the service not be
+   * started at first.
    */
   async run(): Promise<boolean> {
+    const pidfile = await this.#takePidfile();
+    if (pidfile === null) {
+      await this.#options.close();
+      return false;
+    }
+    this.#pidfile = pidfile;
+    const { clock } = this.#options;
+    let cancelKeep = () => {};
+    const keep = () => {
+      cancelKeep = clock.after(KEEP_INTERVAL_MS, keep);
+      void this.#keep(pidfile);
+    };
+    cancelKeep = clock.after(KEEP_INTERVAL_MS, keep);
+    try {
+      return await this.#supervise();
+    } finally {
+      cancelKeep();
+      await this.#options.close();
+      pidfile.remove();
+    }
+  }
+
+  /** Gives the lock of the pidfile back, after {@linkcode run}. Otherwise the end of the process does. */
+  [Symbol.dispose](): void {
+    this.#pidfile?.close();
+  }
+
+  /** @returns `null` when there is none to be had, which has been announced. */
+  async #takePidfile(): Promise<Pidfile | null> {
+    const { pidfile: path } = this.#config;
+    let problem: string;
+    try {
+      const pidfile = await Pidfile.take(path);
+      if (pidfile !== null) return pidfile;
+      problem = alreadyRunning(path, holderOf(path));
+    } catch (error) {
+      if (!(error instanceof PidfileError)) throw error;
+      problem = error.message;
+    }
+    this.#options.announce({ type: "failed", problems: [problem] }, false);
+    return null;
+  }
+
+  /** Looks after the pidfile and the state beside it. */
+  async #keep(pidfile: Pidfile): Promise<void> {
+    const { log, fault } = this.#options;
+    const { pidfile: path } = this.#config;
+    try {
+      const found = await pidfile.keep();
+      if (found === "lost") this.stop(`Another Aphlict has taken pidfile ${path}`);
+      if (found === "remade") log.warning("Pidfile {path} was gone: it was made again.", { path });
+      if (found !== "lost") this.#known.keep();
+      this.#pidfileProblem = "";
+    } catch (error) {
+      if (!(error instanceof PidfileError)) return fault("looking after the pidfile", error);
+      const problem = error.message;
+      if (problem !== this.#pidfileProblem) log.error("{problem}", { problem: new Whole(problem) });
+      this.#pidfileProblem = problem;
+    }
+  }
+
+  async #supervise(): Promise<boolean> {
     this.#known.change({});
     const first = await this.#start("first", 0);
-    this.#options.announce(
-      this.#isStopping ? { type: "failed", problems: ["It was told to stop meanwhile."] } : first,
-    );
+    const { announce } = this.#options;
+    if (this.#isStopping) {
+      announce({ type: "failed", problems: ["It was told to stop meanwhile."] }, false);
+    } else announce(first, this.#hasExplained);
     if (first.type === "failed") return this.#isStopping;
     for (;;) {
       const event = await this.#events.take();
@@ -155,7 +244,7 @@ export class Supervisor {
       // What has come before the stop matters no more.
       if (this.#isStopping) continue;
       try {
-        await this.#obey(event);
+        await this.#handle(event);
       } catch (error) {
         // One mistake of ours must not take the service down, nor stay unseen.
         this.#options.fault(SUPERVISING, error);
@@ -164,13 +253,13 @@ export class Supervisor {
     }
   }
 
-  async #obey(event: Exclude<Event, { kind: "stop" }>): Promise<void> {
+  async #handle(event: Exclude<Event, { kind: "stop" }>): Promise<void> {
     switch (event.kind) {
       case "reload":
         await this.#reload();
         break;
       case "ended":
-        if (event.child === this.#child) this.#mourn(event.child, event.how);
+        if (event.child === this.#child) this.#lose(event.child, event.how);
         else if (!this.#ending.has(event.child)) this.#tellEnd(event.child, event.how);
         break;
       case "retry":
@@ -183,15 +272,22 @@ export class Supervisor {
   stop(why: string): void {
     this.#isStopping = true;
     // What is only starting need not get as far as listening.
-    for (const child of this.#alive) if (child !== this.#child) child.signal("SIGTERM");
+    for (const child of this.#alive) if (child !== this.#child) void this.#end(child);
+    kill(this.#checking);
     this.#interrupt();
     this.#events.put({ kind: "stop", why });
+  }
+
+  /** Has {@linkcode run} read the configuration again, once it has dealt with what came before. */
+  reload(): void {
+    // One that has not begun will see what this one is about.
+    if (!this.#events.some(({ kind }) => kind === "reload")) this.#events.put({ kind: "reload" });
   }
 
   /** @param restarts How often the service has been started again, this time included. */
   async #start(attempt: "first" | "again", restarts: number): Promise<Start> {
     if (this.#isStopping) return { type: "failed", problems: ["It is being stopped."] };
-    const { deno, program, detached, console, hostOptions, show, log } = this.#options;
+    const { deno, program, detached, console, hostOptions, show, log, clock } = this.#options;
     const args = denoArguments(program, serviceFlags(this.#config), [
       "service",
       // For who looks at the processes: it gets the configuration itself.
@@ -204,9 +300,9 @@ export class Supervisor {
     let child: Child;
     try {
       child = new Child(
-        deno,
-        args,
+        this.#options.spawn(deno, args),
         this.#config,
+        clock,
         detached ? (line) => this.#note(line) : show,
         ({ lines }) =>
           log.info(
@@ -216,6 +312,7 @@ export class Supervisor {
           ),
       );
     } catch (error) {
+      this.#hasExplained = false;
       const reason = error instanceof Error ? error.message : String(error);
       return { type: "failed", problems: [`Cannot run ${deno}: ${reason}.`] };
     }
@@ -223,12 +320,15 @@ export class Supervisor {
     void child.ended.then(() => this.#alive.delete(child));
     const start = await child.start;
     if (start.type === "failed") {
-      child.signal("SIGKILL");
+      this.#hasExplained = child.hasExplained;
+      // One that has said why is on its way out: killed at once, it would not get that onto the console.
+      const kill = () => child.signal("SIGKILL");
+      const callOff = clock.after(child.hasExplained ? STOP_LIMIT_MS : 0, kill);
       await child.ended;
+      callOff();
       return start;
     }
     this.#child = child;
-    this.#listens = performance.now();
     this.#known.change({ service: { pid: child.pid, since: Date.now(), urls: start.urls } });
     void child.ended.then((how) => this.#events.put({ kind: "ended", child, how }));
     return start;
@@ -240,13 +340,17 @@ export class Supervisor {
     this.#known.change({ complaint: { at: Date.now(), line: line.slice(0, COMPLAINT_WIDTH) } });
   }
 
-  #mourn(child: Child, how: string): void {
-    const listenedMs = performance.now() - this.#listens;
+  #lose(child: Child, how: string): void {
+    this.#forget(child);
+    this.#tellEnd(child, how);
+    this.#retryAfter(this.#backoff.next());
+  }
+
+  /** The service that listened does so no more. */
+  #forget(child: Child): void {
     this.#child = null;
     this.#known.change({ service: null });
-    this.#tellEnd(child, how);
-    if (listenedMs >= HEALTHY_MS) this.#backoff.reset();
-    this.#retryAfter(this.#backoff.next());
+    if (child.listenedMs >= HEALTHY_MS) this.#backoff.reset();
   }
 
   /** An end that nobody has asked for. */
@@ -272,14 +376,14 @@ export class Supervisor {
   }
 
   #retryAfter(ms: number): void {
-    clearTimeout(this.#retry);
+    this.#cancelRetry();
     this.#options.log.info("The service is started again in {seconds} s.", { seconds: ms / 1000 });
-    this.#retry = setTimeout(() => this.#events.put({ kind: "retry" }), ms);
+    this.#cancelRetry = this.#options.clock.after(ms, () => this.#events.put({ kind: "retry" }));
   }
 
   /** @param config As it is now: it may have been corrected meanwhile. */
   async #startAgain(config: Config | ReloadOutcome): Promise<Restart> {
-    clearTimeout(this.#retry);
+    this.#cancelRetry();
     const { log } = this.#options;
     if ("lines" in config) {
       for (const problem of config.lines) log.warning("{problem}", { problem });
@@ -375,8 +479,7 @@ export class Supervisor {
     this.#options.log.info("Reload: {why} The service is restarted.", { why });
     const later = this.#laterReasons(next);
     const old = this.#child;
-    this.#child = null;
-    this.#known.change({ service: null });
+    this.#forget(old);
     await this.#end(old);
     const { start, givenUp } = await this.#startWith(next, "first", this.#known.state.restarts);
     if (givenUp !== null) {
@@ -391,12 +494,13 @@ export class Supervisor {
   }
 
   /** What of a changed configuration the supervisor itself can only do after a restart of its own. */
-  #laterReasons({ user, logs }: Config): string[] {
-    const [own, first] = [this.#options.config.logs[0]?.path, logs[0]?.path];
+  #laterReasons(next: Config): string[] {
+    const { config } = this.#options;
+    const [own, first] = [config.logs[0]?.path, next.logs[0]?.path];
     return [
-      ...user === this.#options.config.user
-        ? []
-        : ['"user" counts from the next `aphlict restart` on.'],
+      ...changesOf("next restart", config, next).map(({ name }) =>
+        `"${name}" counts from the next \`aphlict restart\` on.`
+      ),
       ...own === first ? [] : [
         `The supervisor's own few lines go to ${
           own ?? "no log"
@@ -407,14 +511,16 @@ export class Supervisor {
 
   /** The configuration as it is now, or why it cannot be used. */
   #load(): Config | ReloadOutcome {
-    const { path, pidfile } = this.#config;
     try {
-      const config = loadConfig(path);
-      if (config.pidfile !== pidfile) {
-        return refused([
-          `"pidfile" cannot change from ${pidfile} to ${config.pidfile} while Aphlict runs: stop it ` +
-          "with the old configuration, and start it with the new one.",
-        ]);
+      const config = loadConfig(this.#config.path);
+      const fixed = changesOf("stop and start", this.#config, config);
+      if (fixed.length > 0) {
+        return refused(
+          fixed.map(({ name, from, to }) =>
+            `"${name}" cannot change from ${from} to ${to} while Aphlict runs: stop it with the old ` +
+            "configuration, and start it with the new one."
+          ),
+        );
       }
       if (isRooted(this.#config) && !isRooted(config)) {
         return refused([
@@ -437,33 +543,44 @@ export class Supervisor {
 
   /** What `aphlict check` finds wrong, a line each; it knows the ports that the service holds. */
   async #check(): Promise<string[]> {
-    const { deno, program } = this.#options;
-    const { success, stderr } = await new Deno.Command(deno, {
-      args: denoArguments(program, [
+    const { deno, program, clock } = this.#options;
+    const check = this.#options.spawn(
+      deno,
+      denoArguments(program, [
         ...SEALED,
-        ...[
-          "--allow-read",
-          "--allow-write",
-          "--allow-net",
-          "--allow-sys=uid,gid",
-          `--allow-run=${deno}`,
-        ],
+        ...judgingFlags(deno),
       ], [
         "check",
         "--as-it-is",
         ...["--config", this.#config.path],
       ]),
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).output();
-    return success ? [] : new TextDecoder().decode(stderr).trimEnd().split("\n");
+    );
+    this.#checking = check;
+    let isLate = false;
+    const callOff = clock.after(CHECK_LIMIT_MS, () => {
+      isLate = true;
+      kill(check);
+    });
+    const [{ success }, problems] = await Promise.all([
+      check.status,
+      Array.fromAsync(linesIn(check.stderr)),
+      check.stdout.pipeTo(new WritableStream()),
+      check.stdin.close().catch(() => {}),
+    ]);
+    callOff();
+    this.#checking = null;
+    if (isLate) return [`\`aphlict check\` did not end within ${CHECK_LIMIT_MS / 1000} s: killed.`];
+    if (success) return [];
+    return problems.length > 0 ? problems : ["`aphlict check` ended without a word."];
   }
 
   async #stop(why: string): Promise<void> {
-    clearTimeout(this.#retry);
+    this.#cancelRetry();
     this.#options.log.info("{why}: stopping.", { why });
-    await Promise.all([...this.#alive].map((child) => this.#end(child)));
+    await Promise.all([
+      this.#checking?.status,
+      ...[...this.#alive].map((child) => this.#end(child)),
+    ]);
   }
 
   async #end(child: Child): Promise<void> {
@@ -480,10 +597,14 @@ export class Supervisor {
       );
     }
   }
+}
 
-  /** To be called now and then: looks after the state beside the pidfile. */
-  remember(): void {
-    this.#known.keep();
+function kill(process: Spawned | null): void {
+  try {
+    process?.kill("SIGKILL");
+  } catch (error) {
+    // It has ended already.
+    if (!(error instanceof TypeError)) throw error;
   }
 }
 

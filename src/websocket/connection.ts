@@ -21,12 +21,12 @@ import { flatCopy } from "../text.ts";
 import { closePayload, OPCODE } from "./frame.ts";
 import { FrameQueue } from "./frame_queue.ts";
 import type { Admitted } from "./admission.ts";
-import type { Outbox, Writer } from "./outbox.ts";
+import type { FrameWriter, Outbox } from "./outbox.ts";
 import type { SocketLimits } from "./rules.ts";
 import type { EndKind, Socket, SocketCounters, SocketHandlers, TextMessage } from "./socket.ts";
 
 /** What a connection needs of the server that accepted it. */
-export interface Home {
+export interface ConnectionHost {
   readonly limits: SocketLimits;
   readonly outbox: Outbox;
   readonly counters: SocketCounters;
@@ -78,8 +78,8 @@ const HEAVY_BYTES = 256;
 const LEAST_BYTES = 64;
 
 /** See the module. */
-export class Connection implements Socket, Writer, Worker, StreamOwner {
-  readonly #home: Home;
+export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
+  readonly #home: ConnectionHost;
   readonly #stream: Stream;
   readonly #isTls: boolean;
   readonly remoteAddress: string;
@@ -119,7 +119,7 @@ export class Connection implements Socket, Writer, Worker, StreamOwner {
 
   /** Takes over a connection whose handshake has been answered. */
   constructor(
-    home: Home,
+    home: ConnectionHost,
     { stream, isTls }: Taken,
     remoteAddress: string,
     network: Admitted["network"],
@@ -194,7 +194,7 @@ export class Connection implements Socket, Writer, Worker, StreamOwner {
     this.#end("server", null);
   }
 
-  /** See {@linkcode Holder}: it holds the most of an account. */
+  /** See {@linkcode AccountHolder}: it holds the most of an account. */
   evict(account: AccountName): void {
     this.#endForMemory(account);
   }
@@ -220,12 +220,12 @@ export class Connection implements Socket, Writer, Worker, StreamOwner {
           const fault = `it did not finish a message in ${limits.messageMs} ms`;
           return this.#fail("unfinished", 1008, fault);
         }
-        if (passed >= limits.silenceMs && !this.#pinged) {
+        if (passed >= limits.idleMs && !this.#pinged) {
           this.#pinged = true;
           this.#batch = this.#batch?.with(OPCODE.ping, NO_PAYLOAD) ??
             this.#home.outbox.first(OPCODE.ping, NO_PAYLOAD);
           this.#schedule();
-        } else if (passed >= limits.silenceMs + limits.answerMs) {
+        } else if (passed >= limits.idleMs + limits.pongMs) {
           this.#over(
             "silent",
             `it has been silent for ${Math.round(passed)} ms, in spite of a ping`,

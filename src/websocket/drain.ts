@@ -5,23 +5,10 @@
  * @module
  */
 
+import { type Clock, systemClock } from "../clock.ts";
+
 /** How often the share that is due is closed, in ms. */
 const STEP_MS = 20;
-
-/** What tells the time, in ms. */
-export interface Clock {
-  now(): number;
-  /** Calls once after `ms`; what it returns calls it off. */
-  after(ms: number, call: () => void): () => void;
-}
-
-const CLOCK: Clock = {
-  now: () => performance.now(),
-  after(ms, call) {
-    const timer = setTimeout(call, ms);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** A closing that goes on. */
 export interface Drain {
@@ -41,7 +28,7 @@ export function drain<T>(
   sockets: readonly T[],
   overMs: number,
   close: (socket: T) => void,
-  clock: Clock = CLOCK,
+  clock: Clock = systemClock,
 ): Drain {
   const done = Promise.withResolvers<void>();
   const begun = clock.now();

@@ -16,7 +16,7 @@ const SLICE_MS = 20;
 const CLOCK_INTERVAL = 16;
 
 /** Something that has frames to write. */
-export interface Writer {
+export interface FrameWriter {
   /** Writes what it has queued. Called once for each {@linkcode Outbox.add}. */
   write(): void;
 }
@@ -24,7 +24,7 @@ export interface Writer {
 /** Shared by all sockets of a server. */
 export class Outbox {
   readonly #writing: Histogram;
-  #writers: Writer[] = [];
+  #writers: FrameWriter[] = [];
   #scheduled = false;
   #firsts = new Map<Uint8Array, Batch>();
   /** When the first of those that write next was added. */
@@ -48,7 +48,7 @@ export class Outbox {
   }
 
   /** Lets `writer` write when this turn of the event loop is over. */
-  add(writer: Writer): void {
+  add(writer: FrameWriter): void {
     if (this.#writers.length === 0) this.#since = performance.now();
     this.#writers.push(writer);
     this.#schedule();

@@ -25,9 +25,9 @@ export interface SocketLimits {
   /** From a message's first byte to its last. */
   readonly messageMs: number;
   /** After this long without a byte from it a client is sent a ping. */
-  readonly silenceMs: number;
+  readonly idleMs: number;
   /** A client that has been sent a ping and is silent for this much longer is dropped. */
-  readonly answerMs: number;
+  readonly pongMs: number;
   /** How long a connection that is being closed may take before it is dropped. */
   readonly closeMs: number;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Account, Holder, Holding } from "../budget.ts";
+import type { Account, AccountHolder, Holding } from "../budget.ts";
 import { flatCopy } from "../text.ts";
 import type { SocketLimits } from "./rules.ts";
 import type { EndKind, Socket, SocketCounters, SocketHandlers, TextMessage } from "./socket.ts";
@@ -37,7 +37,7 @@ export interface RuntimeSocketOptions {
 export function openOnRuntime(request: Request, options: RuntimeSocketOptions): Response {
   const { counters, frames } = options;
   const limits = options.limits();
-  const idleTimeout = Math.round((limits.silenceMs + limits.answerMs) / 1000);
+  const idleTimeout = Math.round((limits.idleMs + limits.pongMs) / 1000);
   const { socket: webSocket, response } = Deno.upgradeWebSocket(request, { idleTimeout });
   const remoteAddress = flatCopy(options.remoteAddress);
   const socket = new RuntimeSocket(webSocket, remoteAddress, counters, frames, limits.closeMs);
@@ -91,7 +91,7 @@ const WATCHED_BYTES = 16 * 1024;
 const WATCH_MS = 50;
 
 /** A WebSocket of the runtime's. */
-export class RuntimeSocket implements Socket, Holder {
+export class RuntimeSocket implements Socket, AccountHolder {
   readonly remoteAddress: string;
   readonly #socket: WebSocket;
   readonly counters: SocketCounters;

@@ -4,16 +4,17 @@
  * @module
  */
 
-import type { Budget, Holder } from "../budget.ts";
+import type { AccountHolder, Budget } from "../budget.ts";
 import type { FileShare } from "../config/open_files.ts";
 import type { PemPair } from "../net/tls_trial.ts";
 import type { Admission } from "./admission.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
 import type { WorkQueue } from "../work_queue.ts";
+import { type Metrics, single } from "../metrics/families.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 
 /** One established connection. */
-export interface Socket extends Holder {
+export interface Socket extends AccountHolder {
   /**
    * Address and port of the other end, such as `192.0.2.7:50122` or `[2001:db8::7]:50122`; behind a proxy
    * the client's address, such as `192.0.2.7 via 127.0.0.1:50122`.
@@ -98,6 +99,15 @@ export class SocketCounters {
   bytesOut = 0;
   /** From the first message queued in a turn of the event loop until all of it was written, in seconds. */
   readonly writing = new Histogram(SECONDS);
+
+  /** Returns the families of one server. */
+  metrics(): Partial<Metrics> {
+    return {
+      aphlict_write_duration_seconds: single(this.writing.distribution),
+      aphlict_received_bytes_total: single(this.bytesIn),
+      aphlict_sent_bytes_total: single(this.bytesOut),
+    };
+  }
 }
 
 /** The answer to a request that does not ask for a WebSocket. */

@@ -11,7 +11,7 @@ import { formatAddress } from "../config/config.ts";
 import { within } from "../within.ts";
 import type { WorkQueue } from "../work_queue.ts";
 import { type Admitted, behind } from "./admission.ts";
-import { type Accounts, Connection, type Home } from "./connection.ts";
+import { type Accounts, Connection, type ConnectionHost } from "./connection.ts";
 import { drain } from "./drain.ts";
 import { readHandshake } from "./handshake.ts";
 import { Outbox } from "./outbox.ts";
@@ -37,7 +37,7 @@ const RETRY = { "retry-after": "10" } as const;
  * @param engine Binds the HTTP server below.
  * @throws {Error} What the engine throws.
  */
-export async function listen(
+export async function listenWebSocket(
   options: SocketServerOptions,
   engine: (options: HttpServerOptions) => Promise<HttpServer>,
 ): Promise<SocketServer> {
@@ -81,7 +81,7 @@ export async function listen(
 /** Each connection is good for one request that does not become a WebSocket. */
 const CLOSE = { connection: "close" } as const;
 
-class WebSockets implements Home {
+class WebSockets implements ConnectionHost {
   readonly counters: SocketCounters;
   readonly outbox: Outbox;
   readonly accounts: Accounts;

@@ -326,7 +326,7 @@ it("logs what it refused, on one line, whatever the request says", async ({ admi
   assertEquals(/^\[now\]/m.test(log()), false);
   assertStringIncludes(
     log(),
-    "Answered 400: The body is not JSON: there is something else at character 1.",
+    "Answered 400 to POST /: The body is not JSON: there is something else at character 1.",
   );
 });
 

@@ -73,15 +73,15 @@ for (const verb of ["serve", "debug"]) {
       `--allow-write=${logs.join(",")}`,
       PROGRAM.path,
       verb,
+      "--called",
+      // As it is typed in this folder.
+      APHLICT.replace(`${Deno.cwd()}/`, ""),
       "--open-files",
       hardLimit(),
       "--memory",
       command[command.indexOf("--memory") + 1] ?? "",
       "--config",
       path,
-      "--called",
-      // As it is typed in this folder.
-      APHLICT.replace(`${Deno.cwd()}/`, ""),
       "",
     ]);
     const granted = Number(command[command.indexOf("--memory") + 1]);

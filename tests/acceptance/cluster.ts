@@ -6,8 +6,8 @@
 
 import { concat, frame } from "../websocket/bytes.ts";
 import { Browser } from "./browser.ts";
-import { type Cut, Link } from "./link.ts";
-import type { PeerStatus } from "../../src/metrics/peer.ts";
+import { Link } from "./link.ts";
+import type { PeerStatus } from "../../src/metrics/peer_status.ts";
 import { freePorts } from "./ports.ts";
 import { type PeerEntry, publish, run, type Running, status } from "./server.ts";
 import { until } from "./until.ts";
@@ -25,23 +25,6 @@ export function mesh(size: number): Topology {
 /** Each lists all, and itself, as in a file that is the same on every server. */
 export function meshWithSelf(size: number): Topology {
   return mesh(size).map((others, index) => [index, ...others]);
-}
-
-/** Each lists the one before and the one behind. */
-export function line(size: number): Topology {
-  return mesh(size).map((others, index) => others.filter((other) => Math.abs(other - index) === 1));
-}
-
-/** A line whose ends list each other. */
-export function ring(size: number): Topology {
-  return line(size).map((others, index) =>
-    index === 0 ? [...others, size - 1] : index === size - 1 ? [...others, 0] : others
-  );
-}
-
-/** All list the first, and the first lists all. */
-export function star(size: number): Topology {
-  return mesh(size).map((others, index) => index === 0 ? others : [0]);
 }
 
 /** Where a server stands: its ports, and what its configuration says of the others. */
@@ -172,14 +155,9 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Cuts both ways between two servers. */
-  cut(a: number, b: number, how: Cut): void {
-    this.cutWay(a, b, how);
-    this.cutWay(b, a, how);
-  }
-
-  /** Cuts the way by which one server reaches another one. */
-  cutWay(from: number, to: number, how: Cut): void {
-    this.#link(from, to).cut(how);
+  cut(a: number, b: number): void {
+    this.#link(a, b).cut();
+    this.#link(b, a).cut();
   }
 
   /** Mends what was cut. */

@@ -152,6 +152,15 @@ Deno.test("run with a JSON log says in JSON that it runs already", async () => {
   assertMatch(jsonLines(run)[0]?.message ?? "", /^Aphlict is already running/);
 });
 
+Deno.test("run with a JSON log says once why its service cannot start", async () => {
+  await using daemon = consoleDaemon();
+  using _taken = Deno.listen({ hostname: "127.0.0.1", port: daemon.written.client });
+  await using run = daemon.launch("run");
+  assertEquals((await run.ended()).code, 1);
+  const told = jsonLines(run).filter(({ message }) => message.startsWith("Cannot bind"));
+  assertEquals(told.map(({ level }) => level), ["fatal"]);
+});
+
 Deno.test("reload changes the console's format and level in place", async () => {
   await using daemon = consoleDaemon({ format: "text" });
   await using run = daemon.launch("run");

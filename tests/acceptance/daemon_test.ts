@@ -2,6 +2,7 @@
  * The daemon: `start`, `stop`, `restart`, `status`, and what happens when a process is killed.
  */
 
+import { readState } from "../../src/supervisor/state.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { answering, response, ScriptedPeer, STATUS, taking } from "./bad_peer.ts";
 import { Browser } from "./browser.ts";
@@ -52,15 +53,7 @@ Deno.test("start returns when the service listens, and leaves a supervisor and a
   assertEquals(Deno.readTextFileSync(daemon.pidfile), String(supervisor), "as the original's");
 });
 
-Deno.test("start makes the folders that are missing, for everybody to look into", async () => {
-  await using daemon = new Daemon();
-  await daemon.start();
-  for (const name of ["log", "pid"]) {
-    assertEquals((Deno.statSync(`${daemon.folder.path}/${name}`).mode ?? 0) & 0o777, 0o755);
-  }
-});
-
-Deno.test("start makes folders that everybody can look into, and a pidfile for its user alone, whatever the umask", async () => {
+Deno.test("start makes missing folders that everybody can look into, and a pidfile for its user alone, whatever the umask", async () => {
   await using daemon = new Daemon();
   const args = ["start", "--config", daemon.written.path, "--as-root"];
   await using start = new Process("sh", ["-c", 'umask 077; exec "$@"', "sh", APHLICT, ...args], {
@@ -68,7 +61,11 @@ Deno.test("start makes folders that everybody can look into, and a pidfile for i
   });
   assertEquals((await start.ended()).code, 0, start.output);
   for (
-    const [path, mode] of [[`${daemon.folder.path}/pid`, 0o755], [daemon.pidfile, 0o600]] as const
+    const [path, mode] of [
+      [`${daemon.folder.path}/log`, 0o755],
+      [`${daemon.folder.path}/pid`, 0o755],
+      [daemon.pidfile, 0o600],
+    ] as const
   ) {
     assertEquals((Deno.statSync(path).mode ?? 0) & 0o777, mode, path);
   }
@@ -231,6 +228,21 @@ Deno.test("what has the ports of a configuration and is no service of it, stop d
   assertEquals([code, output], [0, "Aphlict is not running."]);
 });
 
+Deno.test("stop tells of what takes connections at the admin port and does not answer, and fails", async () => {
+  await using daemon = new Daemon();
+  // The kernel takes the connections.
+  using _silent = Deno.listen({ hostname: "127.0.0.1", port: daemon.written.admin });
+  const { code, output } = await daemon.run("stop");
+  assertEquals(code, 1);
+  assertMatch(
+    output,
+    new RegExp(
+      `^No supervisor runs, and something takes connections that does not answer: http://127\\.0\\.0\\.1:` +
+        `${daemon.written.admin}/ does not answer within 5 s\\. It may be a service of .*SIGTERM \\(ss -ltnp `,
+    ),
+  );
+});
+
 Deno.test("status prints a line for each peer, and nothing of their answers that a terminal obeys", async () => {
   const evil = "\x1b]0;evil\x07\x1b[2J\x9b";
   await using good = new ScriptedPeer(taking());
@@ -318,23 +330,6 @@ Deno.test("start on a port that is taken says so here, and leaves nothing runnin
   assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
 });
 
-Deno.test("start with a certificate that is none says so here, and leaves nothing running", async () => {
-  await using daemon = new Daemon();
-  const text = daemon.folder.write("text.pem", "no certificate");
-  const [client, admin] = [daemon.written.client, daemon.written.admin];
-  daemon.configure(() => ({
-    servers: [
-      { type: "client", port: client, listen: "127.0.0.1", "ssl.key": text, "ssl.cert": text },
-      { type: "admin", port: admin },
-    ],
-  }));
-  const { code, output } = await daemon.run("start");
-  assertEquals(code, 1);
-  assertStringIncludes(output, `  servers[0].ssl.key: ${text} holds no private key`);
-  assertStringIncludes(output, `  servers[0].ssl.cert: ${text} holds no certificate`);
-  assertEquals(daemon.members(), []);
-});
-
 Deno.test("start with an invalid configuration names its problems and makes nothing", async () => {
   await using daemon = new Daemon();
   daemon.configure(() => ({ servers: [] }));
@@ -389,23 +384,7 @@ Deno.test("a pidfile with the number of a living stranger is stale: the stranger
   assert(exists(`/proc/${stranger.pid}`));
 });
 
-Deno.test("a pidfile and a state that are removed by hand are made again", async () => {
-  await using daemon = new Daemon();
-  await daemon.start();
-  for (const name of namesIn(`${daemon.folder.path}/pid`)) {
-    Deno.removeSync(`${daemon.folder.path}/pid/${name}`);
-  }
-  await daemon.until(() => exists(`${daemon.pidfile}.state`));
-  assertMatch((await daemon.run("status")).output, /\nlistening {3}ws:/);
-  assertStringIncludes(
-    daemon.log,
-    `WARNING Pidfile ${daemon.pidfile} was gone: it was made again.`,
-  );
-  assertEquals((await daemon.run("stop")).code, 0);
-  assertEquals(daemon.members(), []);
-});
-
-Deno.test("without the state beside the pidfile, status says so, and restart and reload still work", async () => {
+Deno.test("status tells of the state beside the pidfile; without it restart and reload still work", async () => {
   await using daemon = new Daemon();
   await daemon.start();
   for (
@@ -420,6 +399,16 @@ Deno.test("without the state beside the pidfile, status says so, and restart and
   assertMatch((await daemon.run("status")).output, /is not known/);
   assertEquals((await daemon.run("reload")).code, 0);
   assertMatch((await daemon.run("status")).output, /\nlistening {3}ws:/);
+  // As it is after a start that has failed.
+  const state = readState(daemon.pidfile);
+  const lastEnd = { at: Date.now(), reason: "could not start: Cannot bind" };
+  Deno.writeTextFileSync(
+    `${daemon.pidfile}.state`,
+    JSON.stringify({ ...state, service: null, lastEnd }),
+  );
+  const { output } = await daemon.run("status");
+  assertMatch(output, /is running, but its service is down and will be started again\./);
+  assertMatch(output, /the service could not start: Cannot bind/);
 });
 
 Deno.test("stop removes the pidfile of a killed supervisor", async () => {
@@ -554,53 +543,6 @@ Deno.test("a service that is killed comes back; the pidfile stays true, browsers
   assertStringIncludes(metrics, "\naphlict_restarts_total 1\n", "the service knows it, too");
 });
 
-Deno.test("a service that keeps dying is started again after longer and longer", async () => {
-  await using daemon = new Daemon();
-  await daemon.start();
-  for (const seconds of [2, 4]) {
-    Deno.kill(daemon.pid("service"), "SIGKILL");
-    await daemon.until(() => daemon.log.includes(`The service is started again in ${seconds} s.`));
-    await daemon.until(() => daemon.members().some(({ role }) => role === "service"));
-  }
-  // It has not listened yet, or only just.
-  Deno.kill(daemon.pid("service"), "SIGKILL");
-  await daemon.until(() => daemon.log.includes("The service is started again in 8 s."));
-  assertEquals((await daemon.run("stop")).code, 0, "a stop need not wait for that");
-  assertEquals(daemon.members(), []);
-});
-
-Deno.test("a service that cannot be started again says why, and is tried again", async () => {
-  await using daemon = new Daemon();
-  await daemon.start();
-  Deno.kill(daemon.pid("service"), "SIGKILL");
-  await daemon.until(() => daemon.log.includes("The service is started again in 2 s."));
-  {
-    using _taken = Deno.listen({ hostname: "127.0.0.1", port: daemon.written.client });
-    await daemon.until(() => daemon.log.includes("The service could not start: Cannot bind"));
-    const { output } = await daemon.run("status");
-    assertMatch(output, /is running, but its service is down and will be started again\./);
-    assertMatch(output, /the service could not start: Cannot bind/);
-  }
-  await daemon.until(() => daemon.log.includes("listens again"));
-  assertStringIncludes(daemon.log, "The service is started again in 4 s.");
-});
-
-Deno.test("a service that crashes while its file names what does not work comes back as it was", async () => {
-  await using daemon = new Daemon();
-  await daemon.start();
-  daemon.configure(({ servers }) => ({
-    servers: (servers as Record<string, unknown>[]).map((server) => ({
-      ...server,
-      // Not an address of any host.
-      listen: "192.0.2.1",
-    })),
-  }));
-  Deno.kill(daemon.pid("service"), "SIGKILL");
-  await daemon.until(() => daemon.log.includes("listens again"));
-  assertStringIncludes(daemon.log, "Cannot bind client server 192.0.2.1:");
-  await publish(daemon.written.admin, { subscribers: [] });
-});
-
 Deno.test("a service whose supervisor is killed ends by itself, and a start replaces both", async () => {
   await using daemon = new Daemon();
   await daemon.start();
@@ -644,9 +586,9 @@ Deno.test("what does not stop is killed, both of them, and stop says so", async 
   assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
 });
 
-Deno.test("restart takes another configuration, with another supervisor", async () => {
+Deno.test("restart starts what does not run, and takes another configuration with another supervisor", async () => {
   await using daemon = new Daemon();
-  await daemon.start();
+  assertEquals((await daemon.run("restart")).code, 0);
   const before = daemon.pid("supervisor");
   daemon.configure(() => ({ "memory.hint": 300 }));
   const { code, output } = await daemon.run("restart");
@@ -656,34 +598,27 @@ Deno.test("restart takes another configuration, with another supervisor", async 
   assertStringIncludes(words, "--max-old-space-size=300");
 });
 
-Deno.test("restart starts what does not run", async () => {
+Deno.test("restart keeps what runs when the new configuration is invalid, or names a port that is taken", async () => {
   await using daemon = new Daemon();
-  const { code } = await daemon.run("restart");
-  assertEquals(code, 0);
-  assertEquals(daemon.members().length, 2);
-});
-
-for (
-  const [what, change, reason] of [
-    ["is invalid", { servers: [] }, "servers: There are no servers."],
-    ["names a port that is taken", null, "the address is already in use"],
-  ] as const
-) {
-  Deno.test(`restart keeps what runs when the new configuration ${what}`, async () => {
-    await using daemon = new Daemon();
-    await daemon.start();
-    const before = daemon.members();
-    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    daemon.configure(({ servers }) =>
-      change ?? { servers: [...servers as unknown[], { type: "admin", port: taken.addr.port }] }
-    );
+  await daemon.start();
+  const before = daemon.members();
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { client, admin } = daemon.written;
+  const good = [{ type: "client", port: client }, { type: "admin", port: admin }];
+  for (
+    const [servers, reason] of [
+      [[], "servers: There are no servers."],
+      [[...good, { type: "admin", port: taken.addr.port }], "the address is already in use"],
+    ] as const
+  ) {
+    daemon.configure(() => ({ servers }));
     const { code, output } = await daemon.run("restart");
     assertEquals(code, 1);
     assertStringIncludes(output, reason);
     assertEquals(daemon.members(), before);
-    assertEquals((await status(daemon.written.admin))["clients.active"], 0);
-  });
-}
+    assertEquals((await status(admin))["clients.active"], 0);
+  }
+});
 
 Deno.test("what runs can be looked at and stopped although its configuration has become invalid", async () => {
   await using daemon = new Daemon();
@@ -712,16 +647,7 @@ Deno.test("run stays in the foreground, shows the log, and ends with 0 on SIGTER
   assertMatch(run.output, /INFO Stopped\./);
 });
 
-Deno.test("run ends with 0 on SIGINT", async () => {
-  await using daemon = new Daemon();
-  await using run = daemon.launch("run");
-  await run.line(/INFO This server has fingerprint /);
-  run.kill("SIGINT");
-  assertEquals((await run.ended()).code, 0);
-  assertEquals(daemon.members(), []);
-});
-
-Deno.test("SIGHUP to both, as of a terminal that closes, ends neither and reloads", async () => {
+Deno.test("SIGHUP to both, as of a terminal that closes, ends neither and reloads; SIGINT ends run with 0", async () => {
   await using daemon = new Daemon();
   await using run = daemon.launch("run");
   await run.line(/INFO This server has fingerprint /);
@@ -729,6 +655,9 @@ Deno.test("SIGHUP to both, as of a terminal that closes, ends neither and reload
   for (const { pid } of before) Deno.kill(pid, "SIGHUP");
   await run.line(/INFO Reload: /);
   assertEquals(daemon.members(), before);
+  run.kill("SIGINT");
+  assertEquals((await run.ended()).code, 0);
+  assertEquals(daemon.members(), []);
 });
 
 Deno.test("run ends with 1 and says why when the service cannot start at first", async () => {

@@ -2,13 +2,14 @@
  * What commands print with `--json`: the fields that docs/json.md documents, and no others.
  */
 
-import { assert, assertEquals, assertMatch } from "../assert.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { Browser } from "./browser.ts";
 import { aphlict, launch, serve } from "./command.ts";
 import { Daemon } from "./daemon.ts";
 import { freePorts } from "./ports.ts";
-import { PROGRAM, ROOT } from "./program.ts";
+import { Process } from "./process.ts";
+import { APHLICT, PROGRAM, ROOT } from "./program.ts";
 import { publish, writeConfig } from "./server.ts";
 
 /** The fields in the table below a heading of docs/json.md. */
@@ -181,6 +182,26 @@ Deno.test("a bad configuration is an object on standard output, of every command
     assertEquals(verdict.problems[0].key, "servers[0].type");
     assertDocumented("check", verdict);
   }
+});
+
+Deno.test("what bin/aphlict itself cannot do is an object on standard output, too", async () => {
+  const deno = '/nowhere/a "quoted"\\\n\u0007deno';
+  for (const verb of ["check", "status", "health", "doctor"]) {
+    await using process = new Process(APHLICT, [verb, "--json"], { env: { DENO: deno } });
+    const { code } = await process.ended();
+    const verdict = JSON.parse(process.output);
+    assertEquals([code, verdict.ok], [1, false]);
+    assertStringIncludes(verdict.problems[0].message, '/nowhere/a "quoted"\\ deno cannot be run');
+    assertDocumented("check", verdict);
+  }
+});
+
+Deno.test("a file that is not there is named in the object", async () => {
+  const { output } = await aphlict("health", "--json", "--config", "/nowhere/aphlict.json");
+  assertMatch(
+    JSON.parse(output).problems[0].message,
+    /^Cannot use \/nowhere\/aphlict\.json\. The file/,
+  );
 });
 
 Deno.test("health --wait returns as soon as the service is ready, and with the last reason when it is not", async () => {

@@ -19,6 +19,8 @@ export interface Case {
   ) => Disposable | Promise<Disposable | AsyncDisposable> | void;
   /** Whether it starts. */
   readonly starts: boolean;
+  /** Whether it is tried beside what runs, too. */
+  readonly restarts?: true;
 }
 
 /** Writes a key and a certificate, and names them. */
@@ -42,7 +44,7 @@ function contentsOf(folder: string): string[] {
 }
 
 /** Declares a test of a case: what `check` says of it is what a start comes to. */
-export function testCase({ name, change = () => ({}), prepare, starts }: Case): void {
+export function testCase({ name, change = () => ({}), prepare, starts, restarts }: Case): void {
   Deno.test(`check says of ${name} that it ${starts ? "starts" : "does not start"}, and so it is`, async () => {
     await using site = new Site(change);
     await using _prepared = (await prepare?.(site)) || null;
@@ -53,7 +55,7 @@ export function testCase({ name, change = () => ({}), prepare, starts }: Case): 
     const both = `check:\n${check.output}\nstart:\n${start.output}`;
     assertEquals([check.code, start.code], starts ? [0, 0] : [1, 1], both);
     assertEquals(/Unexpected|NotCapable| {4}at /.test(both), false, both);
-    if (!starts) return;
+    if (!restarts) return;
     // Beside what runs it says the same, and a restart, which judges as well, does as it says.
     for (const verb of ["check", "restart"]) {
       const { code, output } = await site.run(verb);

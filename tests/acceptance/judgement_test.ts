@@ -10,11 +10,12 @@ import { must } from "./process.ts";
 import { serversOn, Site } from "./site.ts";
 
 const CASES: readonly Case[] = [
-  { name: "plain text", starts: true },
+  { name: "plain text", starts: true, restarts: true },
   {
     name: "TLS on both ports",
     change: (folder, ports) => serversOn(ports, pair(folder), pair(folder, "other")),
     starts: true,
+    restarts: true,
   },
   {
     name: "a log whose folder is not there",
@@ -292,6 +293,7 @@ const CASES: readonly Case[] = [
       };
     },
     starts: true,
+    restarts: true,
   },
 ];
 

@@ -255,18 +255,6 @@ for (const listen of ["localhost", "::1", "0.0.0.0", "::"]) {
   });
 }
 
-Deno.test("a client server's address that is taken is named, with its reason", async () => {
-  using folder = new Folder();
-  const { path, client } = writeConfig(folder);
-  using _taken = Deno.listen({ hostname: "127.0.0.1", port: client });
-  await using process = new Process(Deno.execPath(), serviceArguments(path, "serve"));
-  assertEquals((await process.ended()).code, 1);
-  assertStringIncludes(
-    process.output,
-    `FATAL Cannot bind client server 127.0.0.1:${client}: the address is already in use.`,
-  );
-});
-
 Deno.test("SIGHUP goes on in a new log file when the old one was renamed", async () => {
   await using running = await run();
   const log = `${running.folder}/aphlict.log`;

@@ -464,7 +464,7 @@ survives(
     );
     slow.dispose();
     await until(async () => (await post(admin, '{"subscribers":[]}'))[0] === 200);
-    assertMatch(running.log(), /Answered 503: There is no room for the body/);
+    assertMatch(running.log(), /Answered 503 to POST \/: There is no room for the body/);
   },
   // Bodies have a quarter of it, and each takes half as much again as it has bytes. What `Deno.serve` holds of the
   // others before it hands them over is not ours to bound.

@@ -4,75 +4,43 @@
  * @module
  */
 
-/**
- * How a link is cut:
- *
- * - `refused`: connections end, new ones are refused, as when a machine's service is gone.
- * - `silent`: nothing is heard of it any more, as when a cable is pulled. What was under way arrives
- *   late, when the link is healed.
- */
-export type Cut = "refused" | "silent";
-
 /** One connection through a link: the side that opened it, and the side that it leads to. */
 interface Pair {
   readonly near: Deno.TcpConn;
   readonly far: Deno.TcpConn;
 }
 
-/**
- * A port that leads to another one on 127.0.0.1, or to several, each connection to the next one.
- * Dispose of it: its connections are ended.
- */
+/** A port that leads to another one on 127.0.0.1. Dispose of it: its connections are ended. */
 export class Link implements AsyncDisposable {
   /** Where to connect to. */
   readonly port: number;
-  readonly #targets: readonly number[];
+  readonly #target: number;
   readonly #pairs = new Set<Pair>();
   readonly #work = new Set<Promise<void>>();
   #listener: Deno.TcpListener | null = null;
-  #connections = 0;
-  /** Bytes may pass when it is resolved; `null`: now. */
-  #silence: PromiseWithResolvers<void> | null = null;
 
-  constructor(port: number, ...targets: readonly number[]) {
+  constructor(port: number, target: number) {
     this.port = port;
-    this.#targets = targets;
+    this.#target = target;
     this.heal();
   }
 
-  cut(how: Cut): void {
-    if (how === "refused") this.#refuse();
-    else this.#silence ??= Promise.withResolvers();
-  }
-
-  /** Ends the connections that there are. */
-  interrupt(): void {
+  /** Ends connections, and refuses new ones, as when a machine's service is gone. */
+  cut(): void {
+    this.#listener?.close();
+    this.#listener = null;
     for (const pair of this.#pairs) this.#end(pair);
   }
 
   heal(): void {
-    this.#speak();
-    if (this.#listener === null) {
-      this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
-      this.#track(this.#accept(this.#listener));
-    }
+    if (this.#listener !== null) return;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
+    this.#track(this.#accept(this.#listener));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#refuse();
-    this.#speak();
+    this.cut();
     while (this.#work.size > 0) await Promise.all(this.#work);
-  }
-
-  #speak(): void {
-    this.#silence?.resolve();
-    this.#silence = null;
-  }
-
-  #refuse(): void {
-    this.#listener?.close();
-    this.#listener = null;
-    this.interrupt();
   }
 
   #track(work: Promise<void>): void {
@@ -86,11 +54,9 @@ export class Link implements AsyncDisposable {
   }
 
   async #connect(listener: Deno.TcpListener, near: Deno.TcpConn): Promise<void> {
-    await this.#silence?.promise;
     let far: Deno.TcpConn;
-    const port = this.#targets[this.#connections++ % this.#targets.length] ?? 0;
     try {
-      far = await Deno.connect({ hostname: "127.0.0.1", port });
+      far = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
     } catch (error) {
       near.close();
       if (error instanceof Deno.errors.ConnectionRefused) return;
@@ -109,7 +75,6 @@ export class Link implements AsyncDisposable {
     try {
       for (;;) {
         const count = await from.read(buffer);
-        await this.#silence?.promise;
         if (count === null) break;
         let bytes = buffer.subarray(0, count);
         while (bytes.length > 0) bytes = bytes.subarray(await to.write(bytes));

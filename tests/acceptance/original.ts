@@ -7,7 +7,7 @@
  */
 
 import { generateFingerprint } from "../../src/hub/fingerprint.ts";
-import { instanceOf } from "../../src/client/instance.ts";
+import { instanceOf } from "../../src/client/client.ts";
 import type { PeerEntry, ServerEntry } from "./server.ts";
 
 /** What it understands of the configuration. */

@@ -3,7 +3,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { assertEquals } from "../assert.ts";
+import { assertEquals, assertMatch } from "../assert.ts";
 import { concat, utf8 } from "../websocket/bytes.ts";
 import { type Authority, makeAuthority, makeCertificate } from "./certificate.ts";
 import { Daemon } from "./daemon.ts";
@@ -199,6 +199,10 @@ testNotOnServe(
       } else {
         const { code, output } = await daemon.run("reload");
         assertEquals(code, 0, output);
+        assertMatch(
+          output,
+          /uses \S+fullchain\.pem as it is now, for new connections; the others stay/,
+        );
         for (const port of [client, admin]) assertEquals(await shows(port, certificate), true);
       }
       await more();

@@ -77,7 +77,6 @@ export class Site implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.run("stop");
     await this.daemon[Symbol.asyncDispose]();
   }
 }

@@ -7,10 +7,17 @@
 import { shellQuote } from "../../src/config/permissions.ts";
 import { type Launch, Process } from "./process.ts";
 
+/** Columns and rows. */
+export type Size = readonly [columns: number, rows: number];
+
 /** A program whose input and output are a terminal. Dispose of it: it is killed if it still runs. */
 export class OnTerminal extends Process {
-  constructor(command: readonly string[], options: Launch = {}) {
-    const script = `stty rows 24 cols 80; exec ${shellQuote(command)}`;
+  constructor(
+    command: readonly string[],
+    options: Launch = {},
+    [columns, rows]: Size = [80, 24],
+  ) {
+    const script = `stty rows ${rows} cols ${columns}; exec ${shellQuote(command)}`;
     super("script", ["-qefc", script, "/dev/null"], options);
   }
 

@@ -1,43 +1,44 @@
 import fc from "fast-check";
 import { Console, LATENCY_MAX_MS, type View } from "../../src/admin/console.ts";
-import type { ClientServerSnapshot, Snapshot } from "../../src/admin/snapshot.ts";
+import type { Snapshot } from "../../src/admin/snapshot.ts";
 import { parseMessage } from "../../src/hub/message.ts";
+import { type Metrics, single } from "../../src/metrics/families.ts";
 import { Histogram, SECONDS } from "../../src/metrics/histogram.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { type Json, listen, post } from "../hub/fixtures.ts";
-import { adminSnapshot, clientSnapshot, Office } from "./fixtures.ts";
+import { Office } from "./fixtures.ts";
 
 /** A console that looks at what a test says. */
 class Looking {
   readonly office = new Office();
   readonly writing = [new Histogram(SECONDS), new Histogram(SECONDS)];
-  servers: readonly Partial<ClientServerSnapshot>[] = [{}, {}];
+  metrics: Partial<Metrics> = {};
   change: Partial<Snapshot> = {};
   readonly view: View = {
-    snapshot: () => ({
-      ...this.office.snapshot(),
-      servers: [
-        ...this.servers.map((change, index) =>
-          clientSnapshot(this.office.hub, {
-            writing: this.writing[index]!.distribution,
-            ...change,
-          })
-        ),
-        adminSnapshot(this.office),
-      ],
-      ...this.change,
-    }),
+    snapshot: () => {
+      const snapshot = this.office.snapshot();
+      const writing = this.writing.map(({ distribution }) => [{}, distribution] as const);
+      return {
+        ...snapshot,
+        metrics: {
+          ...snapshot.metrics,
+          aphlict_write_duration_seconds: writing,
+          ...this.metrics,
+        },
+        ...this.change,
+      };
+    },
     settings: () => ({ path: "/etc/aphlict.json", flags: "--no-prompt", settings: { drain: 2 } }),
   };
   readonly console = new Console(this.view, 1);
 
   /** Takes a sample at this time since the start. */
-  sample(uptimeMs: number, change: Partial<Snapshot> = {}): void {
-    this.change = { uptimeMs, at: 1e12 + uptimeMs, ...change };
+  sample(uptimeMs: number): void {
+    this.change = { uptimeMs, at: 1e12 + uptimeMs };
     this.console.sample();
   }
 
-  /** Publishes a message as a desk does. */
+  /** Publishes a message as a router does. */
   publish(json: Json, instance = "default"): void {
     const message = parseMessage(JSON.stringify(json));
     this.console.note(instance, message, this.office.hub.publish(instance, message));
@@ -59,9 +60,11 @@ Deno.test("a sample has the rates since the one before, and how it is now", () =
   for (let index = 0; index < 10; index++) post(hub, "default", { subscribers: ["A"] });
   it.writing[0]?.observe(0.001);
   for (let index = 0; index < 99; index++) it.writing[1]?.observe(0.0001);
-  it.servers = [{ backlogBytes: 100 }, { backlogBytes: 20 }];
-  const { process } = it.office.snapshot();
-  it.sample(6000, { process: { ...process, lagMs: 12 } });
+  it.metrics = {
+    aphlict_backlog_bytes: [[{ server: "a" }, 100], [{ server: "b" }, 20]],
+    aphlict_event_loop_lag_seconds: single(0.012),
+  };
+  it.sample(6000);
   assertEquals(it.console.data().samples, [{
     at: 1e12 + 6000,
     listeners: 2,

@@ -1,59 +1,41 @@
-import { OpenFiles } from "../../src/config/open_files.ts";
-import { WorkQueue } from "../../src/work_queue.ts";
-import { Budget } from "../../src/budget.ts";
+import { AdminServer, type AdminServerOptions } from "../../src/admin/admin_server.ts";
 import { Console } from "../../src/admin/console.ts";
-import { AdminCounters, Desk, type DeskOptions, REFUSALS } from "../../src/admin/desk.ts";
-import { AdminFront } from "../../src/admin/front.ts";
-import type {
-  AdminServerSnapshot,
-  ClientServerSnapshot,
-  Snapshot,
-} from "../../src/admin/snapshot.ts";
+import { AdminCounters, REJECTIONS, Router, type RouterOptions } from "../../src/admin/router.ts";
+import type { Snapshot } from "../../src/admin/snapshot.ts";
+import { Budget } from "../../src/budget.ts";
+import { ClientLogs, ClientServer } from "../../src/client/client_server.ts";
+import { OpenFiles } from "../../src/config/open_files.ts";
 import type { BodyError } from "../../src/http/reception.ts";
-import type { PeerReports, PeerStatus } from "../../src/metrics/peer.ts";
-import { ClientFront, ClientLog } from "../../src/client/front.ts";
 import type { Hub } from "../../src/hub/hub.ts";
-import { Allowances } from "../../src/log/allowance.ts";
+import { logMetrics } from "../../src/log/counters.ts";
+import { logger } from "../../src/log/log.ts";
+import { LimitedLog } from "../../src/log/rate_limiter.ts";
+import { collect, labelled, type Metrics, single } from "../../src/metrics/families.ts";
+import { peerMetrics, type PeerReports, type PeerStatus } from "../../src/metrics/peer_status.ts";
+import { WorkQueue } from "../../src/work_queue.ts";
 import { ADMIN, CLIENT } from "../entries.ts";
 import { makeHub } from "../hub/fixtures.ts";
 
-/** A client server that nobody has connected to. */
-export function clientSnapshot(
-  hub: Hub,
-  change: Partial<ClientServerSnapshot> = {},
-): ClientServerSnapshot {
-  return {
-    ...new ClientFront(CLIENT, {
-      hub,
-      budget: new Budget(0),
-      files: new OpenFiles(null).share("client"),
-      workQueue: new WorkQueue(),
-      trouble() {},
-      log: new ClientLog(),
-    }).figures(),
-    url: "ws://0.0.0.0:22280/",
-    listening: true,
-    certificate: null,
-    ...change,
-  };
+/** The labels of the servers of {@linkcode Office.snapshot}. */
+export const CLIENT_URL = "ws://0.0.0.0:22280/";
+export const ADMIN_URL = "http://127.0.0.1:22281/";
+
+/** The families of a client server that nobody has connected to. */
+export function clientMetrics(hub: Hub): Partial<Metrics> {
+  return new ClientServer(CLIENT, {
+    hub,
+    budget: new Budget(0),
+    files: new OpenFiles(null).share("client"),
+    workQueue: new WorkQueue(),
+    trouble() {},
+    logs: new ClientLogs(),
+  }).metrics();
 }
 
-/** An admin server that nobody has asked anything. */
-export function adminSnapshot(
-  options: DeskOptions,
-  change: Partial<AdminServerSnapshot> = {},
-): AdminServerSnapshot {
-  return {
-    ...new AdminFront("socket", options.rules(), {
-      ...options,
-      files: new OpenFiles(null).share("admin"),
-      workQueue: new WorkQueue(),
-    }).figures(),
-    url: "http://127.0.0.1:22281/",
-    listening: true,
-    certificate: null,
-    ...change,
-  };
+/** The families of an admin server that nobody has asked anything. */
+export function adminMetrics(office: Office): Partial<Metrics> {
+  const never = () => Promise.reject(new Error("Nothing is bound here"));
+  return new AdminServer(never, office.rules(), office).metrics();
 }
 
 /** A peer that has not been reached yet. */
@@ -75,17 +57,19 @@ export const UNKNOWN_PEER: PeerStatus = {
   "last.contact": null,
 };
 
-/** An admin server's desk, without a server around it. */
-export class Office implements DeskOptions {
+/** The router of an admin server, without a server around it. */
+export class Office implements RouterOptions, AdminServerOptions {
   readonly budget = new Budget(256 * 1024 * 1024);
   readonly hub: Hub = makeHub({ budget: this.budget }).hub;
-  /** What is said of the service; it may be changed. */
-  change: Partial<Snapshot> = {};
+  /** Peers of the service. */
+  peers: readonly PeerStatus[] = [];
+  /** Families that are other than they are. */
+  change: Partial<Metrics> = {};
   ready = true;
   readonly relayed: string[] = [];
   /** What the peers say of a message. */
   reports: PeerReports = { done: Promise.resolve(), receipts: () => [] };
-  readonly relay: DeskOptions["relay"] = {
+  readonly relay: RouterOptions["relay"] = {
     relay: (instance) => void this.relayed.push(instance),
     relayReported: (instance) => {
       this.relayed.push(instance);
@@ -95,27 +79,29 @@ export class Office implements DeskOptions {
     prove: (challenge) => challenge === null ? null : `proof of ${challenge}`,
     status: () => [],
   };
-  readonly view: DeskOptions["view"] = {
+  readonly view: RouterOptions["view"] = {
     snapshot: () => this.snapshot(),
     settings: () => ({ path: "aphlict.json", flags: "--no-prompt", settings: {} }),
     isReady: () => this.ready,
   };
   readonly console = new Console(this.view, 1);
-  readonly counters = new AdminCounters();
-  readonly complaints = new Allowances(REFUSALS, () => {}, { lines: Infinity, periodMs: 60_000 });
-  #rules: ReturnType<DeskOptions["rules"]> = {
-    gate: { allow: null, token: null },
+  readonly log = new LimitedLog(logger("test"), REJECTIONS, "");
+  readonly counters = new AdminCounters(this.log);
+  readonly files = new OpenFiles(null).share("admin");
+  readonly workQueue = new WorkQueue();
+  #rules: ReturnType<RouterOptions["rules"]> = {
+    access: { allow: null, token: null },
     limits: ADMIN.limits,
   };
-  readonly desk = new Desk(this);
+  readonly router = new Router(this);
 
   trouble(): void {}
 
-  rules(): ReturnType<DeskOptions["rules"]> {
+  rules(): ReturnType<RouterOptions["rules"]> {
     return this.#rules;
   }
 
-  adopt(rules: Partial<ReturnType<DeskOptions["rules"]>>): void {
+  adopt(rules: Partial<ReturnType<RouterOptions["rules"]>>): void {
     this.#rules = { ...this.#rules, ...rules };
   }
 
@@ -129,7 +115,7 @@ export class Office implements DeskOptions {
     const { url, headers } = new Request(`http://127.0.0.1:22281${path}`);
     const bytes = () => body instanceof Error ? Promise.reject(body) : Promise.resolve(body);
     const request = { method: "POST", url, headers, bytes };
-    return this.desk.answer(request, { hostname: "127.0.0.1", port: 50122 });
+    return this.router.answer(request, { hostname: "127.0.0.1", port: 50122 });
   }
 
   /** Asks under a name that this server is reached by. */
@@ -140,7 +126,7 @@ export class Office implements DeskOptions {
     host = "127.0.0.1",
   ): Promise<Response> {
     const request = new Request(`http://${name}:22281${path}`, init);
-    return this.desk.answer(request, { hostname: host, port: 50122 });
+    return this.router.answer(request, { hostname: host, port: 50122 });
   }
 
   /** Posts a message, and returns the status of the answer. */
@@ -155,34 +141,36 @@ export class Office implements DeskOptions {
     return response.status;
   }
 
-  /** The service with one server of each type and no peers, but for what is changed. */
+  /** The service with one server of each type, but for what is changed. */
   snapshot(): Snapshot {
+    const build = { version: "0.1.0", deno: "2.9.6" };
+    const listening = { aphlict_server_listening: single(1) };
     return {
-      version: "0.1.0",
-      deno: "2.9.6",
+      ...build,
       fingerprint: this.hub.fingerprint,
       at: 1_800_000_000_000,
       uptimeMs: 60_000,
-      restarts: null,
-      internalErrors: 0,
-      ready: this.ready,
-      servers: [clientSnapshot(this.hub), adminSnapshot(this)],
-      hub: this.hub.overview(),
-      peers: [],
-      memory: { limit: this.budget.limit, granted: null, accounts: this.budget.status() },
-      process: {
-        heapBytes: 20e6,
-        heapLimitBytes: 320 * 1024 * 1024,
-        externalBytes: 1e6,
-        residentBytes: 80e6,
-        startedAt: 1_799_999_940_000,
-        cpuMs: 900,
-        lagMs: 1.5,
-        openFiles: null,
-        openFilesHold: null,
+      servers: [
+        { type: "client", url: CLIENT_URL, certificate: null },
+        { type: "admin", url: ADMIN_URL, certificate: null },
+      ],
+      peers: this.peers,
+      metrics: {
+        ...collect([
+          { aphlict_build_info: [[build, 1]], aphlict_ready: single(Number(this.ready)) },
+          labelled({ server: CLIENT_URL }, { ...listening, ...clientMetrics(this.hub) }),
+          labelled({ server: ADMIN_URL }, {
+            ...listening,
+            ...adminMetrics(this),
+            ...this.counters.metrics(),
+          }),
+          this.hub.metrics(),
+          peerMetrics(this.peers),
+          logMetrics(),
+          this.budget.metrics(),
+        ]),
+        ...this.change,
       },
-      log: { leftOut: 0, lost: 0 },
-      ...this.change,
     };
   }
 }

@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import { REFUSALS } from "../../src/admin/desk.ts";
 import { page } from "../../src/admin/page.ts";
-import { ClientCounters } from "../../src/client/server.ts";
-import { REFUSALS as BROWSER_REFUSALS } from "../../src/websocket/rules.ts";
+import { FAMILIES, type Samples } from "../../src/metrics/families.ts";
 import { assertEquals, assertMatch } from "../assert.ts";
+import { Office } from "./fixtures.ts";
 
 /** The page's own text, and what of it the browser takes for a style, a script, and an element. */
 async function parts() {
@@ -83,9 +82,17 @@ Deno.test("the page explains each reason that a refusal, an end or an ignored co
     const [, body = ""] = new RegExp(`const ${table} = \\{([^}]*)\\};`).exec(script) ?? [];
     return [...body.matchAll(/^ +(\w+): /gm)].map(([, reason]) => reason ?? "").sort();
   };
-  const client = new ClientCounters();
-  assertEquals(explained("BROWSERS"), [...BROWSER_REFUSALS].sort());
-  assertEquals(explained("REQUESTS"), [...REFUSALS].sort());
-  assertEquals(explained("ENDS"), Object.keys(client.ended.counts).sort());
-  assertEquals(explained("COMMANDS"), Object.keys(client.ignored.counts).sort());
+  const { metrics } = new Office().snapshot();
+  const counted = (samples: Samples) => samples.map(([{ reason = "" }]) => reason).sort();
+  assertEquals(explained("BROWSERS"), counted(metrics.aphlict_refused_connections_total));
+  assertEquals(explained("REQUESTS"), counted(metrics.aphlict_refused_requests_total));
+  assertEquals(explained("ENDS"), counted(metrics.aphlict_disconnects_total));
+  assertEquals(explained("COMMANDS"), counted(metrics.aphlict_ignored_commands_total));
+});
+
+Deno.test("every metric that the page names is a family", async () => {
+  const { scripts } = await parts();
+  const named = scripts.join().match(/\b(aphlict|process)_\w+/g) ?? [];
+  assertEquals(named.filter((name) => !(name in FAMILIES)), []);
+  assertEquals(named.length > 20, true);
 });

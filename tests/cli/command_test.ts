@@ -2,15 +2,18 @@ import {
   HOST_OPTIONS,
   hostArguments,
   hostNumber,
+  LIMIT_OPTIONS,
   listed,
   MEMORY_OPTION,
   OPEN_FILES_OPTION,
   operandRange,
 } from "../../src/cli/command.ts";
 import { check } from "../../src/cli/check.ts";
+import { COMMANDS } from "../../src/cli/cli.ts";
 import { doctor } from "../../src/cli/doctor.ts";
 import { restart } from "../../src/cli/restart.ts";
 import { run, supervisor } from "../../src/cli/run.ts";
+import { debug, serve, service } from "../../src/cli/serve.ts";
 import { start } from "../../src/cli/start.ts";
 import { assertEquals } from "../assert.ts";
 
@@ -61,11 +64,28 @@ Deno.test("what is told of the host is passed on as it is, and nothing else is",
 });
 
 Deno.test("commands that run the service are told of the host, those that look whether it fits of its memory", () => {
-  for (const { verb, options } of [start, restart, run, supervisor]) {
+  for (const { verb, options } of [start, restart, supervisor]) {
+    assertEquals(LIMIT_OPTIONS.filter((option) => !options.includes(option)), [], verb);
+  }
+  for (const { verb, options } of [run, serve, debug, service]) {
     assertEquals(HOST_OPTIONS.filter((option) => !options.includes(option)), [], verb);
   }
   for (const { verb, options } of [check, doctor]) {
     assertEquals(options.includes(MEMORY_OPTION), true, verb);
   }
   assertEquals(listed(HOST_OPTIONS), [], "people need not know of them");
+});
+
+Deno.test("what bin/aphlict gives has the name of its option, and a value", () => {
+  const given = COMMANDS.flatMap(({ options }) => options).filter(({ given }) =>
+    given !== undefined
+  );
+  assertEquals(given.length > 0, true);
+  for (const { name, given: words = "", value, internal } of given) {
+    assertEquals([words.includes(`--${name} "$`), value !== undefined, internal], [
+      true,
+      true,
+      true,
+    ], name);
+  }
 });

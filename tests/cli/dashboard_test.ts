@@ -1,11 +1,58 @@
 import type { ConsoleData } from "../../src/admin/console.ts";
 import { dashboard, fit } from "../../src/cli/dashboard.ts";
 import { UNPRINTABLE } from "../../src/text.ts";
-import { Histogram, RECEIVERS, SECONDS } from "../../src/metrics/histogram.ts";
+import { collect, labelled, single } from "../../src/metrics/families.ts";
 import { assertEquals, assertStringIncludes } from "../assert.ts";
 
 const ROOM = { width: Infinity, height: Infinity };
 const EVIL = "\x1b[2J\u202e\n";
+
+const CLIENT_URL = "wss://0.0.0.0:22280/";
+const ADMIN_URL = "http://127.0.0.1:22281/";
+const METRICS = collect([
+  {
+    aphlict_restarts_total: single(1),
+    aphlict_internal_errors_total: single(2),
+    aphlict_ready: single(1),
+    aphlict_subscriptions: single(5000),
+    aphlict_instances: single(1),
+    aphlict_messages_total: [[{ outcome: "published" }, 70], [{ outcome: "touched" }, 7]],
+    aphlict_deliveries_total: single(88),
+    aphlict_memory_limit_bytes: single(256 * 1024 * 1024),
+    aphlict_memory_bytes: [[{ account: "frames" }, 1024], [{ account: "bodies" }, 2048]],
+    aphlict_memory_refused_total: [[{ account: "frames" }, 0], [{ account: "bodies" }, 3]],
+    aphlict_memory_evicted_total: [[{ account: "frames" }, 0], [{ account: "bodies" }, 1]],
+    aphlict_heap_bytes: single(1024 * 1024),
+    aphlict_heap_limit_bytes: single(320 * 1024 * 1024),
+    aphlict_event_loop_lag_seconds: single(0.003),
+    process_max_fds: single(1024),
+    aphlict_log_left_out_total: single(1),
+    aphlict_log_lost_total: single(0),
+    aphlict_certificate_expiry_timestamp_seconds: [
+      [{ server: CLIENT_URL }, Date.parse("2027-01-02T00:00:00Z") / 1000],
+    ],
+    aphlict_history_messages: single(9),
+    aphlict_history_bytes: single(2048),
+  },
+  labelled({ server: CLIENT_URL }, {
+    aphlict_server_listening: single(1),
+    aphlict_connections: single(1234),
+    aphlict_connections_limit: single(50_000),
+    aphlict_backlog_bytes: single(1536),
+    aphlict_refused_connections_total: [
+      [{ reason: "origin" }, 3],
+      [{ reason: "tls" }, 0],
+      [{ reason: "timeout" }, 2],
+    ],
+    aphlict_ignored_commands_total: [[{ reason: "invalid" }, 4]],
+  }),
+  labelled({ server: ADMIN_URL }, {
+    aphlict_server_listening: single(0),
+    aphlict_requests: single(2),
+    aphlict_requests_limit: single(1000),
+    aphlict_refused_requests_total: [[{ reason: "token" }, 6], [{ reason: "page" }, 0]],
+  }),
+]);
 
 const DATA: ConsoleData = {
   now: {
@@ -14,51 +61,10 @@ const DATA: ConsoleData = {
     fingerprint: "abc",
     at: Date.parse("2026-11-27T12:00:00Z"),
     uptimeMs: 90_000,
-    restarts: 1,
-    internalErrors: 2,
-    ready: true,
     servers: [
-      {
-        type: "client",
-        url: "wss://0.0.0.0:22280/",
-        listening: true,
-        certificate: { file: "a.crt", expires: Date.parse("2027-01-02T00:00:00Z") },
-        refused: { origin: 3, tls: 0, timeout: 2 },
-        connections: 1234,
-        connectionLimit: 50_000,
-        opened: 2000,
-        ended: {},
-        messages: 1,
-        ignored: { invalid: 4 },
-        bytesIn: 1,
-        bytesOut: 1,
-        backlogBytes: 1536,
-        writing: new Histogram(SECONDS).distribution,
-      },
-      {
-        type: "admin",
-        url: "http://127.0.0.1:22281/",
-        listening: false,
-        certificate: null,
-        refused: {},
-        requests: 2,
-        requestLimit: 1000,
-        bytesIn: 1,
-        publishing: new Histogram(SECONDS).distribution,
-      },
+      { type: "client", url: CLIENT_URL, certificate: "a.crt" },
+      { type: "admin", url: ADMIN_URL, certificate: null },
     ],
-    hub: {
-      listeners: 1234,
-      subscriptions: 5000,
-      instances: 1,
-      named: [],
-      messages: 77,
-      published: { published: 77, touched: 0, duplicate: 0 },
-      deliveries: 88,
-      historyMessages: 9,
-      historyBytes: 2048,
-      fanOut: new Histogram(RECEIVERS).distribution,
-    },
     peers: [{
       peer: "http://b:22281/",
       state: "down",
@@ -76,19 +82,7 @@ const DATA: ConsoleData = {
       "last.failure": 1,
       "last.contact": null,
     }],
-    memory: { limit: 256 * 1024 * 1024, granted: null, accounts: {} },
-    process: {
-      startedAt: 0,
-      cpuMs: 0,
-      heapBytes: 1024 * 1024,
-      heapLimitBytes: 320 * 1024 * 1024,
-      externalBytes: 0,
-      residentBytes: 0,
-      lagMs: 3,
-      openFiles: 1024,
-      openFilesHold: 924,
-    },
-    log: { leftOut: 1, lost: 0 },
+    metrics: METRICS,
   },
   samples: [{
     at: 0,
@@ -127,6 +121,10 @@ Deno.test("the dashboard shows the figures, and of refusals only what has happen
       "certificate until 2027-01-02",
       "\n  refused   3 origin, 2 timeout\n",
       "\n  ignored   4 invalid\n",
+      "\n  refused   6 token\n",
+      "3 KiB of 256 MiB held for browsers and Phorge, bodies: 3 refused, 1 ended",
+      "lag 3 ms, 1,024 files at most",
+      "9 messages, 2 KiB",
       "http://127.0.0.1:22281/, 2 of 1,000 messages at a time, NOT LISTENING",
       "http://b:22281/ DOWN, 5 waiting, 6 sent, 8 dropped, NOT WHO IT SAYS, it is ",
       "1 topic, 3 receivers, 100 bytes, duplicate  acme",

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { COMMANDS } from "../../src/cli/cli.ts";
 import { helpOn, overview } from "../../src/cli/help.ts";
 import { assertEquals } from "../assert.ts";
 import { command } from "./fixtures.ts";
@@ -17,6 +18,14 @@ Deno.test("overview() lists the verbs in order, their synopses one under the oth
       'Exit codes: 0 done, 1 failed, 2 wrong usage. "aphlict help VERB" says more.',
     ],
   );
+});
+
+Deno.test("overview() has no line that is longer than a terminal of 80 columns", () => {
+  const long = overview(COMMANDS).split("\n").filter((line) => line.length > 79);
+  assertEquals(long, []);
+  const [first = "", second = ""] = overview([command({ synopsis: "word ".repeat(20).trim() })])
+    .split("\n").slice(4);
+  assertEquals([first.slice(0, 11), second.slice(0, 11)], ["  fly  word", "       word"]);
 });
 
 Deno.test("helpOn() shows no options and operands where a verb takes none", () => {

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { COMMANDS, main } from "../../src/cli/cli.ts";
 import { Pidfile } from "../../src/supervisor/pidfile.ts";
 import { UNPRINTABLE } from "../../src/text.ts";
+import { FAMILIES } from "../../src/metrics/families.ts";
 import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
 import { type Authority, makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
 import { freePorts } from "../acceptance/ports.ts";
@@ -163,32 +164,17 @@ function bodies(text: string): Readonly<Record<string, unknown>> {
       receivers: null,
     },
   };
-  const hub = {
-    subscriptions: text,
-    instances: 1,
-    messages: 1,
-    historyMessages: 1,
-    historyBytes: 1,
-  };
-  const server = {
-    ...{ type: text, url: text, listening: true, certificate: { file: text, expires: 1e300 } },
-    ...{ refused: { [text]: 1 }, ignored: { [text]: 1 }, ended: { [text]: 1 } },
-  };
+  const server = { type: text, url: text, certificate: text };
+  const labels = { server: text, reason: text, account: text, phorge_instance: text };
+  const metrics = Object.fromEntries(
+    Object.entries(FAMILIES).map(([name, { type }]) => [
+      name,
+      [[labels, type === "histogram" ? { bounds: text, counts: text, sum: text } : 1e300]],
+    ]),
+  );
   const now = {
-    ...{
-      version: text,
-      fingerprint: text,
-      deno: text,
-      at: 0,
-      uptimeMs: 1,
-      restarts: 1,
-      ready: true,
-    },
-    ...{ servers: [server, { ...server, type: "client" }], hub, peers: [peer] },
-    memory: { limit: 1, accounts: { [text]: { bytes: 1, refused: 1, evicted: 1 } } },
-    process: { openFiles: text, lagMs: text },
-    log: { leftOut: 1, lost: 1 },
-    internalErrors: 1,
+    ...{ version: text, fingerprint: text, deno: text, at: 0, uptimeMs: 1 },
+    ...{ servers: [server, { ...server, type: "client" }], peers: [peer], metrics },
   };
   const note = { at: 1e300, instance: text, type: text, subscribers: 1, outcome: text, bytes: 1 };
   return {

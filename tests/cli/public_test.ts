@@ -1,5 +1,5 @@
 import { UsageError } from "../../src/cli/args.ts";
-import { originIn, publicPlace } from "../../src/cli/public.ts";
+import { originIn, publicEndpoint } from "../../src/cli/public.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
 
 Deno.test("an Origin is written as a browser would", () => {
@@ -13,8 +13,8 @@ Deno.test("an Origin is written as a browser would", () => {
     ] as const
   ) {
     assertEquals(originIn(new Map([["origin", typed]])), sent);
-    const place = publicPlace(new Map([["origin", typed], ["url", "wss://b.example/"]]));
-    assertEquals(place?.origin, sent);
+    const endpoint = publicEndpoint(new Map([["origin", typed], ["url", "wss://b.example/"]]));
+    assertEquals(endpoint?.origin, sent);
   }
 });
 

@@ -1,5 +1,5 @@
 import { UsageError } from "../../src/cli/args.ts";
-import { instanceIn } from "../../src/cli/instance.ts";
+import { instanceIn } from "../../src/cli/public.ts";
 import { compose } from "../../src/cli/send.ts";
 import { assert, assertEquals, assertMatch, assertThrows } from "../assert.ts";
 

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { instanceOf } from "../../src/client/instance.ts";
+import { instanceOf } from "../../src/client/client.ts";
 import { assertEquals } from "../assert.ts";
 
 for (

@@ -1,18 +1,14 @@
+/** Who gets a message, beside servers that show what is not theirs and mistakes of this program. */
+
 import { Cluster } from "../../src/cluster/cluster.ts";
 import { ServerKey } from "../../src/cluster/proof.ts";
-import { faultCount } from "../../src/log/fault.ts";
-import { assertEquals } from "../assert.ts";
-import {
-  answering,
-  type Behaviour,
-  response,
-  ScriptedPeer,
-  showing,
-} from "../acceptance/bad_peer.ts";
-import { freePorts } from "../acceptance/ports.ts";
-import { until } from "../acceptance/until.ts";
-import type { PeerStatus } from "../../src/metrics/peer.ts";
+import { ASK_AGAIN_MS } from "../../src/cluster/peer_trust.ts";
+import { logCounters } from "../../src/log/counters.ts";
+import type { PeerStatus } from "../../src/metrics/peer_status.ts";
+import { range } from "../acceptance/cluster.ts";
+import { assert, assertEquals } from "../assert.ts";
 import { makeHub, post } from "../hub/fixtures.ts";
+import { answerOf, type Script, type Showing, showing, Simulation } from "./simulation.ts";
 
 Deno.test("an internal error with one peer does not keep a message from the others", () => {
   const peers = [1, 2, 3].map((port) =>
@@ -23,7 +19,7 @@ Deno.test("an internal error with one peer does not keep a message from the othe
   const publication = post(hub, "default", { subscribers: [] });
   const { encoded } = publication;
   let asked = 0;
-  const before = faultCount();
+  const before = logCounters.internalErrors;
   cluster.relay("default", {
     touched: [],
     encoded: new Proxy(encoded, {
@@ -33,36 +29,78 @@ Deno.test("an internal error with one peer does not keep a message from the othe
       },
     }),
   });
-  assertEquals(faultCount() - before, 1);
+  assertEquals(logCounters.internalErrors - before, 1);
   assertEquals(cluster.status().slice(1).map(({ queued }) => queued), [1, 1]);
 });
 
+/** Number 0 is ours, and all others do what a test writes. */
+class Site {
+  readonly world: Simulation;
+  #published = 0;
+
+  constructor(...scripts: readonly Script[]) {
+    const ports = scripts.map((_, index) => index + 1);
+    this.world = new Simulation({
+      lists: [ports, ...scripts.map(() => [])],
+      scripts: new Map(scripts.map((script, index) => [index + 1, script])),
+    });
+  }
+
+  /** Shows the fingerprint of number 0. */
+  own(more: Partial<Showing> = {}): Showing {
+    const { cluster, fingerprint } = this.world.ours(0);
+    return { fingerprint, prove: (challenge) => cluster.prove(challenge), ...more };
+  }
+
+  /** Publishes so many messages, each with the next number, from 0 on. */
+  publish(count: number): void {
+    for (let left = count; left > 0; left--) this.world.publish(this.#published++, 0);
+  }
+
+  /** Has a server do something else, and the connection to it begin anew. */
+  become(site: number, script: Script): void {
+    this.world.scripted(site).script = script;
+    this.world.interrupt(0, site);
+  }
+
+  peer(site: number): PeerStatus {
+    return this.world.peer(0, site);
+  }
+
+  taken(site: number): readonly number[] {
+    return this.world.scripted(site).taken;
+  }
+
+  /** Waits until each entry is taken for this, in the time in which each is asked again. */
+  async becomes(...wanted: readonly string[]): Promise<void> {
+    const look = () =>
+      this.world.ours(0).cluster.status().map(({ state, proof }) => `${state}, ${proof}`).join();
+    await this.world.until(() => look() === wanted.join(), ASK_AGAIN_MS + 20_000);
+  }
+}
+
+/** What a server with a key shows. */
+function real(key: ServerKey, delivered: number[] = [], more: Partial<Showing> = {}): Script {
+  const { fingerprint } = key;
+  return showing({ fingerprint, prove: (challenge) => key.prove(challenge), ...more }, delivered);
+}
+
+/** What shows the fingerprint of a key that it has not. */
+function impostor({ fingerprint }: ServerKey, more: Partial<Showing> = {}): Script {
+  return showing({ fingerprint, ...more });
+}
+
+/** Numbers in their order, each once. */
+function distinct(delivered: readonly number[]): number[] {
+  return [...new Set(delivered)].toSorted((a, b) => a - b);
+}
+
 Deno.test("a message that met an internal error on its way to a peer is sent again on another connection", async () => {
-  const posted: string[] = [];
-  await using server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    async (request) => {
-      if (request.method === "POST") posted.push((await request.json()).type);
-      return Response.json({ version: 7, fingerprint: "PEER" });
-    },
-  );
-  const { port } = server.addr;
-  const { hub } = makeHub();
-  const cluster = new Cluster(
-    [{
-      host: "127.0.0.1",
-      port,
-      protocol: "http",
-      ca: null,
-      token: null,
-    }],
-    hub,
-    { key: new ServerKey() },
-  );
-  cluster.start();
-  await until(() => cluster.status()[0]?.state === "up");
-  const before = faultCount();
-  const { encoded } = post(hub, "default", { subscribers: [], type: "first" });
+  const { world } = new Site(real(new ServerKey()));
+  await world.advance(1000);
+  const before = logCounters.internalErrors;
+  const { hub, cluster } = world.ours(0);
+  const { encoded } = post(hub, "default", { subscribers: [], n: 0 });
   let asked = 0;
   cluster.relay("default", {
     touched: [],
@@ -74,281 +112,181 @@ Deno.test("a message that met an internal error on its way to a peer is sent aga
       },
     }),
   });
-  cluster.relay("default", post(hub, "default", { subscribers: [], type: "second" }));
-  await until(() => posted.length === 2);
-  assertEquals([posted, faultCount() - before], [["first", "second"], 1]);
-  await cluster.stop();
+  cluster.relay("default", post(hub, "default", { subscribers: [], n: 1 }));
+  await world.advance(1000);
+  assertEquals([world.scripted(1).taken, logCounters.internalErrors - before], [[0, 1], 1]);
 });
 
-/** A cluster of entries for peers of a test, and the messages that it passes on. Dispose of it: it is stopped. */
-class Site implements AsyncDisposable {
-  readonly key = new ServerKey();
-  readonly #hub = makeHub({ fingerprint: this.key.fingerprint }).hub;
-  readonly #cluster: Cluster;
-  #published = 0;
-
-  constructor(ports: readonly number[], askAgainMs = 3_600_000) {
-    this.#cluster = new Cluster(
-      ports.map((port) => ({
-        host: "127.0.0.1",
-        port,
-        protocol: "http",
-        ca: null,
-        token: null,
-      })),
-      this.#hub,
-      { key: this.key, askAgainMs },
-    );
-  }
-
-  start(): void {
-    this.#cluster.start();
-  }
-
-  /** Passes so many messages on, each with the next number. */
-  publish(count: number): void {
-    for (let left = count; left > 0; left--) {
-      const n = ++this.#published;
-      const message = { subscribers: ["A"], n, uniqueID: `u${n}` };
-      this.#cluster.relay("default", post(this.#hub, "default", message));
-    }
-  }
-
-  peer(index: number): PeerStatus {
-    const peer = this.#cluster.status()[index];
-    if (!peer) throw new Error(`There is no entry ${index}`);
-    return peer;
-  }
-
-  /** Waits until each entry is taken for this. */
-  async becomes(...wanted: readonly (readonly [PeerStatus["state"], PeerStatus["proof"]])[]) {
-    const look = () =>
-      this.#cluster.status().map(({ state, proof }) => `${state}, ${proof}`).join();
-    await until(() => look() === wanted.map((each) => each.join(", ")).join());
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#cluster.stop();
-  }
-}
-
-/** What a server with a key shows. */
-function real(key: ServerKey, delivered: unknown[] = [], more: { readonly once?: boolean } = {}) {
-  const { fingerprint } = key;
-  return showing({ fingerprint, prove: (challenge) => key.prove(challenge), ...more }, delivered);
-}
-
-/** What shows the fingerprint of a key that it has not. */
-function impostor({ fingerprint }: ServerKey, more: { readonly asOriginal?: boolean } = {}) {
-  return showing({ fingerprint, ...more });
-}
-
-function numbers(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index + 1);
-}
-
-/** Numbers in their order, each once. */
-function distinct(delivered: readonly unknown[]): number[] {
-  return [...new Set(delivered)].map(Number).toSorted((a, b) => a - b);
-}
-
 Deno.test("an entry that was this server itself is asked again, and is a peer when another server has its address", async () => {
-  const other = new ServerKey();
-  const delivered: unknown[] = [];
-  let behaviour: Behaviour = impostor(other);
-  await using peer = new ScriptedPeer((connection, peer) => behaviour(connection, peer));
-  await using site = new Site([peer.port], 50);
-  behaviour = real(site.key);
-  site.start();
-  await site.becomes(["self", "proven"]);
+  const delivered: number[] = [];
+  const site = new Site(real(new ServerKey()));
+  site.become(1, showing(site.own()));
+  await site.becomes("self, proven");
   site.publish(3);
-  const { connections } = peer;
-  await peer.until(() => peer.connections >= connections + 3);
-  assertEquals([site.peer(0).state, site.peer(0).queued, peer.taken], ["self", 0, []]);
-  behaviour = real(other, delivered);
-  await site.becomes(["up", "proven"]);
+  const before = site.world.connections(0, 1);
+  await site.world.advance(3 * ASK_AGAIN_MS + 1000);
+  assertEquals(site.world.connections(0, 1) - before, 3);
+  assertEquals([site.peer(1).state, site.peer(1).queued, site.taken(1)], ["self", 0, []]);
+  site.become(1, real(new ServerKey(), delivered));
+  await site.becomes("up, proven");
   site.publish(3);
-  await peer.until(() => peer.taken.length >= 3);
-  assertEquals(delivered, [4, 5, 6]);
-  assertEquals(site.peer(0).contradictions, 0);
+  await site.world.advance(1000);
+  assertEquals([delivered, site.peer(1).contradictions], [[3, 4, 5], 0]);
 });
 
 Deno.test("an entry that shows this server's fingerprint and cannot prove it is sent every message, and is this server no more", async () => {
-  let behaviour: Behaviour = () => Promise.resolve();
-  await using peer = new ScriptedPeer((connection, peer) => behaviour(connection, peer));
-  await using site = new Site([peer.port], 50);
-  behaviour = real(site.key);
-  site.start();
-  await site.becomes(["self", "proven"]);
-  behaviour = impostor(site.key);
-  await site.becomes(["up", "contradicted"]);
+  const site = new Site(real(new ServerKey()));
+  site.become(1, showing(site.own()));
+  await site.becomes("self, proven");
+  site.become(1, showing(site.own({ prove: () => null })));
+  await site.becomes("up, contradicted");
   site.publish(3);
-  await peer.until(() => peer.taken.length >= 3);
-  assertEquals(peer.taken, [1, 2, 3]);
-  assertEquals(site.peer(0).contradictions, 1);
-  behaviour = real(site.key);
-  peer.become(behaviour);
-  await site.becomes(["self", "proven"]);
+  await site.world.advance(1000);
+  assertEquals([site.taken(1), site.peer(1).contradictions], [[0, 1, 2], 1]);
+  site.become(1, showing(site.own()));
+  await site.becomes("self, proven");
 });
 
 Deno.test("an entry that is this server itself stays that while nobody answers there, and not when somebody refuses to", async () => {
-  const [port = 0] = freePorts(1);
-  await using site = new Site([port], 50);
-  {
-    await using _peer = new ScriptedPeer(real(site.key), port);
-    site.start();
-    await site.becomes(["self", "proven"]);
-  }
-  await until(() => site.peer(0).failed >= 2);
+  const site = new Site(real(new ServerKey()));
+  const { world } = site;
+  site.become(1, showing(site.own()));
+  await site.becomes("self, proven");
+  world.kill(1);
+  await world.until(() => site.peer(1).failed >= 2, ASK_AGAIN_MS + 16_000);
   site.publish(3);
-  assertEquals([site.peer(0).state, site.peer(0).queued], ["self", 0]);
-  await using other = new ScriptedPeer(answering(response("200 OK", "It works!")), port);
-  await site.becomes(["down", "pending"]);
-  other.become(real(site.key));
-  await site.becomes(["self", "proven"]);
-  other.become(showing({ fingerprint: site.key.fingerprint, showsStatus: false }));
-  await until(() => site.peer(0).state === "down");
+  assertEquals([site.peer(1).state, site.peer(1).queued], ["self", 0]);
+  world.restart(1);
+  site.become(1, () => answerOf("It works!"));
+  await site.becomes("down, pending");
+  site.become(1, showing(site.own()));
+  await site.becomes("self, proven");
+  site.become(1, showing(site.own({ showsStatus: false })));
+  await world.until(() => site.peer(1).state === "down", ASK_AGAIN_MS + 16_000);
   site.publish(3);
-  await site.becomes(["up", "pending"]);
+  await site.becomes("up, pending");
 });
 
 Deno.test("of two entries for one server one is used; what waits there reaches the server when the address is another's", async () => {
   const key = new ServerKey();
-  const delivered: unknown[] = [];
-  await using first = new ScriptedPeer(real(key, delivered));
-  await using second = new ScriptedPeer(real(key, delivered));
-  await using site = new Site([first.port, second.port]);
-  site.start();
-  await site.becomes(["up", "proven"], ["up", "proven"]);
+  const delivered: number[] = [];
+  const site = new Site(real(key, delivered), real(key, delivered));
+  await site.becomes("up, proven", "up, proven");
   site.publish(20);
-  await until(() => delivered.length >= 20);
-  assertEquals([first.taken.length, second.taken.length], [20, 0]);
-  first.become(impostor(key));
+  await site.world.advance(1000);
+  assertEquals([delivered, site.taken(1).length, site.taken(2).length], [range(0, 20), 20, 0]);
+  site.become(1, impostor(key));
   // The entry is believed until it has answered.
   site.publish(20);
-  await site.becomes(["up", "contradicted"], ["up", "proven"]);
+  await site.becomes("up, contradicted", "up, proven");
   site.publish(20);
-  await until(() => distinct(delivered).length >= 60);
-  assertEquals(distinct(delivered), numbers(60));
-  assertEquals(site.peer(0).contradictions, 1);
+  await site.world.advance(1000);
+  assertEquals([distinct(delivered), site.peer(1).contradictions], [range(0, 60), 1]);
 });
 
-Deno.test("what shows the fingerprint of a server that is down gets nothing in its place, in any order of the list", async () => {
-  for (const order of [0, 1]) {
+for (const [thief, owner] of [[1, 2], [2, 1]] as const) {
+  Deno.test(`what shows the fingerprint of a server that is down gets nothing in its place, as entry ${thief}`, async () => {
     const key = new ServerKey();
-    const delivered: unknown[] = [];
-    const [port = 0] = freePorts(1);
-    await using thief = new ScriptedPeer(real(new ServerKey()));
-    const ports = order === 0 ? [thief.port, port] : [port, thief.port];
-    await using site = new Site(ports);
-    site.start();
-    {
-      await using _owner = new ScriptedPeer(real(key, delivered), port);
-      await until(() => site.peer(1 - order).proof === "proven");
-    }
-    await until(() => site.peer(1 - order).state === "down");
-    thief.become(impostor(key));
-    await until(() => site.peer(order).proof === "contradicted");
+    const delivered: number[] = [];
+    const scripts = [real(new ServerKey()), real(key, delivered)];
+    const site = new Site(...thief === 1 ? scripts : scripts.toReversed());
+    await site.becomes("up, proven", "up, proven");
+    site.world.kill(owner);
+    await site.world.until(() => site.peer(owner).state === "down");
+    site.become(thief, impostor(key));
+    await site.world.until(() => site.peer(thief).proof === "contradicted");
     site.publish(20);
-    await thief.until(() => thief.taken.length >= 20);
-    await using _owner = new ScriptedPeer(real(key, delivered), port);
-    await until(() => delivered.length >= 20);
-    assertEquals(delivered, numbers(20));
-  }
-});
+    await site.world.advance(1000);
+    assertEquals(site.taken(thief), range(0, 20));
+    site.world.restart(owner);
+    await site.world.advance(16_000);
+    assertEquals(delivered, range(0, 20));
+  });
+}
 
 for (const asOriginal of [false, true]) {
   const how = asOriginal ? "as an original" : "as one of our kind";
   Deno.test(`what is taken for a server before that one is there keeps no message from it then (${how})`, async () => {
     const key = new ServerKey();
-    const delivered: unknown[] = [];
-    const [port = 0] = freePorts(1);
-    await using thief = new ScriptedPeer(impostor(key, { asOriginal }));
-    await using site = new Site([thief.port, port]);
-    site.start();
+    const delivered: number[] = [];
+    const site = new Site(impostor(key, { asOriginal }), real(key, delivered));
+    site.world.kill(2);
     // The first message shows the fingerprint of what seems an original, and names nobody.
     if (asOriginal) site.publish(1);
-    await until(() => site.peer(0).fingerprint === key.fingerprint);
-    await until(() => site.peer(1).state === "down");
+    await site.world.until(() => site.peer(1).fingerprint === key.fingerprint);
+    await site.world.until(() => site.peer(2).state === "down");
     // They name it, as it seems to have them from there.
     site.publish(20);
-    await using _owner = new ScriptedPeer(real(key, delivered), port);
-    await site.becomes(["up", "contradicted"], ["up", "proven"]);
+    site.world.restart(2);
+    await site.becomes("up, contradicted", "up, proven");
     site.publish(20);
-    const count = asOriginal ? 41 : 40;
-    await until(() => distinct(delivered).length >= count);
-    assertEquals(distinct(delivered), numbers(count));
+    await site.world.advance(16_000);
+    assertEquals(distinct(delivered), range(0, asOriginal ? 41 : 40));
   });
 }
 
-Deno.test("two entries that take one request a connection, or answer no challenge, are one server all the same", async () => {
-  const key = new ServerKey();
-  for (
-    const behaviour of [
-      (delivered: unknown[]) => real(key, delivered, { once: true }),
-      (delivered: unknown[]) => showing({ fingerprint: "old" }, delivered),
-      (delivered: unknown[]) => showing({ fingerprint: "original", asOriginal: true }, delivered),
-      (delivered: unknown[]) =>
-        showing({ fingerprint: "original", asOriginal: true, once: true }, delivered),
-    ]
-  ) {
-    const delivered: unknown[] = [];
-    await using first = new ScriptedPeer(behaviour(delivered));
-    await using second = new ScriptedPeer(behaviour(delivered));
-    await using site = new Site([first.port, second.port], 500);
-    site.start();
+const shared = new ServerKey();
+
+for (
+  const [what, one] of [
+    ["take one request a connection", (all: number[]) => real(shared, all, { once: true })],
+    ["answer no challenge", (all: number[]) => showing({ fingerprint: "old" }, all)],
+    [
+      "show no fingerprint",
+      (all: number[]) => showing({ fingerprint: "original", asOriginal: true }, all),
+    ],
+    [
+      "show no fingerprint and take one request a connection",
+      (all: number[]) => showing({ fingerprint: "original", asOriginal: true, once: true }, all),
+    ],
+  ] as const
+) {
+  Deno.test(`two entries that ${what} are one server all the same`, async () => {
+    const delivered: number[] = [];
+    const site = new Site(one(delivered), one(delivered));
     // An original tells its fingerprint in a receipt.
     site.publish(1);
-    await until(() => [0, 1].every((index) => site.peer(index).fingerprint !== null));
-    await until(() => [0, 1].every((index) => site.peer(index).proof !== "pending"));
+    await site.world.advance(16_000);
     const before = delivered.length;
     site.publish(20);
-    await until(() => delivered.length >= before + 20);
-    await until(() => [0, 1].every((index) => site.peer(index).queued === 0));
-    assertEquals(delivered.slice(before), numbers(21).slice(1));
-    assertEquals([0, 1].map((index) => site.peer(index).contradictions), [0, 0]);
-  }
-});
+    await site.world.advance(16_000);
+    assertEquals(delivered.slice(before), range(1, 21));
+    assertEquals([1, 2].map((entry) => site.peer(entry).queued), [0, 0]);
+    assertEquals([1, 2].map((entry) => site.peer(entry).contradictions), [0, 0]);
+  });
+}
 
 Deno.test("an entry that shows no status page gets every message, as nobody knows whether it is the server that it seems", async () => {
   const key = new ServerKey();
-  const delivered: unknown[] = [];
-  await using open = new ScriptedPeer(real(key, delivered));
-  await using closed = new ScriptedPeer(
-    showing({ fingerprint: key.fingerprint, showsStatus: false }),
-  );
-  await using site = new Site([closed.port, open.port]);
+  const delivered: number[] = [];
+  const site = new Site(impostor(key, { showsStatus: false }), real(key, delivered));
   site.publish(1);
-  site.start();
-  await site.becomes(["up", "pending"], ["up", "proven"]);
+  await site.becomes("up, pending", "up, proven");
   site.publish(20);
-  await closed.until(() => closed.taken.length >= 21);
-  await until(() => delivered.length >= 21);
-  assertEquals(delivered, numbers(21));
+  await site.world.advance(1000);
+  assertEquals([site.taken(1), delivered], [range(0, 21), range(0, 21)]);
 });
 
 Deno.test("an entry that is busy proves its fingerprint again all the same, on the connection that it has", async () => {
   const key = new ServerKey();
-  const delivered: unknown[] = [];
+  const delivered: number[] = [];
   let isReal = true;
   const prove = (challenge: string | null) => isReal ? key.prove(challenge) : null;
   const { fingerprint } = key;
-  await using first = new ScriptedPeer(showing({ fingerprint, prove, workMs: 200 }));
-  await using second = new ScriptedPeer(real(key, delivered));
-  await using site = new Site([first.port, second.port], 1000);
-  site.start();
-  await site.becomes(["up", "proven"], ["up", "proven"]);
-  const { connections } = first;
+  const site = new Site(showing({ fingerprint, prove }), real(key, delivered));
+  const { world } = site;
+  await site.becomes("up, proven", "up, proven");
+  world.slow(1, 200);
+  const connections = world.connections(0, 1);
   isReal = false;
   site.publish(5);
-  const publishing = setInterval(() => site.publish(1), 200);
-  try {
-    await site.becomes(["up", "contradicted"], ["up", "proven"]);
-  } finally {
-    clearInterval(publishing);
+  for (let at = 0; at < ASK_AGAIN_MS + 20_000; at += 200) {
+    world.clock.after(at, () => site.publish(1));
   }
-  assertEquals(first.connections, connections);
+  await site.becomes("up, contradicted", "up, proven");
+  assertEquals(world.connections(0, 1), connections);
   const { length } = delivered;
   site.publish(5);
-  await until(() => delivered.length >= length + 5);
+  await world.advance(1000);
+  assert(delivered.length >= length + 5);
 });

@@ -1,46 +1,59 @@
 import { Pause } from "../../src/cluster/pause.ts";
-import { assert } from "../assert.ts";
+import { assertEquals } from "../assert.ts";
+import { VirtualClock } from "./simulation.ts";
 
-/** Long enough for a test that waits for it to be noticed. */
-const LONG_MS = 600_000;
+/** A pause, and the times at which its waits have ended. */
+function start() {
+  const clock = new VirtualClock();
+  const pause = new Pause(clock);
+  const ended: number[] = [];
+  const wait = (ms: number, canWake = false) =>
+    void pause.wait(ms, canWake).then(() => ended.push(clock.now()));
+  return { clock, pause, ended, wait };
+}
 
 Deno.test("a pause lasts as long as it should, and no time at all when that is over", async () => {
-  const pause = new Pause();
-  const began = performance.now();
-  await pause.wait(20);
-  assert(performance.now() - began >= 19);
-  await pause.wait(-1000);
+  const { clock, ended, wait } = start();
+  wait(20);
+  await clock.advance(100);
+  wait(-1000);
+  await clock.advance(100);
+  assertEquals(ended, [20, 100]);
 });
 
 Deno.test("a pause can be ended, woken if it may be, and shortened", async () => {
-  const pause = new Pause();
-  const ended = pause.wait(LONG_MS);
+  const { clock, pause, ended, wait } = start();
+  wait(600_000);
+  await clock.advance(1);
   pause.wake();
+  await clock.advance(1);
+  assertEquals(ended, []);
   pause.end();
-  await ended;
-  const woken = pause.wait(LONG_MS, true);
+  await clock.advance(1);
+  wait(600_000, true);
   pause.wake();
-  await woken;
-  const shortened = pause.wait(LONG_MS);
+  await clock.advance(1);
+  wait(600_000);
+  await clock.advance(3);
   pause.shorten(10);
-  await shortened;
+  await clock.advance(600_000);
+  assertEquals(ended, [2, 3, 14]);
 });
 
 Deno.test("a pause that would end before is not made longer", async () => {
-  const pause = new Pause();
-  const began = performance.now();
-  const short = pause.wait(20);
-  pause.shorten(LONG_MS);
-  await short;
-  assert(performance.now() - began < LONG_MS);
+  const { clock, pause, ended, wait } = start();
+  wait(20);
+  pause.shorten(600_000);
+  await clock.advance(600_000);
+  assertEquals(ended, [20]);
 });
 
 Deno.test("what comes between two pauses is not for the next one", async () => {
-  const pause = new Pause();
+  const { clock, pause, ended, wait } = start();
   for (const act of [() => pause.end(), () => pause.wake(), () => pause.shorten(0)]) {
     act();
-    const began = performance.now();
-    await pause.wait(20, true);
-    assert(performance.now() - began >= 19);
+    wait(20, true);
+    await clock.advance(20);
   }
+  assertEquals(ended, [20, 40, 60]);
 });

@@ -1,8 +1,8 @@
-import { isRooted, restartReasons } from "../../src/config/change.ts";
+import { changesOf, isRooted, restartReasons } from "../../src/config/change.ts";
 import type { Config } from "../../src/config/config.ts";
-import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { assertEquals } from "../assert.ts";
 import * as entries from "../entries.ts";
+import { LOG_DEFAULTS } from "../entries.ts";
 
 const CLIENT = { ...entries.CLIENT, port: 1 };
 const ADMIN = { ...entries.ADMIN, port: 2 };
@@ -96,6 +96,17 @@ for (
     assertEquals(restartReasons(BEFORE, { ...BEFORE, ...change }), reasons);
   });
 }
+
+Deno.test("a key at the top level that no reload takes over is told with its values", () => {
+  const after = { ...BEFORE, user: "aphlict", pidfile: "other.pid", drain: 7 };
+  assertEquals(changesOf("next restart", BEFORE, after), [
+    { name: "user", from: null, to: "aphlict" },
+  ]);
+  assertEquals(changesOf("stop and start", BEFORE, after), [
+    { name: "pidfile", from: "aphlict.pid", to: "other.pid" },
+  ]);
+  assertEquals(changesOf("next restart", BEFORE, BEFORE), []);
+});
 
 const ROOTED: Config = {
   ...BEFORE,

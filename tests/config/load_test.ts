@@ -2,10 +2,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../src/config/error.ts";
 import type { Program } from "../../src/config/program.ts";
-import { defaultConfigPath, loadConfig, loadPidfile, readFault } from "../../src/config/load.ts";
-import { LOG_DEFAULTS } from "../../src/config/logs.ts";
+import {
+  configReadFault,
+  defaultConfigPath,
+  loadConfig,
+  loadPidfile,
+} from "../../src/config/load.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
-import { configOf } from "../entries.ts";
+import { configOf, LOG_DEFAULTS } from "../entries.ts";
 import { Folder } from "../folder.ts";
 
 const VALID = `{
@@ -94,8 +98,8 @@ Deno.test("loading says that a folder on the way to the file is a file", () => {
 Deno.test("loading says that the user may not read a file", () => {
   // To root, as which these tests may run, every file is readable.
   assertEquals(
-    readFault(new Deno.errors.PermissionDenied()),
-    "This user may not read it. Change the file's owner or mode, or start as another user.",
+    configReadFault(new Deno.errors.PermissionDenied()),
+    `User ${Deno.uid()} may not read it. Change the file's owner or mode, or run the command as another user.`,
   );
 });
 

@@ -1,5 +1,6 @@
-import { consoleLog, followLink, isStdout, LOG_DEFAULTS, logFiles } from "../../src/config/logs.ts";
+import { consoleLog, followLink, isStdout, logFiles } from "../../src/config/logs.ts";
 import { assertEquals } from "../assert.ts";
+import { LOG_DEFAULTS } from "../entries.ts";
 
 Deno.test("a log consists of its file and five rotated ones", () => {
   const files = ["log/a", "log/a.1", "log/a.2", "log/a.3", "log/a.4", "log/a.5"];

@@ -7,9 +7,8 @@ import {
   OTHER_FILES,
   otherFiles,
 } from "../../src/config/open_files.ts";
-import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { CLIENT, PEER } from "../entries.ts";
+import { CLIENT, LOG_DEFAULTS, PEER } from "../entries.ts";
 
 /** Takes files until there are none left, and returns how many there were. */
 function takenBy(share: { take(): boolean }): number {

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { join } from "node:path";
 import type { Config } from "../../src/config/config.ts";
-import { LOG_DEFAULTS } from "../../src/config/logs.ts";
 import {
   serviceFlags,
   servicePermissions,
@@ -9,7 +8,7 @@ import {
   supervisorFlags,
 } from "../../src/config/permissions.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
-import { ADMIN, CLIENT, configOf, PEER } from "../entries.ts";
+import { ADMIN, CLIENT, configOf, LOG_DEFAULTS, PEER } from "../entries.ts";
 
 const SMALL = configOf();
 
@@ -82,8 +81,8 @@ Deno.test("the service may use exactly what the configuration names, each once a
       "tls/cert.pem",
       "tls/chain.pem",
       "tls/admin.pem",
-      "tls/ca.pem",
       "tls/token",
+      "tls/ca.pem",
       "tls/peer.token",
       ...LOG_FILES,
     ],
@@ -113,8 +112,8 @@ Deno.test("the flags list the permissions and the memory hint", () => {
     "--deny-import",
     "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--max-old-space-size=512",
     "--allow-net=[::]:443,[::1]:22281,notify2.example.com:22281",
-    "--allow-read=/etc/aphlict.json,tls/key.pem,tls/cert.pem,tls/chain.pem,tls/admin.pem,tls/ca.pem," +
-    "tls/token,tls/peer.token," +
+    "--allow-read=/etc/aphlict.json,tls/key.pem,tls/cert.pem,tls/chain.pem,tls/admin.pem,tls/token," +
+    "tls/ca.pem,tls/peer.token," +
     LOG_FILES.join(","),
     `--allow-write=${LOG_FILES.join(",")}`,
   ]);

@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import type { AdminServerConfig, ClientServerConfig, Config } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/config/error.ts";
-import { ADMIN_LIMITS, CLIENT_LIMITS } from "../../src/config/limits.ts";
+import { ANY_SERVER_KEYS } from "../../src/config/keys.ts";
+import { keysOf } from "../../src/config/table.ts";
 import { validate } from "../../src/config/validate.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../assert.ts";
-import { ADMIN, CLIENT } from "../entries.ts";
+import { ADMIN, ADMIN_LIMITS, CLIENT, CLIENT_LIMITS } from "../entries.ts";
 
 /** Keys that are added to an entry. */
 type Keys = Readonly<Record<string, unknown>>;
@@ -170,6 +171,7 @@ Deno.test("all limits of a server can be set at once", () => {
       "timeout.idle": 30,
     }).limits,
     {
+      ...CLIENT_LIMITS,
       connections: 10,
       address: 2,
       subscriptions: 3,
@@ -182,6 +184,7 @@ Deno.test("all limits of a server can be set at once", () => {
     },
   );
   assertEquals(admin({ "limit.message": 5000, "limit.requests": 7 }).limits, {
+    ...ADMIN_LIMITS,
     message: 5000,
     requests: 7,
   });
@@ -357,10 +360,8 @@ Deno.test("servers and peers may share a token file, and no log may be written t
 });
 
 Deno.test("whatever the keys of a server hold, the file is accepted or its problems are told", () => {
-  const names = [
-    ...LIMITS.map(([, key]) => key),
-    ...["limit.message", "limit.backlog", "origins", "proxies", "allow", "token.file", "engine"],
-  ];
+  const names = keysOf(ANY_SERVER_KEYS).map(({ name }) => name)
+    .filter((name) => name !== "type" && name !== "port");
   const value = fc.oneof(
     fc.jsonValue(),
     fc.constantFrom(null, 0, 1, 60, 100, 1e6, "64KiB", "1MiB", "serve", "socket", "token", "", []),

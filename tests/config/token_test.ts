@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { readFault, readToken, Token, TokenError } from "../../src/config/token.ts";
+import { readToken, Token, TokenError, tokenReadFault } from "../../src/config/token.ts";
 import { assert, assertEquals, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
 
@@ -92,7 +92,7 @@ Deno.test("a folder in place of the file is named", () => {
 
 Deno.test("a file that this user may not read is told as such", () => {
   assertEquals(
-    readFault(new Deno.errors.PermissionDenied()),
+    tokenReadFault(new Deno.errors.PermissionDenied()),
     "may not be read by this user. Change its owner or mode.",
   );
 });

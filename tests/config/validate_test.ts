@@ -2,6 +2,8 @@ import fc from "fast-check";
 import type { Config } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/config/error.ts";
 import { parseJsonc } from "../../src/config/jsonc.ts";
+import { ANY_SERVER_KEYS, LOG_KEYS, PEER_KEYS, TOP_KEYS } from "../../src/config/keys.ts";
+import { keysOf, type Table } from "../../src/config/table.ts";
 import { validate } from "../../src/config/validate.ts";
 import {
   assert,
@@ -102,17 +104,14 @@ Deno.test("validation answers any values under its keys with a configuration or 
     fc.jsonValue(),
     fc.constantFrom("admin", "client", "http", "::1", "a.log", "a.log.1", "p", 1, 2, null, ""),
   );
-  const entry = (...names: string[]) =>
-    fc.record(Object.fromEntries(names.map((name) => [name, value])), { requiredKeys: [] });
+  const valuesOf = (table: Table) =>
+    Object.fromEntries(keysOf(table).map(({ name }) => [name, value]));
+  const entry = (table: Table) => fc.record(valuesOf(table), { requiredKeys: [] });
   const file = fc.record({
-    "servers": fc.array(entry("type", "port", "listen", "ssl.key", "ssl.cert", "ssl.chain")),
-    "logs": fc.array(entry("path", "rotate.size", "rotate.keep", "level", "format")),
-    "cluster": fc.array(entry("host", "port", "protocol")),
-    "pidfile": value,
-    "limit.memory": value,
-    "memory.hint": value,
-    "user": value,
-    "drain": value,
+    ...valuesOf(TOP_KEYS),
+    "servers": fc.array(entry(ANY_SERVER_KEYS)),
+    "logs": fc.array(entry(LOG_KEYS)),
+    "cluster": fc.array(entry(PEER_KEYS)),
     ["__proto__"]: value,
   }, { requiredKeys: [] });
   fc.assert(fc.property(file, assertAnswers));

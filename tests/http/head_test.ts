@@ -5,8 +5,8 @@ import {
   HEAD_LIMIT,
   HeadReader,
   type ReadHead,
+  requestUrl,
   schemeLength,
-  urlOf,
 } from "../../src/http/head.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { heldBytes } from "../held.ts";
@@ -641,7 +641,7 @@ Deno.test("the URL of a request is its target, or is made of its Host and target
   ];
   for (const [text, local, scheme, url] of rows) {
     const { head } = headOf(new HeadReader(), latin1(text));
-    assertEquals(urlOf(head, scheme, local), url, text);
+    assertEquals(requestUrl(head, scheme, local), url, text);
   }
 });
 

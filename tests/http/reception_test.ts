@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { Budget, type Holder } from "../../src/budget.ts";
+import { type AccountHolder, Budget } from "../../src/budget.ts";
 import {
   BodyBroken,
   BodyInterrupted,
@@ -36,7 +36,7 @@ class Bench {
     );
   }
 
-  begin(announced: number | null = null, holder: Holder | null = null): Reception {
+  begin(announced: number | null = null, holder: AccountHolder | null = null): Reception {
     return this.receptions.begin(announced, holder);
   }
 
@@ -254,7 +254,7 @@ Deno.test("when memory is short the largest body gives way to a small one", asyn
   const budget = new Budget(16 * MB);
   const bench = new Bench({ bodyBytes: 2 * MB, bodies: 100 }, budget);
   const slow: Reception[] = [];
-  while (budget.status().bodies.evicted === 0) {
+  while (budget.account("bodies").evicted === 0) {
     const body = bench.begin(MB + 1);
     slow.push(body);
     body.take(new Uint8Array(MB));
@@ -273,7 +273,7 @@ Deno.test("the budget ends the connection of the largest body, where there is on
   const budget = new Budget(16 * MB);
   const bench = new Bench({ bodyBytes: 4 * MB, bodies: 100 }, budget);
   const ended: string[] = [];
-  const holder: Holder = { evict: (account) => ended.push(account) };
+  const holder: AccountHolder = { evict: (account) => ended.push(account) };
   const large = bench.begin(null, holder);
   large.take(new Uint8Array(2 * MB));
   while (ended.length === 0) {
@@ -293,8 +293,8 @@ Deno.test("a body is not given up for more of itself: it finds no room", async (
   const body = bench.begin();
   for (let count = 0; count < 16 && !body.isOver; count++) body.take(new Uint8Array(MB));
   assertEquals(await endOf(body), "NoRoom");
-  assertEquals([budget.bytes, budget.status().bodies.evicted], [0, 0]);
-  assertEquals(budget.status().bodies.refused, 1);
+  assertEquals([budget.bytes, budget.account("bodies").evicted], [0, 0]);
+  assertEquals(budget.account("bodies").refused, 1);
 });
 
 Deno.test("where there is no room for a body of nothing, it fails at once", async () => {

@@ -778,7 +778,7 @@ Deno.test("the budget gives up the largest body alone, and its client is told", 
   const budget = new Budget(4_000_000);
   await using running = await Running.start({ budget });
   const slow: Talk[] = [];
-  while (budget.status().bodies.evicted === 0) {
+  while (budget.account("bodies").evicted === 0) {
     const talk = await running.connect();
     slow.push(talk);
     await talk.send(request("POST /a", ["Content-Length: 200000"]) + "x".repeat(199_999));

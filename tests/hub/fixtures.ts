@@ -1,7 +1,7 @@
-import { CLIENT_LIMITS } from "../../src/config/limits.ts";
 import { Hub, type HubOptions, type Publication } from "../../src/hub/hub.ts";
 import type { Listener, ReplayResult, Sink } from "../../src/hub/listener.ts";
 import { Encoded, parseMessage } from "../../src/hub/message.ts";
+import { CLIENT_LIMITS } from "../entries.ts";
 
 /** A clock that stands until it is told to move. */
 export class Clock {

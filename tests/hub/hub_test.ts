@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import { CLIENT_LIMITS } from "../../src/config/limits.ts";
 import { Budget } from "../../src/budget.ts";
 import { Hub, INSTANCE_BYTES } from "../../src/hub/hub.ts";
 import { assert, assertEquals, assertStrictEquals } from "../assert.ts";
 import { join, type Json, listen, makeHub, makeSink, post } from "./fixtures.ts";
+import { CLIENT_LIMITS } from "../entries.ts";
 
 Deno.test("publish() delivers a message to the listeners subscribed to one of its topics", () => {
   const { hub } = makeHub();

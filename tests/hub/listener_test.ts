@@ -1,8 +1,8 @@
 import { Budget } from "../../src/budget.ts";
-import { CLIENT_LIMITS } from "../../src/config/limits.ts";
 import type { Listener, ReplayResult, ReplayState } from "../../src/hub/listener.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { join, listen, makeHub, makeSink, post, replay } from "./fixtures.ts";
+import { CLIENT_LIMITS } from "../entries.ts";
 
 /** Begins a replay, and goes on with it as far as it can. */
 function start(

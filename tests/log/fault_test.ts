@@ -1,7 +1,8 @@
-import { attempt, fault, faultCount } from "../../src/log/fault.ts";
+import { logCounters } from "../../src/log/counters.ts";
+import { attempt, fault } from "../../src/log/fault.ts";
 import { closeLog } from "../../src/log/log.ts";
-import { missingLines } from "../../src/log/missing.ts";
 import { assertEquals, assertMatch } from "../assert.ts";
+import { ROOT } from "../acceptance/program.ts";
 import { Folder } from "../folder.ts";
 import { openLogFile } from "./open.ts";
 
@@ -16,13 +17,13 @@ async function logged(action: () => void): Promise<string[]> {
 }
 
 Deno.test("an internal error is logged with its stack on one line, and counted", async () => {
-  const before = faultCount();
+  const before = logCounters.internalErrors;
   const [line = "", ...more] = await logged(() => fault("doing one thing", new RangeError("boom")));
   assertMatch(
     line,
     /ERROR Internal error while doing one thing\. It is a defect of Aphlict, please report it: RangeError: boom\\u\{a\} +at .*fault_test\.ts/,
   );
-  assertEquals([more, faultCount() - before], [[], 1]);
+  assertEquals([more, logCounters.internalErrors - before], [[], 1]);
 });
 
 Deno.test("a long stack is logged up to 4,000 characters, and what is no error as text", async () => {
@@ -37,7 +38,7 @@ Deno.test("a long stack is logged up to 4,000 characters, and what is no error a
 });
 
 Deno.test("an attempt that fails is an internal error, and what comes after it goes on", async () => {
-  const before = faultCount();
+  const before = logCounters.internalErrors;
   let done = false;
   const lines = await logged(() => {
     attempt("trying", () => {
@@ -47,11 +48,11 @@ Deno.test("an attempt that fails is an internal error, and what comes after it g
       done = true;
     });
   });
-  assertEquals([lines.length, done, faultCount() - before], [1, true, 1]);
+  assertEquals([lines.length, done, logCounters.internalErrors - before], [1, true, 1]);
 });
 
 Deno.test("internal errors of one kind are logged 30 times in a minute, the others are counted", async () => {
-  const before = { faults: faultCount(), missing: missingLines().leftOut };
+  const before = { ...logCounters };
   const { setTimeout } = globalThis;
   let endOfPeriod = () => {};
   const lines = await logged(() => {
@@ -75,5 +76,38 @@ Deno.test("internal errors of one kind are logged 30 times in a minute, the othe
     lines.at(-1) ?? "",
     /ERROR 10 more internal errors while repeating itself were not logged in the last minute\.$/,
   );
-  assertEquals([faultCount() - before.faults, missingLines().leftOut - before.missing], [41, 10]);
+  assertEquals([
+    logCounters.internalErrors - before.internalErrors,
+    logCounters.leftOut - before.leftOut,
+  ], [41, 10]);
 });
+
+/** What a process writes that runs `code`, with the modules of the project at hand. */
+async function run(code: string): Promise<string> {
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `import { faultCount, logUnexpectedErrors } from "file://${ROOT}src/log/fault.ts";
+       logUnexpectedErrors();
+       for (const type of ["error", "unhandledrejection"]) {
+         addEventListener(type, () => setTimeout(() => console.log(faultCount())));
+       }
+       ${code}`,
+    ],
+    cwd: ROOT,
+  }).output();
+  const decoder = new TextDecoder();
+  return decoder.decode(stdout) + decoder.decode(stderr);
+}
+
+for (
+  const [what, code] of [
+    ["thrown by a timer", 'setTimeout(() => { throw new Error("boom"); });'],
+    ["reported", 'reportError(new Error("boom"));'],
+    ["of a promise that nothing awaits", 'void Promise.reject(new Error("boom"));'],
+  ] as const
+) {
+  Deno.test(`an error ${what} is counted once, and the process goes on`, async () => {
+    assertEquals(await run(code), "1\n");
+  });
+}

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import fc from "fast-check";
 import type { LogConfig } from "../../src/config/config.ts";
 import { LogFile } from "../../src/log/file.ts";
-import { LogFileError } from "../../src/log/trouble.ts";
+import { LogFileError } from "../../src/log/file_error.ts";
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
 

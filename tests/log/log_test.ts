@@ -1,7 +1,6 @@
 import fs from "node:fs";
 import type { LogConfig } from "../../src/config/config.ts";
-import { LOG_DEFAULTS } from "../../src/config/logs.ts";
-import { NO_JOURNAL } from "../../src/log/journal.ts";
+import { NO_JOURNAL } from "../../src/log/streams.ts";
 import {
   closeLog,
   isTracing,
@@ -10,12 +9,13 @@ import {
   type LogOptions,
   openLog,
   reopenLog,
-  show,
   showForeign,
-  showTrouble,
+  showLine,
+  showWarning,
 } from "../../src/log/log.ts";
 import { assertEquals, assertMatch, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
+import { LOG_DEFAULTS } from "../entries.ts";
 
 /** Options for these files, without a console. */
 function to(
@@ -27,7 +27,7 @@ function to(
     level: "info",
     console: "none",
     journal: NO_JOURNAL,
-    onTrouble: "throw",
+    onFileError: "throw",
     writer: "rotating",
     ...others,
   };
@@ -342,7 +342,7 @@ Deno.test("a stream that the journal reads has priorities and no time, the other
     logger("hub").info("one");
     logger("hub").warning("two");
     showForeign("three");
-    showTrouble("four");
+    showWarning("four");
   });
   assertEquals(shown, { stdout: "INFO one\n", stderr: "<4>WARNING two\n<4>three\n<4>four\n" });
 });
@@ -352,11 +352,11 @@ Deno.test("trouble with a log file is JSON on a console of JSON", async () => {
     openLog(
       to([{ path: "/dev/stdout", format: "json" }, { path: "/missing-folder/a.log" }], {
         console: "split",
-        onTrouble: "go on",
+        onFileError: "go on",
       }),
     );
     logger("hub").info("one");
-    show("no banner");
+    showLine("no banner");
   });
   assertEquals(JSON.parse(shown.stdout).message, "one");
   assertMatch(JSON.parse(shown.stderr).message, /^Cannot open log file \/missing-folder\/a\.log: /);
@@ -364,7 +364,7 @@ Deno.test("trouble with a log file is JSON on a console of JSON", async () => {
 
 Deno.test("without a console, trouble with a log file is told on stderr all the same", async () => {
   const shown = await shownBy(() => {
-    openLog(to([{ path: "/missing-folder/a.log" }], { onTrouble: "go on" }));
+    openLog(to([{ path: "/missing-folder/a.log" }], { onFileError: "go on" }));
     logger("hub").info("one");
     logger("hub").info("two");
   });
@@ -389,7 +389,7 @@ function withoutComplaint(test: () => void): void {
 Deno.test("a log that may go on without a file says in it what is missing, once it is there", async () => {
   await withFolder((folder) => {
     const [a, b] = [`${folder}/a.log`, `${folder}/later/b.log`];
-    openLog(to([{ path: a }, { path: b }], { onTrouble: "go on" }));
+    openLog(to([{ path: a }, { path: b }], { onFileError: "go on" }));
     withoutComplaint(() => logger("hub").info("one"));
     Deno.mkdirSync(`${folder}/later`);
     logger("hub").info("two");
@@ -449,9 +449,9 @@ Deno.test("a log that may go on without a file is opened anew without it, and fi
   await withFolder((folder) => {
     const [a, b] = [`${folder}/a.log`, `${folder}/missing/b.log`];
     const files = [{ path: a }, { path: b }];
-    openLog(to(files, { onTrouble: "go on" }));
+    openLog(to(files, { onFileError: "go on" }));
     logger("hub").info("one");
-    reopenLog(to(files, { onTrouble: "go on" }));
+    reopenLog(to(files, { onFileError: "go on" }));
     Deno.mkdirSync(`${folder}/missing`);
     logger("hub").info("two");
     assertEquals(messages(a), ["one", "two"]);

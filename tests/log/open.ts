@@ -1,6 +1,7 @@
-import { LOG_DEFAULTS } from "../../src/config/logs.ts";
-import { NO_JOURNAL } from "../../src/log/journal.ts";
-import { openLog } from "../../src/log/log.ts";
+import { NO_JOURNAL } from "../../src/log/streams.ts";
+import { closeLog, openLog } from "../../src/log/log.ts";
+import { LOG_DEFAULTS } from "../entries.ts";
+import { Folder } from "../folder.ts";
 
 /** Opens a log with one file and no console. */
 export function openLogFile(path: string): void {
@@ -9,7 +10,21 @@ export function openLogFile(path: string): void {
     level: "info",
     console: "none",
     journal: NO_JOURNAL,
-    onTrouble: "throw",
+    onFileError: "throw",
     writer: "rotating",
   });
+}
+
+/** Runs, and returns the lines that the log has got meanwhile, without their times. */
+export async function logged(run: () => Promise<void>): Promise<string[]> {
+  using folder = new Folder();
+  const path = `${folder.path}/log`;
+  openLogFile(path);
+  try {
+    await run();
+  } finally {
+    await closeLog();
+  }
+  return Deno.readTextFileSync(path).trimEnd().split("\n")
+    .map((line) => line.replace(/^.*?\] /, ""));
 }

@@ -1,5 +1,5 @@
 import { BuildError, sourceDate } from "../../packaging/dist.ts";
-import { checksums, trial } from "../../packaging/release.ts";
+import { checksums, whyNoRelease } from "../../packaging/release.ts";
 import { TESTED_DENO } from "../../src/version.ts";
 import { assertEquals, assertMatch, assertThrows } from "../assert.ts";
 
@@ -8,14 +8,14 @@ const RELEASED = "# Changelog\n\n## [1.2.3] - 2026-01-31\n\n- Flies.\n";
 
 Deno.test("a commit that is tagged, and whose changelog has a section for it, makes a release", () => {
   assertEquals(
-    trial({ version: "1.2.3", deno: TESTED_DENO, changelog: RELEASED, tag: "v1.2.3" }),
+    whyNoRelease({ version: "1.2.3", deno: TESTED_DENO, changelog: RELEASED, tag: "v1.2.3" }),
     undefined,
   );
 });
 
 Deno.test("a release is made with the Deno that is tested", () => {
   assertThrows(
-    () => trial({ version: "1.2.3", deno: "2.8.3", changelog: RELEASED, tag: "v1.2.3" }),
+    () => whyNoRelease({ version: "1.2.3", deno: "2.8.3", changelog: RELEASED, tag: "v1.2.3" }),
     BuildError,
     "this is Deno 2.8.3. A release is made with",
   );
@@ -24,14 +24,14 @@ Deno.test("a release is made with the Deno that is tested", () => {
 Deno.test("a commit without a tag makes a build to try, whatever its changelog says", () => {
   for (const changelog of [UNRELEASED, RELEASED]) {
     assertMatch(
-      trial({ version: "1.2.3", deno: TESTED_DENO, changelog, tag: undefined }) ?? "",
+      whyNoRelease({ version: "1.2.3", deno: TESTED_DENO, changelog, tag: undefined }) ?? "",
       /no tag v1\.2\.3/,
     );
   }
 });
 
 Deno.test("files that differ from those of the tag make a build to try", () => {
-  const reason = trial({
+  const reason = whyNoRelease({
     version: "1.2.3",
     deno: TESTED_DENO,
     changelog: RELEASED,
@@ -42,7 +42,7 @@ Deno.test("files that differ from those of the tag make a build to try", () => {
 
 Deno.test("a tag that names another version than deno.json is refused", () => {
   assertThrows(
-    () => trial({ version: "1.2.3", deno: TESTED_DENO, changelog: RELEASED, tag: "v1.2.4" }),
+    () => whyNoRelease({ version: "1.2.3", deno: TESTED_DENO, changelog: RELEASED, tag: "v1.2.4" }),
     BuildError,
     "tagged v1.2.4, and the version in deno.json is 1.2.3",
   );
@@ -52,7 +52,7 @@ Deno.test("a tag is refused when the changelog has no dated section for its vers
   const undated = "## [1.2.3]\n";
   for (const changelog of [UNRELEASED, undated, RELEASED.replace("1.2.3", "1x2.3")]) {
     assertThrows(
-      () => trial({ version: "1.2.3", deno: TESTED_DENO, changelog, tag: "v1.2.3" }),
+      () => whyNoRelease({ version: "1.2.3", deno: TESTED_DENO, changelog, tag: "v1.2.3" }),
       BuildError,
       'no section "## [1.2.3] - YYYY-MM-DD"',
     );

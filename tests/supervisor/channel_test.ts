@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { loadConfig } from "../../src/config/load.ts";
 import {
   encode,
-  linesOf,
+  linesIn,
   parseReport,
   parseUse,
   type Report,
@@ -17,7 +17,7 @@ const REPORTS: readonly Report[] = [
 ];
 
 async function collect(chunks: readonly Uint8Array<ArrayBuffer>[]): Promise<string[]> {
-  return await Array.fromAsync(linesOf(ReadableStream.from(chunks)));
+  return await Array.fromAsync(linesIn(ReadableStream.from(chunks)));
 }
 
 Deno.test("every report arrives as it was sent, however its bytes are cut", async () => {

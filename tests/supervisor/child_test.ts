@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
+import { systemClock } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { Child } from "../../src/supervisor/child.ts";
+import { Child, spawn } from "../../src/supervisor/child.ts";
 import type { ReloadOutcome } from "../../src/supervisor/channel.ts";
 import { assertEquals } from "../assert.ts";
 
@@ -10,8 +11,12 @@ const CONFIG = loadConfig(fileURLToPath(new URL("../../conf/aphlict.local.json",
 const LISTENING = `read -r config; echo '{"type":"listening","pid":1,"urls":[]}'`;
 
 /** A service that is a shell script. */
-function childOf(script: string, late: (outcome: ReloadOutcome) => void = () => {}): Child {
-  return new Child("sh", ["-c", script], CONFIG, () => {}, late);
+function childOf(
+  script: string,
+  late: (outcome: ReloadOutcome) => void = () => {},
+  show: (line: string) => void = () => {},
+): Child {
+  return new Child(spawn("sh", ["-c", script]), CONFIG, systemClock, show, late);
 }
 
 /** It answers the reload with this number. */
@@ -25,15 +30,6 @@ Deno.test("a service that has listened in time may run for ever", async () => {
   const child = childOf(`${LISTENING}; read -r line`);
   assertEquals((await child.start).type, "listening");
   assertEquals(await child.stop(30_000), false);
-});
-
-Deno.test("a service that does not obey is killed after the limit, and that is told", async () => {
-  const child = childOf(
-    `trap '' TERM; ${LISTENING}; n=0; while [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done`,
-  );
-  await child.start;
-  assertEquals(await child.stop(100), true);
-  assertEquals(await child.ended, "was ended by SIGKILL");
 });
 
 Deno.test("a reload of a service that ends meanwhile is refused at once", async () => {
@@ -70,7 +66,7 @@ Deno.test("each command to a service has a number of its own, the start has 0", 
   const script = `read -r config; echo "$config" >&2; echo '{"type":"listening","pid":1,"urls":[]}'
     read -r one; echo "$one" >&2; ${answering(1, "done")}; read -r two; echo "$two" >&2
     ${answering(2, "done")}; read -r line`;
-  const child = new Child("sh", ["-c", script], CONFIG, (line) => shown.push(line), () => {});
+  const child = childOf(script, () => {}, (line) => shown.push(line));
   await child.start;
   for (let count = 0; count < 2; count++) await child.reload(CONFIG);
   await child.stop(30_000);
@@ -110,7 +106,7 @@ Deno.test("what a service says steers no terminal", async () => {
   const shown: string[] = [];
   const script = `printf '\\033]0;owned\\007\\n' >&2; read -r config
     echo '{"type":"failed","problems":["\\u001b[2J"]}'`;
-  const child = new Child("sh", ["-c", script], CONFIG, (line) => shown.push(line), () => {});
+  const child = childOf(script, () => {}, (line) => shown.push(line));
   assertEquals(await child.start, { type: "failed", problems: ["\\u{1b}[2J"] });
   await child.ended;
   assertEquals(shown, ["\\u{1b}]0;owned\\u{7}"]);

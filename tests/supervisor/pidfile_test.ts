@@ -1,8 +1,8 @@
 import {
-  Holder,
   holderOf,
   Pidfile,
   PidfileError,
+  PidfileHolder,
   removeStale,
 } from "../../src/supervisor/pidfile.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../assert.ts";
@@ -105,8 +105,8 @@ for (const what of ["folder", "pipe", "link"] as const) {
     if (what === "folder") Deno.mkdirSync(path);
     if (what === "pipe") new Deno.Command("mkfifo", { args: [path] }).outputSync();
     if (what === "link") Deno.symlinkSync(folder.write("target", "1"), path);
-    assertThrows(() => holderOf(path), PidfileError, "and no file. Remove it");
-    await assertRejects(() => Pidfile.take(path), PidfileError, "and no file. Remove it");
+    assertThrows(() => holderOf(path), PidfileError, "and no file. Name a file");
+    await assertRejects(() => Pidfile.take(path), PidfileError, "and no file. Name a file");
     assertEquals(namesIn(folder).includes("a.pid.new"), false);
   });
 }
@@ -157,7 +157,7 @@ Deno.test("who waits for the release of a pidfile removes what a killed holder h
   Deno.chmodSync(path, 0o600);
   const holder = Deno.openSync(path);
   holder.lockSync(true);
-  using found = Holder.find(path);
+  using found = PidfileHolder.find(path);
   const waiting = found?.released();
   // As the kernel does it when the holder is killed.
   holder.close();

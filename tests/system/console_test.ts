@@ -387,7 +387,20 @@ it("keeps focus, selection and what is open when it updates", async (tab, { admi
   await tab.until("document.querySelectorAll('#messages-table tbody').length === 2");
   assert(await tab.evaluate("document.activeElement === window.former"));
   assertEquals(await tab.evaluate("String(getSelection())"), selected);
-  assertEquals(await tab.evaluate("document.querySelectorAll('details[open]').length"), 3);
+  assertEquals(await tab.evaluate("document.querySelectorAll('details[open]').length"), 4);
+});
+
+itShows("lists every metric, with its labels and its value", busy, async (tab) => {
+  await tab.evaluate('document.querySelectorAll("details").forEach((d) => d.open = true)');
+  const rows: string[] = await tab.evaluate(
+    "[...document.querySelectorAll('#metrics-table tbody')].map((row) =>" +
+      "[...row.querySelectorAll('bdi')].map((cell) => cell.textContent).join(' '))",
+  );
+  const names = new Set(rows.map((row) => /^\w+/.exec(row)?.[0]));
+  const { metrics } = busy(Date.now()).now;
+  const present = Object.entries(metrics).filter(([, samples]) => samples.length > 0);
+  assertEquals([...names], present.map(([name]) => name));
+  assertMatch(rows.join("\n"), /^aphlict_connections server=wss:\/\/0\.0\.0\.0:22280\/ 1248$/m);
 });
 
 itShows("asks nothing while it is hidden, and at once when it is seen again", busy, async (tab) => {

@@ -117,8 +117,8 @@ Deno.test("a container's first process is the service, with exactly the flags of
   assertEquals(
     args,
     imageArguments(derivedFlags(), [
-      ...["serve", ...told, "--config", SYSTEM_CONFIG],
-      ...["--called", "/usr/bin/aphlict"],
+      ...["serve", "--called", "/usr/bin/aphlict"],
+      ...[...told, "--config", SYSTEM_CONFIG],
     ]),
   );
 });

@@ -3,7 +3,7 @@
  */
 
 import { manPage } from "../../packaging/man.ts";
-import { configurationManPage } from "../../packaging/man_configuration.ts";
+import { configurationManPage } from "../../packaging/configuration.ts";
 import { COMMANDS } from "../../src/cli/cli.ts";
 import { VERSION } from "../../src/version.ts";
 import { Process } from "../acceptance/process.ts";

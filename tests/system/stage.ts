@@ -7,8 +7,9 @@
 import { UNKNOWN_PEER } from "../admin/fixtures.ts";
 import type { ConsoleData, MessageNote, Sample } from "../../src/admin/console.ts";
 import { page } from "../../src/admin/page.ts";
-import type { ServerSnapshot, Snapshot } from "../../src/admin/snapshot.ts";
-import type { PeerStatus } from "../../src/metrics/peer.ts";
+import type { Snapshot } from "../../src/admin/snapshot.ts";
+import { collect, labelled, type Samples, single } from "../../src/metrics/families.ts";
+import type { PeerStatus } from "../../src/metrics/peer_status.ts";
 import { serviceFlags, shellQuote } from "../../src/config/permissions.ts";
 import { validate } from "../../src/config/validate.ts";
 import { Histogram, RECEIVERS, SECONDS } from "../../src/metrics/histogram.ts";
@@ -55,10 +56,9 @@ const CONTENT = {
 
 /** A site of some size with a peer that is down and a certificate that ends soon. */
 export function busy(at: number): ConsoleData {
-  const samples = Array.from({ length: 180 }, (_, index) => sample(at, index));
   return {
     now: busySnapshot(at),
-    samples,
+    samples: Array.from({ length: 180 }, (_, index) => sample(at, index)),
     messages: Array.from({ length: 50 }, (_, index) => note(at, index)),
     configuration: {
       path: CONFIG.path,
@@ -71,36 +71,38 @@ export function busy(at: number): ConsoleData {
 /** A service that has just started: nobody and nothing has come, and nothing is known. */
 export function empty(at: number): ConsoleData {
   const { now, configuration } = busy(at);
-  const nothing = (counts: object) =>
-    Object.fromEntries(Object.keys(counts).map((kind) => [kind, 0]));
-  const servers = now.servers.map((server): ServerSnapshot => {
-    const basics = { certificate: null, refused: nothing(server.refused), bytesIn: 0 };
-    return server.type === "admin" ? { ...server, ...basics, requests: 1 } : {
-      ...server,
-      ...basics,
-      ended: {},
-      ignored: {},
-      connections: 0,
-      bytesOut: 0,
-      backlogBytes: 0,
-    };
-  });
-  const hub = { ...now.hub, listeners: 0, subscriptions: 0, instances: 1, named: [], messages: 0 };
+  const { metrics } = now;
+  const zeros = (samples: Samples) => samples.map(([labels]) => [labels, 0] as const);
+  const servers = now.servers.map((server) => ({ ...server, certificate: null }));
   return {
     now: {
       ...now,
       uptimeMs: 0,
-      restarts: null,
       servers,
-      hub: {
-        ...hub,
-        published: { published: 0, touched: 0, duplicate: 0 },
-        historyMessages: 0,
-        historyBytes: 0,
-      },
       peers: [],
-      process: { ...now.process, openFiles: null },
-      log: { leftOut: 0, lost: 0 },
+      metrics: {
+        ...metrics,
+        aphlict_restarts_total: [],
+        aphlict_certificate_expiry_timestamp_seconds: [],
+        aphlict_connections: zeros(metrics.aphlict_connections),
+        aphlict_disconnects_total: zeros(metrics.aphlict_disconnects_total),
+        aphlict_refused_connections_total: zeros(metrics.aphlict_refused_connections_total),
+        aphlict_refused_requests_total: zeros(metrics.aphlict_refused_requests_total),
+        aphlict_ignored_commands_total: zeros(metrics.aphlict_ignored_commands_total),
+        aphlict_received_bytes_total: zeros(metrics.aphlict_received_bytes_total),
+        aphlict_sent_bytes_total: zeros(metrics.aphlict_sent_bytes_total),
+        aphlict_backlog_bytes: zeros(metrics.aphlict_backlog_bytes),
+        aphlict_requests: zeros(metrics.aphlict_requests),
+        aphlict_listeners: [[{ phorge_instance: "" }, 0]],
+        aphlict_instances: single(1),
+        aphlict_subscriptions: single(0),
+        aphlict_messages_total: zeros(metrics.aphlict_messages_total),
+        aphlict_history_messages: single(0),
+        aphlict_history_bytes: single(0),
+        aphlict_files_connections_limit: [],
+        process_max_fds: [],
+        aphlict_log_left_out_total: single(0),
+      },
     },
     samples: [],
     messages: [],
@@ -125,7 +127,10 @@ export function hostile(at: number): ConsoleData {
     ...data,
     now: {
       ...data.now,
-      hub: { ...data.now.hub, named: HOSTILE.map((name) => ({ name, listeners: 1 })) },
+      metrics: {
+        ...data.now.metrics,
+        aphlict_listeners: HOSTILE.map((name) => [{ phorge_instance: name }, 1] as const),
+      },
       peers: data.now.peers.map((peer) => ({ ...peer, peer: text, "last.error": text })),
     },
     messages: data.messages.map((each, index) => {
@@ -135,95 +140,24 @@ export function hostile(at: number): ConsoleData {
   };
 }
 
+const CLIENT_URL = "wss://0.0.0.0:22280/";
+const ADMIN_URL = "http://127.0.0.1:22281/";
+
 function busySnapshot(at: number): Snapshot {
-  const writing = new Histogram(SECONDS).distribution;
-  const named = [["default", 812], ["acme", 341], ["payroll", 95]] as const;
   return {
     version: "0.1.0",
     deno: "2.9.6",
     fingerprint: "GkW2mXvQd8sTz4hB",
     at,
     uptimeMs: 12.3 * DAY_MS,
-    restarts: 0,
-    internalErrors: 0,
-    ready: true,
     servers: [
       {
         type: "client",
-        url: "wss://0.0.0.0:22280/",
-        listening: true,
-        certificate: { file: "/etc/aphlict/phorge.example.com.pem", expires: at + 9.5 * DAY_MS },
-        refused: {
-          origin: 14,
-          address: 3,
-          connections: 0,
-          memory: 0,
-          handshakes: 0,
-          timeout: 27,
-          tls: 41,
-          malformed: 8,
-        },
-        connections: 1248,
-        connectionLimit: 50_000,
-        opened: 91_204,
-        ended: {
-          client: 88_310,
-          server: 0,
-          lost: 1532,
-          silent: 97,
-          protocol: 2,
-          encoding: 0,
-          size: 0,
-          rate: 0,
-          unfinished: 1,
-          memory: 1,
-          failed: 0,
-          commands: 4,
-          backlog: 11,
-          instance: 0,
-        },
-        messages: 402_113,
-        ignored: { invalid: 6, subscriptions: 0, memory: 2, replay: 2 },
-        bytesIn: 81_204_113,
-        bytesOut: 9_104_113_220,
-        backlogBytes: 18_432,
-        writing,
+        url: CLIENT_URL,
+        certificate: "/etc/aphlict/phorge.example.com.pem",
       },
-      {
-        type: "admin",
-        url: "http://127.0.0.1:22281/",
-        listening: true,
-        certificate: null,
-        refused: {
-          forbidden: 2,
-          token: 5,
-          page: 0,
-          busy: 0,
-          large: 1,
-          invalid: 3,
-          misdirected: 12,
-          slow: 0,
-          broken: 0,
-          stopping: 0,
-        },
-        requests: 3,
-        requestLimit: 1000,
-        bytesIn: 212_430_001,
-        publishing: writing,
-      },
+      { type: "admin", url: ADMIN_URL, certificate: null },
     ],
-    hub: {
-      listeners: 1248,
-      subscriptions: 4107,
-      instances: 3,
-      named: named.map(([name, listeners]) => ({ name, listeners })),
-      messages: 611_204,
-      published: { published: 609_872, touched: 1190, duplicate: 142 },
-      deliveries: 14_201_337,
-      historyMessages: 1740,
-      historyBytes: 912_004,
-      fanOut: new Histogram(RECEIVERS).distribution,
-    },
     peers: [
       peer("https://192.0.2.11:22281/", { fingerprint: "hV7pRn3wYc5LqE9f", sent: 608_114 }),
       peer("https://192.0.2.12:22281/", {
@@ -239,32 +173,123 @@ function busySnapshot(at: number): Snapshot {
         "last.contact": 97_000,
       }),
     ],
-    memory: {
-      limit: 569 * 1024 * 1024,
-      granted: 8 * 1024 ** 3,
-      accounts: {
-        requests: { bytes: 24_576, refused: 0, evicted: 3 },
-        connections: { bytes: 51_118_080, refused: 0, evicted: 0 },
-        messages: { bytes: 0, refused: 0, evicted: 0 },
-        frames: { bytes: 18_432, refused: 0, evicted: 1 },
-        subscriptions: { bytes: 1_051_392, refused: 2, evicted: 0 },
-        history: { bytes: 912_004, refused: 0, evicted: 0 },
-        bodies: { bytes: 4096, refused: 0, evicted: 0 },
+    metrics: collect([
+      {
+        aphlict_restarts_total: single(0),
+        aphlict_internal_errors_total: single(0),
+        aphlict_ready: single(1),
+        aphlict_certificate_expiry_timestamp_seconds: [
+          [{ server: CLIENT_URL }, (at + 9.5 * DAY_MS) / 1000],
+        ],
+        aphlict_listeners: samples("phorge_instance", {
+          default: 812,
+          acme: 341,
+          payroll: 95,
+          "": 0,
+        }),
+        aphlict_instances: single(3),
+        aphlict_subscriptions: single(4107),
+        aphlict_messages_total: samples("outcome", {
+          published: 609_872,
+          touched: 1190,
+          duplicate: 142,
+        }),
+        aphlict_deliveries_total: single(14_201_337),
+        aphlict_fan_out: single(new Histogram(RECEIVERS).distribution),
+        aphlict_history_messages: single(1740),
+        aphlict_history_bytes: single(912_004),
+        aphlict_log_left_out_total: single(118),
+        aphlict_log_lost_total: single(0),
+        aphlict_event_loop_lag_seconds: single(0.0034),
+        aphlict_memory_granted_bytes: single(8 * 1024 ** 3),
+        aphlict_memory_limit_bytes: single(569 * 1024 * 1024),
+        aphlict_memory_bytes: samples("account", {
+          requests: 24_576,
+          connections: 51_118_080,
+          messages: 0,
+          frames: 18_432,
+          subscriptions: 1_051_392,
+          history: 912_004,
+          bodies: 4096,
+        }),
+        aphlict_memory_refused_total: samples("account", { frames: 0, subscriptions: 2 }),
+        aphlict_memory_evicted_total: samples("account", { requests: 3, frames: 1 }),
+        aphlict_heap_bytes: single(91_204_113),
+        aphlict_heap_limit_bytes: single(4192 * 1024 * 1024),
+        aphlict_external_bytes: single(12_404_113),
+        aphlict_files_connections_limit: single(65_436),
+        process_resident_memory_bytes: single(198_204_113),
+        process_max_fds: single(65_536),
       },
-    },
-    process: {
-      startedAt: 0,
-      cpuMs: 0,
-      heapBytes: 91_204_113,
-      heapLimitBytes: 4192 * 1024 * 1024,
-      externalBytes: 12_404_113,
-      residentBytes: 198_204_113,
-      lagMs: 3.4,
-      openFiles: 65_536,
-      openFilesHold: 65436,
-    },
-    log: { leftOut: 118, lost: 0 },
+      labelled({ server: CLIENT_URL }, {
+        aphlict_server_listening: single(1),
+        aphlict_connections: single(1248),
+        aphlict_connections_limit: single(50_000),
+        aphlict_connects_total: single(91_204),
+        aphlict_disconnects_total: samples("reason", {
+          client: 88_310,
+          server: 0,
+          lost: 1532,
+          silent: 97,
+          protocol: 2,
+          encoding: 0,
+          size: 0,
+          rate: 0,
+          unfinished: 1,
+          memory: 1,
+          failed: 0,
+          commands: 4,
+          backlog: 11,
+          instance: 0,
+        }),
+        aphlict_refused_connections_total: samples("reason", {
+          origin: 14,
+          address: 3,
+          connections: 0,
+          memory: 0,
+          handshakes: 0,
+          timeout: 27,
+          tls: 41,
+          malformed: 8,
+        }),
+        aphlict_commands_total: single(402_113),
+        aphlict_ignored_commands_total: samples("reason", {
+          invalid: 6,
+          subscriptions: 0,
+          memory: 2,
+          replay: 2,
+        }),
+        aphlict_received_bytes_total: single(81_204_113),
+        aphlict_sent_bytes_total: single(9_104_113_220),
+        aphlict_backlog_bytes: single(18_432),
+        aphlict_write_duration_seconds: single(new Histogram(SECONDS).distribution),
+      }),
+      labelled({ server: ADMIN_URL }, {
+        aphlict_server_listening: single(1),
+        aphlict_refused_requests_total: samples("reason", {
+          forbidden: 2,
+          token: 5,
+          page: 0,
+          busy: 0,
+          large: 1,
+          invalid: 3,
+          misdirected: 12,
+          slow: 0,
+          broken: 0,
+          stopping: 0,
+        }),
+        aphlict_requests: single(3),
+        aphlict_requests_limit: single(1000),
+        aphlict_received_bytes_total: single(212_430_001),
+        aphlict_publish_duration_seconds: single(new Histogram(SECONDS).distribution),
+      }),
+    ]),
   };
+}
+
+/** A sample for each value of a label. */
+function samples(label: string, counts: Readonly<Record<string, number>>): Samples {
+  return Object.entries(counts).map(([value, count]) => [{ [label]: value }, count]);
 }
 
 function peer(peer: string, change: Partial<PeerStatus>): PeerStatus {

@@ -4,13 +4,13 @@
  */
 
 import { loadConfig } from "../../src/config/load.ts";
-import { CLIENT_LIMITS } from "../../src/config/limits.ts";
 import { Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { assertEquals, assertMatch } from "../assert.ts";
 import { memoryBudget, memoryWarning } from "../../src/config/memory.ts";
 import { Folder } from "../folder.ts";
 import { example } from "./site.ts";
+import { CLIENT_LIMITS } from "../entries.ts";
 
 /** The greatest exposure that `systemd-analyze security` may find, of 10. */
 const EXPOSURE_LIMIT = 2;

@@ -5,13 +5,13 @@
 
 import { Duplex } from "node:stream";
 import type { Socket as Stream } from "node:net";
-import { Budget } from "../../src/budget.ts";
+import { type AccountName, Budget } from "../../src/budget.ts";
 import { CONNECTION_BYTES } from "../../src/config/memory.ts";
 import { drawKey, KeyedHash } from "../../src/keyed_hash.ts";
-import { watch } from "../../src/http/owner.ts";
+import { watch } from "../../src/http/stream_owner.ts";
 import { KeyedMap } from "../../src/keyed_map.ts";
 import type { Admitted } from "../../src/websocket/admission.ts";
-import { type Accounts, Connection, type Home } from "../../src/websocket/connection.ts";
+import { type Accounts, Connection, type ConnectionHost } from "../../src/websocket/connection.ts";
 import { frameSize, OPCODE, writeFrame } from "../../src/websocket/frame.ts";
 import { Outbox } from "../../src/websocket/outbox.ts";
 import type { SocketLimits } from "../../src/websocket/rules.ts";
@@ -61,7 +61,7 @@ class FakeStream extends Duplex {
 
 const NETWORK = new KeyedMap<number>(new KeyedHash(drawKey())).add("a network", 1);
 
-class Fixture implements Home {
+class Fixture implements ConnectionHost {
   readonly limits: SocketLimits;
   readonly counters = new SocketCounters();
   readonly outbox = new Outbox(this.counters.writing);
@@ -252,8 +252,8 @@ Deno.test("the time of a message begins with its own first byte", async () => {
 Deno.test("what a connection takes is charged as it is taken, and given back when it is gone", async () => {
   const budget = new Budget(1e9);
   const held = () => {
-    const { messages, frames } = budget.status();
-    return [messages.bytes > 0, frames.bytes > 0];
+    const bytes = (account: AccountName) => budget.account(account).bytes;
+    return [bytes("messages") > 0, bytes("frames") > 0];
   };
   const it = new Fixture({}, budget);
   assertEquals(it.connection.ownBytes, CONNECTION_BYTES.plain);

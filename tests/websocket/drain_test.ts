@@ -1,4 +1,5 @@
-import { type Clock, drain } from "../../src/websocket/drain.ts";
+import type { Clock } from "../../src/clock.ts";
+import { drain } from "../../src/websocket/drain.ts";
 import { assert, assertEquals } from "../assert.ts";
 
 /** A clock that goes when it is told to. */

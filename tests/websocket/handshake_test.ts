@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { decodeHead } from "../../src/net/fields.ts";
 import type { HttpRequest } from "../../src/http/handler.ts";
-import { HeadReader, urlOf } from "../../src/http/head.ts";
+import { HeadReader, requestUrl } from "../../src/http/head.ts";
 import { type Handshake, pathOf, readHandshake } from "../../src/websocket/handshake.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { heldBytes } from "../held.ts";
@@ -68,7 +68,7 @@ function requestOf(bytes: Uint8Array): HttpRequest {
   const { head } = read;
   return {
     method: head.method,
-    url: urlOf(head, "http", "127.0.0.1:22280"),
+    url: requestUrl(head, "http", "127.0.0.1:22280"),
     headers: head.fields,
     bytes: () => Promise.resolve(new Uint8Array(0)),
   };

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import { Outbox, type Writer } from "../../src/websocket/outbox.ts";
+import { type FrameWriter, Outbox } from "../../src/websocket/outbox.ts";
 import { assert, assertEquals, assertStrictEquals } from "../assert.ts";
 import { utf8 } from "./bytes.ts";
 
@@ -12,7 +12,7 @@ function turn(): Promise<void> {
 class Log {
   readonly written: string[] = [];
 
-  writer(name: string, then: () => void = () => {}): Writer {
+  writer(name: string, then: () => void = () => {}): FrameWriter {
     return {
       write: () => {
         this.written.push(name);

@@ -17,7 +17,7 @@ import { WorkQueue } from "../../src/work_queue.ts";
 import { Networks } from "../../src/config/network.ts";
 import { Origins } from "../../src/config/origin.ts";
 import { Admission } from "../../src/websocket/admission.ts";
-import { listen as bind } from "../../src/websocket/web_socket_server.ts";
+import { listenWebSocket as bind } from "../../src/websocket/web_socket_server.ts";
 import type { HttpLimits } from "../../src/http/engine.ts";
 import { ENGINES } from "../../src/http/engines.ts";
 import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
@@ -130,7 +130,7 @@ Deno.test("a connection that is no WebSocket has the limits of handshakes", asyn
 });
 
 Deno.test("a silent client is sent a ping, and is ended when it stays silent", async () => {
-  await using running = await Running.start({ silenceMs: 1000, answerMs: 1000 });
+  await using running = await Running.start({ idleMs: 1000, pongMs: 1000 });
   using wire = await Wire.open(running.port, []);
   assertEquals(await wire.frame(), { opcode: 9, payload: new Uint8Array(0) });
   assertEquals(await wire.frame(), null);
@@ -142,7 +142,7 @@ Deno.test("a silent client is sent a ping, and is ended when it stays silent", a
 });
 
 Deno.test("a client that answers pings stays", async () => {
-  await using running = await Running.start({ silenceMs: 1000, answerMs: 1000 });
+  await using running = await Running.start({ idleMs: 1000, pongMs: 1000 });
   using wire = await Wire.open(running.port, []);
   for (let pings = 0; pings < 3; pings++) {
     assertEquals((await wire.frame())?.opcode, 9);

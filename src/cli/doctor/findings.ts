@@ -4,9 +4,10 @@
  * @module
  */
 
-import { ReachError, sentenceAbout } from "../../reach/dial.ts";
+import { RequestError, sentenceAbout } from "../../http/failure.ts";
 import { print, printMarked } from "../output.ts";
 import { wrap } from "../help.ts";
+import { terminalRoom } from "../terminal.ts";
 import { formatCount, printable } from "../../text.ts";
 
 /** How a step went. */
@@ -70,14 +71,14 @@ export class Findings {
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof ReachError)) throw error;
+      if (!(error instanceof RequestError)) throw error;
       this.unreached(step, subject, error, hint);
       return null;
     }
   }
 
   /** The same of an attempt that was made before. */
-  unreached(step: string, subject: string | URL, error: ReachError, hint: string = ""): void {
+  unreached(step: string, subject: string | URL, error: RequestError, hint: string = ""): void {
     this.fail(step, sentenceAbout(subject, error), error.hint || hint);
   }
 
@@ -108,12 +109,12 @@ export interface Screen {
 /** The terminal that standard output is, or is not. */
 export function screenOf(): Screen {
   if (!Deno.stdout.isTerminal()) return { width: null, colours: false };
-  return { width: Deno.consoleSize().columns, colours: !Deno.noColor };
+  return { width: terminalRoom().width, colours: !Deno.noColor };
 }
 
 /** Shows a finding: its mark, its step, what was found, and beneath it what to do. */
-export function show(finding: Finding, { width, colours }: Screen): void {
-  const lines = linesOf(finding, width);
+export function showFinding(finding: Finding, { width, colours }: Screen): void {
+  const lines = findingLines(finding, width);
   const [mark, colour] = MARKS[finding.outcome];
   if (!colours) print(lines);
   else {printMarked(
@@ -124,11 +125,11 @@ export function show(finding: Finding, { width, colours }: Screen): void {
 }
 
 /**
- * Returns the lines of {@linkcode show}.
+ * Returns the lines of {@linkcode showFinding}.
  *
  * @param width Columns; `null`: lines are not broken.
  */
-export function linesOf(
+export function findingLines(
   { step, outcome, detail, hint }: Finding,
   width: Screen["width"],
 ): string[] {

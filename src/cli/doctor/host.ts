@@ -5,7 +5,7 @@
  */
 
 import type { ConsoleData } from "../../admin/console.ts";
-import { peerWarnings } from "../../config/cluster.ts";
+import { peerWarnings } from "../../config/peers.ts";
 import { type Config, formatAddress, type ServerConfig } from "../../config/config.ts";
 import { ConfigError } from "../../config/error.ts";
 import { loadConfig } from "../../config/load.ts";
@@ -16,18 +16,19 @@ import { formatTime, formatValue } from "../../log/format.ts";
 import { PidfileError } from "../../supervisor/pidfile.ts";
 import { readState, type State } from "../../supervisor/state.ts";
 import { VERSION } from "../../version.ts";
-import { ask } from "../../reach/ask.ts";
+import { request } from "../../probe/request.ts";
 import { type Circumstances, judge } from "../judgement.ts";
-import type { Findings as Inspection } from "../trial.ts";
-import { NobodyAnswers, SILENCE_HINT } from "../admin.ts";
+import type { TrialResult as Inspection } from "../trial.ts";
+import { NoAnswerError, TIMEOUT_HINT } from "../admin.ts";
 import { CompiledError, requireCovered } from "../compiled.ts";
-import { askConsole, listeningIn, runsWith } from "../console.ts";
-import { PATIENCE_MS, ReachError } from "../../reach/dial.ts";
+import { askConsole, listeningIn, runsWith } from "../service_data.ts";
+import { RequestError } from "../../http/failure.ts";
+import { TIMEOUT_MS } from "../../http/dial.ts";
 import type { Findings } from "./findings.ts";
-import { supervisorOf } from "../owner.ts";
+import { supervisorOf } from "../pidfile_owner.ts";
 import { suspicions } from "../suspicions.ts";
-import { heldBy, placeOf } from "../../reach/place.ts";
-import { isClientPort, isStatusPage } from "../../reach/refusal.ts";
+import { endpointOf, heldBy } from "../../probe/endpoint.ts";
+import { isClientPort, isStatusPage } from "../../probe/rejection.ts";
 import { formatCount, formatDuration, formatNumber } from "../../text.ts";
 
 /** An end of the service is mentioned for this long, in ms. */
@@ -35,13 +36,13 @@ const RECENT_MS = 3_600_000;
 
 const START_HINT = "aphlict start; under systemd: systemctl start aphlict";
 
-const MUTE = `takes connections, and does not answer within ${PATIENCE_MS / 1000} s`;
+const MUTE = `takes connections, and does not answer within ${TIMEOUT_MS / 1000} s`;
 
 /** How {@linkcode judge} says that a file is there, and not for the user that looks at it. */
 const DENIED = /may not (be )?(read|write)|permission denied|^Pidfile .* belongs to user/;
 
 /** What is known of the service before it is spoken to. */
-export interface Patient {
+export interface ServiceState {
   readonly config: Config;
   /** The supervisor's process id; `null` when none runs. */
   readonly supervisor: number | null;
@@ -51,7 +52,7 @@ export interface Patient {
   /** Why nothing can be asked of the service; `null` when it can. */
   readonly whyDown: string | null;
   /** Whether it runs and says nothing. */
-  readonly isSilent: boolean;
+  readonly hasTimedOut: boolean;
   /** Whether it runs as another user than this process. */
   readonly isOfOther: boolean;
 }
@@ -68,16 +69,16 @@ export async function examineHost(
   program: Program,
   granted: number | null,
   circumstancesOf: (config: Config) => Omit<Circumstances, "isHeld">,
-): Promise<Patient | null> {
+): Promise<ServiceState | null> {
   const config = examineConfiguration(findings, path, program, granted);
   if (config === null) return null;
-  let patient: Patient;
+  let service: ServiceState;
   let inspection: Inspection;
   try {
-    patient = await lookAt(config, program);
-    const held = heldAddresses(patient);
+    service = await lookAt(config, program);
+    const held = heldAddresses(service);
     // Of a supervisor that tells nothing nobody knows.
-    const isUnknown = patient.supervisor !== null && !patient.state?.service;
+    const isUnknown = service.supervisor !== null && !service.state?.service;
     inspection = await judge(config, program, {
       isHeld: (server) => isUnknown || held(server),
       ...circumstancesOf(config),
@@ -91,10 +92,10 @@ export async function examineHost(
     );
     return null;
   }
-  examineFiles(findings, inspection, patient);
-  await examineAddresses(findings, patient, inspection);
-  examineService(findings, patient);
-  return patient;
+  examineFiles(findings, inspection, service);
+  await examineAddresses(findings, service, inspection);
+  examineService(findings, service);
+  return service;
 }
 
 function examineConfiguration(
@@ -130,22 +131,22 @@ function examineConfiguration(
   return config;
 }
 
-async function lookAt(config: Config, program: Program): Promise<Patient> {
+async function lookAt(config: Config, program: Program): Promise<ServiceState> {
   const console = await consoleOf(config);
-  const told = console instanceof NobodyAnswers ? null : console;
+  const told = console instanceof NoAnswerError ? null : console;
   const found = program.kind === "compiled" ? null : supervisorOf(config.pidfile);
   // The state of another user's may be left from one that was killed.
   const isOfOther = found?.isForeign === true;
   const supervisor = isOfOther && told === null ? null : found?.pid ?? null;
   const state = supervisor === null ? null : readState(config.pidfile);
-  const isSilent = console instanceof NobodyAnswers && console.isSilent;
-  const isGone = console instanceof NobodyAnswers && console.isGone;
+  const hasTimedOut = console instanceof NoAnswerError && console.hasTimedOut;
+  const isGone = console instanceof NoAnswerError && console.isGone;
   return {
     config,
     supervisor,
     state,
     told,
-    whyDown: isSilent
+    whyDown: hasTimedOut
       ? "The service does not answer."
       // Without the state of a supervisor there is only the service to tell.
       : (state === null ? told === null && supervisor === null : state.service === null)
@@ -153,17 +154,17 @@ async function lookAt(config: Config, program: Program): Promise<Patient> {
       : isGone && supervisor !== null
       ? "The service stops or starts."
       : null,
-    isSilent,
+    hasTimedOut,
     isOfOther,
   };
 }
 
 /** What the service tells, or why nothing. */
-async function consoleOf(config: Config): Promise<ConsoleData | NobodyAnswers> {
+async function consoleOf(config: Config): Promise<ConsoleData | NoAnswerError> {
   try {
     return await askConsole(config);
   } catch (error) {
-    if (error instanceof NobodyAnswers) return error;
+    if (error instanceof NoAnswerError) return error;
     throw error;
   }
 }
@@ -171,7 +172,7 @@ async function consoleOf(config: Config): Promise<ConsoleData | NobodyAnswers> {
 function examineFiles(
   findings: Findings,
   { problems, warnings }: Inspection,
-  { isOfOther, config, told, supervisor }: Patient,
+  { isOfOther, config, told, supervisor }: ServiceState,
 ): void {
   const all = problems.filter((problem) => serverOf(problem.path) === null);
   // The service runs, so it can use what only this user may not.
@@ -200,26 +201,26 @@ function serverOf(path: string): number | null {
 }
 
 /** Whether this Aphlict has the address of a server. */
-function heldAddresses({ state, told }: Patient): ReturnType<typeof heldBy> {
+function heldAddresses({ state, told }: ServiceState): ReturnType<typeof heldBy> {
   // A service without a supervisor has no state.
   return heldBy([...state?.service?.urls ?? [], ...told === null ? [] : listeningIn(told)]);
 }
 
 async function examineAddresses(
   findings: Findings,
-  patient: Patient,
+  service: ServiceState,
   { problems }: Inspection,
 ): Promise<void> {
-  const { config, isSilent } = patient;
+  const { config, hasTimedOut } = service;
   const step = "addresses";
-  const held = heldAddresses(patient);
+  const held = heldAddresses(service);
   let isWell = true;
   for (const { path, message } of problems) {
     const server = config.servers[serverOf(path) ?? -1];
     if (server === undefined) continue;
     isWell = false;
     const isTaken = message.includes("already in use");
-    findings.fail(step, message, isTaken ? await whoHas(server, isSilent) : "");
+    findings.fail(step, message, isTaken ? await whoHas(server, hasTimedOut) : "");
   }
   if (!isWell) return;
   const named = (isHeld: boolean) =>
@@ -236,36 +237,36 @@ async function examineAddresses(
 /**
  * What to do about who has the address of a server.
  *
- * @param isSilent Whether one has been asked, and says nothing: the others are not waited for.
+ * @param hasTimedOut Whether one has been asked, and says nothing: the others are not waited for.
  */
-async function whoHas(server: ServerConfig, isSilent: boolean): Promise<string> {
+async function whoHas(server: ServerConfig, hasTimedOut: boolean): Promise<string> {
   const way = `This shows who has it: ss -ltnp 'sport = :${server.port}'`;
-  if (isSilent) return way;
+  if (hasTimedOut) return way;
   try {
     const path = server.type === "admin" ? "/status/" : "/";
-    const answer = await ask({ ...placeOf(server), trust: { by: "nobody" } }, { path });
+    const answer = await request({ ...endpointOf(server), trust: { by: "nobody" } }, { path });
     return isStatusPage(answer) || isClientPort(answer)
       ? "Another Aphlict has it: the Node.js one (phorge/bin/aphlict stop), or one with another " +
         `pidfile. ${way}`
       : way;
   } catch (error) {
-    if (error instanceof ReachError) return way;
+    if (error instanceof RequestError) return way;
     throw error;
   }
 }
 
 function examineService(
   findings: Findings,
-  { config, supervisor, state, told, whyDown, isSilent }: Patient,
+  { config, supervisor, state, told, whyDown, hasTimedOut }: ServiceState,
 ): void {
   const step = "service";
   const log = config.logs.length === 0 ? "" : ` The log may say why: ${config.logs[0]?.path}`;
   if (supervisor === null) {
-    if (isSilent) {
+    if (hasTimedOut) {
       return findings.fail(
         step,
         `No supervisor runs, and what has the port ${MUTE}.`,
-        SILENCE_HINT,
+        TIMEOUT_HINT,
       );
     }
     if (told === null) return findings.fail(step, "Aphlict does not run.", START_HINT);
@@ -277,7 +278,7 @@ function examineService(
       `Supervisor ${supervisor} runs, and its state beside pidfile ${config.pidfile} cannot be read.`,
       "Run this as the user that runs Aphlict.",
     );
-    if (whyDown !== null) failUnanswered(findings, "The service", isSilent, log);
+    if (whyDown !== null) failUnanswered(findings, "The service", hasTimedOut, log);
   } else if (state.service === null) {
     const why = state.lastEnd === null ? "it is being started" : `it ${state.lastEnd.reason}`;
     return findings.fail(
@@ -291,7 +292,7 @@ function examineService(
     const detail = `Supervisor ${supervisor}, service ${pid}, up ${up}, ${
       formatCount(restarts, "restart")
     }.`;
-    if (whyDown !== null) failUnanswered(findings, `${detail} It`, isSilent, log);
+    if (whyDown !== null) failUnanswered(findings, `${detail} It`, hasTimedOut, log);
     else if (lastEnd !== null && Date.now() - lastEnd.at < RECENT_MS) {
       findings.warn(
         step,
@@ -319,10 +320,10 @@ function examineService(
 function failUnanswered(
   findings: Findings,
   subject: string,
-  isSilent: boolean,
+  hasTimedOut: boolean,
   log: string,
 ): void {
-  if (isSilent) return findings.fail("service", `${subject} ${MUTE}.`, SILENCE_HINT);
+  if (hasTimedOut) return findings.fail("service", `${subject} ${MUTE}.`, TIMEOUT_HINT);
   findings.fail(
     "service",
     `${subject} takes no connections at its admin servers: it stops or starts.`,
@@ -336,11 +337,11 @@ function isChanged(config: Config, told: ConsoleData): boolean {
 }
 
 /** Whether the service may have as many files open as the browsers that it accepts need. */
-export function examineOpenFiles(findings: Findings, { config, told }: Patient): void {
+export function examineOpenFiles(findings: Findings, { config, told }: ServiceState): void {
   const step = "open files";
   if (told === null) return findings.skip(step, "The service tells nothing.");
-  const { openFiles } = told.now.process;
-  if (openFiles === null) {
+  const [[, openFiles] = []] = told.now.metrics.process_max_fds;
+  if (openFiles === undefined) {
     return findings.skip(step, "The service does not know how many files it may have open.");
   }
   const wanted = filesFor(connectionLimit(config), otherFiles(config));

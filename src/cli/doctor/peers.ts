@@ -8,25 +8,25 @@ import { formatAddress, type PeerConfig } from "../../config/config.ts";
 import { readAuthority, TlsError } from "../../net/tls.ts";
 import { TokenError } from "../../config/token.ts";
 import { checkProof, drawChallenge } from "../../cluster/proof.ts";
-import { judge, type Judgement, type Proof } from "../../cluster/trust.ts";
+import { judgeFingerprints, type Judgement, type Proof } from "../../cluster/peer_trust.ts";
 import { asFingerprint } from "../../hub/fingerprint.ts";
 import { CHALLENGE_HEADER } from "../../hub/headers.ts";
 import { formatValue } from "../../log/format.ts";
-import { type Answer, ask } from "../../reach/ask.ts";
+import { type ProbeAnswer, request } from "../../probe/request.ts";
 import { objectOf } from "../../json.ts";
-import type { PeerStatus } from "../../metrics/peer.ts";
-import { ReachError } from "../../reach/dial.ts";
-import type { Patient } from "./host.ts";
+import type { PeerStatus } from "../../metrics/peer_status.ts";
+import { outcomeOf, RequestError } from "../../http/failure.ts";
+import type { ServiceState } from "./host.ts";
 import type { Findings } from "./findings.ts";
-import { connectable, type Place } from "../../reach/place.ts";
-import { explainDenial, isStatusPage, peerHints } from "../../reach/refusal.ts";
+import { connectable, type Endpoint } from "../../probe/endpoint.ts";
+import { explainRejection, peerHints, statusPageFault } from "../../probe/rejection.ts";
 import { formatCount } from "../../text.ts";
 
 /** How far the clocks of two hosts may be apart, in ms: a `Date` header has whole seconds. */
 const CLOCK_LIMIT_MS = 5000;
 
 /** What a peer's answer comes to. */
-interface Visit {
+interface PeerFinding {
   /** `null` with the original. */
   readonly fingerprint: string | null;
   /** What its status page shows for that. */
@@ -38,31 +38,31 @@ interface Visit {
 /**
  * Asks each peer, as this server does.
  *
- * @param patient What the service here tells, and whether its files are for this user to read.
+ * @param service What the service here tells, and whether its files are for this user to read.
  */
 export async function examinePeers(
   findings: Findings,
   cluster: readonly PeerConfig[],
-  { told, isOfOther }: Pick<Patient, "told" | "isOfOther">,
+  { told, isOfOther }: Pick<ServiceState, "told" | "isOfOther">,
 ): Promise<void> {
   // All at once: of those that say nothing each takes its time.
-  const visits = cluster.map((peer, index) => {
+  const requests = cluster.map((peer, index) => {
     const url = new URL(`${peer.protocol}://${formatAddress(peer.host, peer.port)}/`);
-    return { url, coming: outcomeOf(call(url, peer, `cluster[${index}]`)) };
+    return { url, coming: outcomeOf(requestStatus(url, peer, `cluster[${index}]`)) };
   });
   const outcomes = await Promise.all(
-    visits.map(async ({ url, coming }) => ({ url, visit: await coming })),
+    requests.map(async ({ url, coming }) => ({ url, finding: await coming })),
   );
-  const judgements = judge(
-    outcomes.map(({ visit }) => visit instanceof ReachError ? NOTHING_SHOWN : visit),
+  const judgements = judgeFingerprints(
+    outcomes.map(({ finding }) => finding instanceof RequestError ? NOTHING_SHOWN : finding),
     told?.now.fingerprint ?? null,
   );
-  for (const [index, { url, visit }] of outcomes.entries()) {
-    if (visit instanceof ReachError) {
-      if (isOfOther && visit.stage === "file") {
+  for (const [index, { url, finding }] of outcomes.entries()) {
+    if (finding instanceof RequestError) {
+      if (isOfOther && finding.stage === "file") {
         findings.skip("peer", `${url} cannot be asked by this user.`);
       } else {
-        findings.unreached("peer", url, visit, "Look whether Aphlict runs there: aphlict status");
+        findings.unreached("peer", url, finding, "Look whether Aphlict runs there: aphlict status");
       }
       continue;
     }
@@ -76,7 +76,7 @@ export async function examinePeers(
     if (trust === "contradicted") {
       const owner = rival !== null
         ? `${outcomes[rival]?.url}`
-        : visit.fingerprint === told?.now.fingerprint
+        : finding.fingerprint === told?.now.fingerprint
         ? "this server"
         : "another server";
       findings.fail(
@@ -85,7 +85,7 @@ export async function examinePeers(
         IMPOSTOR_HINT,
       );
     } else examineView(findings, url, view);
-    examineClock(findings, url, visit.aheadMs);
+    examineClock(findings, url, finding.aheadMs);
   }
 }
 
@@ -123,16 +123,6 @@ const IMPOSTOR_HINT =
   "Look which program answers there, and correct the entry of `cluster`, or what is in between: a proxy has " +
   "to pass the header aphlict-challenge on. Until then it is sent every message.";
 
-/** A visit that did not come to its end is told when it is its turn. */
-async function outcomeOf(visit: Promise<Visit>): Promise<Visit | ReachError> {
-  try {
-    return await visit;
-  } catch (error) {
-    if (error instanceof ReachError) return error;
-    throw error;
-  }
-}
-
 function examineClock(findings: Findings, url: URL, aheadMs: number | null): void {
   const step = "clock";
   if (aheadMs === null) return findings.skip(step, `${url} does not tell the time.`);
@@ -149,8 +139,8 @@ function examineClock(findings: Findings, url: URL, aheadMs: number | null): voi
 }
 
 /** @param entry The peer's path in the configuration. */
-async function call(url: URL, peer: PeerConfig, entry: string): Promise<Visit> {
-  const place: Place = {
+async function requestStatus(url: URL, peer: PeerConfig, entry: string): Promise<PeerFinding> {
+  const endpoint: Endpoint = {
     url: connectable(url),
     trust: {
       by: "authorities",
@@ -159,37 +149,30 @@ async function call(url: URL, peer: PeerConfig, entry: string): Promise<Visit> {
     },
     token: peer.token,
   };
-  const hints = peerHints(entry);
   const began = Date.now();
   const challenge = drawChallenge();
-  const answer = await ask(place, {
+  const answer = await request(endpoint, {
     path: "/status/",
     headers: { [CHALLENGE_HEADER]: challenge },
   });
   const middle = (began + Date.now()) / 2;
-  if (answer.status !== 200) throw explainDenial(answer, hints);
-  if (!isStatusPage(answer)) {
-    throw new ReachError(
-      "answer",
-      "does not answer as the admin port of an Aphlict does",
-      hints.stranger,
-    );
-  }
-  const page = objectOf(answer.text);
+  const fault = statusPageFault(answer, peerHints(entry));
+  if (fault !== null) throw fault;
+  const page = objectOf(answer.body);
   const fingerprint = asFingerprint(page?.["fingerprint"]);
   const shown = page?.["proof"];
   const proof = fingerprint === null
     ? "none"
     : checkProof(fingerprint, challenge, typeof shown === "string" ? shown : null);
-  if (fingerprint !== null) await knock(place, fingerprint, entry);
+  if (fingerprint !== null) await tryMessage(endpoint, fingerprint, entry);
   return { fingerprint, proof, aheadMs: aheadOf(answer, middle) };
 }
 
 /** Whether a peer takes messages from here: one that it has handled already, as it says, does nothing. */
-async function knock(place: Place, fingerprint: string, entry: string): Promise<void> {
-  let answer: Answer;
+async function tryMessage(endpoint: Endpoint, fingerprint: string, entry: string): Promise<void> {
+  let answer: ProbeAnswer;
   try {
-    answer = await ask(place, {
+    answer = await request(endpoint, {
       method: "POST",
       headers: { "content-type": "application/json" },
       isAuthorized: true,
@@ -197,16 +180,16 @@ async function knock(place: Place, fingerprint: string, entry: string): Promise<
     });
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
-    throw new ReachError(
+    throw new RequestError(
       "file",
       `cannot be sent messages: ${error.message}`,
       `"token.file" of ${entry} names that file.`,
     );
   }
-  if (answer.status !== 200) throw explainDenial(answer, peerHints(entry));
+  if (answer.status !== 200) throw explainRejection(answer, peerHints(entry));
 }
 
-function aheadOf(answer: Answer, middle: number): number | null {
+function aheadOf(answer: ProbeAnswer, middle: number): number | null {
   const date = Date.parse(answer.header("date") ?? "");
   // It was anywhere in that second.
   return Number.isNaN(date) ? null : date + 500 - middle;
@@ -218,7 +201,7 @@ function authoritiesOf({ ca }: PeerConfig, entry: string): string[] {
     return readAuthority(ca).map((certificate) => certificate.toString());
   } catch (error) {
     if (!(error instanceof TlsError)) throw error;
-    throw new ReachError(
+    throw new RequestError(
       "file",
       `cannot be checked: ${error.problems.map(({ message }) => message).join(" ")}`,
       `"ssl.ca" of ${entry} names that file.`,

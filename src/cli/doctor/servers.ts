@@ -5,19 +5,19 @@
  */
 
 import type { AdminServerConfig, ClientServerConfig, Config } from "../../config/config.ts";
-import { daysUntil, EXPIRY_WARNING_DAYS, readAuthority, TlsError } from "../../net/tls.ts";
-import { type Answer, ask } from "../../reach/ask.ts";
-import { dial, namesOf, ReachError, sentenceAbout } from "../../reach/dial.ts";
+import { daysUntil, EXPIRY_WARNING_DAYS } from "../../net/tls.ts";
+import { type ProbeAnswer, request } from "../../probe/request.ts";
+import { namesOf, outcomeOf, RequestError, sentenceAbout } from "../../http/failure.ts";
 import type { Findings } from "./findings.ts";
-import { type Place, placeOf } from "../../reach/place.ts";
-import { type AdminPlace, adminsOf, hasReadableToken, publishersOf } from "../admin.ts";
-import { probe } from "./probe.ts";
+import { dialEndpoint, type Endpoint, endpointOf } from "../../probe/endpoint.ts";
+import { type AdminEndpoint, adminsOf, hasReadableToken, publishersOf } from "../admin.ts";
+import { testDelivery } from "./delivery.ts";
 import { originFor } from "../public.ts";
-import { explainDenial, isClientPort, isStatusPage } from "../../reach/refusal.ts";
-import { Subscriber } from "../../reach/subscriber.ts";
+import { explainRejection, isClientPort, statusPageFault } from "../../probe/rejection.ts";
+import { Subscriber } from "../../probe/subscriber.ts";
 
 /** What the steps about a message go by. */
-export interface Errand {
+export interface MessageTest {
   readonly config: Config;
   readonly instance: string | undefined;
   /** That a page would have; `undefined`: one that is admitted. */
@@ -27,94 +27,76 @@ export interface Errand {
 /** Looks at each server, and returns the one that messages are published with; `null`: none takes any. */
 export async function examineServers(
   findings: Findings,
-  errand: Errand,
+  test: MessageTest,
 ): Promise<AdminServerConfig | null> {
-  const { config } = errand;
+  const { config } = test;
   const answering = await examineAdmins(findings, adminsOf(config));
   const publisher =
     publishersOf(config).find(({ server }) =>
       answering.includes(server) && hasReadableToken(server)
     )?.server ?? null;
   const clients = config.servers.filter((server) => server.type === "client");
-  for (const client of clients) await examineClient(findings, client, errand, publisher);
+  for (const client of clients) await examineClient(findings, client, test, publisher);
   return publisher;
 }
 
 /** Looks at all admin servers, and returns those that are as they should be. */
 async function examineAdmins(
   findings: Findings,
-  places: readonly AdminPlace[],
+  endpoints: readonly AdminEndpoint[],
 ): Promise<AdminServerConfig[]> {
   const answers = await Promise.all(
-    places.map(async (place) => ({ place, answer: await statusOf(place) })),
+    endpoints.map(async (endpoint) => {
+      const asking = request({ ...endpoint, trust: { by: "nobody" } }, { path: "/status/" });
+      return { endpoint, answer: await outcomeOf(asking) };
+    }),
   );
   const isAnyOpen = answers.some(({ answer }) => "status" in answer && answer.status === 200);
   const well: AdminServerConfig[] = [];
-  for (const { place, answer } of answers) {
-    if (await examineAdmin(findings, place, answer, isAnyOpen)) well.push(place.server);
+  for (const { endpoint, answer } of answers) {
+    if (await examineAdmin(findings, endpoint, answer, isAnyOpen)) well.push(endpoint.server);
   }
   return well;
-}
-
-/** What a server answers for its status page, or why nothing. */
-async function statusOf(place: Place): Promise<Answer | ReachError> {
-  try {
-    return await ask({ ...place, trust: { by: "nobody" } }, { path: "/status/" });
-  } catch (error) {
-    if (error instanceof ReachError) return error;
-    throw error;
-  }
 }
 
 /** @param isAnyOpen Whether there is an admin server that lets this host in. */
 async function examineAdmin(
   findings: Findings,
-  place: AdminPlace,
-  answer: Answer | ReachError,
+  endpoint: AdminEndpoint,
+  answer: ProbeAnswer | RequestError,
   isAnyOpen: boolean,
 ): Promise<boolean> {
   const step = "admin server";
-  const { url } = place;
+  const { url } = endpoint;
   if ("status" in answer && answer.status === 403 && isAnyOpen) {
     findings.warn(
       step,
-      `${sentenceAbout(url, explainDenial(answer))} Another admin server does.`,
+      `${sentenceAbout(url, explainRejection(answer))} Another admin server does.`,
       'Is that deliberate? If not, add the address to "allow" of this one.',
     );
     return false;
   }
-  const fault = faultIn(answer);
+  const fault = answer instanceof RequestError ? answer : statusPageFault(answer);
   if (fault !== null) {
     findings.unreached(step, url, fault);
     return false;
   }
   findings.ok(step, `${url} answers.`);
-  return await examineCertificate(findings, place);
-}
-
-/** Why an answer is no status page; `null` when it is one. */
-function faultIn(answer: Answer | ReachError): ReachError | null {
-  if (answer instanceof ReachError) return answer;
-  if (answer.status !== 200) return explainDenial(answer);
-  return isStatusPage(answer) ? null : new ReachError(
-    "answer",
-    "does not answer as the admin port of an Aphlict does",
-    "Another program has the port.",
-  );
+  return await examineCertificate(findings, endpoint);
 }
 
 async function examineClient(
   findings: Findings,
   server: ClientServerConfig,
-  errand: Errand,
+  test: MessageTest,
   publisher: AdminServerConfig | null,
 ): Promise<void> {
-  const place = placeOf(server);
-  const { url } = place;
+  const endpoint = endpointOf(server);
+  const { url } = endpoint;
   const isThere = await findings.attempt("client server", url, async () => {
-    const answer = await ask({ ...place, trust: { by: "nobody" } });
+    const answer = await request({ ...endpoint, trust: { by: "nobody" } });
     if (isClientPort(answer)) return true;
-    throw new ReachError(
+    throw new RequestError(
       "answer",
       `answers ${answer.status} in place of 501, so it is no client port of an Aphlict`,
       "Another program has the port.",
@@ -126,51 +108,38 @@ async function examineClient(
     return;
   }
   findings.ok("client server", `${url} answers 501 to what is no WebSocket, as Phorge expects.`);
-  if (!await examineCertificate(findings, place)) {
+  if (!await examineCertificate(findings, endpoint)) {
     for (const step of ["WebSocket", "message"]) {
       findings.skip(step, "The certificate is wrong, or not to be compared.");
     }
     return;
   }
-  const origin = errand.origin ?? originFor(url, server.origins);
-  await examineWebSocket(findings, place, { ...errand, origin, publisher }, {
+  const origin = test.origin ?? originFor(url, server.origins);
+  await examineWebSocket(findings, endpoint, { ...test, origin, publisher }, {
     socket: "WebSocket",
     message: "message",
   });
 }
 
 /** The certificate that a server here shows. */
-async function examineCertificate(findings: Findings, place: Place): Promise<boolean> {
-  const { url, trust } = place;
+async function examineCertificate(findings: Findings, endpoint: Endpoint): Promise<boolean> {
+  const { url, trust } = endpoint;
   if (trust.by !== "file") return true;
   const step = "certificate";
-  const line = await findings.attempt(step, url, () => dial({ ...place, trust: { by: "nobody" } }));
-  if (line === null) return false;
-  const { socket, certificate, redact } = line;
+  const dialed = await outcomeOf(dialEndpoint(endpoint));
+  if (dialed instanceof RequestError) {
+    // What is wrong with the file was told with the files.
+    if (dialed.stage === "file") findings.skip(step, `${trust.path} cannot be used.`);
+    else findings.unreached(step, url, dialed);
+    return false;
+  }
+  const { socket, certificate, redact } = dialed;
   socket.destroy();
-  if (certificate === null) return false;
-  let configured: string | undefined;
-  try {
-    configured = readAuthority(trust.path)[0]?.fingerprint256;
-  } catch (error) {
-    if (!(error instanceof TlsError)) throw error;
-    // What is wrong with it was told with the files.
-    findings.skip(step, `${trust.path} cannot be used.`);
-    return false;
-  }
-  if (configured !== certificate.fingerprint256) {
-    findings.fail(
-      step,
-      `${url} shows another certificate than that in ${trust.path}.`,
-      "A renewed one is taken over within a minute, or at once: aphlict reload",
-    );
-    return false;
-  }
-  return tellExpiry(
+  return certificate !== null && tellExpiry(
     findings,
     step,
     new Date(certificate.validTo),
-    `${trust.path} is for ${namesOf({ certificate, redact })}, and`,
+    `${trust.path} is for ${namesOf(certificate, redact)}, and`,
   );
 }
 
@@ -189,7 +158,7 @@ export function tellExpiry(findings: Findings, step: string, end: Date, what: st
 }
 
 /** How a WebSocket is tried. */
-export interface Attempt extends Errand {
+export interface Attempt extends MessageTest {
   readonly origin: string;
   /** The admin server to publish with; `null`: there is none. */
   readonly publisher: AdminServerConfig | null;
@@ -198,17 +167,17 @@ export interface Attempt extends Errand {
 /** Opens a WebSocket, and sends a message through it. */
 export async function examineWebSocket(
   findings: Findings,
-  place: Place,
+  endpoint: Endpoint,
   { instance, origin, publisher }: Attempt,
   steps: { readonly socket: string; readonly message: string },
 ): Promise<void> {
   const subscriber = await findings.attempt(
     steps.socket,
-    place.url,
-    () => Subscriber.open(place, { instance, origin }),
+    endpoint.url,
+    () => Subscriber.open(endpoint, { instance, origin }),
   );
   if (subscriber === null) return findings.skip(steps.message, "There is no WebSocket.");
-  findings.ok(steps.socket, `${place.url} opens for a page of ${origin}.`);
+  findings.ok(steps.socket, `${endpoint.url} opens for a page of ${origin}.`);
   try {
     if (publisher === null) {
       return findings.skip(
@@ -218,14 +187,14 @@ export async function examineWebSocket(
     }
     const took = await findings.attempt(
       steps.message,
-      place.url,
-      () => probe(publisher, instance, subscriber),
+      endpoint.url,
+      () => testDelivery(publisher, instance, subscriber),
       "The log may say more, and `aphlict debug` says all.",
     );
     if (took === null) return;
     findings.ok(
       steps.message,
-      `Posted to ${placeOf(publisher).url}, one came out at ${place.url} after ${
+      `Posted to ${endpointOf(publisher).url}, one came out at ${endpoint.url} after ${
         took.toFixed(1)
       } ms.`,
     );

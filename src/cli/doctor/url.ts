@@ -8,11 +8,11 @@ import { isIP } from "node:net";
 import { type Config, formatAddress, type ServerConfig } from "../../config/config.ts";
 import { Origins } from "../../config/origin.ts";
 import { formatValue } from "../../log/format.ts";
-import { dial, namesOf, ReachError } from "../../reach/dial.ts";
+import { namesOf, RequestError } from "../../http/failure.ts";
 import { type Attempt, examineWebSocket, tellExpiry } from "./servers.ts";
 import type { Findings } from "./findings.ts";
-import { hostOf, type Place, portOf } from "../../reach/place.ts";
-import type { PublicPlace } from "../public.ts";
+import { dialEndpoint, type Endpoint, hostOf, portOf } from "../../probe/endpoint.ts";
+import type { PublicEndpoint } from "../public.ts";
 import { resolveName } from "../resolve.ts";
 
 const SOCKET = "public WebSocket";
@@ -21,23 +21,23 @@ const MESSAGE = "public message";
 /** The same way as a browser, with a page's Origin. */
 export async function examineUrl(
   findings: Findings,
-  { place, origin }: PublicPlace,
+  { endpoint, origin }: PublicEndpoint,
   attempt: Omit<Attempt, "origin">,
   /** Why there is nothing at its end; `null` when there is. */
   whyDown: string | null,
 ): Promise<void> {
   const isAllowed = examineOrigin(findings, attempt.config, origin);
-  const addresses = await examineName(findings, place.url);
+  const addresses = await examineName(findings, endpoint.url);
   const isReached = addresses.length > 0 &&
-    await examineAddresses(findings, place, addresses) &&
-    await examineCertificate(findings, place);
+    await examineAddresses(findings, endpoint, addresses) &&
+    await examineCertificate(findings, endpoint);
   const why = !isReached
-    ? `${place.url} is not reached as it should be.`
+    ? `${endpoint.url} is not reached as it should be.`
     : !isAllowed
     ? "The Origin would be refused."
     : whyDown;
   if (why === null) {
-    return await examineWebSocket(findings, place, { ...attempt, origin }, {
+    return await examineWebSocket(findings, endpoint, { ...attempt, origin }, {
       socket: SOCKET,
       message: MESSAGE,
     });
@@ -112,22 +112,22 @@ async function examineName(findings: Findings, url: URL): Promise<readonly strin
 /** Each address, as browsers go to any of them. Whom it leads to is looked at later. */
 async function examineAddresses(
   findings: Findings,
-  place: Place,
+  endpoint: Endpoint,
   addresses: readonly string[],
 ): Promise<boolean> {
-  const { url } = place;
+  const { url } = endpoint;
   const step = "public address";
-  const faults: ReachError[] = [];
+  const faults: RequestError[] = [];
   const told: string[] = [];
   const open: string[] = [];
   for (const host of addresses) {
     const address = formatAddress(host, portOf(url));
     try {
-      const plain = { ...place, url: new URL(`ws://${address}/`) };
-      (await dial(plain)).socket.destroy();
+      const plain = { ...endpoint, url: new URL(`ws://${address}/`) };
+      (await dialEndpoint(plain)).socket.destroy();
       open.push(address);
     } catch (error) {
-      if (!(error instanceof ReachError)) throw error;
+      if (!(error instanceof RequestError)) throw error;
       faults.push(error);
       told.push(`${address} ${error.message}.`);
     }
@@ -153,14 +153,14 @@ async function examineAddresses(
 }
 
 /** What browsers would say of the certificate. */
-async function examineCertificate(findings: Findings, place: Place): Promise<boolean> {
-  const { url } = place;
+async function examineCertificate(findings: Findings, endpoint: Endpoint): Promise<boolean> {
+  const { url } = endpoint;
   if (url.protocol !== "wss:") return true;
   const step = "public certificate";
-  const line = await findings.attempt(step, url, () => dial(place));
+  const line = await findings.attempt(step, url, () => dialEndpoint(endpoint));
   if (line === null || line.certificate === null) return false;
   const { socket, certificate, redact } = line;
   socket.destroy();
-  const what = `It is for ${namesOf({ certificate, redact })}, and`;
+  const what = `It is for ${namesOf(certificate, redact)}, and`;
   return tellExpiry(findings, step, new Date(certificate.validTo), what);
 }

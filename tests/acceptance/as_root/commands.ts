@@ -387,10 +387,40 @@ for (const user of ["root", "0"]) {
     for (const verb of ["start", "run", "restart", "check"]) {
       const { code, output } = await site.run(verb);
       assertEquals(code, 1, output);
-      assertMatch(output, /user: "\w+" is not a user\. Name a user of Aphlict's own/);
+      assertMatch(
+        output,
+        /user: "\w+" is not a user that Aphlict runs as\. Name a user of Aphlict's own/,
+      );
     }
   });
 }
+
+Deno.test("what keeps root from becoming the user is an object where one is asked for", async () => {
+  await using site = rootsSite(() => ({}), "nobody-of-this-name");
+  const missing = await site.run("check", "--json");
+  assertMatch(
+    JSON.parse(missing.output).problems[0].message,
+    /^there is no user nobody-of-this-name/,
+  );
+  Deno.chmodSync(site.daemon.written.path, 0o666);
+  const open = await site.run("status", "--json");
+  assertMatch(JSON.parse(open.output).problems[0].message, /can be changed by every user/);
+  assertEquals([missing.code, open.code], [1, 1]);
+});
+
+Deno.test("root is told to name the user whose folders they are", async () => {
+  await using site = rootsSite((folder) => {
+    ownFolder(`${folder}/pid`, Number(idOf(USER)));
+    return {};
+  }, null);
+  const { code, output } = await site.run("check");
+  assertEquals(code, 1);
+  assertStringIncludes(output, 'If that user runs Aphlict, name it as "user"');
+  for (const [verb, expected] of [["status", 1], ["stop", 0]] as const) {
+    const { code, output } = await site.run(verb);
+    assertEquals([code, output], [expected, "Aphlict is not running."]);
+  }
+});
 
 function idOf(user: string): string {
   return new TextDecoder().decode(

@@ -1,5 +1,5 @@
-import { ReachError } from "../../../src/reach/dial.ts";
-import { type Finding, Findings, linesOf, verdict } from "../../../src/cli/doctor/findings.ts";
+import { RequestError } from "../../../src/http/failure.ts";
+import { type Finding, findingLines, Findings, verdict } from "../../../src/cli/doctor/findings.ts";
 import { assertEquals, assertRejects } from "../../assert.ts";
 
 const FAILED: Finding = {
@@ -11,21 +11,21 @@ const FAILED: Finding = {
 
 Deno.test("a finding is a line with its mark, and beneath it what to do", () => {
   assertEquals(
-    linesOf(FAILED, null),
+    findingLines(FAILED, null),
     [
       "✗ origin              It fails.",
       "                      → Mend it.",
     ],
   );
   assertEquals(
-    linesOf({ ...FAILED, outcome: "ok", hint: null }, null),
+    findingLines({ ...FAILED, outcome: "ok", hint: null }, null),
     ["✓ origin              It fails."],
   );
 });
 
 Deno.test("on a terminal lines are as long as it is wide", () => {
   assertEquals(
-    linesOf({ ...FAILED, outcome: "warning", detail: "It is as it is." }, 30),
+    findingLines({ ...FAILED, outcome: "warning", detail: "It is as it is." }, 30),
     [
       "! origin              It is as",
       "                      it is.",
@@ -39,7 +39,7 @@ Deno.test("an attempt that does not reach its end is a failed step, with the hin
   const told: Finding[] = [];
   const findings = new Findings((finding) => told.push(finding));
   const fail = (hint: string) => () =>
-    Promise.reject(new ReachError("connection", "is far away", hint));
+    Promise.reject(new RequestError("connection", "is far away", hint));
   assertEquals(await findings.attempt("a", "x:1", fail(""), "Come closer."), null);
   assertEquals(await findings.attempt("b", "x:1", fail("Walk."), "Come closer."), null);
   assertEquals(await findings.attempt("c", "x:1", () => Promise.resolve(1)), 1);

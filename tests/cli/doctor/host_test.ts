@@ -1,8 +1,9 @@
 import type { ConsoleData } from "../../../src/admin/console.ts";
-import { examineOpenFiles, type Patient } from "../../../src/cli/doctor/host.ts";
+import { examineOpenFiles, type ServiceState } from "../../../src/cli/doctor/host.ts";
 import { type Finding, Findings } from "../../../src/cli/doctor/findings.ts";
 import { filesFor, OTHER_FILES } from "../../../src/config/open_files.ts";
 import { validate } from "../../../src/config/validate.ts";
+import { collect, single } from "../../../src/metrics/families.ts";
 import { assertEquals, assertStringIncludes } from "../../assert.ts";
 
 const CONFIG = validate("aphlict.json", {
@@ -19,18 +20,19 @@ const ENOUGH = filesFor(1000, OTHER_FILES);
 
 /** What is said about a service that may have this many files open; `null`: it does not know. */
 function finding(openFiles: number | null): Finding | undefined {
-  const told = { now: { process: { openFiles } } } as ConsoleData;
-  const patient: Patient = {
+  const metrics = collect([{ process_max_fds: single(openFiles) }]);
+  const told = { now: { metrics } } as ConsoleData;
+  const service: ServiceState = {
     config: CONFIG,
     supervisor: 1,
     state: null,
     told,
     whyDown: null,
-    isSilent: false,
+    hasTimedOut: false,
     isOfOther: false,
   };
   const findings = new Findings(() => {});
-  examineOpenFiles(findings, patient);
+  examineOpenFiles(findings, service);
   return findings.all[0];
 }
 

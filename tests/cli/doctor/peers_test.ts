@@ -1,6 +1,6 @@
 import type { ConsoleData } from "../../../src/admin/console.ts";
 import { ServerKey } from "../../../src/cluster/proof.ts";
-import type { PeerStatus } from "../../../src/metrics/peer.ts";
+import type { PeerStatus } from "../../../src/metrics/peer_status.ts";
 import { Findings } from "../../../src/cli/doctor/findings.ts";
 import { examinePeers } from "../../../src/cli/doctor/peers.ts";
 import { UNKNOWN_PEER } from "../../admin/fixtures.ts";

@@ -4,12 +4,14 @@
  * @module
  */
 
+import { ANY_SERVER_KEYS, TOP_KEYS } from "../../../src/config/keys.ts";
+import { keysOf, type Table } from "../../../src/config/table.ts";
 import { ADMIN, admin, CLIENT, type InvalidFile, keys, servers, USE_PATH } from "./text.ts";
 
-const TOP_KEYS = "servers, logs, cluster, pidfile, limit.memory, memory.hint, user, drain, $schema";
-const SERVER_KEYS = "type, port, listen, ssl.key, ssl.cert, ssl.chain, engine, limit.message, " +
-  "origins, proxies, limit.connections, limit.address, limit.subscriptions, limit.topic, " +
-  "limit.commands, limit.backlog, timeout.handshake, timeout.idle, allow, token.file, limit.requests";
+/** The names of the keys of a table, as a refusal lists them. */
+function listed(table: Table): string {
+  return keysOf(table).map(({ name }) => name).join(", ");
+}
 
 export const SHAPES: readonly InvalidFile[] = [
   ...[
@@ -120,7 +122,7 @@ export const UNKNOWN_KEYS: readonly InvalidFile[] = [
   {
     what: "an unknown key, and lists the known ones",
     text: keys(`"workers": 4`),
-    problems: [["workers", `The key is unknown. Remove it, or use one of: ${TOP_KEYS}.`]],
+    problems: [["workers", `The key is unknown. Remove it, or use one of: ${listed(TOP_KEYS)}.`]],
   },
   {
     what: "a schema that is no text",
@@ -154,7 +156,7 @@ export const UNKNOWN_KEYS: readonly InvalidFile[] = [
     text: admin(`"ports": 22282`),
     problems: [[
       "servers[1].ports",
-      `The key is unknown. Remove it, or use one of: ${SERVER_KEYS}.`,
+      `The key is unknown. Remove it, or use one of: ${listed(ANY_SERVER_KEYS)}.`,
     ]],
   },
   {

@@ -5,8 +5,7 @@
  */
 
 import type { Config, PeerConfig } from "../../../src/config/config.ts";
-import { LOG_DEFAULTS } from "../../../src/config/logs.ts";
-import { ADMIN as admin, CLIENT as client, PEER } from "../../entries.ts";
+import { ADMIN as admin, CLIENT as client, LOG_DEFAULTS, PEER } from "../../entries.ts";
 import { ADMIN, CLIENT, keys, servers } from "./text.ts";
 
 /** A file that is accepted. */
