@@ -177,6 +177,9 @@ async function hold<T>(
   const details = await fc.check(fc.asyncProperty(arbitrary, check), {
     seed: SEED,
     numRuns: runs * FACTOR,
+    // Making a history shorter may take long.
+    interruptAfterTimeLimit: 60_000 * FACTOR,
+    markInterruptAsFailure: true,
   });
   assertEquals(logCounters.internalErrors - before, 0, "the program has met no mistake of its own");
   if (!details.failed) return;
