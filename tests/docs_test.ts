@@ -60,7 +60,7 @@ Deno.test("each link to a part of a page leads to a heading", () => {
 
 Deno.test("each file of the sources that a page names is there", () => {
   let count = 0;
-  for (const page of PAGES) {
+  for (const page of [...PAGES, ...DECISIONS]) {
     for (
       const [, path = ""] of read(page).matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|js|css|html))`/g)
     ) {
