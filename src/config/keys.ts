@@ -451,7 +451,7 @@ export const TOP_KEYS = {
   ),
   user: key(
     "user",
-    text("a user that Aphlict runs as", "the name or the number of a user in quotes", userFault),
+    text("an ordinary user", "the name or the number of a user in quotes", userFault),
     {
       default: null,
       absent: "root is refused",

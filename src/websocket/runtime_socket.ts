@@ -29,8 +29,8 @@ export interface RuntimeSocketOptions {
 /**
  * Makes a WebSocket of a request, and returns the response.
  *
- * Of the limits it holds, once a message is whole, `messageBytes`; a silent peer is pinged after half of `silenceMs`
- * and `answerMs`, and is gone after both.
+ * Of the limits it holds, once a message is whole, `messageBytes`; a silent peer is pinged after half of `idleMs`
+ * and `pongMs`, and is gone after both.
  *
  * @throws {Error} What `Deno.upgradeWebSocket` throws.
  */

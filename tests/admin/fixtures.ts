@@ -85,7 +85,10 @@ export class Office implements RouterOptions, AdminServerOptions {
     isReady: () => this.ready,
   };
   readonly console = new Console(this.view, 1);
-  readonly log = new LimitedLog(logger("test"), REJECTIONS, "");
+  // A limiter that has left something out has a timer.
+  readonly log = new LimitedLog(logger("test"), REJECTIONS, "", {
+    limit: { lines: 1000, periodMs: 60_000 },
+  });
   readonly counters = new AdminCounters(this.log);
   readonly files = new OpenFiles(null).share("admin");
   readonly workQueue = new WorkQueue();

@@ -1,6 +1,6 @@
 import { Pause } from "../../src/cluster/pause.ts";
 import { assertEquals } from "../assert.ts";
-import { VirtualClock } from "./simulation.ts";
+import { VirtualClock } from "../virtual_clock.ts";
 
 /** A pause, and the times at which its waits have ended. */
 function start() {

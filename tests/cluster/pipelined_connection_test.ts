@@ -1,7 +1,7 @@
 import { AnswerReader } from "../../src/http/answer.ts";
 import { ConnectionError, PipelinedConnection } from "../../src/cluster/pipelined_connection.ts";
 import { assertEquals, assertRejects } from "../assert.ts";
-import { VirtualClock } from "./simulation.ts";
+import { VirtualClock } from "../virtual_clock.ts";
 
 const never = new AbortController().signal;
 

@@ -8,7 +8,6 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import type { Clock } from "../../src/clock.ts";
 import type { Answer } from "../../src/http/answer.ts";
 import { REFUSED } from "../../src/http/failure.ts";
@@ -26,53 +25,13 @@ import { Encoded, parseMessage } from "../../src/hub/message.ts";
 import type { PeerStatus } from "../../src/metrics/peer_status.ts";
 import { CLIENT_LIMITS } from "../entries.ts";
 import { join, makeSink } from "../hub/fixtures.ts";
+import { VirtualClock } from "../virtual_clock.ts";
 
 /** The time within which a connection is made, or the next answer comes, in ms; see `connection.ts`. */
 const PATIENCE_MS = 5000;
 
 /** The time within which each answer comes, in ms. */
 const LATE_MS = 15_000;
-
-/** A clock that jumps from event to event. */
-export class VirtualClock implements Clock {
-  #now = 0;
-  /** The next one last. */
-  readonly #events: { readonly at: number; readonly callback: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(ms: number, callback: () => void): () => void {
-    const event = { at: this.#now + Math.max(0, ms), callback };
-    const index = this.#events.findLastIndex(({ at }) => at > event.at);
-    this.#events.splice(index + 1, 0, event);
-    return () => {
-      const place = this.#events.indexOf(event);
-      if (place >= 0) this.#events.splice(place, 1);
-    };
-  }
-
-  /** Lets so much time pass, and all happen that is due in it. */
-  async advance(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    await settle();
-    for (;;) {
-      const next = this.#events.at(-1);
-      if (next === undefined || next.at > end) break;
-      this.#events.pop();
-      this.#now = next.at;
-      next.callback();
-      await settle();
-    }
-    this.#now = end;
-  }
-}
-
-/** Resolves when all promises have been acted upon: nothing of a simulated server waits for anything real. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 /**
  * Kinds of a cut link:

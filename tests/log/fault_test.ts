@@ -87,10 +87,11 @@ async function run(code: string): Promise<string> {
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "eval",
-      `import { faultCount, logUnexpectedErrors } from "file://${ROOT}src/log/fault.ts";
+      `import { logUnexpectedErrors } from "file://${ROOT}src/log/fault.ts";
+      import { logCounters } from "file://${ROOT}src/log/counters.ts";
        logUnexpectedErrors();
        for (const type of ["error", "unhandledrejection"]) {
-         addEventListener(type, () => setTimeout(() => console.log(faultCount())));
+         addEventListener(type, () => setTimeout(() => console.log(logCounters.internalErrors)));
        }
        ${code}`,
     ],

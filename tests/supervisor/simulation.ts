@@ -6,8 +6,6 @@
  */
 
 import { rmSync } from "node:fs";
-import { setImmediate } from "node:timers";
-import type { Clock } from "../../src/clock.ts";
 import type { Config } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { encode, parseUse, type Report } from "../../src/supervisor/channel.ts";
@@ -17,6 +15,7 @@ import { readState, type State } from "../../src/supervisor/state.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { Folder } from "../folder.ts";
+import { VirtualClock } from "../virtual_clock.ts";
 
 /** Times that decision 0008 and docs/architecture.md promise, in ms. */
 const PROMISED = {
@@ -93,44 +92,6 @@ export type Change = "first" | "drain" | "port" | "invalid" | "pidfile" | "relat
 
 /** Drains of the configurations, in seconds; the other one is twice as long. */
 const DRAIN = 2;
-
-/** A clock that goes on only when it is told to. */
-class VirtualClock implements Clock {
-  #now = 0;
-  readonly #timers = new Set<{ readonly at: number; readonly call: () => void }>();
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(ms: number, call: () => void): () => void {
-    const timer = { at: this.#now + ms, call };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  }
-
-  /** Lets time pass until `isOver`, `ms` at most. All that follows from one timer comes before the next one. */
-  async advance(ms: number, isOver: () => boolean): Promise<void> {
-    const end = this.#now + ms;
-    await settled();
-    while (!isOver()) {
-      const [next] = [...this.#timers].sort((one, other) => one.at - other.at);
-      if (next === undefined || next.at > end) {
-        this.#now = end;
-        return;
-      }
-      this.#timers.delete(next);
-      this.#now = next.at;
-      next.call();
-      await settled();
-    }
-  }
-}
-
-/** Resolves when every promise that can has been dealt with: a task comes behind all of them. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 type Output = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 

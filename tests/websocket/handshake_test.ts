@@ -333,7 +333,7 @@ Deno.test("a path, an address and the headers keep neither the head nor the chun
   const module = (path: string) => JSON.stringify(import.meta.resolve(`../../src/${path}`));
   const held = await heldBytes(`
     import { Buffer } from "node:buffer";
-    import { HeadReader, urlOf } from ${module("http/head.ts")};
+    import { HeadReader, requestUrl } from ${module("http/head.ts")};
     import { readHandshake } from ${module("websocket/handshake.ts")};
     import { clientAddress } from ${module("net/forwarded.ts")};
     import { Networks } from ${module("config/network.ts")};
@@ -344,7 +344,7 @@ Deno.test("a path, an address and the headers keep neither the head nor the chun
       chunk.write(head, "latin1");
       const reader = new HeadReader();
       const read = reader.read(chunk.subarray(0, head.length + 30)).head;
-      const request = { method: "GET", url: urlOf(read, "http", "x"), headers: read.fields };
+      const request = { method: "GET", url: requestUrl(read, "http", "x"), headers: read.fields };
       const { path, headers } = readHandshake(request);
       const address = clientAddress("127.0.0.1", (name) => read.fields.get(name), proxies);
       return [reader, path, headers, address];

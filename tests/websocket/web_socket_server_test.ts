@@ -528,7 +528,7 @@ for (const [name, engine] of [["socket", listen], ["serve", listenOnServe]] as c
   }
 
   Deno.test(`a client that is silent gives its place back once (${name})`, async () => {
-    const limits = { silenceMs: 1000, answerMs: 1000, connections: 1 };
+    const limits = { idleMs: 1000, pongMs: 1000, connections: 1 };
     await using running = await Running.start(limits, engine);
     {
       using wire = await Wire.open(running.port, []);

@@ -389,7 +389,7 @@ for (const user of ["root", "0"]) {
       assertEquals(code, 1, output);
       assertMatch(
         output,
-        /user: "\w+" is not a user that Aphlict runs as\. Name a user of Aphlict's own/,
+        /user: "\w+" is not an ordinary user\. Name a user of Aphlict's own/,
       );
     }
   });

@@ -58,7 +58,7 @@ export const DAEMON: readonly InvalidFile[] = [
     text: keys(`"user": "-u root"`),
     problems: [[
       "user",
-      `"-u root" is not a user that Aphlict runs as. Use the name or the number of a user in quotes.`,
+      `"-u root" is not an ordinary user. Use the name or the number of a user in quotes.`,
     ]],
   },
   {
