@@ -1,5 +1,5 @@
 # The service as an image, of nothing but this repository: docker build --tag aphlict .
-# How to run it: docs/operations.md ("In a container"), conf/examples/docker/.
+# How to run it: docs/install.md ("Container"), conf/examples/docker/.
 
 FROM docker.io/denoland/deno:bin-2.9.6 AS deno
 
@@ -12,7 +12,7 @@ RUN deno task bundle
 
 # Debian for libc and for the shell that derives the permission flags; a build gets its latest fixes.
 FROM docker.io/library/debian:13-slim
-# The commit, and where the repository is published: docs/operations.md has the command that tells them.
+# The commit, and where the repository is published: docs/install.md has the command that tells them.
 ARG REVISION= SOURCE=
 LABEL org.opencontainers.image.title="Aphlict on Deno" \
   org.opencontainers.image.description="The notification server of Phorge" \

@@ -87,7 +87,7 @@ ${
   }Description: notification server of Phorge
  Phorge posts a small JSON message to it, and it passes the message to every
  open browser that is concerned. It takes the place of the Node.js Aphlict that
- comes with Phorge: the same configuration file, ports and bytes on the wire.
+ comes with Phorge: the same configuration file, ports and protocol.
  .
  The process that faces the network may bind the addresses, reach the peers,
  read the certificates and write the logs that the configuration names, and
@@ -111,7 +111,8 @@ const DOCUMENTS = "usr/share/doc/aphlict";
 /** The documents, and what they lead to; what else lies in `conf` is the builder's own. */
 export function documents(): string[] {
   return [
-    ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Dockerfile", "bench/README.md"],
+    ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md"],
+    ...["LICENSE", "Dockerfile", "bench/README.md"],
     ...["conf/aphlict.default.json", "conf/aphlict.local.json"],
     ...filesIn("docs"),
     ...filesIn("conf/examples"),

@@ -31,8 +31,8 @@ const FILES: readonly (readonly [path: string, what: string])[] = [
   ["/run/aphlict/aphlict.pid", "The pidfile, which the supervisor locks for as long as it runs."],
   [
     "/usr/share/doc/aphlict/docs/",
-    "The guide for administrators (operations.md), the keys of the configuration (configuration.md), " +
-    "monitoring, and the protocol.",
+    "The guides for administrators (install.md, operations.md, troubleshooting.md), the keys of the " +
+    "configuration (configuration.md), limits and access (limits.md), monitoring, and the protocol.",
   ],
 ];
 

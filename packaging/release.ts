@@ -61,15 +61,15 @@ export function whyNoRelease({ version, deno, changelog, tag }: Claims): string 
   }
   if (!changelog.split("\n").some((line) => isHeading(line, version))) {
     throw new BuildError(
-      `The commit is tagged ${name}, and CHANGELOG.md has no section "## ${version}, YYYY-MM-DD". Give ` +
-        'that name to the section "Unreleased", commit it, and move the tag.',
+      `The commit is tagged ${name}, and CHANGELOG.md has no section "## [${version}] - YYYY-MM-DD". ` +
+        'Give that name to the section "[Unreleased]", commit it, and move the tag.',
     );
   }
   return undefined;
 }
 
 function isHeading(line: string, version: string): boolean {
-  const start = `## ${version}, `;
+  const start = `## [${version}] - `;
   return line.startsWith(start) && /^\d{4}-\d\d-\d\d$/.test(line.slice(start.length));
 }
 

@@ -44,7 +44,7 @@ export function bases(): string[] {
 
 /** The command of the guide that begins with these words, as one line. */
 export function command(...words: readonly string[]): string {
-  const found = lines(Deno.readTextFileSync(`${ROOT}docs/operations.md`))
+  const found = lines(Deno.readTextFileSync(`${ROOT}docs/install.md`))
     .filter((line) => line.startsWith(`${words.join(" ")} `));
   if (found.length !== 1) throw new Error(`The guide has ${found.length} of ${words.join(" ")}`);
   return found[0] ?? "";

@@ -14,7 +14,7 @@ import { argumentOf, argumentsOf, bases, command, instructions, runOptions } fro
 /** What Docker waits after a stop before it kills, in seconds. */
 const DOCKER_PATIENCE_S = 10;
 
-/** What a stop may take beyond the drain, in seconds: see docs/operations.md. */
+/** What a stop may take beyond the drain, in seconds: see docs/install.md. */
 const STOP_S = 7;
 
 const config = loadConfig(`${ROOT}conf/examples/docker/aphlict.json`);

@@ -3,8 +3,8 @@ import { checksums, whyNoRelease } from "../../packaging/release.ts";
 import { TESTED_DENO } from "../../src/version.ts";
 import { assertEquals, assertMatch, assertThrows } from "../assert.ts";
 
-const UNRELEASED = "# Changelog\n\n## Unreleased\n\n- Flies.\n";
-const RELEASED = "# Changelog\n\n## 1.2.3, 2026-01-31\n\n- Flies.\n";
+const UNRELEASED = "# Changelog\n\n## [Unreleased]\n\n- Flies.\n";
+const RELEASED = "# Changelog\n\n## [1.2.3] - 2026-01-31\n\n- Flies.\n";
 
 Deno.test("a commit that is tagged, and whose changelog has a section for it, makes a release", () => {
   assertEquals(
@@ -49,12 +49,12 @@ Deno.test("a tag that names another version than deno.json is refused", () => {
 });
 
 Deno.test("a tag is refused when the changelog has no dated section for its version", () => {
-  const undated = "## 1.2.3\n";
+  const undated = "## [1.2.3]\n";
   for (const changelog of [UNRELEASED, undated, RELEASED.replace("1.2.3", "1x2.3")]) {
     assertThrows(
       () => whyNoRelease({ version: "1.2.3", deno: TESTED_DENO, changelog, tag: "v1.2.3" }),
       BuildError,
-      'no section "## 1.2.3, YYYY-MM-DD"',
+      'no section "## [1.2.3] - YYYY-MM-DD"',
     );
   }
 });

@@ -34,7 +34,7 @@ Deno.test.afterAll(() => root[Symbol.dispose]());
 
 /** The block of the guide that holds a text. */
 function block(text: string): string {
-  const guide = Deno.readTextFileSync(`${ROOT}docs/operations.md`);
+  const guide = Deno.readTextFileSync(`${ROOT}docs/install.md`);
   const blocks = [...guide.matchAll(/```sh\n(.*?)```/gs)].map(([, block = ""]) => block)
     .filter((block) => block.includes(text));
   assertEquals(blocks.length, 1, text);

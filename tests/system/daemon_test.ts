@@ -14,7 +14,9 @@ const TEXTS = [
   "conf/examples/aphlict.service",
   "conf/examples/cron.md",
   "conf/examples/logrotate.conf",
+  "docs/install.md",
   "docs/operations.md",
+  "docs/troubleshooting.md",
 ];
 
 /** Runs a program to its end. */

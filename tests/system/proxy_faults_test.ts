@@ -232,8 +232,8 @@ async function handshake(...how: Parameters<typeof send>): Promise<number> {
 
 /** The row of the guide's table for a status: WebSockets that are open are 101. */
 function rowOf(status: number | "none"): string {
-  const guide = Deno.readTextFileSync(`${ROOT}docs/operations.md`);
-  const [, table = ""] = guide.split("### What a proxy answers");
+  const guide = Deno.readTextFileSync(`${ROOT}docs/troubleshooting.md`);
+  const [, table = ""] = guide.split("## What a proxy answers");
   return table.split("\n").find((line) => line.replaceAll("`", "").startsWith(`| ${status}`)) ?? "";
 }
 
