@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { FAMILIES } from "../../src/metrics/families.ts";
 import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
 import { Folder } from "../folder.ts";
 import { testNotOnServe } from "./engines.ts";
@@ -521,9 +522,12 @@ Deno.test("status and check go where the configuration says, whatever a service 
     Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, (request) => {
       const { pathname } = new URL(request.url);
       asked.push(`${port}${pathname}`);
-      const servers = [`http://127.0.0.1:${elsewhere}/secret/`, "\u001b[2J"]
-        .map((url) => ({ listening: true, url }));
-      const now = { uptimeMs: 1, servers, peers: [], hub: {}, process: {}, log: {} };
+      const urls = [`http://127.0.0.1:${elsewhere}/secret/`, "\u001b[2J"];
+      const metrics = {
+        ...Object.fromEntries(Object.keys(FAMILIES).map((name) => [name, []])),
+        aphlict_server_listening: urls.map((server) => [{ server }, 1]),
+      };
+      const now = { uptimeMs: 1, servers: urls.map((url) => ({ url })), peers: [], metrics };
       return Response.json(
         pathname === "/status/"
           ? { version: 7 }

@@ -69,7 +69,6 @@ export const NOT_ON_SERVE: Readonly<Record<string, string>> = {
   "messages that Java's HTTP client posts, offering h2c, are taken and delivered": H2C,
   "the client port answers 501 to Java's HTTP client, which offers h2c": H2C,
   "SIGHUP uses a renewed certificate for new connections, and a bad one is refused": CERTIFICATE,
-  "reload uses a renewed certificate for new handshakes, and ends no connection": CERTIFICATE,
   "certificates are renewed under load: no browser is ended, no message refused or lost":
     CERTIFICATE,
   "the service survives endless fragments of one message": FRAGMENTS,
