@@ -40,9 +40,15 @@ export class Installation implements Disposable {
     must("cp", ["-r", ...parts.map((name) => `${ROOT}${name}`), Deno.execPath(), path]);
     Deno.mkdirSync(`${path}/cache`);
     must("cp", ["-r", `${denoDir()}/npm`, `${path}/cache`]);
-    must("chmod", ["-R", "a+rX", path]);
     this.command = `${path}/bin/aphlict`;
     this.env = { DENO: `${path}/deno`, DENO_DIR: `${path}/cache` };
+    // The first command leaves the translated modules in the cache, where other users can read them.
+    must("env", [
+      ...Object.entries(this.env).map((each) => each.join("=")),
+      this.command,
+      "version",
+    ]);
+    must("chmod", ["-R", "a+rX", path]);
   }
 
   [Symbol.dispose](): void {
