@@ -1,6 +1,6 @@
 /**
- * `deno task bundle`: makes one file that is the program and its launcher, out of what `deno bundle`
- * has joined.
+ * `deno task bundle`: makes one file that is the program and its launcher, out of the modules that
+ * `deno bundle` has joined.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { denoArguments } from "../src/config/program.ts";
 import { VERSION } from "../src/version.ts";
 import { BuildError, say, sha256, write } from "./dist.ts";
 
-/** What `deno bundle` has written. */
+/** The file that `deno bundle` has written. */
 const JOINED = "dist/joined.js";
 
 /** The bundle. */
@@ -21,19 +21,19 @@ export const BUNDLE = "dist/aphlict.js";
 
 /** A package of which a bundle contains a part. */
 export interface Contained {
-  /** As npm knows it, such as `@logtape/logtape`. */
+  /** The name at npm, such as `@logtape/logtape`. */
   readonly name: string;
   readonly version: string;
 }
 
 /**
- * Comment before each joined module of npm, with the path of its file in the cache of who builds, or, in
- * a bundle, what {@linkcode assemble} puts in its place.
+ * The comment before each joined module of npm, with the path of its file in the builder's cache, or, in a
+ * bundle, the text that {@linkcode assemble} puts in its place.
  */
 const FROM_NPM =
   /^\/\/ (?:\S*\/npm\/[^/\s]+\/|npm:)((?:@[^/\s]+\/)?[^/@\s]+)[/@](\d[^/\s]*)\/(\S+)$/gm;
 
-/** The packages of which the modules of a bundle, or those joined for it, have come, each once, by name. */
+/** Returns the packages that the modules of a bundle, or those joined for it, come from, each once, by name. */
 export function containedIn(joined: string): Contained[] {
   const found = new Map<string, Contained>();
   for (const [, name = "", version = ""] of joined.matchAll(FROM_NPM)) {
@@ -43,8 +43,8 @@ export function containedIn(joined: string): Contained[] {
 }
 
 /**
- * What a bundle imports, each once, and `import(...)` for what only a run tells; all of it has to be built
- * into the runtime.
+ * Returns the modules that a bundle imports, each once, and `import(...)` for those that only a run tells. All
+ * of them have to be built into the runtime.
  */
 export function importsOf(script: string): string[] {
   const statements = script.matchAll(
@@ -54,7 +54,7 @@ export function importsOf(script: string): string[] {
   return [...new Set([...statements].map(([, a, b, c]) => a ?? b ?? c ?? "")), ...computed].sort();
 }
 
-/** The licences of what a bundle contains. */
+/** Returns the licences of the packages that a bundle contains. */
 function noticeOf(contained: readonly Contained[]): string {
   const parts = contained.map(({ name, version }) =>
     `${"-".repeat(72)}\n${name} ${version}\n\n${licenseOf(name)}`
@@ -84,7 +84,7 @@ function licenseOf(name: string): string {
 }
 
 /**
- * The file that is both: a shell reads the launcher, which ends by running deno; for JavaScript, the
+ * Returns the file that is both: a shell reads the launcher, which ends by running deno; for JavaScript, the
  * launcher is a comment.
  *
  * @param launcher Text of `bin/aphlict`.
@@ -102,14 +102,14 @@ export function assemble(launcher: string, joined: string, notice: string): stri
       throw new BuildError(`"*/" in ${what} would end the comment it is in.`);
     }
   }
-  // Where the files of packages lay when they were joined is nobody's business, and no machine's is alike.
+  // The paths at which packages were joined are nobody's business, and differ between machines.
   const body = joined.replace(FROM_NPM, "// npm:$1@$2/$3");
   return `#!/bin/sh\n":" /*\n${head}\nexit\n*/;\n/*\n${notice}*/\n${body}`;
 }
 
 /**
- * The joined modules with no more of `deno.json` than the version, which is all that the program takes of
- * it: another task, or another word of one, makes no other program.
+ * Returns the joined modules with no more of `deno.json` than the version, which is all that the program uses:
+ * another task, or another word of one, makes no other program.
  */
 export function withoutSettings(joined: string): string {
   const settings = /^var deno_default = \{$[^]*?^\};$/m;

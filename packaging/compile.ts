@@ -27,13 +27,13 @@ const OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, {
   help: "Where the configuration will be on the host that runs it. Default: where it is now.",
 }, { name: "dry-run", help: "Print the command line instead of running it." }];
 
-/** There is no denort to compile with. */
+/** The error that there is no denort to compile with. */
 export class NoBase extends BuildError {
   override readonly name = "NoBase";
 }
 
 /**
- * The arguments of deno that compile a bundle for a configuration.
+ * Returns the arguments of deno that compile a bundle for a configuration.
  *
  * @param config Its path is the one on the host that runs the executable.
  * @throws {BuildError} If it names a file by a relative path.
@@ -52,11 +52,11 @@ export function compileArguments(config: Config, bundle: string, executable: str
   return [
     "compile",
     ...["--quiet", "--no-check", ...ALONE],
-    // Which it would keep in /tmp under a name that anybody can guess, and write for it.
+    // Deno would keep the cache in /tmp under a name that anybody can guess, and write to.
     "--no-code-cache",
     ...serviceFlags(config),
     ...["--output", executable, bundle],
-    // It comes before whatever the executable is given.
+    // It comes before the arguments that the executable is given.
     builtFor(config.path),
   ];
 }
@@ -64,8 +64,8 @@ export function compileArguments(config: Config, bundle: string, executable: str
 /**
  * Compiles the bundle for a configuration.
  *
- * @throws {NoBase} If denort is not to be had.
- * @throws {BuildError} If something else is in the way.
+ * @throws {NoBase} If there is no denort.
+ * @throws {BuildError} If something else fails.
  */
 export function compile(config: Config): void {
   const args = compileArguments(config, BUNDLE, EXECUTABLE);
@@ -78,7 +78,7 @@ export function compile(config: Config): void {
   say(`${EXECUTABLE}  for ${config.path}, sha256 ${sha256(content)}`);
 }
 
-/** A configuration, under the name that it has on the host that runs what is compiled for it. */
+/** Returns a configuration under the path that it has on the host that runs the executable. */
 export function configFor(path: string, installedAs: string): Config {
   const fault = pathFault(installedAs);
   if (fault !== null) {
@@ -119,8 +119,8 @@ function run(args: readonly string[], base: string | undefined): void {
 }
 
 /**
- * Runs what was made. Deno takes any program for a base, its own full one among them, which then runs
- * what it is told with every permission; and another version behaves otherwise.
+ * Runs the executable. Deno takes any program for a base, its own full one among them, which then runs
+ * what it is told with every permission. Another version behaves differently.
  */
 function prove(config: string, base: string | undefined): void {
   const { deno } = Deno.version;
@@ -147,7 +147,7 @@ function versionOf(executable: string): string {
     });
     return new TextDecoder().decode(command.outputSync().stdout);
   } catch (error) {
-    // For another kind of machine.
+    // The executable may be for another kind of machine.
     return error instanceof Error ? error.message : String(error);
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The completion of bash, made from the table of commands.
  *
- * It needs bash and nothing else. Where the package bash-completion is, its folder is looked into when
- * the command is typed first; elsewhere `.bashrc` may source the file.
+ * It needs bash and nothing else. Where the package bash-completion is installed, bash looks into its folder
+ * when the command is first typed. Elsewhere `.bashrc` may source the file.
  *
  * @module
  */
@@ -10,15 +10,15 @@
 import type { OptionSpec } from "../src/cli/args.ts";
 import { type Command, listed } from "../src/cli/command.ts";
 
-/** Where the completion is put before it is installed. */
+/** The path of the completion in a build. */
 export const COMPLETION = "dist/aphlict.bash";
 
-/** Values that are names of files, as the table calls them. */
+/** The words of the table for values that are names of files. */
 const FILES = ["PATH", "FILE"];
 
 /**
- * The completion: verbs, the options of each that were not given yet, values that can be chosen from,
- * and files.
+ * Returns the completion: verbs, the options of each that were not given yet, values that can be chosen
+ * from, and files.
  *
  * @param all The table of commands. An option of one name takes values of one kind throughout.
  * @returns A script for bash to source.
@@ -56,7 +56,7 @@ complete -F _aphlict aphlict
 `;
 }
 
-/** What follows an option that takes a value. */
+/** Returns the branch of the script behind an option that takes a value. */
 function valueOf({ name, value, choices }: OptionSpec): string[] {
   if (value === undefined) return [];
   const follows = choices !== undefined ? `words="${choices.join(" ")}"` : FILES.includes(value)
@@ -67,7 +67,7 @@ function valueOf({ name, value, choices }: OptionSpec): string[] {
   return [`*" --${name}") ${follows}`];
 }
 
-/** What follows elsewhere. */
+/** Returns the branches of the script behind the other words of a command. */
 function othersOf({ verb, options, operands = "" }: Command): string[] {
   const names = listed(options).map(({ name }) => `--${name}`);
   return [

@@ -1,6 +1,6 @@
 /**
- * What is made of the tables of keys: `docs/configuration.md`, the man page aphlict.json(5), and a JSON
- * Schema for editors. `deno task docs` writes the first.
+ * The documents that are made of the tables of keys: `docs/configuration.md`, the man page aphlict.json(5),
+ * and a JSON Schema for editors. `deno task docs` writes the first.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export const CONFIGURATION_SCHEMA = "dist/aphlict.schema.json";
 /** The keys of one kind of object. */
 interface Section {
   readonly title: string;
-  /** What stands before the names of the keys where they are named without the title. */
+  /** The text before the names of the keys where they are named without the title. */
   readonly prefix: string;
   readonly table: Table;
 }
@@ -57,9 +57,9 @@ function defaultOf({ isRequired, absent, kind, default: value }: Key<unknown>): 
 }
 
 /**
- * The man page.
+ * Returns the man page.
  *
- * @param version Of Aphlict.
+ * @param version The version of Aphlict.
  * @param example A configuration.
  * @returns Source for `man`, in ASCII.
  */
@@ -148,7 +148,7 @@ function tableOf(head: readonly string[], rows: readonly (readonly string[])[]):
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** Returns the JSON Schema of a configuration file: what it refuses, `aphlict check` refuses. */
+/** Returns the JSON Schema of a configuration file. `aphlict check` refuses all that it refuses. */
 export function configurationSchema(): JsonSchema {
   return {
     // The draft that editors know.

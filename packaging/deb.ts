@@ -19,10 +19,10 @@ import { BuildError, checksum, git, origin, say, sha256, sourceDate } from "./di
 /** Debian's name of this architecture. */
 const ARCHITECTURE = { x86_64: "amd64", aarch64: "arm64" }[Deno.build.arch as string];
 
-/** The package. */
+/** The path of the package. */
 export const PACKAGE = `dist/aphlict_${VERSION}_${ARCHITECTURE}.deb`;
 
-/** Where it is put together. */
+/** The folder in which the package is put together. */
 const TREE = "dist/deb";
 
 /** The one file that an administrator changes. */
@@ -64,10 +64,10 @@ export function packaged(path: string, text: string): string {
   }, text);
 }
 
-/** The home page of a package whose own place is not known. */
+/** The home page of a package whose repository has no known URL. */
 const PHORGE = "https://we.phorge.it/";
 
-/** What dpkg is told of the package. */
+/** Returns the facts about the package that dpkg reads. */
 function controlOf(installedKiB: number): string {
   const source = origin();
   return `Package: aphlict
@@ -98,17 +98,17 @@ ${
 
 /** One file of the package. */
 interface Entry {
-  /** From the root of the file system, without the first slash. */
+  /** The path from the root of the file system, without the first slash. */
   readonly path: string;
   readonly content: string | Uint8Array<ArrayBuffer>;
   /** @default {0o644} */
   readonly mode?: number;
 }
 
-/** Where the documents are, as the repository has them, so that their links lead somewhere. */
+/** The folder of the documents, laid out as in the repository, so that their links work. */
 const DOCUMENTS = "usr/share/doc/aphlict";
 
-/** The documents, and what they lead to; what else lies in `conf` is the builder's own. */
+/** Returns the documents, and the files that they link to. Other files in `conf` are the builder's own. */
 export function documents(): string[] {
   return [
     ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md"],
@@ -119,7 +119,7 @@ export function documents(): string[] {
   ];
 }
 
-/** All but what dpkg reads. */
+/** Returns all files but those that dpkg reads. */
 function entries(): Entry[] {
   return [
     { path: CONFIGURATION, content: Deno.readFileSync("conf/examples/aphlict.json") },
@@ -129,7 +129,7 @@ function entries(): Entry[] {
       mode: 0o755,
     },
     { path: "usr/lib/aphlict/aphlict.js", content: Deno.readFileSync(BUNDLE), mode: 0o755 },
-    // The launcher prefers the one beside it.
+    // The launcher prefers the deno beside it.
     { path: "usr/lib/aphlict/deno", content: Deno.readFileSync(Deno.execPath()), mode: 0o755 },
     {
       path: "usr/lib/systemd/system/aphlict.service",
@@ -201,7 +201,7 @@ ${Deno.readTextFileSync("packaging/deno.txt")}
 ${Deno.readTextFileSync(`${BUNDLE}.licenses.txt`)}`;
 }
 
-/** What dpkg reads. */
+/** Returns the files that dpkg reads. */
 function controlEntries(content: readonly Entry[]): Entry[] {
   const sizes = content.map(({ content }) => Math.ceil(content.length / 1024));
   const sums = content.filter(({ path }) => path !== CONFIGURATION).map((entry) =>
@@ -219,7 +219,7 @@ function controlEntries(content: readonly Entry[]): Entry[] {
   ];
 }
 
-/** Writes a file of the package; whatever the umask says, others may look into its folders. */
+/** Writes a file of the package. Others may look into its folders, whatever the umask says. */
 function put({ path, content, mode = 0o644 }: Entry): void {
   const full = `${TREE}/${path}`;
   for (let folder = dirname(full); folder !== "dist"; folder = dirname(folder)) {
@@ -231,14 +231,14 @@ function put({ path, content, mode = 0o644 }: Entry): void {
   Deno.chmodSync(full, mode);
 }
 
-/** Of the files of the package, in seconds since 1970: that of the commit, so that it is always the same. */
+/** Returns the time of the package's files, in s since 1970: that of the commit, so that it is always the same. */
 function time(): string {
   return String(
     sourceDate(Deno.env.get("SOURCE_DATE_EPOCH")) ?? git("log", "-1", "--format=%ct") ?? 0,
   );
 }
 
-/** Has dpkg-deb make a package of a tree. */
+/** Makes a package of a tree with dpkg-deb. */
 function pack(tree: string, path: string): void {
   // Every Debian's dpkg reads xz; its first level makes 35 MB in 4 s, its sixth 31 MB in 30 s.
   const args = ["-Zxz", "-z1", "--root-owner-group", "--build", tree, path];

@@ -1,5 +1,5 @@
 /**
- * What every build does: files in `dist`, their checksums, and errors for who builds.
+ * The common parts of all builds: files in `dist`, their checksums, and errors for the builder.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { UsageError } from "../src/cli/args.ts";
 import { ConfigError } from "../src/config/error.ts";
 import { print, printError } from "../src/cli/output.ts";
 
-/** A build that cannot be; the message says why and what to do. */
+/** The error of a build that is not possible. The message says why and what to do. */
 export class BuildError extends Error {
   override readonly name: string = "BuildError";
 
-  /** Runs a build; what is wrong is printed, and the exit code is 1. */
+  /** Runs a build. An expected error is printed, and the exit code is 1. */
   static async explained(build: () => void | Promise<void>): Promise<void> {
     try {
       await build();
@@ -26,7 +26,7 @@ export class BuildError extends Error {
   }
 }
 
-/** SHA-256, in hexadecimal digits. */
+/** Returns the SHA-256, in hexadecimal digits. */
 export function sha256(content: string | Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
@@ -46,7 +46,7 @@ export function checksum(path: string, content: Uint8Array): void {
 }
 
 /**
- * The variable by which builds are made to be alike: https://reproducible-builds.org/specs/source-date-epoch/
+ * Reads the variable that makes builds alike: https://reproducible-builds.org/specs/source-date-epoch/
  *
  * @returns Seconds since 1970; `undefined` where it is not set.
  * @throws {BuildError} If it is something else.
@@ -59,7 +59,7 @@ export function sourceDate(text: string | undefined): number | undefined {
   return Number(text);
 }
 
-/** What git answers in this folder; `undefined` where it fails, or is not there. */
+/** Returns what git prints in this folder; `undefined` where it fails, or is not there. */
 export function git(...args: readonly string[]): string | undefined {
   try {
     const { success, stdout } = new Deno.Command("git", { args: [...args], stderr: "null" })
@@ -72,8 +72,8 @@ export function git(...args: readonly string[]): string | undefined {
 }
 
 /**
- * Returns the place where the repository is published: the URL of the remote `origin`, when browsers can
- * open it and it contains no name or password.
+ * Returns the URL at which the repository is published: that of the remote `origin`, when browsers can open
+ * it and it contains no name or password.
  */
 export function origin(remote: string | undefined = git("remote", "get-url", "origin")):
   | string
@@ -84,5 +84,5 @@ export function origin(remote: string | undefined = git("remote", "get-url", "or
     : undefined;
 }
 
-/** Tells who builds. */
+/** Prints a text for the builder. */
 export const say = print;

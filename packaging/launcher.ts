@@ -9,16 +9,16 @@ import { type Command, givenWords } from "../src/cli/command.ts";
 import { UNIT_OPTION } from "../src/cli/unit.ts";
 import { BuildError } from "./dist.ts";
 
-/** The launcher. */
+/** The path of the launcher. */
 export const LAUNCHER = "bin/aphlict";
 
-/** The lines around what is made. */
+/** The lines around the part that is made. */
 const FIRST =
   '# Made from the table of commands by "deno task launcher": what each verb is run with.';
 const LAST = "# The end of what is made.";
 
 /**
- * Returns the launcher with what each verb is run with.
+ * Returns the launcher with the table of the permissions and arguments that each verb is run with.
  *
  * @param launcher Text of `bin/aphlict`, whatever stands between the two lines.
  * @param commands The table of commands.
@@ -51,7 +51,7 @@ function branchOf(command: Command, permissions: NonNullable<Command["permission
   const isDerived = typeof permissions === "string";
   const lines = [
     "shift",
-    // Root tells it to who it becomes, who may not ask systemd.
+    // Root passes the properties on to the user that it becomes, who may not ask systemd.
     ...command.options.includes(UNIT_OPTION) ? ['[ -n "$judged" ] || properties=$(unit)'] : [],
     ...isDerived ? ['launch "$@"'] : [
       ...permissions.every((flag) => flag === "--allow-read") ? [] : ['as_user "$@"'],

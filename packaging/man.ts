@@ -9,7 +9,7 @@ import { type Command, EXIT, listed } from "../src/cli/command.ts";
 import { SYSTEM_CONFIG } from "../src/config/program.ts";
 import { escaped, heading, item, literal, paragraph } from "./roff.ts";
 
-/** Where the man page is put before it is installed. */
+/** The path of the man page in a build. */
 export const MAN_PAGE = "dist/aphlict.8";
 
 const EXIT_STATUS: Readonly<Record<keyof typeof EXIT, string>> = {
@@ -52,10 +52,10 @@ const EXAMPLES: readonly (readonly [what: string, command: string])[] = [
 ];
 
 /**
- * The man page.
+ * Returns the man page.
  *
  * @param all The table of commands.
- * @param version Of Aphlict.
+ * @param version The version of Aphlict.
  * @returns Source for `man`, in ASCII.
  */
 export function manPage(all: readonly Command[], version: string): string {
@@ -105,7 +105,7 @@ export function manPage(all: readonly Command[], version: string): string {
   ].join("\n");
 }
 
-/** The options that several commands take and explain alike, each once. */
+/** Returns the options that several commands take and explain alike, each once. */
 function sharedOptions(commands: readonly Command[]): OptionSpec[] {
   const all = commands.flatMap(({ options }) => listed(options));
   return all.filter((option, place) =>
@@ -118,7 +118,7 @@ function isSame(one: OptionSpec, other: OptionSpec): boolean {
   return one.name === other.name && one.help === other.help;
 }
 
-/** What one command does, and the options that only it takes. */
+/** Returns the section about one command: its purpose, and the options that only it takes. */
 function section(command: Command, shared: readonly OptionSpec[]): string[] {
   const { verb, synopsis, details, operands } = command;
   const options = listed(command.options);
@@ -134,12 +134,12 @@ function section(command: Command, shared: readonly OptionSpec[]): string[] {
   ];
 }
 
-/** How something is typed; lines break between its parts only, and go on below the first of them. */
+/** Returns the synopsis of a command. Lines break between its parts only, and go on below the first of them. */
 function usage(command: string, parts: readonly string[]): string[] {
   return [`.SY "${escaped(command)}"`, ...parts.map(unbroken), ".YS"];
 }
 
-/** In one line, and "..." is not the end of a sentence. */
+/** Returns a part that stays in one line, and in which "..." is not the end of a sentence. */
 function unbroken(part: string): string {
   return `${part.replaceAll(" ", "\\ ")}\\&`;
 }

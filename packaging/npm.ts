@@ -9,13 +9,13 @@ import { TESTED_DENO, VERSION } from "../src/version.ts";
 import { BUNDLE } from "./bundle.ts";
 import { BuildError, checksum, origin, say, sha256 } from "./dist.ts";
 
-/** The package. */
+/** The path of the package. */
 export const NPM_PACKAGE = `dist/aphlict-${VERSION}.tgz`;
 
-/** Where it is put together. */
+/** The folder in which the package is put together. */
 const TREE = "dist/npm";
 
-/** The files of the package beside its manifest, by where they come from. */
+/** The files of the package beside its manifest, by the paths that they come from. */
 const FILES: Readonly<Record<string, string>> = {
   [BUNDLE]: "aphlict.js",
   [`${BUNDLE}.licenses.txt`]: "aphlict.js.licenses.txt",
@@ -29,7 +29,7 @@ const FILES: Readonly<Record<string, string>> = {
  * It has no scripts: installing the package runs none of its code. It names the exact version of Deno,
  * and the platforms that this Deno and the supervisor run on.
  *
- * @param source Where the repository is published; `undefined` where that is not known.
+ * @param source The URL at which the repository is published; `undefined` where that is not known.
  * @see https://docs.npmjs.com/cli/configuring-npm/package-json
  */
 export function manifest(source: string | undefined): Readonly<Record<string, unknown>> {
@@ -66,7 +66,7 @@ function put(name: string, content: Uint8Array<ArrayBuffer>): void {
   Deno.chmodSync(path, name === "aphlict.js" ? 0o755 : 0o644);
 }
 
-/** npm gives all files the same time, so that the same files make the same package. */
+/** Makes the package. npm gives all files the same time, so that the same files make the same package. */
 function pack(): void {
   const args = ["pack", "--silent", "--pack-destination", "..", "."];
   const { success, stderr } = npm(args);

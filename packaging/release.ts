@@ -1,5 +1,5 @@
 /**
- * `deno task release`: makes what goes beside the program, and the checksums of all that is released.
+ * `deno task release`: makes the files that go beside the program, and the checksums of all that is released.
  *
  * @module
  */
@@ -25,23 +25,23 @@ const DIST = "dist";
 
 const SUMS = "SHA256SUMS";
 
-/** What tells whether it is a release. */
+/** The facts that tell whether a build is a release. */
 export interface Claims {
-  /** Of deno.json. */
+  /** The version in deno.json. */
   readonly version: string;
-  /** Of the Deno that makes it. */
+  /** The version of the Deno that makes the build. */
   readonly deno: string;
   /** The text of CHANGELOG.md. */
   readonly changelog: string;
-  /** What `git describe` calls the commit, with `-dirty` when files differ; none when it has no tag. */
+  /** The commit's name from `git describe`, with `-dirty` when files differ; none when it has no tag. */
   readonly tag: string | undefined;
 }
 
 /**
- * Why what is built is no release, in words for who builds; `undefined` if it is one. A tag is what
- * makes a release of a build; without it there is nothing to hold it to.
+ * Returns why a build is no release, in words for the builder; `undefined` if it is one. A tag makes a
+ * release of a build; without it there is nothing to check the build against.
  *
- * @throws {BuildError} If the commit is tagged as a release, and something says otherwise.
+ * @throws {BuildError} If the commit is tagged as a release, and something contradicts that.
  */
 export function whyNoRelease({ version, deno, changelog, tag }: Claims): string | undefined {
   if (tag === undefined) return `git knows of no tag v${version} for this commit.`;
@@ -73,7 +73,7 @@ function isHeading(line: string, version: string): boolean {
   return line.startsWith(start) && /^\d{4}-\d\d-\d\d$/.test(line.slice(start.length));
 }
 
-/** Checksums of files by name, as `sha256sum --check` reads them; theirs own and each other's are left out. */
+/** Returns the checksums of files by name, as `sha256sum --check` reads them. Files of checksums are left out. */
 export function checksums(files: ReadonlyMap<string, Uint8Array>): string {
   return [...files].filter(([name]) => name !== SUMS && !name.endsWith(".sha256"))
     .sort(([a], [b]) => a < b ? -1 : 1)
@@ -104,7 +104,7 @@ function main(): void {
   );
   Deno.writeTextFileSync(COMPLETION, bashCompletion(COMMANDS));
   Deno.copyFileSync("LICENSE", `${DIST}/LICENSE`);
-  // Of what an executable contains.
+  // The licences of what an executable contains.
   Deno.copyFileSync("packaging/deno.txt", `${DIST}/deno.licenses.txt`);
   const lacking = compileOne();
   const files = readFiles(DIST);
@@ -119,7 +119,7 @@ function main(): void {
   );
 }
 
-/** The executable for the example configuration; or why there is none, where only denort is missing. */
+/** Compiles the executable for the example configuration. Returns why there is none, where only denort is missing. */
 function compileOne(): string | undefined {
   try {
     compile(configFor("conf/examples/aphlict.json", SYSTEM_CONFIG));

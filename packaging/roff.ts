@@ -7,7 +7,7 @@
 /**
  * Returns the first lines of a page.
  *
- * @param section Of the manual, and what it is called there.
+ * @param section The section of the manual, and its name there.
  * @param what The line of `whatis`.
  */
 export function heading(
@@ -17,7 +17,7 @@ export function heading(
   what: string,
 ): string[] {
   return [
-    // Without a date: what is made of one version is the same whenever it is made.
+    // There is no date, so that the page of one version is the same whenever it is made.
     `.TH ${name.toUpperCase()} ${section} "" "Aphlict on Deno ${version}" "${called}"`,
     // No hyphens where there are none, as in a path, and no gaps. After .YS the register counts.
     ".nr HY 0",
@@ -37,7 +37,7 @@ export function literal(text: string): string[] {
 /**
  * Returns an entry of a list.
  *
- * @param tag In roff.
+ * @param tag The tag, in roff.
  */
 export function item(tag: string, text: string): string[] {
   return [".TP", tag, prose(text)];
@@ -48,17 +48,17 @@ export function paragraph(text: string): string[] {
   return [".PP", prose(text)];
 }
 
-/** A text, with what is in backticks set in bold. */
+/** Returns a text, with the parts in backticks set in bold. */
 function prose(text: string): string {
   return text.split("`").map((part, place) =>
     place % 2 === 0 ? escaped(part) : `\\fB${escaped(part)}\\fR`
   ).join("").replace(/^\./, "\\&.");
 }
 
-/** What a terminal shows that has none but ASCII characters, for the marks of the doctor. */
+/** The characters for the marks of the doctor on a terminal that has ASCII alone. */
 const FALLBACKS = [".fchar \\[u2713] v", ".fchar \\[u2717] x"];
 
-/** What roff takes for something else where it stands for itself, see groff_char(7). */
+/** The glyphs of the characters that roff would take for something else, see groff_char(7). */
 const GLYPHS: Readonly<Record<string, string>> = {
   "\\": "\\(rs",
   "-": "\\-",
@@ -69,7 +69,7 @@ const GLYPHS: Readonly<Record<string, string>> = {
   "~": "\\(ti",
 };
 
-/** Text within a line of roff. */
+/** Returns a text as it is written within a line of roff. */
 export function escaped(text: string): string {
   return text.replace(/[\\'"`^~-]|[^\x20-\x7e]/gu, (character) => {
     const code = character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");

@@ -1,5 +1,5 @@
 /**
- * The bill of materials: what the program is made of, in CycloneDX 1.6.
+ * The bill of materials: the parts that the program is made of, in CycloneDX 1.6.
  *
  * The same sources make the same file, byte for byte: it has no serial number, and a time only when
  * it is told one. The format: https://cyclonedx.org/docs/1.6/json/
@@ -10,7 +10,7 @@
 import type { Contained } from "./bundle.ts";
 import { BuildError } from "./dist.ts";
 
-/** Where the bill of materials is put. */
+/** The path of the bill of materials. */
 export const SBOM = "dist/aphlict.cdx.json";
 
 /** Licences of packages, as SPDX expressions: a lock file does not tell them. */
@@ -28,46 +28,46 @@ const LICENSES: Readonly<Record<string, string>> = {
   "require-from-string": "MIT",
 };
 
-/** What is read of a lock file of Deno's. */
+/** The parts of Deno's lock file that are read. */
 export interface Lock {
   /** The version that each requirement, such as `npm:fast-check@4.10.2`, came to. */
   readonly specifiers: Readonly<Record<string, string>>;
-  /** By name and version, such as `pure-rand@8.4.2`. */
+  /** The packages, by name and version, such as `pure-rand@8.4.2`. */
   readonly npm: Readonly<
     Record<string, {
-      /** As in https://www.w3.org/TR/SRI/. */
+      /** The hash, as in https://www.w3.org/TR/SRI/. */
       readonly integrity: string;
-      /** By name, with the version where the file has several. */
+      /** The dependencies, by name, with the version where the file has several. */
       readonly dependencies?: readonly string[];
     }>
   >;
 }
 
-/** What a bill is made of. */
+/** The materials of a bill. */
 export interface Materials {
-  /** Of Aphlict. */
+  /** The version of Aphlict. */
   readonly version: string;
-  /** Of the Deno that it is built with and for. */
+  /** The version of the Deno that it is built with and for. */
   readonly deno: string;
-  /** What it is written with. */
+  /** The packages that it is written with. */
   readonly lock: Lock;
-  /** What the bundle is made with. */
+  /** The packages that the bundle is made with. */
   readonly tools: Lock;
-  /** What the bundle contains. */
+  /** The packages that the bundle contains. */
   readonly contained: readonly Contained[];
-  /** When it was made, in seconds since 1970. Default: the bill does not tell. */
+  /** The time at which it was made, in seconds since 1970. Default: the bill does not tell. */
   readonly time?: number;
 }
 
 /** A part of a bill. */
 export interface Component {
   readonly type: "application" | "library" | "platform";
-  /** Its name in the bill, and among all packages: https://github.com/package-url/purl-spec */
+  /** The name in the bill, and among all packages: https://github.com/package-url/purl-spec */
   readonly "bom-ref": string;
   readonly group?: string;
   readonly name: string;
   readonly version: string;
-  /** Whether it is needed where Aphlict runs, or excluded from what runs: tests and tools. */
+  /** The scope: `required` where Aphlict runs, or `excluded` from what runs, as tests and tools are. */
   readonly scope?: "required" | "excluded";
   readonly hashes?: readonly { readonly alg: "SHA-512"; readonly content: string }[];
   readonly licenses: readonly (
@@ -93,17 +93,17 @@ export interface Bill {
 
 /** A package of a lock file. */
 interface Package extends Contained {
-  /** `sha512-` and Base64. */
+  /** The hash: `sha512-` and Base64. */
   readonly integrity: string;
-  /** Keys of the lock file. */
+  /** The dependencies, as keys of the lock file. */
   readonly dependencies: readonly string[];
 }
 
 /**
- * The bill of materials.
+ * Returns the bill of materials.
  *
- * @throws {BuildError} If the licence of a package is not known here, if the bundle contains what the
- * lock file has not, or if a package has no SHA-512.
+ * @throws {BuildError} If the licence of a package is not known here, if the bundle contains a package that
+ * the lock file does not have, or if a package has no SHA-512.
  */
 export function billOf(materials: Materials): Bill {
   const { version, contained, time } = materials;
@@ -151,8 +151,8 @@ export function billOf(materials: Materials): Bill {
 }
 
 /**
- * What is required, and what that depends on. What is optional is left out: that is one and the same
- * program, esbuild, for each kind of machine.
+ * Returns the required packages, and those that they depend on. Optional ones are left out: they are one and
+ * the same program, esbuild, for each kind of machine.
  */
 function packagesOf(lock: Lock): Package[] {
   const keys = new Set(rootsOf(lock));
@@ -166,14 +166,14 @@ function packagesOf(lock: Lock): Package[] {
   return packages;
 }
 
-/** The keys of what is required itself. */
+/** Returns the keys of the packages that are required directly. */
 function rootsOf({ specifiers }: Lock): string[] {
   return Object.entries(specifiers).map(([specifier, version]) =>
     keyOf({ name: parsed(specifier.replace(/^npm:/, "")).name, version })
   );
 }
 
-/** The key of a dependency, which is named without its version where there is but one. */
+/** Returns the key of a dependency, which is named without its version where there is but one. */
 function resolved(dependency: string, { npm }: Lock): string {
   if (dependency in npm) return dependency;
   const key = Object.keys(npm).find((key) => parsed(key).name === dependency);
@@ -242,7 +242,7 @@ function licensed(expression: string): Component["licenses"] {
   return expression.includes(" ") ? [{ expression }] : [{ license: { id: expression } }];
 }
 
-/** In whole seconds. */
+/** Returns a timestamp in whole seconds. */
 function timestamp(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
 }

@@ -1,18 +1,18 @@
 /**
- * How long to wait between attempts that fail: exponential backoff.
+ * Exponential backoff: the waits between attempts that fail.
  *
  * @module
  */
 
-/** How a {@linkcode Backoff} grows. */
+/** Options of a {@linkcode Backoff}. */
 export interface BackoffOptions {
   /** The first wait, in ms. Each further one is twice as long. */
   readonly firstMs: number;
-  /** No wait is longer, in ms. */
+  /** The longest wait, in ms. */
   readonly longestMs: number;
   /**
-   * Returns a number from 0 up to 1, the part of each wait that is taken. With random numbers (full jitter) many who
-   * wait for the same server do not come back at the same moment.
+   * Returns a number from 0 up to 1, the part of each wait that is taken. With random numbers (full jitter) many
+   * clients of the same server do not retry at the same moment.
    *
    * @default {() => 1}
    */
@@ -38,7 +38,7 @@ export class Backoff {
     this.#longest = options.firstMs;
   }
 
-  /** Returns how long to wait after one more failure, in ms. */
+  /** Returns the wait after one more failure, in ms. */
   next(): number {
     const { longestMs, jitter = () => 1 } = this.#options;
     const wait = this.#longest;
@@ -46,7 +46,7 @@ export class Backoff {
     return jitter() * wait;
   }
 
-  /** Has the next wait be the first one again. */
+  /** Starts again with the first wait. */
   reset(): void {
     this.#longest = this.#options.firstMs;
   }

@@ -1,11 +1,11 @@
 /**
- * The account of memory: what outsiders can make the process hold, charged at its real cost, has one bound.
+ * The memory budget: one bound for all that outsiders can make the process hold, charged at its real cost.
  *
  * A limit for each connection times the number of connections is no bound. So everything that grows by what
- * outsiders do is charged to an {@linkcode Account}. Each account has a floor that no other can take, and a ceiling;
- * what is left of the budget is a pool for all. When that is used up, a holder is ended for somebody else: the largest,
- * for those who hold less than it does; or, of what is only on its way, the one that has held the most for the longest.
- * See docs/decisions/0013-memory-budget.md.
+ * outsiders do is charged to an {@linkcode Account}. Each account has a floor that no other can take, and a
+ * ceiling. The rest of the budget is a pool for all. When the pool is used up, one holder is ended for another: the
+ * largest, if the other holds no more; or, of requests on their way, the one that has held the most for the
+ * longest. See docs/decisions/0013-memory-budget.md.
  *
  * Charging costs the same however many hold something. Pure.
  *
@@ -16,13 +16,13 @@ import { type Metrics, single } from "./metrics/families.ts";
 
 /** The shares of the budget that an account has. */
 interface Shares {
-  /** It has this much whatever the others hold. What all floors leave is the pool. */
+  /** The share that it has whatever the others hold. The rest that all floors leave is the pool. */
   readonly floor: number;
-  /** It has no more than this, however much of the pool is free. */
+  /** The largest share that it may have, however much of the pool is free. */
   readonly ceiling: number;
   /**
-   * Who is ended when memory is short: the largest, for those who hold no more; or the slowest, whoever needs the room:
-   * the one whose bytes, times the time for which it has held something, are the most.
+   * The holder that is ended when memory is short: the largest, for holders of no more; or the slowest, for any
+   * holder. The slowest has the most bytes, times the time for which it has held something.
    */
   readonly ends: "largest" | "slowest";
 }
@@ -33,29 +33,29 @@ export const ACCOUNTS = {
   requests: { floor: 1 / 16, ceiling: 1 / 4, ends: "slowest" },
   /** WebSockets, without what else they hold. */
   connections: { floor: 1 / 4, ceiling: 1, ends: "largest" },
-  /** Messages of browsers that have not come whole, and what waits to be read of them. */
+  /** Messages of browsers that have not come whole, and their bytes that wait to be read. */
   messages: { floor: 1 / 32, ceiling: 1 / 8, ends: "largest" },
   /** Frames that wait for browsers to read. */
   frames: { floor: 1 / 16, ceiling: 3 / 8, ends: "largest" },
   /** Topics, and the instances that connections name. */
   subscriptions: { floor: 1 / 16, ceiling: 3 / 8, ends: "largest" },
-  /** What was published lately. */
+  /** Messages that were published lately. */
   history: { floor: 1 / 16, ceiling: 1 / 16, ends: "largest" },
   /** Bodies that are being received by admin servers. */
   bodies: { floor: 1 / 32, ceiling: 1 / 4, ends: "slowest" },
 } as const satisfies Readonly<Record<string, Shares>>;
 export type AccountName = keyof typeof ACCOUNTS;
 
-/** A connection, or a request, that may be ended for what it holds. It is the same for all that it holds. */
+/** A connection, or a request, that may be ended for what it holds. One object stands for all that it holds. */
 export interface AccountHolder {
-  /** Ends it for what it holds of an account. All its holdings are closed before this returns. */
+  /** Ends the holder for what it holds of an account. All its holdings are closed before this returns. */
   evict(account: AccountName): void;
 }
 
-/** Told when memory is short. */
+/** Called when memory is short. */
 export type OnShort = (account: AccountName, what: "refused" | "evicted") => void;
 
-/** Holders that are ended for one charge at most: it needs room for itself, not for all. */
+/** Holders that are ended for one charge, at most: a charge needs room for itself, not for all. */
 const EVICTIONS = 32;
 
 /** The bound over all accounts. */
@@ -66,8 +66,8 @@ export class Budget {
   readonly now: () => number;
 
   /**
-   * @param limit Bytes.
-   * @param onShort Is told of each charge that was refused, and of each holder that was ended.
+   * @param limit The limit in bytes.
+   * @param onShort Called for each charge that was refused, and for each holder that was ended.
    * @param now A clock in ms.
    */
   constructor(
@@ -81,17 +81,17 @@ export class Budget {
     this.#accounts = names.map((name) => new Account(name, this, onShort));
   }
 
-  /** Bytes that all accounts may hold together. */
+  /** Returns the bytes that all accounts may hold together. */
   get limit(): number {
     return this.#limit;
   }
 
-  /** Sets another limit. What is held stays; what comes has to fit. */
+  /** Sets another limit. Bytes that are held stay; new charges have to fit. */
   set limit(bytes: number) {
     this.#limit = bytes;
   }
 
-  /** Bytes that all accounts hold. */
+  /** Returns the bytes that all accounts hold. */
   get bytes(): number {
     return this.#accounts.reduce((sum, { bytes }) => sum + bytes, 0);
   }
@@ -115,7 +115,7 @@ export class Budget {
     };
   }
 
-  /** @internal Bytes of the pool that are free; negative when the limit was lowered. */
+  /** @internal Returns the bytes of the pool that are free; negative when the limit was lowered. */
   get free(): number {
     let pool = this.#limit;
     for (const account of this.#accounts) pool -= Math.max(account.floor, account.bytes);
@@ -123,8 +123,8 @@ export class Budget {
   }
 
   /**
-   * @internal The one to end for a holder that then has `total`, `bytes` more than now, of the account that is farthest
-   * above its floor then.
+   * @internal Returns the holding to end for a holder that then has `total`, `bytes` more than now. Its account is
+   * the one that is farthest above its floor then.
    */
   victim(requester: Account, bytes: number, total: number): Holding | null {
     let found: Holding | null = null;
@@ -141,7 +141,7 @@ export class Budget {
   }
 }
 
-/** Memory of one kind. */
+/** The account of one kind of memory. */
 export class Account {
   readonly name: AccountName;
   readonly #budget: Budget;
@@ -159,17 +159,17 @@ export class Account {
     this.#onShort = onShort;
   }
 
-  /** Bytes that are held. */
+  /** Returns the bytes that are held. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Bytes that no other account can take. */
+  /** Returns the bytes that no other account can take. */
   get floor(): number {
     return this.#budget.limit * ACCOUNTS[this.name].floor;
   }
 
-  /** Bytes that it may hold at most. */
+  /** Returns the bytes that it may hold at most. */
   get ceiling(): number {
     return this.#budget.limit * ACCOUNTS[this.name].ceiling;
   }
@@ -179,17 +179,17 @@ export class Account {
     return this.#budget.now();
   }
 
-  /** Charges that were refused. */
+  /** Returns the number of charges that were refused. */
   get refused(): number {
     return this.#refused;
   }
 
-  /** Holders that were ended for what they held. */
+  /** Returns the number of holders that were ended for what they held. */
   get evicted(): number {
     return this.#evicted;
   }
 
-  /** A holding of nothing. */
+  /** Returns a new holding of nothing. */
   open(holder: AccountHolder): Holding {
     return new Holding(this, holder);
   }
@@ -197,7 +197,7 @@ export class Account {
   /**
    * Charges bytes for which their holder cannot be ended later. `false`: they were refused, and nothing is charged.
    *
-   * @param holder Is not ended to make room for itself.
+   * @param holder The holder that is not ended to make room for itself.
    */
   hold(bytes: number, holder: AccountHolder | null = null): boolean {
     if (!this.makeRoom(bytes, bytes, holder)) return false;
@@ -213,7 +213,7 @@ export class Account {
   /**
    * @internal Makes room for `bytes` more, for a holder that then has `total`.
    *
-   * A holder of as much is ended for a newcomer, too. Otherwise those who came first could keep all others out by doing
+   * A holder of as much is ended for a newcomer, too. If not, the first holders could keep all others out by doing
    * nothing.
    */
   makeRoom(bytes: number, total: number, holder: AccountHolder | null): boolean {
@@ -224,7 +224,7 @@ export class Account {
         : this.#budget.victim(this, bytes, total);
       if (
         victim === null || victim.holder === holder ||
-        // To end as many as that for nothing helps nobody.
+        // Too many would be ended, or would be ended in vain.
         ended === EVICTIONS || victim.bytes * EVICTIONS < this.#deficit(bytes)
       ) {
         this.#refused++;
@@ -236,26 +236,26 @@ export class Account {
     return true;
   }
 
-  /** Tells whether there is room for `bytes` more without ending anybody. */
+  /** Tells whether there is room for `bytes` more without ending a holder. */
   fits(bytes: number): boolean {
     return this.#deficit(bytes) <= 0;
   }
 
-  /** Bytes that must be given back before there is room for `bytes` more; none if it is not positive. */
+  /** Returns the bytes that must be given back before there is room for `bytes` more; none if it is not positive. */
   #deficit(bytes: number): number {
     const overCeiling = this.#bytes + bytes - this.ceiling;
     const ofPool = bytes - Math.max(0, this.floor - this.#bytes);
     return Math.max(overCeiling, ofPool <= 0 ? 0 : ofPool - this.#budget.free);
   }
 
-  /** @internal The one to end for a holder that then has `total`; `null`: there is none. */
+  /** @internal Returns the holding to end for a holder that then has `total`; `null`: there is none. */
   victim(total: number): Holding | null {
     if (ACCOUNTS[this.name].ends === "slowest") return this.#slowest;
     const { largest } = this;
     return largest === null || largest.bytes < total ? null : largest;
   }
 
-  /** One of the slowest: each list of a size has its oldest first. */
+  /** Returns one of the slowest: each list of a size has its oldest first. */
   get #slowest(): Holding | null {
     const { now } = this;
     let found: Holding | null = null;
@@ -270,7 +270,7 @@ export class Account {
     return found;
   }
 
-  /** @internal One of the largest: no other is a tenth larger. */
+  /** @internal Returns one of the largest: no other is a tenth larger. */
   get largest(): Holding | null {
     for (let size = SIZES - 1; size > 0; size--) {
       const head = this.#heads[size];
@@ -315,7 +315,7 @@ export class Holding {
   #isClosed = false;
   /** @internal The class of its size, if it may be ended; else 0. */
   size = 0;
-  /** @internal Since when it may be ended, in ms. */
+  /** @internal The time since which it may be ended, in ms. */
   since = 0;
   /** @internal Its neighbours among those of its size. */
   before: Holding | null = null;
@@ -327,22 +327,22 @@ export class Holding {
     this.holder = holder;
   }
 
-  /** Bytes that it has. */
+  /** Returns the bytes that it has. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /**
-   * Says how many bytes are held now. `false`: there is no room for what it is more than before, or it has been
-   * closed. Nothing is changed then, and the caller gives back what it has taken.
+   * Sets the bytes that are held now. `false`: there is no room for the increase, or the holding has been closed.
+   * Nothing is changed then, and the caller gives back what it has taken.
    *
-   * @param isSpared Its holder is not to be ended for it, as it waits for nobody but us.
+   * @param isSpared True if its holder must not be ended for it, as it waits only for this server.
    */
   set(bytes: number, isSpared = false): boolean {
     if (this.#isClosed) return false;
     const more = bytes - this.#bytes;
     if (more > 0 && !this.#account.makeRoom(more, bytes, this.holder)) return false;
-    // Those who were ended for it may have closed it.
+    // A holder that was ended for it may have closed it.
     if (this.#isClosed) return false;
     this.#change(bytes, isSpared);
     return true;
@@ -370,7 +370,7 @@ export class Holding {
   evict(): void {
     this.#account.countEviction();
     this.holder.evict(this.#account.name);
-    // Whatever the holder does: it must not be found again.
+    // The holding must not be found again, whatever the holder does.
     this.close();
   }
 }

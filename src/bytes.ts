@@ -4,12 +4,12 @@
  * @module
  */
 
-/** Bytes from which on it is worth the call. */
+/** The number of bytes from which on it is worth the call. */
 const WORTH_IT = 4096;
 
 /**
- * Gives the memory of bytes back at once, which are of no use any more. V8 would do so when it next collects
- * garbage: under a flood hundreds of MB later, as it counts buffers for little.
+ * Gives back at once the memory of bytes that are not needed any more. V8 would do so at its next garbage
+ * collection: under a flood hundreds of MB later, as it counts buffers for little.
  *
  * Does nothing for a part of a buffer, as the rest of it may be in use, nor for few bytes.
  */

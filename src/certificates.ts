@@ -1,5 +1,5 @@
 /**
- * The certificates of all servers: what is in use, what their files hold now, and when they expire.
+ * The certificates of all servers: those in use, those that the files hold now, and their expiry.
  *
  * @module
  */
@@ -17,37 +17,37 @@ import {
   validityWarning,
 } from "./net/tls.ts";
 
-/** How often a certificate is warned of, in ms. */
+/** The interval of warnings about a certificate, in ms. */
 const WARNING_INTERVAL_MS = 86_400_000;
 
 const log = logger("service");
 
 /** A certificate whose files have changed, or which has not been used yet. */
 export interface Found {
-  /** Its server's place in `servers`. */
+  /** Its server's index in `servers`. */
   readonly index: number;
   readonly tls: TlsMaterial;
 }
 
-/** What the judgement of all files comes to. */
+/** The judgement of all files. */
 export interface CertificateVerdict {
-  /** What is not in use yet, and serves; empty when there are problems. */
+  /** Usable certificates that are not in use yet; empty when there are problems. */
   readonly found: readonly Found[];
   /** Sentences for the administrator, each with the key it is about. */
   readonly problems: readonly string[];
 }
 
-/** See the module. */
+/** The certificates of the servers of one configuration. */
 export class Certificates {
   readonly #files: readonly {
     readonly index: number;
-    /** Of the server. */
+    /** The server's URL. */
     readonly url: string;
     readonly files: TlsFiles;
   }[];
-  /** By place in `servers`. */
+  /** The certificates in use, by index in `servers`. */
   readonly #used = new Map<number, TlsMaterial>();
-  /** When the dates of a certificate were last told, by file. */
+  /** The time of the last warning about a certificate's dates, by file. */
   readonly #told = new Map<string, number>();
 
   constructor({ servers }: Config) {
@@ -56,7 +56,7 @@ export class Certificates {
     );
   }
 
-  /** Reads all files, and tries what is not in use yet. The files of all servers count, or none. */
+  /** Reads all files, and tries the certificates that are not in use yet. The files of all servers count, or none. */
   async judge(): Promise<CertificateVerdict> {
     const found: Found[] = [];
     const problems: string[] = [];
@@ -73,8 +73,8 @@ export class Certificates {
   }
 
   /**
-   * Returns a text that tells apart what the files hold that is not in use, or what is wrong with them;
-   * empty when there is nothing of either kind. Costs reading them: nothing is tried.
+   * Returns a text that changes with the certificates in the files that are not in use, and with the faults of the
+   * files; empty when there is neither. Costs reading the files: nothing is tried.
    */
   changes(): string {
     return this.#files.flatMap(({ index, files }) => {
@@ -88,7 +88,7 @@ export class Certificates {
     }).join("\n");
   }
 
-  /** Remembers what is in use now. */
+  /** Remembers the certificates that are in use now. */
   use(found: readonly Found[]): void {
     for (const { index, tls } of found) {
       this.#used.set(index, tls);
@@ -124,7 +124,7 @@ export class Certificates {
   }
 }
 
-/** @throws {unknown} What is no {@linkcode TlsError}. */
+/** @throws {unknown} Each error that is no {@linkcode TlsError}. */
 function problemsOf(index: number, error: unknown): string[] {
   if (!(error instanceof TlsError)) throw error;
   return error.problems.map(({ key, message }) => `servers[${index}].${key}: ${message}`);

@@ -18,7 +18,7 @@ export interface Clock {
   /**
    * Calls back once, after `ms`; in the next turn of the event loop if `ms` is not above 0.
    *
-   * @returns Cancels that. It does nothing once the time has come.
+   * @returns A function that cancels that. It does nothing once the time has come.
    */
   after(ms: number, callback: () => void): () => void;
 }

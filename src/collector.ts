@@ -21,7 +21,7 @@ import type { ProcessMeter } from "./process_meter.ts";
 import type { Server } from "./server.ts";
 import { VERSION } from "./version.ts";
 
-/** An entry of `servers`, and what keeps it bound. */
+/** An entry of `servers`, and the server that keeps it bound. */
 export interface ServerPair {
   readonly entry: ClientServer | AdminServer;
   readonly server: Server;
@@ -32,13 +32,13 @@ export interface Sources {
   readonly hub: Hub;
   readonly budget: Budget;
   readonly cluster: Cluster;
-  /** In the order of the configuration. */
+  /** The servers in the order of the configuration. */
   readonly servers: readonly ServerPair[];
   readonly certificates: Certificates;
   readonly process: ProcessMeter;
-  /** Aborted when the service stops. */
+  /** The signal that the service stops. */
   readonly stop: AbortSignal;
-  /** The configuration in use. */
+  /** Returns the configuration in use. */
   config(): Config;
 }
 
@@ -46,7 +46,7 @@ export interface Sources {
 export class Collector implements View {
   readonly #sources: Sources;
   readonly #began = performance.now();
-  /** Those of the process, which no configuration changes that is taken over later. */
+  /** The flags of the process, which no later reload changes. */
   readonly #flags: string;
 
   constructor(sources: Sources) {
@@ -54,7 +54,7 @@ export class Collector implements View {
     this.#flags = shellQuote(serviceFlags(sources.config()));
   }
 
-  /** Returns everything. Costs a look at each connection and each instance. */
+  /** Returns a snapshot of everything. Costs a look at each connection and each instance. */
   snapshot(): Snapshot {
     const { hub, budget, cluster, servers, certificates, process } = this.#sources;
     const peers = cluster.status();
@@ -89,7 +89,7 @@ export class Collector implements View {
     return !stop.aborted && servers.every(({ server }) => server.isListening);
   }
 
-  /** Returns what the service runs with. */
+  /** Returns the settings that the service runs with. */
   settings(): Settings {
     const config = this.#sources.config();
     return { path: config.path, flags: this.#flags, settings: config };

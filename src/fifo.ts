@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Items that have been taken before the others are moved to the front of the list. */
+/** The number of items that are taken before the others are moved to the front of the list. */
 const GONE = 1024;
 
 /**
@@ -23,26 +23,26 @@ const GONE = 1024;
  * ```
  */
 export class Fifo<T extends NonNullable<unknown>> {
-  /** What lies before `#start` is gone. */
+  /** The items; those before `#start` are gone. */
   #items: (T | undefined)[] = [];
   #start = 0;
 
-  /** The number of items. */
+  /** Returns the number of items. */
   get size(): number {
     return this.#items.length - this.#start;
   }
 
-  /** The item that has waited longest; `undefined` when none waits. */
+  /** Returns the item that has waited longest; `undefined` when none waits. */
   get first(): T | undefined {
     return this.#items[this.#start];
   }
 
-  /** All items in their order, as a copy. */
+  /** Returns all items in their order, as a copy. */
   get all(): T[] {
     return this.#items.filter((item) => item !== undefined);
   }
 
-  /** Returns the item at a place, from 0 on; `undefined` behind the last. */
+  /** Returns the item at an index, from 0 on; `undefined` behind the last. */
   at(place: number): T | undefined {
     return this.#items[this.#start + place];
   }
@@ -52,7 +52,7 @@ export class Fifo<T extends NonNullable<unknown>> {
     this.#items.push(item);
   }
 
-  /** Takes the first item; `undefined` when none waits. */
+  /** Removes and returns the first item; `undefined` when none waits. */
   shift(): T | undefined {
     const item = this.first;
     if (item === undefined) return undefined;
@@ -60,12 +60,12 @@ export class Fifo<T extends NonNullable<unknown>> {
     if (this.size === 0) {
       this.#items.length = 0;
       this.#start = 0;
-      // At a cost that is shared by those that are gone.
+      // The items that are gone share the cost of this.
     } else if (this.#start > GONE && this.#start * 2 > this.#items.length) this.replace(this.all);
     return item;
   }
 
-  /** Holds other items from now on: the list becomes its own. */
+  /** Replaces all items. The list belongs to the queue from now on. */
   replace(items: T[]): void {
     this.#items = items;
     this.#start = 0;

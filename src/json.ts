@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What a text holds; `null` when it is no JSON, or no object. */
+/** Returns the object that a text holds; `null` when it is no JSON, or no object. */
 export function objectOf(json: string): Readonly<Record<string, unknown>> | null {
   try {
     const value: unknown = JSON.parse(json);

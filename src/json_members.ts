@@ -1,12 +1,12 @@
 /**
- * JSON from outside, read without V8's `JSON.parse`: that looks up every key, and every text of up to ten
- * characters, in a table whose hash is no secret (see `keyed_hash.ts`), so that chosen keys make it slow for
- * the whole process. Here a text is walked once, and what is wanted of it is cut out.
+ * JSON from outside, read without V8's `JSON.parse`. V8 looks up every key, and every text of up to ten characters,
+ * in a table whose hash is no secret (see `keyed_hash.ts`). So chosen keys make the table slow for the whole
+ * process. Here a text is walked once, and the wanted parts of it are cut out.
  *
  * @module
  */
 
-/** The text is no JSON (RFC 8259), or more than is read here; the message says where, or what. */
+/** The error of a text that is no JSON (RFC 8259), or more than is read here; the message says where, or what. */
 export class JsonError extends Error {
   override readonly name = "JsonError";
 }
@@ -67,21 +67,21 @@ export function readMembers(text: string, limits: MemberLimits): Member[] | null
   return members;
 }
 
-/** The value of the last member of this name, as JSON reads an object with a name twice. */
+/** Returns the last member of this name, as `JSON.parse` does for an object with a name twice. */
 export function memberOf(members: readonly Member[], name: string): Member | undefined {
   return members.findLast((member) => member.name === name);
 }
 
-/** The text that a member's value is; `undefined` if it is none. */
+/** Returns the text that a member's value is; `undefined` if it is none. */
 export function stringOf(text: string, member: Member | undefined): string | undefined {
   if (member === undefined || text.charCodeAt(member.start) !== QUOTE) return undefined;
   return stringAt(text, member.start, member.end);
 }
 
-/** The texts that a member's value is a list of; `undefined` if it is something else. */
+/** Returns the texts that a member's value is a list of; `undefined` if it is something else. */
 export function stringsOf(text: string, member: Member | undefined): string[] | undefined {
   if (member === undefined || text.charCodeAt(member.start) !== BRACKET_OPEN) return undefined;
-  // It has been checked: between texts there are commas and spaces, unless it has other values.
+  // The list has been checked: between texts there are commas and spaces, unless it has other values.
   const strings: string[] = [];
   for (let at = member.start + 1; at < member.end - 1;) {
     const code = text.charCodeAt(at);
@@ -104,7 +104,7 @@ const BRACKET_CLOSE = 0x5d;
 const BRACE_OPEN = 0x7b;
 const BRACE_CLOSE = 0x7d;
 
-/** What a character behind a backslash stands for; `u` stands for four digits. */
+/** The meanings of characters behind a backslash; four digits follow `u`. */
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
   "\\": "\\",
@@ -129,7 +129,7 @@ function isHexDigit(code: number): boolean {
   return isDigit(code) || code >= 0x41 && code <= 0x46 || code >= 0x61 && code <= 0x66;
 }
 
-/** The end of the checked string that begins at `start`. */
+/** Returns the end of the checked string that begins at `start`. */
 function endOfString(text: string, start: number): number {
   let at = start + 1;
   for (let code = text.charCodeAt(at); code !== QUOTE; code = text.charCodeAt(at)) {
@@ -138,7 +138,7 @@ function endOfString(text: string, start: number): number {
   return at + 1;
 }
 
-/** What the checked string between `start` and `end`, quotes included, stands for. */
+/** Returns the text of the checked string between `start` and `end`, quotes included. */
 function stringAt(text: string, start: number, end: number): string {
   const raw = text.slice(start + 1, end - 1);
   let escape = raw.indexOf("\\");
@@ -160,7 +160,7 @@ function stringAt(text: string, start: number, end: number): string {
   return parts.join("");
 }
 
-/** Walks a text. Each method takes where something begins, and returns where it has ended. */
+/** Walks a text. Each method takes the position at which something begins, and returns the one behind its end. */
 class Reader {
   readonly #text: string;
   readonly #depth: number;
@@ -191,7 +191,7 @@ class Reader {
     if (at < this.#text.length) this.fail(at);
   }
 
-  /** Any value. What is nested is walked in one loop, as a stack of calls would have an end. */
+  /** Walks any value. Nested values are walked in one loop, as a stack of calls would have an end. */
   value(at: number): number {
     /** The brackets that are open, as the codes of those that close them. */
     const open: number[] = [];
@@ -212,7 +212,7 @@ class Reader {
         if (open.length === 0) return at;
         at = this.space(at);
       }
-      // A value has ended, or a bracket that has nothing in it stands at its end.
+      // A value has ended, or an empty bracket is at its end.
       while (open.length > 0 && this.#text.charCodeAt(at) === open.at(-1)) {
         open.pop();
         at++;
@@ -236,7 +236,7 @@ class Reader {
     }
   }
 
-  /** @returns How many characters an escape has, the backslash before `at` included. */
+  /** @returns The number of characters of an escape, the backslash before `at` included. */
   #escape(at: number): number {
     const text = this.#text;
     if (text.charAt(at) !== "u") {

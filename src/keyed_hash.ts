@@ -1,10 +1,10 @@
 /**
  * A hash of text that outsiders cannot aim at.
  *
- * V8 hashes strings with a seed that is the same in every process of this runtime, and strings of digits by
- * their value. So a stranger can compute ahead which strings collide in a `Map`, a `Set` or an object. What
- * comes from outside becomes a key only behind this hash, whose own key is drawn at the start of the process.
- * See docs/decisions/0014-keyed-hash.md.
+ * V8 hashes strings with a seed that is the same in every process of this runtime, and strings of digits by their
+ * value. So a stranger can compute ahead which strings collide in a `Map`, a `Set` or an object. Text from outside
+ * becomes a key only behind this hash, whose own key is drawn at the start of the process. See
+ * docs/decisions/0014-keyed-hash.md.
  *
  * @module
  */

@@ -18,31 +18,31 @@ export interface Entry<Value> {
   next: Entry<Value> | null;
 }
 
-/** See the module. */
+/** A map whose keys are texts from outside, by their {@linkcode KeyedHash}. */
 export class KeyedMap<Value> {
   readonly #hash: KeyedHash;
-  /** The entries by the lower half of their hash. Numbers are no key that outsiders choose: the hash is secret. */
+  /** The entries by the lower half of their hash. Outsiders cannot choose these numbers: the hash is secret. */
   #entries: Map<number, Entry<Value>> | null = null;
   #size = 0;
 
-  /** @param hash May be shared by any number of maps. */
+  /** @param hash A hash that any number of maps may share. */
   constructor(hash: KeyedHash) {
     this.#hash = hash;
   }
 
-  /** Number of texts. */
+  /** Returns the number of texts. */
   get size(): number {
     return this.#size;
   }
 
-  /** The entry of a text. */
+  /** Returns the entry of a text. */
   find(text: string): Entry<Value> | undefined {
     this.#hash.digest(text);
     return this.findByHash(this.#hash.low, this.#hash.high, text);
   }
 
   /**
-   * The entry of the text that has this hash.
+   * Returns the entry of the text that has this hash.
    *
    * @param text `null`: any text with it, as two have the same one in 2^64 cases.
    */
@@ -53,18 +53,18 @@ export class KeyedMap<Value> {
     return undefined;
   }
 
-  /** The value of a text. */
+  /** Returns the value of a text. */
   get(text: string): Value | undefined {
     return this.find(text)?.value;
   }
 
-  /** The entry of a text, which is made with `value` where there is none. */
+  /** Returns the entry of a text, which is made with `value` where there is none. */
   add(text: string, value: Value): Entry<Value> {
     this.#hash.digest(text);
     const { low, high } = this.#hash;
     const found = this.findByHash(low, high, text);
     if (found !== undefined) return found;
-    // An instance that nobody subscribes in has a map without anything in it.
+    // The map of an instance without subscriptions has no entries.
     this.#entries ??= new Map();
     const next = this.#entries.get(low) ?? null;
     const entry = { text: flatCopy(text), value, high, next };
@@ -78,7 +78,7 @@ export class KeyedMap<Value> {
     this.add(text, value).value = value;
   }
 
-  /** Removes a text. One that is not there changes nothing. */
+  /** Removes a text, if it is there. */
   delete(text: string): void {
     this.#hash.digest(text);
     const { low } = this.#hash;
@@ -92,7 +92,7 @@ export class KeyedMap<Value> {
     else this.#entries?.delete(low);
   }
 
-  /** All values, in no order. */
+  /** Returns all values, in no order. */
   *values(): Generator<Value> {
     for (const first of this.#entries?.values() ?? []) {
       for (let entry: Entry<Value> | null = first; entry !== null; entry = entry.next) {

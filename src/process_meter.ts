@@ -9,25 +9,25 @@ import { getHeapStatistics } from "node:v8";
 import { connectionsIn } from "./config/open_files.ts";
 import { type Metrics, single } from "./metrics/families.ts";
 
-/** What the service cannot find out itself, as its sandbox does not let it. */
+/** The facts that the service cannot find out itself, as its sandbox does not let it. */
 export interface Host {
-  /** How often the supervisor has started the service again; `null` without one. */
+  /** Restarts of the service by its supervisor; `null` without one. */
   readonly restarts: number | null;
-  /** Files that it may have open; `null` when that is not known. */
+  /** Files that the service may have open; `null` when that is not known. */
   readonly openFiles: number | null;
   /** Bytes of memory that the host or the container grants; `null` when that is not known. */
   readonly memory: number | null;
 }
 
-/** How often the lag is measured, in ms. */
+/** The interval at which the lag is measured, in ms. */
 const STEP_MS = 100;
 
-/** For how long the worst lag is remembered, in steps: 5 s. */
+/** The time for which the worst lag is remembered, in steps: 5 s. */
 const STEPS = 50;
 
 /**
- * Measures from its making until it is stopped. Every browser's message waits for a turn of the event loop that takes
- * too long, so the lag is measured all the time.
+ * Measures the process from its making until it is stopped. Every browser's message waits for a turn of the event
+ * loop that takes too long, so the lag is measured all the time.
  */
 export class ProcessMeter {
   readonly #host: Host;
@@ -36,14 +36,14 @@ export class ProcessMeter {
   readonly #late: number[] = [];
   #due = performance.now() + STEP_MS;
 
-  /** @param otherFiles Returns how many open files are for other things than connections. */
+  /** @param otherFiles Returns the number of open files that are for other things than connections. */
   constructor(host: Host, otherFiles: () => number) {
     this.#host = host;
     this.#otherFiles = otherFiles;
     this.#timer = setInterval(() => this.#step(), STEP_MS);
   }
 
-  /** How late it was at the worst in the last 5 s, in ms. */
+  /** Returns the worst lag of the last 5 s, in ms. */
   get worstMs(): number {
     return Math.max(0, ...this.#late);
   }
@@ -58,7 +58,7 @@ export class ProcessMeter {
       aphlict_event_loop_lag_seconds: single(this.worstMs / 1000),
       aphlict_memory_granted_bytes: single(memory),
       aphlict_heap_bytes: single(heapUsed),
-      // What it was started with: a configuration that was taken over since may need less.
+      // The limit since the start: a reload may have brought a configuration that needs less.
       aphlict_heap_limit_bytes: single(getHeapStatistics().heap_size_limit),
       aphlict_external_bytes: single(external),
       aphlict_files_connections_limit: single(

@@ -14,61 +14,61 @@ import { logger } from "./log/log.ts";
 import { labelled, type Metrics, single } from "./metrics/families.ts";
 import type { SocketServer, SocketServerOptions } from "./websocket/socket.ts";
 
-/** How long to wait before an address is bound again that could not be, in ms. */
+/** The wait before the next attempt to bind an address that could not be bound, in ms. */
 const REBIND_INTERVAL_MS = 1000;
 
 const log = logger("service");
 
-/** The service cannot start, or cannot renew; the message says why and what to do, one problem a line. */
+/** The error of a service that cannot start, or cannot renew; the message says why and what to do, a problem a line. */
 export class StartError extends Error {
   override readonly name = "StartError";
 }
 
-/** What is bound. */
+/** A server of the runtime that is bound to an address. */
 export type Bound = Pick<SocketServer, "finished" | "refuse" | "shutdown" | "renew" | "release">;
 
 /** An admin server or a client server, wherever and however often it is bound. */
 export interface Bindable {
   /**
-   * Binds it.
+   * Binds the server.
    *
-   * @throws {Error} What `Deno.listen` and `Deno.serve` throw.
+   * @throws {Error} The errors of `Deno.listen` and `Deno.serve`.
    */
   listen(address: Pick<SocketServerOptions, "hostname" | "port" | "tls">): Promise<Bound>;
-  /** Returns its families, of all that were bound. */
+  /** Returns the families of all servers that were bound. */
   metrics(): Partial<Metrics>;
 }
 
-/** What became of another certificate. */
+/** The outcome of a change of the certificate. */
 export interface Renewal {
-  /** `false`: the server does not listen. */
+  /** False if the server does not listen. */
   readonly ok: boolean;
-  /** What was done, or why it was not, as a sentence. */
+  /** A sentence: what was done, or why it was not. */
   readonly line: string;
 }
 
-/** What a server is made of. */
+/** Options of a server. */
 export interface ServerOptions {
   readonly entry: Bindable;
   readonly config: ServerConfig;
-  /** Its place in `servers`. */
+  /** Its index in `servers`. */
   readonly index: number;
-  /** `null`: plain text. */
+  /** The certificate; `null`: plain text. */
   readonly tls: TlsMaterial | null;
-  /** Aborted when the service stops. */
+  /** The signal that the service stops. */
   readonly stop: AbortSignal;
 }
 
-/** See the module. */
+/** An admin server or a client server, bound while the service runs. */
 export class Server {
   readonly type: ServerType;
-  /** Where it is reached, such as `https://127.0.0.1:22281/`; a client server has `ws` or `wss`. */
+  /** Its URL, such as `https://127.0.0.1:22281/`; a client server has `ws` or `wss`. */
   readonly url: string;
   readonly #options: ServerOptions;
   #tls: TlsMaterial | null;
-  /** All that have not ended: the connections of an earlier one go on. */
+  /** All servers that have not ended: the connections of an earlier one go on. */
   readonly #bound = new Set<Bound>();
-  /** The one that accepts; `null` while it is being bound again. */
+  /** The server that accepts; `null` while it is being bound again. */
   #current: Bound | null = null;
   /** Resolves when nothing is being bound any more. */
   #binding: Promise<void> = Promise.resolve();
@@ -81,12 +81,12 @@ export class Server {
     this.url = serverUrl(config);
   }
 
-  /** Whether it accepts connections. */
+  /** Tells whether the server accepts connections. */
   get isListening(): boolean {
     return this.#current !== null;
   }
 
-  /** The certificate's file; `null` without TLS. */
+  /** Returns the certificate's file; `null` without TLS. */
   get certificate(): string | null {
     return this.#options.config.tls?.cert ?? null;
   }
@@ -98,7 +98,7 @@ export class Server {
   }
 
   /**
-   * Binds it. From then on it is bound again whenever it has stopped accepting.
+   * Binds the server. From then on it is bound again whenever it has stopped accepting.
    *
    * @throws {StartError} If it cannot be bound.
    */
@@ -110,11 +110,11 @@ export class Server {
     try {
       server = await entry.listen(address);
     } catch (error) {
-      // The system and the runtime say of an address or of a certificate what these never are.
+      // The system and the runtime report a bad address or certificate by other errors than these.
       if (isDefect(error)) throw error;
       throw new StartError(explainBindError(config, index, error));
     }
-    // Where it was renewed meanwhile.
+    // The certificate may have been renewed meanwhile.
     if (this.#tls !== null && this.#tls !== address.tls) server.renew?.(this.#tls);
     this.#bound.add(server);
     this.#current = server;
@@ -122,9 +122,9 @@ export class Server {
   }
 
   /**
-   * Uses another certificate for connections that are made from now on, and resolves when it is in
-   * use. A server on `Deno.serve` cannot change its own and is bound again; what does not work out
-   * then is logged, told once, and tried again until the service stops.
+   * Uses another certificate for connections that are made from now on, and resolves when it is in use. A server on
+   * `Deno.serve` cannot change its certificate and is bound again. A failure then is logged, returned once, and
+   * retried until the service stops.
    */
   async renew(tls: TlsMaterial): Promise<Renewal> {
     const { url } = this;
@@ -132,7 +132,7 @@ export class Server {
     const done = (line: string) => ({ ok: true, line });
     this.#tls = tls;
     const server = this.#current;
-    // What is being bound uses it, or is asked to when it has been bound.
+    // A server that is being bound uses it, or is told to when it has been bound.
     if (server === null) return done(`${uses} when it has been bound again.`);
     if (server.renew !== undefined) {
       server.renew(tls);
@@ -150,23 +150,23 @@ export class Server {
     );
   }
 
-  /** Accepts no more, as early as its engine can. */
+  /** Stops accepting, as early as its engine can. */
   refuse(): void {
     for (const server of this.#bound) server.refuse();
   }
 
-  /** See `Service.stop`. */
+  /** Shuts the server down, see `Service.stop`. */
   async shutdown(drainMs: number): Promise<void> {
     await Promise.all([...this.#bound].map((server) => server.shutdown(drainMs)));
-    // Where the stop came while it was being bound.
+    // The stop may have come while the server was being bound.
     await this.#binding;
     await Promise.all([...this.#bound].map((server) => server.shutdown(drainMs)));
   }
 
   /**
-   * Binds it again when it has stopped accepting. The runtime gives up on a server for good when it
-   * cannot accept one connection, as when too many files are open, which anybody can bring about;
-   * connections that it has accepted go on.
+   * Binds the server again when it has stopped accepting. The runtime gives up on a server for good when it cannot
+   * accept one connection. That happens when too many files are open, which outsiders can cause. Accepted
+   * connections go on.
    */
   async #watch(server: Bound): Promise<void> {
     const { type, url } = this;
@@ -187,7 +187,7 @@ export class Server {
     }
   }
 
-  /** @returns Why it could not be bound; `null` when it was, or is not to be any more. */
+  /** @returns The reason why it could not be bound; `null` when it was, or is not to be any more. */
   async #replace(server: Bound): Promise<string | null> {
     const { stop } = this.#options;
     await server.release?.();
@@ -225,13 +225,13 @@ export class Server {
   }
 }
 
-/** Whether an error is one that only a mistake in the program brings about. */
+/** Tells whether an error is one that only a mistake in the program causes. */
 function isDefect(error: unknown): boolean {
   return error instanceof TypeError || error instanceof RangeError ||
     error instanceof ReferenceError;
 }
 
-/** Why an address cannot be bound, and what to do about it. */
+/** Returns why an address cannot be bound, and what to do about it. */
 export function explainBindError(server: ServerConfig, index: number, error: unknown): string {
   const { type, listen: hostname, port } = server;
   const what = `Cannot bind ${type} server ${formatAddress(hostname, port)}: `;

@@ -30,19 +30,19 @@ import { OpenFiles, otherFiles } from "./config/open_files.ts";
 export { explainBindError, StartError } from "./server.ts";
 export type { Host } from "./process_meter.ts";
 
-/** How often a quiet hub forgets what is too old, in ms. */
+/** The interval at which a quiet hub forgets what is too old, in ms. */
 const EXPIRE_INTERVAL_MS = 10_000;
 
 /**
- * How often certificates are looked at, in ms. A changed one is used when two looks in a row have
- * found the same, so that a renewal is whole: within a minute.
+ * The interval of looks at the certificates, in ms. A changed one is used when two looks in a row have found the
+ * same, so that a renewal is complete: within a minute.
  */
 const CERTIFICATE_INTERVAL_MS = 20_000;
 
 /** A server that listens. */
 export interface Listening {
   readonly type: ServerType;
-  /** Where it is reached, such as `https://127.0.0.1:22281/`; a client server has `ws` or `wss`. */
+  /** Its URL, such as `https://127.0.0.1:22281/`; a client server has `ws` or `wss`. */
   readonly url: string;
 }
 
@@ -51,37 +51,37 @@ export interface Service {
   readonly fingerprint: string;
   readonly listening: readonly Listening[];
   /**
-   * Reads the keys, certificates and tokens of all servers again, and tries those pairs that have changed.
-   * What this resolves to uses them, and what else of the configuration can be changed in place, and resolves
-   * when they are in use. Without being asked the service looks for certificates that have changed, within a
+   * Reads the keys, certificates and tokens of all servers again, and tries those pairs that have changed. The
+   * function that this resolves to puts them to use, with all else of the configuration that can be changed in
+   * place. It resolves when they are in use. The service also looks for changed certificates by itself, within a
    * minute.
    *
    * A server on the engine `socket` keeps its connections. One on the engine `serve` with another certificate is
    * bound again: an admin server answers what it has received, a client server ends its connections with 1001.
    *
-   * @param config Has the same servers at the same addresses.
-   * @returns Resolves with what was done, for each certificate that has changed.
+   * @param config A configuration with the same servers at the same addresses.
+   * @returns A function that resolves with what was done, for each certificate that has changed.
    * @throws {StartError} With every file that cannot be used.
    */
   read(config: Config): Promise<() => Promise<readonly Renewal[]>>;
   /**
-   * Stops. The admin servers accept no more, publish nothing more and have 1 s to answer; the client
-   * servers accept no more, and every listener is closed with 1001 behind what was published for it.
-   * Resolves when all are gone. It may never resolve when a connection is stuck: the caller sets a
-   * deadline. A second call changes nothing.
+   * Stops the service. The admin servers accept no more, publish nothing more and have 1 s to answer. The client
+   * servers accept no more, and close every listener with 1001 behind the messages that were published for it.
+   * Resolves when all are gone. It may never resolve when a connection is stuck: the caller sets a deadline. A
+   * second call changes nothing.
    *
-   * @param drainMs Over how long the listeners are closed, the first at once, the last at the end.
+   * @param drainMs The time over which the listeners are closed, the first at once, the last at the end.
    */
   stop(drainMs: number): Promise<void>;
 }
 
-/** How a service is run. */
+/** Options of a service. */
 export interface ServiceOptions {
   /** @default {UNKNOWN} */
   readonly host?: Host;
   /** @default {20_000} In ms. */
   readonly certificateIntervalMs?: number;
-  /** What else keeps it from starting, a sentence each. @default {[]} */
+  /** Other problems that keep it from starting, a sentence each. @default {[]} */
   readonly problems?: readonly string[];
 }
 
@@ -90,7 +90,7 @@ const log = logger("service");
 /**
  * Starts all servers of a configuration, or none.
  *
- * Everything is bound in one go. When one server cannot be bound, the others are free again before
+ * Everything is bound in one go. When one server cannot be bound, the addresses of the others are free again before
  * this rejects.
  *
  * @throws {StartError} If a certificate cannot be used, or with every address that cannot be bound.
@@ -177,10 +177,10 @@ export async function startService(
   );
 }
 
-/** Nothing is known of the host. */
+/** A host of which nothing is known. */
 const UNKNOWN: Host = { restarts: null, openFiles: null, memory: null };
 
-/** What the log calls the accounts. */
+/** The log's names of the accounts. */
 const ACCOUNT_NAMES: Readonly<Record<AccountName, string>> = {
   requests: "connections that have sent no request",
   connections: "WebSockets",
@@ -191,7 +191,7 @@ const ACCOUNT_NAMES: Readonly<Record<AccountName, string>> = {
   bodies: "messages that are being received",
 };
 
-/** Logs what an administrator can put right, once a minute. */
+/** Returns a log of errors that an administrator can correct, of one line a minute. */
 function streamErrorLog(): (message: string) => void {
   const limiter = new RateLimiter(() => {}, { lines: 1, periodMs: 60_000 });
   return (message) => {
@@ -199,7 +199,7 @@ function streamErrorLog(): (message: string) => void {
   };
 }
 
-/** Logs that memory is short, at a bounded rate: what it was for, and what became of it. */
+/** Returns a log of short memory, at a bounded rate: the account, and what was done. */
 function shortageLog(): OnShort {
   const accounts = Object.keys(ACCOUNTS) as AccountName[];
   const limited = new LimitedLog(
@@ -218,7 +218,7 @@ function shortageLog(): OnShort {
     });
 }
 
-/** An entry of `servers`, and what its files hold now beside certificates. */
+/** An entry of `servers`, and the present content of its files beside certificates. */
 type Prepared =
   | { readonly type: "client"; readonly config: ClientServerConfig }
   | { readonly type: "admin"; readonly config: AdminServerConfig; readonly rules: AdminRules };
@@ -226,7 +226,7 @@ type Prepared =
 /**
  * Reads the tokens of all admin servers, and returns all servers in their order.
  *
- * @param problems What else is wrong.
+ * @param problems Other problems.
  * @throws {StartError} With all problems.
  */
 function prepare({ servers }: Config, problems: readonly string[]): readonly Prepared[] {
@@ -245,7 +245,7 @@ function prepare({ servers }: Config, problems: readonly string[]): readonly Pre
   return prepared;
 }
 
-/** What a running service is made of. */
+/** The parts of a running service. */
 interface Made {
   readonly hub: Hub;
   readonly budget: Budget;
@@ -265,7 +265,7 @@ class RunningService implements Service {
   readonly listening: readonly Listening[];
   readonly #made: Made;
   readonly #timers: readonly ReturnType<typeof setInterval>[];
-  /** What the last look at the certificates has found changed. */
+  /** The changes that the last look at the certificates has found. */
   #seen = "";
   /** The changes that have been judged. */
   #judged = "";
@@ -321,8 +321,8 @@ class RunningService implements Service {
   }
 
   /**
-   * Looks for certificates that have changed. What two looks in a row have found is judged, once: files that
-   * are only half written, or a key that is there before its certificate, are no problem yet.
+   * Looks for certificates that have changed. Changes that two looks in a row have found are judged, once: files
+   * that are only half written, or a key that is there before its certificate, are no problem yet.
    */
   async #look(): Promise<void> {
     const { certificates } = this.#made;
@@ -348,7 +348,7 @@ class RunningService implements Service {
     }
     if (found.length === 0) return;
     for (const { ok, line } of await this.#use(found)) {
-      // What went wrong has been logged.
+      // Failures have been logged.
       if (ok) log.info("{done}", { done: new Whole(line) });
     }
   }

@@ -4,10 +4,10 @@
  * @module
  */
 
-/** UTF-16 code units that one call makes a string of. Each of them is an argument. */
+/** The number of UTF-16 code units that one call makes a string of. Each of them is an argument. */
 const CHUNK = 4096;
 
-/** Characters from which on V8 refers to the whole of which a text is a part. */
+/** The number of characters from which on V8 refers to the whole of which a text is a part. */
 const SLICED_LENGTH = 13;
 
 /** Returns a text without the characters at its end that equal `character`. */
@@ -44,9 +44,9 @@ export function flatCopy(text: string): string {
 }
 
 /**
- * Matches each character that breaks a line, steers a terminal, reorders the text around it or is not seen: control
- * characters (C0, DEL, C1), bidirectional controls, separators other than the space, unpaired surrogates, and
- * what has no width, tags and variation selectors among it.
+ * Matches each character that breaks a line, steers a terminal, reorders the text around it or is invisible:
+ * control characters (C0, DEL, C1), bidirectional controls, separators other than the space, unpaired surrogates,
+ * and characters without width, such as tags and variation selectors.
  */
 export const UNPRINTABLE = /(?! )[\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{DI}]/gu;
 
@@ -106,7 +106,7 @@ export function quote(value: unknown): string {
 /**
  * Returns a number such as `1,234` or `12.3`; `?` for what is no number, as another program may have sent it.
  *
- * @param digits After the point, of numbers below 100.
+ * @param digits The digits after the point, of numbers below 100.
  */
 export function formatNumber(value: number, digits: number = 0): string {
   return Number.isFinite(value)

@@ -9,7 +9,7 @@ import manifest from "../deno.json" with { type: "json" };
 /** The Deno that Aphlict is made for and tested with. */
 export const TESTED_DENO = "2.9.6";
 
-/** What to know of another Deno than the tested one; `null` for that, and for others of its minor version. */
+/** Returns a warning of another Deno than the tested one; `null` for that, and for others of its minor version. */
 export function denoWarning(deno: string): string | null {
   const minor = (version: string) => version.slice(0, version.lastIndexOf("."));
   return minor(deno) === minor(TESTED_DENO)

@@ -1,12 +1,12 @@
 /**
- * Not waiting for ever.
+ * A deadline for a promise.
  *
  * @module
  */
 
 import { type Clock, systemClock } from "./clock.ts";
 
-/** Tells whether `promise` resolves within `ms`. What it rejects with is thrown. */
+/** Tells whether `promise` resolves within `ms`. An error that it rejects with is thrown. */
 export async function within(
   ms: number,
   promise: Promise<unknown>,

@@ -1,10 +1,10 @@
 /**
- * Turns for what connections bring: however many there are, each waits for little of it.
+ * The queue of the work that connections bring: however many there are, each waits for little of it.
  *
- * A piece of work of one connection takes a millisecond at most. But where a thousand of them bring a large
- * message at once, or ask for a replay, the event loop would be busy for a second before it looks at any other. So
- * work is done for some milliseconds in each turn of the event loop, in the order in which it came. There are two
- * lanes: small commands do not wait behind large ones, and these have a share of their own.
+ * A piece of work of one connection takes a millisecond at most. But a thousand connections may bring a large
+ * message at once, or ask for a replay. Then the event loop would be busy for a second before it looks at any
+ * other. So work is done for some milliseconds in each turn of the event loop, in the order in which it came. There
+ * are two lanes: small commands do not wait behind large ones, and these have a share of their own.
  *
  * @module
  */
@@ -12,10 +12,10 @@
 import { setImmediate } from "node:timers";
 import { Fifo } from "./fifo.ts";
 
-/** How long the work of a lane goes on before others have their turn, in ms. */
+/** The time for which the work of a lane goes on before others have their turn, in ms. */
 const SLICE_MS = 10;
 
-/** Where no work was done for this long, the event loop has had its turn, in ms. */
+/** The time without work after which the event loop has had its turn, in ms. */
 const PAUSE_MS = 5;
 
 /** The lane of small commands, and that of all else. */
@@ -29,16 +29,16 @@ const BATCH = 16;
 
 /** A connection, or what belongs to one, that has work. */
 export interface Worker {
-  /** Does a piece of it; adds itself again when there is more. */
+  /** Does a piece of the work; adds itself again when there is more. */
   work(): void;
 }
 
-/** Shared by all connections of a service. */
+/** The work queue that all connections of a service share. */
 export class WorkQueue {
   readonly #lanes: Readonly<Record<LaneName, Lane>>;
   readonly #now: () => number;
   #scheduled = false;
-  /** When the last turn was. */
+  /** The time of the last turn. */
   #turned = -Infinity;
 
   /** @param now A clock in ms. */
@@ -47,13 +47,13 @@ export class WorkQueue {
     this.#lanes = { light: new Lane(now), heavy: new Lane(now) };
   }
 
-  /** Has a piece of work done: at once if there is time in this turn, else behind those who wait. */
+  /** Does a piece of work at once if there is time in this turn; else it comes behind the waiting ones. */
   add(worker: Worker, lane: LaneName): void {
     this.#lanes[lane].add(worker);
     if (this.#lanes[lane].isWaiting) this.#schedule();
   }
 
-  /** Goes on after others had their turn. */
+  /** Schedules the next turn, after others had theirs. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -72,8 +72,8 @@ export class WorkQueue {
   }
 
   /**
-   * Does a batch, and goes on behind its microtasks for as long as there is time in this turn. The next turn is set only
-   * then, so that its timer is not due yet.
+   * Does a batch, and goes on behind its microtasks for as long as there is time in this turn. The next turn is set
+   * only after that, so that its timer is not due yet.
    */
   #goOn(): void {
     const { light, heavy } = this.#lanes;
@@ -90,9 +90,9 @@ class Lane {
   readonly #now: () => number;
   readonly #waiting = new Fifo<Worker>();
   #isWorking = false;
-  /** Since when work is done in this turn; `null`: none was. */
+  /** The time since which work is done in this turn; `null`: none was. */
   #since: number | null = null;
-  /** When the last work was done. */
+  /** The time of the last work. */
   #last = -Infinity;
 
   constructor(now: () => number) {
@@ -104,12 +104,12 @@ class Lane {
   }
 
   add(worker: Worker): void {
-    // Those who add themselves again come behind those who wait.
+    // Workers that add themselves again come behind those that wait.
     if (this.#isWorking || this.isWaiting || !this.#hasTime()) this.#waiting.push(worker);
     else this.#work(worker);
   }
 
-  /** A turn begins. */
+  /** Begins a turn. */
   begin(): void {
     this.#since = null;
   }
@@ -124,7 +124,7 @@ class Lane {
     return done > 0;
   }
 
-  /** Whether there is time for a piece in this turn; for the first there is. */
+  /** Tells whether there is time for a piece in this turn; for the first there is. */
   #hasTime(): boolean {
     const now = this.#now();
     if (this.#since === null || now - this.#last > PAUSE_MS) this.#since = now;
@@ -136,7 +136,7 @@ class Lane {
     try {
       worker.work();
     } catch (error) {
-      // The others have nothing to do with it.
+      // The error does not concern the other workers.
       reportError(error);
     } finally {
       this.#isWorking = false;

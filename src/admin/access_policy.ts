@@ -1,5 +1,5 @@
 /**
- * Who is answered by an admin server: those on the list, and for publishing those with the token.
+ * The access policy of an admin server: it answers clients on the list, and for publishing those with the token.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Networks } from "../config/network.ts";
 import type { Token } from "../config/token.ts";
 
-/** Why a request is rejected, and with which answer. */
+/** The reason why a request is rejected, and the answer to it. */
 export interface AccessRejection {
   readonly reason: "forbidden" | "token";
   readonly status: 403 | 401;
@@ -15,15 +15,15 @@ export interface AccessRejection {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The rules about who may ask. */
+/** The rules about the clients that are answered. */
 export interface AccessPolicy {
-  /** `null`: everybody. */
+  /** The addresses that are answered; `null`: all. */
   readonly allow: Networks | null;
-  /** `null`: none is asked for. */
+  /** The token that is asked for; `null`: none. */
   readonly token: Token | null;
 }
 
-/** Judges the address of a client that asks for anything at all. */
+/** Checks the address of a client, whatever it asks for. */
 export function rejectAddress({ allow }: AccessPolicy, address: string): AccessRejection | null {
   if (allow === null || allow.has(address)) return null;
   return {
@@ -34,7 +34,7 @@ export function rejectAddress({ allow }: AccessPolicy, address: string): AccessR
   };
 }
 
-/** Judges a client that wants to publish, or to see what was published. */
+/** Checks the token of a client that wants to publish, or to see what was published. */
 export function rejectToken(
   { token }: AccessPolicy,
   authorization: string | null,

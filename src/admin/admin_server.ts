@@ -1,11 +1,10 @@
 /**
- * The admin server: Phorge and peers publish here, administrators look at how it is.
+ * The admin server: Phorge and peers publish here, administrators look at the status.
  *
  * @module
  */
 
-import type { AdminServerConfig } from "../config/config.ts";
-import type { AdminLimits } from "../config/config.ts";
+import type { AdminLimits, AdminServerConfig } from "../config/config.ts";
 import { Networks } from "../config/network.ts";
 import type { FileShare } from "../config/open_files.ts";
 import { readToken } from "../config/token.ts";
@@ -21,19 +20,19 @@ import {
   type RouterOptions,
 } from "./router.ts";
 
-/** The time that a server which ends waits for requests, in ms. */
+/** The time that a stopping server waits for requests, in ms. */
 const GRACE_MS = 1000;
 
-/** Connections at a time, at least: Phorge opens one for a message, a peer and an administrator one for all. */
+/** The least limit of connections: Phorge opens one for a message, a peer and an administrator one for all. */
 const CONNECTIONS = 1024;
 
-/** From connecting, or from a request's first byte, to the end of its head, in ms. */
+/** The longest time from connecting, or from a request's first byte, to the end of its head, in ms. */
 const HEAD_MS = 10_000;
 
 /** The time that a body may take, in ms. Phorge waits for an answer for 2 s, and peers for 15 s. */
 const BODY_MS = 30_000;
 
-/** Between two requests, in ms. Peers ask each 15 s. */
+/** The idle timeout between two requests, in ms. Peers send one each 15 s. */
 const IDLE_MS = 75_000;
 
 /** The time for a client to read its answer, in ms. */
@@ -43,40 +42,40 @@ const ANSWER_MS = 30_000;
 const CLOSE_MS = 3000;
 
 /**
- * On every answer, for a page of another site that has a browser ask: it gets nothing to read, and nothing is taken
- * for a script or a style that does not say that it is one.
+ * The header fields of every answer. A page of another site that has a browser send a request cannot read the
+ * answer, and an answer is taken for a script or a style only if it says that it is one.
  */
 const FIELDS = {
   "cross-origin-resource-policy": "same-origin",
   "x-content-type-options": "nosniff",
 } as const;
 
-/** What all admin servers have in common. */
+/** The options that all admin servers have in common. */
 export interface AdminServerOptions extends Omit<RouterOptions, "rules" | "counters"> {
   /** The open files that connections may take. */
   readonly files: FileShare;
-  /** Where requests wait for their turn, of all servers together. */
+  /** The queue in which the requests of all servers wait for their turn. */
   readonly workQueue: WorkQueue;
-  /** Told what an administrator can put right: a sentence. */
+  /** Reports a problem that an administrator can fix, as a sentence. */
   trouble(message: string): void;
-  /** Lines about rejected requests. */
+  /** The log of rejected requests. */
   readonly log: LimitedLog<AdminRejection>;
 }
 
-/** Binds an HTTP server. */
+/** A function that binds an HTTP server. */
 type Engine = (options: HttpServerOptions) => Promise<HttpServer>;
 
-/** Who is answered, and how much. */
+/** The access policy and the limits of an admin server. */
 export type AdminRules = ReturnType<RouterOptions["rules"]>;
 
-/** What an admin server is bound with. */
+/** The address and the TLS that an admin server is bound with. */
 type Address = Pick<HttpServerOptions, "hostname" | "port" | "tls">;
 
 /** A bound admin server. */
 interface BoundAdmin extends Pick<HttpServer, "finished" | "renew" | "release"> {
   /** Accepts no more, and rejects each message that has not been published yet with 503. */
   refuse(): void;
-  /** The same, and resolves when everything has been answered, or after 1 s. */
+  /** Does the same, and resolves when everything has been answered, or after 1 s. */
   shutdown(): Promise<void>;
 }
 
@@ -99,7 +98,7 @@ export class AdminServer {
     this.#rules = rules;
   }
 
-  /** See `Bindable`. */
+  /** Binds it. */
   async listen(address: Address): Promise<BoundAdmin> {
     const { files, workQueue, budget, trouble } = this.#options;
     const router = new Router({
@@ -137,7 +136,7 @@ export class AdminServer {
     };
   }
 
-  /** See `Bindable`. */
+  /** Returns its families, of all that were bound. */
   metrics(): Partial<Metrics> {
     return {
       ...this.#counters.metrics(),
@@ -147,7 +146,7 @@ export class AdminServer {
 }
 
 /**
- * Returns what an entry of `servers` says, with the token that its file holds now.
+ * Returns the rules of an entry of `servers`, with the token that its file holds now.
  *
  * @throws {TokenError} If the file holds none.
  */

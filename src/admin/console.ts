@@ -1,5 +1,5 @@
 /**
- * What the live page shows beside the snapshot: the last minutes, and the last messages.
+ * The data that the live page shows beside the snapshot: the last minutes, and the last messages.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { sumOf } from "../metrics/families.ts";
 import { between, type Distribution, quantile, SECONDS, together } from "../metrics/histogram.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** How often the service is looked at, in ms. */
+/** The time between two samples, in ms. */
 export const SAMPLE_INTERVAL_MS = 5000;
 
-/** The longest latency that can be told: JSON has no infinity. */
+/** The longest latency that can be told, in ms: JSON has no infinity. */
 export const LATENCY_MAX_MS = 1000 * Math.max(...SECONDS);
 
 /** Samples that are kept: 15 minutes. */
@@ -23,7 +23,7 @@ const SAMPLES = 180;
 /** Messages that are kept. */
 const MESSAGES = 50;
 
-/** A longer message's content is not kept, in bytes. */
+/** The longest message whose content is kept, in bytes. */
 const CONTENT_LIMIT = 16 * 1024;
 
 /** Characters of a type, and of an instance's name, that are shown. */
@@ -31,16 +31,16 @@ const NAME_WIDTH = 80;
 
 /** The service at one moment, and since the moment before. */
 export interface Sample {
-  /** Since the epoch, in ms. */
+  /** The time since the epoch, in ms. */
   readonly at: number;
   readonly listeners: number;
-  /** Messages taken in, in a second. */
+  /** Messages taken in, per second. */
   readonly messagesIn: number;
-  /** Deliveries, in a second. */
+  /** Deliveries per second. */
   readonly messagesOut: number;
   /**
-   * What half of the deliveries, and 99 of 100, took from queued to written at most, in ms; `null` without
-   * any, and {@linkcode LATENCY_MAX_MS} for that and whatever is beyond.
+   * The time that half of the deliveries, and 99 of 100, took from queued to written at most, in ms; `null`
+   * without any, and {@linkcode LATENCY_MAX_MS} for that and longer times.
    */
   readonly latency50Ms: number | null;
   readonly latency99Ms: number | null;
@@ -50,12 +50,12 @@ export interface Sample {
 
 /** A message as far as the page shows it: never its content. */
 export interface MessageNote {
-  /** Grows. */
+  /** The message's number, which grows. */
   readonly id: number;
-  /** Since the epoch, in ms. */
+  /** The time since the epoch, in ms. */
   readonly at: number;
   readonly instance: string;
-  /** Its `type`, or `""`. */
+  /** The message's `type`, or `""`. */
   readonly type: string;
   /** PHIDs that it is for. */
   readonly subscribers: number;
@@ -65,27 +65,27 @@ export interface MessageNote {
   readonly bytes: number;
 }
 
-/** What the page polls, and `aphlict top`. */
+/** The data that the page and `aphlict top` poll. */
 export interface ConsoleData {
   readonly now: Snapshot;
-  /** The oldest first. */
+  /** The samples, the oldest first. */
   readonly samples: readonly Sample[];
-  /** The newest first. */
+  /** The messages, the newest first. */
   readonly messages: readonly MessageNote[];
   readonly configuration: Settings;
 }
 
-/** What the service runs with. */
+/** The settings that the service runs with. */
 export interface Settings {
-  /** The file. */
+  /** The path of the configuration file. */
   readonly path: string;
   /** The permission flags, for a shell. */
   readonly flags: string;
-  /** The validated configuration; of tokens it holds the files' names. */
+  /** The validated configuration, with the names of the files of tokens. */
   readonly settings: unknown;
 }
 
-/** Where the console looks. */
+/** The source of the console's data. */
 export interface View {
   snapshot(): Snapshot;
   settings(): Settings;
@@ -95,14 +95,14 @@ export interface View {
 export class Console {
   readonly #view: View;
   readonly #samples: Sample[] = [];
-  /** With the content of those that are short enough. */
+  /** The messages, with the content of those that are short enough. */
   readonly #messages: { readonly note: MessageNote; readonly encoded: Encoded | null }[] = [];
   #former: Snapshot | null = null;
   #nextId: number;
 
   /**
-   * @param firstId Of a message. Those of two processes differ, as long as neither takes more than 1,000
-   * messages in a ms.
+   * @param firstId Id of the first message. Ids of two processes differ, as long as neither takes more than
+   * 1,000 messages in a ms.
    */
   constructor(view: View, firstId: number = Date.now() * 1000) {
     this.#view = view;
@@ -127,7 +127,7 @@ export class Console {
     const note: MessageNote = {
       id: this.#nextId++,
       at: Date.now(),
-      // Cut out of a request, or out of a message of up to 1 MiB, which they would keep alive.
+      // They are cut out of a request, or of a message of up to 1 MiB, which they would keep alive.
       instance: flatCopy(instance.slice(0, NAME_WIDTH)),
       type: flatCopy(message.type.slice(0, NAME_WIDTH)),
       subscribers: message.subscribers.length,
@@ -139,7 +139,7 @@ export class Console {
     if (this.#messages.length > MESSAGES) this.#messages.shift();
   }
 
-  /** Everything that is shown. */
+  /** Returns everything that is shown. */
   data(): ConsoleData {
     return {
       now: this.#view.snapshot(),
@@ -149,7 +149,7 @@ export class Console {
     };
   }
 
-  /** The content of a message, as JSON; `null` when it is not kept, or not any more. */
+  /** Returns the content of a message, as JSON; `null` when it is not kept, or not any more. */
   content(id: number): string | null {
     const found = this.#messages.find(({ note }) => note.id === id);
     return found?.encoded?.text ?? null;

@@ -1,5 +1,5 @@
 /**
- * The live page as one answer: everything it needs is in it, and it can reach nothing but this server.
+ * The live page as one answer: everything that it needs is in it, and it can connect to nothing but this server.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const HTML = frame
   .replace("<style></style>", () => `<style>${style}</style>`)
   .replace("<script></script>", () => `<script>${script}</script>`);
 
-/** Made once. The page's own style and script work by their hashes, and no other does. */
+/** The headers of the page. Its own style and script work by their hashes, and no other does. */
 const HEADERS = {
   "content-type": "text/html; charset=utf-8",
   "cache-control": "no-store",
@@ -30,12 +30,12 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
 } as const;
 
-/** Answers with the page. */
+/** Returns the page as an answer. */
 export function page(): Response {
   return new Response(HTML, { headers: HEADERS });
 }
 
-/** What allows an inline element of this text (Content Security Policy Level 3, section 2.3.1). */
+/** Returns the source that allows an inline element of this text (Content Security Policy Level 3, section 2.3.1). */
 function hashOf(text: string): string {
   return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 }

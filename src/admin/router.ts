@@ -1,5 +1,5 @@
 /**
- * The routes of an admin server: what is answered to whom, and how a request is rejected.
+ * The router of an admin server: its routes, and the rejection of requests.
  *
  * @module
  */
@@ -52,10 +52,10 @@ const INTERRUPTED = "The server stops, or changes its certificate: send the mess
 const ROUTES =
   "POST a message to /, or GET /status/, /metrics/, /console/, /health/live or /health/ready";
 
-/** Closes the connection after an error: where a peer's `Content-Length` was wrong, what follows is no request. */
+/** The header that closes the connection after an error: after a wrong `Content-Length` no request follows. */
 const CLOSE = { connection: "close" } as const;
 
-/** Made once, as a receipt is what this server writes most. */
+/** The options of a receipt, made once: a receipt is the most frequent answer of this server. */
 const RECEIPT = { headers: { "content-type": "application/json" } } as const;
 
 // A byte order mark is kept, so that JSON behind one is refused, as the original refuses it. Bytes
@@ -64,28 +64,28 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const log = logger("admin");
 
-/** How long a detailed receipt waits for those of the peers, in ms. */
+/** The time that a detailed receipt waits for those of the peers, in ms. */
 const PEERS_MS = 1000;
 
-/** Those to whom messages are passed on. */
+/** The relay to the peers. */
 export interface Relay {
-  /** Passes a message on to all that lack it. Returns at once. */
+  /** Passes a message on to all peers that lack it. Returns at once. */
   relay(instance: string, publication: Publication): void;
-  /** The same, and collects what each of them says of it. */
+  /** Does the same, and collects the receipt of each peer. */
   relayReported(instance: string, publication: Publication): PeerReports;
-  /** A server with this fingerprint has asked for the status page. */
+  /** Notes that a server with this fingerprint has asked for the status page. */
   heard(fingerprint: string): void;
-  /** Proves this server's fingerprint to who has sent a challenge; `null`: there is none that can be answered. */
+  /** Returns the proof of this server's fingerprint for a challenge; `null`: there is none that can be answered. */
   prove(challenge: string | null): string | null;
-  /** What the status page says of them. */
+  /** Returns the part of the status page about the peers. */
   status(): readonly unknown[];
 }
 
-/** Why a request was rejected. */
+/** The reasons to reject a request. */
 export const REJECTIONS = [
   // `allow` does not have its address.
   "forbidden",
-  // It has not the token.
+  // It does not have the token.
   "token",
   // A page in a browser has sent it.
   "page",
@@ -95,7 +95,7 @@ export const REJECTIONS = [
   "large",
   // It is no message, or not what this server understands.
   "invalid",
-  // Nothing is there, or not for this method.
+  // Nothing is at its path, or not for this method.
   "misdirected",
   // Its body did not arrive in time.
   "slow",
@@ -108,13 +108,13 @@ export const REJECTIONS = [
 ] as const;
 export type AdminRejection = typeof REJECTIONS[number];
 
-/** What an admin server has done. */
+/** The counters of an admin server. */
 export class AdminCounters {
   /** Messages that are being received or answered. */
   requests = 0;
   bytesIn = 0;
   readonly rejected: LoggedCounter<AdminRejection>;
-  /** From a message's head to its receipt, in seconds. */
+  /** The time from a message's head to its receipt, in seconds. */
   readonly publishing = new Histogram(SECONDS);
 
   constructor(log: LimitedLog<AdminRejection>) {
@@ -132,16 +132,16 @@ export class AdminCounters {
   }
 }
 
-/** What an admin server answers with. */
+/** The options of a router. */
 export interface RouterOptions {
   readonly hub: Hub;
-  /** Bodies that are being received are charged to it. */
+  /** The budget that bodies are charged to while they are received. */
   readonly budget: Budget;
   readonly relay: Relay;
   readonly console: Console;
-  /** How the service is. */
+  /** The status of the service. */
   readonly view: View & { isReady(): boolean };
-  /** Asked for each request, as they may change. */
+  /** Returns the rules. It is called for each request, as they may change. */
   rules(): { readonly access: AccessPolicy; readonly limits: AdminLimits };
   readonly counters: AdminCounters;
 }
@@ -149,14 +149,14 @@ export interface RouterOptions {
 /** Answers the requests of one admin server. */
 export class Router {
   readonly #options: RouterOptions;
-  /** Whether nothing is published any more. */
+  /** True if nothing is published any more. */
   isStopping = false;
 
   constructor(options: RouterOptions) {
     this.#options = options;
   }
 
-  /** Judges a client that connects: returns the response to all that it asks, or `null`. */
+  /** Checks a client that connects. Returns the response to all its requests, or `null` if it may connect. */
   screen(remote: Remote): Response | null {
     const rejection = rejectAddress(this.#options.rules().access, remote.hostname);
     if (rejection === null) return null;
@@ -182,7 +182,7 @@ export class Router {
   }
 
   #route(request: HttpRequest, remote: Remote): Response | Promise<Response> {
-    // A reload may have taken it from the list since it has connected.
+    // A reload may have taken the address from the list since the client has connected.
     const rejection = rejectAddress(this.#options.rules().access, remote.hostname);
     if (rejection !== null) return this.#deny(request, remote, rejection);
     const target = URL.parse(request.url);
@@ -232,8 +232,8 @@ export class Router {
   }
 
   /**
-   * The live page. Without TLS it is shown under an address, not under a name: a page of another site could
-   * have its own name lead here, and read what is shown.
+   * Answers for the live page. Without TLS it is shown under an address, not under a name: a page of another
+   * site could have its own name lead here, and read what is shown.
    */
   #show(request: HttpRequest, target: URL, remote: Remote): Response {
     const { console } = this.#options;
@@ -270,7 +270,7 @@ export class Router {
     }
   }
 
-  /** Who is online is for those alone who may publish. */
+  /** Answers with the subscribers of a topic: only clients that may publish may know who is online. */
   #tellTopic(request: HttpRequest, { searchParams }: URL, remote: Remote): Response {
     const rejection = this.#rejectToken(request);
     if (rejection !== null) return this.#deny(request, remote, rejection);
@@ -297,7 +297,7 @@ export class Router {
     const began = performance.now();
     const rejection = this.#rejectToken(request);
     if (rejection !== null) return this.#deny(request, remote, rejection);
-    // A browser says so of each page that posts, whatever site it is of; Phorge and peers never do.
+    // A browser sends one of these for each page that posts, whatever its site; Phorge and peers never do.
     if (request.headers.has("origin") || request.headers.has("sec-fetch-site")) {
       return this.#reject(request, remote, "page", 403, "Pages in browsers cannot publish");
     }
@@ -315,7 +315,7 @@ export class Router {
       const publication = hub.publish(instance, message);
       const { outcome, receivers } = publication;
       if (tracing) log.trace("It was {outcome}, receivers: {receivers}.", { outcome, receivers });
-      // A server that brings a message does not wait for others: what it brings next stands behind it.
+      // A server that passes a message on does not wait for others: its next message waits behind this one.
       const isDetailed = request.headers.has(RECEIPT_HEADER);
       const waits = isDetailed && !request.headers.has(FINGERPRINT_HEADER);
       let reports: PeerReports | null = null;
@@ -346,7 +346,7 @@ export class Router {
     }
   }
 
-  /** Tells why a body was not received. */
+  /** Rejects a request whose body was not received. */
   #rejectBody(request: HttpRequest, remote: Remote, error: BodyError): Response {
     const reject = (
       reason: AdminRejection,
@@ -400,7 +400,7 @@ export class Router {
     } = {},
   ): Response {
     const text = "<{remote}> Answered {status} to {method} {path}: {error}";
-    // For the log alone: it may be long, and hold anything. A query may hold a secret.
+    // The path is for the log alone: it may be long, and hold anything. A query may hold a secret.
     const path = URL.parse(url)?.pathname ?? url.split("?", 1)[0];
     const values = { remote: nameOf(remote), status, method, path, error };
     const { rejected } = this.#options.counters;
@@ -410,12 +410,12 @@ export class Router {
   }
 }
 
-/** What Phorge shows for a server whose protocol it knows (Phorge's `AphlictAdminServer.js`). */
+/** The version that Phorge shows for a server whose protocol it knows (Phorge's `AphlictAdminServer.js`). */
 const PROTOCOL_VERSION = 7;
 
 /**
- * Returns the status page: the hub's status under the names and in the order of the original, and what the original
- * has not.
+ * Returns the status page: the hub's status under the names and in the order of the original, and the fields that
+ * the original does not have.
  *
  * @param cluster The status of each peer.
  * @param proof The answer to a challenge.
@@ -441,13 +441,13 @@ export function statusPage(
   };
 }
 
-/** Tells whether a browser asks for a page to be shown; programs that ask for whatever there is do not. */
+/** Tells whether a browser asks for a page to show. Programs that accept any type do not. */
 function takesHtml({ headers }: HttpRequest): boolean {
   const types = tokensOf(headers.get("accept") ?? "");
   return types.some((each) => trimmed(each.split(";", 1)[0] ?? "") === "text/html");
 }
 
-/** The receipt that was asked for by {@linkcode RECEIPT_HEADER}. */
+/** Returns the receipt that {@linkcode RECEIPT_HEADER} asks for. */
 async function detailed(
   fingerprint: string,
   { outcome, receivers }: Publication,
@@ -457,7 +457,7 @@ async function detailed(
   return Response.json({ fingerprint, outcome, receivers, peers: reports?.receipts() ?? [] });
 }
 
-/** The other end of a connection, as the log calls it. */
+/** Returns the name of a connection's other end in the log. */
 function nameOf({ hostname, port }: Remote): string {
   return formatAddress(hostname, port);
 }
@@ -471,14 +471,15 @@ export function answerFault(error: unknown): Response {
 /** Characters of a host's name that an answer shows. A name has 253 at most (RFC 1035, section 2.3.4). */
 const NAME_LENGTH = 253;
 
-/** For who may come back in a moment; in seconds. */
+/** The header for a client that may retry in a moment, in seconds. */
 const RETRY = { "retry-after": "1" } as const;
 
-/** What is shown now is of no use later. */
+/** The header against caches: an answer of now is of no use later. */
 const UNCACHED = { "cache-control": "no-store" } as const;
 
 /**
- * From `/` and `/console` to the live page, whose own requests are relative to its path. Relative as well, and nothing
- * of the request is in it: the page stays behind whatever proxy the request came through, and leads nowhere else.
+ * The redirect from `/` and `/console` to the live page, whose own requests are relative to its path. It is relative
+ * as well, and has nothing of the request in it: the page stays behind whatever proxy the request came through, and
+ * the redirect leads nowhere else.
  */
 const TO_CONSOLE = { "location": "console/", ...UNCACHED } as const;

@@ -1,6 +1,6 @@
 /**
- * Which admin server a command talks to: the first of the configuration that answers it. One that refuses
- * this host, or has another token, may stand before one that does not.
+ * The choice of the admin server that a command talks to: the first of the configuration that answers it. A server that
+ * refuses this host, or has another token, may stand before one that does not.
  *
  * @module
  */
@@ -11,40 +11,40 @@ import { RequestError, type RequestStage, sentenceAbout } from "../http/failure.
 import { type Endpoint, endpointOf, tokenOf } from "../probe/endpoint.ts";
 import { supervisorSeen } from "./pidfile_owner.ts";
 
-/** What to do about a service that runs and says nothing. */
+/** The advice about a service that runs and does not answer. */
 export const TIMEOUT_HINT =
   "It has stopped, or is busy: look at its log and at what it takes of the CPU. " +
   "`aphlict restart` starts another, where a supervisor runs.";
 
-/** An admin server of the configuration, and where it is. */
+/** An admin server of the configuration, and its endpoint. */
 export interface AdminEndpoint extends Endpoint {
   readonly server: AdminServerConfig;
 }
 
-/** The admin servers of a configuration, in its order. */
+/** Returns the admin servers of a configuration, in its order. */
 export function adminsOf({ servers }: Config): AdminEndpoint[] {
   return servers.flatMap((server) =>
     server.type === "admin" ? [{ ...endpointOf(server), server }] : []
   );
 }
 
-/** The same, those first whose messages this user can sign: the token can be read, or none is needed. */
+/** Returns the same, those first whose messages this user can sign: the token can be read, or none is needed. */
 export function publishersOf(config: Config): AdminEndpoint[] {
   const all = adminsOf(config);
   const canSend = all.filter(({ server }) => hasReadableToken(server));
   return [...canSend, ...all.filter((each) => !canSend.includes(each))];
 }
 
-/** Whether there is no token to be sent, or this user can read it. */
+/** Tells whether a server needs no token, or this user can read it. */
 export function hasReadableToken(server: AdminServerConfig): boolean {
   return server.token === null || tokenOf(server) !== null;
 }
 
-/** No server answers as it should. The message has a sentence for each, what to do is beside it. */
+/** The error when no server answers as it should. The message has a sentence for each, the hint says what to do. */
 export class NoAnswerError extends Error {
   override readonly name = "NoAnswerError";
   readonly hint: string;
-  /** The server that has taken a connection and says nothing; `null` when there was none. */
+  /** The server that has accepted a connection and does not answer; `null` when there was none. */
   readonly silent: URL | null;
   readonly #stages: ReadonlySet<RequestStage>;
 
@@ -60,28 +60,28 @@ export class NoAnswerError extends Error {
     this.#stages = stages;
   }
 
-  /** The message, and what to do. */
+  /** Returns the message, and what to do. */
   get explanation(): string {
     return `${this.message} ${this.hint}`.trimEnd();
   }
 
-  /** Whether a server has taken a connection and says nothing. */
+  /** Tells whether a server has accepted a connection and does not answer. */
   get hasTimedOut(): boolean {
     return this.silent !== null;
   }
 
-  /** Whether nothing listens at any of them. */
+  /** Tells whether no process listens at any of the servers. */
   get isGone(): boolean {
     return this.#stages.size === 1 && this.#stages.has("refusal");
   }
 }
 
 /**
- * What the first server answers with which an attempt succeeds. After a silence no other is tried: they
+ * Returns the answer of the first server with which an attempt succeeds. After a timeout no other is tried: the servers
  * are one process, and each would take as long.
  *
- * @param pidfile Of the supervisor that should run the servers.
- * @throws {NoAnswerError} If there is none.
+ * @param pidfile Pidfile of the supervisor that should run the servers.
+ * @throws {NoAnswerError} If no attempt succeeds.
  */
 export async function firstAnswer<P extends { readonly url: URL }, T>(
   pidfile: string,
@@ -113,7 +113,7 @@ export async function firstAnswer<P extends { readonly url: URL }, T>(
   throw new NoAnswerError(sentences, hint, stages, silent);
 }
 
-/** What to do about a server of this host's own service. */
+/** Returns what to do about a server of this host's own service, in sentences. */
 export function hintFor({ stage, hint }: RequestError, pidfile: string): string {
   if (stage === "timeout") return TIMEOUT_HINT;
   if (stage !== "refusal") return hint;

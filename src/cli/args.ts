@@ -1,5 +1,5 @@
 /**
- * The one typed place for `@std/cli`, which npm serves without types.
+ * The only typed use of `@std/cli`, which npm serves without types.
  *
  * @module
  */
@@ -9,40 +9,40 @@ import { suggest } from "../config/suggest.ts";
 
 /** An option, such as `--config PATH` or `--json`. */
 export interface OptionSpec {
-  /** Without the dashes. */
+  /** The name, without the dashes. */
   readonly name: string;
-  /** How the value is called in the help; absent when it takes none. */
+  /** The name of the value in the help; absent when the option takes none. */
   readonly value?: string;
   readonly help: string;
-  /** When only these values make sense. */
+  /** The only values that are valid; absent when others are, too. */
   readonly choices?: readonly string[];
-  /** Whether it is for other parts of the program, and not listed. */
+  /** True if the option is for other parts of the program, and not listed. */
   readonly internal?: true;
-  /** The shell words by which bin/aphlict gives it, for a value that the sandbox hides from the process. */
+  /** The shell words by which bin/aphlict gives the option, for a value that the sandbox hides from the process. */
   readonly given?: string;
 }
 
-/** What was typed after the verb. */
+/** The options and operands that were typed after the verb. */
 export interface Parsed {
-  /** By name; an option that takes no value has an empty one. */
+  /** The values by the name of the option; an option that takes no value has an empty one. */
   readonly values: ReadonlyMap<string, string>;
   readonly rest: readonly string[];
 }
 
-/** What was typed makes no sense; the message says what was meant, perhaps. */
+/** The error about an invalid command line. The message may suggest what was meant. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
 /**
- * Parses the arguments after a verb. A value is given as `--name VALUE` or `--name=VALUE`; after `--`
- * nothing is an option.
+ * Parses the arguments after a verb. A value is given as `--name VALUE` or `--name=VALUE`; no argument after `--` is an
+ * option.
  *
- * @throws {UsageError} If an option is unknown, repeated, has no value or one that makes no sense.
+ * @throws {UsageError} If an option is unknown, repeated, has no value or an invalid one.
  */
 export function parseOptions(argv: readonly string[], specs: readonly OptionSpec[]): Parsed {
   const names = specs.map(({ name }) => name);
-  // The library keeps what is no option under this name.
+  // The library keeps the operands under this name.
   if (argv.some((argument) => /^--?_(=|$)/.test(argument))) {
     throw new UsageError('Unknown option "--_".');
   }
@@ -85,9 +85,9 @@ export function parseOptions(argv: readonly string[], specs: readonly OptionSpec
 }
 
 /**
- * Returns what an option says in seconds, as ms; `null` when it was not given.
+ * Returns the value of an option in seconds as ms; `null` when the option was not given.
  *
- * @throws {UsageError} If that is no number from `min` to `max`.
+ * @throws {UsageError} If the value is no number from `min` to `max`.
  */
 export function secondsIn(
   options: ReadonlyMap<string, string>,

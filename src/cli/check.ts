@@ -1,5 +1,5 @@
 /**
- * `aphlict check`: what can be known about a configuration without starting the service.
+ * `aphlict check`: the check of a configuration without starting the service.
  *
  * @module
  */
@@ -54,7 +54,7 @@ export const check: Command = {
     const { program, options } = invocation;
     const config = loadConfig(configPath(invocation));
     requireCovered(program, config);
-    // The supervisor asks, whom nobody has to tell.
+    // With the option the supervisor asks, which needs no warning.
     if (!options.has("as-it-is")) warnIfRoot();
     const isHeld = await portHolder(config, program);
     const { problems, warnings } = await judge(config, program, {

@@ -42,7 +42,7 @@ import { top } from "./top.ts";
 import { trial } from "./trial.ts";
 import { deno, version } from "./version.ts";
 
-/** All verbs, in the order of the help. */
+/** The table of commands, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
   start,
   stop,
@@ -71,8 +71,8 @@ export const COMMANDS: readonly Command[] = [
 /**
  * Runs a command line.
  *
- * @param path Of the main module.
- * @param args What follows `aphlict`.
+ * @param path Path of the main module.
+ * @param args Arguments after `aphlict`.
  * @returns The exit code: 0 done, 1 failed, 2 wrong usage.
  */
 export async function main(path: string, args: readonly string[]): Promise<number> {
@@ -95,14 +95,14 @@ export async function main(path: string, args: readonly string[]): Promise<numbe
   }
 }
 
-/** Whether an error is about the configuration or the host. Its message says what to do. */
+/** Tells whether an error is about the configuration or the host. Its message says what to do. */
 function isExpected(error: unknown): error is Error {
   return error instanceof ConfigError || error instanceof PidfileError ||
     error instanceof FolderError || error instanceof SignalError ||
     error instanceof CompiledError || error instanceof IdentityError;
 }
 
-/** Whether a command line, which has been parsed, asks for JSON. */
+/** Tells whether a command line, which has been parsed, asks for JSON. */
 function wantsJson([verb, ...args]: readonly string[]): boolean {
   const command = COMMANDS.find((candidate) => candidate.verb === verb);
   if (command === undefined) return false;
@@ -110,7 +110,7 @@ function wantsJson([verb, ...args]: readonly string[]): boolean {
   return values.has(JSON_OPTION.name) || values.get("format") === "json";
 }
 
-/** How what was typed is meant: that verb, or all of them where there is no such verb. */
+/** Returns the usage of the verb that was typed, or the list of all verbs where there is no such verb. */
 function usageFor([verb]: readonly string[]): string {
   const command = COMMANDS.find((candidate) => candidate.verb === verb);
   return command === undefined ? overview(COMMANDS) : usageOf(command);
@@ -125,7 +125,7 @@ async function dispatch(argv: readonly string[], program: Program): Promise<numb
   if (verb === "--help" || verb === "-h") return await dispatch(["help", ...args], program);
   if (verb === "--version" || verb === "-V") return await dispatch(["version", ...args], program);
   const command = findCommand(COMMANDS, verb);
-  // Behind "--" nothing is an option.
+  // No argument behind "--" is an option.
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   if (args.slice(0, end).some((argument) => argument === "--help" || argument === "-h")) {
     print(helpOn(command));
@@ -144,7 +144,7 @@ async function dispatch(argv: readonly string[], program: Program): Promise<numb
   return await command.run({ program, options: values, rest, commands: COMMANDS });
 }
 
-/** The same with the file that was typed without `--config`, where the command takes that. */
+/** Adds the file that was typed without `--config` to the options, where the command takes that. */
 function withFile({ verb, operands }: Command, parsed: Parsed): Parsed {
   const { values, rest: [file, ...others] } = parsed;
   if (operands !== CONFIG_OPERAND || file === undefined) return parsed;

@@ -1,5 +1,5 @@
 /**
- * What a command is made of.
+ * The parts of a command.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import { type OptionSpec, UsageError } from "./args.ts";
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
-/** What a command is run with. */
+/** The arguments of a command's `run`. */
 export interface Invocation {
-  /** What was run. */
+  /** The program that was run. */
   readonly program: Program;
   /** The options that were given, by name. */
   readonly options: ReadonlyMap<string, string>;
-  /** What was given besides options. */
+  /** The operands: the arguments besides options. */
   readonly rest: readonly string[];
   /** The table of commands, for a command that is about another one. */
   readonly commands: readonly Command[];
@@ -29,29 +29,29 @@ export interface Command {
   readonly verb: string;
   /** One line for the list of verbs. */
   readonly synopsis: string;
-  /** What `help VERB` says beneath it. */
+  /** The text of `help VERB` beneath the synopsis. */
   readonly details: string;
   readonly options: readonly OptionSpec[];
-  /** Whether it is for other parts of the program, and not listed. */
+  /** True if the command is for other parts of the program, and not listed. */
   readonly internal?: true;
-  /** Names of what it takes besides options, such as `VERB`, `[VERB]` or `TOPIC...`; none for nothing. */
+  /** The names of its operands, such as `VERB`, `[VERB]` or `TOPIC...`; absent when it takes none. */
   readonly operands?: string;
   /**
-   * The permissions that bin/aphlict gives to its process, from which `deno task launcher` makes that script: flags of
-   * deno, or those of the service or the supervisor, which `aphlict launch` derives from the configuration. In a flag,
-   * `$deno` is the path of the deno that runs it. Root becomes the user that runs Aphlict before each command that may
-   * do more than read.
+   * The permissions that bin/aphlict gives to the command's process. `deno task launcher` makes that script from them.
+   * They are flags of deno, or those of the service or the supervisor, which `aphlict launch` derives from the
+   * configuration. In a flag, `$deno` is the path of the deno that runs it. Root becomes the user that runs Aphlict
+   * before each command that may do more than read.
    *
    * @default {Reading the configuration file.}
    */
   readonly permissions?: readonly string[] | "service" | "supervisor";
-  /** Whether root makes the missing folders of the logs and the pidfile before it becomes the user. */
+  /** True if root makes the missing folders of the logs and the pidfile before it becomes the user. */
   readonly makesFolders?: true;
-  /** @returns The exit code. */
+  /** Runs the command, and returns the exit code. */
   run(invocation: Invocation): Promise<number> | number;
 }
 
-/** The permissions of the commands that talk to a running server. The runtime asks for sys and env before it speaks TLS. */
+/** The permissions of commands that talk to a running server. The runtime needs sys and env before it speaks TLS. */
 export const PROBE_PERMISSIONS: readonly string[] = [
   "--allow-sys",
   "--allow-env=NODE_USE_SYSTEM_CA",
@@ -60,8 +60,8 @@ export const PROBE_PERMISSIONS: readonly string[] = [
 ];
 
 /**
- * The permissions of the commands that start processes or signal them. They ask the servers, too, whether a service
- * runs. A process that may run any program reaches the network anyway.
+ * The permissions of the commands that start processes or signal them. These commands ask the servers, too, whether a
+ * service runs. A process that may run any program reaches the network anyway.
  */
 export const CONTROL_PERMISSIONS: readonly string[] = [
   "--allow-sys=uid,gid",
@@ -74,7 +74,7 @@ export const CONTROL_PERMISSIONS: readonly string[] = [
 /**
  * Finds a command by its verb.
  *
- * @throws {UsageError} If there is none.
+ * @throws {UsageError} If there is no such command.
  */
 export function findCommand(commands: readonly Command[], verb: string): Command {
   const command = commands.find((candidate) => candidate.verb === verb);
@@ -87,7 +87,7 @@ export function findCommand(commands: readonly Command[], verb: string): Command
   );
 }
 
-/** The commands, or the options, that are for everybody: what help, man page and completion tell of. */
+/** Returns the commands, or the options, that are for everybody: those in help, man page and completion. */
 export function listed<T extends { readonly internal?: true }>(all: readonly T[]): T[] {
   return all.filter(({ internal }) => internal !== true);
 }
@@ -101,7 +101,7 @@ export const CONFIG_OPTION: OptionSpec = {
     "executable the one that it was built for.",
 };
 
-/** The option of commands whose answer a program may read. docs/json.md has the fields of each. */
+/** The option of commands whose output a program may read. docs/json.md has the fields of each. */
 export const JSON_OPTION: OptionSpec = {
   name: "json",
   help: "Print one JSON object instead.",
@@ -110,13 +110,13 @@ export const JSON_OPTION: OptionSpec = {
 /** The operand of a command that takes the configuration file without --config, too. */
 export const CONFIG_OPERAND = "[FILE]";
 
-/** The option of every command that starts Aphlict. Root needs it where the configuration names no user. */
+/** The option of every command that starts Aphlict. Root needs the option where the configuration names no user. */
 export const AS_ROOT_OPTION: OptionSpec = {
   name: "as-root",
   help: "Run as root all the same. Nothing in Aphlict needs it.",
 };
 
-/** The option by which bin/aphlict tells what the sandbox does not let a process find out. */
+/** The option by which bin/aphlict tells the limit of open files, which the sandbox hides from a process. */
 export const OPEN_FILES_OPTION: OptionSpec = {
   name: "open-files",
   value: "N",
@@ -125,7 +125,7 @@ export const OPEN_FILES_OPTION: OptionSpec = {
   given: '--open-files "$(ulimit -Hn)"',
 };
 
-/** The same for memory. */
+/** The option by which bin/aphlict tells the granted memory, which is hidden likewise. */
 export const MEMORY_OPTION: OptionSpec = {
   name: "memory",
   value: "BYTES",
@@ -134,7 +134,7 @@ export const MEMORY_OPTION: OptionSpec = {
   given: '--memory "$(memory)"',
 };
 
-/** The same for systemd's journal. */
+/** The option by which bin/aphlict tells the stream of systemd's journal, which is hidden likewise. */
 export const JOURNAL_OPTION: OptionSpec = {
   name: "journal",
   value: "DEVICE:INODE",
@@ -144,7 +144,7 @@ export const JOURNAL_OPTION: OptionSpec = {
   given: '${JOURNAL_STREAM:+--journal "$JOURNAL_STREAM"}',
 };
 
-/** The option by which bin/aphlict tells how it was called, for the commands that are shown to a person. */
+/** The option by which bin/aphlict tells the name it was called by, for the commands that are shown to a person. */
 export const CALLED_OPTION: OptionSpec = {
   name: "called",
   value: "NAME",
@@ -153,18 +153,18 @@ export const CALLED_OPTION: OptionSpec = {
   given: '--called "$called"',
 };
 
-/** The options of every command that has the service run. */
+/** The options of every command that makes the service run. */
 export const LIMIT_OPTIONS: readonly OptionSpec[] = [OPEN_FILES_OPTION, MEMORY_OPTION];
 
-/** The options of every command that runs the service, or has it run, where its log is shown. */
+/** The options of every command that runs the service, or makes it run, where its log is shown. */
 export const HOST_OPTIONS: readonly OptionSpec[] = [...LIMIT_OPTIONS, JOURNAL_OPTION];
 
-/** Returns the shell words by which bin/aphlict gives a command what it cannot find out. */
+/** Returns the shell words by which bin/aphlict gives a command the values that it cannot find out. */
 export function givenWords({ options }: Pick<Command, "options">): string[] {
   return options.flatMap(({ given }) => given ?? []);
 }
 
-/** Those of {@linkcode HOST_OPTIONS} that a command was given, as arguments for another one. */
+/** Returns those of {@linkcode HOST_OPTIONS} that a command was given, as arguments for another one. */
 export function hostArguments({ options }: Pick<Invocation, "options">): string[] {
   return HOST_OPTIONS.flatMap(({ name }) => {
     const value = options.get(name);
@@ -172,7 +172,7 @@ export function hostArguments({ options }: Pick<Invocation, "options">): string[
   });
 }
 
-/** What one of {@linkcode HOST_OPTIONS} says; `null` when that is not known, or has no limit. */
+/** Returns the number in one of {@linkcode HOST_OPTIONS}; `null` when it is not known, or has no limit. */
 export function hostNumber(
   { options }: Pick<Invocation, "options">,
   { name }: OptionSpec,
@@ -181,12 +181,12 @@ export function hostNumber(
   return /^\d+$/.test(value) ? Number(value) : null;
 }
 
-/** The configuration file that was asked for, or the default one. */
+/** Returns the path of the configuration file that was asked for, or of the default one. */
 export function configPath({ program, options }: Invocation): string {
   return options.get(CONFIG_OPTION.name) ?? defaultConfigPath(program);
 }
 
-/** How many operands a command takes, as their names in its usage say. */
+/** Counts the operands that a command takes, by their names in its usage. */
 export function operandRange({ operands = "" }: Pick<Command, "operands">): {
   readonly min: number;
   readonly max: number;

@@ -1,6 +1,6 @@
 /**
- * What a compiled executable cannot do, and what to do instead: its permissions were those of one
- * configuration when it was made, and nothing can add to them.
+ * The limits of a compiled executable, and what to do instead. Its permissions are those of one configuration at the
+ * time of compiling, and cannot be extended.
  *
  * @module
  */
@@ -12,15 +12,15 @@ import { CONFIG_OPTION, type Invocation } from "./command.ts";
 import { portOf } from "../probe/endpoint.ts";
 import { CA_OPTION, URL_OPTION } from "./public.ts";
 
-/** Something was asked for that its permissions do not cover; the message says what to do. */
+/** The error about a request that the executable's permissions do not cover. The message says what to do. */
 export class CompiledError extends Error {
   override readonly name = "CompiledError";
 }
 
-/** What a process may not do is told up to so many. */
+/** The most missing permissions that a message lists. */
 const SHOWN = 5;
 
-/** The verbs that start programs or send signals, and what does the same under systemd. */
+/** The verbs that start programs or send signals, and the commands that do the same under systemd. */
 const INSTEAD: ReadonlyMap<string, string> = new Map([
   ["start", "systemctl start aphlict"],
   ["stop", "systemctl stop aphlict"],
@@ -30,7 +30,7 @@ const INSTEAD: ReadonlyMap<string, string> = new Map([
   ...["launch", "supervisor", "service"].map((verb) => [verb, "aphlict serve"] as const),
 ]);
 
-/** How to make an executable for a configuration. */
+/** Explains how to make an executable for a configuration. */
 function howToCompile(config: string): string {
   return `in a clone of the repository, deno task compile ${
     shellQuote(["--config", config])
@@ -38,14 +38,14 @@ function howToCompile(config: string): string {
     "--installed-as where the file is not the one of the host that runs it)";
 }
 
-/** What deno runs, of a program that it runs. */
+/** Returns the script of a program that deno runs. */
 export function scriptOf(program: Program): Script {
   if (program.kind === "compiled") throw new Error("A compiled executable is no script.");
   return program;
 }
 
 /**
- * Looks whether a compiled executable may do what was typed.
+ * Checks that a compiled executable may do what was typed.
  *
  * @throws {CompiledError} If it may not.
  */
@@ -89,11 +89,11 @@ function lacks(descriptor: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(descriptor).state !== "granted";
 }
 
-/** What a configuration needs and this process may not do, a phrase each. */
+/** Returns what a configuration needs and this process may not do, a phrase each. */
 function uncovered(config: Config): string[] {
   const { net, read, write } = servicePermissions(config);
   const unwritable = write.filter((path) => lacks({ name: "write", path }));
-  // What is written is a log, which is read to be rotated.
+  // Each file that is written is a log, which is read to be rotated.
   const unreadable = read.filter((path) => !write.includes(path) && lacks({ name: "read", path }));
   return [
     ...net.filter((host) => lacks({ name: "net", host })).map((host) => `bind or reach ${host}`),
@@ -103,7 +103,7 @@ function uncovered(config: Config): string[] {
 }
 
 /**
- * Looks whether a compiled executable may do all that its configuration needs by now.
+ * Checks that a compiled executable may do all that its configuration needs by now.
  *
  * @throws {CompiledError} If it may not.
  */

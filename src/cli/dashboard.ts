@@ -1,5 +1,5 @@
 /**
- * A snapshot as lines of text: what `aphlict top` shows. Pure.
+ * The screen of `aphlict top`: a snapshot as lines of text. Pure.
  *
  * @module
  */
@@ -11,24 +11,24 @@ import type { PeerStatus } from "../metrics/peer_status.ts";
 import { formatTime, formatValue } from "../log/format.ts";
 import { formatBytes, formatCount, formatDuration, formatNumber } from "../text.ts";
 
-/** Columns of the names before the cells. */
+/** The columns of the names before the cells. */
 const LABEL_WIDTH = 12;
 
-/** Room on the screen. */
+/** The room on the screen. */
 export interface Room {
-  /** Columns. A row that is longer goes on in the next line; a single cell that is longer is cut. */
+  /** The number of columns. A longer row goes on in the next line; a longer single cell is cut. */
   readonly width: number;
-  /** Lines; the last messages take what is left of them. */
+  /** The number of lines; the last messages take the rest of them. */
   readonly height: number;
 }
 
-/** Cells under one name. */
+/** The cells under one name. */
 interface Row {
   readonly name: string;
   readonly cells: readonly string[];
 }
 
-/** The whole screen. Nothing in it can steer a terminal. */
+/** Returns the whole screen. No text in it can steer a terminal. */
 export function dashboard(data: ConsoleData, { width, height }: Room): string[] {
   const { now, messages } = data;
   const blocks = [
@@ -44,7 +44,7 @@ export function dashboard(data: ConsoleData, { width, height }: Room): string[] 
   return lines.slice(0, Math.max(1, height)).map((line) => fit(line, width));
 }
 
-/** The lines of a row. A cell that has no room in one begins the next; one that is longer than a line goes on in it. */
+/** Returns the lines of a row. A cell without room in a line begins the next; one longer than a line is broken. */
 function linesOf({ name, cells }: Row, width: number): string[] {
   // A narrow screen has no room for the gap before the cells.
   const indent = " ".repeat(name === "" || width < 2 * LABEL_WIDTH ? 0 : LABEL_WIDTH);
@@ -163,14 +163,14 @@ function serverRows({ type, url, certificate }: ServerSnapshot, metrics: Metrics
   ];
 }
 
-/** Only what has happened. */
+/** Returns a row of the reasons that have occurred; none when none has. */
 function reasonRow(name: string, samples: Samples): Row[] {
   const cells = samples.filter(([, count]) => count > 0)
     .map(([{ reason }, count]) => `${formatNumber(count)} ${formatValue(reason)}`);
   return cells.length === 0 ? [] : [row(`  ${name}`, cells)];
 }
 
-/** What is in use of a limit. */
+/** Returns the used part of a limit, as text. */
 function load(used: Samples, limit: Samples): string {
   return `${formatNumber(sumOf(used))} of ${formatNumber(sumOf(limit))}`;
 }
@@ -194,7 +194,7 @@ function peerRow(peer: PeerStatus): Row {
   ]);
 }
 
-/** What may be long stands last, where it is cut. */
+/** Returns the line of a message. The values that may be long stand last, where the line is cut. */
 function messageLine(note: MessageNote): string {
   const { at, instance, type, subscribers, receivers, outcome } = note;
   return [
@@ -212,7 +212,7 @@ function row(name: string, cells: readonly string[]): Row {
   return { name, cells };
 }
 
-/** The local time of day. */
+/** Returns the local time of day. */
 function timeOf(at: number): string {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? "?" : formatTime(date).slice(11, 19);
@@ -223,7 +223,7 @@ function dayOf(at: number): string {
   return Number.isNaN(date.getTime()) ? "?" : date.toISOString().slice(0, 10);
 }
 
-/** A line that takes at most this many columns. */
+/** Cuts a line so that it takes at most this many columns. */
 export function fit(line: string, width: number): string {
   let columns = 0;
   let fitting = "";
@@ -235,7 +235,7 @@ export function fit(line: string, width: number): string {
   return line;
 }
 
-/** Columns that a text takes: those of the East, and emoji, take two; a few that take one are taken for them. */
+/** Counts the columns of a text: East Asian characters and emoji take two; a few that take one are counted as two. */
 function columnsOf(text: string): number {
   let columns = 0;
   for (const character of text) columns += (character.codePointAt(0) ?? 0) < 0x1100 ? 1 : 2;

@@ -1,5 +1,5 @@
 /**
- * `aphlict doctor`: the whole way of a message, step by step.
+ * `aphlict doctor`: an examination of the whole way of a message, step by step.
  *
  * @module
  */
@@ -34,7 +34,7 @@ import {
   URL_OPTION,
 } from "./public.ts";
 
-/** Finds out what keeps notifications from arriving. */
+/** Finds out why notifications do not arrive. */
 export const doctor: Command = {
   verb: "doctor",
   synopsis: "Look at the whole way of a message, step by step, and say what is broken.",
@@ -58,7 +58,7 @@ export const doctor: Command = {
       help: "Print a list of objects with step, outcome, detail and hint instead.",
     },
   ],
-  // What a probe and `aphlict check` need.
+  // The permissions that a probe and `aphlict check` need.
   permissions: [...PROBE_PERMISSIONS, "--allow-write", "--allow-run=$deno"],
   async run(invocation) {
     const { options } = invocation;
@@ -84,15 +84,15 @@ export const doctor: Command = {
   },
 };
 
-/** What is examined. */
+/** The subject of an examination. */
 interface Examination {
   readonly program: Program;
   readonly path: string;
-  /** `null` when it was not said how browsers come. */
+  /** The client server as browsers reach it; `null` without --url. */
   readonly way: PublicEndpoint | null;
   readonly instance: string | undefined;
   readonly origin: string | undefined;
-  /** Bytes of memory that the host grants; `null` when that is not known. */
+  /** The bytes of memory that the host grants; `null` when that is not known. */
   readonly granted: number | null;
   readonly circumstancesOf: (config: Config) => ReturnType<typeof circumstancesIn>;
 }
@@ -104,7 +104,7 @@ async function examine(
   const service = await examineHost(findings, path, program, granted, circumstancesOf);
   if (service === null) return findings.skip("the rest", "There is nothing to go by.");
   const { config, whyDown } = service;
-  // With --url it is the Origin there: servers of other pages may stand beside that one.
+  // With --url, --origin is for that URL: the client servers here may be for other pages.
   const test = { config, instance, origin: way === null ? origin : undefined };
   let publisher: AdminServerConfig | null = null;
   if (whyDown === null) publisher = await examineServers(findings, test);

@@ -10,19 +10,19 @@ import { logTarget } from "../config/logs.ts";
 import { isRoot } from "./root.ts";
 import { follow, nameOf } from "./trust.ts";
 
-/** A folder that cannot be made; the message says why and what to do. */
+/** The error about a folder that cannot be made. The message says why and what to do. */
 export class FolderError extends Error {
   override readonly name = "FolderError";
 }
 
-/** The folders that a configuration writes in, each once. */
+/** Returns the folders that a configuration writes in, each once. */
 export function foldersOf({ logs, pidfile }: Config): string[] {
   const paths = logs.filter(({ path }) => logTarget(path) === "file").map(({ path }) => path);
   return [...new Set([...paths, pidfile].map((path) => dirname(path)))];
 }
 
 /**
- * Makes the folders that are missing, for everybody to look into (mode 755).
+ * Makes the missing folders, readable by everybody (mode 755).
  *
  * @throws {FolderError} If one cannot be made.
  */
@@ -49,8 +49,8 @@ export function makeFolders(config: Config): void {
 }
 
 /**
- * Returns why root should not make a missing folder, in sentences, or `null`. Whoever can write a folder above it can lead
- * it elsewhere meanwhile.
+ * Returns why root should not make a missing folder, in sentences, or `null`. A user who can write a folder above it
+ * can lead it elsewhere meanwhile.
  */
 export function whyNotForRoot(folder: string): string | null {
   const { missing, writers: [writer] } = follow(folder);
@@ -62,7 +62,7 @@ export function whyNotForRoot(folder: string): string | null {
       "the user that runs Aphlict, or name another.";
 }
 
-/** Whatever the umask says. */
+/** Makes a folder and those above it with mode 755, whatever the umask is. */
 function make(folder: string): void {
   try {
     Deno.mkdirSync(folder);

@@ -24,13 +24,13 @@ import {
 } from "./command.ts";
 import { print, printError, printJson } from "./output.ts";
 
-/** How long to wait before the service is asked again, in ms. */
+/** The wait before the service is asked again, in ms. */
 const INTERVAL_MS = 100;
 
 /** The longest that `--wait` takes, in seconds. */
 const WAIT_LIMIT = 3600;
 
-/** Tells whether the service is ready, for what starts it again when it is not. */
+/** Tells whether the service is ready, for a program that starts it again when it is not. */
 export const health: Command = {
   verb: "health",
   synopsis: "Ask whether the service is ready. Exit code 0 when it is, 1 when not.",
@@ -55,13 +55,13 @@ export const health: Command = {
   },
 };
 
-/** Asks until the service is ready or the time is over. Returns why it is not ready; `null`: it is. */
+/** Asks until the service is ready or the time is over, and returns why it is not ready; `null`: it is. */
 async function whyNotReady(config: Config, waitMs: number): Promise<string | null> {
   const end = performance.now() + waitMs;
   let last = `No admin server has answered within ${waitMs / 1000} s.`;
   for (;;) {
     const looking = look(config);
-    // A server that takes a connection and says nothing must not take longer than the caller has.
+    // A server that accepts a connection and does not answer must not take longer than the caller has.
     if (waitMs > 0 && !await within(Math.max(0, end - performance.now()), looking)) return last;
     const reason = await looking;
     const left = end - performance.now();
@@ -71,7 +71,7 @@ async function whyNotReady(config: Config, waitMs: number): Promise<string | nul
   }
 }
 
-/** Asks once. Returns why the service is not ready; `null`: it is. */
+/** Asks once, and returns why the service is not ready; `null`: it is. */
 async function look(config: Config): Promise<string | null> {
   try {
     await firstAnswer(config.pidfile, adminsOf(config), requireReady);
@@ -82,7 +82,11 @@ async function look(config: Config): Promise<string | null> {
   }
 }
 
-/** @throws {RequestError} If the server is not ready. */
+/**
+ * Asks a server whether it is ready.
+ *
+ * @throws {RequestError} If it is not.
+ */
 async function requireReady(endpoint: Endpoint): Promise<void> {
   const answer = await request(endpoint, { path: "/health/ready" });
   if (answer.status === 503 && answer.body === "not ready\n") {

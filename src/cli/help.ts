@@ -22,7 +22,7 @@ export const help: Command = {
   },
 };
 
-/** The list of verbs. */
+/** Returns the list of verbs. */
 export function overview(all: readonly Command[]): string {
   const commands = listed(all);
   const width = Math.max(...commands.map(({ verb }) => verb.length));
@@ -40,12 +40,12 @@ export function overview(all: readonly Command[]): string {
   ].join("\n");
 }
 
-/** How one verb is typed, and where more is said of it. */
+/** Returns the usage of one verb, and where more is said of it. */
 export function usageOf(command: Command): string {
   return `${usageLine(command)}\n"aphlict help ${command.verb}" says more.`;
 }
 
-/** What one verb does and takes. */
+/** Explains what one verb does and takes. */
 export function helpOn(command: Command): string {
   return [
     usageLine(command),
@@ -68,7 +68,7 @@ function usageLine(command: Command): string {
   return parts.join(" ");
 }
 
-/** A text in lines of at most `width` characters, as far as its words let it. */
+/** Breaks a text into lines of at most `width` characters, as far as its words allow. */
 export function wrap(text: string, indent: string, width: number = WIDTH): string[] {
   const lines: string[] = [];
   let line = "";

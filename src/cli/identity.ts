@@ -1,8 +1,8 @@
 /**
- * As whom root does what a configuration says.
+ * The user that root becomes to carry out a configuration.
  *
- * Root trusts nothing that another user can write. So it becomes the user that runs Aphlict, for every command: what the
- * user's files hold or lead to, and which process the pidfile names, can then harm nobody else.
+ * Root trusts no file that another user can write. So it becomes the user that runs Aphlict, for every command. The
+ * contents and links of the user's files, and the process that the pidfile names, can then harm nobody else.
  *
  * @module
  */
@@ -12,35 +12,35 @@ import { follow, nameOf, ownersOf, type PathWriter } from "./trust.ts";
 
 /** A user that root becomes. */
 export interface UserIdentity {
-  /** Its name, or its number. */
+  /** The name of the user, or its number. */
   readonly user: string;
-  /** Whether the configuration names it; else it may have no entry in the host's list of users. */
+  /** True if the configuration names the user; else the host's list of users may have no entry for it. */
   readonly isNamed: boolean;
-  /** The user id that it has to have, as the configuration belongs to that one; `null`: to root. */
+  /** The user id that it has to have, as that user owns the configuration; `null`: root owns it. */
   readonly owner: number | null;
 }
 
-/** A configuration that root must not go by. The message says why, and what to do. */
+/** The error about a configuration that root must not use. The message says why, and what to do. */
 export class IdentityError extends Error {
   override readonly name = "IdentityError";
 }
 
-/** What the identity depends on, beside the configuration's owner. */
+/** The facts that decide the identity, beside the configuration's owner. */
 export interface Claim {
-  /** The configuration's. */
+  /** The configuration's `user`. */
   readonly user: Config["user"];
   readonly pidfile: string;
-  /** Whether the command is for what runs, and starts nothing. */
+  /** True if the command is for a running Aphlict, and starts nothing. */
   readonly isForRunning: boolean;
 }
 
 /**
- * Decides whom root becomes: the configuration's `user`, else the owner of the pidfile, else the owner of the
- * configuration. `null`: all of them are root's, or what runs is.
+ * Decides which user root becomes: the configuration's `user`, else the owner of the pidfile, else the owner of the
+ * configuration. `null`: all of them are root's, or the running Aphlict is.
  *
  * @param path The configuration file.
- * @param owner See {@linkcode ownerOfConfig}.
- * @throws {IdentityError} If nobody has named the owner of the pidfile.
+ * @param owner The result of {@linkcode ownerOfConfig}.
+ * @throws {IdentityError} If the pidfile's owner may be forged, or is not the configuration's owner.
  */
 export function identityFor(
   path: string,

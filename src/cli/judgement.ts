@@ -1,6 +1,6 @@
 /**
- * The one judgement of a configuration: what would keep the service from starting, or from starting again. `check`,
- * `restart`, a reload and `doctor` ask for it, in a process of the user that runs the service.
+ * The judgement of a configuration: the problems that would keep the service from starting, or from starting again.
+ * `check`, `restart`, a reload and `doctor` ask for it, in a process of the user that runs the service.
  *
  * @module
  */
@@ -26,10 +26,10 @@ import { type TrialResult, tryAsService } from "./trial.ts";
 import { follow, nameOf, strangersOn } from "./trust.ts";
 import { judgeUnit, parseUnit, type Unit, UNIT_OPTION } from "./unit.ts";
 
-/** Bytes of a file's name, at most, on the file systems of Linux. */
+/** The most bytes of a file's name on the file systems of Linux. */
 const NAME_LENGTH = 255;
 
-/** The option by which bin/aphlict tells what root makes at a start. */
+/** The option by which bin/aphlict tells the folders that root makes at a start. */
 export const MADE_OPTION: OptionSpec = {
   name: "made",
   value: "FOLDERS",
@@ -40,19 +40,19 @@ export const MADE_OPTION: OptionSpec = {
 /** The options of a command that judges for another process. */
 export const JUDGING_OPTIONS: readonly OptionSpec[] = [UNIT_OPTION, MADE_OPTION];
 
-/** What the judgement depends on besides the configuration. */
+/** The facts that the judgement depends on, besides the configuration. */
 export interface Circumstances {
-  /** Whether the address of a server is taken by the very service that is to be started again. */
+  /** Tells whether the service that is to be started again itself holds the address of a server. */
   isHeld(server: ServerConfig): boolean;
-  /** Whether no missing folder is made. @default {false} */
+  /** True if no missing folder is made. @default {false} */
   readonly asItIs?: boolean;
-  /** Missing folders that root or systemd makes. @default {[]} */
+  /** The missing folders that root or systemd makes. @default {[]} */
   readonly made?: readonly string[];
-  /** The unit of systemd that runs the service; `null`: none does. @default {null} */
+  /** The unit of systemd that runs the service; `null`: no unit does. @default {null} */
   readonly unit?: Unit | null;
 }
 
-/** Returns what bin/aphlict has told of the host. */
+/** Returns the facts that bin/aphlict has told of the host. */
 export function circumstancesIn(
   { options, program }: Invocation,
   config: Config,
@@ -74,7 +74,7 @@ export async function judge(
   program: Program,
   { isHeld, asItIs = false, made = [], unit = null }: Circumstances,
 ): Promise<TrialResult> {
-  // Before a file of it is opened.
+  // This comes before a file of the configuration is opened.
   const rootsLog = logFaultForRoot(config);
   if (rootsLog !== null) {
     return { problems: [{ path: "logs", message: rootsLog }], warnings: [] };
@@ -96,21 +96,21 @@ export async function judge(
   };
 }
 
-/** Tells what {@linkcode judge} warns of. */
+/** Prints the warnings of {@linkcode judge}. */
 export function warn(warnings: readonly string[]): void {
   for (const warning of warnings) printError(`Warning: ${warning}`);
 }
 
-/** Tells whether the address of a server is taken by the very service that is to be started again, or may be. */
+/** Returns a test whether the service that is to be started again itself holds the address of a server, or may. */
 export async function portHolder(
   config: Config,
   program: Program,
 ): Promise<(server: ServerConfig) => boolean> {
   if (program.kind !== "compiled") {
-    // What is wrong with the pidfile, the judgement tells.
+    // The judgement reports the faults of the pidfile.
     if (supervisorSeen(config.pidfile) !== null) {
       const urls = readState(config.pidfile)?.service?.urls;
-      // Nobody knows then: what cannot be bound says so at the start.
+      // It is unknown then: an address that cannot be bound is reported at the start.
       return urls === undefined ? () => true : heldBy(urls);
     }
   }
@@ -118,7 +118,7 @@ export async function portHolder(
   return heldBy(lonely === null ? [] : listeningIn(lonely));
 }
 
-/** What is wrong with a folder that something is written in, or `null`. */
+/** The function that returns what is wrong with the folder of a file, or `null`. */
 type FolderLook = (path: string) => { readonly isMissing: boolean; readonly fault: string | null };
 
 function judgeLog(log: LogConfig, key: string, look: FolderLook): TrialResult {
@@ -164,7 +164,7 @@ function judgePidfile(path: string, look: FolderLook): Problem[] {
   return fault === null ? [] : [{ path: key, message: fault }];
 }
 
-/** Returns why it cannot be told who holds a pidfile, in sentences, or `null`. */
+/** Returns why the holder of a pidfile cannot be found out, in sentences, or `null`. */
 function uncertainty(path: string): string | null {
   try {
     using _holder = PidfileHolder.find(path);
@@ -175,7 +175,7 @@ function uncertainty(path: string): string | null {
   }
 }
 
-/** Returns why what stands beside a pidfile cannot be made there, in a sentence, or `null`. */
+/** Returns why the files beside a pidfile cannot be made there, in a sentence, or `null`. */
 function strangerBeside(pidfile: string): string | null {
   for (const path of filesBeside(pidfile)) {
     if (basename(path).length > NAME_LENGTH) {
@@ -194,7 +194,7 @@ function strangerBeside(pidfile: string): string | null {
   return null;
 }
 
-/** Looks at a folder by making a file in it, or in the nearest one above it that exists, for a moment. */
+/** Checks a folder by making a file in it, or in the nearest existing one above it, for a moment. */
 function folderFault(
   folder: string,
   made: readonly string[],

@@ -1,5 +1,5 @@
 /**
- * `aphlict launch`: what bin/aphlict asks before it becomes something.
+ * `aphlict launch`: the shell code that bin/aphlict asks for before it becomes another process.
  *
  * @module
  */
@@ -35,7 +35,7 @@ import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
 import { follow, resolvedPath } from "./trust.ts";
 import { UNIT_OPTION } from "./unit.ts";
 
-/** Prints the shell code that a verb comes to. */
+/** Prints the shell code for a verb. */
 export const launch: Command = {
   verb: "launch",
   synopsis: "Print the shell code by which bin/aphlict becomes what a verb runs.",
@@ -70,13 +70,13 @@ export const launch: Command = {
         return EXIT.done;
       }
       default:
-        // It goes on where it is.
+        // The script runs the verb itself.
         return EXIT.done;
     }
   },
 };
 
-/** Returns shell code by which root becomes who runs Aphlict; `null`: it stays root. */
+/** Returns shell code by which root becomes the user that runs Aphlict; `null`: it stays root. */
 function becoming(
   path: string,
   command: Command,
@@ -84,20 +84,20 @@ function becoming(
 ): string | "refused" | null {
   const isStarting = command.options.includes(AS_ROOT_OPTION);
   const isJudging = command.options.includes(MADE_OPTION);
-  // Before it is read: its owner can change it until the command reads it.
+  // The owner is looked up before the file is read: the owner can change it until the command reads it.
   const owner = ownerOfConfig(path);
   let named: NamedPidfile;
   try {
     named = loadPidfile(path);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    // The command says itself what is wrong.
+    // The command itself reports the error.
     const identity = identityOfOwner(owner);
     return identity && becomeUser(identity, [], command);
   }
   const { pidfile, config, error } = named;
   if (error !== null && isStarting) throw error;
-  // Without one there, a check is for the unit that runs it.
+  // Without a user in the configuration, a check is for the unit that runs it.
   const unit = config === null ? null : circumstancesIn(invocation, config).unit;
   const user = config?.user ?? unit?.user ?? null;
   if (user === null && isStarting) {
@@ -106,9 +106,9 @@ function becoming(
   const isForRunning = !isStarting && !isJudging;
   const identity = identityFor(path, owner, { user, pidfile, isForRunning });
   if (identity === null) return null;
-  // What belongs to somebody else's configuration, its owner makes.
+  // The folders of another user's configuration are made by that user.
   const folders = config !== null && owner === null ? foldersOf(config).filter(isForRoot) : [];
-  // What lies below a folder that is given to the user, the user makes: root would be led elsewhere there.
+  // The user makes the folders below one that is given to it: root could be led elsewhere there.
   return becomeUser(
     identity,
     folders.filter((each) => !isBelow(each, folders.filter((other) => other !== each))),
@@ -116,14 +116,14 @@ function becoming(
   );
 }
 
-/** Returns a text as the console of what is launched shows it: what reads JSON there gets nothing else. */
+/** Returns a text as the console of the launched service shows it: a reader of JSON gets nothing else. */
 function asLogged({ logs }: Config, text: string): string {
   return withoutEnd(FORMATS[consoleLog(logs)?.format ?? "text"].foreign(text), "\n");
 }
 
 /**
- * Makes missing folders, as who runs then may not, and replaces the shell by what it launches, with the
- * shell's parameters.
+ * Returns shell code that makes missing folders, because the launched process may not. The code then replaces the shell
+ * by that process, with the shell's parameters.
  */
 function becomeDeno(
   config: Config,
@@ -133,7 +133,7 @@ function becomeDeno(
 ): string {
   const script = scriptOf(program);
   const command = [Deno.execPath(), ...denoArguments(script, flags, [launched.verb])];
-  // It may read this file alone, so it cannot look for the default again.
+  // The process may read this file alone, so it cannot look for the default again.
   const chosen = options.has(CONFIG_OPTION.name) ? "" : ` --config ${shellQuote([config.path])}`;
   const folders = foldersOf(config);
   if (isRoot()) {
@@ -150,7 +150,7 @@ function becomeDeno(
 /** The group of a user who has none (Debian's `nogroup`): no file is meant for it. */
 const NOBODY = 65534;
 
-/** Replaces the shell by bin/aphlict itself, run by another user, who owns the folders made for it. */
+/** Returns shell code that becomes bin/aphlict, run by another user, who owns the folders made for it. */
 function becomeUser(
   { user, isNamed, owner }: UserIdentity,
   folders: readonly string[],
@@ -166,8 +166,8 @@ function becomeUser(
     `user ${user}, which "user" names, is root. Name another one, or remove the key and add ` +
     "--as-root to run as root all the same.";
   const isOther =
-    `the configuration belongs to user ${owner}, and names ${user} as its "user": root does nothing for one of them ` +
-    "to the other. Give the configuration to root (chown root).";
+    `the configuration belongs to user ${owner}, and names ${user} as its "user". Root acts for ` +
+    "neither of them. Give the configuration to root (chown root).";
   return [
     `command -v setpriv >/dev/null || complain ${shellQuote([noHelper])}`,
     `group=$(id -g -- ${name} 2>/dev/null) || ${
@@ -196,13 +196,13 @@ function becomeUser(
   ].join("\n");
 }
 
-/** Tells whether a folder is missing and root can make it: nothing is made below a folder that others can write. */
+/** Tells whether a folder is missing and root can make it: root makes none below a folder that others can write. */
 function isForRoot(folder: string): boolean {
   const { missing, writers } = follow(folder);
   return missing.length > 0 && writers.length === 0;
 }
 
-/** Returns shell code that makes a missing folder and gives it away. Each `mkdir` fails if there is something by then. */
+/** Returns shell code that makes a missing folder for an owner. Each `mkdir` fails if its path exists by then. */
 function making(folder: string, owner: string): string[] {
   const { existing, missing } = follow(folder);
   const made = missing.map((_, index) => join(existing, ...missing.slice(0, index + 1)));

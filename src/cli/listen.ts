@@ -37,19 +37,19 @@ import { Subscriber } from "../probe/subscriber.ts";
 import { within } from "../within.ts";
 import { ShownMessages } from "./shown.ts";
 
-/** How often Phorge's JavaScript sends a ping, in ms. */
+/** The interval at which Phorge's JavaScript sends a ping, in ms. */
 const PING_INTERVAL_MS = 15_000;
 
-/** Characters of a message that a line shows. */
+/** The characters of a message that a line shows. */
 const LINE_LIMIT = 8192;
 
-/** How much more is asked to be replayed than was missed, in ms: what was on its way when a connection broke. */
+/** The time that a replay covers beyond the missed one, in ms, for messages on their way when a connection broke. */
 const MARGIN_MS = 10_000;
 
-/** A connection that has lasted for so long, in ms, was well: the next wait is the first again. */
+/** The age from which a connection counts as good, in ms: the next wait is the first again. */
 const WELL_MS = 15_000;
 
-/** Shows what browsers get. */
+/** Shows the messages that browsers get. */
 export const listen: Command = {
   verb: "listen",
   synopsis: "Connect as a browser does, and print what arrives for topics.",
@@ -96,7 +96,7 @@ export const listen: Command = {
   },
 };
 
-/** Whether somebody wants the command to end. */
+/** The signals by which a person ends the command. */
 class Interrupt implements Disposable {
   readonly #interrupted = Promise.withResolvers<true>();
   readonly #listener = () => this.#interrupted.resolve(true);
@@ -106,12 +106,12 @@ class Interrupt implements Disposable {
     for (const signal of this.#signals) Deno.addSignalListener(signal, this.#listener);
   }
 
-  /** Resolves when it is so. */
+  /** Resolves when one has come. */
   get came(): Promise<true> {
     return this.#interrupted.promise;
   }
 
-  /** Waits. Returns whether it was interrupted meanwhile. */
+  /** Waits, and tells whether a signal came meanwhile. */
   async during(ms: number): Promise<boolean> {
     return await within(ms, this.came);
   }
@@ -121,24 +121,24 @@ class Interrupt implements Disposable {
   }
 }
 
-/** What is listened for. */
+/** The settings of a {@linkcode Listening}. */
 interface ListeningOptions extends Target {
   readonly instance: string | undefined;
   readonly topics: readonly string[];
-  /** Shows a message, and tells whether anybody reads. */
+  /** Shows a message, and tells whether its reader is still there. */
   readonly show: (text: string) => boolean;
   readonly interrupt: Interrupt;
 }
 
-/** One connection after the other. */
+/** The connections of the command, one after the other. */
 class Listening {
   readonly #options: ListeningOptions;
   readonly #backoff = new Backoff({ firstMs: 250, longestMs: 15_000, jitter: Math.random });
   readonly #shown = new ShownMessages();
   #subscriber: Subscriber | null = null;
-  /** When the last connection that worked was heard last; `null`: there was none. */
+  /** The last time that a working connection was heard; `null`: there was none. */
   #heardAt: number | null = null;
-  /** Whether nobody wants to see more. */
+  /** True if nobody wants to see more. */
   #isOver = false;
 
   constructor(options: ListeningOptions) {
@@ -149,8 +149,8 @@ class Listening {
   /**
    * Connects, and subscribes.
    *
-   * @param replayMs What is to be replayed; `null`: nothing.
-   * @throws {RequestError} If that cannot be done.
+   * @param replayMs The time that is to be replayed; `null`: none.
+   * @throws {RequestError} If the connection cannot be made.
    */
   async connect(replayMs: number | null): Promise<void> {
     const { endpoint, instance, origin, topics } = this.#options;
@@ -166,7 +166,7 @@ class Listening {
     if (this.#isOver) this.#end();
   }
 
-  /** Shows what comes, over as many connections as it takes, until nobody wants to see more. */
+  /** Shows each message, over as many connections as needed, until nobody wants to see more. */
   async follow(): Promise<void> {
     const { endpoint } = this.#options;
     while (!this.#isOver) {
@@ -180,7 +180,11 @@ class Listening {
     }
   }
 
-  /** @param told The reason that was told last. */
+  /**
+   * Connects again, with backoff.
+   *
+   * @param told The reason that was printed last.
+   */
   async #reconnect(told: string): Promise<void> {
     const { endpoint, interrupt } = this.#options;
     const since = this.#heardAt ?? performance.now();
@@ -203,7 +207,7 @@ class Listening {
     }
   }
 
-  /** Shows what one connection brings. Returns why it has ended. */
+  /** Shows the messages of one connection, and returns why it has ended. */
   async #receive(): Promise<RequestError> {
     const subscriber = this.#subscriber;
     if (subscriber === null) throw new Error("There is no connection to receive from.");
@@ -220,7 +224,7 @@ class Listening {
         const text = await subscriber.next();
         const now = performance.now();
         if (text === null) {
-          // The first answer to a ping: what stood before it, the subscription, has been carried out.
+          // With the first answer to a ping, the subscription before it has been carried out.
           if (!isAnswered) this.#tellConnected(now);
           isAnswered = true;
         } else if (this.#shown.isNew(text, now) && !this.#options.show(text)) this.#end();
@@ -249,16 +253,16 @@ class Listening {
   }
 }
 
-/** What to do about a connection that cannot be made. */
+/** Returns what to do about a connection that cannot be made. */
 function hintOf(error: RequestError, { pidfile }: Target): string {
   return pidfile === null ? error.hint : hintFor(error, pidfile);
 }
 
-/** Where to listen, and for which page. */
+/** The endpoint to listen at, and the page to do it for. */
 interface Target {
   readonly endpoint: Endpoint;
   readonly origin: string;
-  /** Of the service that has the endpoint; `null` when that was not said. */
+  /** The pidfile of the service that has the endpoint; `null` with --url. */
   readonly pidfile: string | null;
 }
 
@@ -283,20 +287,20 @@ function targetOf(invocation: Invocation, topics: readonly string[]): Target {
   };
 }
 
-/** Each shows a message, and tells whether anybody reads. */
+/** Shows a message as text, and tells whether its reader is still there. */
 function showText(text: string): boolean {
   const type = objectOf(text)?.["type"];
   const name = typeof type === "string" ? `${formatValue(type, 80)}: ` : "";
   return emit(`[${formatTime(new Date())}] ${name}${formatValue(text, LINE_LIMIT)}`);
 }
 
-/** The same JSON in one line, in which nothing can steer a terminal. */
+/** Shows the same JSON in one line, in which no text can steer a terminal. */
 function showJson(text: string): boolean {
   if (objectOf(text) === null) {
     printError(`No JSON object came: ${formatValue(text)}`);
     return true;
   }
-  // An Aphlict's is one line already. White space elsewhere than in a text cannot be escaped.
+  // A message of Aphlict is one line already. White space outside of strings cannot be escaped.
   const line = /[\r\n\t]/.test(text) ? JSON.stringify(JSON.parse(text)) : text;
   return emit(printableJson(line));
 }

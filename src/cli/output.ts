@@ -1,6 +1,6 @@
 /**
- * The only place where a command writes to its standard output and standard error. What a service, a peer or a file
- * has said goes through here, so nothing of it can steer the terminal.
+ * The only module by which a command writes to its standard output and standard error. Texts of a service, a peer or a
+ * file go through it, so that they cannot steer the terminal.
  *
  * @module
  */
@@ -8,19 +8,19 @@
 import { ConfigError } from "../config/error.ts";
 import { printable, printableJson } from "../text.ts";
 
-/** Lines to write: each entry is one line, in which a line feed is escaped. A text has its own line feeds. */
+/** The lines to write: each entry is one line, in which a line feed is escaped. A text has its own line feeds. */
 type Lines = string | readonly string[];
 
-/** The object of `check --json`, and of every other command with --json that the configuration keeps from its work. */
+/** The object of `check --json`, and of every other command with --json that cannot use the configuration. */
 export interface Verdict {
   readonly ok: boolean;
   readonly problems: readonly {
-    /** Path in the configuration, such as `servers[1].port`; empty when the problem is another one. */
+    /** The path in the configuration, such as `servers[1].port`; empty when the problem is another one. */
     readonly key: string;
-    /** Sentences: what is wrong, and what to do. */
+    /** The sentences about what is wrong, and what to do. */
     readonly message: string;
   }[];
-  /** Sentences. */
+  /** The warnings, each of them sentences. */
   readonly warnings: readonly string[];
 }
 
@@ -55,9 +55,9 @@ export function printFailure(error: Error): void {
 }
 
 /**
- * Prints a line to standard output that somebody may have stopped to read, as `head` does.
+ * Prints a line to standard output, whose reader may be gone, as `head` soon is.
  *
- * @returns Whether it could be written.
+ * @returns True if it could be written.
  */
 export function emit(line: string): boolean {
   return write(Deno.stdout, textOf([line]));
@@ -68,7 +68,7 @@ export function printMarked(mark: string, colour: number, lines: readonly string
   write(Deno.stdout, `\x1b[${colour}m${printable(mark)}\x1b[0m${textOf(lines)}`);
 }
 
-/** Prints what bin/aphlict takes as it is: code for the shell, or a path. */
+/** Prints a text that bin/aphlict takes as it is: code for the shell, or a path. */
 export function printCode(code: string): void {
   write(Deno.stdout, `${code}\n`);
 }
@@ -78,14 +78,14 @@ export function enterScreen(): void {
   write(Deno.stdout, "\x1b[?1049h\x1b[?25l");
 }
 
-/** Switches back, so that what was there before is there again. */
+/** Switches back, so that the former content is there again. */
 export function leaveScreen(): void {
   write(Deno.stdout, "\x1b[?25h\x1b[?1049l");
 }
 
-/** Replaces what is on the screen. */
+/** Replaces the content of the screen. */
 export function drawScreen(lines: readonly string[]): void {
-  // Each line to its end, then the rest of the screen: without a moment of emptiness.
+  // The end of each line is erased, then the rest of the screen, so that the screen is empty at no moment.
   const text = lines.map((line) => `${printable(line)}\x1b[K`).join("\r\n");
   write(Deno.stdout, `\x1b[H${text}\x1b[J`);
 }
@@ -96,10 +96,10 @@ function textOf(lines: Lines): string {
 }
 
 /**
- * Writes all of a text. A command does its work whether or not its output can be written, and has nowhere else to
- * say so.
+ * Writes all of a text. A command does its work whether or not its output can be written, and cannot report it
+ * elsewhere.
  *
- * @returns Whether it could be written: not to a full disk, nor to a reader that is gone.
+ * @returns True if it could be written; false for a full disk, or a reader that is gone.
  */
 function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): boolean {
   let bytes = encoder.encode(text);

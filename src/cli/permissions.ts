@@ -26,7 +26,7 @@ export const permissions: Command = {
         "the flags.",
     },
   ],
-  // It follows logs that are symbolic links, as launch does.
+  // The command follows logs that are symbolic links, as launch does.
   permissions: ["--allow-read"],
   run(invocation) {
     const config = loadConfig(configPath(invocation));

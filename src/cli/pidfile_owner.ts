@@ -1,5 +1,5 @@
 /**
- * Whose pidfile it is.
+ * The owner of a pidfile, and the safety of its path.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { isRoot, knowsUser } from "./root.ts";
 import { follow, nameOf, resolvedPath, strangersOn } from "./trust.ts";
 
 /**
- * Holds a signal back that somebody else could have aimed: at any process of this user, by a pidfile that names it.
+ * Prevents a signal that another user could have aimed: at any process of this user, by a pidfile that names it.
  *
  * @throws {PidfileError} If the pidfile is another user's.
  */
@@ -28,8 +28,8 @@ export function requireOwn({ pid, uid }: PidfileHolder, pidfile: string): void {
 }
 
 /**
- * Finds the supervisor that holds a pidfile; `null` when none does. A pidfile that others can lead elsewhere is not looked
- * at: it would be made and removed there, and a pipe that takes its place would be waited for.
+ * Finds the supervisor that holds a pidfile; `null` when none does. A pidfile that others can lead elsewhere is not
+ * opened: it would be made and removed there, and opening a pipe in its place would wait.
  *
  * @throws {PidfileError} If others than root and this user can change a folder of it, or it is another user's.
  */
@@ -50,14 +50,14 @@ export function safeHolder(pidfile: string): PidfileHolder | null {
 export interface VisibleSupervisor {
   /** Its process id. */
   readonly pid: number;
-  /** Whether it is another user's, who alone can tell whether it still runs: the process id is what its state says. */
+  /** True if it is another user's: the process id is from its state, and only that user can tell whether it runs. */
   readonly isForeign: boolean;
 }
 
 /**
  * Finds the supervisor of a pidfile, for a command that only looks; `null` when none runs.
  *
- * @throws {PidfileError} If it cannot be told.
+ * @throws {PidfileError} If it cannot be found out.
  */
 export function supervisorOf(pidfile: string): VisibleSupervisor | null {
   const foreigner = foreignerOf(pidfile);
@@ -72,9 +72,9 @@ export function supervisorOf(pidfile: string): VisibleSupervisor | null {
   );
 }
 
-/** Finds the same; `null` also when that cannot be told. */
+/** Finds the supervisor of a pidfile; `null` when none runs, or that cannot be found out. */
 export function supervisorSeen(pidfile: string): VisibleSupervisor | null {
-  // An executable may not ask who it is; none of its services has a supervisor.
+  // An executable may not ask for its user; none of its services has a supervisor.
   if (!knowsUser()) return null;
   try {
     return supervisorOf(pidfile);
@@ -91,7 +91,11 @@ export function foreignerOf(pidfile: string): number | null {
   return uid === 0 || info === null || info.uid === uid ? null : info.uid;
 }
 
-/** @throws {PidfileError} If there is a fault. */
+/**
+ * Throws a fault, if there is one.
+ *
+ * @throws {PidfileError} If there is a fault.
+ */
 export function requireSafe(fault: string | null): void {
   if (fault !== null) throw new PidfileError(fault);
 }
@@ -118,8 +122,8 @@ export function pidfileFault(pidfile: string): string | null {
 }
 
 /**
- * Returns why root should not write the logs of a configuration itself, in sentences, or `null`. Whoever can change a
- * folder of a log can lead it to any file of the host.
+ * Returns why root should not write the logs of a configuration itself, in sentences, or `null`. A user who can change
+ * a folder of a log can lead it to any file of the host.
  */
 export function logFaultForRoot({ logs }: Config): string | null {
   if (!isRoot()) return null;

@@ -1,6 +1,6 @@
 /**
- * The options of the commands that go the way of a browser: to which address, from which page, trusting
- * whom, for which instance.
+ * The options of the commands that connect as a browser does: the address, the page, the trusted authorities and the
+ * instance.
  *
  * @module
  */
@@ -11,14 +11,14 @@ import { formatValue } from "../log/format.ts";
 import { type OptionSpec, UsageError } from "./args.ts";
 import { type Endpoint, originOf } from "../probe/endpoint.ts";
 
-/** Where browsers find the client server. */
+/** The option for the address at which browsers find the client server. */
 export const URL_OPTION: OptionSpec = {
   name: "url",
   value: "URL",
   help: "The address that browsers use, such as wss://phorge.example.com/ws/.",
 };
 
-/** The page that connects. */
+/** The option for the page that connects. */
 export const ORIGIN_OPTION: OptionSpec = {
   name: "origin",
   value: "ORIGIN",
@@ -27,14 +27,14 @@ export const ORIGIN_OPTION: OptionSpec = {
     'without it, one that "origins" of the client server admits.',
 };
 
-/** Whom to trust. */
+/** The option for the authorities to trust. */
 export const CA_OPTION: OptionSpec = {
   name: "ca",
   value: "FILE",
   help: "PEM certificates of authorities to trust for --url, beside those that browsers know.",
 };
 
-/** The instance of Phorge that browsers are connected for. */
+/** The option for the instance of Phorge that browsers are connected for. */
 export const INSTANCE_OPTION: OptionSpec = {
   name: "instance",
   value: "NAME",
@@ -44,14 +44,14 @@ export const INSTANCE_OPTION: OptionSpec = {
 /** A client server as browsers reach it. */
 export interface PublicEndpoint {
   readonly endpoint: Endpoint;
-  /** Of the page that connects. */
+  /** The origin of the page that connects. */
   readonly origin: string;
 }
 
 /**
- * Where browsers go; `null` when it was not said.
+ * Returns the client server that --url names; `null` without --url.
  *
- * @throws {UsageError} If an option makes no sense.
+ * @throws {UsageError} If an option is invalid.
  */
 export function publicEndpoint(options: ReadonlyMap<string, string>): PublicEndpoint | null {
   const text = options.get(URL_OPTION.name);
@@ -72,9 +72,9 @@ export function publicEndpoint(options: ReadonlyMap<string, string>): PublicEndp
 }
 
 /**
- * The Origin that was asked for, as a browser would write it; `undefined` when none was.
+ * Returns the Origin that was asked for, as a browser would write it; `undefined` when none was.
  *
- * @throws {UsageError} If no page has it.
+ * @throws {UsageError} If no page can have it.
  */
 export function originIn(options: ReadonlyMap<string, string>): string | undefined {
   const text = options.get(ORIGIN_OPTION.name);
@@ -90,9 +90,9 @@ export function originIn(options: ReadonlyMap<string, string>): string | undefin
 }
 
 /**
- * The instance that was asked for; `undefined` for the default one.
+ * Returns the instance that was asked for; `undefined` for the default one.
  *
- * @throws {UsageError} If it cannot be: browsers name it in a path, as it is.
+ * @throws {UsageError} If the name is invalid: browsers name it in a path, as it is.
  */
 export function instanceIn(options: ReadonlyMap<string, string>): string | undefined {
   const name = options.get(INSTANCE_OPTION.name);
@@ -104,15 +104,15 @@ export function instanceIn(options: ReadonlyMap<string, string>): string | undef
   return name;
 }
 
-/** An origin for the server at a URL: one that is admitted, or its own. */
+/** Returns an origin for the server at a URL: one that is admitted, or its own. */
 export function originFor(url: URL, origins: readonly string[] | null): string {
   return (origins && new Origins(origins).example) ?? originOf(url);
 }
 
 /**
- * The address of a client server as browsers get it.
+ * Parses the address of a client server as browsers get it.
  *
- * @throws {UsageError} If it is none.
+ * @throws {UsageError} If it is no such address.
  */
 export function parsePublicUrl(text: string): URL {
   const url = URL.parse(text);

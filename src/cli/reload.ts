@@ -14,13 +14,13 @@ import { requireOwn, safeHolder } from "./pidfile_owner.ts";
 import { print, printError } from "./output.ts";
 import { explainUnsupervised, namedPidfile, signal, type UnsupervisedHint } from "./running.ts";
 
-/** How long a reload may take, in ms: a check, a stop with the longest drain, a start. */
+/** The longest time for a reload, in ms: a check, a stop with the longest drain, a start. */
 const LIMIT_MS = 360_000;
 
-/** How long there may be no state to read, in ms; a supervisor that finds it gone writes it anew. */
+/** The longest time without a state to read, in ms; a supervisor that finds its state gone writes it again. */
 const SILENCE_MS = 15_000;
 
-/** How often to look whether it is done, in ms. */
+/** The interval at which the state is read, in ms. */
 const INTERVAL_MS = 50;
 
 const LONELY: UnsupervisedHint = {
@@ -30,7 +30,7 @@ const LONELY: UnsupervisedHint = {
   systemd: "systemctl reload aphlict",
 };
 
-/** Has the running Aphlict read its configuration again. */
+/** Makes the running Aphlict read its configuration again. */
 export const reload: Command = {
   verb: "reload",
   synopsis: "Read configuration, certificates and logs again, without ending connections.",
@@ -57,7 +57,7 @@ export const reload: Command = {
       );
       return EXIT.failed;
     }
-    // The supervisor may not make them itself.
+    // The supervisor may not make the folders itself.
     if (config !== null) makeFolders(config);
     const begun = readState(pidfile)?.reloadBegun ?? null;
     requireOwn(holder, pidfile);
@@ -79,10 +79,10 @@ export const reload: Command = {
 };
 
 /**
- * How a reload goes; `null` when nobody tells.
+ * Waits for a reload, and returns its outcome; `null` when the state does not tell it.
  *
- * @param number Which one; `null` when it is not known, as there was no state to read. The first state
- * there is then tells, as the supervisor writes it when it begins a reload.
+ * @param number The number of the reload; `null` when it is not known, as there was no state to read. The first state
+ * then tells it, as the supervisor writes its state when it begins a reload.
  */
 async function nextReload(
   pidfile: string,

@@ -1,5 +1,5 @@
 /**
- * Looking host names up.
+ * The lookup of host names.
  *
  * @module
  */
@@ -7,32 +7,32 @@
 import { lookup } from "node:dns/promises";
 import { within } from "../within.ts";
 
-/** Why a name has no addresses now; completes "It cannot be resolved: ...". */
+/** The reason why a name has no addresses now; it completes "It cannot be resolved: ...". */
 export interface Unresolved {
   readonly reason: string;
 }
 
-/** How long a name may take, in ms: more than resolvers that work, less than a person's patience. */
+/** The longest wait for a name, in ms: longer than working resolvers take, shorter than a person wants to wait. */
 const LIMIT_MS = 2000;
 
-/** What the resolver's codes mean. */
+/** The meanings of the resolver's codes. */
 const REASONS: ReadonlyMap<unknown, string> = new Map([
   ["ENOTFOUND", "nobody who could be asked knows it"],
   ["EAI_AGAIN", "no name server answers"],
   ["EPERM", "deno was not permitted to ask"],
 ]);
 
-/** What {@linkcode resolveName} works with. */
+/** The options of {@linkcode resolveName}. */
 export interface ResolveOptions {
-  /** @default {2000} */
+  /** The longest wait, in ms. @default {2000} */
   readonly limitMs?: number;
-  /** @default The system's resolver. */
+  /** The function that looks a name up. @default The system's resolver. */
   readonly ask?: (name: string) => Promise<readonly { readonly address: string }[]>;
 }
 
 /**
- * The addresses of a host name as a connection to it finds them (getaddrinfo, with /etc/hosts), or why
- * there are none. A resolver that does not answer is given up on.
+ * Returns the addresses of a host name as a connection to it finds them (getaddrinfo, with /etc/hosts), or why there
+ * are none. A resolver that does not answer in time is not waited for.
  */
 export async function resolveName(
   name: string,

@@ -1,5 +1,5 @@
 /**
- * Whether somebody is about to run Aphlict as root.
+ * The check whether Aphlict is about to run as root.
  *
  * @module
  */
@@ -11,12 +11,12 @@ const ADVICE = "Aphlict needs nothing that only root may do. Make a user for it 
   "(useradd --system --create-home aphlict), let that user write the folders of the log and the " +
   "pidfile, and start it as that user";
 
-/** Whether this process may ask who it is. The service itself may not, nor an executable: that is no part of its sandbox. */
+/** Tells whether this process may ask for its user. The sandbox of the service, and of an executable, lacks that. */
 export function knowsUser(): boolean {
   return Deno.permissions.querySync({ name: "sys", kind: "uid" }).state === "granted";
 }
 
-/** Whether this process runs as root, as far as it may ask. */
+/** Tells whether this process runs as root, as far as it may ask. */
 export function isRoot(): boolean {
   return knowsUser() && Deno.uid() === 0;
 }
@@ -26,7 +26,7 @@ export function warnIfRoot(tell: (text: string) => void = printError): void {
   if (isRoot()) tell(`Warning: this is root, and ${ADVICE}.`);
 }
 
-/** Whether the process runs as root and was not told to; then it says what to do instead. */
+/** Tells whether the process runs as root without --as-root. If so, prints what to do instead. */
 export function refusesRoot({ options }: Invocation): boolean {
   if (!isRoot() || options.has(AS_ROOT_OPTION.name)) return false;
   printError(

@@ -38,7 +38,7 @@ import {
 } from "./command.ts";
 import { scriptOf } from "./compiled.ts";
 
-/** Runs the supervisor where it was typed. */
+/** Runs the supervisor in the foreground. */
 export const run: Command = {
   verb: "run",
   synopsis: "Run Aphlict in the foreground: for systemd, containers and the like.",
@@ -52,7 +52,7 @@ export const run: Command = {
   run: (invocation) => supervise(invocation, false),
 };
 
-/** What `aphlict start` leaves running. */
+/** Runs the supervisor that `aphlict start` leaves running. */
 export const supervisor: Command = {
   verb: "supervisor",
   synopsis: "The supervisor as `aphlict start` runs it.",
@@ -66,7 +66,7 @@ async function supervise(invocation: Invocation, detached: boolean): Promise<num
   const config = loadConfig(configPath(invocation));
   const journal = detached ? NO_JOURNAL : journalOf(invocation.options.get(JOURNAL_OPTION.name));
   const options = ({ logs }: Config) => logOptions(logs, config.logs[0], detached, journal);
-  // It shows nothing yet, and opens its file for each line.
+  // The log shows nothing yet, and opens its file for each line.
   openLog(options(config));
   const supervisor = new Supervisor({
     config,
@@ -94,15 +94,15 @@ async function supervise(invocation: Invocation, detached: boolean): Promise<num
   return await supervisor.run() ? EXIT.done : EXIT.failed;
 }
 
-/** Whether the journal reads what the service's lines are shown on. */
+/** Tells whether the journal reads the stream that shows the service's lines. */
 function isJournal({ logs }: Config, { stdout, stderr }: Journal): boolean {
   const log = consoleLog(logs);
   return log !== undefined && isStdout(log) ? stdout : stderr;
 }
 
 /**
- * Its own few lines go to the console, and to the first log, which the service rotates. That is the one of the start:
- * it may append to no other.
+ * Returns where the supervisor logs its own few lines: to the console, and to the first log, which the service rotates.
+ * That is the first log of the start: the supervisor may append to no other.
  */
 function logOptions(
   logs: readonly LogConfig[],
@@ -129,12 +129,12 @@ function report(report: Report): void {
   try {
     Deno.stdout.writeSync(encode(report));
   } catch (error) {
-    // What has been started goes on, whatever has become of who started it.
+    // The started supervisor goes on, even if the process that started it is gone.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 
-/** The service shows what it logs: that is not said a second time. */
+/** Shows why a start failed, unless the service has logged it, and so shown it. */
 function tellFailure(report: Report, isLogged: boolean): void {
   if (report.type === "failed" && !isLogged) report.problems.forEach(showWarning);
 }

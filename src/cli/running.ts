@@ -1,5 +1,5 @@
 /**
- * Finding the Aphlict that runs with a configuration, and signals to it.
+ * The search for the Aphlict that runs with a configuration, and the signals to it.
  *
  * @module
  */
@@ -17,20 +17,20 @@ import { supervisorOf, type VisibleSupervisor } from "./pidfile_owner.ts";
 /** The Aphlict of a configuration. */
 export interface Running {
   readonly pidfile: string;
-  /** `null` when the file cannot be used. */
+  /** The configuration; `null` when the file cannot be used. */
   readonly config: Config | null;
-  /** What is wrong with the file. */
+  /** The problems of the file. */
   readonly problems: readonly Problem[];
-  /** `null` when none runs. */
+  /** The supervisor; `null` when none runs. */
   readonly supervisor: VisibleSupervisor | null;
 }
 
 /**
- * The Aphlict that runs with the configuration asked for. Of an invalid file the pidfile is enough, so
- * that one can still be looked at and stopped; its problems are shown.
+ * Finds the Aphlict that runs with the configuration asked for. Of an invalid file the pidfile is enough, so that
+ * Aphlict can still be looked at and stopped. The problems of the file are printed.
  *
  * @throws {ConfigError} If not even the pidfile is known.
- * @throws {PidfileError} If it cannot be looked at.
+ * @throws {PidfileError} If the pidfile cannot be looked at.
  */
 export function findRunning(invocation: Invocation): Running {
   const { pidfile, config, problems } = namedPidfile(invocation);
@@ -38,7 +38,7 @@ export function findRunning(invocation: Invocation): Running {
 }
 
 /**
- * The pidfile of the configuration asked for, and the configuration if it can be used; its problems are shown.
+ * Returns the pidfile of the configuration asked for, and the configuration if it can be used. Prints its problems.
  *
  * @throws {ConfigError} If not even the pidfile is known.
  */
@@ -48,21 +48,21 @@ export function namedPidfile(invocation: Invocation): Omit<Running, "supervisor"
   return { pidfile, config, problems: error?.problems ?? [] };
 }
 
-/** How a service that no supervisor runs is told something. */
+/** The ways to signal a service that no supervisor runs. */
 export interface UnsupervisedHint {
-  /** What the command does with a supervisor. */
+  /** The action of the command on a supervisor. */
   readonly verb: "stop" | "reload";
   readonly signal: Deno.Signal;
-  /** What is typed in a container, behind the name of its engine. */
+  /** The command for a container, behind the name of its engine. */
   readonly container: string;
-  /** What is typed under systemd. */
+  /** The command under systemd. */
   readonly systemd: string;
 }
 
 /**
- * Says that a service of this configuration runs without a supervisor, or that something takes connections where it would
- * and does not answer, in sentences; `null` when neither is so. No pidfile names its process, so a command has nothing to
- * signal.
+ * Explains that a service of this configuration runs without a supervisor, or that a process accepts connections at its
+ * address and does not answer. Returns sentences; `null` when neither is so. No pidfile names that process, so a
+ * command cannot signal it.
  */
 export async function explainUnsupervised(
   config: Config | null,
@@ -87,24 +87,23 @@ export async function explainUnsupervised(
   }
 }
 
-/** How the process behind an address is told something, in a sentence. */
+/** Explains how to signal the process behind an address, in a sentence. */
 function byHand({ signal, container, systemd }: UnsupervisedHint, url: URL | undefined): string {
   const shown = url === undefined ? "" : ` (ss -ltnp 'sport = :${portOf(url)}' shows its process)`;
   return `Send it ${signal}${shown}; in a container: podman ${container}, or docker ${container}; under systemd: ` +
     `${systemd}.`;
 }
 
-/** A process that this user may not signal; the message says what to do. */
+/** The error about a process that this user may not signal. The message says what to do. */
 export class SignalError extends Error {
   override readonly name = "SignalError";
 }
 
 /**
- * Sends a signal to a process, or to a group by its negative number. One that has ended meanwhile is as
- * good as told.
+ * Sends a signal to a process, or to a group by its negative number. A process that has ended meanwhile is no error.
  *
- * @returns Whether there was such a process.
- * @throws {SignalError} If this user may not.
+ * @returns True if there was such a process.
+ * @throws {SignalError} If this user may not signal it.
  */
 export function signal(target: number, name: Deno.Signal): boolean {
   try {

@@ -27,7 +27,7 @@ import { explainRejection } from "../probe/rejection.ts";
 /** The operand for standard input. */
 const STDIN = "-";
 
-/** Bytes that are read from standard input. No admin server takes as many. */
+/** The most bytes that are read from standard input. No admin server accepts as many. */
 const STDIN_LIMIT = 64 * 1024 * 1024;
 
 /** Publishes a message. */
@@ -55,7 +55,7 @@ export const send: Command = {
     const message = compose(text, topicsIn(options.get("to")));
     const config = loadConfig(configPath(invocation));
     try {
-      // Sent twice it would be taken once: it has its uniqueID.
+      // A server accepts the message once even if it is sent twice, because it has a uniqueID.
       const receipt = await firstAnswer(
         config.pidfile,
         publishersOf(config),
@@ -80,17 +80,17 @@ export interface Outgoing {
   readonly [key: string]: unknown;
 }
 
-/** What an admin server answers to a message. */
+/** The answer of an admin server to a message. */
 export interface Receipt {
   readonly fingerprint: string;
-  /** `null`: they were not asked for, or the server does not know them, as the original. */
+  /** The details; `null`: they were not asked for, or the server does not know them, as the original. */
   readonly details: ReceiptDetails | null;
 }
 
-/** What became of a message. */
+/** The outcome of a message. */
 interface ReceiptDetails {
   readonly outcome: string;
-  /** Browsers that got it from this server. */
+  /** The number of browsers that got it from this server. */
   readonly receivers: number;
   readonly peers: readonly PeerReceipt[];
 }
@@ -98,7 +98,7 @@ interface ReceiptDetails {
 /**
  * Posts a message to an admin server.
  *
- * @throws {RequestError} If it does not take it.
+ * @throws {RequestError} If the server does not accept it.
  * @throws {TokenError} If there is no token to send.
  */
 export async function post(
@@ -134,7 +134,7 @@ function isDetails(receipt: object | null): receipt is ReceiptDetails {
     peers.every((each) => typeof each === "object" && each !== null);
 }
 
-/** Says who got a message, a line each. */
+/** Returns how many browsers got a message, here and at each peer, a line each. */
 function tellDetails({ outcome, receivers, peers }: ReceiptDetails): string[] {
   if (outcome !== "published") {
     return [
@@ -160,7 +160,7 @@ function gotIt(receivers: number): string {
   return receivers === 0 ? "no browser got it" : `${formatCount(receivers, "browser")} got it`;
 }
 
-/** The whole of standard input. */
+/** Reads the whole of standard input. */
 async function standardInput(): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
@@ -179,7 +179,7 @@ async function standardInput(): Promise<string> {
  * Returns the message that was typed.
  *
  * @param text JSON, if it begins as an object or a list does; `undefined` for a test.
- * @throws {UsageError} If it is none.
+ * @throws {UsageError} If it is no message.
  */
 export function compose(text: string | undefined, topics: readonly string[]): Outgoing {
   const value = text === undefined
@@ -192,7 +192,7 @@ export function compose(text: string | undefined, topics: readonly string[]): Ou
     const { subscribers: named } = parseMessage(JSON.stringify({ subscribers }));
     const all = [...new Set([...named, ...topics])];
     if (all.length === 0) throw new UsageError('"send" needs somebody to send to: --to TOPIC.');
-    // As many characters as Phorge's have.
+    // Phorge's have as many characters.
     const uniqueID = rest["uniqueID"] ?? randomBytes(16).toString("hex");
     const message = { ...rest, uniqueID, subscribers: all };
     parseMessage(JSON.stringify(message));

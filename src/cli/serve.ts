@@ -1,5 +1,5 @@
 /**
- * `aphlict serve` and `aphlict debug`: the service itself, in this process.
+ * `aphlict serve` and `aphlict debug`: the service, in this process.
  *
  * @module
  */
@@ -55,10 +55,10 @@ import { requireCovered } from "./compiled.ts";
 import { tryPeers } from "./trial.ts";
 import { formatMebibytes } from "../text.ts";
 
-/** How long stopping may take beyond the drain, in ms; what is stuck then is left to the system. */
+/** The longest time for stopping beyond the drain, in ms; a connection that is stuck then is left to the system. */
 const STOP_LIMIT_MS = 5000;
 
-/** What a reload comes to that met an internal error. */
+/** The outcome of a reload with an internal error. */
 const RELOAD_FAULT =
   "An internal error of the service: the log has it, please report it. A part of the new " +
   "configuration may be in use. Use `aphlict restart`.";
@@ -124,13 +124,13 @@ export const service: Command = {
   ],
   internal: true,
   async run({ options }) {
-    // The terminal tells the whole group; the supervisor decides.
+    // A terminal sends SIGHUP to the whole group; the supervisor decides what it means.
     Deno.addSignalListener("SIGHUP", () => {});
     const say = (report: Report) => {
       try {
         Deno.stdout.writeSync(encode(report));
       } catch (error) {
-        // The supervisor is gone; the end of the input tells that as well.
+        // The supervisor is gone; the end of the input shows that as well.
         if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
       }
     };
@@ -195,7 +195,7 @@ function hostOf(invocation: Pick<Invocation, "options">, restarts: number | null
   };
 }
 
-/** Reads a configuration file, and takes it over if it can be used. */
+/** Reads a configuration file, and reloads the service with it if it can be used. */
 async function reloadFile(path: string, reload: Reload): Promise<ReloadOutcome> {
   let config: Config;
   try {
@@ -209,12 +209,12 @@ async function reloadFile(path: string, reload: Reload): Promise<ReloadOutcome> 
 
 type Reload = (config: Config) => Promise<ReloadOutcome>;
 
-/** What the service is run by. */
+/** The connections of the service to the process that runs it. */
 interface Surroundings extends Pick<LogOptions, "level" | "console" | "journal" | "onFileError"> {
   readonly host: Host;
-  /** Told how the start went. */
+  /** Receives how the start went. */
   report(report: Report): void;
-  /** Calls `reload` and `stop` when it is time, from the start on. */
+  /** Calls `reload` and `stop` when they are asked for, from the start on. */
   follow(reload: Reload, stop: (why: string) => void): void;
 }
 
@@ -223,7 +223,7 @@ async function runService(
   { report, follow, host, ...logging }: Surroundings,
 ): Promise<number> {
   const stopped = Promise.withResolvers<string>();
-  // Those that follow the first are ignored.
+  // Signals after the first are ignored.
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => stopped.resolve(signal));
   }
@@ -250,7 +250,7 @@ async function runService(
   };
   let last: Promise<unknown> = Promise.resolve();
   follow((next) => {
-    // One after the other: the last configuration that was read is the one that stays.
+    // Reloads run one after the other, so that the last configuration that was read stays.
     const outcome = last.then(() => takeOver(next));
     last = outcome;
     return outcome;
@@ -269,7 +269,7 @@ async function runService(
     pid: Deno.pid,
   });
   try {
-    // A peer's file is no reason to stay down after a crash.
+    // A bad file of a peer is no reason to stay down after a crash.
     const peers = logging.onFileError === "throw" ? tryPeers(config) : [];
     service = await startService(config, {
       host,
@@ -290,7 +290,7 @@ async function runService(
   }
 }
 
-/** Takes over what of a configuration can be changed in place; all of it, or nothing. */
+/** Applies the changes of a configuration that can be made in place: all of them, or none. */
 async function reload(
   service: Service,
   from: Config,
@@ -351,7 +351,7 @@ function announce(config: Config, service: Service, host: Host): void {
   log.info("This server has fingerprint {fingerprint}.", { fingerprint: service.fingerprint });
 }
 
-/** Whether there is room for other numbers of connections than before. */
+/** Tells whether there is room for another number of connections, or other memory, than before. */
 function hasOtherRoom(from: Config, to: Config, host: Host): boolean {
   const roomOf = (config: Config) => [
     connectionLimit(config),
@@ -395,7 +395,7 @@ function tellRoom(config: Config, { openFiles, memory }: Host): void {
   }
 }
 
-/** What a person at a terminal needs to go on: addresses, the live page, the log, and a first message. */
+/** Returns the text for a person at a terminal: addresses, the live page, the log, and a first message. */
 function welcome(config: Config, urls: readonly string[], called: string): string {
   const rows = urls.map((url) => [
     url.startsWith("http") ? "Phorge posts to" : "Browsers connect to",
@@ -419,7 +419,7 @@ function welcome(config: Config, urls: readonly string[], called: string): strin
   ].join("\n");
 }
 
-/** The kinds of permission that the process holds without any limit. */
+/** Returns the kinds of permission that the process holds without any limit. */
 function excessPermissions(): string[] {
   const kinds = ["net", "read", "write", "run", "env", "sys", "ffi", "import"] as const;
   return kinds.filter((name) => Deno.permissions.querySync({ name }).state === "granted");

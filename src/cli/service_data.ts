@@ -1,5 +1,5 @@
 /**
- * What a running service tells of itself.
+ * The data that a running service tells of itself.
  *
  * @module
  */
@@ -16,15 +16,15 @@ import type { Endpoint } from "../probe/endpoint.ts";
 import { explainRejection } from "../probe/rejection.ts";
 
 /**
- * Asks the first admin server that tells.
+ * Returns the data of the first admin server that answers.
  *
- * @throws {NoAnswerError} If none does.
+ * @throws {NoAnswerError} If no server answers.
  */
 export async function askConsole(config: Config): Promise<ConsoleData> {
   return await firstAnswer(config.pidfile, adminsOf(config), dataOf);
 }
 
-/** Returns what a service of this configuration tells that no supervisor runs; `null` when none answers. */
+/** Returns the data of a service of this configuration without a supervisor; `null` when none answers. */
 export async function askUnsupervised(config: Config): Promise<ConsoleData | null> {
   try {
     const data = await askConsole(config);
@@ -35,20 +35,20 @@ export async function askUnsupervised(config: Config): Promise<ConsoleData | nul
   }
 }
 
-/** Whether it is a service of this configuration, and no supervisor runs it. */
+/** Tells whether the data are of a service of this configuration that no supervisor runs. */
 export function isUnsupervised(config: Config, data: ConsoleData): boolean {
   return data.now.metrics.aphlict_restarts_total.length === 0 && isOf(config, data);
 }
 
-/** Whether a service has read this file. */
+/** Tells whether a service has read this file. */
 function isOf(config: Config, data: ConsoleData): boolean {
   const { path } = data.configuration;
   if (resolve(path) === resolve(config.path)) return true;
-  // It was named from another folder, which the service does not know itself.
+  // The path is relative to a folder that the service itself does not know.
   return !isAbsolute(path) && basename(path) === basename(config.path) && runsWith(config, data);
 }
 
-/** Whether a service runs with what a configuration says, however the file was named. */
+/** Tells whether a service runs with the settings of a configuration, however the file was named. */
 export function runsWith(config: Config, { configuration: { settings } }: ConsoleData): boolean {
   const text = (settings: object) => JSON.stringify({ ...settings, path: "" });
   return typeof settings === "object" && settings !== null && text(settings) === text(config);
@@ -63,7 +63,7 @@ export function listeningIn({ now: { servers, metrics } }: ConsoleData): string[
 async function dataOf(endpoint: Endpoint): Promise<ConsoleData> {
   const answer = await request(endpoint, {
     path: "/console/data/",
-    // It is told to addresses and this name alone.
+    // The server answers only for addresses and this name.
     headers: { host: "localhost" },
   });
   if (answer.status !== 200) throw explainRejection(answer);
@@ -78,7 +78,7 @@ async function dataOf(endpoint: Endpoint): Promise<ConsoleData> {
   return data;
 }
 
-/** Only this program writes it, so this tells its version from another one. */
+/** Tells whether an answer is of this version: only this program writes it. */
 function isConsoleData(data: object | null): data is ConsoleData {
   if (data === null) return false;
   const { now, samples, messages, configuration } = data as Partial<ConsoleData>;

@@ -8,28 +8,28 @@ import { createHash } from "node:crypto";
 import { Fifo } from "../fifo.ts";
 import { objectOf } from "../json.ts";
 
-/** How long a server takes a message with the same `uniqueID` for the same message, in ms. */
+/** The time for which a server treats a message with the same `uniqueID` as the same message, in ms. */
 const REMEMBERED_MS = 120_000;
 
-/** Messages that are remembered. A server remembers 4,096 for each instance. */
+/** The most messages that are remembered. A server remembers 4,096 for each instance. */
 const LIMIT = 10_000;
 
-/** How long after a connection its replay may bring something, in ms. A server does not tell when a replay is over. */
+/** The time after a connection in which its replay may come, in ms. A server does not tell the end of a replay. */
 const REPLAY_MS = 15_000;
 
-/** Remembers what was shown. Times are in ms, on a clock that never goes back. */
+/** The memory of the messages shown lately. Times are in ms, on a clock that never goes back. */
 export class ShownMessages {
-  /** The oldest first. */
+  /** The messages, the oldest first. */
   readonly #messages = new Fifo<{ readonly key: Key; readonly at: number }>();
   readonly #unique = new Set<string>();
-  /** How many of each message without a `uniqueID` the replay is to bring again. */
+  /** The number of copies of each message without a `uniqueID` that the replay is to bring again. */
   #expected = new Map<string, number>();
   #expectedUntil = -Infinity;
 
   /**
-   * Notes that a replay was asked for: what was shown since `since` comes again.
+   * Notes that a replay was asked for: messages shown since `since` come again.
    *
-   * @param now When it was asked for.
+   * @param now The time at which it was asked for.
    */
   expectReplay(since: number, now: number): void {
     this.#expected = new Map();
@@ -40,10 +40,10 @@ export class ShownMessages {
   }
 
   /**
-   * Returns whether a message is to be shown, and remembers it.
+   * Tells whether a message is to be shown, and remembers it.
    *
-   * A message with a `uniqueID` is shown once. One without it may be sent several times: of equal ones a replay may
-   * bring as many again as were shown before it.
+   * A message with a `uniqueID` is shown once. One without it may be sent several times: a replay may bring as many
+   * equal messages again as were shown before it.
    */
   isNew(text: string, now: number): boolean {
     this.#forgetBefore(now - REMEMBERED_MS);
@@ -68,10 +68,10 @@ export class ShownMessages {
   }
 }
 
-/** What two copies of a message have in common, whichever servers they came through. */
+/** The key that two copies of a message have in common, whichever servers they came through. */
 interface Key {
   readonly hash: string;
-  /** Whether it is the message's `uniqueID`. */
+  /** True if the hash is of the message's `uniqueID`. */
   readonly isUnique: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * `aphlict start`: the supervisor, on its own.
+ * `aphlict start`: the start of a supervisor in the background.
  *
  * @module
  */
@@ -51,27 +51,27 @@ export const start: Command = {
   },
 };
 
-/** Starts a supervisor and waits until it says how it went. */
+/** Starts a supervisor, waits until it reports how the start went, and returns the exit code. */
 export async function startWith(named: Config, { program, options }: Invocation): Promise<number> {
-  // What stays running may be looked at from anywhere.
+  // Commands in any folder may look at the service that stays running.
   const config = { ...named, path: resolve(named.path) };
   using holder = safeHolder(config.pidfile);
   if (holder !== null) return fail([alreadyRunning(config.pidfile, holder.pid)]);
   warnOfConsole(config);
   makeFolders(config);
-  // Somebody else may have been quicker to make one.
+  // Another user may have made a folder in the meantime.
   const fault = logFaultForRoot(config) ?? pidfileFault(config.pidfile);
   if (fault !== null) return fail([fault]);
-  // A killed supervisor has left it.
+  // A killed supervisor has left its state.
   const former = readState(config.pidfile)?.service?.pid;
   const deno = Deno.execPath();
   const script = scriptOf(program);
-  // Whoever interrupts the start wants nothing started. What is heard from here on is obeyed below.
+  // A person who interrupts the start wants nothing started. A signal from here on is handled after the spawn below.
   const interrupt = () => {
     try {
       supervisor.kill("SIGTERM");
     } catch (error) {
-      // It has ended already.
+      // The supervisor has ended already.
       if (!(error instanceof TypeError)) throw error;
     }
   };
@@ -84,7 +84,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
       ...["--config", config.path],
       ...hostArguments({ options }),
     ]),
-    // It would keep the folder that it was started from from being removed or unmounted.
+    // The supervisor would keep the folder of the start from being removed or unmounted.
     ...isRooted(config) ? { cwd: "/" } : {},
     stdin: "null",
     stdout: "piped",
@@ -122,7 +122,7 @@ export async function startWith(named: Config, { program, options }: Invocation)
   return fail(isTaken && former !== undefined ? [...report.problems, hint] : report.problems);
 }
 
-/** Warns of logs on a console, as what stays running in the background has none. */
+/** Warns of logs on a console, as a service in the background has none. */
 function warnOfConsole({ logs }: Config): void {
   for (const [index, { path, links }] of logs.entries()) {
     if (logTarget(path) !== "console") continue;

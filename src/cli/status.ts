@@ -32,7 +32,7 @@ import { PidfileError } from "../supervisor/pidfile.ts";
 import { findRunning, type Running } from "./running.ts";
 import { formatDuration, formatNumber } from "../text.ts";
 
-/** Asks for one topic in place of everything. */
+/** The option that asks for one topic instead of the whole status. */
 const TOPIC_OPTION: OptionSpec = {
   name: "topic",
   value: "TOPIC",
@@ -40,7 +40,7 @@ const TOPIC_OPTION: OptionSpec = {
     "Tell how many browsers are subscribed to this topic, a PHID mostly, at this server, and nothing else.",
 };
 
-/** Tells whether Aphlict runs, and how it is. */
+/** Tells whether Aphlict runs, and its status. */
 export const status: Command = {
   verb: "status",
   synopsis: "Tell whether Aphlict runs, and how it is. Exit code 0 when it runs, 1 when not.",
@@ -69,7 +69,7 @@ export const status: Command = {
   },
 };
 
-/** How many browsers are subscribed to a topic. */
+/** The number of browsers that are subscribed to a topic. */
 interface TopicReport {
   readonly instance: string;
   readonly topic: string;
@@ -120,7 +120,7 @@ async function askTopic(
   const query = new URLSearchParams({ topic, ...instance === undefined ? {} : { instance } });
   const answer = await request(endpoint, {
     path: `/console/topic/?${query}`,
-    // Without TLS it is told to addresses and this name alone.
+    // Without TLS the server answers only for addresses and this name.
     headers: { host: "localhost" },
     isAuthorized: true,
   });
@@ -132,33 +132,33 @@ async function askTopic(
   return { instance: told, topic, subscribers };
 }
 
-/** What `--json` prints, under names that programs know. docs/json.md explains the fields. */
+/** The object that `--json` prints, under names that programs know. docs/json.md explains the fields. */
 interface StatusReport {
   readonly running: true;
-  /** Process ids; `null` for what does not run, and for what is not known. */
+  /** The process id of the supervisor, and of the service; `null` when it does not run, or is not known. */
   readonly overseer: number | null;
   readonly service: number | null;
   readonly config: string | null;
   readonly pidfile: string;
-  /** `null` when it is not known, or the service is down. */
+  /** The uptime; `null` when it is not known, or the service is down. */
   readonly overseerUptimeMs: number | null;
   readonly serviceUptimeMs: number | null;
   readonly restarts: number | null;
   readonly lastEnd: { readonly time: string; readonly reason: string } | null;
   readonly lastReload: State["lastReload"];
-  /** What the service has last complained of where nobody could see it, such as a full disk. */
+  /** The last line that a service without a console has written to standard error, such as of a full disk. */
   readonly complaint: { readonly time: string; readonly line: string } | null;
   readonly listening: readonly string[];
   readonly livePages: readonly string[];
-  /** What is wrong with the configuration file now. */
+  /** The problems of the configuration file now. */
   readonly problems: Verdict["problems"];
-  /** What the admin server's status page says, or why it says nothing. */
+  /** The values of the admin server's status page, or why there are none. */
   readonly counters: Counters;
 }
 
 type Counters = Readonly<Record<string, unknown>> | { readonly error: string };
 
-/** `null` when nothing runs. */
+/** Collects the status; `null` when no Aphlict runs. */
 async function findReport(invocation: Invocation): Promise<StatusReport | null> {
   if (invocation.program.kind === "compiled") {
     return await reportAlone(loadConfig(configPath(invocation)));
@@ -168,7 +168,7 @@ async function findReport(invocation: Invocation): Promise<StatusReport | null> 
     running = findRunning(invocation);
   } catch (error) {
     if (!(error instanceof PidfileError)) throw error;
-    // Its folder may be closed to this user. The admin server tells everybody.
+    // This user may not be able to read the pidfile's folder. The admin server answers every user.
     const report = await reportAlone(loadConfig(configPath(invocation)));
     if (report === null) throw error;
     return report;
@@ -177,12 +177,12 @@ async function findReport(invocation: Invocation): Promise<StatusReport | null> 
   if (supervisor === null) return config && await reportAlone(config);
   const state = readState(pidfile);
   const counters = await askAdmin(pidfile, state?.service?.urls ?? [], config);
-  // Another user's state says that it runs. If nothing answers, it may be left from one that was killed.
+  // Another user's state says that a service runs. If none answers, a killed one may have left the state.
   if (supervisor.isForeign && "error" in counters) return config && await reportAlone(config);
   return reportOf(running, supervisor.pid, state, counters);
 }
 
-/** Of a service whose supervisor is not known; `null` when none answers. */
+/** Collects the status of a service whose supervisor is not known; `null` when none answers. */
 async function reportAlone(config: Config): Promise<StatusReport | null> {
   let told: ConsoleData;
   try {
@@ -207,7 +207,7 @@ async function reportAlone(config: Config): Promise<StatusReport | null> {
     listening,
     livePages: livePagesOf(listening),
     problems: [],
-    // Where the configuration says, and not where a service says that has been taken over.
+    // The endpoints are the configuration's, and not those that a compromised service names.
     counters: await askAdmin(config.pidfile, config.servers.map(serverUrl), config),
   };
 }
@@ -284,7 +284,7 @@ function linesOf(report: StatusReport): string[] {
   return lines;
 }
 
-/** A line a peer, and a second one about what went wrong. */
+/** Returns a line for each peer, and a second one about its last failure. */
 function peerLines(cluster: unknown): string[] {
   if (!Array.isArray(cluster)) return [];
   return cluster.flatMap((entry: Readonly<Record<string, unknown>>) => {
@@ -300,7 +300,7 @@ function peerLines(cluster: unknown): string[] {
         fingerprint === null ? "" : ` (${fingerprint})`
       }: ${queued} waiting, ${sent} sent, ` +
       `${dropped} dropped, ${failed} failures, last contact ${ago("last.contactAgeMs")}`,
-      // What a peer has sent may be in it.
+      // The error may contain text that a peer has sent.
       ...entry["proof"] !== "contradicted" ? [] : [
         "            its fingerprint is another server's: aphlict doctor",
       ],
@@ -328,9 +328,9 @@ function durationOf(ms: number | null): string {
 }
 
 /**
- * The status page of the first admin server that shows it.
+ * Returns the values of the status page of the first admin server that shows it.
  *
- * @param config Names the tokens of servers; `null` when it cannot be used.
+ * @param config The configuration, for the tokens of servers; `null` when it cannot be used.
  */
 async function askAdmin(
   pidfile: string,
@@ -339,7 +339,7 @@ async function askAdmin(
 ): Promise<Counters> {
   const endpoints = urls.flatMap((each) => {
     const url = each.startsWith("http") ? URL.parse("status/", each) : null;
-    // Whatever the certificate: it is for the name that others use, and nothing secret is told.
+    // Any certificate will do: it is for the name that others use, and the answer has no secrets.
     if (url === null) return [];
     const isIt = heldBy([each]);
     const server = config?.servers.filter((server) => server.type === "admin").find(isIt);
@@ -358,7 +358,7 @@ async function askAdmin(
   }
 }
 
-/** What is taken from the status page, with the unit of what has one. */
+/** The values that are taken from the status page, and their new names, with the unit where there is one. */
 const COUNTERS: ReadonlyMap<string, string> = new Map([
   ["instance", "instance"],
   ["fingerprint", "fingerprint"],
@@ -372,7 +372,7 @@ const COUNTERS: ReadonlyMap<string, string> = new Map([
   ["history.age", "history.ageMs"],
 ]);
 
-/** The same for each peer. */
+/** The same names for each peer. */
 const PEER_COUNTERS: ReadonlyMap<string, string> = new Map([
   ...[
     "peer",
@@ -409,7 +409,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;
 }
 
-/** The values under their new names; what is missing is `null`. */
+/** Returns the values under their new names; a missing value is `null`. */
 function taken(
   page: Readonly<Record<string, unknown>>,
   names: ReadonlyMap<string, string>,

@@ -13,13 +13,13 @@ import { requireOwn, safeHolder } from "./pidfile_owner.ts";
 import { print, printError } from "./output.ts";
 import { explainUnsupervised, namedPidfile, signal, type UnsupervisedHint } from "./running.ts";
 
-/** How long the supervisor may take to stop, beyond the drain, in ms: 10 s with the default drain. */
+/** The longest time for the supervisor to stop, beyond the drain, in ms: 10 s with the default drain. */
 const LIMIT_MS = 8000;
 
-/** How long it takes at most to see the end of a process that has ended, in ms. */
+/** The longest time to notice the end of a process that has ended, in ms. */
 const SHORT_MS = 500;
 
-/** How long the end of a killed process may take, in ms: it has work in the kernel, at most. */
+/** The longest time for a killed process to end, in ms: it has work in the kernel, at most. */
 const KILL_LIMIT_MS = 10_000;
 
 const LONELY: UnsupervisedHint = {
@@ -60,7 +60,7 @@ export const stop: Command = {
 /**
  * Stops a supervisor and its service, and returns the exit code.
  *
- * @param holder Stays open until the process ends, as it may be waited for behind this.
+ * @param holder The holder of the pidfile. It stays open until this process ends, as its wait may outlast the call.
  */
 export async function stopRunning(pidfile: string, holder: PidfileHolder): Promise<number> {
   const { drain, ownGroup } = readState(pidfile) ??
@@ -74,7 +74,7 @@ export async function stopRunning(pidfile: string, holder: PidfileHolder): Promi
     print("Stopped.");
     return EXIT.done;
   }
-  // The group first: a service that is stuck, too, would not notice that its supervisor is gone.
+  // The group is killed first: a service that is stuck, too, would not notice that its supervisor is gone.
   const targets = ownGroup && pid > 1 ? [-pid, pid] : [pid];
   const isThere = targets.map((target) => signal(target, "SIGKILL")).includes(true);
   if (isThere) printError(`It did not stop within ${limitMs / 1000} s: sent SIGKILL.`);

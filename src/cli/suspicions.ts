@@ -1,5 +1,5 @@
 /**
- * What `aphlict check` finds in a configuration and on the host beside what would keep a start from working.
+ * The findings of `aphlict check`, in a configuration and on the host, that do not prevent a start.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { servicePermissions } from "../config/permissions.ts";
 import { resolvedPath } from "./trust.ts";
 
 /**
- * Returns what looks wrong in a configuration, or on the host, and keeps nothing from starting.
+ * Returns what looks wrong in a configuration, or on the host, and does not prevent a start.
  *
- * @param isRunning Whether the service of this configuration runs, which has its own logs locked.
+ * @param isRunning True if the service of this configuration runs, which has its own logs locked.
  */
 export function suspicions(config: Config, isRunning: boolean): string[] {
   return [
@@ -43,17 +43,17 @@ function userWarnings({ user }: Config): string[] {
   ];
 }
 
-/** The fields of each line of the host's users; `null` when they cannot be read. */
+/** Returns the fields of each line of the host's users; `null` when they cannot be read. */
 function usersOfHost(): string[][] | null {
   try {
     return Deno.readTextFileSync("/etc/passwd").split("\n").map((line) => line.split(":"));
   } catch {
-    // Nobody is told to make a user because of that.
+    // That is no reason to tell a person to make a user.
     return null;
   }
 }
 
-/** Returns a problem for each log that is, by links, a file that is written or read for something else. */
+/** Returns a problem for each log that is, by links, a file with another use. */
 export function sharedLogs(config: Config): Problem[] {
   const { logs, pidfile } = config;
   const { read, write } = servicePermissions(config);
@@ -85,8 +85,8 @@ export function sharedLogs(config: Config): Problem[] {
 }
 
 /**
- * Returns warnings of logs that a running service writes, which is not the one of this configuration. A service has
- * its log files locked, together with others.
+ * Returns warnings of logs that a running service of another configuration writes. A service has its log files locked,
+ * with a lock that others can share.
  */
 function foreignLogWarnings({ logs }: Config): string[] {
   return logs.flatMap(({ path }, index) =>
@@ -101,17 +101,17 @@ function foreignLogWarnings({ logs }: Config): string[] {
 
 function isLocked(path: string): boolean {
   try {
-    // Opening a pipe would wait for somebody to write it.
+    // Opening a pipe would wait for a process that writes it.
     if (!Deno.statSync(path).isFile) return false;
     using file = Deno.openSync(path);
     return !file.tryLockSync(true);
   } catch {
-    // It does not exist yet, or may not be read, or its file system has no locks.
+    // The log does not exist yet, or may not be read, or its file system has no locks.
     return false;
   }
 }
 
-/** What two paths of one file have in common: device and inode, or where it would be made. */
+/** Returns what two paths of one file have in common: device and inode, or the path at which it would be made. */
 function identityOf(path: string): string {
   try {
     const { dev, ino } = Deno.statSync(path);

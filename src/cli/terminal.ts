@@ -1,5 +1,5 @@
 /**
- * A terminal that a command fills for a while: what was there before comes back.
+ * A terminal that a command fills for a while, before its former content comes back.
  *
  * @module
  */
@@ -7,16 +7,16 @@
 import type { Room } from "./dashboard.ts";
 import { drawScreen, enterScreen, leaveScreen } from "./output.ts";
 
-/** The key that ends it; Ctrl-C is a signal. */
+/** The key that ends the command; Ctrl-C is a signal. */
 const QUIT = /q/i;
 
-/** Returns the size of the terminal; 80 columns and 24 rows for one that does not know its own, as a serial line. */
+/** Returns the size of the terminal; 80 columns and 24 rows for one without a known size, such as a serial line. */
 export function terminalRoom(): Room {
   const { columns, rows } = Deno.consoleSize();
   return { width: columns || 80, height: rows || 24 };
 }
 
-/** See the module. Dispose of it whatever happens. */
+/** The terminal that a command fills. Dispose of it in any case, so that its former content comes back. */
 export class Terminal implements Disposable {
   readonly #hasKeys = Deno.stdin.isTerminal();
 
@@ -25,7 +25,7 @@ export class Terminal implements Disposable {
     enterScreen();
   }
 
-  /** Replaces what is shown. */
+  /** Replaces the content of the screen. */
   draw(lines: readonly string[]): void {
     drawScreen(lines);
   }

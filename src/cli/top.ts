@@ -18,13 +18,13 @@ import { wrap } from "./help.ts";
 import { print, printError } from "./output.ts";
 import { Terminal, terminalRoom } from "./terminal.ts";
 
-/** How often the service is asked, in seconds. */
+/** The interval at which the service is asked, in seconds. */
 const INTERVAL = 2;
 
-/** What can be pressed. */
+/** The help on the keys. */
 const KEYS = "q quits, as Ctrl-C does.";
 
-/** Shows how the service is, again and again. */
+/** Shows the status of the service, again and again. */
 export const top: Command = {
   verb: "top",
   synopsis: "Show what the service does, again and again, in the terminal.",
@@ -86,11 +86,11 @@ async function watch(config: Config, intervalMs: number): Promise<number> {
   }
 }
 
-/** What there is to show. */
+/** The content of the screen. */
 interface Screen {
-  /** The last that the service has told; `null` before it has told anything. */
+  /** The last data of the service; `null` before the first. */
   readonly data: ConsoleData | null;
-  /** Why it tells nothing now; `null` when it does. */
+  /** The reason why the service does not answer now; `null` when it does. */
   readonly error: NoAnswerError | null;
 }
 
@@ -118,7 +118,7 @@ function linesOf(
   ].flatMap((line) => wrap(line, "", room.width));
 }
 
-/** The dashboard, and in the last line of the screen the key that ends it. */
+/** Returns the dashboard, and in the last line of the screen the key that ends it. */
 function withKeys(data: ConsoleData, { width, height }: Room): string[] {
   const lines = dashboard(data, { width, height: height - 1 });
   const gap = Array.from({ length: Math.max(0, height - 1 - lines.length) }, () => "");

@@ -1,5 +1,5 @@
 /**
- * What the service opens at its start, tried in a process that holds the service's permissions and no others.
+ * A trial of all that the service opens at its start, in a process with the service's permissions and no others.
  *
  * @module
  */
@@ -29,14 +29,14 @@ import { encode, linesIn, parseUse } from "../supervisor/channel.ts";
 import { type Command, EXIT } from "./command.ts";
 import { printJson } from "./output.ts";
 
-/** What was found. */
+/** The findings of a trial. */
 export interface TrialResult {
   readonly problems: readonly Problem[];
-  /** Sentences; of no interest while there are problems. */
+  /** The warnings, in sentences; of no interest while there are problems. */
   readonly warnings: readonly string[];
 }
 
-/** Tries what a configuration names, for {@linkcode tryAsService}. */
+/** Tries the files and addresses of a configuration, for {@linkcode tryAsService}. */
 export const trial: Command = {
   verb: "trial",
   synopsis: "Try what the service opens at its start, with its permissions.",
@@ -62,11 +62,11 @@ export const trial: Command = {
 };
 
 /**
- * Finds out what of a configuration the service cannot use: keys, certificates, tokens, logs and addresses. It is tried
- * with the flags of the service, in a process of its own where this one may start one; a compiled executable has these
- * permissions itself.
+ * Finds out which parts of a configuration the service cannot use: keys, certificates, tokens, logs and addresses. They
+ * are tried with the flags of the service, in a process of its own where this one may start one. A compiled executable
+ * has these permissions itself.
  *
- * @param isHeld Whether the address of a server is taken by the very service that is to be started again.
+ * @param isHeld Tells whether the service that is to be started again itself holds the address of a server.
  */
 export async function tryAsService(
   config: Config,
@@ -87,7 +87,7 @@ export async function tryAsService(
     stderr: "piped",
   }).spawn();
   const writer = process.stdin.getWriter();
-  // One that has ended says why.
+  // A process that has ended says why on standard error.
   await writer.write(encode({ type: "use", number: 0, config })).catch(() => {});
   await writer.close().catch(() => {});
   const { stdout, stderr } = await process.output();
@@ -98,10 +98,10 @@ export async function tryAsService(
 }
 
 /**
- * Finds out which files of peers cannot be used. A running service goes on without such a peer, and asks for the files
- * again; one that is being started for the first time, or checked, is refused.
+ * Finds out which files of peers cannot be used. A running service goes on without such a peer, and reads the files
+ * again later. A first start, or a check, fails.
  *
- * @param warnings Gets what soon will be wrong.
+ * @param warnings Receives warnings of what soon will be wrong.
  */
 export function tryPeers({ cluster }: Config, warnings: Set<string> = new Set()): Problem[] {
   return cluster.flatMap(({ ca, token }, index) => [
@@ -133,7 +133,7 @@ async function tryAll(
   return { problems, warnings: [...warnings] };
 }
 
-/** What is wrong with the files that a server speaks TLS with. */
+/** Returns what is wrong with the files that a server speaks TLS with. */
 async function checkTls(
   { tls }: ServerConfig,
   index: number,
@@ -156,7 +156,7 @@ async function checkTls(
   }
 }
 
-/** The certificates of a file that vouches for peers; none of one that cannot be used, as another check tells. */
+/** Returns the certificates of a peers' authority file; none of an unusable one, which another check reports. */
 function authoritiesIn(ca: PeerConfig["ca"]): ReturnType<typeof readAuthority> {
   try {
     return ca === null ? [] : readAuthority(ca);
@@ -166,7 +166,7 @@ function authoritiesIn(ca: PeerConfig["ca"]): ReturnType<typeof readAuthority> {
   }
 }
 
-/** What is wrong with the certificates that vouch for a peer's. */
+/** Returns what is wrong with the certificates that vouch for a peer's. */
 function checkAuthority(ca: PeerConfig["ca"], index: number, warnings: Set<string>): Problem[] {
   if (ca === null) return [];
   try {
@@ -183,7 +183,7 @@ function checkAuthority(ca: PeerConfig["ca"], index: number, warnings: Set<strin
   }
 }
 
-/** What is wrong with the file of a token. */
+/** Returns what is wrong with the file of a token. */
 function checkToken(path: string | null, entry: string, warnings: Set<string>): Problem[] {
   if (path === null) return [];
   try {
@@ -201,7 +201,7 @@ function checkToken(path: string | null, entry: string, warnings: Set<string>): 
   }
 }
 
-/** What is wrong with files, below the entry that names them. */
+/** Returns what is wrong with files, below the entry that names them. */
 function tlsProblems(entry: string, error: unknown): Problem[] {
   if (!(error instanceof TlsError)) throw error;
   return error.problems.map(({ key, message }) => ({ path: `${entry}.${key}`, message }));
@@ -218,7 +218,7 @@ function checkBind(server: ServerConfig, index: number): Problem[] {
   }
 }
 
-/** What is wrong with a log. Whether its folder is there is not for the service to say: a start makes it. */
+/** Returns what is wrong with a log. A missing folder is no problem here: a start makes it. */
 function checkLog(log: LogConfig, key: string): Problem[] {
   if (logTarget(log.path) === "console") return [];
   const isThere = exists(log.path);

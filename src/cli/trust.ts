@@ -1,34 +1,35 @@
 /**
- * Who can change what a path leads to: what root, or the user that runs Aphlict, must not rely on otherwise.
+ * The users who can change what a path leads to. Root, and the user that runs Aphlict, must not rely on a path that
+ * others can change.
  *
  * @module
  */
 
 import { dirname, join, resolve } from "node:path";
 
-/** Symbolic links that are followed, as many as Linux follows. */
+/** The most symbolic links that are followed, as many as Linux follows. */
 const LINKS = 40;
 
 const GROUP_WRITE = 0o020;
 const OTHERS_WRITE = 0o002;
 const STICKY = 0o1000;
 
-/** Somebody besides root who can put another file or folder in the place of a part of a path. */
+/** A user or group besides root that can replace a part of a path by another file or folder. */
 export interface PathWriter {
-  /** Where. */
+  /** The folder that it can change, or the file. */
   readonly path: string;
   readonly who: "user" | "group" | "everyone";
-  /** The user id or group id; 0 of everyone. */
+  /** The user id or group id; 0 for everyone. */
   readonly id: number;
-  /** Whether it can only make what does not exist yet, as everybody can in `/tmp`. */
+  /** True if it can only make what does not exist yet, as everybody can in `/tmp`. */
   readonly onlyNew: boolean;
-  /** Whether it has put the next component there itself: into a folder that is open to others, as `/tmp` is. */
+  /** True if it has put the next component there itself, into a folder that is open to others, as `/tmp` is. */
   readonly hasMade?: true;
 }
 
-/** A path, and all that it depends on. */
+/** A path with all parts that it depends on. */
 export interface Way {
-  /** Everybody besides root who can change where it leads, each once for each folder. */
+  /** The users and groups besides root that can change where it leads, each once for each folder. */
   readonly writers: readonly PathWriter[];
   /** The deepest part that exists, without links. */
   readonly existing: string;
@@ -39,9 +40,10 @@ export interface Way {
 }
 
 /**
- * Follows a path, component by component and through every link. A folder counts as changeable by whoever can write it;
- * one with the sticky bit, such as `/tmp`, only by the owner of the next component, or by everybody if there is none yet.
- * What cannot be looked at counts as absent, and so does the end of too many links: who uses it is told why.
+ * Follows a path, component by component and through every link. A folder counts as changeable by all who can write it.
+ * A folder with the sticky bit, such as `/tmp`, counts so only for the owner of the next component, or for everybody if
+ * there is none yet. A part that cannot be looked at counts as absent, and so does the end of too many links: its use
+ * fails with the reason.
  */
 export function follow(path: string): Way {
   const writers = new Map<string, PathWriter>();
@@ -80,15 +82,15 @@ export function follow(path: string): Way {
   return { writers: [...writers.values()], existing: at, missing: [], info };
 }
 
-/** Returns a path without links. What does not exist yet will be no link. */
+/** Returns a path without links. The parts that do not exist yet count as no links. */
 export function resolvedPath(path: string): string {
   const { existing, missing } = follow(path);
   return join(existing, ...missing);
 }
 
 /**
- * Returns those who can put something else in the place of a part of a way, in spite of the user of this process: others
- * than root, that user and the user's own group.
+ * Returns the users and groups that can replace a part of a path, in spite of the user of this process: others than
+ * root, that user and the user's own group.
  */
 export function strangersOn({ writers }: Way): PathWriter[] {
   const [uid, gid] = [Deno.uid() ?? 0, Deno.gid() ?? 0];
@@ -113,7 +115,7 @@ export function ownersOf(path: string, { uid, gid, mode }: Deno.FileInfo): PathW
   return all;
 }
 
-/** Returns those who can replace an entry of a folder, or make it if there is none. */
+/** Returns the users and groups that can replace an entry of a folder, or make it if there is none. */
 function writersOf(folder: string, info: Deno.FileInfo, entry: Deno.FileInfo | null): PathWriter[] {
   const all = ownersOf(folder, info);
   if (((info.mode ?? 0) & STICKY) === 0) return all;
@@ -136,7 +138,7 @@ function look(path: string): Deno.FileInfo | null {
   }
 }
 
-/** Returns where a link leads; `null` when it is none any more. */
+/** Returns the target of a link; `null` when it is none any more. */
 function readLink(path: string): string | null {
   try {
     return Deno.readLinkSync(path);

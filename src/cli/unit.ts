@@ -1,5 +1,5 @@
 /**
- * What a unit of systemd takes away from the service that it runs.
+ * The restrictions that a unit of systemd puts on the service that it runs.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { servicePermissions } from "../config/permissions.ts";
 import type { OptionSpec } from "./args.ts";
 import { resolvedPath } from "./trust.ts";
 
-/** The option by which bin/aphlict passes on what `systemctl show aphlict.service` prints. */
+/** The option by which bin/aphlict passes on the output of `systemctl show aphlict.service`. */
 export const UNIT_OPTION: OptionSpec = {
   name: "unit",
   value: "PROPERTIES",
@@ -23,21 +23,21 @@ export const UNIT_OPTION: OptionSpec = {
 
 /** The service's unit, as far as it matters here. */
 export interface Unit {
-  /** Whom it runs the service as; `null`: root. */
+  /** The user that the service runs as; `null`: root. */
   readonly user: string | null;
   /** The configuration that it runs with; `null`: the default. */
   readonly config: string | null;
-  /** Folders that systemd makes for the service. */
+  /** The folders that systemd makes for the service. */
   readonly made: readonly string[];
-  /** Folders that the service may write in spite of {@linkcode readOnly}. */
+  /** The folders that the service may write in spite of {@linkcode readOnly}. */
   readonly writable: readonly string[];
-  /** Folders that it may not write. */
+  /** The folders that it may not write. */
   readonly readOnly: readonly string[];
-  /** Folders that it does not see. */
+  /** The folders that it does not see. */
   readonly hidden: readonly string[];
 }
 
-/** Properties that name folders, and where these are. */
+/** The properties that name folders, and the folders above these. */
 const MADE: readonly (readonly [string, string])[] = [
   ["RuntimeDirectory", "/run"],
   ["LogsDirectory", "/var/log"],
@@ -47,7 +47,7 @@ const MADE: readonly (readonly [string, string])[] = [
 
 const SYSTEM = ["/usr", "/boot", "/efi"];
 
-/** What `ProtectSystem` makes read-only (systemd.exec(5)). */
+/** The folders that `ProtectSystem` makes read-only (systemd.exec(5)). */
 const READ_ONLY: ReadonlyMap<string, readonly string[]> = new Map([
   ["yes", SYSTEM],
   ["full", [...SYSTEM, "/etc"]],
@@ -58,7 +58,7 @@ const HOMES = ["/home", "/root", "/run/user"];
 
 const TEMPORARY = ["/tmp", "/var/tmp"];
 
-/** Returns the unit that `systemctl show` has printed, or its files; `null` where it is none that is used. */
+/** Parses the unit that `systemctl show` has printed, or its files; `null` where no unit is in use. */
 export function parseUnit(text: string): Unit | null {
   const properties = new Map(
     text.split("\n").map((line) => {
@@ -98,7 +98,7 @@ export function parseUnit(text: string): Unit | null {
   };
 }
 
-/** Returns what of a configuration its unit keeps from working, a problem for each file. */
+/** Returns the files of a configuration that its unit blocks, a problem for each. */
 export function judgeUnit(config: Config, unit: Unit): Problem[] {
   const written: readonly (readonly [string, string])[] = [
     ...config.logs.flatMap((log, index) =>

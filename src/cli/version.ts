@@ -1,5 +1,5 @@
 /**
- * `aphlict version`, and what runs it.
+ * `aphlict version`, and the internal `aphlict deno`.
  *
  * @module
  */

@@ -22,10 +22,10 @@ import {
 import type { Worker, WorkQueue } from "../work_queue.ts";
 import { type ClientCommand, InvalidCommand, parseCommand } from "./client_command.ts";
 
-/** Commands refused by one listener that are logged one by one; the rest are counted. */
+/** Refused commands of one listener that are logged one by one; the rest are counted. */
 export const REFUSAL_LOG_LIMIT = 10;
 
-/** A listener that was quiet may send this many seconds' worth of `limit.commands` at once. */
+/** The seconds' worth of `limit.commands` that an idle listener may send at once. */
 const BURST = 2;
 
 const PONG_TEXT = '{"type":"pong"}';
@@ -33,19 +33,19 @@ const PONG: TextMessage = { text: PONG_TEXT, bytes: new TextEncoder().encode(PON
 
 const log = logger("client");
 
-/** Why a listener is gone: its socket has ended, or this server has ended it for what it did. */
+/** The reason why a listener is gone: its socket has ended, or this server has ended it for what it did. */
 export type ListenerEnd = typeof LISTENER_ENDS[number];
 
-/** Reasons to refuse a browser's command, in whole or in part, while it stays. */
+/** Reasons to refuse a browser's command, in whole or in part, while its connection stays. */
 const IGNORED = ["invalid", "subscriptions", "memory", "replay"] as const;
 
 /** Codes and reasons of the connections that are ended here. */
 const CODES = {
-  // It gave too many commands.
+  // The browser sent too many commands.
   commands: [1008, "Too many commands"],
-  // Too much waits for it.
+  // Its backlog is too large.
   backlog: [1013, "Too slow"],
-  // It held the most when memory was short, or there was none for it.
+  // Its connection held the most when memory was short, or there was no memory for it.
   memory: [1013, "Out of memory"],
   // The name of its instance is too long.
   instance: [1008, "The instance has too long a name"],
@@ -56,15 +56,15 @@ const LISTENER_ENDS = [...ENDS, "commands", "backlog", "instance"] as const;
 /** Bytes that a replay keeps queued: it goes on as they are read. */
 const REPLAY_AHEAD = 64 * 1024;
 
-/** Reasons of the lines about browsers. */
+/** Reasons of the log lines about browsers. */
 export const CLIENT_REASONS = [...LISTENER_ENDS, ...IGNORED] as const;
 
 type ClientLog = LimitedLog<typeof CLIENT_REASONS[number]>;
 
-/** What the browsers of a server have done. */
+/** The counters of a server's browsers. */
 export class ClientCounters {
   opened = 0;
-  /** Messages that came from them. */
+  /** Messages that came from browsers. */
   messages = 0;
   readonly ended: LoggedCounter<ListenerEnd>;
   readonly ignored: LoggedCounter<typeof IGNORED[number]>;
@@ -85,14 +85,14 @@ export class ClientCounters {
   }
 }
 
-/** What a client server does with browsers. */
+/** The options of a client server for its browsers. */
 export interface ClientOptions {
-  /** Asked whenever it matters, as they may change. */
+  /** Returns the limits. It is called at each use, as they may change. */
   limits(): ClientLimits;
   readonly counters: ClientCounters;
-  /** Where replays wait for their turn. */
+  /** The queue in which replays wait for their turn. */
   readonly workQueue: WorkQueue;
-  /** Lines about the browsers of all servers. */
+  /** The log of the browsers of all servers. */
   readonly log: ClientLog;
 }
 
@@ -106,18 +106,18 @@ export function acceptClients(
 
 class Client implements SocketHandlers, Sink, Worker {
   readonly #socket: Socket;
-  /** `null`: there was no room for one more. */
+  /** The listener in the hub; `null`: there was no room for one more. */
   readonly #listener: Listener | null;
   readonly #options: ClientOptions;
-  /** Whether the work queue will call for a replay. */
+  /** True if the work queue will call for a replay. */
   #isReplaying = false;
-  /** Called when no replay goes on any more. */
+  /** The function to call when no replay goes on any more. */
   #onReplayed = () => {};
-  /** What of the budget was spent, and when. */
+  /** The part of the budget that was spent, and the time of that. */
   #spent = 0;
   #spentAt = 0;
   #refusals = 0;
-  /** Why this server has ended it. */
+  /** The reason why this server has ended it. */
   #endedFor: keyof typeof CODES | null = null;
 
   constructor(hub: Hub, socket: Socket, path: string, options: ClientOptions) {
@@ -133,14 +133,14 @@ class Client implements SocketHandlers, Sink, Worker {
     this.#trace("Connected from {remote}.", { remote: socket.remoteAddress });
   }
 
-  /** See `Sink`. */
+  /** Sends a message to the browser. Returns `false` if it cannot be sent. */
   deliver(message: Encoded): boolean {
     if (this.#endedFor !== null || !this.#send(message)) return false;
     if (isTracing()) this.#trace("Wrote message: {message}", { message: message.text });
     return true;
   }
 
-  /** See `Sink`. */
+  /** Tells whether a replay may queue one more message. */
   hasRoom(): boolean {
     return this.#socket.queuedBytes < REPLAY_AHEAD;
   }
@@ -159,13 +159,13 @@ class Client implements SocketHandlers, Sink, Worker {
     this.#options.workQueue.add(this, "heavy");
   }
 
-  /** A replay comes to its end first: the server that the browser goes to may not have what is left of it. */
+  /** Calls `done` after the end of a replay: the server that the browser goes to may not have the rest of it. */
   finish(done: () => void): void {
     if (this.#isReplaying || this.#listener?.isReplaying === true) this.#onReplayed = done;
     else done();
   }
 
-  /** The work queue's turn: goes on with a replay. */
+  /** Goes on with a replay when it is its turn in the work queue. */
   work(): void {
     this.#isReplaying = false;
     const state = this.#listener?.resume((result) => this.#replayed(result));
@@ -266,10 +266,11 @@ class Client implements SocketHandlers, Sink, Worker {
     if (missed === 0) return;
     const text =
       "Its replay may have gaps: {missed} messages of its instance were forgotten before their turn.";
-    this.#refuse("replay", text, { missed });
+    // It is no mistake of the browser's.
+    this.#options.counters.ignored.report("replay", ...this.#line(text, { missed }));
   }
 
-  /** Whether `limit.commands` allows for one more command; if not, the connection is ended. */
+  /** Tells whether `limit.commands` allows for one more command; if not, the connection is ended. */
   #spend(cost: number): boolean {
     const { commands } = this.#options.limits();
     const now = performance.now();
@@ -329,9 +330,9 @@ class Client implements SocketHandlers, Sink, Worker {
 }
 
 /**
- * For how many commands one counts: a replay looks at all that is remembered, a subscription at each of its
- * topics. 40 topics count for one, or more where all that a listener may have would come to more than a
- * second's commands.
+ * Returns the number of commands that one counts for: a replay looks at all that is remembered, a subscription
+ * at each of its topics. 40 topics count for one, or more of them if all topics that a listener may have would
+ * come to more than a second's commands.
  */
 function costOf(command: ClientCommand, { subscriptions, commands }: ClientLimits): number {
   switch (command.command) {
@@ -345,8 +346,8 @@ function costOf(command: ClientCommand, { subscriptions, commands }: ClientLimit
 }
 
 /**
- * Returns the instance in a request's path: what stands between the first `~` and the next, slashes
- * removed, whatever a reverse proxy put before it (Phorge's `AphlictClientServer.js`).
+ * Returns the instance in a request's path: the text between the first `~` and the next, without slashes,
+ * whatever a reverse proxy put before it (Phorge's `AphlictClientServer.js`).
  *
  * @returns `null` if it has more characters than the name of an instance may have.
  */

@@ -1,5 +1,5 @@
 /**
- * What a browser may say: the commands of Phorge's `AphlictClientServer.js`.
+ * The commands that a browser may send, those of Phorge's `AphlictClientServer.js`.
  *
  * @module
  */
@@ -14,21 +14,21 @@ import {
   stringsOf,
 } from "../json_members.ts";
 
-/** A command that makes sense. */
+/** A valid command. */
 export type ClientCommand =
   | { readonly command: "subscribe" | "unsubscribe"; readonly topics: readonly string[] }
   | { readonly command: "replay"; readonly ageMs: number }
   | { readonly command: "ping" };
 
-/** What `replay` without an age means, in ms. */
+/** The age of a `replay` without one, in ms. */
 const DEFAULT_REPLAY_AGE_MS = 60_000;
 
-/** A text that is no command; the message says why. */
+/** The error of a text that is no command. The message says why. */
 export class InvalidCommand extends Error {
   override readonly name = "InvalidCommand";
 }
 
-/** A command has two keys, and a replay's data has one. */
+/** The limits of a command, which has two keys, and of a replay's data, which has one. */
 const LIMITS: MemberLimits = { members: 16, depth: 16 };
 
 /**
@@ -73,7 +73,7 @@ function membersOf(text: string, otherwise: string): readonly Member[] {
   return members;
 }
 
-/** @param data The JSON of a replay's data, or nothing. */
+/** Returns the age in the JSON of a replay's data, in ms. The text is empty if there is no data. */
 function ageOf(data: string): number {
   const noObject = '"data" of "replay" is not an object';
   if (data === "") throw new InvalidCommand(noObject);

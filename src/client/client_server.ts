@@ -1,5 +1,5 @@
 /**
- * The client server: who may connect, what browsers may do, and what they have done.
+ * The client server: its rules for pages and browsers, and the counters of what browsers have done.
  *
  * @module
  */
@@ -25,24 +25,24 @@ import {
 import type { WorkQueue } from "../work_queue.ts";
 import { acceptClients, CLIENT_REASONS, ClientCounters } from "./client.ts";
 
-/** What Phorge's health check expects of a request that is no WebSocket: exactly status 501. */
+/** The answer to a request that is no WebSocket. Phorge's health check expects exactly status 501. */
 const NOT_A_WEBSOCKET = { status: 501, body: "HTTP/501 Use Websockets\n" } as const;
 
-/** How long a silent listener has to answer a ping, in ms. */
+/** The pong timeout: the time in which an idle listener has to answer a ping, in ms. */
 const ANSWER_MS = 30_000;
 
-/** From a message's first byte to its last, in ms. Browsers send one in one go. */
+/** The longest time from a message's first byte to its last, in ms. Browsers send a message in one go. */
 const MESSAGE_MS = 30_000;
 
-/** How long a connection that is being closed may take before it is dropped, in ms. */
+/** The time that a connection may take to close before it is dropped, in ms. */
 const CLOSE_MS = 3000;
 
-/** Connections that have not sent their request yet; for one more the oldest is dropped. */
+/** The most connections that have not sent their request yet; for one more the oldest is dropped. */
 const HANDSHAKES = 4096;
 
 const log = logger("client");
 
-/** Lines about browsers, of all client servers together: anybody outside can bring them about. */
+/** The logs about browsers, of all client servers together. They are limited: anybody outside can cause lines. */
 export class ClientLogs {
   readonly connections = new LimitedLog(
     log,
@@ -56,13 +56,13 @@ export class ClientLogs {
   );
 }
 
-/** What all client servers have in common. */
+/** The options that all client servers have in common. */
 export interface ClientServerOptions {
   readonly hub: Hub;
   readonly budget: Budget;
   readonly files: FileShare;
   readonly workQueue: WorkQueue;
-  /** Told what an administrator can put right: a sentence. */
+  /** Reports a problem that an administrator can fix, as a sentence. */
   trouble(message: string): void;
   readonly logs: ClientLogs;
 }
@@ -89,13 +89,13 @@ export class ClientServer {
     this.#rules = rulesOf(config);
   }
 
-  /** Applies another configuration to all connections, those that are open too. */
+  /** Applies another configuration to all connections, the open ones too. */
   adopt(config: ClientServerConfig): void {
     this.#limits = config.limits;
     this.#rules = rulesOf(config);
   }
 
-  /** See `Bindable`. */
+  /** Binds it. */
   async listen(
     address: Pick<SocketServerOptions, "hostname" | "port" | "tls">,
   ): Promise<SocketServer> {
@@ -122,13 +122,13 @@ export class ClientServer {
       },
     };
     const server = await listenWebSocket(options, ENGINES[this.#engine]);
-    // Connections of former ones go on.
+    // Connections of former bindings go on.
     for (const former of this.#bound) if (former.open === 0) this.#bound.delete(former);
     this.#bound.add(server);
     return server;
   }
 
-  /** See `Bindable`. Costs a look at each connection. */
+  /** Returns its families, of all that were bound. Costs a look at each connection. */
   metrics(): Partial<Metrics> {
     const queued = [...this.#bound].map(({ queuedBytes }) => queuedBytes);
     return {
@@ -142,7 +142,7 @@ export class ClientServer {
   }
 }
 
-/** Returns what an entry of `servers` says, and what no key changes. */
+/** Returns the rules of an entry of `servers`, and those that no key changes. */
 export function rulesOf({ origins, proxies, limits }: ClientServerConfig): SocketRules {
   return {
     origins: origins && new Origins(origins),

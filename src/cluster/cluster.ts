@@ -1,10 +1,10 @@
 /**
- * The cluster: which peers get a message, and who may rely on that.
+ * The cluster: which peers get a message, and which servers may rely on that.
  *
- * In the original each server passes a message on to all that it does not know to have it, so that it
- * crosses a mesh of N servers (N-1)² times. Here a copy says in its `touched` list which other peers get
- * it at the same time, so that nobody passes it on to them: N-1 times. What a server has
- * said so about and cannot do, it hands over. See docs/decisions/0010-cluster.md.
+ * In the original each server relays a message to all servers that it does not know to have it. So the message
+ * crosses a mesh of N servers (N-1)² times. Here the `touched` list of a copy names the other peers that get it at
+ * the same time. No server relays it to those, so that it crosses N-1 times. A server that cannot bring a message
+ * to a peer that it has named delegates that to the others. See docs/decisions/0010-cluster.md.
  *
  * @module
  */
@@ -21,25 +21,25 @@ import type { Prover } from "./proof.ts";
 import type { Relayed } from "./queue.ts";
 import { judgeFingerprints } from "./peer_trust.ts";
 
-/** How long a peer may be sent what waits for it when the service stops, in ms. */
+/** The longest time for sending the waiting messages when the service stops, in ms. */
 const FLUSH_MS = 1000;
 
-/** What a peer's change leads to, as the log calls it. */
+/** The log's name for the work that follows a peer's change. */
 const SORTING = "sorting the messages that wait for peers";
 
-/** What a cluster needs beside its peers and the hub. Without surroundings it has those of the runtime. */
+/** Options of a cluster beside its peers and the hub. Missing surroundings are those of the runtime. */
 export interface ClusterOptions extends Partial<PeerSurroundings> {
-  /** Proves this server's fingerprint. */
+  /** The prover of this server's fingerprint. */
   readonly key: Prover;
 }
 
-/** See the module. */
+/** The peers of this server, and the relaying of messages to them. */
 export class Cluster {
   readonly #hub: Hub;
   readonly #key: Prover;
   readonly #clock: Clock;
   readonly #peers: readonly Peer[];
-  /** What took the place of a server that an entry still names, and when. */
+  /** By a fingerprint that an entry still names: the server that took its place, and the time of that. */
   readonly #successors = new Map<string, { readonly fingerprint: string; readonly at: number }>();
 
   constructor(
@@ -62,7 +62,7 @@ export class Cluster {
         clock,
         random,
         connect,
-        // They are about the other peers as well: an error in one of them is no fault of this one.
+        // They concern the other peers as well: an error in one of them is no fault of this peer.
         onShown: () => attempt(SORTING, () => this.#reunite()),
         onUp: () => attempt(SORTING, () => this.#reunite()),
         onChange: (peer, former) => attempt(SORTING, () => this.#note(peer, former)),
@@ -71,7 +71,7 @@ export class Cluster {
     );
   }
 
-  /** Connects to the peers. Messages that come before wait. */
+  /** Connects to the peers. Messages that come before that wait. */
   start(): void {
     for (const peer of this.#peers) peer.start();
   }
@@ -84,7 +84,7 @@ export class Cluster {
     this.#relay(instance, publication, () => undefined);
   }
 
-  /** The same, and collects what the peers say of it. Those that are down are not waited for. */
+  /** Relays a message as {@linkcode relay} does, and collects the receipts. Peers that are down are not waited for. */
   relayReported(
     instance: string,
     publication: Pick<Publication, "touched" | "encoded">,
@@ -131,7 +131,7 @@ export class Cluster {
     }
   }
 
-  /** A server with this fingerprint has shown that it is there: it may be a peer that was down. */
+  /** Notes that a server with this fingerprint runs: it may be a peer that was down, so those are retried. */
   heard(fingerprint: string): void {
     const isKnown = this.#peers.some((peer) =>
       peer.fingerprint === fingerprint && (peer.isUp || peer.isSelf)
@@ -139,36 +139,36 @@ export class Cluster {
     if (!isKnown) { for (const peer of this.#peers) peer.retryNow(); }
   }
 
-  /** See {@linkcode Prover}. */
+  /** Answers a challenge, see {@linkcode Prover}. */
   prove(challenge: string | null): string | null {
     return this.#key.prove(challenge);
   }
 
-  /** How each peer is, in the order of the configuration. */
+  /** Returns the status of each peer, in the order of the configuration. */
   status(): PeerStatus[] {
     return this.#peers.map((peer) => peer.status());
   }
 
-  /** Sends what waits to those who take it, for {@linkcode FLUSH_MS} at most, and ends. */
+  /** Sends the waiting messages to the peers that take them, for {@linkcode FLUSH_MS} at most, and ends. */
   async stop(): Promise<void> {
     await within(FLUSH_MS, Promise.all(this.#peers.map((peer) => peer.flush())), this.#clock);
     await Promise.all(this.#peers.map((peer) => peer.stop()));
   }
 
-  /** The peers without the message. Of several entries for a server, the one that is used. */
+  /** Returns the peers without the message. Of several entries for a server it returns the one that is used. */
   #lacking(touched: readonly string[]): Peer[] {
     const having = [...touched];
     return this.#ranked().filter((peer) => {
       if (peer.isSelf) return false;
       if (peer.fingerprint === null) return true;
-      // There are few peers, and what a message names is no key of a table.
+      // A list, as there are few peers, and texts of a message are no keys of a table.
       if (having.includes(peer.fingerprint)) return false;
       having.push(peer.fingerprint);
       return true;
     });
   }
 
-  /** Has others bring a peer its messages that this server cannot reach now. */
+  /** Delegates the messages for a peer that this server cannot reach now to the other peers. */
   #handOver(peer: Peer): void {
     const { fingerprint } = peer;
     this.#reunite();
@@ -180,8 +180,8 @@ export class Cluster {
   }
 
   /**
-   * Notes that a server has been started again, for the entries that cannot see it. Of a server that is
-   * known by another entry the address was given to it instead.
+   * Notes that a server was started again, for the entries that cannot see it. If another entry knows the server,
+   * the address was given to it instead.
    */
   #note(peer: Peer, former: string): void {
     const { fingerprint } = peer;
@@ -199,8 +199,8 @@ export class Cluster {
   }
 
   /**
-   * Judges what all entries show, and has what waits for a server wait at the entry that is used for it.
-   * Costs the square of the number of entries, and as much as is moved.
+   * Judges what all entries show, and moves the messages for a server to the entry that is used for it. Costs the
+   * square of the number of entries, and as much as is moved.
    */
   #reunite(): void {
     for (const peer of this.#peers) {
@@ -218,9 +218,9 @@ export class Cluster {
   }
 
   /**
-   * Takes each entry for what its fingerprint and those of the others make it. One that is not believed any more
-   * is sent every message from now on, and what waits there for the server that it was taken for is sent to
-   * that one as well.
+   * Sets the trust of each entry by its fingerprint and those of the others. An entry that is not believed any more
+   * is sent every message from now on. The messages that wait there are also sent to the server that it was taken
+   * for.
    */
   #judge(): void {
     const own = this.#hub.fingerprint;
@@ -244,13 +244,13 @@ export class Cluster {
     }
   }
 
-  /** Of several entries for a server, the first one here is used: it can be reached, and stays the one. */
+  /** Returns the entries, those that are up first. Of several for a server the first is used, and stays the first. */
   #ranked(): readonly Peer[] {
     return this.#peers.toSorted((a, b) => rank(a) - rank(b));
   }
 }
 
-/** The order of what waits would be lost if it changed before everything is taken. */
+/** Ranks a busy entry first: messages would lose their order if another one were used before all are taken. */
 function rank(peer: Peer): number {
   if (!peer.isUp) return 2;
   return peer.isBusy ? 0 : 1;

@@ -1,5 +1,5 @@
 /**
- * What is asked of a peer, and what its answers say. Pure.
+ * The requests to a peer, and the reading of its answers. Pure.
  *
  * @module
  */
@@ -32,8 +32,8 @@ export class Requests {
   readonly #headers: string;
 
   /**
-   * @param fingerprint This server's own.
-   * @param token What the peer takes messages with; `null`: nothing.
+   * @param fingerprint This server's fingerprint.
+   * @param token The token that the peer requires; `null`: none.
    */
   constructor(host: string, port: number, fingerprint: string, token: Token | null) {
     this.#headers = `Host: ${formatAddress(host, port)}\r\nUser-Agent: Aphlict\r\n` +
@@ -41,14 +41,14 @@ export class Requests {
       (token === null ? "" : `Authorization: ${token.header}\r\n`);
   }
 
-  /** Asks for the status page, and for a proof of the fingerprint on it. */
+  /** Returns a request for the status page and for a proof of the fingerprint on it. */
   probe(challenge: string): Uint8Array {
     return encoder.encode(
       `GET /status/ HTTP/1.1\r\n${this.#headers}${CHALLENGE_HEADER}: ${challenge}\r\n\r\n`,
     );
   }
 
-  /** Posts a message. */
+  /** Returns a request that posts a message. */
   post({ instance, encoded, touched, others, kind, onTaken }: Relayed): Uint8Array {
     const body = encoded.touchedBy([...touched, ...others]);
     const head = encoder.encode(
@@ -62,17 +62,17 @@ export class Requests {
 }
 
 /**
- * What an answer comes to: it is what an Aphlict answers, with its fingerprint as far as it tells one; or it
- * is not, for a reason that follows on "the peer".
+ * The reading of an answer. That of an Aphlict has its fingerprint, if it tells one. Any other has a fault, a
+ * reason that follows on "the peer".
  */
 export type Reading = { readonly fingerprint: string | null } | { readonly fault: string };
 
-/** The same of a receipt, with the listeners that got the message; `null`: it does not tell. */
+/** The reading of a receipt, with the number of listeners that got the message; `null`: it does not tell. */
 export type ReceiptReading =
   | { readonly fingerprint: string | null; readonly receivers: number | null }
   | { readonly fault: string };
 
-/** The same of a status page, with the proof of that fingerprint; `null`: it has none. */
+/** The reading of a status page, with the proof of that fingerprint; `null`: it has none. */
 export type StatusReading =
   | { readonly fingerprint: string | null; readonly proof: string | null }
   | { readonly fault: string };
@@ -87,12 +87,12 @@ export function readReceipt(answer: Answer): ReceiptReading {
     : { fingerprint, receivers: countIn(answer.body, memberOf(members, "receivers")) };
 }
 
-/** Reads the status page. That of the original has no fingerprint. */
+/** Reads the status page. The original's page has no fingerprint. */
 export function readStatus(answer: Answer): StatusReading {
   if (answer.status !== 200) return { fault: explain(answer) };
   const members = membersOf(answer.body);
   const version = memberOf(members, "version");
-  // The first character of a number, and of nothing else.
+  // Only numbers begin with one of these characters.
   return version !== undefined && "-0123456789".includes(answer.body.charAt(version.start))
     ? {
       fingerprint: fingerprintIn(answer.body, members),
@@ -101,10 +101,10 @@ export function readStatus(answer: Answer): StatusReading {
     : { fault: NO_APHLICT };
 }
 
-/** A status page has some ten keys, and a list of peers. */
+/** The limits of an answer. A status page has some ten keys, and a list of peers. */
 const LIMITS: MemberLimits = { members: 200, depth: 20 };
 
-/** The members of a JSON object; none of anything else. */
+/** Returns the members of a JSON object; none of anything else. */
 function membersOf(text: string): readonly Member[] {
   try {
     return readMembers(text, LIMITS) ?? [];
@@ -118,7 +118,7 @@ function fingerprintIn(text: string, members: readonly Member[]): string | null 
   return asFingerprint(stringOf(text, memberOf(members, "fingerprint")));
 }
 
-/** A count of at most nine digits; `null` for everything else. */
+/** Returns a count of at most nine digits; `null` for everything else. */
 function countIn(text: string, member: Member | undefined): number | null {
   if (member === undefined) return null;
   const digits = text.slice(member.start, member.end);

@@ -20,9 +20,9 @@ export class Pause {
   }
 
   /**
-   * Resolves after `ms`, or when it is ended.
+   * Waits for `ms`, or until the wait is ended.
    *
-   * @param canWake Whether {@linkcode wake} ends it.
+   * @param canWake True if {@linkcode wake} ends the wait.
    */
   async wait(ms: number, canWake = false): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -36,17 +36,17 @@ export class Pause {
     this.#resolve = () => {};
   }
 
-  /** Ends it. */
+  /** Ends the wait. */
   end(): void {
     this.#resolve();
   }
 
-  /** Ends it if it is one that can be woken. */
+  /** Ends the wait if it can be woken. */
   wake(): void {
     if (this.#canWake) this.#resolve();
   }
 
-  /** Ends it `ms` after it began, or now if that is over; nothing happens if it ends before. */
+  /** Ends the wait `ms` after it began, or now if that is over. A wait that ends earlier is not changed. */
   shorten(ms: number): void {
     if (ms >= this.#ms) return;
     this.#ms = ms;

@@ -1,9 +1,9 @@
 /**
- * One peer: what waits for it, the connection it is sent over, and how it is.
+ * One peer: the messages that wait for it, the connection to it, and its state.
  *
- * A peer is sent what waits as soon as it takes it. One that is down is tried again, at longer and
- * longer intervals, with the message that waits longest or with its status page, and gets all that
- * still waits, in order, when it is back.
+ * A peer is sent its messages as soon as it takes them. A peer that is down is retried at longer and longer
+ * intervals. The retry sends the message that has waited longest, or asks for the status page. When it is back, it
+ * gets all messages that still wait, in order.
  *
  * @module
  */
@@ -37,28 +37,28 @@ import {
 } from "./peer_trust.ts";
 
 /**
- * Requests that may be on their way to a peer that takes more than one a connection. What is
- * written outlives this process, so there are many; but fewer for a peer that would deliver again
- * what it had and could not acknowledge.
+ * The number of requests in flight to a peer that takes more than one a connection. It is large, because what is
+ * written outlives this process. It is smaller for a peer that would deliver again what it had and could not
+ * acknowledge.
  */
 const WINDOW = { ours: 1024, other: 32 };
 
-/** Bytes of messages that may be on their way, with one that goes beyond it; a slow link has 15 s for them. */
+/** The bytes of messages in flight, with one that goes beyond it; a slow link has 15 s for them. */
 const WINDOW_BYTES = 1024 * 1024;
 
-/** How often the status page of a peer that is up is asked for while there is nothing to send, in ms. */
+/** The interval of requests for the status page of a peer that is up while there is nothing to send, in ms. */
 const PROBE_INTERVAL_MS = 15_000;
 
-/** How often a peer that closes idle connections is connected to, in ms. */
+/** The interval of connections to a peer that closes idle ones, in ms. */
 const RECONNECT_INTERVAL_MS = 5000;
 
-/** The longest that the first wait may be before a peer that is down is tried again, in ms. */
+/** The longest first wait before a peer that is down is retried, in ms. */
 const FIRST_MS = 250;
 
-/** The longest that any such wait may be, in ms. */
+/** The longest of all such waits, in ms. */
 const LONGEST_MS = 15_000;
 
-/** What is asked of a peer: that it takes a message, or that it shows its status page and proves its fingerprint. */
+/** A request to a peer: to take a message, or to show its status page and prove its fingerprint. */
 type Question = "message" | { readonly challenge: string };
 
 /** A connection as a peer uses it. */
@@ -68,7 +68,7 @@ export type PeerConnection = Pick<
 >;
 
 /**
- * Connects to a peer; see `Connection.open`.
+ * Connects to a peer; see `PipelinedConnection.open`.
  *
  * @throws {ConnectionError} If that is not possible.
  */
@@ -76,7 +76,7 @@ export type Connect = (
   ...address: Parameters<typeof PipelinedConnection.open>
 ) => Promise<PeerConnection>;
 
-/** Time, chance and the network, as a peer meets them. */
+/** The clock, the random numbers and the network of a peer. */
 export interface PeerSurroundings {
   readonly clock: Clock;
   /** Returns a number from 0 up to 1, the part of each wait that is taken. */
@@ -84,22 +84,22 @@ export interface PeerSurroundings {
   readonly connect: Connect;
 }
 
-/** What a peer needs. */
+/** Options of a peer. */
 export interface PeerOptions extends PeerSurroundings {
   readonly config: PeerConfig;
   /** This server's own fingerprint. */
   readonly fingerprint: string;
-  /** Told when the peer has shown something for its fingerprint, or another one: it is to be judged anew. */
+  /** Called when the peer's fingerprint or its proof may have changed: it must be judged again. */
   readonly onShown: () => void;
-  /** Told when the peer has come up. */
+  /** Called when the peer is marked up. */
   readonly onUp: () => void;
-  /** Told when a server answers at its address that never did. */
+  /** Called when a server answers at the peer's address that never did before. */
   readonly onChange: (peer: Peer, former: string) => void;
-  /** Told when it has become clear that the peer is down. */
+  /** Called when the peer is marked down. */
   readonly onDown: (peer: Peer) => void;
 }
 
-/** See the module. */
+/** An entry of the configuration's `cluster`, with its queue and its connection. */
 export class Peer {
   readonly url: string;
   readonly #options: PeerOptions;
@@ -109,36 +109,36 @@ export class Peer {
   readonly #stopping = new AbortController();
   #done: Promise<void> = Promise.resolve();
   #state: PeerState = "unknown";
-  /** When the state began, in ms on the clock, as all times below. */
+  /** The start of the state, in ms on the clock, as all times below. */
   #since: number;
   readonly #identity = new PeerIdentity();
   #trust: Trust = "unknown";
-  /** The fingerprint that it was last judged to have. */
+  /** The fingerprint that the peer was last judged to have. */
   #believed: string | null = null;
   #isContested = false;
-  /** Whether the connection has brought a status page for the fingerprint that was shown last. */
+  /** True if the connection has brought a status page for the fingerprint that was shown last. */
   #isIdentified = false;
-  /** Whether the connection before brought that and took no message, as of one that takes one request each. */
+  /** True if the previous connection brought that and no receipt, as with a peer of one request a connection. */
   #isTrustedOnce = false;
-  /** Whether it has refused to show its status page, so that nothing is to be waited for. */
+  /** True if the peer has refused to show its status page, so that it is not waited for. */
   #isSecretive = false;
   #contradictions = 0;
   #requests: Requests;
   readonly #log: PeerLog;
-  /** Between two connections. */
+  /** The wait between two connections. */
   readonly #pause: Pause;
-  /** Whether it has to show that it is an Aphlict before it gets another message. */
+  /** True if the peer must show that it is an Aphlict before it gets another message. */
   #isDoubtful = false;
   #connection: PeerConnection | null = null;
-  /** What has been asked on the connection and not been answered, in order. */
+  /** The requests on the connection that have no answer yet, in order. */
   #asked: Question[] = [];
-  /** Copies since the last status page that named their receiver, which takes such a one for known. */
+  /** Copies since the last status page that named their receiver, which takes such a copy for known. */
   #unread: Relayed[] = [];
-  /** Whether the connection has brought a good status page. */
+  /** True if the connection has brought a good status page. */
   #hasShown = false;
-  /** What is wrong with an answer that has just come. */
+  /** The fault of the answer that has just come. */
   #fault: string | null = null;
-  /** Told when nothing waits any more. */
+  /** Called when no message waits any more. */
   #empty = () => {};
   #sent = 0;
   #failed = 0;
@@ -158,19 +158,19 @@ export class Peer {
     this.#log = new PeerLog(this.url);
   }
 
-  /** Connects, and from then on as often as it has to. */
+  /** Connects to the peer, and again as often as necessary. */
   start(): void {
     this.#done = this.#run();
   }
 
-  /** `null` when it is not known, not believed, or not the same each time. */
+  /** Returns the peer's fingerprint; `null` when it is not known, not believed, or not the same each time. */
   get fingerprint(): string | null {
     return this.#trust === "believed" || this.isSelf
       ? this.#identity.fingerprint(this.#clock.now())
       : null;
   }
 
-  /** What it has shown, whether that is believed or not. */
+  /** Returns what the peer has shown, believed or not. */
   get shown(): ShownFingerprint {
     return this.#identity.shown(this.#clock.now());
   }
@@ -183,7 +183,7 @@ export class Peer {
     return this.#state === "up";
   }
 
-  /** Whether it has not taken everything yet. */
+  /** Tells whether the peer has not taken all messages yet. */
   get isBusy(): boolean {
     return this.#queue.size > 0;
   }
@@ -192,16 +192,16 @@ export class Peer {
     return this.#state === "self";
   }
 
-  /** Whether it is known to take a message twice for one, and to keep its promises. */
+  /** Tells whether the peer is known to take a message twice for one, and to keep its promises. */
   get isOfOurKind(): boolean {
     return this.#trust === "believed" && this.#identity.isOfOurKind(this.#clock.now());
   }
 
   /**
-   * Takes it for what it has been judged to be.
+   * Applies the judgement about the peer.
    *
-   * @param owner Whose the fingerprint is that it shows, for people.
-   * @returns The fingerprint that it still shows and was believed to have until now; `null`: there is none.
+   * @param owner The owner of the fingerprint that the peer shows, as text for people.
+   * @returns The fingerprint that the peer still shows and was believed to have until now; `null`: there is none.
    */
   settle({ trust, isContested }: Judgement, owner: string): string | null {
     const { fingerprint } = this.shown;
@@ -214,16 +214,16 @@ export class Peer {
   }
 
   /**
-   * Takes it to have been started again, as another entry for it has shown, if it has not been heard of since.
+   * Notes that the server was started again, as another entry has shown, if the peer has not answered since.
    *
-   * @param since When that was.
+   * @param since The time of that.
    */
   adopt(fingerprint: string, since: number): void {
     if ((this.#lastContact ?? 0) > since) return;
     this.#identity.follow(fingerprint, this.#clock.now());
   }
 
-  /** Has it sent a message, now or when it can be. */
+  /** Sends the peer a message, now or when that is possible. */
   push(message: Relayed): void {
     if (this.isSelf) return;
     this.#expire();
@@ -232,10 +232,10 @@ export class Peer {
   }
 
   /**
-   * Tells it that another server does not get from us what it may rely on: copies that it cannot have are
-   * changed, and those that it may have it is asked to pass on itself.
+   * Tells the peer that this server does not bring another server the messages that it has promised. Copies that
+   * the peer cannot have yet are changed. Those that it may have, it is asked to relay itself.
    *
-   * @param lost What that server does not get, in order.
+   * @param lost The messages that the other server does not get, in order.
    */
   delegate(fingerprint: string, lost: readonly Relayed[]): void {
     const own = this.fingerprint;
@@ -247,15 +247,15 @@ export class Peer {
     );
   }
 
-  /** Has it sent messages among those that wait, by their time. */
+  /** Sends the peer messages among those that wait, by their time. */
   insert(messages: readonly Relayed[]): void {
     this.#drop("full", this.#queue.insert(messages));
     this.#send();
   }
 
   /**
-   * Has what waits reach this server, after another entry was believed to lead to it: copies name its fingerprint
-   * no more, and what waits at that entry is sent here as well.
+   * Corrects the queue after another entry was believed to lead to this server. Copies name its fingerprint no
+   * more, and those that wait at that entry are sent here as well.
    */
   reclaim(fingerprint: string, copies: readonly Relayed[]): void {
     this.#queue.readdress(fingerprint);
@@ -268,23 +268,23 @@ export class Peer {
     this.insert([...unread, ...copies]);
   }
 
-  /** The copies that it has not acknowledged, to be sent to another peer as well. */
+  /** Returns the copies that the peer has not acknowledged, to be sent to another peer as well. */
   copyAll(): Relayed[] {
     return this.#queue.copyAll();
   }
 
-  /** Takes all that waits away from it. */
+  /** Removes and returns all messages that wait. */
   takeAll(): Relayed[] {
     this.#expire();
     return this.#queue.takeAll();
   }
 
-  /** Tries one that is down again soon, as it may be back: {@linkcode FIRST_MS} after it was last tried. */
+  /** Retries a peer that is down {@linkcode FIRST_MS} after its last try, as it may be back. */
   retryNow(): void {
     if (this.#state === "down") this.#pause.shorten(FIRST_MS);
   }
 
-  /** The messages that others rely on us to bring to it, in order; each is given once. */
+  /** Returns the messages that others rely on this server to bring to the peer, in order, each once. */
   takeBack(): Relayed[] {
     return this.#queue.takeBack();
   }
@@ -312,13 +312,13 @@ export class Peer {
     };
   }
 
-  /** Resolves when it has taken everything, or cannot. */
+  /** Waits until the peer has taken all messages, or cannot. */
   async flush(): Promise<void> {
     if (!this.isUp || this.#queue.size === 0) return;
     await new Promise<void>((resolve) => this.#empty = resolve);
   }
 
-  /** Ends its connection, and tells what it does not bring any more. */
+  /** Ends the connection, and logs the number of messages that are not sent any more. */
   async stop(): Promise<void> {
     this.#log.stopped(this.#queue.copies);
     this.#stopping.abort();
@@ -351,12 +351,12 @@ export class Peer {
     return proof === "good" ? "proven" : proof === "none" ? "none" : "pending";
   }
 
-  /** Whether it has to show its status page before it is sent more, as its fingerprint is contested. */
+  /** Tells whether the peer must show its status page before it is sent more, as its fingerprint is contested. */
   get #mustShow(): boolean {
     return this.#isContested && !this.#isIdentified && !this.#isTrustedOnce && !this.#isSecretive;
   }
 
-  /** Whether it is time that it proves its contested fingerprint again. */
+  /** Tells whether the peer must prove its contested fingerprint again now. */
   get #isDue(): boolean {
     return this.#isContested && this.#identity.isDue(this.#clock.now());
   }
@@ -368,7 +368,7 @@ export class Peer {
       try {
         const why = await this.#meet();
         if (this.#isOver) return;
-        // The address may be given to another server.
+        // The address may be given to another server later.
         if (this.isSelf && !(why instanceof ConnectionError)) wait = ASK_AGAIN_MS;
         else if (why instanceof ConnectionError) {
           this.#fail(why.message);
@@ -378,16 +378,16 @@ export class Peer {
           await this.#pause.wait(began + RECONNECT_INTERVAL_MS - this.#clock.now(), true);
         }
       } catch (error) {
-        // It must not stay unseen, nor end the peer for good.
+        // The error must be logged, and must not end the peer for good.
         fault(`talking to peer ${this.url}`, error);
-        this.#fail("met an unexpected error of this server");
+        this.#fail("met an internal error of this server: report the line with its stack");
         wait = LONGEST_MS;
       }
       if (wait > 0 && !this.#isOver) await this.#pause.wait(wait);
     }
   }
 
-  /** One connection from its beginning to its end, and why it ended. */
+  /** Runs one connection from its beginning to its end, and returns why it ended. */
   async #meet(): Promise<ConnectionError | ConnectionClosed> {
     let connection: PeerConnection;
     try {
@@ -407,9 +407,9 @@ export class Peer {
         return new ConnectionError(`cannot be sent its token: ${error.message}`);
       }
       if (!(error instanceof TlsError)) throw error;
-      return new ConnectionError(`cannot be told from others: ${error.message}`);
+      return new ConnectionError(`cannot be verified: ${error.message}`);
     }
-    // It may have ended since.
+    // The peer may have been stopped since.
     if (this.#isOver) connection.close();
     this.#connection = connection;
     this.#asked = [];
@@ -459,20 +459,20 @@ export class Peer {
     return { hostname: host, port, tls };
   }
 
-  /** Something new waits. */
+  /** Sends what waits if there is a connection, or wakes the wait for one. */
   #send(): void {
     const connection = this.#connection;
     if (connection === null) return this.#pause.wake();
     try {
       this.#fill(connection);
     } catch (error) {
-      // What waits for the other peers has nothing to do with it. What was taken may not have been sent.
+      // The messages of the other peers are not concerned. Those that were taken may not have been sent.
       fault(`talking to peer ${this.url}`, error);
       connection.close();
     }
   }
 
-  /** Sends as much of what waits as the peer takes at a time. */
+  /** Sends as many of the waiting messages as the peer takes at a time. */
   #fill(connection: PeerConnection): void {
     this.#expire();
     if (this.#mustShow) {
@@ -482,7 +482,7 @@ export class Peer {
       }
       return;
     }
-    // Whether it takes more than one is known from the first answer.
+    // The first answer shows if the peer takes more than one request a connection.
     const window = connection.answered === 0 || !this.isUp
       ? 1
       : WINDOW[this.isOfOurKind ? "ours" : "other"];
@@ -514,10 +514,10 @@ export class Peer {
     if (!answer.isLast) this.#fill(connection);
   }
 
-  /** @returns What is wrong, to follow on "the peer". */
+  /** @returns The fault, to follow on "the peer"; `null`: none. */
   #takeReceipt(connection: PeerConnection, answer: Answer): string | null {
     const { status, isLast } = answer;
-    // From one that has not shown that it is an Aphlict it may be about anything.
+    // From a server that has not shown that it is an Aphlict these codes may mean anything.
     if ((status === 400 || status === 413) && (this.isUp || this.#hasShown)) {
       const message = this.#queue.answered();
       this.#rise();
@@ -529,9 +529,9 @@ export class Peer {
     const reading = readReceipt(answer);
     this.#isDoubtful = "fault" in reading;
     if ("fault" in reading) return reading.fault;
-    // Of a server that is new its status page tells of what kind it is.
+    // The status page of a new server tells its kind.
     if (reading.fingerprint !== this.#identity.last && !isLast) this.#probe(connection);
-    // Before anything is sent behind it.
+    // The message is removed before anything is sent behind it.
     const message = this.#queue.answered();
     const { fingerprint, receivers } = reading;
     message?.onTaken?.(receivers);
@@ -544,12 +544,12 @@ export class Peer {
     return null;
   }
 
-  /** @returns What is wrong, to follow on "the peer". */
+  /** @returns The fault, to follow on "the peer"; `null`: none. */
   #takeStatus(answer: Answer, challenge: string): string | null {
     const { status } = answer;
     const reading = readStatus(answer);
     if ("fault" in reading) {
-      // Somebody in between may let messages pass and nothing else.
+      // A proxy may let messages pass and nothing else.
       this.#isDoubtful = status === 200;
       const isRefused = status >= 400 && status < 500;
       if (isRefused || this.isSelf) this.#doubt();
@@ -566,13 +566,13 @@ export class Peer {
     );
     if (wasContradicted && this.#trust === "contradicted") this.#contradictions++;
     this.#unread = [];
-    // One that has failed a message has to take it.
+    // A peer that has failed a message must take it first.
     if (!this.#isDoubtful || this.#queue.size === 0) this.#rise();
     this.#isDoubtful = false;
     return null;
   }
 
-  /** It has given a good answer. */
+  /** Marks the peer up, as it has given a good answer. */
   #rise(): void {
     if (this.isUp || this.isSelf) return;
     this.#log.up(this.#identity.last, this.#clock.now() - this.#since, this.#queue.copies);
@@ -581,8 +581,8 @@ export class Peer {
   }
 
   /**
-   * @param fingerprint `null`: its status page has none.
-   * @param proof What its status page shows for it; `null`: it stood in a receipt.
+   * @param fingerprint That of an answer; `null`: the status page has none.
+   * @param proof The proof on the status page; `null`: the fingerprint stood in a receipt.
    */
   #learn(fingerprint: string | null, proof: Exclude<Proof, "pending"> | null): void {
     const now = this.#clock.now();
@@ -604,7 +604,7 @@ export class Peer {
     }
   }
 
-  /** It does not show its status page, so that nothing is proven any more. */
+  /** Notes that the peer does not show its status page, so that nothing is proven any more. */
   #doubt(): void {
     this.#isSecretive = true;
     this.#identity.doubt(this.#clock.now());
@@ -616,7 +616,7 @@ export class Peer {
     this.#failed++;
     this.#lastError = { reason, at: now };
     this.#isTrustedOnce = false;
-    // Nobody else has answered there.
+    // No other server has answered there.
     if (this.isSelf) return;
     this.#expire();
     if (this.isUp && now - this.#since >= LONGEST_MS) this.#backoff.reset();

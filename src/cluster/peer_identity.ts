@@ -1,70 +1,70 @@
 /**
- * Which server is behind a peer's address, as its fingerprints tell, and what it has shown for the last one.
+ * The server behind a peer's address, as its fingerprints tell, and the proof that it has shown for the last one.
  *
- * A server has another fingerprint each time it is started, and never a former one. So an address that
- * comes back to a former one leads to one server now and to another then. Pure.
+ * A server has a new fingerprint at each start, and never a former one. So an address that returns to a former one
+ * leads to several servers in turn. Pure.
  *
  * @module
  */
 
 import { ASK_AGAIN_MS, type Proof, type ShownFingerprint } from "./peer_trust.ts";
 
-/** How long a fingerprint counts as a former one, in ms. */
+/** The time for which a fingerprint counts as a former one, in ms. */
 const MEMORY_MS = 10 * 60_000;
 
-/** Former fingerprints that are remembered. */
+/** The number of former fingerprints that are remembered. */
 const MEMORY_SIZE = 64;
 
 /**
- * What a fingerprint has shown: the one that was known; the first one; a server that was started anew; or
- * that the address leads to several servers.
+ * The finding about a fingerprint: it is the known one; the first one; that of a server that was started again; or
+ * the address leads to several servers.
  */
 export type IdentityChange = "same" | "first" | "new" | "several";
 
-/** See the module. */
+/** The fingerprints of one peer's address, and the proof of the last one. */
 export class PeerIdentity {
   #last: string | null = null;
-  /** Whether the last one was told by a status page, which the original's does not do. */
+  /** True if a status page has told the last one; the original's page does not. */
   #isOfOurKind = false;
-  /** When each former one was last the last one; the oldest first. */
+  /** The time until which each former one was the last one; the oldest first. */
   readonly #former = new Map<string, number>();
-  /** Until when the address counts as one of several servers. */
+  /** The time until which the address counts as one of several servers. */
   #severalUntil = -Infinity;
-  /** What it has shown for the last one. */
+  /** The proof that was shown for the last one. */
   #proof: Proof = "pending";
-  /** When its status page last told that. */
+  /** The time at which the status page last told that. */
   #askedAt = -Infinity;
-  /** Whether the last one stood in a status page that does not show it any more. */
+  /** True if the last one stood in a status page that does not show it any more. */
   #isWithdrawn = false;
 
-  /** The fingerprint that was seen last; `null`: none yet. */
+  /** Returns the fingerprint that was seen last; `null`: none yet. */
   get last(): string | null {
     return this.#last;
   }
 
-  /** The fingerprint of the server that is behind the address; `null`: not known, or of one of several. */
+  /** Returns the fingerprint of the server behind the address; `null`: not known, or of one of several. */
   fingerprint(now: number): string | null {
     return now < this.#severalUntil || this.#isWithdrawn ? null : this.#last;
   }
 
-  /** Whether it is known to take a message twice for one, and to keep its promises. */
+  /** Tells whether the server is known to take a message twice for one, and to keep its promises. */
   isOfOurKind(now: number): boolean {
     return this.#isOfOurKind && this.fingerprint(now) !== null;
   }
 
-  /** What the address has shown, to be judged beside the others. */
+  /** Returns what the address has shown, to be judged beside the others. */
   shown(now: number): ShownFingerprint {
     return { fingerprint: this.fingerprint(now), proof: this.#proof };
   }
 
-  /** Whether it is time to ask for a proof, of an address that has to give one. */
+  /** Tells whether an address that has to give a proof must be asked for it now. */
   isDue(now: number): boolean {
     return now - this.#askedAt >= ASK_AGAIN_MS;
   }
 
-  /** A status page tells no fingerprint: an original is there, whatever was before. */
+  /** Learns that a status page tells no fingerprint: an original is there, whatever was before. */
   learnNone(now: number): void {
-    // An original's own is told by its receipts alone.
+    // Only receipts tell an original's fingerprint.
     this.#isWithdrawn ||= this.#isOfOurKind;
     this.#isOfOurKind = false;
     this.#proof = "none";
@@ -72,9 +72,9 @@ export class PeerIdentity {
   }
 
   /**
-   * A receipt or a status page tells a fingerprint.
+   * Learns the fingerprint of a receipt or a status page.
    *
-   * @param proof What the status page shows for it; `null`: it stood in a receipt.
+   * @param proof The proof on the status page; `null`: the fingerprint stood in a receipt.
    */
   learn(fingerprint: string, proof: Exclude<Proof, "pending"> | null, now: number): IdentityChange {
     const finding = this.#change(fingerprint, proof !== null, now);
@@ -85,7 +85,7 @@ export class PeerIdentity {
     return finding;
   }
 
-  /** Another entry for the server has told its new fingerprint. What was believed of this one holds on. */
+  /** Learns the new fingerprint that another entry for the server has told. This entry's proof stays. */
   follow(fingerprint: string, now: number): IdentityChange {
     const proof = this.#proof;
     const finding = this.#change(fingerprint, this.isOfOurKind(now), now);
@@ -93,13 +93,13 @@ export class PeerIdentity {
     return finding;
   }
 
-  /** The address does not show its status page: nothing is proven any more. */
+  /** Notes that the address does not show its status page: nothing is proven any more. */
   doubt(now: number): void {
     this.#proof = "pending";
     this.#askedAt = now;
   }
 
-  /** The connection has ended. What the next one leads to may be of another kind. */
+  /** Notes that the connection has ended. The next one may lead to a server of another kind. */
   disconnect(): void {
     if (this.#last === null || this.#isWithdrawn) this.#proof = "pending";
   }
@@ -114,7 +114,7 @@ export class PeerIdentity {
     }
     this.#last = fingerprint;
     this.#isOfOurKind = fromStatus;
-    // That it is an original, its status page may have told before a receipt tells which one.
+    // The status page may have shown that it is an original before a receipt tells which one.
     if (former === null) return "first";
     if (!wasWithdrawn) {
       this.#proof = "pending";

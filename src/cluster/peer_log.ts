@@ -1,5 +1,5 @@
 /**
- * What the log tells of one peer: each change of its state once, and never a line for each message.
+ * The log lines about one peer: each change of its state once, and never a line for each message.
  *
  * @module
  */
@@ -11,20 +11,20 @@ import { REFUSED } from "../http/failure.ts";
 import { DEFAULT_QUEUE_LIMITS } from "./queue.ts";
 
 /**
- * How long a peer that has never been there may refuse connections before that is told, in ms: the
- * servers of a cluster may start together.
+ * The time for which a peer that was never up may refuse connections before that is logged, in ms: the servers of a
+ * cluster may start together.
  */
 const START_MS = 5000;
 
-/** Failures in a row that another reason must have to be told in an outage that has been told. */
+/** Failures in a row after which another reason is logged in an outage that has been logged. */
 const SAME_REASON = 3;
 
-/** Reasons that are told in one outage. */
+/** Reasons that are logged in one outage, at most. */
 const REASONS_TOLD = 5;
 
 const WAIT_SECONDS = DEFAULT_QUEUE_LIMITS.ageMs / 1000;
 
-/** Why messages are dropped that wait. */
+/** The reasons for which waiting messages are dropped. */
 const WHY_DROPPED = {
   full: `more wait than ${DEFAULT_QUEUE_LIMITS.messages}, or more bytes than ` +
     `${DEFAULT_QUEUE_LIMITS.bytes}`,
@@ -33,24 +33,24 @@ const WHY_DROPPED = {
 
 const log = logger("cluster");
 
-/** See the module. */
+/** The log of one peer. */
 export class PeerLog {
   readonly #peer: string;
   readonly #refusals: RateLimiter;
   readonly #starts: RateLimiter;
   readonly #contradictions: RateLimiter;
-  /** Whether the log says that it is contradicted. */
+  /** True if the log says that the peer is contradicted. */
   #isContradicted = false;
   #hasBeenUp = false;
-  /** Why it is down, as far as that was told in this outage. */
+  /** The reasons that were logged in this outage. */
   readonly #told = new Set<string>();
   #lastReason = "";
   /** Failures in a row for the last reason. */
   #sameReason = 0;
-  /** Copies that were dropped since that was last told. */
+  /** Copies that were dropped since that was last logged. */
   #dropped = 0;
 
-  /** @param peer How it is called. */
+  /** @param peer Its name in the log. */
   constructor(peer: string) {
     this.#peer = peer;
     const inAMinute = (lines: number, text: string) =>
@@ -64,8 +64,8 @@ export class PeerLog {
   }
 
   /**
-   * @param downMs For how long it had been down.
-   * @param waiting Copies that wait for it.
+   * @param downMs The time for which the peer was down.
+   * @param waiting Copies that wait for the peer.
    */
   up(fingerprint: string | null, downMs: number, waiting: number): void {
     const values = {
@@ -88,9 +88,9 @@ export class PeerLog {
   }
 
   /**
-   * @param reason Follows on "the peer".
-   * @param downMs For how long it has been down.
-   * @param waiting Copies that wait for it.
+   * @param reason A text that follows on "the peer".
+   * @param downMs The time for which the peer has been down.
+   * @param waiting Copies that wait for the peer.
    */
   failed(reason: string, downMs: number, waiting: number): void {
     this.#sameReason = reason === this.#lastReason ? this.#sameReason + 1 : 1;
@@ -132,9 +132,9 @@ export class PeerLog {
   }
 
   /**
-   * It shows a fingerprint that is not its own.
+   * Warns that the peer shows a fingerprint that is not its own.
    *
-   * @param owner Whose it is, such as "this server".
+   * @param owner Its owner, such as "this server".
    */
   contradicted(fingerprint: string, owner: string): void {
     if (!this.#contradictions.take()) return;
@@ -147,7 +147,7 @@ export class PeerLog {
     );
   }
 
-  /** It does not show a fingerprint that another server has proven any more. */
+  /** Logs that the peer does not show a fingerprint that another server has proven any more. */
   cleared(): void {
     if (!this.#isContradicted) return;
     this.#isContradicted = false;
@@ -165,7 +165,7 @@ export class PeerLog {
     });
   }
 
-  /** Tells the first drop; {@linkcode caughtUp} tells what they have come to. */
+  /** Logs the first drop; {@linkcode caughtUp} logs their number. */
   dropped(reason: keyof typeof WHY_DROPPED, count: number): void {
     if (this.#dropped === 0) {
       log.warning("Messages for peer {peer} are being dropped here: {why}.", {
@@ -176,7 +176,7 @@ export class PeerLog {
     this.#dropped += count;
   }
 
-  /** No more is dropped. */
+  /** Logs the number of drops, once no more follow. */
   caughtUp(): void {
     if (this.#dropped === 0) return;
     log.warning(
@@ -189,7 +189,7 @@ export class PeerLog {
     this.#dropped = 0;
   }
 
-  /** @param waiting Copies that wait for it. */
+  /** @param waiting Copies that wait for the peer. */
   stopped(waiting: number): void {
     if (waiting === 0) return;
     log.warning(

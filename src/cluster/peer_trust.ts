@@ -1,16 +1,16 @@
 /**
  * Judgement of the entries of the list: whether each leads to the server whose fingerprint it shows. Pure.
  *
- * A fingerprint that one entry alone shows takes nothing from anybody, so it is believed. One that two entries
- * show, or that is this server's own, has to be proven, except where none of them proves anything, as with an
- * original. See docs/decisions/0015-peers-prove-themselves.md.
+ * A fingerprint that one entry alone shows takes nothing from another entry, so it is believed. A fingerprint that
+ * two entries show, or that is this server's own, has to be proven. The exception is where none of them proves
+ * anything, as with an original. See docs/decisions/0015-peers-prove-themselves.md.
  *
  * @module
  */
 
 /**
- * The interval at which an entry that shows the fingerprint of another one, or this server's own, has to prove it again,
- * in ms. It is asked within 15 s after that.
+ * The interval at which an entry that shows the fingerprint of another one, or this server's own, has to prove it
+ * again, in ms. The entry is asked within 15 s after that.
  */
 export const ASK_AGAIN_MS = 3 * 60_000;
 
@@ -44,9 +44,9 @@ export type Trust = "unknown" | "believed" | "self" | "contradicted";
 /** The judgement about one entry. */
 export interface Judgement {
   readonly trust: Trust;
-  /** Tells whether its fingerprint has to be proven: another entry shows it too, or it is this server's own. */
+  /** True if its fingerprint has to be proven: another entry shows it too, or it is this server's own. */
   readonly isContested: boolean;
-  /** The entry that has proven the same fingerprint, by its place in the list; `null` also if it is our own. */
+  /** The index of the entry that has proven the same fingerprint; `null` also if that is this server's own. */
   readonly rival: number | null;
 }
 
@@ -76,8 +76,7 @@ export function judgeFingerprints(
 }
 
 /**
- * @param claim Whether the fingerprint is this server's own, whether another entry shows it, and whether
- * another entry has proven it.
+ * @param claim True if: the fingerprint is this server's own; another entry shows it; another has proven it.
  */
 function judgeOne(
   proof: Proof,
@@ -89,8 +88,8 @@ function judgeOne(
 ): Trust {
   if (proof === "good") return isOwn ? "self" : "believed";
   if (proof === "bad") return "contradicted";
-  // Whoever it belongs to can prove it.
+  // The server that has it can prove it.
   if (isOwn || isProven) return proof === "none" ? "contradicted" : "unknown";
-  // Nobody can, as far as is known.
+  // No server can, as far as is known.
   return proof === "none" || !isShared ? "believed" : "unknown";
 }

@@ -1,7 +1,6 @@
 /**
- * One kept-alive HTTP/1.1 connection to a peer. Requests are sent one behind the other without waiting
- * for the answers (RFC 9112, section 9.3.2), so that the peer gets them in order however far away it
- * is.
+ * One kept-alive HTTP/1.1 connection to a peer. Requests are sent one behind the other without waiting for the
+ * answers (RFC 9112, section 9.3.2). So the peer gets them in order, however far away it is.
  *
  * @module
  */
@@ -15,23 +14,23 @@ import { RequestError } from "../http/failure.ts";
 
 export type { Address };
 
-/** How long a request may be under way behind others, in ms, however steadily those are answered. */
+/** The longest time of a request behind others, in ms, however steadily those are answered. */
 const LATE_MS = 3 * TIMEOUT_MS;
 
 /** Bytes that are read at a time. */
 const READ_SIZE = 16 * 1024;
 
-/** Why there is no connection, or no more: something is wrong. The message follows on "the peer". */
+/** The fault for which there is no connection, or no more. The message follows on "the peer". */
 export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
 }
 
-/** Why a connection ended that did no wrong: connections do not last for ever. */
+/** The end of a connection without a fault: connections do not last for ever. */
 export class ConnectionClosed extends Error {
   override readonly name = "ConnectionClosed";
 }
 
-/** See the module. */
+/** One kept-alive connection to a peer, with its requests in flight. */
 export class PipelinedConnection {
   readonly #conn: Deno.Conn;
   readonly #redact: Redact;
@@ -40,10 +39,10 @@ export class PipelinedConnection {
   #isOver = false;
   #outgoing: Uint8Array[] = [];
   #isWriting = false;
-  /** When each request without an answer was sent, in order. */
+  /** The times at which the requests without an answer were sent, in order. */
   #sent: number[] = [];
   #answered = 0;
-  /** When the last answer came. */
+  /** The time of the last answer. */
   #heard = 0;
   /** Ends the wait for a late answer. */
   #cancel: (() => void) | null = null;
@@ -57,10 +56,10 @@ export class PipelinedConnection {
   /**
    * Connects within {@linkcode TIMEOUT_MS}.
    *
-   * @param stop Aborted when there is no more need of it.
-   * @param redact Applied to all text of the peer: answers, and why a connection fails, as its certificate may say
-   * anything.
-   * @param clock Tells when an answer is late.
+   * @param stop The signal that the connection is not needed any more.
+   * @param redact The redaction of all text of the peer: answers, and the reason of a failure, as its certificate
+   * may say anything.
+   * @param clock The clock by which an answer is late.
    * @throws {ConnectionError} If that is not possible.
    */
   static async open(
@@ -77,22 +76,22 @@ export class PipelinedConnection {
     }
   }
 
-  /** Requests that have no answer yet. */
+  /** Returns the number of requests that have no answer yet. */
   get inFlight(): number {
     return this.#sent.length;
   }
 
-  /** Requests that have been answered. */
+  /** Returns the number of requests that have been answered. */
   get answered(): number {
     return this.#answered;
   }
 
   /**
-   * Reads answers until the connection ends, and returns why it did: what has no answer then was
-   * handled, or was not. To be called once.
+   * Reads answers until the connection ends, and returns why it ended. A request without an answer may have been
+   * handled or not. To be called once.
    *
-   * @param onAnswer Told each answer, in the order of the requests. What it throws ends the connection,
-   * and is thrown.
+   * @param onAnswer Called with each answer, in the order of the requests. Its errors end the connection, and are
+   * thrown.
    */
   async listen(
     onAnswer: (answer: Answer) => void,
@@ -106,7 +105,7 @@ export class PipelinedConnection {
     }
   }
 
-  /** Sends a request. Those of one turn of the event loop are written together. */
+  /** Sends a request. Requests of one turn of the event loop are written together. */
   send(request: Uint8Array): void {
     if (this.#isOver) return;
     this.#sent.push(this.#clock.now());
@@ -115,7 +114,7 @@ export class PipelinedConnection {
     if (!this.#isWriting) void this.#write();
   }
 
-  /** Ends it at once. */
+  /** Ends the connection at once. */
   close(): void {
     this.#end(new ConnectionClosed("It is not needed any more"));
   }
@@ -141,7 +140,7 @@ export class PipelinedConnection {
           answers = [last];
         }
       } catch (error) {
-        // Whatever else it is, the peer did not do it.
+        // The peer did not cause any other error.
         if (!(error instanceof AnswerError)) throw error;
         return this.#end(new ConnectionError(error.message));
       }
@@ -150,7 +149,7 @@ export class PipelinedConnection {
   }
 
   #take(answer: Answer, onAnswer: (answer: Answer) => void): void {
-    // What comes behind the last one is of no interest.
+    // Answers behind the last one are ignored.
     if (this.#isOver) return;
     if (this.#sent.shift() === undefined) {
       return this.#end(new ConnectionError("answers what it was not asked"));
@@ -177,7 +176,7 @@ export class PipelinedConnection {
     }
   }
 
-  /** Ends it when an answer is late. One timer serves all requests, as they are many. */
+  /** Ends the connection when an answer is late. One timer serves all requests, as they are many. */
   #watch(): void {
     const [oldest] = this.#sent;
     const now = this.#clock.now();
@@ -197,7 +196,7 @@ export class PipelinedConnection {
     this.#end(this.#brokenOff(`breaks the connection off: ${reason}`));
   }
 
-  /** One that has answered before may be done with connections for a while: the next one will tell. */
+  /** Returns why it ended. A peer that has answered may be done with connections for a while: the next one tells. */
   #brokenOff(why: string): ConnectionError | ConnectionClosed {
     return this.#answered > 0 || this.#sent.length === 0
       ? new ConnectionClosed(why)

@@ -1,8 +1,8 @@
 /**
  * Proofs that a server has the fingerprint that it shows.
  *
- * A fingerprint is public. So it is the hash of a public key whose private key stays in one process, from its
- * start to its end. Who asks for the status page sends a challenge, and the page then holds the key and its
+ * A fingerprint is public. So it is the hash of a public key whose private key stays in one process, from its start
+ * to its end. A server that asks for the status page sends a challenge. The page then holds the key and its
  * signature of that challenge. See docs/decisions/0015-peers-prove-themselves.md.
  *
  * @module
@@ -29,7 +29,7 @@ const CHALLENGE_LIMIT = 64;
 /** Bytes of an Ed25519 public key (RFC 8032). */
 const KEY_BYTES = 32;
 
-/** A public key is these bytes and its own in SubjectPublicKeyInfo (RFC 8410, section 4). */
+/** The bytes before those of a public key in SubjectPublicKeyInfo (RFC 8410, section 4). */
 const KEY_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
 
 /** Proves a fingerprint. */
@@ -77,7 +77,7 @@ export class ServerKey implements Prover {
 }
 
 /**
- * Draws a challenge that nobody can foresee.
+ * Draws a challenge that cannot be foreseen.
  *
  * @param random Fills an array with random bytes; `crypto.getRandomValues` outside tests.
  */
@@ -92,7 +92,7 @@ export function drawChallenge(
 /**
  * Checks the answer to a challenge.
  *
- * @param proof As it was answered; `null`: not at all, as an original does.
+ * @param proof The answer; `null`: there is none, as of an original.
  */
 export function checkProof(
   fingerprint: string,
@@ -128,7 +128,7 @@ export function fingerprintOf(publicKey: Uint8Array): string {
   });
 }
 
-/** Returns what is signed. Nothing else is, by this key. */
+/** Returns the bytes to sign. This key signs nothing else. */
 function statement(fingerprint: string, challenge: string): Uint8Array {
   return Buffer.from(`aphlict ${fingerprint} answers ${challenge}`, "utf8");
 }

@@ -1,8 +1,7 @@
 /**
- * What waits for one peer: messages in order, each of which stays until the peer has taken it.
+ * The messages that wait for one peer, in order. Each stays until the peer has taken it.
  *
- * Pure. Adding at the end, taking and forgetting cost the same however many wait; all else as much as
- * waits.
+ * Pure. Adding at the end, taking and forgetting cost the same however many wait. All else costs as much as waits.
  *
  * @module
  */
@@ -11,10 +10,10 @@ import { Fifo } from "../fifo.ts";
 import type { Encoded } from "../hub/message.ts";
 
 /**
- * What a message is to the peer that it is sent to.
+ * The kind of a message for the peer that it is sent to.
  *
- * - `copy`: news.
- * - `handover`: it has it already, and is only asked to pass it on.
+ * - `copy`: a new message.
+ * - `handover`: the peer has it already, and is only asked to relay it.
  */
 export type RelayKind = "copy" | "handover";
 
@@ -25,19 +24,19 @@ export interface Relayed {
   readonly encoded: Pick<Encoded, "bytes" | "touchedBy">;
   /** Its `touched`, as it was published here. */
   readonly touched: readonly string[];
-  /** Fingerprints of the other peers that get it from us, which the copy names so that this one need not. */
+  /** Fingerprints of the other peers that this server sends it; the copy names them, so that this peer need not. */
   readonly others: readonly string[];
-  /** Whether the copies for those others name this peer in turn. */
+  /** True if the copies for those others name this peer in turn. */
   readonly isPromised: boolean;
-  /** Since when it waits, on a clock that never goes back, in ms. */
+  /** The time since which it waits, on a clock that never goes back, in ms. */
   readonly at: number;
-  /** Told when the peer has taken it, with the listeners that got it there; `null`: it does not say. */
+  /** Called when the peer has taken it, with the number of listeners that got it there; `null`: not known. */
   readonly onTaken?: (receivers: number | null) => void;
-  /** Whether it has been sent: it may have arrived although no answer has. Set by the queue. */
+  /** True if it has been sent: it may have arrived although no answer has. Set by the queue. */
   wasSent: boolean;
 }
 
-/** How much may wait. */
+/** Limits of the messages that wait. */
 export interface QueueLimits {
   /** Messages. */
   readonly messages: number;
@@ -47,17 +46,17 @@ export interface QueueLimits {
   readonly ageMs: number;
 }
 
-/** Defaults of {@linkcode QueueLimits}: what the history remembers, too. */
+/** Defaults of {@linkcode QueueLimits}: messages and age as in the history. */
 export const DEFAULT_QUEUE_LIMITS: QueueLimits = {
   messages: 4096,
   bytes: 8 * 1024 * 1024,
   ageMs: 60_000,
 };
 
-/** See the module. */
+/** The queue of one peer. */
 export class Queue {
   readonly #limits: QueueLimits;
-  /** Those that the peer has been sent and has not answered, oldest first. */
+  /** Messages that have been sent and not answered, oldest first. */
   #sent: Relayed[] = [];
   readonly #waiting = new Fifo<Relayed>();
   #bytes = 0;
@@ -67,35 +66,35 @@ export class Queue {
     this.#limits = limits;
   }
 
-  /** Number of messages, with those that have been sent and not answered. */
+  /** Returns the number of messages, with those that have been sent and not answered. */
   get size(): number {
     return this.#sent.length + this.#waiting.size;
   }
 
-  /** Number of those that are copies, counted anew. */
+  /** Returns the number of copies among them, counted at each call. */
   get copies(): number {
     return this.#all.filter(isCopy).length;
   }
 
-  /** Bytes of those that have been sent and not answered. */
+  /** Returns the bytes of the messages that have been sent and not answered. */
   get sentBytes(): number {
     return this.#sentBytes;
   }
 
-  /** Adds a message at the end. @returns How many copies had to go to make room. */
+  /** Adds a message at the end. @returns The number of copies that had to go to make room. */
   push(message: Relayed): number {
     this.#waiting.push(message);
     return this.#makeRoomFor([message]);
   }
 
   /**
-   * Adds messages among those that wait, each where its time has it; of two of the same time, the one
-   * that is added comes behind. A copy takes the place of one of the same message that waits.
+   * Adds messages among those that wait, in the order of time. Of two of the same time, the added one comes behind.
+   * A copy replaces a waiting copy of the same message.
    *
-   * @returns How many copies had to go to make room.
+   * @returns The number of copies that had to go to make room.
    */
   insert(messages: readonly Relayed[]): number {
-    // What was sent once stands first, whenever it came.
+    // Messages that were sent once stand first, whatever their time.
     if (messages.length === 0) return 0;
     const copies = new Set(messages.filter(isCopy).map(({ encoded }) => encoded));
     const waiting = this.#waiting.all.filter((message) => {
@@ -107,13 +106,13 @@ export class Queue {
     return this.#makeRoomFor(messages);
   }
 
-  /** Drops what is too old at `now` and not on its way. @returns How many copies. */
+  /** Drops the messages that are too old at `now` and not in flight. @returns The number of copies. */
   expire(now: number): number {
     const since = now - this.#limits.ageMs;
     return this.#drop(({ at }) => at < since);
   }
 
-  /** The next message, which counts as sent from now on; `undefined` when none waits. */
+  /** Returns the next message, which counts as sent from now on; `undefined` when none waits. */
   take(): Relayed | undefined {
     const message = this.#waiting.shift();
     if (message) {
@@ -124,7 +123,7 @@ export class Queue {
     return message;
   }
 
-  /** The peer has answered the oldest of those that were sent, which is done with. */
+  /** Removes and returns the oldest message that was sent, as the peer has answered it. */
   answered(): Relayed | undefined {
     const message = this.#sent.shift();
     if (!message) return undefined;
@@ -133,14 +132,14 @@ export class Queue {
     return message;
   }
 
-  /** The connection is gone: what was sent and not answered is to be sent again, first. */
+  /** Puts the messages that were sent and not answered in front again, as the connection is gone. */
   rewind(): void {
     if (this.#sent.length > 0) this.#waiting.replace(this.#all);
     this.#sent = [];
     this.#sentBytes = 0;
   }
 
-  /** All messages in order; none are left. */
+  /** Removes and returns all messages, in order. */
   takeAll(): Relayed[] {
     this.rewind();
     const all = this.#all;
@@ -156,7 +155,7 @@ export class Queue {
     this.#sentBytes = 0;
   }
 
-  /** The messages that others have been told this peer gets, in order; each is given once. */
+  /** Returns the messages that others have been told this peer gets, in order, each once. */
   takeBack(): Relayed[] {
     const promised: Relayed[] = [];
     const release = (message: Relayed) => {
@@ -170,9 +169,9 @@ export class Queue {
   }
 
   /**
-   * Has the messages that were never sent name a server no more, as it does not get them from us.
+   * Removes a server from the messages that were never sent, as it does not get them from this one.
    *
-   * @returns Those that did, as they are encoded.
+   * @returns The messages that named it, as they are encoded.
    */
   withdraw(fingerprint: string): Set<Relayed["encoded"]> {
     const withdrawn = new Set<Relayed["encoded"]>();
@@ -185,16 +184,16 @@ export class Queue {
   }
 
   /**
-   * Has the copies that wait name their receiver no more, as they were to name others only. One that does is
-   * taken for known there.
+   * Removes the receiver from the copies that wait, as they were to name others only. The receiver takes a copy
+   * that names it for known.
    *
-   * @param fingerprint The receiver's.
+   * @param fingerprint That of the receiver.
    */
   readdress(fingerprint: string): void {
     this.#changeEach((message) => [withoutReceiver(message, fingerprint)]);
   }
 
-  /** The copies that it has not acknowledged, for another peer: nobody has been told that this one gets them. */
+  /** Returns the copies without an acknowledgement, for another peer: no server was told that that one gets them. */
   copyAll(): Relayed[] {
     return this.#all.filter(isCopy)
       .map((message) => ({ ...message, isPromised: false, wasSent: false }));
@@ -214,7 +213,7 @@ export class Queue {
     return this.#drop(() => this.size > messages || this.#bytes > bytes);
   }
 
-  /** Drops the oldest of those that wait, for as long as they have to go. @returns How many copies. */
+  /** Drops the oldest of the waiting messages, for as long as they have to go. @returns The number of copies. */
   #drop(hasToGo: (message: Relayed) => boolean): number {
     let copies = 0;
     for (let { first } = this.#waiting; first && hasToGo(first); { first } = this.#waiting) {
@@ -230,7 +229,7 @@ function isCopy({ kind }: Relayed): boolean {
   return kind === "copy";
 }
 
-/** A copy without the receiver's own fingerprint among those of the others. */
+/** Returns a copy without the receiver's own fingerprint among those of the others. */
 export function withoutReceiver(message: Relayed, fingerprint: string): Relayed {
   return isCopy(message) && message.others.includes(fingerprint)
     ? { ...message, others: message.others.filter((other) => other !== fingerprint) }

@@ -1,5 +1,5 @@
 /**
- * Which keys of a changed configuration a running Aphlict takes over, and how, as the tables of keys say.
+ * Decides which keys of a changed configuration a running Aphlict takes over, and how, by the tables of keys.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { logFiles } from "./logs.ts";
 import { servicePermissions } from "./permissions.ts";
 import { type Reload, type Table, valuesOf } from "./table.ts";
 
-/** Another value of a key at the top level. */
+/** A change of a key at the top level. */
 interface Change {
   /** The name of the key. */
   readonly name: string;
@@ -20,8 +20,8 @@ interface Change {
 }
 
 /**
- * The keys whose change needs a service with other permissions, or another socket; without any, the
- * running service can take the new configuration over, and nobody is disconnected.
+ * Returns the keys whose change needs a service with other permissions, or another socket. Without any, the
+ * running service can take the new configuration over, and no browser is disconnected.
  */
 export function restartReasons(from: Config, to: Config): string[] {
   const before = startedWith(from);
@@ -37,13 +37,13 @@ export function changesOf(reload: Reload, from: Config, to: Config): Change[] {
     .map(({ key: { name }, from, to }) => ({ name, from, to }));
 }
 
-/** Whether no path starts at the working directory. */
+/** Tells whether no path starts at the working directory. */
 export function isRooted(config: Config): boolean {
   const { read, write } = servicePermissions(config);
   return [config.pidfile, ...read, ...write].every(isAbsolute);
 }
 
-/** What of a configuration a service is started with, by the name of the key at the top level. */
+/** Returns the values that a service is started with, by the name of the key at the top level. */
 function startedWith(config: Config): ReadonlyMap<string, unknown> {
   const { servers, logs, cluster } = config;
   return new Map<string, unknown>([

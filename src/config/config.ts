@@ -1,5 +1,5 @@
 /**
- * What a configuration file says once it has been validated: plain, frozen-in-shape data that every
+ * The values of a validated configuration file: plain, frozen-in-shape data that every
  * other room may read. Nothing here is optional; defaults have been filled in. `keys.ts` says what each
  * part is.
  *
@@ -21,21 +21,21 @@ export { formatAddress };
 
 type ServerValues = Values<typeof SERVER_KEYS>;
 
-/** The files a server speaks TLS with, as paths relative to the working directory. */
+/** The files that a server speaks TLS with, as paths relative to the working directory. */
 export interface TlsFiles extends Omit<ServerValues["tls"], "key" | "cert"> {
   readonly key: string;
   readonly cert: string;
 }
 
-/** `admin` takes messages from Phorge and from peers; `client` holds browsers' WebSockets. */
+/** The type of a server: `admin` takes messages from Phorge and from peers; `client` holds browsers' WebSockets. */
 export type ServerType = ServerValues["type"];
 
-/** The HTTP engine of a server: `socket`, which is our own, or `serve`, the runtime's `Deno.serve`. */
+/** The HTTP engine of a server: `socket`, which is Aphlict's own, or `serve`, the runtime's `Deno.serve`. */
 export type Engine = NonNullable<ServerValues["engine"]>;
 
-/** What both types of server have. */
+/** The values that both types of server have. */
 interface AnyServerConfig extends Omit<ServerValues, "type" | "tls" | "engine"> {
-  /** `null`: plain text. */
+  /** The files of TLS; `null` for plain text. */
   readonly tls: TlsFiles | null;
   readonly engine: Engine;
 }
@@ -61,7 +61,7 @@ export type AdminLimits = AdminServerConfig["limits"];
 
 /** One entry of `logs`. */
 export interface LogConfig extends Values<typeof LOG_KEYS> {
-  /** The symbolic links that lead to the console, which are read to know that; else none. */
+  /** The symbolic links that lead to the console, which loading reads; empty if there are none. */
   readonly links: readonly string[];
 }
 
@@ -72,15 +72,15 @@ type TopValues = Omit<Values<typeof TOP_KEYS>, "servers" | "logs" | "cluster" | 
 
 /** A validated configuration. */
 export interface Config extends TopValues {
-  /** The file it was read from, as it was named. */
+  /** The file that it was read from, as it was named. */
   readonly path: string;
-  /** At least one of each type, each on a port of its own. */
+  /** The servers: at least one of each type, each on a port of its own. */
   readonly servers: readonly ServerConfig[];
   readonly logs: readonly LogConfig[];
   readonly cluster: readonly PeerConfig[];
 }
 
-/** Where a server of the configuration listens, such as `wss://0.0.0.0:22280/`. */
+/** Returns the URL that a server of the configuration listens at, such as `wss://0.0.0.0:22280/`. */
 export function serverUrl({ type, listen, port, tls }: ServerConfig): string {
   const scheme = type === "client" ? "ws" : "http";
   return `${scheme}${tls === null ? "" : "s"}://${formatAddress(listen, port)}/`;

@@ -1,17 +1,17 @@
 /**
- * Keys that occur twice in one object of a configuration file. Of these the last counts, for the parser as for PHP:
- * what the administrator has written in the first has no effect, and nothing says so.
+ * Keys that occur twice in one object of a configuration file. The last one counts, for the parser as for PHP:
+ * the value that the administrator has given to the first has no effect, and nothing says so.
  *
  * @module
  */
 
 import { Place } from "./schema.ts";
 
-/** A key that an object has again. */
+/** A key that an object has twice. */
 export interface Duplicate {
-  /** JSON path. */
+  /** The JSON path of the key. */
   readonly path: string;
-  /** Of the key as it occurs first, and again, counted from 1. */
+  /** The lines on which the key occurs first, and again, counted from 1. */
   readonly lines: readonly [number, number];
 }
 
@@ -20,7 +20,7 @@ interface Open {
   readonly place: Place;
   /** The line of each key so far; `null` for a list. */
   readonly keys: Map<string, number> | null;
-  /** The item of a list that the scanner stands in. */
+  /** The index of the item of a list that the scanner stands in. */
   index: number;
   /** The key that the scanner stands behind; `null` where a key comes next. */
   key: string | null;
@@ -68,7 +68,7 @@ export function findDuplicates(text: string): Duplicate[] {
   return found;
 }
 
-/** Where a value stands that begins now. */
+/** Returns the place of a value that begins now. */
 function placeOf(open: Open | undefined): Place {
   if (open === undefined) return new Place("", []);
   return open.keys === null ? open.place.at(open.index) : open.place.key(open.key ?? "");
@@ -84,7 +84,7 @@ function* tokensOf(text: string): Generator<string> {
       while (end < text.length && !"\r\n".includes(text.charAt(end))) end++;
     } else if (pair === "/*") {
       end = text.indexOf("*/", at + 2) + 2;
-      // Its lines count as well.
+      // The lines of a comment count as well.
       yield* text.slice(at, end).split(/\r\n|[\r\n]/).slice(1).map(() => "\n");
     } else if (character === '"') {
       while (end < text.length && text.charAt(end) !== '"') {

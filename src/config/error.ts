@@ -1,5 +1,5 @@
 /**
- * What is wrong with a configuration file, told to the administrator who has to correct it.
+ * The error that tells an administrator what to correct in a configuration file.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { printable } from "../text.ts";
 
 /** One thing to correct. */
 export interface Problem {
-  /** JSON path (`servers[1].ssl.cert`); empty when the problem is the file as a whole. */
+  /** The JSON path (`servers[1].ssl.cert`); empty when the problem is the file as a whole. */
   readonly path: string;
   /** Sentences: what is wrong, the value quoted, and what to do. */
   readonly message: string;

@@ -1,10 +1,10 @@
 /**
- * Whether there is something at a path.
+ * Checks whether a path exists, and whether it is a symbolic link.
  *
  * @module
  */
 
-/** Tells whether a path leads somewhere. What cannot be looked at counts as there: the attempt to use it says why. */
+/** Tells whether a path leads to something. One that cannot be looked at does: the attempt to use it says why. */
 export function exists(path: string): boolean {
   try {
     Deno.statSync(path);
@@ -14,7 +14,7 @@ export function exists(path: string): boolean {
   }
 }
 
-/** Tells whether a path is a symbolic link. What cannot be looked at counts as none: the attempt to use it says why. */
+/** Tells whether a path is a symbolic link. One that cannot be looked at is none: the attempt to use it says why. */
 export function isLink(path: string): boolean {
   try {
     return Deno.lstatSync(path).isSymlink;

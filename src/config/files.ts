@@ -1,6 +1,6 @@
 /**
- * Paths in a configuration: what can be granted to the service, and which files would destroy each
- * other.
+ * Checks the paths in a configuration: which can be granted to the service, and which files would destroy
+ * each other.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import { logTarget } from "./logs.ts";
 import type { Place } from "./schema.ts";
 import { quote } from "../text.ts";
 
-/** What to do about a path that the runtime opens for nobody but a process that may do everything (Deno 2.9.6). */
+/** The advice about a path that the runtime opens only for a process with all permissions (Deno 2.9.6). */
 export const SPECIAL_HINT =
   "Deno opens nothing below /dev, /proc and /sys but /dev/null under limited permissions. Choose a file elsewhere: " +
   "/run is in memory, as /dev/shm is.";
 
-/** What to do about a path that cannot be used; `""` when there is nothing particular to say. */
+/** Returns advice about a path that cannot be used; `""` when there is nothing particular to say. */
 export function pathFault(path: string): string | null {
   if (path === "") return "";
   if (/[,\0\r\n]/.test(path)) {
@@ -27,34 +27,34 @@ export function pathFault(path: string): string | null {
   return isSpecial(normalize(path)) ? SPECIAL_HINT : null;
 }
 
-/** Whether a path is one of the system's own. What stands for the console is not opened. */
+/** Tells whether a path is one of the system's own. The names of the console are not: they are never opened. */
 function isSpecial(path: string): boolean {
   return /^\/(dev|proc|sys)\//.test(path) && path !== "/dev/null" && logTarget(path) !== "console";
 }
 
-/** Where the configuration names a file. */
+/** A use of a file in a configuration. */
 export interface FileUse {
   readonly path: string;
   readonly place: Place;
-  /** How to call this use to the administrator. */
+  /** The name of this use in messages to the administrator. */
   readonly label: string;
   readonly access: "read" | "write";
-  /** What else is written because of it. */
+  /** The files that are written because of it. */
   readonly beside?: FilesBeside;
 }
 
-/** Files that come with another one, and how to call them to the administrator. */
+/** Files that come with another one, and their names in messages to the administrator. */
 export interface FilesBeside {
   readonly paths: readonly string[];
-  /** Between the file and one of these, such as `rotates to`. */
+  /** The words between the file and one of these, such as `rotates to`. */
   readonly verb: string;
-  /** Before the file's label, such as `a rotated name of`. */
+  /** The words before the file's label, such as `a rotated name of`. */
   readonly label: string;
 }
 
 /**
  * Reports each file that is written in one use and named in an earlier one too, once for each use.
- * What is only read comes first in `uses`; those may share a file.
+ * Uses that only read come first in `uses`; those may share a file.
  */
 export function checkFiles(uses: readonly FileUse[]): void {
   const labels = new Map<string, string>();
@@ -85,14 +85,14 @@ export function checkFiles(uses: readonly FileUse[]): void {
   }
 }
 
-/** Returns a name and another one that it lies below, of which one is new and the other is known; if there are such. */
+/** Returns a new and a known name of which one lies below the other, the lower one first; `undefined`: none does. */
 function placedBelow(
   names: readonly string[],
   known: ReadonlyMap<string, string>,
 ): readonly [inner: string, outer: string] | undefined {
   for (const name of names.map(normalize)) {
     for (const other of known.keys()) {
-      // That they are the same has been told.
+      // Equal names have been reported.
       if (isBelow(name, [other])) return [name, other];
       if (isBelow(other, [name])) return [other, name];
     }

@@ -1,6 +1,6 @@
 /**
- * Hosts as `listen` and `host` may name them: only what a URL and Deno's `--allow-net` both
- * understand, and understand as the same host.
+ * Hosts as `listen` and `host` may name them: only names that a URL and Deno's `--allow-net` both
+ * understand, as the same host.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { quote } from "../text.ts";
 
-/** What to do about a host that cannot be used; `""` when there is nothing particular to say. */
+/** Returns advice about a host that cannot be used; `""` when there is nothing particular to say. */
 export function hostFault(host: string): string | null {
   if (isIPv4(host)) return null;
   if (host.includes("%")) {
@@ -38,25 +38,25 @@ export function hostFault(host: string): string | null {
 }
 
 /**
- * The addresses that a process binds for a host, as far as that is known without asking anybody; `null`
- * for a host name that has to be resolved.
+ * Returns the addresses that a process binds for a host, as far as they are known without a look-up;
+ * `null` for a host name that has to be resolved.
  */
 export function knownAddresses(host: string): readonly string[] | null {
   if (isIPv4(host) || isIPv6(host)) return [host];
   return host.toLowerCase() === "localhost" ? ["127.0.0.1", "::1"] : null;
 }
 
-/** The spelling that two names of one host have in common; `null` if a URL cannot hold the host. */
+/** Returns the spelling that two names of one host have in common; `null` if a URL cannot hold the host. */
 export function canonicalHost(host: string): string | null {
   return URL.parse(`http://${formatAddress(host, 1)}`)?.hostname.replace(/\.$/, "") ?? null;
 }
 
-/** Whether a URL's host is an address, and no name. */
+/** Tells whether a URL's host is an address, and no name. */
 export function isAddressInUrl(hostname: string): boolean {
   return /^(\[.*\]|[\d.]+)$/.test(hostname);
 }
 
-/** `host:port` as a URL and Deno's permission flags write it: IPv6 addresses in brackets. */
+/** Returns `host:port` as a URL and Deno's permission flags write it: IPv6 addresses in brackets. */
 export function formatAddress(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -1,5 +1,5 @@
 /**
- * JSON with comments and trailing commas: the one typed place around `@std/jsonc`, whose package in
+ * Parses JSON with comments and trailing commas: the one typed wrapper of `@std/jsonc`, whose package in
  * the import map has no types.
  *
  * @module
@@ -8,12 +8,12 @@
 import { parse } from "@std/jsonc";
 import { quote } from "../text.ts";
 
-/** Text that is not JSONC. The message says where, what was found there, and what to look for. */
+/** The error of a text that is not JSONC. The message says where, what was found, and what to look for. */
 export class JsoncSyntaxError extends Error {
   override readonly name = "JsoncSyntaxError";
-  /** Counted from 1. */
+  /** The line, counted from 1. */
   readonly line: number;
-  /** In characters, counted from 1. */
+  /** The column in characters, counted from 1. */
   readonly column: number;
 
   constructor(before: string, reason: string, options?: ErrorOptions) {
@@ -26,10 +26,10 @@ export class JsoncSyntaxError extends Error {
 }
 
 /**
- * Parses JSONC. An object's keys become own properties, `__proto__` included; of a key that occurs
- * twice the last value counts, as in `JSON.parse`.
+ * Parses JSONC. An object's keys become own properties, `__proto__` included. The last value of a key
+ * that occurs twice counts, as in `JSON.parse`.
  *
- * @throws {JsoncSyntaxError} The text is not JSONC.
+ * @throws {JsoncSyntaxError} If the text is not JSONC.
  */
 export function parseJsonc(text: string): unknown {
   try {
@@ -49,7 +49,7 @@ export function parseJsonc(text: string): unknown {
   }
 }
 
-/** Why the text must not end where it ends. */
+/** Returns why the text must not end where it ends. */
 function endReason(text: string): string {
   return text.trim() === ""
     ? "the file is empty. Write the configuration as a JSON object."
@@ -59,7 +59,7 @@ function endReason(text: string): string {
 /** A string as JSON allows it: only the control characters below U+0020 need an escape. */
 const STRING = /^"(?:[^"\\\p{Cc}]|[\x7f-\x9f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/u;
 
-/** Why `rest` must not start where it starts. */
+/** Returns why `rest` must not start where it starts. */
 function tokenReason(rest: string): string {
   if (rest.startsWith("'")) return "unexpected single quote. Use double quotes around texts.";
   const string = STRING.exec(rest)?.[0];

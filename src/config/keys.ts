@@ -59,7 +59,7 @@ const message = byteCount(
   64 * MEBIBYTE,
 );
 
-/** A whole number of something. */
+/** Returns the kind of a number of things from `min` to `max`. */
 function count(of: string, min: number, max: number): ValueKind<number> {
   return wholeNumber(`a number of ${of}`, `a whole number from ${min} to ${max}`, min, max);
 }
@@ -144,7 +144,7 @@ export const CLIENT_KEYS = {
       default: 64 * 1024,
       reload: "reload",
       since: "0.1.0",
-      doc: "Bytes of one message of a browser, whatever its fragments.",
+      doc: "Bytes of one message of a browser, all fragments together.",
       example: "64KiB",
     }),
     connections: key("limit.connections", count("connections", 1, MANY), {
@@ -176,7 +176,7 @@ export const CLIENT_KEYS = {
       doc: "Characters of one topic; a PHID has about 30.",
       example: 64,
     }),
-    // A replay counts for ten, and would end every connection with less.
+    // A replay counts for ten: it would end every connection if the limit were smaller.
     commands: key("limit.commands", count("commands in a second", 10, MANY), {
       default: 100,
       reload: "reload",
@@ -279,7 +279,7 @@ export const LOG_KEYS = {
       example: "64MiB",
     },
   ),
-  // More rotated files than 100 nobody looks through; each is named in the service's flags.
+  // Nobody looks through more than 100 rotated files, and each is named in the service's flags.
   rotateKeep: key("rotate.keep", count("files", 1, 100), {
     default: 5,
     reload: "by its files",
@@ -292,7 +292,7 @@ export const LOG_KEYS = {
     absent: '`"info"`; `"trace"` under `aphlict debug`',
     reload: "reload",
     since: "0.1.0",
-    doc: "The log shows this level and what is worse.",
+    doc: "The log shows lines of this level and above; `error` is the highest.",
     example: "warning",
   }),
   format: key("format", oneOf("a format", "text", "json"), {
@@ -329,7 +329,7 @@ export const PEER_KEYS = {
     absent: "the usual public ones alone",
     reload: "restart of the service",
     since: "0.1.0",
-    doc: "The PEM file of certificates that vouch for that server's, beside the usual public ones.",
+    doc: "The PEM file of authorities for that server's certificate, beside the usual public ones.",
     example: "/etc/aphlict/cluster-ca.pem",
   }),
   token: key("token.file", INPUT_FILE, {
@@ -337,7 +337,7 @@ export const PEER_KEYS = {
     absent: "none",
     reload: "restart of the service",
     since: "0.1.0",
-    doc: "The file of the token that that admin server takes.",
+    doc: "The file of the token that the admin server requires.",
     example: "/etc/aphlict/token",
   }),
 } as const;
@@ -406,7 +406,7 @@ export const TOP_KEYS = {
     absent: "none",
     reload: "by entry",
     since: "original",
-    doc: "The servers that messages are passed on to; it may name this server itself.",
+    doc: "The servers that messages are relayed to; the list may name this server itself.",
     example: [{ host: "notify2.example.com", port: 22281, protocol: "https" }],
   }),
   pidfile: key("pidfile", file, {
@@ -492,7 +492,7 @@ export const ROOT: ValueKind<Draft<typeof TOP_KEYS>> = object(
   TOP_KEYS,
 );
 
-/** What is wrong with a user: it becomes an argument of `setpriv` and `id`. */
+/** Returns what is wrong with a user, which becomes an argument of `setpriv` and `id`. */
 function userFault(name: string): string | null {
   if (/^(root|0+)$/.test(name)) {
     return "Name a user of Aphlict's own, or remove the key: root runs it as root only when told so with --as-root.";

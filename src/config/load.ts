@@ -1,5 +1,5 @@
 /**
- * Finding and reading the configuration file.
+ * Finds and reads the configuration file.
  *
  * @module
  */
@@ -17,12 +17,12 @@ import { IrregularFile, readRegularFile } from "./regular_file.ts";
 import { validate } from "./validate.ts";
 import { quote } from "../text.ts";
 
-/** Far more than a configuration needs: a larger file is another file, a log for instance. */
+/** The largest configuration, far more than one needs: a larger file is another file, a log for instance. */
 const MAX_BYTES = 1024 * 1024;
 
 /**
- * The configuration to use when none is named. Beside the sources: the administrator's own, or else the
- * one shipped.
+ * Returns the path of the configuration to use when none is named. Beside the sources it is the
+ * administrator's own, or else the one shipped.
  */
 export function defaultConfigPath(program: Program): string {
   switch (program.kind) {
@@ -41,22 +41,22 @@ export function defaultConfigPath(program: Program): string {
 /**
  * Reads and checks a configuration file.
  *
- * @throws {ConfigError} It cannot be read, is no JSONC, or says something that cannot be used.
+ * @throws {ConfigError} If it cannot be read, is no JSONC, or says something that cannot be used.
  */
 export function loadConfig(path: string): Config {
-  // Its own path goes into a permission flag too; one that cannot would be refused as not permitted.
+  // Its own path goes into a permission flag too. A path that cannot would be refused as not permitted.
   const fault = pathFault(path);
   if (fault !== null) throw refuse(path, `${quote(path)} is not a path. ${fault}`.trimEnd());
   const config = validate(path, parse(path, decode(path, read(path))));
   return { ...config, logs: config.logs.map((log) => followLink(log, readLink)) };
 }
 
-/** See {@linkcode followLink}. */
+/** Returns the target of a symbolic link, for {@linkcode followLink}. */
 function readLink(path: string): string | null {
   try {
     return Deno.readLinkSync(path);
   } catch {
-    // It is no link, or does not exist. What this process may not look at is no link that its permissions are for.
+    // It is no link, or does not exist. A link that this process may not look at is not one of its permissions.
     return null;
   }
 }
@@ -64,25 +64,25 @@ function readLink(path: string): string | null {
 /**
  * Finds the keys that a configuration file has twice in one object; see {@linkcode findDuplicates}.
  *
- * @throws {ConfigError} It cannot be read.
+ * @throws {ConfigError} If it cannot be read.
  */
 export function loadDuplicates(path: string): Duplicate[] {
   return findDuplicates(decode(path, read(path)));
 }
 
-/** Where a pidfile is, and what else is wrong with the file that names it. */
+/** The path of a pidfile, and what else is wrong with the file that names it. */
 export interface NamedPidfile {
   readonly pidfile: string;
-  /** `null` when there is an error. */
+  /** The configuration; `null` when there is an error. */
   readonly config: Config | null;
   readonly error: ConfigError | null;
 }
 
 /**
- * The pidfile of a configuration file, even of one that cannot be used otherwise: what runs must be
- * found and stopped whatever has been written into the file since.
+ * Returns the pidfile of a configuration file, even of one that cannot be used for anything else: a running
+ * Aphlict must be found and stopped whatever has been written into the file since.
  *
- * @throws {ConfigError} It cannot be read, or names no pidfile that could be understood.
+ * @throws {ConfigError} If it cannot be read, or names no pidfile that could be understood.
  */
 export function loadPidfile(path: string): NamedPidfile {
   try {
@@ -106,7 +106,7 @@ function findPidfile(path: string): string | null {
   }
 }
 
-/** What a text says of the pidfile; where it is no JSONC, what looks most like it. */
+/** Returns the pidfile that a text names; where it is no JSONC, the part that looks most like it. */
 function pidfileIn(text: string): unknown {
   try {
     const value = parseJsonc(text);
@@ -126,7 +126,7 @@ function read(path: string): Uint8Array {
   }
 }
 
-/** What to tell about a file that cannot be read. */
+/** Returns what to tell about a file that cannot be read. */
 export function configReadFault(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) {
     return "The file does not exist. Create it, mount its folder if this is a container, or name another with " +
@@ -165,7 +165,7 @@ function decode(path: string, bytes: Uint8Array): string {
   } catch (cause) {
     throw refuse(path, "It is not valid UTF-8. Save it as UTF-8.", cause);
   }
-  // PHP refuses it too, so Phorge could not read the file.
+  // PHP refuses a byte order mark too, so Phorge could not read the file.
   if (text.startsWith("\uFEFF")) {
     throw refuse(path, "It starts with a byte order mark. Save it as UTF-8 without one.");
   }

@@ -13,12 +13,12 @@ interface Rotation {
 }
 
 /**
- * What a log's path stands for:
+ * Returns what a log's path stands for:
  *
- * - `console`: a name of standard output or error, or what has these names in a container, where the service is the
- *   first process. Deno opens none of them without `--allow-all`
- *   (measured on 2.9.6), and need not, as the service writes every line to its console anyway.
- * - `device`: something that cannot be rotated, such as `/dev/null`.
+ * - `console`: a name of standard output or error, also of process 1, which the service is in a container. Deno
+ *   opens none of them without `--allow-all` (measured on 2.9.6). It need not, as the service writes every line
+ *   to its console anyway.
+ * - `device`: a file that cannot be rotated, such as `/dev/null`.
  * - `file`: a file that rotates.
  */
 export function logTarget(path: string): "console" | "device" | "file" {
@@ -26,14 +26,14 @@ export function logTarget(path: string): "console" | "device" | "file" {
   return path.startsWith("/dev/") ? "device" : "file";
 }
 
-/** More links than one path leads through. */
+/** The most links that are followed: more than one path leads through. */
 const LINKS_MAX = 16;
 
 /**
  * Returns a log as it is used: images of containers often have a symbolic link to `/dev/stdout` where a program
  * expects its log file, and such a link is the console.
  *
- * @param readLink Returns where a symbolic link leads; `null` for what is no link, or cannot be looked at.
+ * @param readLink Returns the target of a symbolic link; `null` if the path is no link, or cannot be looked at.
  */
 export function followLink<T extends { readonly path: string }>(
   log: T,
@@ -50,17 +50,17 @@ export function followLink<T extends { readonly path: string }>(
   return links.length > 0 && logTarget(path) === "console" ? { ...log, path, links } : log;
 }
 
-/** Returns the log that says how the console looks: the first that names it. */
+/** Returns the log whose settings the console has: the first that names it. */
 export function consoleLog<T extends { readonly path: string }>(logs: readonly T[]): T | undefined {
   return logs.find(({ path }) => logTarget(path) === "console");
 }
 
-/** Returns whether a log that names the console means standard output, and not standard error. */
+/** Tells whether a log that names the console means standard output, and not standard error. */
 export function isStdout({ path }: { readonly path: string }): boolean {
   return !/(stderr|\/2)$/.test(path);
 }
 
-/** The files a log consists of: the file itself, then its rotated names, newest first. */
+/** Returns the files that a log consists of: the file itself, then its rotated names, newest first. */
 export function logFiles({ path, rotateSize, rotateKeep }: Rotation): string[] {
   const target = logTarget(path);
   if (target === "console") return [];

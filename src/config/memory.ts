@@ -1,6 +1,6 @@
 /**
- * How much memory the service may take for what outsiders make it hold, and how many connections that is
- * enough for. The figures and how they came about are in docs/decisions/0013-memory-budget.md.
+ * The memory that the service may take for what outsiders make it hold, and the number of connections that
+ * this is enough for. The numbers and their origin are in docs/decisions/0013-memory-budget.md.
  *
  * @module
  */
@@ -10,27 +10,27 @@ import { ACCOUNTS } from "../budget.ts";
 import type { ClientServerConfig, Config } from "./config.ts";
 import { formatMebibytes } from "../text.ts";
 
-/** Bytes of memory that a connection takes, at most, without what waits for it and what it is subscribed to. */
+/** Bytes of memory that a connection takes, at most, without its backlog and its subscriptions. */
 export const CONNECTION_BYTES = { plain: 8 * 1024, tls: 40 * 1024 } as const;
 
-/** Bytes of memory that a posted message takes for each of its own while it is received, at most. */
+/** Bytes of memory that a posted message takes, at most, for each of its own bytes while it is received. */
 export const BODY_COST = 1.5;
 
 const MEBIBYTE = 1024 * 1024;
 
-/** A default budget is no less than this, where the host allows it: so few connections may hold much else. */
+/** The least default budget, in bytes, where the host allows it: even few connections may hold much else. */
 const LEAST = 256 * MEBIBYTE;
 
-/** The default budget is a multiple of this many bytes. */
+/** The number of bytes that the default budget is a multiple of. */
 const STEP = MEBIBYTE;
 
-/** What all accounts together may take of V8's heap: the rest is for garbage that is not collected yet. */
+/** The share of V8's heap that all accounts together may take: the rest is for garbage that is not collected yet. */
 const SHARE_OF_HEAP = 1 / 2;
 
-/** What all accounts together may take of the memory that the host or the container grants. */
+/** The share of the memory of the host or the container that all accounts together may take. */
 const SHARE_OF_HOST = 1 / 4;
 
-/** What a connection can have of the budget: the floor of its account, and the pool. */
+/** The share of the budget that connections can have: the floor of their account, and the pool. */
 const SHARE_OF_CONNECTIONS = 1 + ACCOUNTS.connections.floor -
   Object.values(ACCOUNTS).reduce((sum, { floor }) => sum + floor, 0);
 
@@ -43,9 +43,9 @@ export interface HostMemory {
 }
 
 /**
- * The memory that a service of this configuration has.
+ * Returns the memory that a service of this configuration has.
  *
- * @param granted See {@linkcode HostMemory}.
+ * @param granted Bytes, as in {@linkcode HostMemory}.
  */
 export function hostMemory({ memoryHint }: Config, granted: number | null): HostMemory {
   // Without a hint V8 gives every process of the host the same.
@@ -54,20 +54,20 @@ export function hostMemory({ memoryHint }: Config, granted: number | null): Host
 }
 
 /**
- * The bytes that outsiders can make the service hold: `limit.memory`; or what all connections need, as far as
- * the host has it.
+ * Returns the bytes that outsiders can make the service hold: `limit.memory`, or what all connections need,
+ * as far as the host has it.
  */
 export function memoryBudget(config: Config, host: HostMemory): number {
   return config.memoryLimit ?? Math.min(room(host), Math.max(LEAST, needed(config)));
 }
 
-/** Connections that a budget holds, when all client servers have the same share of their limit; `null`: all. */
+/** Returns the connections that a budget holds, the same share of its limit for each client server; `null`: all. */
 export function connectionsHeld(config: Config, budget: number): number | null {
   const share = budget * SHARE_OF_CONNECTIONS / bytesOfConnections(config);
   return share >= 1 ? null : Math.floor(share * connectionLimit(config) / 100) * 100;
 }
 
-/** Sentences about a budget that is too small, or too large; `null` when it is neither. */
+/** Returns sentences about a budget that is too small, or too large; `null` when it is neither. */
 export function memoryWarning(config: Config, host: HostMemory): string | null {
   const { memoryLimit } = config;
   if (memoryLimit !== null && memoryLimit > room(host)) {
@@ -94,7 +94,7 @@ function connectionsWarning(config: Config, host: HostMemory, budget: number): s
     `${connectionLimit(config)} that are accepted. ${remedy}, or lower "limit.connections"`;
 }
 
-/** A message that is accepted must find room, were it the only one. */
+/** Returns a warning if an accepted message would find no room even as the only one. */
 function messageWarning({ servers }: Config, budget: number): string | null {
   for (const { type, port, limits: { message } } of servers) {
     const largest = type === "admin"
@@ -109,7 +109,7 @@ function messageWarning({ servers }: Config, budget: number): string | null {
   return null;
 }
 
-/** The connections that all client servers accept. */
+/** Returns the number of connections that all client servers accept. */
 export function connectionLimit(config: Config): number {
   return clientServers(config).reduce((sum, { limits }) => sum + limits.connections, 0);
 }
@@ -118,7 +118,7 @@ function clientServers({ servers }: Config): ClientServerConfig[] {
   return servers.filter((each) => each.type === "client");
 }
 
-/** What a host has room for. */
+/** Returns the bytes that a host has room for. */
 function room({ heap, granted }: HostMemory): number {
   return stepDown(Math.min(heap * SHARE_OF_HEAP, (granted ?? Infinity) * SHARE_OF_HOST));
 }
@@ -127,7 +127,7 @@ function isBoundByHeap({ heap, granted }: HostMemory): boolean {
   return heap * SHARE_OF_HEAP <= (granted ?? Infinity) * SHARE_OF_HOST;
 }
 
-/** What a host has room for, in words. */
+/** Returns what the room of a host is a part of, in words. */
 function boundOf(host: HostMemory): string {
   return isBoundByHeap(host)
     ? `half of the ${formatMebibytes(host.heap)} that V8's heap may have`
@@ -142,12 +142,12 @@ function remedyOf(host: HostMemory): string {
     : "give the host or the container more memory";
 }
 
-/** The budget that holds all connections. */
+/** Returns the budget that holds all connections, in bytes. */
 function needed(config: Config): number {
   return STEP * Math.ceil(bytesOfConnections(config) / SHARE_OF_CONNECTIONS / STEP);
 }
 
-/** The engine `serve` was not measured, and is taken for the dearer one. */
+/** Returns the bytes of all connections. The engine `serve` was not measured, and counts as the dearer kind. */
 function bytesOfConnections(config: Config): number {
   return clientServers(config).reduce((sum, { tls, engine, limits }) => {
     const kind = tls === null && engine === "socket" ? "plain" : "tls";

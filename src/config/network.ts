@@ -1,18 +1,18 @@
 /**
- * IP addresses: one spelling for each, networks of them, and which networks are one's own.
+ * IP addresses: one spelling for each, networks of them, and the networks that are one's own.
  *
  * @module
  */
 
 import { BlockList, isIP, isIPv4 } from "node:net";
 
-/** Networks that nobody routes through the internet. */
+/** The networks that are not routed through the internet. */
 const OWN: readonly (readonly [network: string, prefix: number])[] = [
   // RFC 1918: private.
   ["10.0.0.0", 8],
   ["172.16.0.0", 12],
   ["192.168.0.0", 16],
-  // RFC 6598: behind a provider's NAT, and what some VPNs give out.
+  // RFC 6598: behind a provider's NAT, and in some VPNs.
   ["100.64.0.0", 10],
   // RFC 3927 and 4291: of one link.
   ["169.254.0.0", 16],
@@ -26,8 +26,8 @@ const LOOPBACK: typeof OWN = [["127.0.0.0", 8], ["::1", 128]];
 const own = blockList([...OWN, ...LOOPBACK]);
 
 /**
- * The one spelling of an IP address: IPv6 as a URL has it, without a zone, and an IPv4-mapped one as the
- * IPv4 address that it stands for. `null` for what is no address.
+ * Returns the one spelling of an IP address: IPv6 as a URL has it, without a zone, and an IPv4-mapped one as
+ * the IPv4 address that it stands for. `null` for a text that is no address.
  */
 export function canonicalAddress(address: string): string | null {
   if (isIP(address) === 0) return null;
@@ -39,7 +39,7 @@ export function canonicalAddress(address: string): string | null {
     .join(".");
 }
 
-/** What to do about a network that cannot be used; `""` when there is nothing particular to say. */
+/** Returns advice about a network that cannot be used; `""` when there is nothing particular to say. */
 export function networkFault(text: string): string | null {
   const { address, prefix } = split(text);
   if (canonicalAddress(address) === null) {
@@ -74,7 +74,7 @@ export class Networks {
     }
   }
 
-  /** Whether an address, in whatever spelling, is in one of them. What is no address is in none. */
+  /** Tells whether an address, in whatever spelling, is in one of them. A text that is no address is in none. */
   has(address: string): boolean {
     if (this.#isEmpty) return false;
     const canonical = canonicalAddress(address);
@@ -85,7 +85,7 @@ export class Networks {
 /** Bits before the IPv4 address in one that is mapped (RFC 4291, section 2.5.5.2). */
 const MAPPED_BITS = 96;
 
-/** Whether an address is an IPv4 one written as IPv6. */
+/** Tells whether an address is an IPv4 one written as IPv6. */
 function isMapped(address: string): boolean {
   return !isIPv4(address) && isIPv4(canonicalAddress(address) ?? "");
 }
@@ -97,12 +97,12 @@ function split(network: string): { readonly address: string; readonly prefix: st
     : { address: network.slice(0, slash), prefix: network.slice(slash + 1) };
 }
 
-/** Whether a canonical address is in a network of one's own, or loopback. */
+/** Tells whether a canonical address is in a network of one's own, or loopback. */
 export function isOwnNetwork(address: string): boolean {
   return own.check(address, familyOf(address));
 }
 
-/** The family of a canonical address. */
+/** Returns the family of a canonical address. */
 export function familyOf(address: string): "ipv4" | "ipv6" {
   return isIPv4(address) ? "ipv4" : "ipv6";
 }

@@ -6,30 +6,30 @@
 
 import type { Config, ServerType } from "./config.ts";
 
-/** Connections that the runtime accepts before it tells of the first of them, at however many ports (Deno 2.9.6). */
+/** Connections that the runtime accepts before it reports the first of them, at however many ports (Deno 2.9.6). */
 const ACCEPTED_AT_ONCE = 128;
 
 /**
- * Files that are kept for the runtime: 22 of an idle service, and what is open for a moment, such as a certificate that
- * is read.
+ * Files that are kept for the runtime: 22 of an idle service, and those that are open for a moment, such as a
+ * certificate that is read.
  */
 const RUNTIME_FILES = 50;
 
 /**
- * Files that are kept for each server, peer and log: its port, and the watchdog's connection to it; the peer's
- * connection, and what finds its address; the log, and the next one where it is rotated.
+ * Files that are kept for each server, peer and log. A server has its port and the watchdog's connection to it; a
+ * peer has its connection and the look-up of its address; a log has its file and the next one during a rotation.
  */
 const ENTRY_FILES = 2;
 
-/** Files that are kept for all of these at least. */
+/** The fewest files that are kept for all of these. */
 const KEPT_MIN = 100;
 
 /** Files that are kept beside connections where there are few servers and peers. */
 export const OTHER_FILES = KEPT_MIN + ACCEPTED_AT_ONCE;
 
 /**
- * Returns the files that the service has open beside its connections: those of the runtime, of ports, peers and logs,
- * and connections that have been accepted and are about to be closed.
+ * Returns the number of files that the service has open beside its connections: those of the runtime, of ports,
+ * peers and logs, and of connections that have been accepted and are about to be closed.
  */
 export function otherFiles(
   { servers, cluster, logs }: Pick<Config, "servers" | "cluster" | "logs">,
@@ -38,31 +38,31 @@ export function otherFiles(
   return ACCEPTED_AT_ONCE + Math.max(KEPT_MIN, RUNTIME_FILES + ENTRY_FILES * entries);
 }
 
-/** The most that is reserved for admin servers: Phorge, peers and administrators are few. */
+/** The most files that are reserved for admin servers: Phorge, peers and administrators are few. */
 const ADMIN_RESERVED_MAX = 256;
 
 /** Connections of a server that can be ended for others. */
 export interface Crowd {
   /** The number of connections that have not become something else. */
   readonly size: number;
-  /** Ends the one that can be spared most easily; `false`: there is none. */
+  /** Ends the connection that can be spared most easily. Returns `false` if there is none. */
   thin(): boolean;
 }
 
 /** The files that one server may take. */
 export interface FileShare {
-  /** Whose files these are; `null`: nobody can be ended for others. */
+  /** The connections that have these files; `null`: none can be ended for others. */
   crowd: Crowd | null;
-  /** Counts a connection; `false`: there is no file for it. */
+  /** Counts a connection. Returns `false` if there is no file for it. */
   take(): boolean;
   /**
-   * Ends a connection for one that found no file, of the server with the most of them: it closes later. `false`: there
-   * is none.
+   * Ends a connection of the server with the most of them, for one that found no file. It closes later. Returns
+   * `false` if there is none.
    */
   makeRoom(): boolean;
   /** Counts a connection that has been accepted all the same. It takes a file until it has closed. */
   force(): void;
-  /** A connection has closed. */
+  /** Gives back the file of a connection that has closed. */
   release(): void;
 }
 
@@ -71,21 +71,21 @@ export interface FileShare {
  * an eighth of all is divided among the admin servers, a half among the client servers.
  */
 export class OpenFiles {
-  /** Connections at most. */
+  /** The most connections at a time. */
   readonly limit: number;
   readonly #reserves: Readonly<Record<ServerType, number>>;
   readonly #shares: Share[] = [];
 
   /**
    * @param openFiles Files that the process may have open; `null`: it is not known how many.
-   * @param others Those that {@linkcode otherFiles} tells.
+   * @param others The number that {@linkcode otherFiles} returns.
    */
   constructor(openFiles: number | null, others: number = OTHER_FILES) {
     this.limit = openFiles === null ? Number.MAX_SAFE_INTEGER : filesIn(openFiles, others);
     this.#reserves = { admin: reservedForAdmin(this.limit), client: Math.floor(this.limit / 2) };
   }
 
-  /** Connections now. */
+  /** Returns the number of connections now. */
   get used(): number {
     return this.#shares.reduce((sum, { used }) => sum + used, 0);
   }
@@ -97,7 +97,7 @@ export class OpenFiles {
     return share;
   }
 
-  /** @internal Files that are free, without those that each share has still reserved. */
+  /** @internal Returns the number of free files, without those that each share has still reserved. */
   get free(): number {
     return this.#shares.reduce(
       (free, { used, reserved }) => free - Math.max(used, reserved),
@@ -105,14 +105,14 @@ export class OpenFiles {
     );
   }
 
-  /** @internal The files that each server of a type has reserved. */
+  /** @internal Returns the number of files that each server of a type has reserved. */
   reserved(type: ServerType): number {
     return Math.floor(
       this.#reserves[type] / this.#shares.filter((share) => share.type === type).length,
     );
   }
 
-  /** @internal Ends a connection for one of `share`: a server's part is not taken from it. */
+  /** @internal Ends a connection for one of `share`. No other server loses its part. */
   makeRoom(share: Share): boolean {
     return this.#shares
       .filter((each) => each === share || each.exceeds)
@@ -138,7 +138,7 @@ class Share implements FileShare {
     return this.#files.reserved(this.type);
   }
 
-  /** Whether one that is ended leaves it its part. */
+  /** Tells whether it keeps its part when one of its connections is ended. */
   get exceeds(): boolean {
     return this.used - this.#ending > this.reserved;
   }
@@ -174,16 +174,17 @@ class Share implements FileShare {
 }
 
 /**
- * Returns the connections of browsers that so many open files are enough for, whatever connects to admin servers.
+ * Returns the number of browsers' connections that so many open files are enough for, however many connections
+ * admin servers have.
  *
- * @param others Those that {@linkcode otherFiles} tells.
+ * @param others The number that {@linkcode otherFiles} returns.
  */
 export function connectionsIn(openFiles: number, others: number): number {
   const files = filesIn(openFiles, others);
   return files - reservedForAdmin(files);
 }
 
-/** Returns the fewest open files that are enough for so many connections of browsers, beside `others`. */
+/** Returns the fewest open files that are enough for so many browsers' connections, beside `others`. */
 export function filesFor(connections: number, others: number): number {
   let files = others + connections;
   for (let lacking = 1; lacking > 0;) {

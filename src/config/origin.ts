@@ -1,5 +1,5 @@
 /**
- * Which pages may open a WebSocket, by the `Origin` that a browser sends with it (RFC 6455, section 10.2):
+ * The pages that may open a WebSocket, by the `Origin` that a browser sends with it (RFC 6455, section 10.2):
  * a page of another site cannot lie about its own.
  *
  * @module
@@ -8,7 +8,7 @@
 import { isAddressInUrl } from "./host_name.ts";
 import { quote } from "../text.ts";
 
-/** What to do about a pattern that cannot be used; `""` when there is nothing particular to say. */
+/** Returns advice about a pattern that cannot be used; `""` when there is nothing particular to say. */
 export function originFault(pattern: string): string | null {
   if (pattern === "*") return "Remove the key to let any page connect.";
   if (!/^https?:\/\//i.test(pattern)) {
@@ -19,7 +19,7 @@ export function originFault(pattern: string): string | null {
   const url = parse(pattern);
   if (url === null) return "";
   if (/^[^/]*\/\/[^/?#\\]*@/.test(pattern)) return "Remove what stands before the @.";
-  // A URL leaves out what nobody sees, and takes a backslash for a slash.
+  // A URL leaves out invisible characters, and takes a backslash for a slash.
   if (/[\p{Cc}\s]/u.test(pattern)) return "";
   if (/^https?:\/\/[^/?#\\]*[/?#\\]/i.test(pattern)) {
     return `An origin ends with the host or its port: ${quote(normalized(pattern, url))}.`;
@@ -51,11 +51,11 @@ export class Origins {
   }
 
   /**
-   * Whether a page with this `Origin` may connect: one of the patterns, or for `https://*.example.com` any
-   * host below `example.com`, with the same scheme and port. What no browser sends is refused: another
-   * spelling of an origin, `null`, or none at all.
+   * Tells whether a page with this `Origin` may connect: one of the patterns, or for `https://*.example.com`
+   * any host below `example.com`, with the same scheme and port. A header that no browser sends is refused:
+   * another spelling of an origin, `null`, or none at all.
    *
-   * @param header As it was sent; `null` when there was none.
+   * @param header The header as it was sent; `null` when there was none.
    */
   admit(header: string | null): boolean {
     if (header === null) return false;
@@ -68,7 +68,7 @@ export class Origins {
     );
   }
 
-  /** One that is admitted: what a probe may send. */
+  /** Returns an origin that is admitted, which a probe may send. */
   get example(): string | null {
     const [exact] = this.#exact;
     if (exact !== undefined) return exact;
@@ -78,7 +78,7 @@ export class Origins {
   }
 }
 
-/** A pattern's parts, its star left out. */
+/** Returns the parts of a pattern, without its star. */
 function parse(pattern: string): URL | null {
   return URL.parse(withoutStar(pattern));
 }

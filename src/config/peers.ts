@@ -1,6 +1,6 @@
 /**
- * What is wrong with a peer as far as the configuration tells. Nothing of it keeps a service from starting; what only
- * the network tells, `aphlict doctor` finds out.
+ * Warnings about peers, as far as the configuration tells. None of them keeps a service from starting.
+ * `aphlict doctor` finds what only the network tells.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { type Problem } from "./error.ts";
 import { canonicalAddress, isOwnNetwork } from "./network.ts";
 import { quote } from "../text.ts";
 
-/** Returns what an administrator should look at in the list of peers, each with the key that it is about. */
+/** Returns the warnings about the list of peers, each with the key that it is about. */
 export function peerWarnings({ servers, cluster }: Pick<Config, "servers" | "cluster">): Problem[] {
   return cluster.flatMap((peer, index) => [
     ...ownClientServer(peer, `cluster[${index}]`, servers),
@@ -18,17 +18,17 @@ export function peerWarnings({ servers, cluster }: Pick<Config, "servers" | "clu
   ]);
 }
 
-/** Where a connection to the address that stands for any goes. */
+/** The address that a connection to an unspecified address leads to. */
 const UNSPECIFIED: ReadonlyMap<string, string> = new Map([["0.0.0.0", "127.0.0.1"], ["::", "::1"]]);
 
-/** The canonical addresses that a host is known to have without asking anybody. */
+/** Returns the canonical addresses of a host that are known without a look-up. */
 function addressesOf(host: string): readonly string[] {
   if (host === "localhost") return ["127.0.0.1", "::1"];
   const address = canonicalAddress(host);
   return address === null ? [] : [UNSPECIFIED.get(address) ?? address];
 }
 
-/** A peer that is no admin server, but a client server of this very configuration. */
+/** Warns about a peer that is no admin server, but a client server of this very configuration. */
 function ownClientServer(
   { host, port }: PeerConfig,
   path: string,
@@ -37,7 +37,7 @@ function ownClientServer(
   const index = servers.findIndex(({ type, listen, port: own }) => {
     if (type !== "client" || own !== port) return false;
     const bound = canonicalAddress(listen);
-    // What listens everywhere may be reached at any address; a name is known to nobody here.
+    // A server that listens everywhere may be reached at any address; the addresses of a name are not known here.
     return bound === null || UNSPECIFIED.has(bound) || addressesOf(host).includes(bound);
   });
   if (index < 0) return [];

@@ -1,6 +1,5 @@
 /**
- * The configuration is the sandbox: what a configuration says becomes the exact permissions of the
- * process that faces the network.
+ * The configuration is the sandbox: it becomes the exact permissions of the process that faces the network.
  *
  * @module
  */
@@ -13,17 +12,17 @@ import { filesBeside } from "./pidfile.ts";
 import { valuesOf } from "./table.ts";
 
 /**
- * What keeps the memory of thousands of connections in bounds: V8 as it comes lets garbage of closed
+ * The flags that keep the memory of thousands of connections in bounds: by default V8 lets garbage of closed
  * ones pile up for as long as its heap has been growing. See docs/decisions/0006-socket-engine.md.
  */
 const V8_FLAGS = ["--max-semi-space-size=8", "--heap-growing-percent=50"];
 
-/** Nothing is asked on a terminal, and no code is fetched; see {@linkcode serviceFlags}. */
+/** The flags by which nothing is asked on a terminal, and no code is fetched; see {@linkcode serviceFlags}. */
 export const SEALED = ["--no-prompt", "--cached-only", "--deny-import"];
 
-/** What the service may do. Everything that is not listed is refused. */
+/** The permissions of the service. Everything that is not listed is refused. */
 export interface Permissions {
-  /** `host:port` it may bind or connect to. */
+  /** Each `host:port` that it may bind or connect to. */
   readonly net: readonly string[];
   /** Paths of the files it may read. */
   readonly read: readonly string[];
@@ -32,12 +31,12 @@ export interface Permissions {
 }
 
 /**
- * The permissions of the service, each once and in the order of the file.
+ * Returns the permissions of the service, each once and in the order of the file.
  *
  * The configuration file is among them because a reload reads it again. A log file may be read because
- * rotation renames it, and Deno asks for both permissions to rename. A granted
- * path is compared by its name, without following a symbolic link, so a certificate that is renewed by
- * pointing its link at a new file stays readable.
+ * rotation renames it, and Deno asks for both permissions to rename. A granted path is compared by its name,
+ * without following a symbolic link, so a certificate that is renewed by pointing its link at a new file
+ * stays readable.
  */
 export function servicePermissions(config: Config): Permissions {
   const logs = config.logs.flatMap(logFiles);
@@ -46,7 +45,7 @@ export function servicePermissions(config: Config): Permissions {
     net: unique([
       ...config.servers.flatMap((server) => [
         formatAddress(server.listen, server.port),
-        // Node.js's sockets ask for what a name resolves to, and the watchdog connects to it.
+        // Node.js's sockets ask for the addresses that a name resolves to, and the watchdog connects to them.
         ...server.engine === "socket"
           ? (knownAddresses(server.listen) ?? []).map((at) => formatAddress(at, server.port))
           : [],
@@ -59,7 +58,7 @@ export function servicePermissions(config: Config): Permissions {
 }
 
 /**
- * The flags that `deno run` starts the service with. Measured on Deno 2.9.6:
+ * Returns the flags that `deno run` starts the service with. Measured on Deno 2.9.6:
  *
  * - A flag without a list (`--allow-write`) grants everything, and one with an empty list
  *   (`--allow-write=`) stops the start, so a flag with nothing to list is left out.
@@ -80,7 +79,7 @@ export function serviceFlags(config: Config): string[] {
   ];
 }
 
-/** The files that the service reads for its servers and peers, in the order of the keys. */
+/** Returns the files that the service reads for its servers and peers, in the order of the keys. */
 function inputFiles({ servers, cluster }: Config): string[] {
   return [
     ...servers.flatMap((each) => valuesOf(SERVER_TABLES[each.type], each)),
@@ -88,22 +87,22 @@ function inputFiles({ servers, cluster }: Config): string[] {
   ].flatMap(([{ kind }, value]) => kind === INPUT_FILE && typeof value === "string" ? [value] : []);
 }
 
-/** The links to the console, which are read when the configuration is loaded. */
+/** Returns the links to the console, which are read when the configuration is loaded. */
 function linksOf({ logs }: Config): string[] {
   return logs.flatMap(({ links }) => links);
 }
 
-/** V8's own limit of the heap is larger than any budget that is derived from it, so it is as good as another. */
+/** Returns the flag of `memory.hint`. V8's own limit is as good, as it is larger than any budget derived from it. */
 function heapFlags({ memoryHint }: Config): string[] {
   return memoryHint === null ? [] : [`--max-old-space-size=${memoryHint}`];
 }
 
 /**
- * The flags that `deno run` starts the supervisor with: it reads the configuration, owns the pidfile,
+ * Returns the flags that `deno run` starts the supervisor with: it reads the configuration, owns the pidfile,
  * appends to the first log, and runs the deno binary that it runs under. It has no network.
  *
- * The pidfile is open as a `Deno.FsFile`, which locks it, and that is asked for by the path that all links lead to: both
- * are granted.
+ * The pidfile is open as a `Deno.FsFile`, which locks it. Deno asks for the path that all links lead to, so both
+ * paths are granted.
  *
  * @param deno Path of the binary.
  * @param resolved Path of the pidfile without links.
@@ -118,7 +117,7 @@ export function supervisorFlags(
   const log = logs.slice(0, 1).flatMap((each) => logFiles(each).slice(0, 1));
   return [
     ...SEALED,
-    // What it appends to has to be looked at, too: whether it was deleted.
+    // The supervisor also looks whether the log that it appends to was deleted.
     ...allow("read", unique([path, ...linksOf(config), ...owned, ...log])),
     ...allow("write", unique([...owned, ...log])),
     ...allow("run", [deno]),
@@ -126,8 +125,8 @@ export function supervisorFlags(
 }
 
 /**
- * The permissions of a process that judges a configuration: it looks at every file and address that one may name, and
- * tries them in a process like the service.
+ * Returns the flags of a process that judges a configuration: it looks at every file and address that one may name,
+ * and tries them in a process like the service.
  *
  * @param deno Path of the binary.
  */
@@ -142,7 +141,7 @@ export function judgingFlags(deno: string): string[] {
 }
 
 /**
- * Writes arguments for a POSIX shell: after `eval "set -- $text"` the shell's parameters are exactly
+ * Quotes arguments for a POSIX shell: after `eval "set -- $text"` the shell's parameters are exactly
  * `args`. An argument cannot hold NUL, so none of `args` may.
  */
 export function shellQuote(args: readonly string[]): string {

@@ -1,20 +1,20 @@
 /**
- * The files of the supervisor: its pidfile, and what stands beside it.
+ * The files of the supervisor: its pidfile, and those beside it.
  *
  * @module
  */
 
-/** Where the supervisor writes what it knows, for `status`, `reload` and others to read. */
+/** Returns the file that the supervisor writes its state into, for `status`, `reload` and others to read. */
 export function stateFile(pidfile: string): string {
   return `${pidfile}.state`;
 }
 
-/** A pidfile until it is whole; whoever locks it is the only one to change the pidfile. */
+/** Returns the file of a pidfile that is not whole yet. Only the process that locks it may change the pidfile. */
 export function nextPidfile(pidfile: string): string {
   return `${pidfile}.new`;
 }
 
-/** What is written beside a pidfile. */
+/** Returns the files that are written beside a pidfile. */
 export function filesBeside(pidfile: string): string[] {
   const state = stateFile(pidfile);
   return [state, `${state}.new`, nextPidfile(pidfile)];

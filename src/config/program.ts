@@ -1,17 +1,17 @@
 /**
- * What runs: the project's sources, the bundle made of them, or an executable compiled from it.
+ * The program that runs: the project's sources, the bundle made of them, or an executable compiled from it.
  *
  * @module
  */
 
 import { dirname, join } from "node:path";
 
-/** What a process runs. */
+/** The program that a process runs. */
 export type Program = Script | Compiled;
 
 /** A program that deno runs. */
 export interface Script {
-  /** The files of the repository, or one file that imports nothing but what is built into the runtime. */
+  /** The files of the repository, or one file that imports only modules that are built into the runtime. */
   readonly kind: "source" | "bundle";
   /** Path of the main module, `main.ts` or the bundle. */
   readonly path: string;
@@ -24,31 +24,31 @@ export interface Compiled {
   readonly config: string;
 }
 
-/** Where a program that is no clone of the repository has its configuration. */
+/** The configuration of a program that is no clone of the repository. */
 export const SYSTEM_CONFIG = "/etc/aphlict/aphlict.json";
 
-/** Flags of deno for what needs nothing around it: no settings, no registry. */
+/** Flags of deno for a program that needs nothing around it: no settings, no registry. */
 export const ALONE = ["--no-config", "--no-remote", "--no-npm"];
 
 /**
- * A flag of deno. It keeps compiled code in a database that all processes of a user share, and gains nothing measurable
- * by it. One that is stopped (SIGSTOP, a frozen container) while it writes there would keep every other waiting, the
- * command that ends it too.
+ * The flag of deno against its code cache, a database that all processes of a user share. It gains nothing
+ * measurable. A process that is stopped (SIGSTOP, a frozen container) while it writes there would keep every other
+ * waiting, the command that ends it too.
  */
 const NO_CODE_CACHE = "--no-code-cache";
 
-/** Begins the argument that the compiler puts before those of who runs the executable. */
+/** The start of the argument that the compiler puts before those that the executable is given. */
 const BUILT_FOR = "--built-for=";
 
-/** The argument by which a compiled executable knows what it is. */
+/** Returns the argument by which a compiled executable knows that it is one, and its configuration. */
 export function builtFor(config: string): string {
   return `${BUILT_FOR}${config}`;
 }
 
 /**
- * What this process runs, and the arguments that are for it.
+ * Returns the program that this process runs, and the arguments that are for it.
  *
- * @param path Of the main module.
+ * @param path Path of the main module.
  */
 export function identify(
   path: string,
@@ -62,7 +62,7 @@ export function identify(
 }
 
 /**
- * Arguments of deno that run a command of a program. What is in a bundle is all there is: neither a
+ * Returns the arguments of deno that run a command of a program. A bundle needs nothing else: neither a
  * registry nor the cache is asked, and no settings are looked for around it.
  */
 export function denoArguments(

@@ -1,28 +1,28 @@
 /**
- * Texts of others without a secret that they know, to be shown and logged. Pure.
+ * Removes a secret from the texts of others that know it, so that they can be shown and logged. Pure.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
 
-/** Stands for the secret. The blank in it makes it no fingerprint, and no other word of a protocol. */
+/** The text in place of the secret. Because of its blank it is no fingerprint, and no other word of a protocol. */
 const SHOWN = "[the token]";
 
 /**
- * Characters of a secret that are hidden wherever they stand: whoever cuts what is echoed leaves the beginning. It is
- * longer than the names in receipts and status pages, which a secret might begin with.
+ * Characters from a secret's beginning that are hidden wherever they stand: a server that cuts its echo leaves the
+ * beginning. The names in receipts and status pages, which a secret might begin with, are shorter.
  */
 const LEAST = 16;
 
 /**
  * A character as URLs (encoded up to three times), JSON within JSON (whose solidus may be escaped) and HTML write it.
- * Every repetition is bounded, so that a text costs what its length does.
+ * Every repetition is bounded, so that the cost grows with the length of a text alone.
  */
 const ESCAPE =
   /%(?:25){0,2}([0-9a-f]{2})|\\{1,3}(?:u00([0-9a-f]{2})|\/)|&#(?:x0{0,4}([0-9a-f]{2})|0{0,4}([0-9]{2,3}));/gi;
 
-/** Takes a secret out of a text of others, who may echo what they are sent. */
+/** A function that takes a secret out of a text of others, which may echo what they are sent. */
 export type Redact = (text: string) => string;
 
 /** Hides one secret. Each character of a text costs the same, whatever it is and whatever the secret is. */
@@ -47,8 +47,8 @@ export class Redaction {
    * ```
    */
   apply(text: string): string {
-    // What seems to be an escape may take the first characters of the secret, so it is looked for as it is as well. That
-    // comes second, as it would leave the end of one that is escaped there alone.
+    // A seeming escape may take in the first characters of the secret, so the text is searched as it is as well. That
+    // comes second: done first, it would leave the end of a secret that is escaped there.
     const rest = text.search(ESCAPE) < 0 ? text : this.#hideIn(unescaped(text));
     return this.#hideIn({ text: rest, plain: rest, starts: null });
   }
@@ -68,19 +68,19 @@ export class Redaction {
 /** A text as it is searched. */
 interface Searched {
   readonly text: string;
-  /** The same without escapes. */
+  /** The same text without escapes. */
   readonly plain: string;
-  /** Where each character of that, and its end, stand in the text; `null`: at the same place. */
+  /** The index in the text of each character of `plain`, and of its end; `null`: the same index. */
   readonly starts: readonly number[] | null;
 }
 
-/** The place of a part of a text. */
+/** The start and the end of a part of a text. */
 type Range = readonly [from: number, until: number];
 
 /** A text that is looked for (Knuth, Morris and Pratt). */
 class Needle {
   readonly #text: string;
-  /** Of each beginning: the length of the longest shorter one that it ends with. */
+  /** The length of the longest shorter beginning that each beginning ends with. */
   readonly #borders: readonly number[];
 
   constructor(text: string) {
@@ -103,7 +103,7 @@ class Needle {
     for (let at = first; at < text.length; at++) {
       matched = this.#step(matched, text.charAt(at));
       if (matched < LEAST) continue;
-      // It has become longer by a character, or another one has begun.
+      // The last beginning has become longer by a character, or another one has begun.
       const [from = -1] = found.at(-1) ?? [];
       if (from === at + 1 - matched) found.pop();
       found.push([at + 1 - matched, at + 1]);
@@ -111,7 +111,7 @@ class Needle {
     return found;
   }
 
-  /** Returns the length of the longest beginning that a text ends with, of which `matched` is that before `character`. */
+  /** Returns the length of the longest beginning that a text ends with; `matched` is that before `character`. */
   #step(matched: number, character: string): number {
     const borders = this.#borders;
     let length = matched === this.#text.length ? borders[matched] ?? 0 : matched;
@@ -156,11 +156,11 @@ function unescaped(text: string): Searched {
   return { text, plain, starts };
 }
 
-/** What Base64 makes of a secret, wherever it stands in what is encoded, in both alphabets. */
+/** Returns a secret in Base64, for each offset in the encoded text, in both alphabets. */
 function encodingsOf(secret: string): readonly string[] {
   const cores = [0, 1, 2].map((before) => {
     const bytes = before + secret.length;
-    // Of the characters at both ends other bytes are a part.
+    // The characters at both ends hold parts of other bytes as well.
     return Buffer.from("\0".repeat(before) + secret, "latin1").toString("base64")
       .slice(Math.ceil(before * 8 / 6), Math.floor(bytes * 8 / 6));
   });

@@ -1,29 +1,29 @@
 /**
- * Reading files that somebody else may have put there.
+ * Reads files that somebody else may have put there.
  *
  * @module
  */
 
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 
-/** A path at which there is no regular file, or one that is too large. The message is a clause that follows the path. */
+/** The error of a path without a regular file, or with too large a one. The message is a clause behind the path. */
 export class IrregularFile extends Error {
   override readonly name = "IrregularFile";
 }
 
-/** How {@linkcode readRegularFile} reads. */
+/** The options of {@linkcode readRegularFile}. */
 export interface ReadOptions {
-  /** Bytes of the file, at most. */
+  /** The most bytes that the file may have. */
   readonly limit: number;
-  /** Whether the path may be a symbolic link. Folders on the way to it always may. @default {true} */
+  /** True if the path may be a symbolic link. Folders on the way to it always may. @default {true} */
   readonly links?: boolean;
 }
 
 /**
- * Reads a file that is no pipe, which would be waited for, no device, which may never end, and not larger than expected.
+ * Reads a regular file that is not larger than expected. A pipe would be waited for, and a device may never end.
  *
- * @throws {IrregularFile} If it is one of those.
- * @throws {Error} What `Deno.statSync` and `Deno.openSync` throw.
+ * @throws {IrregularFile} If it is a pipe, a device, a link that is not allowed, or too large.
+ * @throws {Error} Any error that `Deno.statSync` and `Deno.openSync` throw.
  */
 export function readRegularFile(
   path: string,
@@ -38,7 +38,7 @@ export function readRegularFile(
   const descriptor = openAtOnce(path);
   try {
     const { dev, ino, size } = fstatSync(descriptor);
-    // What was looked at is what is open; the runtime opens what a link leads to, even if told not to.
+    // The file that was looked at must be the open one: the runtime follows a link, even if told not to.
     if (dev !== info.dev || ino !== info.ino) {
       throw new IrregularFile("is replaced while it is read");
     }
@@ -63,7 +63,7 @@ function openAtOnce(path: string): number {
 
 function readWhole(descriptor: number, size: number, limit: number): Uint8Array<ArrayBuffer> {
   if (size > limit) throw new IrregularFile(tooLarge(limit));
-  // It may grow meanwhile. One byte more than there may be tells that there are too many.
+  // The file may grow meanwhile. One byte more than the limit tells that there are too many.
   let bytes = new Uint8Array(Math.min(limit, size) + 1);
   let length = 0;
   for (;;) {
@@ -78,7 +78,7 @@ function readWhole(descriptor: number, size: number, limit: number): Uint8Array<
   }
 }
 
-/** Reads the text of such a file. Bytes that are no UTF-8 become U+FFFD. */
+/** Reads the text of a regular file. Bytes that are no UTF-8 become U+FFFD. */
 export function readRegularText(path: string, options: ReadOptions): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readRegularFile(path, options));
 }

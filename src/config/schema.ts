@@ -9,9 +9,9 @@ import { type Problem } from "./error.ts";
 import { suggest } from "./suggest.ts";
 import { formatBytes, quote } from "../text.ts";
 
-/** Where in the file a value stands, and where problems with it go. */
+/** The place of a value in the file, which collects the problems with the value. */
 export class Place {
-  /** JSON path. */
+  /** The JSON path. */
   readonly path: string;
   readonly #problems: Problem[];
 
@@ -20,18 +20,18 @@ export class Place {
     this.#problems = problems;
   }
 
-  /** Adds a problem. Returns what a value that cannot be read is read as. */
+  /** Adds a problem. Returns `undefined`, which a value that cannot be read is read as. */
   report(message: string): undefined {
     this.#problems.push({ path: this.path, message });
   }
 
-  /** The value of a key of the object that stands here. */
+  /** Returns the place of a key's value in the object that stands here. */
   key(name: string): Place {
     if (!/^[\w$.-]+$/.test(name)) return new Place(`${this.path}[${quote(name)}]`, this.#problems);
     return new Place(this.path === "" ? name : `${this.path}.${name}`, this.#problems);
   }
 
-  /** An element of the list that stands here. */
+  /** Returns the place of an element of the list that stands here. */
   at(index: number): Place {
     return new Place(`${this.path}[${index}]`, this.#problems);
   }
@@ -42,11 +42,11 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** A kind of value: the texts that name it, and the function that reads it. */
 export interface ValueKind<T> {
-  /** Completes the sentences "Use ..." and "Set it to ...". */
+  /** The words that complete the sentences "Use ..." and "Set it to ...". */
   readonly use: string;
   /** The name for a table of keys, such as `whole number, 1 to 65535`. */
   readonly type: string;
-  /** Accepts every value that `read` accepts. It accepts more where JSON Schema cannot express the rule. */
+  /** The schema, which accepts every value that `read` accepts, and more where it cannot express the rule. */
   readonly json: JsonSchema;
   /** The values that count as absent where a key with this kind is optional. */
   readonly blank: readonly unknown[];
@@ -58,7 +58,7 @@ export interface ValueKind<T> {
 
 /** The texts and the schema of a kind without parts. */
 interface Scalar extends Pick<ValueKind<unknown>, "use" | "json"> {
-  /** With its article, such as `a port`. */
+  /** The noun with its article, such as `a port`. */
   readonly noun: string;
   /** @default The noun without its article. */
   readonly type?: string;
@@ -66,12 +66,12 @@ interface Scalar extends Pick<ValueKind<unknown>, "use" | "json"> {
   readonly blank?: readonly unknown[];
 }
 
-/** Phorge tests many keys for truth, so an empty text is as good as none. */
+/** The blank values of a text: Phorge tests many keys for truth, so an empty text is as good as none. */
 const BLANK_TEXTS = [null, ""];
 
 /**
- * A value without parts. `accept` yields `undefined` for what is not `noun`; `hint` may then say what
- * to do about this very value, in place of "Use ...".
+ * Returns the kind of a value without parts. `accept` returns `undefined` for a value that is not `noun`;
+ * `hint` may then say what to do about this very value, in place of "Use ...".
  */
 function scalar<T>(
   { noun, use, type = noun.replace(/^an? /, ""), json, blank = [null] }: Scalar,
@@ -90,7 +90,7 @@ function scalar<T>(
   };
 }
 
-/** A whole number from `min` to `max`. */
+/** Returns the kind of a whole number from `min` to `max`. */
 export function wholeNumber(
   noun: string,
   use: string,
@@ -119,7 +119,7 @@ const BINARY_UNITS: ReadonlyMap<string, number> = new Map([
   ["GiB", 1024 ** 3],
 ]);
 
-/** A number of bytes from `min` to `max`: a whole number, or a text such as `16MiB`. */
+/** Returns the kind of a number of bytes from `min` to `max`: a whole number, or a text such as `16MiB`. */
 export function byteCount(
   noun: string,
   use: string,
@@ -166,7 +166,7 @@ function showBytes(value: unknown): string {
     : JSON.stringify(`${Number(value) / bytes}${unit}`);
 }
 
-/** A text that `fault` finds nothing wrong with; else it says what to do, or `""` for "Use ...". */
+/** Returns the kind of a text that `fault` accepts with `null`; else `fault` says what to do, or `""` for "Use ...". */
 export function text(
   noun: string,
   use: string,
@@ -179,7 +179,7 @@ export function text(
   );
 }
 
-/** One of a few words. */
+/** Returns the kind of a value that is one of a few words. */
 export function oneOf<T extends string>(noun: string, ...words: T[]): ValueKind<T> {
   const use = words.map(quote).join(" or ");
   return scalar(
@@ -193,8 +193,8 @@ export function oneOf<T extends string>(noun: string, ...words: T[]): ValueKind<
 }
 
 /**
- * A list whose items stand where they stand in the file: an item that could not be read is `undefined`.
- * PHP, which Phorge reads the file with, cannot tell `{}` from `[]`: both are empty lists.
+ * Returns the kind of a list whose items keep their index in the file: an item that could not be read is
+ * `undefined`. PHP, which Phorge reads the file with, cannot tell `{}` from `[]`: both are empty lists.
  *
  * @param use Begins with `a list of`.
  */
@@ -215,7 +215,7 @@ export function entries<T>(use: string, kind: ValueKind<T>): ValueKind<readonly 
   };
 }
 
-/** A list that is read when all of its items are. */
+/** Returns the kind of a list that is read when all of its items are. */
 export function list<T>(use: string, kind: ValueKind<T>): ValueKind<readonly T[]> {
   const all = entries(use, kind);
   return {

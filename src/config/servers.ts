@@ -14,7 +14,7 @@ import { quote } from "../text.ts";
 /** An entry while it is read. */
 type Entry = NonNullable<NonNullable<Draft<typeof TOP_KEYS>["servers"]>[number]>;
 
-/** Returns what an entry says that has all that it needs, with its defaults. */
+/** Returns the configuration of a server from a complete entry, with its defaults. */
 export function serverConfig(entry: Entry): ServerConfig {
   const { tls: { key, cert, chain }, listen } = entry;
   const tls = key && cert ? { key, cert, chain: chain ?? null } : null;
@@ -26,7 +26,7 @@ export function serverConfig(entry: Entry): ServerConfig {
   return { ...filled(SERVER_TABLES.client, entry), type: "client", tls, engine };
 }
 
-/** What is wrong between the keys of an entry, and between entries. */
+/** Reports what is wrong between the keys of an entry, and between entries. */
 export function checkServers(servers: readonly (Entry | undefined)[], place: Place): void {
   if (servers.length === 0) {
     place.report('There are no servers. Add one with the type "admin" and one with "client".');
@@ -68,18 +68,18 @@ export function checkServers(servers: readonly (Entry | undefined)[], place: Pla
   });
 }
 
-/** A server on a host name gets the runtime's engine, as the permissions of the other would have to name its address. */
+/** Returns `serve` for a host name, because the permissions of the other engine would have to name its address. */
 function defaultEngine(type: ServerType, host: string | null | undefined): Engine {
   return knownAddresses(host ?? SERVER_TABLES[type].listen.default) !== null ? "socket" : "serve";
 }
 
-/** What would not work without a server of each type. */
+/** The task of a server of each type, which would not work without one. */
 const SERVES: Readonly<Record<ServerType, string>> = {
   admin: "it takes the messages from Phorge",
   client: "it passes the messages to browsers",
 };
 
-/** A limit that would not be held, or a list that lets nobody in, must not look as if it were of use. */
+/** Reports a limit that would not be held, or a list that lets no client in: it must not look as if it were of use. */
 function checkKeys(each: Entry, place: Place): void {
   const foreign = new Set(each.type ? foreignKeys(each.type) : []);
   for (const [key, value] of valuesOf(ANY_SERVER_KEYS, each)) {

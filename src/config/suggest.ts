@@ -1,6 +1,6 @@
 /**
- * "Did you mean ...?" for keys and words of a configuration: the one typed place around `@std/text`,
- * whose package in the import map has no types.
+ * Suggestions for keys and words of a configuration, "Did you mean ...?": the one typed wrapper of
+ * `@std/text`, whose package in the import map has no types.
  *
  * @module
  */
@@ -8,8 +8,8 @@
 import { closestString } from "@std/text";
 
 /**
- * The word of `known` that `word` was most likely meant to be; `null` when none is really close: the
- * same letters in another order, or edits in at most a third of its letters.
+ * Returns the word of `known` that `word` was most likely meant to be; `null` when none is really close. A
+ * close word has the same letters in another order, or edits in at most a third of its letters.
  */
 export function suggest(word: string, known: readonly string[]): string | null {
   const swapped = known.find((each) => letters(each) === letters(word));

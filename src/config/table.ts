@@ -41,7 +41,7 @@ interface About {
   readonly doc: string;
   /** A value as a file may have it. */
   readonly example: unknown;
-  /** What the absence of the key means, where `default` does not tell it. */
+  /** The meaning of the key's absence, where `default` does not tell it. */
   readonly absent?: string | undefined;
   /** The values that count as absent. @default Those of the kind. */
   readonly blank?: readonly unknown[];
@@ -52,7 +52,7 @@ export class Key<T> implements About {
   /** The name in the file. */
   readonly name: string;
   readonly kind: ValueKind<T>;
-  /** `undefined`: the key is required. */
+  /** The default; `undefined`: the key is required. */
   readonly default: T | undefined;
   readonly reload: Reload;
   readonly since: Since;
@@ -114,7 +114,7 @@ export function key<T>(
   return new Key<T | null>(name, kind, about);
 }
 
-/** The keys of an object, by the names that the program calls them. */
+/** The keys of an object, by their names in the program. */
 export interface Table {
   readonly [name: string]: Key<unknown> | Table;
 }
@@ -142,7 +142,7 @@ export function valuesOf(table: Table, values: unknown): (readonly [Key<unknown>
   });
 }
 
-/** An object with exactly the keys of a table. */
+/** Returns the kind of an object with exactly the keys of a table. */
 export function object<T extends Table>(use: string, table: T): ValueKind<Draft<T>> {
   const known = new Map(keysOf(table).map((key) => [key.name, key]));
   const names = [...known.keys()];
@@ -188,8 +188,8 @@ function missing({ name, kind }: Key<unknown>, place: Place): void {
 }
 
 /**
- * Returns a draft with its defaults in place of what it does not have. It has every required key if
- * nothing has been reported; then the values are sound.
+ * Returns a draft with the defaults in place of the keys that it does not have. It has every required key
+ * if nothing has been reported; then the values are sound.
  */
 export function filled<T extends Table>(table: T, draft: Partial<Draft<T>>): Values<T> {
   const read = new Map(valuesOf(table, draft));

@@ -1,5 +1,5 @@
 /**
- * The token that publishing takes where an admin server has one, and that a peer is sent: RFC 6750.
+ * The token that an admin server may require for publishing, and that a peer is sent: RFC 6750.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { Redaction } from "./redaction.ts";
 import { IrregularFile, readRegularText } from "./regular_file.ts";
 
-/** Characters that a token has at least: that many random ones cannot be guessed. */
+/** The fewest characters of a token: that many random ones cannot be guessed. */
 const LENGTH_MIN = 16;
 
-/** Bytes of a token's file, at most. */
+/** The most bytes of a token's file. */
 const FILE_LIMIT = 4096;
 
-/** A file holds no token; the message names it and says what to do. */
+/** The error of a file that holds no token. The message names it and says what to do. */
 export class TokenError extends Error {
   override readonly name = "TokenError";
 }
 
-/** A token. It does not show itself. */
+/** A token, in private fields, so that it is not shown by accident. */
 export class Token {
   readonly #digest: Uint8Array;
   readonly #text: string;
@@ -31,18 +31,18 @@ export class Token {
     this.#digest = digest(text);
   }
 
-  /** What its holder sends as `Authorization`. */
+  /** Returns the header `Authorization` that its holder sends. */
   get header(): string {
     return `Bearer ${this.#text}`;
   }
 
-  /** Returns a text of others without it, to be shown or logged: see {@linkcode Redaction}. */
+  /** Returns a text of others without the token, to be shown or logged: see {@linkcode Redaction}. */
   redact(text: string): string {
     return this.#redaction.apply(text);
   }
 
   /**
-   * Whether an `Authorization` header holds it. Takes as long for a wrong one, whatever is wrong with it.
+   * Tells whether an `Authorization` header holds it. A wrong one takes as long, whatever is wrong with it.
    */
   matches(header: string | null): boolean {
     const [, text = ""] = /^Bearer +(\S+)$/i.exec(header ?? "") ?? [];
@@ -72,7 +72,7 @@ export function readToken(path: string): Token {
   return new Token(token);
 }
 
-/** Why a token's file cannot be read, and what to do about it; follows on its name. */
+/** Returns why a token's file cannot be read, and what to do about it, as a clause that follows its name. */
 export function tokenReadFault(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) {
     return "does not exist. Make it: (umask 077; openssl rand -hex 32 > FILE).";

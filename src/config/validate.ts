@@ -1,5 +1,5 @@
 /**
- * The rules of a configuration file. They are those of Phorge's own start command, plus what the
+ * The rules of a configuration file. They are those of Phorge's own start command, plus those that the
  * service's sandbox and log rotation need.
  *
  * @module
@@ -20,7 +20,7 @@ import { quote } from "../text.ts";
 /**
  * Checks a parsed configuration file and fills in the defaults.
  *
- * @param path The file it was read from, as it was named.
+ * @param path The file that it was read from, as it was named.
  * @throws {ConfigError} With every problem of the file.
  */
 export function validate(path: string, value: unknown): Config {
@@ -74,7 +74,7 @@ function checkCluster(
   });
 }
 
-/** Every path that could be read from the file: what is only read first, then what is written. */
+/** Returns every path that could be read from the file: first those that are only read, then the written ones. */
 function fileUses(path: string, draft: Draft<typeof TOP_KEYS>, top: Place): FileUse[] {
   const uses: FileUse[] = [
     { path, place: top, label: "the configuration file", access: "read" },
@@ -99,7 +99,7 @@ function fileUses(path: string, draft: Draft<typeof TOP_KEYS>, top: Place): File
   draft.logs?.forEach((each, index) => {
     if (!each?.path) return;
     const place = top.key("logs").at(index).key("path");
-    // What could not be read counts as absent, so that the paths are still held against each other.
+    // Keys that could not be read count as absent, so that the paths are still compared.
     const [, ...paths] = logFiles(filled(LOG_KEYS, each));
     const beside = { paths, verb: "rotates to", label: "a rotated name of" };
     uses.push({ path: each.path, place, label: place.path, access: "write", beside });

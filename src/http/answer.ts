@@ -1,6 +1,6 @@
 /**
- * The answers of an HTTP/1.1 server to requests that were sent one behind the other (RFC 9112), out of
- * the bytes that arrive in whatever pieces. Pure.
+ * Reads the answers of an HTTP/1.1 server to requests that were sent one after the other (RFC 9112), from bytes in
+ * pieces of any size. Pure.
  *
  * Everything is bounded: a head of {@linkcode ANSWER_HEAD_LIMIT} bytes, and a body.
  *
@@ -13,35 +13,35 @@ import { GrowingBuffer } from "../net/growing_buffer.ts";
 import { flatCopy } from "../text.ts";
 import { BodyDecoder, MalformedBody } from "./body.ts";
 
-/** Bytes of the status line and the header fields of an answer. */
+/** The most bytes of the status line and the header fields of an answer. */
 export const ANSWER_HEAD_LIMIT = 16 * 1024;
 
-/** Bytes of the body of a peer's answer. A receipt has about 40. */
+/** The most bytes of the body of a peer's answer. A receipt has about 40. */
 export const BODY_LIMIT = 64 * 1024;
 
-/** Characters that are kept of an answer's reason. */
+/** The most characters that are kept of an answer's reason. */
 const REASON_LENGTH = 60;
 
 /** A whole answer. */
 export interface Answer {
   readonly status: number;
-  /** What stands behind the status, such as `Not Found`: the first 60 characters, in printable ASCII. */
+  /** The text after the status, such as `Not Found`: the first 60 characters, in printable ASCII. */
   readonly reason: string;
   readonly body: string;
-  /** Whether the server takes another request on the connection (RFC 9112, section 9.3). */
+  /** True if the server takes no further request on the connection (RFC 9112, section 9.3). */
   readonly isLast: boolean;
 }
 
-/** What arrived is no answer that can be used; the message says why, to follow on "it". */
+/** An answer that cannot be used. The message is a clause that follows "it". */
 export class AnswerError extends Error {
   override readonly name = "AnswerError";
 }
 
-/** What comes next. */
+/** The part of an answer that comes next. */
 type Part =
   | "status"
   | "header"
-  /** Bytes of the body: as many as are left, up to the last chunk, or all that come. */
+  /** Bytes of a body whose length is known. `chunks` ends with the last chunk, `rest` with the connection. */
   | "body"
   | "chunks"
   | "rest"
@@ -51,21 +51,21 @@ const LINE_FEED = 10;
 const NOTHING = new Uint8Array(0);
 const utf8 = new TextDecoder();
 
-/** How answers are read. */
+/** The options of an {@linkcode AnswerReader}. */
 export interface AnswerReaderOptions {
-  /** Bytes that a body may have. @default {BODY_LIMIT} */
+  /** The most bytes of a body. @default {BODY_LIMIT} */
   readonly bodyLimit?: number;
-  /** Tells whether the request asked for another protocol. @default {false} */
+  /** True if the request asked for another protocol. @default {false} */
   readonly mayUpgrade?: boolean;
 }
 
-/** Reads the answers on one connection. Each byte costs the same, whatever the pieces. */
+/** Reads the answers on one connection. Each byte costs the same, for pieces of any size. */
 export class AnswerReader {
   readonly #redact: Redact;
   #part: Part = "status";
   /** The beginning of a line whose end has not arrived. */
   readonly #line = new GrowingBuffer(ANSWER_HEAD_LIMIT);
-  /** Bytes that the lines of this answer may still have. */
+  /** The bytes that are left for the lines of this answer. */
   #head = ANSWER_HEAD_LIMIT;
   #status = 0;
   #reason = "";
@@ -74,14 +74,14 @@ export class AnswerReader {
   readonly #mayUpgrade: boolean;
   #fields: Field[] = [];
   #chunks: BodyDecoder | null = null;
-  /** `Content-Length`. */
+  /** The value of `Content-Length`. */
   #length: number | null = null;
-  /** Bytes that are left of the body. */
+  /** The bytes that are left of the body. */
   #left = 0;
   readonly #body: GrowingBuffer;
   #rest: Uint8Array = NOTHING;
 
-  /** @param redact Applied to all text of an answer, before anything of it is cut or read. */
+  /** @param redact Applied to all text of an answer, before any of it is cut or read. */
   constructor(
     redact: Redact,
     { bodyLimit = BODY_LIMIT, mayUpgrade = false }: AnswerReaderOptions = {},
@@ -92,19 +92,19 @@ export class AnswerReader {
     this.#body = new GrowingBuffer(bodyLimit);
   }
 
-  /** The header fields of the last answer, as they were sent. */
+  /** Returns the header fields of the last answer, as they were sent. */
   get fields(): Fields {
     return new Fields(this.#fields);
   }
 
-  /** The bytes that came behind an answer that changes the protocol, as a view. */
+  /** Returns the bytes after an answer that changes the protocol, as a view. */
   get rest(): Uint8Array {
     return this.#rest;
   }
 
   /**
-   * Takes what has arrived, and returns the answers that it completes, in order. The bytes may be
-   * used for something else afterwards.
+   * Takes received bytes, and returns the answers that they complete, in order. The caller may reuse the bytes
+   * afterwards.
    *
    * @throws {AnswerError} If it is no answer, or longer than allowed. Nothing can be read after that.
    */
@@ -125,10 +125,10 @@ export class AnswerReader {
   }
 
   /**
-   * The connection has ended.
+   * Handles the end of the connection.
    *
-   * @returns The answer that ends with it, if there is one of that kind.
-   * @throws {AnswerError} If it broke off within an answer.
+   * @returns The answer that ends with the connection, if there is one of that kind.
+   * @throws {AnswerError} If the connection broke off within an answer.
    */
   end(): Answer | null {
     if (this.#part === "rest") return this.#finish();
@@ -136,7 +136,7 @@ export class AnswerReader {
     throw new AnswerError("broke off within its answer");
   }
 
-  /** @returns How many bytes were taken: a line, or the beginning of one. */
+  /** @returns The number of bytes taken: a line, or the beginning of one. */
   #takeLine(bytes: Uint8Array): number {
     const end = bytes.indexOf(LINE_FEED);
     const taken = end < 0 ? bytes.length : end + 1;
@@ -150,7 +150,7 @@ export class AnswerReader {
     return taken;
   }
 
-  /** Returns the line that ends with `part`, without its end. */
+  /** Returns the line that ends with `part`, without its line break. */
   #endLine(part: Uint8Array): string {
     let bytes = part;
     if (this.#line.length > 0) {
@@ -219,7 +219,7 @@ export class AnswerReader {
       this.#part = "done";
       return;
     }
-    // The answer itself is still to come (RFC 9110, section 15.2), and its bound counts these as well.
+    // The final answer is still to come (RFC 9110, section 15.2), and its limit counts these bytes as well.
     if (this.#status < 200) return this.#reset();
     if (this.#status === 204 || this.#status === 304) this.#part = "done";
     else if (this.#chunks !== null) this.#part = "chunks";
@@ -227,7 +227,7 @@ export class AnswerReader {
       this.#isLast = true;
       this.#part = "rest";
     } else {
-      // Refused before it has arrived.
+      // A body that is too long is refused before it has arrived.
       this.#check(this.#length);
       this.#left = this.#length;
       this.#part = this.#length === 0 ? "done" : "body";
@@ -239,7 +239,7 @@ export class AnswerReader {
     throw new AnswerError(`sent more than the ${this.#bodyLimit} bytes that an answer may have`);
   }
 
-  /** @returns How many bytes were taken. */
+  /** @returns The number of bytes taken. */
   #takeBody(bytes: Uint8Array): number {
     if (this.#chunks !== null) return this.#takeChunks(bytes, this.#chunks);
     const taken = this.#part === "rest" ? bytes.length : Math.min(this.#left, bytes.length);

@@ -1,8 +1,8 @@
 /**
- * The body of an HTTP/1.1 message (RFC 9112, sections 6 and 7): where that of a request ends, and what of the bytes is
- * content. Pure.
+ * The body of an HTTP/1.1 message (RFC 9112, sections 6 and 7): the end of a request's body, and the content in its
+ * bytes. Pure.
  *
- * A length that two readers could take differently is refused: that is how a request is smuggled past a proxy.
+ * A length that two readers could take differently is refused, because it lets a request be smuggled past a proxy.
  *
  * @module
  */
@@ -14,12 +14,12 @@ import { BadRequest, type Head } from "./head.ts";
 /** The end of a body: after so many bytes, or after its last chunk. `null`: the request has none. */
 export type Framing = { readonly length: number } | "chunked" | null;
 
-/** The bytes of a body are no body. The message is a sentence about the message. */
+/** An error in the bytes of a body. The message is a sentence about it. */
 export class MalformedBody extends Error {
   override readonly name = "MalformedBody";
 }
 
-/** Returns what the head says of the body, and refuses what it may not say. */
+/** Returns the framing that the head gives, and refuses a head that may not be. */
 export function framingOf({ version, fields }: Head): Framing | BadRequest {
   const coding = fields.get("transfer-encoding");
   const length = fields.get("content-length");
@@ -28,9 +28,9 @@ export function framingOf({ version, fields }: Head): Framing | BadRequest {
       return new BadRequest(400, "It has a Content-Length and a Transfer-Encoding");
     }
     if (version === "1.0") return new BadRequest(400, "It has a Transfer-Encoding in HTTP/1.0");
-    // One field, as a second one, even an empty one, makes a list.
+    // Only one field is allowed, as a second one, even an empty one, makes a list.
     if (coding.toLowerCase() === "chunked") return "chunked";
-    // Where the last coding is another one, readers disagree about the body's end (RFC 9112, section 6.3).
+    // If the last coding is another one, readers disagree about the body's end (RFC 9112, section 6.3).
     const codings = fields.tokens("transfer-encoding");
     return codings.length > 1 && codings.indexOf("chunked") === codings.length - 1
       ? new BadRequest(501, "Its Transfer-Encoding has other codings than chunked")
@@ -41,15 +41,15 @@ export function framingOf({ version, fields }: Head): Framing | BadRequest {
     return new BadRequest(400, "It has more than one Content-Length");
   }
   if (!/^[0-9]+$/.test(length)) return new BadRequest(400, "Its Content-Length is no number");
-  // More digits than a number holds are more than any limit.
+  // A number with more digits than a `number` holds is over any limit.
   const bytes = Number(length);
   return bytes === 0 ? null : { length: bytes };
 }
 
-/** Bytes that the extensions of all chunks of a body may have, and those of its trailer. */
+/** The most bytes of the extensions of all chunks of a body, and likewise of its trailer. */
 const EXTENSION_LIMIT = 4096;
 
-/** Digits that the size of a chunk may have: those of more than 200 TB. */
+/** The most digits of a chunk's size: enough for more than 200 TB. */
 const SIZE_DIGITS = 12;
 
 const TAB = 0x09;
@@ -62,11 +62,11 @@ const DELETE = 0x7f;
 /** The part of a body that comes next. */
 type Part = "size" | "extension" | "size end" | "content" | "content CR" | "content LF" | "trailer";
 
-/** Finds the content in the bytes of a body. Each byte costs the same, whatever the pieces. */
+/** Finds the content in the bytes of a body. Each byte costs the same, for pieces of any size. */
 export class BodyDecoder {
   readonly #isChunked: boolean;
   #part: Part;
-  /** Bytes that are left of the body, or of a chunk. */
+  /** The bytes that are left of the body, or of a chunk. */
   #left: number;
   #digits = 0;
   #extensionBytes = 0;
@@ -88,9 +88,9 @@ export class BodyDecoder {
   /**
    * Takes bytes of the body.
    *
-   * @param content Is told each piece of the content, as a view.
-   * @returns How many bytes were taken: all, or those up to the body's end.
-   * @throws {MalformedBody} If they are no body. Nothing can be read after that.
+   * @param content Receives each piece of the content, as a view.
+   * @returns The number of bytes taken: all, or those up to the body's end.
+   * @throws {MalformedBody} If they are malformed. Nothing can be read after that.
    */
   read(bytes: Uint8Array, content: (piece: Uint8Array) => void): number {
     let at = 0;
@@ -108,7 +108,7 @@ export class BodyDecoder {
     return at;
   }
 
-  /** Takes a byte that is no content. */
+  /** Takes a byte that is not content. */
   #take(byte: number): void {
     switch (this.#part) {
       case "size":
@@ -152,7 +152,7 @@ export class BodyDecoder {
     else throw new MalformedBody("The size of a chunk is no number");
   }
 
-  /** Takes a byte of the fields behind the last chunk. They are looked at, and left out. */
+  /** Takes a byte of the fields after the last chunk. They are validated, and left out. */
   #takeTrailer(byte: number): void {
     const { length } = this.#trailer;
     if (byte < SPACE && byte !== TAB && byte !== CR && byte !== LF || byte === DELETE) {
@@ -178,7 +178,7 @@ export class BodyDecoder {
   }
 }
 
-/** The value of a hexadecimal digit; `null` for another byte. */
+/** Returns the value of a hexadecimal digit; `null` for another byte. */
 function valueOf(byte: number): number | null {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const letter = byte | 0x20;

@@ -1,9 +1,9 @@
 /**
- * Connecting to a server as its client, within a time limit, and with TLS where it speaks that.
+ * Connects to a server as its client, within a time limit, and with TLS if the server speaks it.
  *
- * The service connects by {@linkcode connectTrusted}: with the runtime's own TLS the usual authorities need no permission,
- * while the list of them in `node:tls` needs `--allow-sys`. Commands connect by {@linkcode dial}: `node:tls` shows the
- * certificate, so that they can say what is wrong with it, or compare it with a file.
+ * The service uses {@linkcode connectTrusted}: with the runtime's own TLS the usual authorities need no permission,
+ * while the list of them in `node:tls` needs `--allow-sys`. Commands use {@linkcode dial}: `node:tls` shows the
+ * certificate, so that they can report its faults, or compare it with a file.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { readAuthority, TlsError } from "../net/tls.ts";
 import { within } from "../within.ts";
 import { certificateFault, explainFailure, type FailureContext, RequestError } from "./failure.ts";
 
-/** How long connecting, and the next answer, may take, in ms. */
+/** The time limit of connecting, and of the next answer, in ms. */
 export const TIMEOUT_MS = 5000;
 
 const UNREACHED = new RequestError(
@@ -25,16 +25,19 @@ const UNREACHED = new RequestError(
   "Look for a firewall in between, and whether the address is the right one.",
 );
 
-/** A server that speaks TLS answers at once, unless it has stopped. */
+/**
+ * The error of a server that accepts connections but no TLS. A server that speaks TLS answers at once, unless it has
+ * stopped.
+ */
 const NO_HANDSHAKE = new RequestError(
   "timeout",
   `takes the connection, and does not speak TLS within ${TIMEOUT_MS / 1000} s`,
   "Look what listens there, whether it speaks TLS at all, and whether it still runs.",
 );
 
-/** Where to connect. */
+/** The address of a server to connect to. */
 export interface Address {
-  /** Address without brackets, or a host name, which is resolved at each connection. */
+  /** The address without brackets, or a host name, which is resolved at each connection. */
   readonly hostname: string;
   readonly port: number;
   /** `null`: plain text. */
@@ -47,7 +50,7 @@ export interface Address {
 /**
  * Connects within {@linkcode TIMEOUT_MS} to a server whose certificate the runtime trusts.
  *
- * @param stop Aborted when there is no more need of it.
+ * @param stop Aborted when the connection is no longer needed.
  * @throws {RequestError} If that is not possible.
  */
 export async function connectTrusted(
@@ -61,7 +64,7 @@ export async function connectTrusted(
     try {
       conn?.close();
     } catch (error) {
-      // It has become part of a TLS connection, which is not there yet.
+      // It has become part of a TLS connection that is not open yet.
       if (!(error instanceof Deno.errors.BadResource)) throw error;
     }
   };
@@ -87,15 +90,15 @@ export async function connectTrusted(
   }
 }
 
-/** Whose certificate is accepted where TLS is spoken. */
+/** The rule for accepting a server's certificate. */
 export type CertificateTrust =
-  /** Anybody's: nothing secret is said or heard. */
+  /** Any certificate: no secret is sent or received. */
   | { readonly by: "nobody" }
-  /** The one in this file and no other, whatever its name: what a server of this host has to show. */
+  /** The certificate in this file and no other, with any name: the one that a server of this host has to show. */
   | { readonly by: "file"; readonly path: string }
   /**
-   * What a browser accepts: valid now, for the host, from a known authority or one of these (PEM), which
-   * an administrator names with `named`.
+   * A certificate that a browser accepts: valid now, for the host, from a known authority or one of these (PEM). An
+   * administrator names these with `named`.
    */
   | { readonly by: "authorities"; readonly more: readonly string[]; readonly named: string };
 
@@ -104,14 +107,14 @@ export interface Dialed {
   readonly socket: Socket;
   /** The certificate that the server has shown; `null` without TLS. */
   readonly certificate: X509Certificate | null;
-  /** Applied to all text of the server before anything of it is cut, read or shown. */
+  /** Applied to all text of the server before any of it is cut, read or shown. */
   readonly redact: Redact;
 }
 
 /**
- * Connects within {@linkcode TIMEOUT_MS}, and judges the certificate.
+ * Connects within {@linkcode TIMEOUT_MS}, and checks the certificate.
  *
- * @param address `tls` is `null` for plain text.
+ * @param address Its `tls` is `null` for plain text.
  * @throws {RequestError} If that cannot be done, or the certificate is not to be trusted.
  */
 export async function dial(
@@ -127,7 +130,7 @@ export async function dial(
     const socket = await connected(connectPlain({ host, port }), context);
     return { socket, certificate: null, redact };
   }
-  // The runtime says what is wrong with a certificate, and goes on: it is judged below.
+  // The runtime reports the fault of a certificate, and continues: it is checked below.
   const socket = connectTls({
     host,
     port,
@@ -166,7 +169,7 @@ async function connected<S extends Socket>(
     isReached = true;
   });
   socket.once(event, resolve);
-  // It stays: a later error is told to the reader or the writer, and must not end the process.
+  // This handler stays: a later error goes to the reader or the writer, and must not end the process.
   socket.on("error", (error) => reject(explainFailure(error, context)));
   socket.once(
     "close",
@@ -182,7 +185,7 @@ function shownBy(socket: TLSSocket): X509Certificate | null {
   return raw ? new X509Certificate(raw) : null;
 }
 
-/** Why a certificate is not the one in a file; `null` when it is. */
+/** Returns the error of a certificate that is not the one in a file; `null` when it is. */
 function otherThanFile({ fingerprint256 }: X509Certificate, path: string): RequestError | null {
   try {
     return readAuthority(path)[0]?.fingerprint256 === fingerprint256 ? null : new RequestError(

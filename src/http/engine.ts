@@ -1,5 +1,5 @@
 /**
- * An HTTP server, whichever engine runs it.
+ * The interface of an HTTP server, the same for every engine.
  *
  * @module
  */
@@ -11,103 +11,105 @@ import type { WorkQueue } from "../work_queue.ts";
 import type { Handler, Remote } from "./handler.ts";
 import type { ReceptionLimits } from "./reception.ts";
 
-/** Bounds of one server. Times are in ms. */
+/** The limits of one server. Times are in ms. */
 export interface HttpLimits extends ReceptionLimits {
-  /** Connections that have not become something else; for one more the slowest is dropped. */
+  /** The most connections that are not upgraded; for one more the slowest is dropped. */
   readonly connections: number;
-  /** From connecting, TLS included, or from the request's first byte, to the end of its head; then it is answered with 408. */
+  /**
+   * The time for a request's head, from connecting, TLS included, or from its first byte; then it is answered with 408.
+   */
   readonly headMs: number;
-  /** Between two requests; then the connection is closed. */
+  /** The idle timeout between two requests; then the connection is closed. */
   readonly idleMs: number;
-  /** A client that does not read its answer has as long. */
+  /** The time that a client has to read its answer. */
   readonly answerMs: number;
-  /** A connection that is being closed has as long. */
+  /** The time that a connection has to close. */
   readonly closeMs: number;
 }
 
-/** Why a connection or a request did not get as far as the handler. */
+/** The reasons why a connection or a request did not reach the handler. */
 export const HTTP_REFUSALS = [
-  // There are no open files for one more.
+  // There is no open file for it.
   "files",
-  // There is no memory for one more, or it was the slowest of those that had sent no request.
+  // There is no memory for it, or it was the slowest of those that had sent no request.
   "memory",
-  // It was the slowest of too many.
+  // It was the slowest of too many connections.
   "handshakes",
   // It sent no whole request in time.
   "timeout",
-  // TLS did not come about.
+  // Its TLS handshake failed.
   "tls",
-  // Its request is none.
+  // Its request is malformed.
   "malformed",
 ] as const;
 export type HttpRefusal = typeof HTTP_REFUSALS[number];
 
-/** Bytes that the connections of a server have carried, over all engines that it has run on. */
+/** The bytes received and sent by the connections of a server, over all engines that it has run on. */
 export interface HttpCounters {
   bytesIn: number;
   bytesOut: number;
 }
 
-/** The parts that a server is made of. */
+/** The options of a server. */
 export interface HttpServerOptions {
-  /** Address or host name to bind. */
+  /** The address or host name to bind. */
   readonly hostname: string;
   readonly port: number;
-  /** `null`: plain text. */
+  /** The certificate and key; `null`: plain text. */
   readonly tls: PemPair | null;
-  /** Fields of every answer, whoever makes it, by name; no handler writes them. */
+  /** The fields of every answer, by name; no handler writes them. */
   readonly fields: Readonly<Record<string, string>>;
   readonly handler: Handler;
   /** Returns the response to a request whose handler has thrown. */
   onError(error: unknown): Response;
   /**
-   * Decides on a connection before its first byte is read: `null`, or the response to all that it may ask. Over TLS
-   * it is closed without one, as saying it would cost a handshake. The engine `serve` asks for each request.
+   * Decides on a connection before its first byte is read. Returns `null`, or the response to all its requests. Over
+   * TLS the connection is closed without one, as sending it would cost a handshake. The engine `serve` calls this for
+   * each request.
    */
   screen(remote: Remote): Response | null;
-  /** Asked whenever it matters, as they may change. */
+  /** Returns the limits. Called for each use, as they may change. */
   limits(): HttpLimits;
   /** The accounts of memory that connections and bodies are charged to. */
   readonly budget: Budget;
   /** The open files that connections may take. */
   readonly files: FileShare;
-  /** Where requests wait for their turn, of all servers together. */
+  /** The queue in which requests wait for their turn, of all servers together. */
   readonly workQueue: WorkQueue;
-  /** Absent: nobody asks. */
+  /** The counters to add to; absent: bytes are not counted. */
   readonly counters?: HttpCounters;
-  /** Told of a connection that did not get as far as the handler. */
+  /** Reports a connection that did not reach the handler. */
   refused(remoteAddress: string, kind: HttpRefusal, reason: string): void;
-  /** Told what an administrator can put right: a sentence. */
+  /** Reports a problem that an administrator can fix, as a sentence. */
   trouble(message: string): void;
 }
 
 /** A bound server. */
 export interface HttpServer {
   /**
-   * Resolves after {@linkcode shutdown}; rejects when the server accepts no more on its own account,
-   * as when the process has too many files open.
+   * Resolves after {@linkcode shutdown}; rejects when the server stops accepting by itself, as when the process has too
+   * many files open.
    */
   readonly finished: Promise<void>;
   /**
-   * Uses another certificate for connections that are made from now on; the others stay. Absent when
-   * the engine cannot.
+   * Uses another certificate for new connections; open ones keep theirs. Absent when the engine cannot do it.
    *
    * @throws {Error} If the runtime cannot use it; the old one stays in use then.
    */
   renew?(tls: PemPair): void;
   /**
-   * Gives the port up, for another server to be bound to it, and resolves when it is free: offered by an
-   * engine that cannot {@linkcode renew}. Requests that have come are answered; a body that is being received has
-   * 1 s. Connections that have become something else stay.
+   * Gives the port up, for another server to be bound to it, and resolves when it is free. It is for an engine that
+   * cannot {@linkcode renew}. Received requests are answered; a body that is being received has 1 s. Upgraded
+   * connections stay.
    */
   release?(): Promise<void>;
-  /** Accepts no more, closes what waits, and gives up bodies that have not come whole. What has come is answered. */
+  /** Accepts no more, closes waiting connections, and gives up unfinished bodies. Received requests are answered. */
   refuse(): void;
   /**
-   * The same, and resolves when all has been answered that had come. Connections that have become something else are
-   * left to whoever has taken them.
+   * Does the same as {@linkcode refuse}, and resolves when all received requests are answered. Upgraded connections are
+   * left to their owners.
    *
-   * @param graceMs It is not waited longer for that. What is not answered then is cut off, where the engine can.
+   * @param graceMs The longest wait. Requests that are not answered then are cut off, if the engine can do it.
    */
   shutdown(graceMs: number): Promise<void>;
 }

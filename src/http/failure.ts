@@ -1,5 +1,5 @@
 /**
- * Why a server cannot be reached, or does not answer as it should, and what to do about it.
+ * Explains why a server cannot be reached, or does not answer as it should, and what to do about it.
  *
  * @module
  */
@@ -13,23 +13,23 @@ import { withoutEnd } from "../text.ts";
 /** The stage that a request did not get beyond. */
 export type RequestStage =
   | "name"
-  /** This host has no way to the other's network: one without IPv6, for instance. */
+  /** This host has no route to the other's network: one without IPv6, for instance. */
   | "route"
   | "connection"
-  /** Nothing listens there. */
+  /** No program listens there. */
   | "refusal"
   | "certificate"
-  /** A file of this host that the request takes cannot be used. */
+  /** A file of this host that the request needs cannot be used. */
   | "file"
-  /** The server takes the connection and sends nothing: the next request would wait as long again. */
+  /** The server accepts the connection and sends nothing: the next request would wait as long again. */
   | "timeout"
   | "answer";
 
-/** A request without the answer that it should have. The message follows on the server's address. */
+/** A request that failed. The message follows on the server's address. */
 export class RequestError extends Error {
   override readonly name = "RequestError";
   readonly stage: RequestStage;
-  /** Sentences that say what to do; `""` when there is nothing particular to say. */
+  /** Sentences with the remedy; `""` when there is none in particular. */
   readonly hint: string;
 
   constructor(stage: RequestStage, message: string, hint: string = "") {
@@ -38,13 +38,13 @@ export class RequestError extends Error {
     this.hint = hint;
   }
 
-  /** The message with what to do, to follow on the server's address in a sentence. */
+  /** Returns the message with the remedy, to follow on the server's address in a sentence. */
   get clause(): string {
     return this.hint === "" ? this.message : `${this.message}. ${withoutEnd(this.hint, ".")}`;
   }
 }
 
-/** Resolves with a {@linkcode RequestError} in place of rejecting with it. */
+/** Resolves with a {@linkcode RequestError} instead of rejecting with it. */
 export function outcomeOf<T>(attempt: Promise<T>): Promise<T | RequestError> {
   return attempt.catch((error) => {
     if (error instanceof RequestError) return error;
@@ -52,28 +52,25 @@ export function outcomeOf<T>(attempt: Promise<T>): Promise<T | RequestError> {
   });
 }
 
-/** Returns the sentence that tells what happened at an address. */
+/** Returns the sentence that reports what happened at an address. */
 export function sentenceAbout(subject: string | URL, { message }: RequestError): string {
   return `${subject} ${withoutEnd(message, ".")}.`;
 }
 
-/** The message of a {@linkcode RequestError} about a port at which nothing listens. */
+/** The message of a {@linkcode RequestError} about a port at which no program listens. */
 export const REFUSED = "refuses the connection: nothing listens there";
 
-/** What an explanation names besides the error. */
+/** The values that an explanation names besides the error. */
 export interface FailureContext {
-  /** The host that was connected to: IPv6 without brackets. */
+  /** The host of the connection: IPv6 without brackets. */
   readonly host: string;
   /** The option or the key that names an authority to trust, such as `--ca`. */
   readonly named: string;
-  /** Applied to all text of the server before anything of it is cut, read or shown. */
+  /** Applied to all text of the server before any of it is cut, read or shown. */
   readonly redact: Redact;
 }
 
-/**
- * Explains why there is no connection. Takes the errors of `Deno.connect`, of `Deno.startTls`, and of `node:net` and
- * `node:tls`.
- */
+/** Explains a failure to connect. Takes the errors of `Deno.connect`, `Deno.startTls`, `node:net` and `node:tls`. */
 export function explainFailure(error: unknown, context: FailureContext): RequestError {
   const reason = context.redact(error instanceof Error ? error.message : String(error));
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -116,10 +113,10 @@ export function explainFailure(error: unknown, context: FailureContext): Request
 const NAME_HINT = "Correct the name, or its entry in the DNS or in /etc/hosts.";
 
 /**
- * Explains why a browser would not trust a certificate; `null` when it would.
+ * Returns the error of a certificate that a browser would not trust; `null` for another.
  *
- * The word of `node:tls` for one that has expired, or is for another name, depends on what else is wrong, and 2.9.6
- * takes the subject's CN for a name. So dates and names are compared here.
+ * Dates and names are compared here. The message of `node:tls` for them depends on the certificate's other faults, and
+ * 2.9.6 takes the subject's CN for a name.
  *
  * @param verdict The code of `node:tls`; `null` when it trusts the certificate.
  */
@@ -135,7 +132,7 @@ export function certificateFault(
   if (begin.getTime() > Date.now()) {
     return explainFlaw("not valid yet", begin.toISOString(), context);
   }
-  // Without a subject nothing but the subjectAltName counts.
+  // Without a subject only the subjectAltName counts.
   const identity = { subject: {}, subjectaltname: subjectAltName } as PeerCertificate;
   if (checkServerIdentity(host, identity) !== undefined) {
     return explainFlaw("not valid for", namesOf(certificate, redact), context);
@@ -147,7 +144,7 @@ export function certificateFault(
 }
 
 /**
- * @param word What is wrong, in the words of the runtime's TLS: its sentence, or a part of it.
+ * @param word The fault in the words of the runtime's TLS: its sentence, or a part of it.
  * @param detail The date, the names or the issuer; `""` where only the sentence is known.
  */
 function explainFlaw(word: string, detail: string, { host, named }: FailureContext): RequestError {

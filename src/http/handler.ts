@@ -10,16 +10,15 @@ import type { AccountHolder } from "../budget.ts";
 
 /** The part of `Request` that handlers use. */
 export interface HttpRequest {
-  /** As it was sent: methods are case-sensitive. */
+  /** The method as it was sent: methods are case-sensitive. */
   readonly method: string;
   /** The URL, as the client sent it; it may be malformed. */
   readonly url: string;
-  /** Looks a field up by its name in lower case. Several fields of a name are joined by commas. */
+  /** The header fields. A field is found by its name in lower case; several of a name are joined by commas. */
   readonly headers: Pick<Headers, "get" | "has">;
   /**
-   * Resolves with the body when it has come whole. The bytes are valid until the handler has answered. A body that is
-   * not asked for is not received, and its connection is closed behind the answer.
-   * Whoever asks again gets the same.
+   * Resolves with the body when it has come whole. The bytes are valid until the handler has answered. A further call
+   * returns the same. A body that is not asked for is not received, and its connection is closed after the answer.
    *
    * Rejects with a {@linkcode BodyError} of `reception.ts`.
    */
@@ -30,11 +29,11 @@ export interface HttpRequest {
 export interface RequestInfo {
   readonly remoteAddr: Remote;
   /**
-   * The connection as the budget knows it, for a charge not to end the connection that it is for; `null` where the
-   * engine cannot tell.
+   * The connection as the budget knows it, so that a charge does not end the connection that it is for; `null` if the
+   * engine does not know it.
    */
   readonly holder: AccountHolder | null;
-  /** Becomes something else than HTTP. */
+  /** The way to upgrade the connection to another protocol. */
   readonly upgrade: Upgrade;
 }
 
@@ -45,15 +44,15 @@ export interface Remote {
   readonly port: number;
 }
 
-/** The way in which an engine hands a connection over. */
+/** The method by which an engine upgrades a connection. */
 export type Upgrade =
   | {
     readonly engine: "socket";
     /**
-     * Answers 101 and hands the connection over, before it returns.
+     * Answers 101 and gives the connection to its new owner, before it returns.
      *
      * @param headers Fields of the answer.
-     * @param take Takes the connection over. Bytes that have come behind the request are its first.
+     * @param take Takes the connection over. Bytes that came after the request are its first.
      * @returns The response that the handler has to return.
      */
     take(headers: Readonly<Record<string, string>>, take: (taken: Taken) => StreamOwner): Response;
@@ -64,25 +63,25 @@ export type Upgrade =
     readonly request: Request;
   };
 
-/** A connection that is handed over. */
+/** A connection that has been upgraded. */
 export interface Taken {
   readonly stream: Stream;
   readonly isTls: boolean;
 }
 
-/** The owner of a stream, which is told of its events. One set of event handlers serves all streams of a server. */
+/** The owner of a stream, which handles its events. One set of event handlers serves all streams of a server. */
 export interface StreamOwner {
-  /** The stream has brought bytes. */
+  /** Handles received bytes. */
   data(chunk: Buffer): void;
-  /** The stream takes more. */
+  /** Handles that the stream takes more. */
   drained(): void;
-  /** The peer sends no more. */
+  /** Handles that the peer sends no more. */
   ended(): void;
-  /** The stream has failed; it closes next. */
+  /** Handles an error of the stream, which closes next. */
   failed(error: Error): void;
-  /** The stream is gone. */
+  /** Handles the close of the stream. */
   closed(): void;
 }
 
-/** Answers a request. The body of a response is text. */
+/** A function that answers a request. The body of a response is text. */
 export type Handler = (request: HttpRequest, info: RequestInfo) => Response | Promise<Response>;

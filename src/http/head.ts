@@ -1,8 +1,7 @@
 /**
- * The head of an HTTP/1.1 request (RFC 9112, sections 2 to 5), out of the bytes that arrive in whatever pieces.
- * Pure.
+ * The head of an HTTP/1.1 request (RFC 9112, sections 2 to 5), from bytes in pieces of any size. Pure.
  *
- * A head that two readers could take differently is refused, as one of them may be a proxy in front of this server: a CR or
+ * A head that two readers could take differently is refused, as one of them may be a proxy before this server: a CR or
  * an LF alone, a folded line, a blank before a colon, a second `Host`.
  *
  * @module
@@ -19,8 +18,7 @@ import {
 import { GrowingBuffer } from "../net/growing_buffer.ts";
 
 /**
- * Bytes that a request's head may have: as many as Node.js and a default nginx take. A longer head is answered with
- * 431.
+ * The most bytes of a request's head: the same as for Node.js and a default nginx. A longer head is answered with 431.
  */
 export const HEAD_LIMIT = 16 * 1024;
 
@@ -36,7 +34,7 @@ export interface Head {
 /** A request that cannot be served, before its handler has seen it. */
 export class BadRequest {
   readonly status: number;
-  /** A sentence about the request. */
+  /** A sentence about the request, for the log. */
   readonly reason: string;
 
   constructor(status: number, reason: string) {
@@ -45,7 +43,7 @@ export class BadRequest {
   }
 }
 
-/** A head, and the place behind it in the chunk that has completed it. */
+/** A head, and the offset after it in the chunk that has completed it. */
 export interface ReadHead {
   readonly head: Head;
   readonly end: number;
@@ -57,18 +55,18 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const DELETE = 0x7f;
 
-/** Bytes of the end of the last line and of the empty line behind it. */
+/** The bytes of the last line's end and of the empty line after it. */
 const END = 4;
 
-/** Reads one head after the other. Each byte costs the same, whatever the chunks. */
+/** Reads one head after the other. Each byte costs the same, for chunks of any size. */
 export class HeadReader {
   /** The beginning of a head whose end has not come. */
   readonly #begun = new GrowingBuffer(HEAD_LIMIT);
-  /** Bytes of this head that have come, with the empty lines before it. */
+  /** The bytes of this head that have come, with the empty lines before it. */
   #length = 0;
-  /** Becomes true with the first line. Empty lines before the first are skipped (RFC 9112, section 2.2). */
+  /** True from the first line on. Empty lines before it are skipped (RFC 9112, section 2.2). */
   #hasBegun = false;
-  /** State of the line: the byte before was a CR; the line has a byte before that. */
+  /** The state of the line. True if the byte before was a CR; true if the line has a byte before that. */
   #isAfterCr = false;
   #isInLine = false;
 
@@ -77,13 +75,13 @@ export class HeadReader {
     return this.#length === 0;
   }
 
-  /** Bytes of memory that it holds. */
+  /** Returns the bytes of memory that it holds. */
   get heldBytes(): number {
     return this.#begun.heldBytes;
   }
 
   /**
-   * Takes a chunk, of which it keeps nothing alive.
+   * Takes a chunk, and keeps no part of it alive.
    *
    * @returns `null` until the head is whole. Nothing can be read after a {@linkcode BadRequest}.
    */
@@ -115,7 +113,7 @@ export class HeadReader {
     return null;
   }
 
-  /** Gives back what it holds. Nothing is read after that. */
+  /** Frees the held bytes. Nothing is read after that. */
   clear(): void {
     this.#begun.clear();
   }
@@ -166,7 +164,7 @@ function parseRequestLine(line: string): Omit<Head, "fields"> | BadRequest {
 }
 
 /**
- * Tells whether a target is one that a server of its own is asked for (RFC 9112, section 3.2): a path, a whole URL, or
+ * Tells whether a target is of a form that an origin server accepts (RFC 9112, section 3.2): a path, a whole URL, or
  * `*` of OPTIONS. The head has no control character but TAB.
  */
 function isTarget(method: string, target: string): boolean {
@@ -175,7 +173,7 @@ function isTarget(method: string, target: string): boolean {
     target === "*" && method === "OPTIONS" || method === "CONNECT" && target !== "";
 }
 
-/** `Host` is demanded once (RFC 9112, section 3.2), but for HTTP/1.0. */
+/** Returns the fault of the `Host` field. One is required (RFC 9112, section 3.2), except in HTTP/1.0. */
 function hostFault({ version, fields }: Head): BadRequest | null {
   const count = fields.count("host");
   if (count > 1 || count === 0 && version !== "1.0") {
@@ -187,14 +185,14 @@ function hostFault({ version, fields }: Head): BadRequest | null {
     : new BadRequest(400, "Its Host header is malformed");
 }
 
-/** Characters of a host with its port besides letters and digits (RFC 3986, section 3.2.2). */
+/** The characters of a host with its port besides letters and digits (RFC 3986, section 3.2.2). */
 const HOST_SIGNS = "-._~%!$&'()*+,;=:[]";
 
 /**
  * Returns the URL that a request is for (RFC 9112, section 3.3). It has not been parsed: `URL.parse` may find it
  * malformed.
  *
- * @param scheme What the connection speaks.
+ * @param scheme The scheme of the connection.
  * @param local The address and port of this server: the host of a request that names none.
  */
 export function requestUrl(

@@ -1,8 +1,8 @@
 /**
- * One HTTP/1.1 connection, from its first byte to its end: requests are answered one behind the other, in order
+ * One HTTP/1.1 connection, from its first byte to its end: requests are answered one after the other, in order
  * (RFC 9112, section 9).
  *
- * All that it holds is charged to the accounts of memory, as it is taken. It is read no faster than it is answered, and
+ * All its memory is charged to the accounts of memory when it is taken. It is read no faster than it is answered, and
  * answered no faster than the client reads.
  *
  * @module
@@ -25,7 +25,7 @@ import { BodyBroken, type Reception, type Receptions } from "./reception.ts";
 import { tellTo } from "./stream_owner.ts";
 import { encodeResponse, encodeUpgrade, type Persistence } from "./response.ts";
 
-/** The server that has accepted a connection, as far as the connection needs it. */
+/** The parts of the server that an accepted connection uses. */
 export interface HttpConnectionHost {
   readonly limits: HttpLimits;
   readonly receptions: Receptions;
@@ -35,52 +35,53 @@ export interface HttpConnectionHost {
   readonly workQueue: WorkQueue;
   /** A clock in ms. */
   readonly now: number;
-  /** Tells that connections are closed behind their next answer. */
+  /** True if connections are closed after their next answer. */
   readonly isRefusing: boolean;
   /** The server's own address and port. */
   readonly localAddress: string;
-  /** Lines of fields that every answer has. */
+  /** The lines of the fields that every answer has. */
   readonly fields: string;
   readonly handler: Handler;
   onError(error: unknown): Response;
   refused(remoteAddress: string, kind: HttpRefusal, reason: string): void;
-  /** The connection has come to another stage; `null`: it has begun, or is gone. */
+  /** Reports that the connection has entered another stage; `null`: it has begun, or is gone. */
   staged(connection: HttpConnection, from: Stage | null, to: Stage | null): void;
 }
 
 /**
+ * The stage of a connection:
  * - `fresh`: a head is awaited, the first or one that has begun.
  * - `idle`: nothing has come since the last answer.
  * - `receiving`: the rest of a request's body is awaited.
  * - `busy`: a request is being answered.
- * - `ending`: all has been said. What comes is thrown away, because closing a TCP connection with
- *   unread bytes in it would also throw away what the client has not read yet.
+ * - `ending`: nothing more is answered. Received bytes are thrown away, because closing a TCP connection with unread
+ *   bytes would also throw away bytes that the client has not read yet.
  */
 export type Stage = "fresh" | "idle" | "receiving" | "busy" | "ending";
 
-/** Characters of answers that are collected before they are written, while further requests are there. */
+/** The characters of answers that are collected before they are written, while further requests wait. */
 const WRITE_SIZE = 16 * 1024;
 
-/** A text of this many characters is written as bytes. */
+/** The size from which a text is written as bytes, in characters. */
 const LARGE_TEXT = 4096;
 
-/** A chunk of this many bytes may hold much work. */
+/** The size from which a chunk may hold much work, in bytes. */
 const HEAVY_BYTES = 4096;
 
-/** Bytes that a stream of TCP reads after it was paused, at most. */
+/** The most bytes that a TCP stream reads after it was paused. */
 const PAUSED_BYTES = 64 * 1024;
 
-/** Bytes that are thrown away behind the last answer; a client that sends on is dropped. */
+/** The most bytes that are thrown away after the last answer; a client that sends more is dropped. */
 const DISCARD_LIMIT = 4 * 1024 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
-/** The response that stands for a connection which was handed over. */
+/** The response that stands for a connection that was upgraded. */
 const TAKEN = new Response(null);
 
-/** One connection of a server, until it ends or is handed over. */
+/** One connection of a server, until it ends or is upgraded. */
 export class HttpConnection implements StreamOwner, AccountHolder, Worker, Receiver {
   readonly #home: HttpConnectionHost;
   readonly #stream: Stream;
@@ -89,32 +90,32 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
   readonly #holding: Holding;
   readonly #reader = new HeadReader();
   #stage: Stage = "fresh";
-  /** When the stage began. */
+  /** The time when the stage began. */
   #since: number;
-  /** Chunks that have come and were not read, and the place in the first of them. */
+  /** The chunks that have come and were not read, and the offset in the first of them. */
   readonly #unread = new ChunkQueue();
   #at = 0;
   /** The request that is being received or answered. */
   #request: Incoming | null = null;
-  /** Answers that have not been written. */
+  /** The answers that have not been written. */
   #answers = "";
   #willFlush = false;
-  /** Set while the work queue is to call. */
+  /** True while the work queue has a call of {@linkcode work} pending. */
   #isQueued = false;
-  /** The time since which the stream takes no more, until it has drained; `null`: it takes more. */
+  /** The time since which the stream is blocked, until it has drained; `null` if it takes more. */
   #blockedSince: number | null = null;
-  /** Set when the client sends no more, and when it is gone. */
+  /** True when the client sends no more; true when the connection is gone. */
   #hasEnded = false;
   #isGone = false;
   #isSecured = false;
-  /** Set while the stream is kept from reading. */
+  /** True while the stream is paused. */
   #isPaused = false;
   #wasTaken = false;
   readonly #info: RequestInfo;
   #discarded = 0;
   /**
-   * The answer to a connection that is not served. It is given when something has come: clients take an answer that
-   * comes before they have asked for a fault.
+   * The answer to a connection that is not served. It is sent after the first bytes: clients take an answer that comes
+   * before their request for a fault.
    */
   #rejection: Response | null = null;
 
@@ -132,25 +133,25 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     };
   }
 
-  /** See {@linkcode Receiver}. */
+  /** Returns the scheme of the connection. */
   get scheme(): "http" | "https" {
     return this.#raw === null ? "http" : "https";
   }
 
-  /** See {@linkcode Receiver}. */
+  /** Returns the server's own address and port. */
   get localAddress(): string {
     return this.#home.localAddress;
   }
 
-  /** Address and port of the other end. */
+  /** Returns the address and port of the other end. */
   get remoteAddress(): string {
     return formatAddress(this.#info.remoteAddr.hostname, this.#info.remoteAddr.port);
   }
 
   /**
-   * Takes the memory that it needs, or answers that there is none. Called once, when it has been made.
+   * Charges its memory, or answers that there is none. Called once, after construction.
    *
-   * @param rejection The answer to whatever it asks for. Nothing of that is read, and nobody gives way to it.
+   * @param rejection The answer to any request. No request is read then, and no other connection is ended for it.
    */
   begin(rejection: Response | null): void {
     this.#home.staged(this, null, "fresh");
@@ -161,9 +162,9 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     this.#holding.set(this.#ownBytes);
   }
 
-  /** See {@linkcode AccountHolder}. */
+  /** Ends the connection, or only its body, when memory is short; see {@linkcode AccountHolder}. */
   evict(): void {
-    // The body alone is given up, and the client told.
+    // Only the body is given up, and the client gets an answer.
     if (this.#stage === "receiving") return this.#request?.reception?.evict();
     if (this.#stage !== "ending") {
       this.#home.refused(this.remoteAddress, "memory", "It was the slowest when memory was short");
@@ -172,7 +173,8 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
   }
 
   /**
-   * The server stops. What has come is answered, and what is on its way arrives; where neither is so, it is dropped.
+   * Ends the connection when the server stops. Received requests are still answered, and queued answers still sent.
+   * Without either the connection is dropped.
    */
   stop(): void {
     if (this.#stage === "busy" || this.#unread.bytes > 0) return;
@@ -180,7 +182,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     if (this.#stage !== "ending") this.#end();
   }
 
-  /** Gives up on the connection at once. */
+  /** Destroys the stream at once. */
   drop(why: string = "its connection was dropped"): void {
     this.#enter("ending");
     this.#answers = "";
@@ -188,12 +190,12 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     this.#stream.destroy();
   }
 
-  /** TLS has come about. */
+  /** Notes that the TLS handshake has succeeded. */
   secured(): void {
     this.#isSecured = true;
   }
 
-  /** Looks at the clock. Called about once a second. */
+  /** Checks the timeouts. Called about once a second. */
   tick(): void {
     const { limits, now } = this.#home;
     const passed = now - this.#since;
@@ -202,14 +204,14 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     }
     switch (this.#stage) {
       case "fresh":
-        // What has come and waits for its turn is no fault of the client.
+        // Bytes that wait for their turn are no fault of the client.
         if (passed < limits.headMs || this.#unread.bytes > 0) return;
         this.#home.refused(
           this.remoteAddress,
           "timeout",
           `It sent no whole request in ${limits.headMs} ms`,
         );
-        // One that has sent nothing may be half-way into TLS, where nothing can be said.
+        // A client that has sent nothing may be within its TLS handshake, where no answer can be sent.
         if (this.#reader.isEmpty) return this.drop();
         return void this.#refuse(refusal(408));
       case "idle":
@@ -220,7 +222,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     }
   }
 
-  /** The stream has brought something. */
+  /** Queues received bytes. */
   data(chunk: Buffer): void {
     const { counters } = this.#home;
     if (counters !== undefined) counters.bytesIn += chunk.length;
@@ -239,7 +241,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     this.#charge();
   }
 
-  /** The stream takes more. */
+  /** Continues, as the stream takes more. */
   drained(): void {
     this.#blockedSince = null;
     if (this.#stage === "ending") return this.#end();
@@ -248,27 +250,27 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     this.#goOn();
   }
 
-  /** The client sends no more. What it has sent is answered all the same. */
+  /** Handles that the client sends no more. Its requests are answered all the same. */
   ended(): void {
     this.#hasEnded = true;
     if (this.#rejection !== null) return this.drop();
     if (this.#stage === "ending") return;
     if (this.#request !== null) this.#breakOff(this.#request, "the client has shut down its side");
-    // Where it does not take its answers yet, it is ended behind them.
+    // If it does not take its answers yet, it is ended after them.
     else if (this.#unread.bytes === 0 && this.#blockedSince === null) this.#quit();
   }
 
-  /** The stream has failed; it closes next. */
+  /** Reports a failed TLS handshake; the stream closes next. */
   failed(error: Error): void {
     this.#complainOfTls(error.message);
   }
 
-  /** The stream is gone. Whole requests that it has brought are handled all the same. */
+  /** Handles the close of the stream. Whole requests that have come are handled all the same. */
   closed(): void {
     this.#complainOfTls("it was broken off");
     this.#isGone = true;
     this.#hasEnded = true;
-    // Nothing will drain.
+    // No drain event follows.
     this.#blockedSince = null;
     this.#home.staged(this, this.#stage, null);
     if (this.#stage === "ending") this.#forget();
@@ -278,7 +280,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     else this.#schedule();
   }
 
-  /** The work queue's turn: reads a request. */
+  /** Reads a request, when the work queue calls. */
   work(): void {
     this.#isQueued = false;
     if (this.#request !== null || this.#stage === "ending" || this.#wasTaken) return;
@@ -309,7 +311,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
   #begin(head: Head): void {
     const framing = framingOf(head);
     if (framing instanceof BadRequest) return this.#refuseBad(framing);
-    // Nobody is there to be answered, and a request without a body changes nothing.
+    // No client is left to be answered, and a request without a body changes nothing.
     if (this.#isGone && framing === null) return this.#goOn();
     const expectation = head.version === "1.0" ? null : head.fields.get("expect");
     if (expectation !== null && expectation.toLowerCase() !== "100-continue") {
@@ -332,13 +334,13 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
         body = await response.text();
       } catch (error) {
         response = this.#home.onError(error);
-        // What has been answered is no HTTP any more.
+        // The connection has been upgraded from HTTP.
         if (this.#wasTaken) return void this.#stream.destroy();
         body = await response.text();
       }
       this.#respond(request, response, body);
     } catch (error) {
-      // A mistake of ours, of which the client cannot be told any more.
+      // A bug of this server, which can no longer be reported to the client.
       reportError(error);
       this.drop();
     }
@@ -356,7 +358,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     const upgraded = take({ stream: this.#stream, isTls: this.#raw !== null });
     tellTo(this.#stream, upgraded);
     const [first, ...others] = this.#unread.takeAll();
-    // A copy, as the chunk is freed by whom it is given to.
+    // A copy, as the new owner frees the chunk.
     if (first !== undefined && this.#at < first.length) {
       upgraded.data(Buffer.from(first.subarray(this.#at)));
     }
@@ -367,7 +369,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     return TAKEN;
   }
 
-  /** See {@linkcode Receiver}. */
+  /** Receives the body of a request, see {@linkcode Receiver}. */
   bytesOf(request: Incoming): Promise<Uint8Array> {
     const { framing } = request;
     if (framing === null) return Promise.resolve(NOTHING);
@@ -391,7 +393,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     return whole;
   }
 
-  /** A body that has come with its head, as most have; `null` if it has not, or is too long. */
+  /** Returns a body that has come with its head, as most have; `null` if it has not, or is too long. */
   #bytesAtHand(framing: Exclude<Framing, null>): Uint8Array | null {
     const chunk = this.#unread.first;
     if (framing === "chunked" || chunk === undefined) return null;
@@ -399,16 +401,16 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     if (end > chunk.length || framing.length > this.#home.receptions.bodyBytes) return null;
     const bytes = chunk.subarray(this.#at, end);
     this.#at = end;
-    // A chunk of its own is the handler's, which may free it.
+    // A chunk that holds only the body belongs to the handler, which may free it.
     if (bytes.length === chunk.length) this.#remove();
     return bytes;
   }
 
-  /** Takes what has come of a body. */
+  /** Takes the received bytes of a body. */
   #receive(request: Incoming): void {
     const { decoder, reception } = request;
     if (!decoder || !reception) return;
-    // The answers before it are not kept back for it.
+    // Earlier answers do not wait for the body.
     this.#flush();
     try {
       for (let chunk = this.#unread.first; chunk !== undefined && !decoder.isDone;) {
@@ -428,14 +430,14 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     } else this.#resume();
   }
 
-  /** No more of the body comes. */
+  /** Fails the reception, as no more of the body comes. */
   #breakOff({ reception }: Incoming, why: string): void {
     reception?.fail(new BodyBroken("The body did not arrive whole", { cause: why }));
   }
 
   #respond(request: Incoming, response: Response, body: string): void {
     this.#request = null;
-    // It was dropped meanwhile.
+    // The connection was dropped meanwhile.
     if (this.#stage === "ending") return;
     const persistence = this.#persistenceOf(request, response);
     const { fields } = this.#home;
@@ -449,7 +451,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
   #persistenceOf({ head, isReceived }: Incoming, { headers }: Response): Persistence {
     const options = head.fields.tokens("connection");
     if (
-      // What is left of a body would be taken for a request.
+      // The rest of a body would be taken for a request.
       !isReceived || options.includes("close") || this.#home.isRefusing ||
       headers.get("connection")?.toLowerCase() === "close"
     ) return "close";
@@ -457,7 +459,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     return options.includes("keep-alive") ? "keep-alive" : "close";
   }
 
-  /** Goes on with what has come. */
+  /** Continues with the received bytes. */
   #goOn(): void {
     if (this.#request !== null || this.#wasTaken || this.#stage === "ending") return;
     const chunk = this.#unread.first;
@@ -466,7 +468,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     if (this.#blockedSince !== null) return this.#charge();
     if (this.#unread.bytes > 0) {
       this.#schedule();
-      // The answers before a request that has to wait for its turn are not kept back for it.
+      // Earlier answers do not wait for a request that has to wait for its turn.
       if (this.#isQueued) this.#flush();
       return;
     }
@@ -485,7 +487,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     this.#home.workQueue.add(this, lane);
   }
 
-  /** Removes the first chunk, which has been read, and gives its memory back. */
+  /** Removes the first chunk, which has been read, and frees its memory. */
   #shift(): void {
     const chunk = this.#remove();
     if (chunk !== undefined) freeBytes(chunk);
@@ -501,7 +503,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     void this.#refuse(refusal(status));
   }
 
-  /** Answers what is no request, or is not to be read, and closes the connection. */
+  /** Answers a bad request, or one that is not to be read, and closes the connection. */
   async #refuse(response: Response): Promise<void> {
     this.#writeAnswers();
     this.#enter("ending");
@@ -510,20 +512,20 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     this.#end();
   }
 
-  /** Ends a connection on which all has been said, once that is written. */
+  /** Ends a connection after its last answer, once that is written. */
   #end(): void {
     this.#writeAnswers();
     this.#enter("ending");
     if (this.#isGone) return this.#forget();
     if (this.#blockedSince !== null) return;
-    // The client hangs up next. Once it has, nothing is left to wait for.
+    // The client closes its side next.
     this.#stream.end();
     this.#resume();
   }
 
   /**
-   * Ends a connection that brings no further request. Whoever connects and says nothing, as health checks do, is not
-   * worth a word.
+   * Ends a connection that brings no further request. A client that connects and sends nothing, as health checks do,
+   * gets no answer and no log line.
    */
   #quit(): void {
     // An answer may be on its way.
@@ -553,7 +555,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     if (this.#blockedSince === null) this.#writeAnswers();
   }
 
-  /** Writes, behind this turn, what has been answered: it is not kept back for a request that takes longer. */
+  /** Writes the answers after this turn, so that they do not wait for a request that takes longer. */
   #flushSoon(): void {
     if (this.#answers === "" || this.#willFlush) return;
     this.#willFlush = true;
@@ -563,7 +565,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     });
   }
 
-  /** Writes what has been answered. The stream takes it, whether the client reads or not. */
+  /** Writes the answers. The stream takes them even if the client does not read. */
   #writeAnswers(): void {
     if (this.#answers === "") return;
     this.#write(this.#answers);
@@ -587,13 +589,13 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
   #complainOfTls(reason: string): void {
     if (this.#raw === null || this.#isSecured || this.#stage !== "fresh") return;
     this.#enter("ending");
-    // Whoever connects and says nothing, as health checks do, is not worth a word.
+    // A client that connects and sends nothing, as health checks do, gets no log line.
     if (this.#raw.bytesRead === 0) return;
     this.#home.refused(this.remoteAddress, "tls", `The TLS handshake failed: ${reason}`);
   }
 
   #enter(stage: Stage): void {
-    // Nothing leads back from there.
+    // No stage follows `ending`.
     if (this.#stage === "ending" && stage !== "ending") return;
     this.#since = this.#home.now;
     if (stage === this.#stage) return;
@@ -607,7 +609,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     this.#at = 0;
   }
 
-  /** Gives back all that it holds. */
+  /** Frees all its memory. */
   #forget(): void {
     this.#enter("ending");
     this.#holding.close();
@@ -617,30 +619,31 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     return this.#raw === null ? CONNECTION_BYTES.plain : CONNECTION_BYTES.tls;
   }
 
-  /** Charges what it holds, or ends it. */
+  /** Charges its memory, or ends the connection. */
   #charge(): void {
     if (this.#stage === "ending" || this.#wasTaken) return;
     const bytes = this.#ownBytes + this.#reader.heldBytes + this.#unread.bytes +
       this.#answers.length +
       (this.#isPaused ? PAUSED_BYTES : 0) +
       (this.#blockedSince === null ? 0 : this.#stream.writableLength);
-    // What waits for its turn or is being answered is not ended for others: that it takes time is not the client's doing.
+    // A connection that waits for its turn or is being answered is not ended for others: the delay is not the client's
+    // doing.
     if (this.#holding.set(bytes, this.#isQueued || this.#stage === "busy")) return;
-    // It is answered, and holds less then.
+    // The request is answered, and the connection holds less then.
     if (this.#request !== null) return;
     this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");
-    // TLS may not be there yet, and would take more.
+    // The TLS handshake may not be over, and would take more.
     if (this.#raw !== null && !this.#isSecured) this.drop();
     else void this.#refuse(refusal(503, { "retry-after": "10" }));
   }
 }
 
-/** The connection of a request, as far as the request needs it. */
+/** The parts of a connection that its request uses. */
 interface Receiver {
   readonly scheme: "http" | "https";
   /** The server's own address and port. */
   readonly localAddress: string;
-  /** The body of a request, which its handler has asked for. */
+  /** Returns the body of a request, when its handler asks for it. */
   bytesOf(request: Incoming): Promise<Uint8Array>;
 }
 
@@ -650,7 +653,7 @@ class Incoming implements HttpRequest {
   readonly framing: Framing;
   readonly #receiver: Receiver;
   #body: Promise<Uint8Array> | null = null;
-  /** Set when all of its bytes have come. */
+  /** True when all of its bytes have come. */
   isReceived: boolean;
   decoder: BodyDecoder | null = null;
   reception: Reception | null = null;
@@ -683,7 +686,7 @@ class Incoming implements HttpRequest {
   }
 }
 
-/** The response to a request that its handler does not see. */
+/** Returns the response to a request that its handler does not see. */
 function refusal(status: number, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(null, { status, headers });
 }

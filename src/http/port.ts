@@ -1,5 +1,5 @@
 /**
- * Whether a port is free.
+ * Tests whether a port can be bound, and whether it is free again.
  *
  * @module
  */
@@ -7,18 +7,18 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { formatAddress } from "../config/config.ts";
 
-/** The time to wait before the port is looked at again, in ms. */
+/** The interval at which the port is tried again, in ms. */
 const STEP_MS = 3;
 
-/** When to give up, in ms: another program may have bound the port meanwhile. */
+/** The longest wait, in ms: another program may have bound the port meanwhile. */
 const LIMIT_MS = 500;
 
 /**
- * Binds an address for a moment, to be told by name what is wrong. The server of `node:net` calls an address that the
- * host does not have an invalid argument, and a missing permission ends the process (Deno 2.9.6).
+ * Binds an address for a moment, to get an error that names the fault. The server of `node:net` calls an address that
+ * the host does not have an invalid argument, and a missing permission ends the process (Deno 2.9.6).
  *
  * @returns The address that a host name stands for.
- * @throws {Error} What `Deno.listen` throws.
+ * @throws {Error} The error of `Deno.listen`.
  */
 export function tryAddress(hostname: string, port: number): string {
   const probe = Deno.listen({ hostname, port });
@@ -32,10 +32,10 @@ export function tryAddress(hostname: string, port: number): string {
 }
 
 /**
- * Resolves when nobody accepts connections on an address any more, or after 500 ms. It connects to
- * find out, as binding it for a moment could get in the way of another program.
+ * Resolves when no program accepts connections on an address any more, or after 500 ms. It connects for this, as
+ * binding the address for a moment could hinder another program.
  *
- * The promise of the `shutdown` of a `Deno.serve` server does not tell: it waits for requests that are being answered,
+ * The promise of a `Deno.serve` server's `shutdown` does not show it: it waits for requests that are being answered,
  * long after the port is free. The port is free 5 ms after the call, or 50 on a busy machine (Deno 2.9.6).
  */
 export async function portReleased(hostname: string, port: number): Promise<void> {
@@ -50,8 +50,8 @@ async function accepts(hostname: string, port: number): Promise<boolean> {
     (await Deno.connect({ hostname, port })).close();
     return true;
   } catch (error) {
-    // A reset comes from a server that is just going. Whatever else there is, as too many open files,
-    // waiting does not help: who binds the port next is told.
+    // A reset comes from a server that is just closing. Waiting does not help against any other error, as too many open
+    // files: the next program that binds the port gets it.
     return error instanceof Deno.errors.ConnectionReset;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Bodies that are being received: what they may take of memory and time, for both engines.
+ * The bodies that are being received, and their limits of memory and time, for both engines.
  *
- * Bytes are charged when they arrive, not when they are announced. Where there are too many bodies the slowest is given
- * up for the newcomer, so that whoever announces a body and sends none keeps nobody else out.
+ * Bytes are charged when they arrive, not when they are announced. If there are too many bodies, the slowest is given
+ * up for the newest. So a client that announces a body and sends none does not block others.
  *
  * @module
  */
@@ -11,44 +11,44 @@ import type { Account, AccountHolder, Holding } from "../budget.ts";
 import { BODY_COST } from "../config/memory.ts";
 import { GrowingBuffer } from "../net/growing_buffer.ts";
 
-/** Bytes of memory that a body takes beside its content. */
+/** The bytes of memory that a body takes beside its content. */
 const RECEPTION_BYTES = 8 * 1024;
 
-/** A body that was not received. */
+/** The error of a body that was not received. */
 export abstract class BodyError extends Error {}
 
-/** The body is longer than allowed. */
+/** The error of a body that is longer than allowed. */
 export class BodyTooLong extends BodyError {
   override readonly name = "BodyTooLong";
 }
 
-/** There is no room for the body beside the others. */
+/** The error of a body for which there is no room beside the others. */
 export class NoRoom extends BodyError {
   override readonly name = "NoRoom";
 }
 
-/** The body has taken too long. */
+/** The error of a body that has taken too long. */
 export class BodyTooSlow extends BodyError {
   override readonly name = "BodyTooSlow";
 }
 
-/** The connection has ended before the body, or what came is no body; `cause` says more. */
+/** The error of a body that ended with its connection, or that is malformed; `cause` says more. */
 export class BodyBroken extends BodyError {
   override readonly name = "BodyBroken";
 }
 
-/** The server stops, or gives its port up. */
+/** The error of a body whose server stops, or gives its port up. */
 export class BodyInterrupted extends BodyError {
   override readonly name = "BodyInterrupted";
 }
 
-/** Bounds of the bodies of one server. */
+/** The limits of the bodies of one server. */
 export interface ReceptionLimits {
-  /** Bytes of a body. */
+  /** The most bytes of a body. */
   readonly bodyBytes: number;
-  /** Bodies at a time. */
+  /** The most bodies at a time. */
   readonly bodies: number;
-  /** From the request's head to the last byte, in ms. */
+  /** The longest time from the request's head to the last byte, in ms. */
   readonly bodyMs: number;
 }
 
@@ -57,14 +57,14 @@ export class Receptions {
   readonly #account: Account;
   readonly #limits: () => ReceptionLimits;
   readonly #now: () => number;
-  /** The oldest first. */
+  /** The open receptions, the oldest first. */
   readonly #open = new Set<Reception>();
-  /** Resolves when none is open any more. */
+  /** The promise that resolves when none is open any more. */
   #empty: PromiseWithResolvers<void> | null = null;
 
   /**
-   * @param account What is received is charged to it.
-   * @param limits Asked whenever it matters, as they may change.
+   * @param account The account that received bytes are charged to.
+   * @param limits Called for each use, as the limits may change.
    * @param now A clock in ms.
    */
   constructor(account: Account, limits: () => ReceptionLimits, now: () => number) {
@@ -73,21 +73,21 @@ export class Receptions {
     this.#now = now;
   }
 
-  /** Bodies that are being received. */
+  /** Returns the number of bodies that are being received. */
   get size(): number {
     return this.#open.size;
   }
 
-  /** Bytes that a body may have. */
+  /** Returns the most bytes of a body. */
   get bodyBytes(): number {
     return this.#limits().bodyBytes;
   }
 
   /**
-   * Begins to receive a body; the slowest of too many is given up for it.
+   * Begins to receive a body. The slowest of too many is given up for it.
    *
-   * @param announced Bytes that the request has announced; `null` when it has not.
-   * @param holder Is ended by the budget for what it holds: the connection; `null`: the body alone is given up.
+   * @param announced The bytes that the request has announced; `null` when it has not.
+   * @param holder The connection, which the budget ends for its holdings; `null`: the body alone is given up.
    * @returns A reception, which has failed already if too many bytes were announced, or there is no room for it.
    */
   begin(announced: number | null, holder: AccountHolder | null): Reception {
@@ -109,7 +109,7 @@ export class Receptions {
     return reception;
   }
 
-  /** Gives up those that take too long. Called about once a second. */
+  /** Gives up the bodies that take too long. Called about once a second. */
   tick(): void {
     const since = this.#now() - this.#limits().bodyMs;
     for (const reception of this.#open) {
@@ -123,7 +123,7 @@ export class Receptions {
     if (this.#open.size > 0) await (this.#empty ??= Promise.withResolvers<void>()).promise;
   }
 
-  /** Gives all up that have not come whole. */
+  /** Gives up all unfinished bodies. */
   interrupt(): void {
     for (const reception of this.#open) reception.fail(new BodyInterrupted());
   }
@@ -133,7 +133,7 @@ export class Receptions {
 export class Reception implements AccountHolder {
   /** The body's content. Rejects with a {@linkcode BodyError}. */
   readonly whole: Promise<Uint8Array>;
-  /** When it began, in ms. */
+  /** The time when it began, in ms. */
   readonly since: number;
   readonly #holding: Holding;
   readonly #content: GrowingBuffer;
@@ -155,21 +155,21 @@ export class Reception implements AccountHolder {
     this.since = since;
     this.#onOver = onOver;
     this.whole = this.#result.promise;
-    // It may fail when nobody waits for it.
+    // It may reject before a caller awaits it.
     this.whole.catch(() => {});
   }
 
-  /** Tells whether no more is taken. */
+  /** Tells whether the reception takes no more bytes. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** Charges what it takes before anything has come. Called once. */
+  /** Charges its own memory before any bytes have come. Called once. */
   begin(): void {
     if (!this.#isOver) this.#charge();
   }
 
-  /** Takes a copy of a piece that has come, and charges it. */
+  /** Takes a copy of a received piece, and charges it. */
   take(piece: Uint8Array): void {
     if (this.#isOver) return;
     if (this.#content.length + piece.length > this.#limit) return this.fail(new BodyTooLong());
@@ -177,14 +177,14 @@ export class Reception implements AccountHolder {
     this.#charge();
   }
 
-  /** All has come. */
+  /** Completes the body, as all bytes have come. */
   finish(): void {
     if (this.#isOver) return;
     this.#result.resolve(this.#content.bytes);
     this.#end();
   }
 
-  /** Gives it up, and gives back what has come. */
+  /** Gives the body up, and frees the received bytes. */
   fail(error: BodyError): void {
     if (this.#isOver) return;
     this.#result.reject(error);
@@ -192,7 +192,7 @@ export class Reception implements AccountHolder {
     this.#end();
   }
 
-  /** See {@linkcode AccountHolder}. */
+  /** Gives the body up when memory is short, see {@linkcode AccountHolder}. */
   evict(): void {
     this.fail(new NoRoom());
   }

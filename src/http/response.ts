@@ -1,12 +1,12 @@
 /**
- * Responses as they are sent (RFC 9112, sections 4 and 6).
+ * The encoding of responses (RFC 9112, sections 4 and 6).
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
 
-/** The fate of the connection behind a response. */
+/** The state of the connection after a response. */
 export type Persistence =
   /** It is closed. */
   | "close"
@@ -15,7 +15,7 @@ export type Persistence =
   /** It stays, which a client of HTTP/1.0 has to be told. */
   | "keep-alive";
 
-/** Reason phrases. Their module in `node:http` takes 40 ms to load. */
+/** The reason phrases. Their module in `node:http` takes 40 ms to load. */
 const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
   302: "Found",
@@ -36,7 +36,7 @@ const REASONS: Readonly<Record<number, string>> = {
   505: "HTTP Version Not Supported",
 };
 
-/** Fields that are written here: of the connection, and of where the response ends. */
+/** The fields that are written here: those of the connection, and of the response's end. */
 const OWN_FIELDS: readonly string[] = ["connection", "content-length", "transfer-encoding"];
 
 /** The time of day for the `Date` of responses: the same text for a second. */
@@ -56,8 +56,8 @@ function dateNow(): string {
 /**
  * Returns a response as it is sent, in UTF-8.
  *
- * @param body Its length is told for HEAD, too.
- * @param withBody Whether it is sent: not to HEAD.
+ * @param body Its length is sent for HEAD, too.
+ * @param withBody True if the body is sent: not to HEAD.
  * @param fields Further fields, as {@linkcode encodeFields} writes them.
  */
 export function encodeResponse(
@@ -75,17 +75,17 @@ export function encodeResponse(
   for (const [name, value] of headers) {
     if (!OWN_FIELDS.includes(name)) head += `${name}: ${value}\r\n`;
   }
-  // These have no content, and a length would be one of another response (RFC 9110, section 8.6).
+  // These have no content, and a length would be that of another response (RFC 9110, section 8.6).
   if (status !== 204 && status !== 304) head += `Content-Length: ${Buffer.byteLength(body)}\r\n`;
   return `${head}\r\n${withBody ? body : ""}`;
 }
 
-/** Returns the head of a response that makes the connection something else. */
+/** Returns the head of a response that upgrades the connection. */
 export function encodeUpgrade(headers: Readonly<Record<string, string>>): string {
   return `HTTP/1.1 101 Switching Protocols\r\n${encodeFields(headers)}\r\n`;
 }
 
-/** Returns the lines of fields, each with its end. */
+/** Returns the lines of fields, each with its line break. */
 export function encodeFields(fields: Readonly<Record<string, string>>): string {
   return Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join("");
 }

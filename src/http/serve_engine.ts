@@ -1,6 +1,6 @@
 /**
- * The engine `serve`: `Deno.serve`, for whoever prefers the runtime's own HTTP. What it cannot bound is in
- * docs/decisions/0005-limits-of-the-serve-engine.md.
+ * The engine `serve`: `Deno.serve`, for administrators who prefer the runtime's own HTTP. The limits that it cannot
+ * enforce are in docs/decisions/0005-limits-of-the-serve-engine.md.
  *
  * @module
  */
@@ -11,21 +11,19 @@ import type { HttpRequest } from "./handler.ts";
 import { portReleased } from "./port.ts";
 import { BodyBroken, type Reception, Receptions } from "./reception.ts";
 
-/** The time that a port which is given up waits for bodies, in ms. */
+/** The longest wait for bodies before a port is released, in ms. */
 const GRACE_MS = 1000;
 
-/** The interval at which bodies that take too long are looked for, in ms. */
+/** The interval at which bodies that take too long are given up, in ms. */
 const TICK_MS = 1000;
 
-/** For a connection that has nothing more to ask for. */
+/** The response to a connection that has to close. */
 const STOPPING = { status: 503, headers: { "retry-after": "10", "connection": "close" } } as const;
 
 /**
- * Binds a server and answers on it.
+ * Binds a server and answers on it. It enforces only the limits of bodies.
  *
- * Of the limits it holds those of bodies.
- *
- * @throws {Error} What `Deno.serve` throws when it cannot bind or the certificate is no good.
+ * @throws {Error} The error of `Deno.serve` when it cannot bind or cannot use the certificate.
  */
 // deno-lint-ignore require-await -- what is thrown becomes the promise's, as with every engine
 export async function listenServe(options: HttpServerOptions): Promise<HttpServer> {
@@ -77,7 +75,7 @@ class ServeServer implements HttpServer {
     await portReleased(hostname, port);
   }
 
-  /** The port stays open until {@linkcode shutdown}: newcomers are answered with 503. */
+  /** Answers new requests with 503; the port stays open until {@linkcode shutdown}. */
   refuse(): void {
     this.#isRefusing = true;
     this.#receptions.interrupt();
@@ -89,12 +87,12 @@ class ServeServer implements HttpServer {
     await within(graceMs, Promise.all([this.#end(), portReleased(hostname, port)]));
   }
 
-  /** The runtime reads no body to its end from now on. */
+  /** Shuts the runtime's server down. It reads no body to its end from now on. */
   #end(): Promise<void> {
     return this.#ended ??= this.#server.shutdown();
   }
 
-  /** Adds what each answer has. What the runtime refuses by itself has no content, and nothing can be added. */
+  /** Adds the fields of every answer. The runtime's own refusals have no content, and nothing can be added to them. */
   #complete(response: Response): Response {
     for (const [name, value] of Object.entries(this.#options.fields)) {
       response.headers.set(name, value);
@@ -106,7 +104,7 @@ class ServeServer implements HttpServer {
     const { handler, screen } = this.#options;
     const rejection = screen(remoteAddr);
     if (rejection !== null) return rejection;
-    // The port is open for as long as there are connections that have become something else.
+    // The port is open for as long as there are upgraded connections.
     if (this.#isRefusing) return new Response(null, STOPPING);
     const received: HttpRequest = {
       method: request.method,
@@ -126,7 +124,7 @@ class ServeServer implements HttpServer {
   }
 }
 
-/** Returns the bytes that a request announces. The runtime lets two lengths pass that are equal: `"5, 5"`. */
+/** Returns the bytes that a request announces. The runtime lets two equal lengths pass: `"5, 5"`. */
 function announcedIn(length: string | null): number | null {
   return length !== null && /^[0-9]+$/.test(length) ? Number(length) : null;
 }
@@ -142,13 +140,13 @@ async function receive(
     }
     reception.finish();
   } catch (error) {
-    // A defect must not be taken for the client's doing.
+    // A bug of this server must not be taken for a fault of the client.
     if (!(error instanceof BodyBroken)) throw error;
     reception.fail(error);
   }
 }
 
-/** Yields the pieces of a body. An error of who takes them does not become one of the connection. */
+/** Yields the pieces of a body. An error of the consumer does not become one of the connection. */
 async function* piecesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* body;

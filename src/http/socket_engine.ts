@@ -1,6 +1,6 @@
 /**
- * The engine `socket`: HTTP/1.1 of our own on the runtime's TCP and TLS streams. It bounds what `Deno.serve` cannot, and
- * hands connections over. See docs/decisions/0016-http-engine.md.
+ * The engine `socket`: Aphlict's own HTTP/1.1 on the runtime's TCP and TLS streams. It enforces limits that
+ * `Deno.serve` cannot, and upgrades connections. See docs/decisions/0016-http-engine.md.
  *
  * @module
  */
@@ -28,21 +28,21 @@ import { Receptions } from "./reception.ts";
 import { encodeFields } from "./response.ts";
 import { Watchdog } from "./watchdog.ts";
 
-/** The interval at which connections that take too long are looked for, in ms. */
+/** The interval at which all connections check their timeouts, in ms. */
 const TICK_MS = 1000;
 
-/** The usual cause. */
+/** The usual cause, and its remedy. */
 const MORE_FILES =
   "There may be too many open files: raise their limit (LimitNOFILE= in systemd, --ulimit nofile= of a container)";
 
 /**
- * Connections that the kernel may hold until they are accepted; it may allow less (`net.core.somaxconn`). Whoever
- * finds no place comes a second later, when its system asks again.
+ * The most connections that the kernel may hold until they are accepted; it may allow less (`net.core.somaxconn`). A
+ * client that finds the queue full connects a second later, when its system tries again.
  */
 const ACCEPT_QUEUE = 4096;
 
 /**
- * The protocols that TLS agrees on: a client that prefers HTTP/2 gets HTTP/1.1. curl offers the second alone when it is
+ * The protocols that TLS agrees on: a client that prefers HTTP/2 gets HTTP/1.1. curl offers only the second when it is
  * told to speak it.
  */
 const PROTOCOLS = ["http/1.1", "http/1.0"];
@@ -50,8 +50,7 @@ const PROTOCOLS = ["http/1.1", "http/1.0"];
 /**
  * Binds a server and answers on it.
  *
- * @throws {Error} What `Deno.listen` throws when it cannot be bound, or if the runtime cannot use the
- * certificate.
+ * @throws {Error} The error of `Deno.listen` when it cannot be bound, or if the runtime cannot use the certificate.
  */
 export function listenSocket(options: HttpServerOptions): Promise<HttpServer> {
   return SocketServer.listen(options);
@@ -73,7 +72,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
   readonly #closed: Promise<void>;
   readonly #failed = Promise.withResolvers<never>();
   readonly #watchdog: Watchdog;
-  /** The connections that have not been handed over, by stage; the one that is in it for longest first. */
+  /** The connections that have not been upgraded, by stage. The one that is in a stage for longest comes first. */
   readonly #stages: Readonly<Record<Stage, Set<HttpConnection>>> = {
     fresh: new Set<HttpConnection>(),
     idle: new Set<HttpConnection>(),
@@ -176,7 +175,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
     if (this.size > 0 && !await within(graceMs, empty)) {
       for (const connection of this.#all()) connection.drop();
     }
-    // Whoever has taken a connection over looks after it.
+    // Each upgraded connection is looked after by its owner.
     clearInterval(this.#timer);
   }
 
@@ -184,30 +183,31 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
     return Object.values(this.#stages).flatMap((set) => [...set]);
   }
 
-  /** See {@linkcode Crowd}. */
+  /** Returns the number of connections that have not been upgraded, see {@linkcode Crowd}. */
   get size(): number {
     const { fresh, idle, receiving, busy, ending } = this.#stages;
     return fresh.size + idle.size + receiving.size + busy.size + ending.size;
   }
 
-  /** See {@linkcode Crowd}. */
+  /** Ends the connection that can be spared most easily, see {@linkcode Crowd}. */
   thin(): boolean {
     return this.#dropSlowest("files", "It was the slowest, and there are no files for more");
   }
 
   #connected(stream: Stream): void {
-    // One that had been accepted when the port was closed.
+    // A connection that was accepted before the port was closed.
     if (this.isRefusing) {
       stream.destroy();
       return;
     }
     const remote = { hostname: stream.remoteAddress ?? "unknown", port: stream.remotePort ?? 0 };
-    // The watchdog's is not to be told of. One of another program on this host is looked at when it asks for something.
+    // The watchdog's own connection is not reported. One of another program on this host is screened when it sends a
+    // request.
     const isKnock = this.#watchdog.isKnocking && stream.localAddress === stream.remoteAddress;
     this.#watchdog.accepted();
     const { files } = this.#options;
     const rejection = isKnock ? null : this.#options.screen(remote);
-    // Nobody gives way to a connection that is not served.
+    // No other connection is ended for one that is not served.
     if (rejection !== null && this.#secure !== null) return this.#close(stream);
     if (!files.take()) {
       if (rejection !== null) return this.#close(stream);
@@ -219,7 +219,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
         );
         return this.#close(stream);
       }
-      // The one that was dropped closes later. Until then both take a file, of which there is a reserve.
+      // The dropped connection closes later. Until then both take a file, of which there is a reserve.
       files.force();
     }
     this.#serve(stream, remote, rejection);
@@ -254,8 +254,8 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
   /** Ends the connection that can be spared most easily; `false`: there is none. */
   #dropSlowest(kind: HttpRefusal, reason: string): boolean {
     const { fresh, idle, receiving, ending } = this.#stages;
-    // Bodies have half of the places: those who send their bodies slowly do not keep out who has just connected, nor do
-    // those who connect in a loop break off a body.
+    // Bodies get half of the connections. So clients that send bodies slowly do not block new ones, and clients that
+    // connect in a loop do not break off a body.
     const [slower, other] = 2 * receiving.size > this.size
       ? [receiving, fresh]
       : [fresh, receiving];
@@ -275,16 +275,16 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
     for (const connection of this.#all()) connection.tick();
     this.receptions.tick();
     if (!this.#server.listening) return;
-    // After a long turn, what has arrived meanwhile is only about to be accepted.
+    // After a long turn, connections that have arrived meanwhile are not accepted yet.
     if (late > TICK_MS / 2 || !this.#watchdog.tick()) return;
     this.#failed.reject(new Error(`it does not accept its own connection. ${MORE_FILES}`));
     this.#watchdog.stop();
-    // The connections that there are go on.
+    // The open connections continue.
     this.#server.close();
   }
 }
 
-/** The first of a set: it was added before the others. */
+/** Returns the first of a set: it was added before the others. */
 function first<T>(set: ReadonlySet<T>): T | undefined {
   const [oldest] = set;
   return oldest;

@@ -1,6 +1,6 @@
 /**
- * The owners of streams, which are told of their events. One set of event handlers serves all streams, as closures for
- * each would take more memory than the rest of an idle connection.
+ * Passes the events of streams to their owners. One set of event handlers serves all streams, as closures for each
+ * would take more memory than the rest of an idle connection.
  *
  * @module
  */
@@ -15,9 +15,9 @@ const ON_CLOSE = Symbol("on close");
 type Owned = Stream & { [OWNER]?: StreamOwner; [ON_CLOSE]?: () => void };
 
 /**
- * Has the events of a stream told to its owner.
+ * Passes the events of a stream to its owner.
  *
- * @param onClose Called when the stream is gone, whoever owns it then.
+ * @param onClose Called when the stream is gone, for any owner.
  */
 export function watch(stream: Stream, owner: StreamOwner, onClose: () => void): void {
   tellTo(stream, owner);
@@ -27,7 +27,7 @@ export function watch(stream: Stream, owner: StreamOwner, onClose: () => void): 
     .on("close", onClosed);
 }
 
-/** Has the events of a watched stream told to another owner from now on. */
+/** Passes the events of a stream to another owner from now on. */
 export function tellTo(stream: Stream, owner: StreamOwner): void {
   const owned: Owned = stream;
   owned[OWNER] = owner;

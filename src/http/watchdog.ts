@@ -1,38 +1,38 @@
 /**
- * Notices when the runtime has stopped accepting connections.
+ * Detects that the runtime has stopped accepting connections.
  *
- * When `accept` fails once (too many open files, a connection aborted at the wrong moment), the
- * streams' server neither tells nor ever accepts again (Deno 2.9.6). The only way to find out is to
- * knock: a server that was quiet for a while connects to itself.
+ * After one failed `accept` (too many open files, a connection aborted at the wrong moment), the streams' server
+ * neither reports it nor ever accepts again (Deno 2.9.6). The only way to detect this is to connect: a server without
+ * new connections for a while connects to itself.
  *
  * @module
  */
 
 import { connect, type Socket as Stream } from "node:net";
 
-/** Ticks without a new connection after which it knocks. */
+/** The ticks without a new connection after which it connects. */
 const QUIET_TICKS = 5;
 
-/** Ticks that any connection then has to be accepted in, once the kernel has taken the knock. */
+/** The ticks in which any connection has to be accepted, after the kernel has queued the watchdog's own. */
 const TIMEOUT_TICKS = 3;
 
-/** Ticks that the kernel has to take the knock in. It takes none when too many wait already. */
+/** The ticks in which the kernel has to queue the connection. It queues none when too many wait already. */
 const QUEUE_TICKS = 10;
 
-/** Watches one server. */
+/** The watchdog of one server. */
 export class Watchdog {
   readonly #host: string;
   readonly #port: number;
   readonly #cannotKnock: (error: Error) => void;
   #quiet = 0;
   #knock: Stream | null = null;
-  /** Ticks since it knocked, and since the kernel took the knock. */
+  /** The ticks since it began to connect, and since the kernel queued the connection. */
   #waited = 0;
   #taken = 0;
 
   /**
    * @param host The address that the server is bound to.
-   * @param cannotKnock Is told why it cannot connect, as when there are too many open files.
+   * @param cannotKnock Receives the error when it cannot connect, as when there are too many open files.
    */
   constructor(host: string, port: number, cannotKnock: (error: Error) => void) {
     this.#host = host;
@@ -40,18 +40,18 @@ export class Watchdog {
     this.#cannotKnock = cannotKnock;
   }
 
-  /** Tells whether a connection of its own is awaited. */
+  /** Tells whether the watchdog's own connection is awaited. */
   get isKnocking(): boolean {
     return this.#knock !== null;
   }
 
-  /** The server has accepted a connection. It may be the watchdog's own: it sends nothing and ends. */
+  /** Notes that the server has accepted a connection. It may be the watchdog's own, which sends nothing and ends. */
   accepted(): void {
     this.#quiet = 0;
     this.stop();
   }
 
-  /** Tells whether the server accepts no more. Call it about once a second. */
+  /** Tells whether the server accepts no more. To be called about once a second. */
   tick(): boolean {
     if (this.#knock === null) {
       if (++this.#quiet >= QUIET_TICKS) this.#start();
@@ -73,7 +73,7 @@ export class Watchdog {
     const knock = connect({ host: this.#host, port: this.#port });
     this.#knock = knock;
     knock.on("error", (error) => {
-      // Nothing is known of the server; it is asked again.
+      // The state of the server is unknown; a later tick tries again.
       if (this.#knock === knock) this.accepted();
       this.#cannotKnock(error);
     });

@@ -1,5 +1,5 @@
 /**
- * A server's fingerprint: how the servers of a cluster tell each other, and themselves, apart.
+ * A server's fingerprint, by which the servers of a cluster tell each other, and themselves, apart.
  *
  * @module
  */
@@ -10,8 +10,8 @@ const ALPHABET = "23456789abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ";
 const LENGTH = 16;
 
 /**
- * A new fingerprint, in the form the original generates at each start: {@linkcode LENGTH}
- * characters without those that are easily confused (Phorge's `AphlictPeerList.js`).
+ * Returns a new fingerprint, in the form that the original generates at each start: {@linkcode LENGTH} characters
+ * without those that are easily confused (Phorge's `AphlictPeerList.js`).
  *
  * @param random Fills an array with random bytes; `crypto.getRandomValues` outside tests.
  */
@@ -37,8 +37,9 @@ export function generateFingerprint(
 export const FINGERPRINT_LIMIT = 64;
 
 /**
- * The fingerprint that another server tells, if it can be one: 1 to {@linkcode FINGERPRINT_LIMIT} characters of
- * printable ASCII, as it is shown to people and goes into messages. It keeps alive nothing that it was a part of.
+ * Returns the fingerprint that another server tells, if it can be one: 1 to {@linkcode FINGERPRINT_LIMIT}
+ * characters of printable ASCII, as it is shown to people and goes into messages. The result keeps no text alive
+ * that it was a part of.
  */
 export function asFingerprint(value: unknown): string | null {
   return typeof value === "string" && /^[!-~]{1,64}$/.test(value) ? flatCopy(value) : null;

@@ -1,27 +1,27 @@
 /**
- * What servers of this kind tell each other in HTTP headers, which the original does not look at. See
+ * The HTTP headers between servers of this kind. The original does not look at them. See
  * docs/decisions/0010-cluster.md.
  *
  * @module
  */
 
 /**
- * On a posted message: its receiver has it already, and is asked to pass it on to the servers that
- * `touched` does not list, as whoever had said that they get it cannot reach them any more.
+ * The header of a posted message that its receiver has already. The receiver is asked to relay it to the servers
+ * that `touched` does not list. The server that promised it to them cannot reach them any more.
  */
 export const HANDOVER_HEADER = "aphlict-handover";
 
-/** On every request of a server to another: its fingerprint. Who did not know that it is there, knows now. */
+/** The header of every request of a server to another: the sender's fingerprint, which shows that it is up. */
 export const FINGERPRINT_HEADER = "aphlict-fingerprint";
 
 /**
- * On a request for the status page: what its receiver is to sign with the key that its fingerprint is the hash
- * of. See docs/decisions/0015-peers-prove-themselves.md.
+ * The header of a request for the status page: the text to sign with the key whose hash is the receiver's
+ * fingerprint. See docs/decisions/0015-peers-prove-themselves.md.
  */
 export const CHALLENGE_HEADER = "aphlict-challenge";
 
 /**
- * On a posted message: its sender asks for a receipt that tells how many listeners got it. Phorge and servers of
- * the original never send it, and get the original's receipt.
+ * The header of a posted message whose sender asks for a receipt with the number of listeners that got it. Phorge
+ * and servers of the original never send it, and get the original's receipt.
  */
 export const RECEIPT_HEADER = "aphlict-receipt";

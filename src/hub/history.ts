@@ -24,7 +24,7 @@ export interface HistoryLimits {
    */
   readonly ageMs: number;
   /**
-   * Bytes that all of it takes, over all instances together: see {@linkcode entryBytes}.
+   * Bytes of the histories of all instances together: see {@linkcode entryBytes}.
    * @default {16777216}
    */
   readonly bytes: number;
@@ -43,16 +43,16 @@ export const ENTRY_OVERHEAD = 768;
 /** Bytes that a remembered message takes for each of its topics: a hash. */
 const TOPIC_BYTES = 8;
 
-/** One remembered message: what a replay needs of it, as the parsed whole may be far larger. */
+/** The part of a remembered message that a replay needs, as the parsed whole may be far larger. */
 export interface Remembered {
   readonly encoded: Encoded;
   /** The hashes of its topics, lower and upper half by turns. */
   readonly topics: Int32Array;
-  /** When it was published, on the hub's clock, in ms. */
+  /** The time of its publication, on the hub's clock, in ms. */
   readonly at: number;
 }
 
-/** Bytes of memory that a remembered message takes. */
+/** Returns the bytes of memory that a remembered message takes. */
 export function entryBytes({ encoded, topics }: Pick<Remembered, "encoded" | "topics">): number {
   return encoded.bytes.length + TOPIC_BYTES * topics.length / 2 + ENTRY_OVERHEAD;
 }
@@ -72,18 +72,18 @@ export class HistoryStore {
   #bytes = 0;
   #size = 0;
 
-  /** @param account What is remembered is charged to it; it has no more than its floor. */
+  /** @param account The account that remembered messages are charged to; it has no more than its floor. */
   constructor(limits: HistoryLimits = DEFAULT_HISTORY_LIMITS, account: Account | null = null) {
     this.limits = limits;
     this.#account = account;
   }
 
-  /** Messages that are remembered. */
+  /** Returns the number of messages that are remembered. */
   get size(): number {
     return this.#size;
   }
 
-  /** Bytes of all that is remembered, overhead included. */
+  /** Returns the bytes of all that is remembered, overhead included. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -94,7 +94,7 @@ export class HistoryStore {
     while (this.#oldest && this.#oldest.at < since) this.#oldest.history.forgetOldest();
   }
 
-  /** Called by {@linkcode History} alone. */
+  /** Adds an entry at the end. Called by {@linkcode History} alone. */
   link(entry: Entry): void {
     entry.older = this.#newest;
     if (this.#newest) this.#newest.newer = entry;
@@ -107,7 +107,7 @@ export class HistoryStore {
     while (this.#oldest && this.#bytes > limit) this.#oldest.history.forgetOldest();
   }
 
-  /** Called by {@linkcode History} alone. */
+  /** Removes an entry. Called by {@linkcode History} alone. */
   unlink(entry: Entry): void {
     if (entry.older) entry.older.newer = entry.newer;
     else this.#oldest = entry.newer;
@@ -139,27 +139,27 @@ export class History {
     this.#onEmpty = onEmpty;
   }
 
-  /** Number of messages. */
+  /** Returns the number of messages. */
   get size(): number {
     return this.#size;
   }
 
-  /** The oldest message, or `undefined` when nothing is remembered. */
+  /** Returns the oldest message, or `undefined` when nothing is remembered. */
   get oldest(): Remembered | undefined {
     return this.#ring[this.#start];
   }
 
-  /** The number of the oldest message; that of the next one, when nothing is remembered. */
+  /** Returns the number of the oldest message; that of the next one, when nothing is remembered. */
   get first(): number {
     return this.#forgotten;
   }
 
-  /** The number that the next message gets. */
+  /** Returns the number that the next message gets. */
   get next(): number {
     return this.#forgotten + this.#size;
   }
 
-  /** Remembers a message, and forgets what that leaves no room for. */
+  /** Remembers a message, and forgets the messages that it leaves no room for. */
   add(message: Remembered): void {
     if (this.#size === this.#ring.length) this.#grow();
     const links = { history: this, older: null, newer: null };
@@ -170,19 +170,19 @@ export class History {
     while (this.#size > this.#store.limits.messages) this.forgetOldest();
   }
 
-  /** The message of a number; `undefined` when it is not remembered. */
+  /** Returns the message of a number; `undefined` when it is not remembered. */
   at(number: number): Remembered | undefined {
     const index = number - this.#forgotten;
     if (index < 0 || index >= this.#size) return undefined;
     return this.#ring[(this.#start + index) % this.#ring.length];
   }
 
-  /** The age in ms beyond which nothing is remembered. */
+  /** Returns the age in ms beyond which nothing is remembered. */
   get ageMs(): number {
     return this.#store.limits.ageMs;
   }
 
-  /** Forgets the oldest message; nothing happens when there is none. */
+  /** Forgets the oldest message, if there is one. */
   forgetOldest(): void {
     const entry = this.#ring[this.#start];
     if (!entry) return;

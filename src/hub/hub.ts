@@ -1,5 +1,5 @@
 /**
- * The hub: messages in, the right listeners out. It knows nothing of sockets, HTTP or files.
+ * The hub: it delivers each message to the right listeners. It knows nothing of sockets, HTTP or files.
  *
  * Publishing costs the number of topics in the message plus the number of listeners that receive
  * it, however many are connected. Memory grows with listeners and their subscriptions, and with the
@@ -21,7 +21,7 @@ import { Encoded, type Message } from "./message.ts";
 import { Seen } from "./seen.ts";
 import { type Topic, TopicIndex } from "./topics.ts";
 
-/** The instance of those who name none. */
+/** The instance where none is named. */
 export const DEFAULT_INSTANCE = "default";
 
 /** Characters of an instance's name at most, on the client port as on the admin port. */
@@ -35,9 +35,9 @@ export interface HubOptions {
   readonly now: () => number;
   /** @default {DEFAULT_HISTORY_LIMITS} */
   readonly history?: HistoryLimits;
-  /** Charged for all that browsers and Phorge make it hold. @default {} Without a bound. */
+  /** The budget for all that browsers and Phorge make it hold. @default {} Without a bound. */
   readonly budget?: Budget;
-  /** Told of an error that a listener's sink has thrown: the others get the message all the same. */
+  /** Called with an error that a listener's sink has thrown: the others get the message all the same. */
   readonly onFault?: (error: unknown) => void;
 }
 
@@ -49,40 +49,40 @@ export interface Publication {
    * - `duplicate`: its `uniqueID` is remembered; it goes no further.
    */
   readonly outcome: "published" | "touched" | "duplicate";
-  /** The servers that have handled it, this one among them, or get it from one that has. */
+  /** The servers that have handled it, this one among them, or that get it from one of those. */
   readonly touched: readonly string[];
   readonly encoded: Encoded;
-  /** Listeners it was handed to. */
+  /** Listeners that it was delivered to. */
   readonly receivers: number;
 }
 
 /** Numbers about the hub, and about one instance of it. */
 export interface Status {
   readonly instance: string;
-  /** This server's. */
+  /** This server's fingerprint. */
   readonly fingerprint: string;
-  /** Since the hub was made. */
+  /** The time since the hub was made. */
   readonly uptimeMs: number;
   /** Listeners of the instance now. */
   readonly active: number;
   /**
-   * Listeners the instance ever had. An instance other than the default one starts anew after it
-   * had neither listeners nor history.
+   * Listeners that the instance ever had. An instance other than the default one starts again from 0 after it had
+   * neither listeners nor history.
    */
   readonly total: number;
-  /** Valid messages taken in, of all instances. */
+  /** Valid messages received, of all instances. */
   readonly messagesIn: number;
   /** Deliveries to listeners, of all instances, replays not counted. */
   readonly messagesOut: number;
-  /** Messages the instance remembers. */
+  /** Messages that the instance remembers. */
   readonly historySize: number;
   /** Age of the oldest of them; `null` when there is none. */
   readonly historyAgeMs: number | null;
 }
 
 /**
- * Instances that are told apart by name. Browsers make names up, so one counts only when Phorge has posted
- * for it.
+ * The number of instances that metrics tell apart by name. Browsers make names up, so an instance counts only when
+ * Phorge has posted for it.
  */
 const NAMED_LIMIT = 100;
 
@@ -137,7 +137,7 @@ export class Hub {
   readonly #seen = new Seen(this.#hash);
   readonly #instances = new KeyedMap<Instance>(this.#hash);
   readonly #named = new KeyedMap<string>(this.#hash);
-  /** What listeners are subscribed to, and the instances that they name, are charged to it. */
+  /** The account of subscriptions, and of the instances that listeners name. */
   readonly #account: Account;
   readonly #onFault: (error: unknown) => void;
   #nextId = 1;
@@ -164,7 +164,7 @@ export class Hub {
     this.#named.set(DEFAULT_INSTANCE, DEFAULT_INSTANCE);
   }
 
-  /** Number of instances that have listeners or history, or are the default one. */
+  /** Returns the number of instances that have listeners or history, or are the default one. */
   get instances(): number {
     return this.#instances.size;
   }
@@ -175,7 +175,7 @@ export class Hub {
     instance.active++;
     instance.total++;
     const listener = new Listener(this.#nextId++, instance, sink);
-    // Each of those who name an instance is charged for it, so that those who make up many can be ended.
+    // Each listener that names an instance is charged for it, so that connections with made-up names can be ended.
     if (name === DEFAULT_INSTANCE || listener.hold(INSTANCE_BYTES + 2 * name.length)) {
       return listener;
     }
@@ -206,7 +206,7 @@ export class Hub {
     const { topics, history } = this.#instances.get(name) ??
       this.#make(name, INSTANCE_BYTES + 2 * name.length);
     const hashes = new Int32Array(2 * subscribers.length);
-    // A message may name a topic often.
+    // A message may name a topic more than once.
     const wanted = new Set<Topic<Listener>>();
     for (const [index, subscriber] of subscribers.entries()) {
       this.#hash.digest(subscriber);
@@ -223,7 +223,7 @@ export class Hub {
     return { outcome, touched, encoded, receivers };
   }
 
-  /** Looks at an instance without making it. */
+  /** Returns the status of an instance, without making it. */
   status(name: string): Status {
     this.expire();
     const now = this.#now();
@@ -243,8 +243,8 @@ export class Hub {
   }
 
   /**
-   * Returns how many listeners of an instance are subscribed to a topic. Costs the same however many there are, and
-   * makes no instance.
+   * Returns the number of listeners of an instance that are subscribed to a topic. Costs the same however many
+   * there are, and makes no instance.
    */
   subscribers(name: string, topic: string): number {
     return this.#instances.get(name)?.topics.count(topic) ?? 0;
@@ -274,15 +274,15 @@ export class Hub {
   }
 
   /**
-   * Forgets what is too old. Publishing and asking for the status do it too; call it now and then
-   * so that a quiet server gives memory back.
+   * Forgets what is too old. Publishing and {@linkcode status} do it too. Call it now and then, so that a quiet
+   * server gives memory back.
    */
   expire(): void {
     this.#store.expire(this.#now());
     this.#seen.expire(this.#now());
   }
 
-  /** Hands a message to each listener of the topics, once. */
+  /** Delivers a message to each listener of the topics, once. */
   #deliver(message: Encoded, topics: ReadonlySet<Topic<Listener>>): number {
     const publication = ++this.#publications;
     let receivers = 0;
@@ -302,7 +302,7 @@ export class Hub {
     return receivers;
   }
 
-  /** @param bytes Charged to no listener, as Phorge names it. */
+  /** @param bytes The bytes that are charged to no listener, as Phorge names the instance. */
   #make(name: string, bytes: number): Instance {
     this.#account.adjust(bytes);
     const instance = new Instance(flatCopy(name), {
@@ -311,8 +311,8 @@ export class Hub {
       account: this.#account,
       now: this.#now,
       onEmpty: (empty) => {
-        // Anybody can make up instance names, so an empty one must leave nothing behind. The
-        // default one is kept, being one only, so that its counters stand.
+        // Anybody can make up instance names, so an empty instance must leave nothing behind. The default one is
+        // kept, so that its counters stand: it is one only.
         if (empty.name === DEFAULT_INSTANCE) return;
         this.#instances.delete(empty.name);
         this.#account.adjust(-bytes);

@@ -23,52 +23,52 @@ export interface Sink {
   readonly holder: AccountHolder;
   /** Queues a message; `false` when it cannot be (the connection is closing or too slow). */
   deliver(message: Encoded): boolean;
-  /** Whether a replay may queue one more message. */
+  /** Tells whether a replay may queue one more message. */
   hasRoom(): boolean;
 }
 
-/** Part of the instance that a listener needs. */
+/** The part of the instance that a listener needs. */
 export interface ListenerHost {
   readonly name: string;
   readonly topics: TopicIndex<Listener>;
   readonly history: History;
   readonly account: Account;
-  /** The hub's clock, in ms. */
+  /** Returns the time of the hub's clock, in ms. */
   now(): number;
   left(listener: Listener): void;
 }
 
-/** Why topics were not subscribed to. */
+/** Numbers of topics that were not subscribed to, by reason. */
 export interface RefusedTopics {
-  /** Too long, or too many for one listener. */
+  /** Topics that are too long, or too many for one listener. */
   readonly limit: number;
-  /** All listeners together hold as much as they may. */
+  /** Topics beyond what all listeners together may hold. */
   readonly memory: number;
 }
 
 /**
- * How a replay stands:
+ * The state of a replay:
  *
  * - `done`: there is none, or no more of it.
- * - `full`: the sink has no room, {@linkcode Listener.resume} goes on when it has.
- * - `busy`: it has looked at much, and others are to have their turn before {@linkcode Listener.resume}.
+ * - `full`: the sink has no room; {@linkcode Listener.resume} goes on when it has.
+ * - `busy`: it has looked at much; other connections have their turn before {@linkcode Listener.resume}.
  */
 export type ReplayState = "done" | "full" | "busy";
 
 /** Bytes of memory that a subscription takes beside the topic's name, at most. */
 export const SUBSCRIPTION_BYTES = 192;
 
-/** Topics from which on a listener has them in a set; a list of few takes a quarter of the memory. */
+/** The number of topics from which on a listener has them in a set; a short list takes a quarter of the memory. */
 const MANY = 16;
 
-/** Topics of remembered messages that a replay looks at before others have their turn: less than a millisecond. */
+/** Topics of remembered messages that a replay looks at before other work has its turn: less than a millisecond. */
 const SLICE = 4096;
 
 /** A replay that goes on. */
 interface Replay {
   /** The number of the next message. */
   next: number;
-  /** The number behind the last one. What is published later comes by itself. */
+  /** The number behind the last one. Later messages are delivered when they are published. */
   readonly end: number;
   delivered: number;
   /** Messages of the instance that were forgotten before their turn. */
@@ -78,12 +78,12 @@ interface Replay {
 /** The result of a replay. */
 export type ReplayResult = Readonly<Pick<Replay, "delivered" | "missed">>;
 
-/** Made by `Hub.join`. After {@linkcode leave} every call on it does nothing. */
+/** A member of an instance, made by `Hub.join`. After {@linkcode leave} every call on it does nothing. */
 export class Listener {
-  /** Unique among all listeners of the process; grows. */
+  /** A number that is unique among all listeners of the process, and grows. */
   readonly id: number;
   readonly sink: Sink;
-  /** @internal Of the last message that it was handed; see `Hub.publish`. */
+  /** @internal The number of the last publication that was delivered to it; see `Hub.publish`. */
   handed = 0;
   readonly #home: ListenerHost;
   readonly #holding: Holding;
@@ -100,27 +100,27 @@ export class Listener {
     this.#holding = home.account.open(sink.holder);
   }
 
-  /** The instance it belongs to. */
+  /** Returns the name of the instance that it belongs to. */
   get instance(): string {
     return this.#home.name;
   }
 
-  /** How it is named in the log, as the original names it. */
+  /** Returns its name in the log, as the original writes it. */
   toString(): string {
     return `Listener/${this.id}/${this.instance}`;
   }
 
-  /** Whether a replay goes on. */
+  /** Tells whether a replay goes on. */
   get isReplaying(): boolean {
     return this.#replay !== null;
   }
 
-  /** Topics that it is subscribed to. */
+  /** Returns the number of topics that it is subscribed to. */
   get subscriptions(): number {
     return this.#topics instanceof Set ? this.#topics.size : this.#topics.length;
   }
 
-  /** Charges bytes to it for as long as it is here. `false`: there is no room. */
+  /** Charges bytes to the listener until it leaves. `false`: there is no room. */
   hold(bytes: number): boolean {
     return this.#holding.set(this.#holding.bytes + bytes);
   }
@@ -129,7 +129,7 @@ export class Listener {
   subscribe(topics: readonly string[], limits: SubscriptionLimits): RefusedTopics {
     const refused = { limit: 0, memory: 0 };
     for (const name of topics) {
-      // Making room for it may end this very listener.
+      // Making room for a topic may end this very listener.
       if (!this.#here) break;
       if (name.length > limits.topic) {
         refused.limit++;
@@ -157,9 +157,9 @@ export class Listener {
   }
 
   /**
-   * Begins a replay of what the instance remembers of the last `ageMs` ms and this listener is subscribed to;
-   * {@linkcode resume} delivers it. While one goes on, a second one waits for its end; of several that wait, the
-   * longest counts.
+   * Begins a replay of the remembered messages of the last `ageMs` ms that this listener is subscribed to.
+   * {@linkcode resume} delivers it. While a replay goes on, a second one waits for its end. Of several that wait,
+   * the longest counts.
    */
   replay(ageMs: number): void {
     if (!this.#here) return;
@@ -170,7 +170,7 @@ export class Listener {
   /**
    * Goes on with a replay, oldest message first, as far as the sink has room.
    *
-   * @param onEnd Is told when it has come to its end.
+   * @param onEnd Called when the replay has come to its end.
    */
   resume(onEnd: (result: ReplayResult) => void): ReplayState {
     let left = SLICE;

@@ -1,5 +1,5 @@
 /**
- * A message: what Phorge or a peer posts and browsers receive.
+ * A message that Phorge or a peer posts and browsers receive.
  *
  * @module
  */
@@ -23,9 +23,9 @@ import {
 export interface Message {
   /** Topics (PHIDs): every listener subscribed to one of them receives the message. */
   readonly subscribers: readonly string[];
-  /** Fingerprints of the servers that have handled the message, or get it from one that has. */
+  /** Fingerprints of the servers that have handled the message, or that get it from one of those. */
   readonly touched: readonly string[];
-  /** Phorge gives each message one, and repeats it when it tries another server; `null`: it has none. */
+  /** The identifier that Phorge gives each message, and repeats when it tries another server; `null`: it has none. */
   readonly uniqueID: string | null;
   /** Kind of the message, or `""`. */
   readonly type: string;
@@ -34,13 +34,13 @@ export interface Message {
 }
 
 /**
- * A message as it goes over the wire, encoded once however many listeners and peers receive it. Its
- * `touched` comes last, whatever place it came in.
+ * A message as it goes over the wire, encoded once however many listeners and peers receive it. Its `touched` comes
+ * last, wherever it came.
  */
 export class Encoded {
   /** The message as JSON in UTF-8. */
   readonly bytes: Uint8Array;
-  /** Of `bytes`, those before `touched`. */
+  /** The number of the `bytes` before `touched`. */
   readonly #untouched: number;
 
   constructor(members: string, touched: readonly string[]) {
@@ -49,12 +49,12 @@ export class Encoded {
     this.#untouched = this.bytes.length - encoder.encode(end).length;
   }
 
-  /** The message as JSON, decoded each time that it is asked for. */
+  /** Returns the message as JSON, decoded at each call. */
   get text(): string {
     return decoder.decode(this.bytes);
   }
 
-  /** The same message as JSON in UTF-8 with another list of servers. */
+  /** Returns the same message as JSON in UTF-8 with another list of servers. */
   touchedBy(fingerprints: readonly string[]): Uint8Array<ArrayBuffer> {
     const end = encoder.encode(closing(fingerprints));
     const bytes = new Uint8Array(this.#untouched + end.length);
@@ -64,7 +64,7 @@ export class Encoded {
   }
 }
 
-/** The end of a message's JSON; there is always a key before it. */
+/** Returns the end of a message's JSON; there is always a key before it. */
 function closing(touched: readonly string[]): string {
   return `,"touched":${JSON.stringify(touched)}}`;
 }
@@ -72,15 +72,15 @@ function closing(touched: readonly string[]): string {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The text is no {@linkcode Message}; it says why. */
+/** The error of a text that is no {@linkcode Message}; its message says why. */
 export class InvalidMessage extends Error {
   override readonly name = "InvalidMessage";
 }
 
-/** Servers that a message may have been handled by; it is written anew for each peer. */
+/** Servers that may have handled a message, at most; the list is written again for each peer. */
 const TOUCHED_LIMIT = 1024;
 
-/** Phorge's messages have five keys, and nothing within each other but lists of PHIDs. */
+/** The limits of a message. Phorge's have five keys, and only lists of PHIDs within. */
 const LIMITS: MemberLimits = { members: 1000, depth: 500 };
 
 /**
@@ -130,6 +130,6 @@ function touchedOf(text: string, member: Member | undefined): readonly string[] 
   if (touched.some(({ length }) => length > FINGERPRINT_LIMIT)) {
     throw new InvalidMessage(`A fingerprint has at most ${FINGERPRINT_LIMIT} characters`);
   }
-  // They wait in the queues of peers, and would keep the body alive.
+  // The fingerprints wait in the queues of peers, and would keep the body alive.
   return touched.map(flatCopy);
 }

@@ -1,13 +1,13 @@
 /**
- * Which messages have been here: the memory by which one that arrives twice is recognised, however
- * many ways lead through the cluster.
+ * The memory of messages that have been here. It recognises a message that arrives twice, however many ways lead
+ * through the cluster.
  *
- * It outlasts the history, as a peer may deliver what has waited there for as long as the history
- * lasts. Looking, adding and forgetting cost the same however much is remembered, and however it is
- * named; its memory is taken once, 24 bytes for each message that fits.
+ * It outlasts the history, as a peer may deliver a message that has waited there for as long as the history lasts.
+ * Looking, adding and forgetting cost the same however much is remembered, and whatever its identifiers are. Its
+ * memory is taken once, 24 bytes for each message that fits.
  *
- * Of an identifier its hash of 64 bits is remembered. So a new message is taken for a known one once
- * in 2^48 messages, in a memory that is full.
+ * It remembers a hash of 64 bits of each identifier. So a full memory takes one in 2^48 new messages for a known
+ * one.
  *
  * @module
  */
@@ -25,12 +25,12 @@ export interface SeenLimits {
 /** Defaults of {@linkcode SeenLimits}. */
 export const DEFAULT_SEEN_LIMITS: SeenLimits = { ageMs: 120_000, messages: 65_536 };
 
-/** No message. */
+/** The index of no message. */
 const NONE = -1;
 
 /**
- * A ring of messages, the oldest at `#oldest`, and a hash table over it in which each message names the next
- * one of its bucket. A `Map` would be walked past all that was removed from it each time the oldest is asked for.
+ * A ring of messages, the oldest at `#oldest`, and a hash table over it in which each message names the next one of
+ * its bucket. A `Map` would walk past all removed entries each time that the oldest is asked for.
  */
 export class Seen {
   readonly #hash: KeyedHash;
@@ -59,12 +59,12 @@ export class Seen {
     this.#times = new Float64Array(messages);
   }
 
-  /** Number of messages remembered. */
+  /** Returns the number of messages that are remembered. */
   get size(): number {
     return this.#size;
   }
 
-  /** Whether a message with this `uniqueID` is remembered; one without is not. */
+  /** Tells whether a message with this `uniqueID` is remembered; one without is not. */
   has(instance: string, uniqueID: string | null): boolean {
     if (uniqueID === null) return false;
     this.#digest(instance, uniqueID);
@@ -118,7 +118,7 @@ export class Seen {
     return low & (this.#limits.messages - 1);
   }
 
-  /** One text for both, which no other two have in common. */
+  /** Hashes one text for both, which no other two have in common. */
   #digest(instance: string, uniqueID: string): void {
     this.#hash.digest(`${instance.length} ${instance}${uniqueID}`);
   }

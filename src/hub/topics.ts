@@ -8,7 +8,7 @@
 import type { KeyedHash } from "../keyed_hash.ts";
 import { type Entry, KeyedMap } from "../keyed_map.ts";
 
-/** A topic that somebody is subscribed to, with its one listener or all of its listeners. */
+/** A topic with subscriptions: its one listener, or all of its listeners. */
 export type Topic<Listener> = Entry<Listener | Set<Listener>>;
 
 /** Listeners by topic. A topic without listeners takes no memory. */
@@ -20,28 +20,28 @@ export class TopicIndex<Listener extends object> {
     this.#topics = new KeyedMap(hash);
   }
 
-  /** Number of topics that somebody is subscribed to. */
+  /** Returns the number of topics that have listeners. */
   get size(): number {
     return this.#topics.size;
   }
 
-  /** Number of subscriptions: a listener with two topics counts twice. */
+  /** Returns the number of subscriptions: a listener with two topics counts twice. */
   get subscriptions(): number {
     return this.#subscriptions;
   }
 
-  /** The topic of this name, if somebody is subscribed to it. */
+  /** Returns the topic of this name, if it has listeners. */
   find(name: string): Topic<Listener> | undefined {
     return this.#topics.find(name);
   }
 
-  /** Returns how many listeners are subscribed to a topic. Costs the same however many there are. */
+  /** Returns the number of listeners of a topic. Costs the same however many there are. */
   count(name: string): number {
     const topic = this.find(name);
     return topic === undefined ? 0 : topic.value instanceof Set ? topic.value.size : 1;
   }
 
-  /** The topic with this hash, see {@linkcode KeyedMap.findByHash}. */
+  /** Returns the topic with this hash, see {@linkcode KeyedMap.findByHash}. */
   findByHash(low: number, high: number, name: string | null): Topic<Listener> | undefined {
     return this.#topics.findByHash(low, high, name);
   }
@@ -75,7 +75,7 @@ export class TopicIndex<Listener extends object> {
   }
 }
 
-/** Returns whether a listener is subscribed to a topic. */
+/** Tells whether a listener is subscribed to a topic. */
 export function isSubscribed<Listener extends object>(
   { value }: Topic<Listener>,
   listener: Listener,

@@ -1,12 +1,12 @@
 /**
- * What the log counts since the process began.
+ * The counters of the log since the process began.
  *
  * @module
  */
 
 import { type Metrics, single } from "../metrics/families.ts";
 
-/** Counters of the process. */
+/** The counters of this process. */
 export const logCounters = {
   /** Lines left out because there were too many of their kind. */
   leftOut: 0,
@@ -16,7 +16,7 @@ export const logCounters = {
   internalErrors: 0,
 };
 
-/** Returns the families of the log. */
+/** Returns the metric families of the log. */
 export function logMetrics(): Partial<Metrics> {
   const { leftOut, lost, internalErrors } = logCounters;
   return {

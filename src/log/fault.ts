@@ -10,20 +10,19 @@ import { Whole } from "./format.ts";
 import { logger } from "./log.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 
-/** Characters of a stack that are logged. */
+/** The most characters of a stack that are logged. */
 const STACK_LENGTH = 4000;
 
 const log = logger("fault");
 
-/** Limits the lines of each kind of work, so that none hides another. */
+/** The rate limiters of each kind of work, so that none hides another. */
 const limiters = new Map<string, RateLimiter>();
 
 /**
- * Logs an error that nothing in the program expects, with its stack, and counts it. Of each kind of work 30 lines a
- * minute are logged.
+ * Logs an unexpected error with its stack, and counts it. Of each kind of work 30 lines a minute are logged.
  *
- * @param doing What the program was doing, to follow on "while", such as `answering a request`. One of few texts,
- * and nothing that comes from outside.
+ * @param doing The work of the program, as a text after "while", such as `answering a request`. It is one of few
+ * texts, and contains nothing from outside.
  *
  * @example
  * ```ts
@@ -44,7 +43,7 @@ export function fault(doing: string, error: unknown): void {
 }
 
 /**
- * Runs `action`; an error in it is a {@linkcode fault}, and the caller goes on.
+ * Runs `action`. An error in it is a {@linkcode fault}, and the caller goes on.
  *
  * @param doing See {@linkcode fault}.
  */
@@ -57,8 +56,8 @@ export function attempt(doing: string, action: () => void): void {
 }
 
 /**
- * Has errors that nothing has caught logged and counted as internal errors, so that one defect neither ends every
- * browser's connection nor stays unseen. What `reportError` reports is among them.
+ * Logs and counts uncaught errors from now on as internal errors, including those of `reportError`. So one defect
+ * neither ends every browser's connection nor stays unseen.
  */
 export function logUnexpectedErrors(): void {
   globalThis.addEventListener("error", (event) => {

@@ -1,8 +1,8 @@
 /**
  * A log file that rotates, and that cannot stop the service.
  *
- * Lines are handed to the kernel one by one and at once: what the administrator sees is what there
- * is, and a process that is killed has lost none of them.
+ * Lines go to the kernel one by one and at once. So the administrator sees all of them, and a process
+ * that is killed has lost none.
  *
  * @module
  */
@@ -17,38 +17,38 @@ import { LogFileError, reasonOf } from "./file_error.ts";
 
 const encoder = new TextEncoder();
 
-/** How a log is opened. A pipe without a reader fails at once, in place of keeping the service waiting for one. */
+/** The flags that open a log. A pipe without a reader fails at once, so that the service does not wait for one. */
 const FLAGS = fs.constants.O_WRONLY | fs.constants.O_APPEND | fs.constants.O_CREAT |
   fs.constants.O_NONBLOCK;
 
 /**
  * A log file. It is open from {@linkcode LogFile.open} or the first line on; only `open` throws.
  *
- * One that was deleted is created anew at the next line, unless it is a device or a pipe. One that is a symbolic
- * link is not rotated: the link would be renamed, and the file that it leads to would stay where it is.
+ * A file that was deleted is created anew at the next line, unless it is a device or a pipe. A symbolic link is
+ * not rotated: the link would be renamed, and the file that it leads to would stay where it is.
  *
- * It is opened by `node:fs`, which asks for the path as the configuration writes it. An open `Deno.FsFile` is asked
- * for by the path that all links lead to, which is not granted (Deno 2.9.6, see docs/upstream.md).
+ * `node:fs` opens it, because that asks for the path as the configuration writes it. For an open `Deno.FsFile`, Deno
+ * asks for the path that all links lead to, which is not granted (Deno 2.9.6, see docs/upstream.md).
  */
 export class LogFile {
   readonly path: string;
   readonly #config: LogConfig;
-  /** The file and its rotated names; only the file for one that is not rotated. */
+  /** The file and its rotated names; only the file if it is not rotated. */
   readonly #names: readonly string[];
   readonly #complain: (text: string) => void;
   /** The descriptor. */
   #file: number | null = null;
-  /** See {@linkcode marked}. */
+  /** The file that {@linkcode marked} returns. */
   #mark: Deno.FsFile | null = null;
-  /** Bytes that the file does not grow beyond. */
+  /** The bytes beyond which the file does not grow. */
   #limit = Infinity;
   #lost = 0;
   /** The file that ends in the middle of a line. */
   #torn: Stats | null = null;
 
   /**
-   * @param config Its level is left to the caller.
-   * @param complain Told once when lines begin to be lost, and when rotation fails.
+   * @param config The entry of `logs`. Its level is left to the caller.
+   * @param complain Called once when lines begin to be lost, and when rotation fails.
    */
   constructor(config: LogConfig, complain: (text: string) => void) {
     this.path = config.path;
@@ -58,7 +58,7 @@ export class LogFile {
   }
 
   /**
-   * Opens it for appending; it is created when missing, readable and writable for user and group as
+   * Opens it for appending. A missing file is created, readable and writable for user and group as
    * the original's (mode 664, less the umask).
    *
    * @throws {LogFileError} If it cannot be opened.
@@ -67,15 +67,15 @@ export class LogFile {
     this.#open();
   }
 
-  /** Takes over what another one for the same path, which writes no more, knows of missing lines. */
+  /** Takes over the lost lines and the torn line of a log file for the same path that writes no more. */
   follow(previous: LogFile): void {
     this.#lost = previous.#lost;
     this.#torn = previous.#torn;
   }
 
   /**
-   * Appends a line, which ends with its line feed, in one call of the system. One that cannot be
-   * written is counted; the next that can be comes after a line that gives the number.
+   * Appends a line, which ends with its line feed, in one system call. A line that cannot be written is
+   * counted; the next one that can comes after a line that gives the number.
    */
   write(line: string): void {
     try {
@@ -121,7 +121,7 @@ export class LogFile {
     const rotates = this.#names.length > 1 && !fs.lstatSync(this.path).isSymbolicLink();
     this.#limit = rotates ? this.#config.rotateSize : Infinity;
     this.#mark?.close();
-    // Of a pipe it would be the reader.
+    // This file would be the reader of a pipe.
     this.#mark = fs.fstatSync(file).isFile() ? marked(this.path) : null;
     return file;
   }
@@ -129,14 +129,14 @@ export class LogFile {
   #current(): { file: number; info: Stats } {
     const file = this.#file ?? this.#open();
     const info = fs.fstatSync(file);
-    // A file without a name: what is written into it, nobody can read.
+    // The file has no name any more: nobody could read its lines.
     if (!info.isFile() || info.nlink !== 0) return { file, info };
     this.#torn = null;
     const created = this.#open();
     return { file: created, info: fs.fstatSync(created) };
   }
 
-  /** A line, and what has to stand before it when some were lost. */
+  /** Returns the bytes of a line, after the end of a torn line and a notice of lost lines. */
   #bytes(line: string, { dev, ino }: Stats): Uint8Array {
     const end = this.#torn?.ino === ino && this.#torn.dev === dev ? "\n" : "";
     const notice = this.#lost === 0 ? "" : FORMATS[this.#config.format].notice(
@@ -152,14 +152,14 @@ export class LogFile {
     }
   }
 
-  /** After a failure it goes on in the same file and tries again when that has grown as much again. */
+  /** Rotates the file. After a failure it stays in use, and is rotated when it has grown as much again. */
   #rotate(old: number, size: number): void {
     try {
       const takeBack = shift(this.#names);
       try {
         this.#openByPath();
       } catch (error) {
-        // No file may be opened, such as when there are too many connections: as it was.
+        // No file can be opened, such as with too many connections: the names are restored.
         takeBack();
         throw error;
       }
@@ -175,8 +175,8 @@ export class LogFile {
 }
 
 /**
- * Returns a file that has `aphlict check` see that a service writes this log. The lock is shared, and keeps nobody from
- * anything. A second descriptor, as `node:fs` locks none.
+ * Returns a locked file, by which `aphlict check` sees that a service writes this log. The lock is shared, and blocks
+ * no process. It is a second descriptor, because `node:fs` locks none.
  */
 function marked(path: string): Deno.FsFile | null {
   try {
@@ -184,7 +184,7 @@ function marked(path: string): Deno.FsFile | null {
     file.tryLockSync(false);
     return file;
   } catch {
-    // Not every file may be read, not every file system has locks, and a log without one is as good.
+    // Not every file may be read, not every file system has locks, and a log without a lock is as good.
     return null;
   }
 }

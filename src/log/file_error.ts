@@ -1,5 +1,5 @@
 /**
- * What is wrong with a log file, told to the administrator.
+ * The error of a log file, explained to the administrator.
  *
  * @module
  */
@@ -11,17 +11,17 @@ import { SPECIAL_HINT } from "../config/files.ts";
 export class LogFileError extends Error {
   override readonly name = "LogFileError";
 
-  /** Whether its folder does not exist. */
+  /** True if its folder does not exist. */
   readonly isFolderMissing: boolean;
 
-  /** @param cause What `openSync` of `node:fs` threw. */
+  /** @param cause The error that `openSync` of `node:fs` threw. */
   constructor(path: string, cause: unknown) {
     super(`Cannot open log file ${path}: ${reasonOfOpening(path, cause)}`, { cause });
     this.isFolderMissing = codeOf(cause) === "ENOENT" && !isLink(path);
   }
 }
 
-/** What the system said of a failure: of `EIO: i/o error, write` the words. */
+/** Returns the system's words for a failure: `i/o error` of `EIO: i/o error, write`. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (!("syscall" in error)) return error.message;
@@ -50,11 +50,9 @@ function reasonOfOpening(path: string, error: unknown): string {
       '"logs".';
   }
   if (error instanceof Deno.errors.NotCapable) {
-    // A link may lead there.
+    // A link may lead to such a file.
     const [, special] = /^Requires all access to "(.*)"/.exec(error.message) ?? [];
     if (special !== undefined) return `it is ${special}. ${SPECIAL_HINT}`;
-  }
-  if (error instanceof Deno.errors.NotCapable) {
     return "the process was started without the permission. Start it with bin/aphlict, or with " +
       "the flags that `aphlict permissions` prints.";
   }

@@ -10,16 +10,16 @@ import { objectOf } from "../json.ts";
 import { formatLine, formatText, formatUndated } from "./format.ts";
 import { formatJson, formatJsonText } from "./json_format.ts";
 
-/** How to write lines, each with its line feed. */
+/** A format of lines, each with its line feed. */
 export interface Format {
   line(record: LogRecord): string;
-  /** A warning about the log itself, of now. */
+  /** Returns a warning about the log itself, with the current time. */
   notice(text: string): string;
-  /** A line that is no record, such as one that another process has written; it may be in this format already. */
+  /** Returns a line that is no record, such as that of another process; it may be in this format already. */
   foreign(line: string): string;
 }
 
-/** By their names in the configuration. */
+/** The formats by their names in the configuration. */
 export const FORMATS: Readonly<Record<LogConfig["format"], Format>> = {
   text: {
     line: formatLine,
@@ -33,7 +33,7 @@ export const FORMATS: Readonly<Record<LogConfig["format"], Format>> = {
   },
 };
 
-/** The journal adds the time to a line. JSON keeps its own, as a program that reads it expects the key. */
+/** The text format without the time, which the journal adds. JSON keeps it, as its readers expect the key. */
 const UNDATED: Format = { ...FORMATS.text, line: formatUndated, notice: (text) => `${text}\n` };
 
 /** The numbers by which `syslog` and the journal know the levels. */
@@ -48,7 +48,7 @@ const PRIORITIES: Readonly<Record<LogLevel, number>> = {
 
 /**
  * Returns a format for a stream that systemd's journal reads: each line begins with its priority, such as `<4>`,
- * which the journal takes away (`sd-daemon(3)`). `journalctl -p warning` finds lines by it.
+ * which the journal removes (`sd-daemon(3)`). `journalctl -p warning` finds lines by it.
  */
 export function journalFormat(name: LogConfig["format"]): Format {
   const { line, notice, foreign } = name === "text" ? UNDATED : FORMATS[name];

@@ -1,10 +1,10 @@
 /**
- * How a log line looks as JSON, for programs that collect logs: one object a line, with the keys
+ * The JSON format of a log line, for programs that collect logs: one object a line, with the keys
  * `time`, `level`, `category`, `message` and `fields`.
  *
  * - `time` is in UTC (`2026-11-24T07:15:30.123Z`), so that lines of several machines sort as text.
  * - `category` is the room that wrote the line, such as `client`.
- * - `message` is what the text format shows after the level.
+ * - `message` is the text that the text format shows after the level.
  * - `fields` has the values by name, not escaped as in `message`: numbers, booleans and `null` as they
  *   are, everything else as the text that the text format shows, cut at the same length.
  *
@@ -15,7 +15,7 @@ import type { LogLevel, LogRecord } from "@logtape/logtape";
 import { printableJson } from "../text.ts";
 import { cutValue, formatMessage, valueLimit } from "./format.ts";
 
-/** One record as one line, with its line feed. */
+/** Returns a record as one line, with its line feed. */
 export function formatJson(record: LogRecord): string {
   return toLine(
     new Date(record.timestamp),
@@ -26,7 +26,7 @@ export function formatJson(record: LogRecord): string {
   );
 }
 
-/** A text about the log itself as one line, with its line feed. */
+/** Returns a text about the log itself as one line, with its line feed. */
 export function formatJsonText(level: LogLevel, text: string): string {
   return toLine(new Date(), level, "log", text, {});
 }

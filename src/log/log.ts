@@ -1,8 +1,8 @@
 /**
- * The log: the one place that knows LogTape.
+ * The log: the only module that knows LogTape.
  *
  * A room gets its logger with {@linkcode logger} and writes `log.info("Text {value}", { value })`:
- * what comes from outside goes into the braces, never into the text, see `format.ts`.
+ * a value from outside goes into the braces, never into the text, see `format.ts`.
  *
  * @module
  */
@@ -25,17 +25,17 @@ import { FORMATS, journalFormat } from "./formats.ts";
 
 export { LogFileError } from "./file_error.ts";
 
-/** Where lines go, and which. */
+/** The options of the log: the targets of lines, and their levels. */
 export interface LogOptions {
-  /** The configuration's logs. The first that names the console says how that looks; see `console` below. */
+  /** The configuration's logs. The first that names the console sets its format, level and stream; see `console`. */
   readonly files: readonly LogConfig[];
   /**
-   * From which level on lines go to the console, and to the files that have no level of their own.
+   * The lowest level of lines on the console, and in the files that have no level of their own.
    * `debug` shows the permission flags, `trace` each connection, command, message and delivery as well.
    */
   readonly level: "trace" | "debug" | "info";
   /**
-   * What the console shows. Trouble with log files is told on stderr in any case.
+   * The lines that the console shows. Warnings about log files go to stderr in any case.
    *
    * - `split`: warnings and errors on stderr and the rest on stdout, or every line on the stream that a log names.
    * - `stderr`: every line on stderr, or on the stream that a log names.
@@ -46,45 +46,45 @@ export interface LogOptions {
   /** The streams that systemd's journal reads. */
   readonly journal: Journal;
   /**
-   * When a file cannot be opened at the start: `throw` opens all of them or none; `go on` counts its
-   * lines and tries again with each, as later.
+   * The reaction to a file that cannot be opened at the start: `throw` opens all files or none; `go on`
+   * counts its lines and tries again with each, as later.
    */
   readonly onFileError: "throw" | "go on";
   /**
-   * `appending` is for a process that writes a few lines into logs that another one rotates: it
-   * never rotates, and opens the file by its path for each line.
+   * The kind of writer. `appending` is for a process that writes a few lines into logs that another
+   * process rotates: it never rotates, and opens the file by its path for each line.
    */
   readonly writer: "rotating" | "appending";
 }
 
-/** Something lines are written to. */
+/** A target of lines. */
 interface Target {
   readonly level: LogLevel;
   readonly write: (record: LogRecord) => void;
   readonly close?: () => void;
 }
 
-/** What {@linkcode reopenLog} takes over from. */
+/** The files that {@linkcode reopenLog} takes over from. */
 let current: readonly LogFile[] = [];
 
-/** Whether some target shows the level `trace`. */
+/** True if some target shows the level `trace`. */
 let tracing = false;
 
-/** The logger of a room. Before {@linkcode openLog} it writes nowhere. */
+/** Returns the logger of a room. Before {@linkcode openLog} it writes nowhere. */
 export function logger(room: string): Logger {
   return getLogger(["aphlict", room]);
 }
 
 /**
- * Returns whether a line of the level `trace` is shown anywhere now; a reload can change it. It costs nothing, so
- * that it may be asked for each delivery.
+ * Tells whether a line of the level `trace` is shown anywhere now; a reload can change it. The call costs nothing, so
+ * it may be made for each delivery.
  */
 export function isTracing(): boolean {
   return tracing;
 }
 
 /**
- * Opens the log, before anything is logged. One that is open is closed.
+ * Opens the log, before anything is logged. A log that is open is closed.
  *
  * @throws {LogFileError} If a file cannot be opened, unless `onFileError` is `go on`.
  */
@@ -96,11 +96,11 @@ export function openLog(options: LogOptions): void {
 }
 
 /**
- * Opens every file anew by its path, with the levels, sizes and formats of these options: what was
+ * Opens every file anew by its path, with the levels, sizes and formats of these options. A file that was
  * renamed meanwhile is closed, and lines go into the new file. No line is lost or written twice.
  *
- * @throws {LogFileError} If a file cannot be opened, unless `onFileError` is `go on`; the log goes on as it
- * was then.
+ * @throws {LogFileError} If a file cannot be opened, unless `onFileError` is `go on`. The log then goes on as
+ * it was.
  */
 export function reopenLog(options: LogOptions): void {
   const logs = logsOf(options);
@@ -112,10 +112,10 @@ export function reopenLog(options: LogOptions): void {
   install(options, logs);
 }
 
-/** How long {@linkcode closeLog} should be waited for, in ms. */
+/** The longest time to wait for {@linkcode closeLog}, in ms. */
 export const CLOSE_DEADLINE_MS = 500;
 
-/** Closes the files, and waits until the console has shown everything: for ever if nobody reads it. */
+/** Closes the files, and waits until the console has shown everything: for ever if no process reads it. */
 export async function closeLog(): Promise<void> {
   resetSync();
   current = [];
@@ -123,7 +123,7 @@ export async function closeLog(): Promise<void> {
   await Promise.all([output.flush(), errors.flush()]);
 }
 
-/** Shows a text to the person at the console, if there is one: a program that reads it gets lines of the log alone. */
+/** Shows a text to the person at the console, if there is one. A program that reads it gets only lines of the log. */
 export function showLine(text: string): void {
   if (output.format === FORMATS.text && Deno.stdout.isTerminal()) output.write(`${text}\n`);
 }
@@ -151,7 +151,7 @@ function logsOf({ files, writer }: LogOptions): Log[] {
   }));
 }
 
-/** Opens all of them or none; those that are opened for each line are closed again. */
+/** Opens all files or none. Files that are opened for each line are closed again. */
 function openAll(logs: readonly Log[], writer: LogOptions["writer"]): void {
   let opened = false;
   try {
@@ -162,7 +162,7 @@ function openAll(logs: readonly Log[], writer: LogOptions["writer"]): void {
   }
 }
 
-/** Has the streams of the console show what is no record as they show the lines of the log. */
+/** Makes the streams of the console show lines that are no records as they show the lines of the log. */
 function dressConsole({ files, console, journal }: LogOptions): void {
   const log = consoleLog(files);
   const format = log?.format ?? "text";
@@ -171,7 +171,7 @@ function dressConsole({ files, console, journal }: LogOptions): void {
   foreign = log !== undefined && console !== "piped" && isStdout(log) ? output : errors;
 }
 
-/** Lets every logger write there from now on, and closes what lines went to until now. */
+/** Makes every logger write to these targets from now on, and closes the former ones. */
 function install(options: LogOptions, logs: readonly Log[]): void {
   dressConsole(options);
   const targets = [...logs.map((log) => fileTarget(log, options)), ...consoleTargets(options)];
@@ -234,5 +234,5 @@ function consoleTargets({ files, console, level }: LogOptions): Target[] {
 const output = new ConsoleStream(Deno.stdout);
 const errors = new ConsoleStream(Deno.stderr);
 
-/** Where the lines of another process go. */
+/** The stream for the lines of another process. */
 let foreign = errors;

@@ -1,5 +1,5 @@
 /**
- * Limits how often a line is logged that anybody outside can bring about.
+ * Limits how often lines are logged that outsiders can cause.
  *
  * @module
  */
@@ -8,15 +8,15 @@ import type { Logger } from "@logtape/logtape";
 import { LabelledCounter } from "../metrics/labelled_counter.ts";
 import { logCounters } from "./counters.ts";
 
-/** What a {@linkcode RateLimiter} lets through. */
+/** The limit of a {@linkcode RateLimiter}. */
 export interface RateLimit {
-  /** Lines in one period. */
+  /** The most lines in one period. */
   readonly lines: number;
-  /** In ms. */
+  /** The length of a period, in ms. */
   readonly periodMs: number;
 }
 
-/** Lets some lines through in each period, and counts the others. */
+/** A limiter that lets some lines through in each period, and counts the others. */
 export class RateLimiter {
   readonly #tell: (count: number) => void;
   readonly #limit: RateLimit;
@@ -25,8 +25,8 @@ export class RateLimiter {
   #leftOut = 0;
 
   /**
-   * @param tell Is told at the end of a period how many lines were left out in it, if any were.
-   * @param limit @default {30} lines a minute.
+   * @param tell Gets the number of lines left out in a period at its end, if any were.
+   * @param limit The limit. @default {30} lines a minute.
    */
   constructor(
     tell: (count: number) => void,
@@ -55,24 +55,24 @@ export class RateLimiter {
     const timer = setTimeout(() => {
       const count = this.#leftOut;
       this.#leftOut = 0;
-      // A timer may be a moment too early.
+      // A timer may fire a moment too early.
       this.#until = -Infinity;
       this.#tell(count);
     }, ms);
-    // It does not keep the process from ending.
+    // The timer does not keep the process from ending.
     Deno.unrefTimer(timer);
   }
 }
 
-/** Lines with a rate limiter for each kind, so that none hides another. */
+/** A log with a rate limiter for each kind of line, so that none hides another. */
 export class LimitedLog<Kind extends string> {
   readonly #log: Logger;
   readonly #level: "info" | "warning";
   readonly #limiters: ReadonlyMap<string, RateLimiter>;
 
   /**
-   * @param more Warns at the end of a period of the lines that were left out: a text with `{count}` and `{kind}`.
-   * @param options The level of the lines, and how many there may be of each kind.
+   * @param more The warning about lines left out in a period, at its end: a text with `{count}` and `{kind}`.
+   * @param options The level of the lines, and the limit of each kind.
    */
   constructor(
     log: Logger,

@@ -10,8 +10,8 @@
  * between leaves a free name and loses no file, and the next rotation goes no further than that name.
  *
  * @param names The file itself, then its rotated names, newest first.
- * @returns Takes the renaming back; what was replaced stays lost. Throws as this does.
- * @throws {Error} What `Deno.lstatSync` and `Deno.renameSync` throw. Files renamed until then stay so.
+ * @returns A function that takes the renaming back; a replaced file stays lost. It throws as this does.
+ * @throws {Error} The errors of `Deno.lstatSync` and `Deno.renameSync`. Files renamed until then stay so.
  */
 export function shift(names: readonly string[]): () => void {
   const free = names.findIndex((name, index) => index > 0 && !isTaken(name));
@@ -28,7 +28,7 @@ function renameEach(names: readonly string[]): void {
   }
 }
 
-/** Tells whether a name is taken, be it by a link that leads nowhere. */
+/** Tells whether a name is taken, even if by a link that leads nowhere. */
 function isTaken(path: string): boolean {
   try {
     Deno.lstatSync(path);
@@ -39,7 +39,7 @@ function isTaken(path: string): boolean {
   }
 }
 
-/** A file that somebody else has just taken away leaves a free name. */
+/** Renames a file. One that another process has just removed leaves a free name. */
 function rename(from: string, to: string): void {
   try {
     Deno.renameSync(from, to);

@@ -1,5 +1,5 @@
 /**
- * The console: standard output and error, as long as somebody reads them.
+ * The console: standard output and error, as long as a process reads them.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import { fstatSync } from "node:fs";
 import { type Format, FORMATS } from "./formats.ts";
 import { printable } from "../text.ts";
 
-/** Bytes that may wait for a console that nobody reads, such as a paused `less`. */
+/** The most bytes that wait for a console that is not read, such as a paused `less`. */
 const QUEUE_LIMIT = 1024 * 1024;
 
 const encoder = new TextEncoder();
 
 /** One stream of the console. Writing to it never blocks and never fails. */
 export class ConsoleStream {
-  /** How lines look that are no records. */
+  /** The format of its lines. */
   format: Format = FORMATS.text;
   readonly #stream: { write(bytes: Uint8Array): Promise<number> };
   readonly #queue: Uint8Array[] = [];
@@ -28,9 +28,9 @@ export class ConsoleStream {
   }
 
   /**
-   * Queues lines, in which nothing can steer a terminal. A text for which there is no room is counted.
+   * Queues lines, escaped so that they cannot control a terminal. A text without room is only counted.
    *
-   * @param text With a line feed at the end of each line.
+   * @param text The lines, each with a line feed at its end.
    */
   write(text: string): void {
     const bytes = encoder.encode(text.split("\n").map(printable).join("\n"));
@@ -48,7 +48,7 @@ export class ConsoleStream {
     this.write(this.format.foreign(line));
   }
 
-  /** Resolves when everything is written; never when nobody reads. The caller sets a deadline. */
+  /** Resolves when everything is written; never if no process reads. The caller sets a deadline. */
   async flush(): Promise<void> {
     await this.#writing;
   }
@@ -60,7 +60,7 @@ export class ConsoleStream {
           written += await this.#stream.write(bytes.subarray(written));
         }
       } catch {
-        // Nobody is there any more, and there is nowhere to say so; the files have every line.
+        // The reader is gone, and there is nowhere to report that; the files have every line.
       }
       this.#queuedBytes -= bytes.length;
       if (this.#lost > 0 && this.#queue.length === 0) {
@@ -73,33 +73,33 @@ export class ConsoleStream {
   }
 }
 
-/** The standard streams, and whether the journal reads each. */
+/** The standard streams: true if the journal reads the stream. */
 export interface Journal {
   readonly stdout: boolean;
   readonly stderr: boolean;
 }
 
-/** The journal reads neither stream. */
+/** The value for a journal that reads neither stream. */
 export const NO_JOURNAL: Journal = { stdout: false, stderr: false };
 
 /**
  * Returns which of this process's standard streams the journal reads.
  *
- * @param stream What the environment variable `JOURNAL_STREAM` says: device and inode of the stream, such as
- * `8:12345`. It is inherited by processes whose streams lead elsewhere, so it is compared (systemd.exec(5)).
+ * @param stream The environment variable `JOURNAL_STREAM`: device and inode of the stream, such as `8:12345`.
+ * Processes whose streams lead elsewhere have it, too, so it is compared (systemd.exec(5)).
  */
 export function journalOf(stream: string | undefined): Journal {
   if (stream === undefined) return NO_JOURNAL;
   return { stdout: identityOf(1) === stream, stderr: identityOf(2) === stream };
 }
 
-/** Device and inode of an open file; no permission is needed for it. */
+/** Returns device and inode of an open file; this needs no permission. */
 function identityOf(descriptor: number): string | null {
   try {
     const { dev, ino } = fstatSync(descriptor, { bigint: true });
     return `${dev}:${ino}`;
   } catch {
-    // It is closed, or cannot be looked at: it is as good as no journal.
+    // A stream that is closed, or cannot be examined, is no journal.
     return null;
   }
 }

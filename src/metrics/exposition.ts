@@ -40,7 +40,7 @@ function formatFamily(family: Family): string {
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
 }
 
-/** Buckets are cumulative: each counts what is not above its bound. */
+/** Returns the lines of a histogram. Its buckets are cumulative: each counts what is not above its bound. */
 function bucketLines(name: string, labels: Labels, distribution: Distribution): string[] {
   const { bounds, counts, sum } = distribution;
   let count = 0;
@@ -62,7 +62,7 @@ function numeral(value: number): string {
 }
 
 function escape(text: string): string {
-  // What is no UTF-8, and NUL in Prometheus' own reader, would make all of it unreadable.
+  // A text that is no UTF-8, and NUL in Prometheus' own reader, would make the whole page unreadable.
   return text.toWellFormed().replaceAll("\0", "\uFFFD").replaceAll("\\", "\\\\").replaceAll(
     "\n",
     "\\n",

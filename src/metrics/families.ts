@@ -89,7 +89,7 @@ export const FAMILIES = {
   aphlict_heap_limit_bytes: gauge("V8 heap at most."),
   aphlict_external_bytes: gauge("Memory that V8 knows of outside of its heap."),
   aphlict_files_connections_limit: gauge("Connections that the open files are enough for."),
-  // As Prometheus' own clients call them:
+  // These names are those of Prometheus' own clients:
   // https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics
   process_start_time_seconds: gauge("When the process was started, since the epoch."),
   process_cpu_seconds_total: counter("CPU time that the process has taken."),
@@ -107,7 +107,7 @@ type ValueOf<Name extends FamilyName> = typeof FAMILIES[Name]["type"] extends "h
 /** Samples of all families: a name that is no family does not compile. A family may have none. */
 export type Metrics = { readonly [Name in FamilyName]: Samples<ValueOf<Name>> };
 
-/** Returns the samples of all contributions, those of one family one behind the other. */
+/** Returns the samples of all contributions by family. */
 export function collect(contributions: readonly Partial<Metrics>[]): Metrics {
   const names = Object.keys(FAMILIES) as FamilyName[];
   // Each family keeps the type of its values.

@@ -1,11 +1,10 @@
 /**
- * How values are spread, in buckets that are counted. Observing costs a look at the bounds, whatever was
- * observed before.
+ * A histogram: counts of values in buckets. Observing costs a look at the bounds, whatever was observed before.
  *
  * @module
  */
 
-/** What has been observed. */
+/** The values that have been observed, by bucket. */
 export interface Distribution {
   /** The largest value of each bucket but the last, which has no bound. */
   readonly bounds: readonly number[];
@@ -35,42 +34,42 @@ export const SECONDS: readonly number[] = [
 /** Bounds for numbers of receivers. */
 export const RECEIVERS: readonly number[] = [0, 1, 2, 5, 10, 100, 1000, 10_000];
 
-/** See the module. */
+/** A counter of values by bucket. */
 export class Histogram {
   readonly #bounds: readonly number[];
   readonly #counts: number[];
   #sum = 0;
 
-  /** @param bounds In growing order. */
+  /** @param bounds The bounds, in growing order. */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
     this.#counts = Array(bounds.length + 1).fill(0);
   }
 
-  /** Takes one value. */
+  /** Counts one value. */
   observe(value: number): void {
     let index = 0;
     for (const bound of this.#bounds) {
       if (value <= bound) break;
       index++;
     }
-    // There is one for each bound, and one more.
+    // There is one bucket for each bound, and one more.
     this.#counts[index] = (this.#counts[index] ?? 0) + 1;
     this.#sum += value;
   }
 
-  /** What has been observed so far. */
+  /** Returns what has been observed so far. */
   get distribution(): Distribution {
     return { bounds: this.#bounds, counts: [...this.#counts], sum: this.#sum };
   }
 }
 
-/** How many values there are. */
+/** Returns the number of values. */
 export function countOf({ counts }: Distribution): number {
   return counts.reduce((sum, each) => sum + each, 0);
 }
 
-/** What several histograms with the same bounds have observed together. */
+/** Returns the sum of several distributions with the same bounds. */
 export function together(
   distributions: readonly Distribution[],
   bounds: readonly number[],
@@ -85,7 +84,7 @@ export function together(
   };
 }
 
-/** What was observed between two looks at the same histogram. */
+/** Returns what was observed between two distributions of the same histogram. */
 export function between(former: Distribution, latter: Distribution): Distribution {
   return {
     bounds: latter.bounds,
@@ -95,8 +94,8 @@ export function between(former: Distribution, latter: Distribution): Distributio
 }
 
 /**
- * The bound that `share` of the values (0 to 1) are not above; `null` without values, and `Infinity` when it
- * is beyond the last one.
+ * Returns the bound that `share` of the values (0 to 1) are not above; `null` without values, and `Infinity` when
+ * it is beyond the last one.
  */
 export function quantile(share: number, distribution: Distribution): number | null {
   const count = countOf(distribution);

@@ -10,17 +10,17 @@ import type { Samples } from "./families.ts";
 export class LabelledCounter<Value extends string> {
   readonly #counts: Map<Value, number>;
 
-  /** @param values All that there are: those that have not happened are counted as 0. */
+  /** @param values All values of the label: those that have not happened are counted as 0. */
   constructor(values: readonly Value[]) {
     this.#counts = new Map(values.map((value) => [value, 0]));
   }
 
-  /** Adds one. */
+  /** Adds one to the count of a value. */
   add(value: Value): void {
     this.#counts.set(value, (this.#counts.get(value) ?? 0) + 1);
   }
 
-  /** All counts together. */
+  /** Returns the sum of all counts. */
   get total(): number {
     return [...this.#counts.values()].reduce((sum, each) => sum + each, 0);
   }

@@ -1,5 +1,5 @@
 /**
- * The status of a peer: as the status page, the metrics and the live page tell it.
+ * The status of a peer, as the status page, the metrics and the live page show it.
  *
  * @module
  */
@@ -7,16 +7,18 @@
 import type { Metrics } from "./families.ts";
 
 /**
+ * The states of a peer:
+ *
  * - `unknown`: not reached yet.
  * - `up`: its last answer was a good one.
- * - `down`: its last answer was not, or there was none. It is being tried again.
+ * - `down`: its last answer was not, or there was none. It is retried.
  * - `self`: it is this very server, which needs no messages of its own.
  */
 export const PEER_STATES = ["unknown", "up", "down", "self"] as const;
 export type PeerState = typeof PEER_STATES[number];
 
 /**
- * Whether a peer has proven its fingerprint:
+ * The proof of a peer's fingerprint:
  *
  * - `pending`: it has not been asked yet, or cannot be.
  * - `none`: it answers no challenge, as an original. Nothing speaks against it.
@@ -28,36 +30,36 @@ export type PeerProof = "pending" | "none" | "proven" | "contradicted";
 
 /** The status of one peer. Counters begin with the service. */
 export interface PeerStatus {
-  /** Such as `http://192.0.2.7:22281/`. */
+  /** The peer's URL, such as `http://192.0.2.7:22281/`. */
   readonly peer: string;
   readonly state: PeerState;
-  /** The last one known. */
+  /** The last known fingerprint. */
   readonly fingerprint: string | null;
   readonly proof: PeerProof;
   /** Status pages on which it has shown a fingerprint that is another server's. */
   readonly contradictions: number;
-  /** What waits for it: messages, and what it is asked to pass on in place of others. */
+  /** Messages that wait for it, and those that it is asked to relay in place of others. */
   readonly queued: number;
   /** Messages that it has acknowledged, having got them from this server first or not. */
   readonly sent: number;
   /** Connections and requests that failed. */
   readonly failed: number;
-  /** Messages that this server has given up bringing to it; another one may have brought them. */
+  /** Messages that this server has given up bringing to it; another server may have brought them. */
   readonly dropped: number;
-  /** More waited than may. */
+  /** Messages dropped because more waited than may. */
   readonly "dropped.full": number;
-  /** They waited for too long. */
+  /** Messages dropped because they waited for too long. */
   readonly "dropped.old": number;
-  /** It refused them. */
+  /** Messages dropped because the peer refused them. */
   readonly "dropped.refused": number;
   readonly "last.error": string | null;
-  /** Since then, in ms. */
+  /** The time since the last error, in ms. */
   readonly "last.failure": number | null;
-  /** Since its last answer, in ms. */
+  /** The time since its last answer, in ms. */
   readonly "last.contact": number | null;
 }
 
-/** Returns the families of all peers. One that is this server itself has a state alone. */
+/** Returns the families of all peers. A peer that is this server itself has only a state and its contradictions. */
 export function peerMetrics(peers: readonly PeerStatus[]): Partial<Metrics> {
   const others = peers.filter(({ state }) => state !== "self");
   const each = (all: readonly PeerStatus[], valueOf: (status: PeerStatus) => number) =>
@@ -78,20 +80,20 @@ export function peerMetrics(peers: readonly PeerStatus[]): Partial<Metrics> {
   };
 }
 
-/** What a peer has said of a message that was passed on to it. */
+/** A peer's receipt for a message that was relayed to it. */
 export interface PeerReceipt {
-  /** Such as `http://192.0.2.7:22281/`. */
+  /** The peer's URL, such as `http://192.0.2.7:22281/`. */
   readonly peer: string;
-  /** When the message was passed on. */
+  /** The peer's state when the message was relayed. */
   readonly state: PeerState;
-  /** Listeners that got the message there; `null`: the peer has not said so, or not yet. */
+  /** Listeners that got the message there; `null`: the peer has not said it, or not yet. */
   readonly receivers: number | null;
 }
 
-/** What the peers say of a message. */
+/** The receipts of the peers for a message. */
 export interface PeerReports {
-  /** Resolves when each peer that was up has said it. */
+  /** Resolves when each peer that was up has answered. */
   readonly done: Promise<unknown>;
-  /** Returns what they have said so far. */
+  /** Returns the receipts so far. */
   receipts(): readonly PeerReceipt[];
 }

@@ -1,12 +1,12 @@
 /**
- * The chunks that a connection has brought and that wait for their turn. Pure.
+ * The chunks of a connection that wait for their turn. Pure.
  *
  * @module
  */
 
 import { Fifo } from "../fifo.ts";
 
-/** Bytes of memory that a chunk takes beside its own, at most. */
+/** The most bytes of memory that a chunk takes beside its own. */
 const CHUNK_BYTES = 512;
 
 /** Chunks in their order, and the memory that they take. */
@@ -14,17 +14,17 @@ export class ChunkQueue {
   readonly #chunks = new Fifo<Uint8Array>();
   #bytes = 0;
 
-  /** The number of chunks. */
+  /** Returns the number of chunks. */
   get size(): number {
     return this.#chunks.size;
   }
 
-  /** Bytes of memory that all of them take, at most; 0 when none waits. */
+  /** Returns the most bytes of memory that all of them take; 0 when none waits. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** The chunk that has waited longest; `undefined` when none waits. */
+  /** Returns the chunk that has waited longest; `undefined` when none waits. */
   get first(): Uint8Array | undefined {
     return this.#chunks.first;
   }

@@ -1,28 +1,27 @@
 /**
- * Header fields of HTTP (RFC 9110, section 5; RFC 9112, section 5), and what their values are made of: lists,
- * parameters, quoted strings. Pure.
+ * Header fields of HTTP (RFC 9110, section 5; RFC 9112, section 5), and the parts of their values: lists, parameters,
+ * quoted strings. Pure.
  *
- * All of it is text that outsiders write. Each function looks at each character a constant number of times:
- * none uses a regular expression, which may backtrack, nor a hash table, whose keys an outsider could make
- * collide.
+ * All of it is text that outsiders write. Each function looks at each character a constant number of times. None uses a
+ * regular expression, which may backtrack, nor a hash table, whose keys an outsider could make collide.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
 
-/** Header fields that a message may have. Browsers send 20 to 40. A look-up compares with each of them. */
+/** The most header fields of a message. Browsers send 20 to 40. A look-up compares with each of them. */
 export const FIELD_LIMIT = 200;
 
 /** One header field. */
 export interface Field {
-  /** Its name in lower case. */
+  /** The name in lower case. */
   readonly name: string;
-  /** Its value without the blanks around it. */
+  /** The value without the blanks around it. */
   readonly value: string;
 }
 
-/** Why header fields cannot be read. */
+/** The reason why header fields cannot be read. */
 export type FieldsFault = "malformed" | "too many";
 
 /** The header fields of one message, in the order in which they were sent. */
@@ -33,9 +32,12 @@ export class Fields {
     this.#fields = fields;
   }
 
-  /** Returns the value of a name, which is in lower case; several joined by commas (RFC 9110, section 5.3); `null` if none. */
+  /**
+   * Returns the value of a lower-case name; several are joined by commas (RFC 9110, section 5.3); `null` if there is
+   * none.
+   */
   get(name: string): string | null {
-    // Asked some ten times a request: no closure, and no list.
+    // Called some ten times a request: no closure, and no list.
     let value: string | null = null;
     for (const field of this.#fields) {
       if (field.name !== name) continue;
@@ -44,7 +46,7 @@ export class Fields {
     return value;
   }
 
-  /** Returns how many fields there are of a name. */
+  /** Returns the number of fields of a name. */
   count(name: string): number {
     let count = 0;
     for (const field of this.#fields) if (field.name === name) count++;
@@ -97,8 +99,8 @@ export function parseFields(text: string): Fields | FieldsFault {
 }
 
 /**
- * Reads the line of one header field, without its end. `null` for a malformed one: no colon, a name that is no
- * token, a blank before the colon or the name as in a folded line (RFC 9112, sections 5.1 and 5.2), or a CR, LF
+ * Reads the line of one header field, without its line break. Returns `null` for a malformed one: no colon, a name that
+ * is no token, a blank before the colon or the name as in a folded line (RFC 9112, sections 5.1 and 5.2), or a CR, LF
  * or NUL in the value (RFC 9110, section 5.5).
  */
 export function parseField(line: string): Field | null {
@@ -110,7 +112,7 @@ export function parseField(line: string): Field | null {
   return { name: name.toLowerCase(), value: trimmed(line.slice(colon + 1)) };
 }
 
-/** Characters of a token besides letters and digits (RFC 9110, section 5.6.2). */
+/** The characters of a token besides letters and digits (RFC 9110, section 5.6.2). */
 const TOKEN_SIGNS = "!#$%&'*+-.^_`|~";
 
 /** Tells whether a text is a token (RFC 9110, section 5.6.2), such as a method or a field's name. */
@@ -150,13 +152,12 @@ export function tokensOf(value: string): string[] {
 }
 
 /**
- * Returns the last parts of a value between separators that do not stand in quotes, in order and without the
- * blanks around them.
+ * Returns the last parts of a value between separators outside quotes, in order and without the blanks around them.
  *
- * Quotes are paired from the end on, where the nearest proxy has written. So a quote that a client leaves open
- * cannot hide what follows it, and one that a proxy passes on in another parameter cannot add a part.
+ * Quotes are paired from the end on, where the nearest proxy has written. So a quote that a client leaves open cannot
+ * hide what follows it, and one that a proxy passes on in another parameter cannot add a part.
  *
- * @param limit Parts that are returned at most.
+ * @param limit The most parts that are returned.
  *
  * @example
  * ```ts
@@ -173,7 +174,7 @@ export function lastParts(value: string, separator: "," | ";", limit: number): s
   for (let at = end - 1; at >= 0 && parts.length < limit; at--) {
     const character = value.charAt(at);
     if (character === '"') {
-      // The backslashes before a quote are passed over, so that each is counted once.
+      // The backslashes before a quote are skipped, so that each is counted once.
       const backslashes = backslashesBefore(value, at);
       if (backslashes % 2 === 0) isQuoted = !isQuoted;
       at -= backslashes;
@@ -186,7 +187,7 @@ export function lastParts(value: string, separator: "," | ";", limit: number): s
   return parts.reverse();
 }
 
-/** Counts the backslashes that stand right before a place. */
+/** Counts the backslashes right before an index. */
 function backslashesBefore(value: string, at: number): number {
   let first = at;
   while (first > 0 && value.charAt(first - 1) === "\\") first--;
@@ -194,9 +195,9 @@ function backslashesBefore(value: string, at: number): number {
 }
 
 /**
- * Reads a parameter, `name=value`, whose value may be quoted. The name is in lower case, and the blanks around
- * the equals sign are left out. `null` for a malformed one: no name, or a quote or a blank in a value that is
- * not quoted as a whole.
+ * Reads a parameter, `name=value`, whose value may be quoted. The name is in lower case, and the blanks around the
+ * equals sign are left out. Returns `null` for a malformed one: no name, or a quote or a blank in a value that is not
+ * quoted as a whole.
  */
 export function parseParameter(text: string): Field | null {
   const equals = text.indexOf("=");
@@ -215,7 +216,7 @@ export function unquoted(text: string): string | null {
   let content = "";
   for (let at = 1; at < last; at++) {
     if (text.charAt(at) === '"') return null;
-    // A backslash takes the character behind it, which is not the closing quote.
+    // A backslash escapes the next character, which is not the closing quote.
     if (text.charAt(at) === "\\" && ++at === last) return null;
     content += text.charAt(at);
   }

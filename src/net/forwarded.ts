@@ -1,5 +1,5 @@
 /**
- * Who is behind a reverse proxy: `X-Forwarded-For`, and RFC 7239's `Forwarded`. Pure.
+ * The client behind a reverse proxy: `X-Forwarded-For`, and RFC 7239's `Forwarded`. Pure.
  *
  * @module
  */
@@ -8,23 +8,21 @@ import { canonicalAddress, type Networks } from "../config/network.ts";
 import { flatCopy } from "../text.ts";
 import { lastParts, parseParameter } from "./fields.ts";
 
-/** Addresses that are looked at, from the last on; a header has room for more. */
+/** The most addresses that are read, from the last on; a header has room for more. */
 const HOPS = 32;
 
-/** Characters that an address may have, with brackets, zone and port; a longer text is none. */
+/** The most characters of an address with brackets, zone and port; a longer text is no address. */
 const NODE_LENGTH = 256;
 
 /**
- * The address of the client of a connection. Each proxy adds the address that it was connected from, so the
- * client is the last one that is no proxy. What a client has written itself stands before that and is not
- * looked at.
+ * Returns the address of a connection's client. Each proxy adds the address that it was connected from, so the client
+ * is the last one that is no proxy. Text that a client has written itself stands before that and is not read.
  *
- * Where both headers are there a proxy may have passed one on that the client has made up: they count
- * only if they agree.
+ * If both headers are there, a proxy may have passed on one that the client has made up. They count only if they agree.
  *
  * @param remote The address that the connection comes from.
- * @param header A header's value by its name in lower case; several are joined by commas.
- * @returns In the one spelling of `canonicalAddress`; `remote` itself where nothing else is certain.
+ * @param header Returns a header's value by its name in lower case; several are joined by commas.
+ * @returns In the one spelling of `canonicalAddress`; `remote` itself if no other address is certain.
  */
 export function clientAddress(
   remote: string,
@@ -38,11 +36,11 @@ export function clientAddress(
     chainOf(header("forwarded"), forParameter),
   ].filter((chain) => chain.length > 0).map((chain) => lastForeign(nearest, chain, proxies));
   const [first = nearest, second = first] = found;
-  // The address outlives the request, of whose head it may be a part.
+  // A copy, because the address outlives the request, of whose head it may be a part.
   return first === second ? flatCopy(first) : nearest;
 }
 
-/** The last address that is no proxy; where one cannot be read, the proxy that wrote it. */
+/** Returns the last address that is no proxy; for an unreadable one, the proxy that wrote it. */
 function lastForeign(
   nearest: string,
   chain: readonly (string | null)[],
@@ -57,7 +55,7 @@ function lastForeign(
   return known;
 }
 
-/** The addresses of a header, the nearest last; `null` is one that cannot be read. */
+/** Returns the addresses of a header, the nearest last; `null` is one that cannot be read. */
 function chainOf(
   value: string | null,
   address: (element: string) => string,
@@ -66,7 +64,7 @@ function chainOf(
   return lastParts(value, ",", HOPS).map((element) => parseNode(address(element)));
 }
 
-/** The `for` of an element of `Forwarded`; `""` when there is none, or more than one. */
+/** Returns the `for` of an element of `Forwarded`; `""` when there is none, or more than one. */
 function forParameter(element: string): string {
   let found: string | null = null;
   for (const part of lastParts(element, ";", Infinity)) {
@@ -78,7 +76,7 @@ function forParameter(element: string): string {
   return found ?? "";
 }
 
-/** An address with or without its port, an IPv6 one in brackets or not. */
+/** Reads an address with or without its port, an IPv6 one in brackets or not. */
 function parseNode(node: string): string | null {
   if (node.length > NODE_LENGTH) return null;
   if (node.startsWith("[")) {

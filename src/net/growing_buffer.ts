@@ -1,5 +1,5 @@
 /**
- * Collects bytes that arrive in pieces.
+ * A buffer for bytes that arrive in pieces.
  *
  * @module
  */
@@ -9,30 +9,30 @@ import { freeBytes } from "../bytes.ts";
 const NOTHING = new Uint8Array(0);
 
 /**
- * Collects pieces of bytes in one buffer that doubles. Each byte is copied a constant number of times, whatever
- * the size of the pieces, and no piece is kept alive.
+ * Collects pieces of bytes in one buffer that doubles. Each byte is copied a constant number of times, for pieces of
+ * any size, and no piece is kept alive.
  */
 export class GrowingBuffer {
   readonly #limit: number;
   #buffer: Uint8Array<ArrayBuffer> = NOTHING;
   #length = 0;
 
-  /** @param limit Bytes that it may hold. */
+  /** @param limit The most bytes that it may hold. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** The number of bytes that have been collected. */
+  /** Returns the number of bytes that have been collected. */
   get length(): number {
     return this.#length;
   }
 
-  /** Bytes of memory that it holds: up to twice as many as were collected, and at most the limit. */
+  /** Returns the bytes of memory that it holds: up to twice as many as were collected, and at most the limit. */
   get heldBytes(): number {
     return this.#buffer.length;
   }
 
-  /** The bytes that have been collected. They are valid until the next call of a method. */
+  /** Returns the bytes that have been collected. They are valid until the next call of a method. */
   get bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.#length);
   }
@@ -55,7 +55,7 @@ export class GrowingBuffer {
     this.#length = length;
   }
 
-  /** Forgets all bytes, and gives the memory back. */
+  /** Drops all bytes, and frees the memory. */
   clear(): void {
     freeBytes(this.#buffer);
     this.#buffer = NOTHING;

@@ -1,10 +1,10 @@
 /**
- * The blocks of a PEM file, without whatever is around them.
+ * The blocks of a PEM file, without the text around them.
  *
  * @module
  */
 
-/** Base64 digits on a line, as RFC 7468 has them. */
+/** The base64 digits on a line, as in RFC 7468. */
 const WIDTH = 64;
 
 /** One block of a file. */
@@ -12,21 +12,22 @@ export interface PemBlock {
   /** The kind of its content, such as `CERTIFICATE`. */
   readonly label: string;
   /**
+   * The state of the block:
    * - `whole`: it begins, holds base64, and ends.
-   * - `cut`: the file or another block begins before its end. It may still be being written.
+   * - `cut`: the file ends, or another block begins, before its end. The file may still be being written.
    * - `encrypted`: it needs a password.
    * - `garbled`: it holds something else than base64.
    */
   readonly state: "whole" | "cut" | "encrypted" | "garbled";
-  /** The block alone, in lines of 64 digits; of use when it is whole. */
+  /** The block alone, in lines of 64 digits; only for a whole one. */
   readonly text: string;
 }
 
 /**
  * Returns the blocks of a text in their order.
  *
- * A byte order mark, indentation, any kind of line break, and text before, between and behind the blocks
- * change nothing. Costs one pass over the text.
+ * A byte order mark, indentation, any kind of line break, and text before, between and after the blocks change nothing.
+ * Costs one pass over the text.
  *
  * @example
  * ```ts
@@ -55,7 +56,7 @@ export function pemBlocks(text: string): readonly PemBlock[] {
   return blocks;
 }
 
-/** The label of a line that begins or ends a block; `null` when it does not. */
+/** Returns the label of a line that begins or ends a block; `null` when it does not. */
 function labelIn(line: string, which: "BEGIN" | "END"): string | null {
   const [before, after] = [`-----${which} `, "-----"];
   return line.startsWith(before) && line.endsWith(after) &&

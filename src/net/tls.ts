@@ -1,6 +1,6 @@
 /**
- * A server's key and certificates, and the authorities of peers, read and judged before anything is bound
- * or connected with them.
+ * Reads and checks a server's key and certificates, and the authorities of peers, before any server is bound or any
+ * connection is made with them.
  *
  * @module
  */
@@ -14,19 +14,19 @@ import { quote } from "../text.ts";
 
 const DAY_MS = 86_400_000;
 
-/** Bytes of a file, at most: the authorities of a whole host take some 200 KiB. */
+/** The most bytes of a file: the authorities of a whole host take some 200 KiB. */
 const FILE_LIMIT = 4 * 1024 * 1024;
 
-/** Days before a certificate's end from which on it is warned of. */
+/** The days before a certificate's expiry from which on a warning is given. */
 export const EXPIRY_WARNING_DAYS = 14;
 
-/** The material of a TLS server: PEM blocks alone, whatever else is in the files. */
+/** The material of a TLS server: only PEM blocks, without other text in the files. */
 export interface TlsMaterial extends PemPair {
-  /** When the certificate begins to be valid. */
+  /** The time when the certificate begins to be valid. */
   readonly begins: Date;
-  /** When the certificate expires. */
+  /** The time when the certificate expires. */
   readonly expires: Date;
-  /** Who has signed the certificate, where that one's own is not among those that are sent; else `null`. */
+  /** The issuer of the certificate, if the issuer's own certificate is not among those that are sent; else `null`. */
   readonly missingIssuer: string | null;
 }
 
@@ -34,11 +34,11 @@ export interface TlsMaterial extends PemPair {
 export interface TlsProblem {
   /** The configuration key that names the file. */
   readonly key: "ssl.key" | "ssl.cert" | "ssl.chain" | "ssl.ca";
-  /** Sentences: which file, why, and what to do. */
+  /** Sentences with the file, the fault, and the remedy. */
   readonly message: string;
 }
 
-/** Keys or certificates that cannot be used. */
+/** The error of keys or certificates that cannot be used. */
 export class TlsError extends Error {
   override readonly name = "TlsError";
   readonly problems: readonly TlsProblem[];
@@ -50,15 +50,15 @@ export class TlsError extends Error {
 }
 
 /**
- * Reads a server's TLS files, and tries whether the runtime serves with them. This is the one judgement of a
- * pair: `check`, start, restart, reload, the automatic renewal and `doctor` ask it.
+ * Reads a server's TLS files, and tests whether the runtime serves with them. This is the only such test of a pair:
+ * `check`, start, restart, reload, the automatic renewal and `doctor` call it.
  *
- * Dates, names and authorities are not part of it: a server serves with a certificate that has expired.
- * {@linkcode validityWarning} tells of dates.
+ * Dates, names and authorities are not part of it: a server serves with a certificate that has expired. For dates see
+ * {@linkcode validityWarning}.
  *
- * @param used What serves already. It is returned when the files hold the same, and not tried again.
- * @throws {TlsError} With every file that cannot be read, is not what it should be, or does not match, or
- * with the reason why the runtime cannot serve with them.
+ * @param used The material in use. It is returned when the files hold the same, and not tested again.
+ * @throws {TlsError} With every file that cannot be read, is not what it should be, or does not match, or with the
+ * reason why the runtime cannot serve with them.
  */
 export async function judgeTls(
   files: TlsFiles,
@@ -71,7 +71,7 @@ export async function judgeTls(
   return material;
 }
 
-/** Tells whether two pairs are the same, whatever else is in their files. */
+/** Tells whether two pairs are the same. Other text in their files does not count. */
 export function isSamePair(one: PemPair, other: PemPair): boolean {
   return one.key === other.key && one.cert === other.cert;
 }
@@ -93,11 +93,10 @@ function problemOf({ about, reason }: Unfitness, { key, cert, chain }: TlsFiles)
 }
 
 /**
- * Reads a server's TLS files and holds the key against the certificate. Whether the runtime serves with them
- * is for {@linkcode judgeTls} to find out, which costs more.
+ * Reads a server's TLS files and compares the key with the certificate. Only {@linkcode judgeTls} tests whether the
+ * runtime serves with them, which costs more.
  *
- * @throws {TlsError} With every file that cannot be read, is not what it should be, or does not
- * match.
+ * @throws {TlsError} With every file that cannot be read, is not what it should be, or does not match.
  */
 export function readTls(files: TlsFiles): TlsMaterial {
   const problems: TlsProblem[] = [];
@@ -134,7 +133,7 @@ function missingIssuer(
   return isSent ? null : own.issuer;
 }
 
-/** @param others The certificates in the file behind the server's own, to which none of the keys belongs. */
+/** @param others The certificates in the file after the server's own, to which none of the keys belongs. */
 function whyNoPair(
   keys: readonly Key[],
   others: readonly Certificate[],
@@ -151,11 +150,11 @@ function whyNoPair(
 }
 
 /**
- * Returns what is to be said of a certificate's dates, or `null`: it has expired, expires within
+ * Returns a warning about a certificate's dates, or `null`: it has expired, expires within
  * {@linkcode EXPIRY_WARNING_DAYS} days, or is not valid yet. A server serves with each of them.
  *
- * @param file The certificate's.
- * @param now In ms since the epoch.
+ * @param file The path of the certificate.
+ * @param now The time in ms since the epoch.
  */
 export function validityWarning(
   file: string,
@@ -177,10 +176,10 @@ export function validityWarning(
 }
 
 /**
- * Returns what is to be said of a certificate whose issuer is neither sent with it nor known, or `null`. A browser
- * knows the roots of authorities, and these sign by intermediate certificates, which a server has to send.
+ * Returns a warning about a certificate whose issuer is neither sent with it nor known, or `null`. A browser knows the
+ * roots of authorities. These sign by intermediate certificates, which a server has to send.
  *
- * @param known Certificates that those who connect are known to trust.
+ * @param known The certificates that clients are known to trust.
  */
 export function chainWarning(
   { cert, chain }: TlsFiles,
@@ -199,16 +198,17 @@ export function chainWarning(
 /**
  * Reads the certificates that vouch for a peer's, the `ssl.ca` of a `cluster` entry.
  *
- * They are used as `caCerts`. Measured on Deno 2.9.6: a certificate vouches for those that its key has
- * signed, whether or not its basicConstraints call it an authority, and even when it has expired. A
- * peer's self-signed certificate may be named itself, unless it calls itself an authority, as those of
- * `openssl req -x509` do when not told otherwise (`CaUsedAsEndEntity`). One that was signed by somebody
- * else does not vouch for itself (`UnknownIssuer`). In each case the peer's certificate has to name its
- * host in subjectAltName, and must not have expired.
+ * They are used as `caCerts`. Measured on Deno 2.9.6:
+ * - A certificate vouches for those that its key has signed, even when its basicConstraints do not call it an
+ *   authority, and even when it has expired.
+ * - A peer's self-signed certificate may be named itself, unless it calls itself an authority (`CaUsedAsEndEntity`), as
+ *   those of `openssl req -x509` do by default.
+ * - A certificate with another issuer does not vouch for itself (`UnknownIssuer`).
+ * - In each case the peer's certificate has to name its host in subjectAltName, and must not have expired.
  *
- * @returns The certificates alone: the runtime stumbles over whatever else is in the file.
- * @throws {TlsError} If the file cannot be read, or does not hold certificates that are all sound: one
- * that is not spoils the others for the runtime.
+ * @returns Only the certificates: the runtime fails on other text in the file.
+ * @throws {TlsError} If the file cannot be read, or one of its certificates is not sound: the runtime then rejects the
+ * others too.
  */
 export function readAuthority(path: string): readonly X509Certificate[] {
   const problems: TlsProblem[] = [];
@@ -217,12 +217,12 @@ export function readAuthority(path: string): readonly X509Certificate[] {
   return authority.map(({ parsed }) => parsed);
 }
 
-/** Whole days, negative when it is over. */
+/** Returns the whole days until `end`, negative when it is over. */
 export function daysUntil(end: Date): number {
   return Math.floor((end.getTime() - Date.now()) / DAY_MS);
 }
 
-/** A file holds something else than it should. The message is a clause that follows the path. */
+/** The error of a file with the wrong content. The message is a clause that follows the path. */
 class ContentError extends Error {
   override readonly name = "ContentError";
 }
@@ -233,11 +233,11 @@ interface Read<T> {
   readonly parsed: T;
 }
 
-/** `null`: the library does not know its kind, which the runtime may all the same. */
+/** A key; `null`: the library does not know its kind, but the runtime may. */
 type Key = Read<KeyObject | null>;
 type Certificate = Read<X509Certificate>;
 
-/** Returns the content of a file; `null` after adding what is wrong with it to `problems`. */
+/** Returns the content of a file. Returns `null` after adding its fault to `problems`. */
 function look<T>(
   key: TlsProblem["key"],
   path: string,
@@ -310,7 +310,7 @@ function keyOf({ text }: PemBlock): Key {
 }
 
 /**
- * Returns the certificates of a text, every one of which must be sound: all of them are used.
+ * Returns the certificates of a text. Every one must be sound, as all of them are used.
  *
  * @throws {ContentError} If one is not, or if there is none.
  */
@@ -339,11 +339,11 @@ function certificateOf({ label, state, text }: PemBlock, index: number): Certifi
   }
 }
 
-/** Why a text holds nothing of what it should, as a clause that follows the path. */
+/** Returns why a text holds nothing of the wanted kind, as a clause that follows the path. */
 function whyNone(text: string, blocks: readonly PemBlock[], wanted: Wanted): string {
   if (text.trim() === "") return `is empty. ${UNFINISHED}`;
   const { what, beginning, conversion } = wanted;
-  // What is no UTF-8 was replaced.
+  // Bytes that are not UTF-8 were replaced.
   if (blocks.length === 0 && text.includes("\uFFFD")) {
     return `is binary, and PEM is wanted. If it is DER, convert it: ${conversion}`;
   }

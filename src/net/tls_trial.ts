@@ -1,6 +1,5 @@
 /**
- * A trial of a key and its certificates: the runtime loads them, and shakes hands with itself inside this
- * process.
+ * A test of a key and its certificates: the runtime loads them, and does a handshake with itself inside this process.
  *
  * @module
  */
@@ -8,7 +7,10 @@
 import { duplexPair } from "node:stream";
 import { connect, createSecureContext, TLSSocket } from "node:tls";
 
-/** A handshake in memory takes some ms, and may take as many seconds in which the process has a turn. */
+/**
+ * The time limit of a handshake. In memory it takes some ms; it may take as many seconds in which the process has a
+ * turn.
+ */
 const LIMIT_SECONDS = 10;
 
 /** A PEM key, and its PEM certificate followed by its chain. */
@@ -17,23 +19,22 @@ export interface PemPair {
   readonly cert: string;
 }
 
-/** Why the runtime cannot serve with a pair. */
+/** The reason why the runtime cannot serve with a pair. */
 export interface Unfitness {
-  /** The part at fault; `pair` when the runtime does not tell. */
+  /** The part at fault; `pair` when the runtime does not name it. */
   readonly about: "key" | "certificate" | "chain" | "pair";
   /** A clause whose subject is that part, such as "it is broken". */
   readonly reason: string;
 }
 
 /**
- * Returns why the runtime cannot serve with a pair, or `null` when it can. Needs no permission, and costs
- * some 2 ms of processor time.
+ * Returns why the runtime cannot serve with a pair, or `null` when it can. Needs no permission, and costs some 2 ms of
+ * processor time.
  *
- * The pair is loaded as `Deno.serve` loads it. Then `node:tls` serves one handshake to the runtime's own client,
- * which does not look at dates, names and authorities. Measured on Deno 2.9.6: neither step alone finds
- * everything. `node:tls` serves a certificate of X.509 version 1, with which `Deno.serve` cannot be bound, and
- * `Deno.serve` loads a chain that is too long for any client. A handshake with TLS 1.2 beside that with TLS 1.3
- * finds nothing more.
+ * The pair is loaded as `Deno.serve` loads it. Then `node:tls` serves one handshake to the runtime's own client, which
+ * does not check dates, names and authorities. Measured on Deno 2.9.6: neither step alone finds everything. `node:tls`
+ * serves a certificate of X.509 version 1, with which `Deno.serve` cannot be bound. `Deno.serve` loads a chain that is
+ * too long for any client. A handshake with TLS 1.2 beside that with TLS 1.3 finds nothing more.
  */
 export async function whyUnfit(pair: PemPair): Promise<Unfitness | null> {
   try {
@@ -46,7 +47,7 @@ export async function whyUnfit(pair: PemPair): Promise<Unfitness | null> {
   }
 }
 
-/** @throws {Error} The complaint of the side that ends the handshake. */
+/** @throws {Error} The error of the side that ends the handshake. */
 async function shakeHands(pair: PemPair): Promise<void> {
   const [here, there] = duplexPair();
   const server = new TLSSocket(here, {
@@ -59,7 +60,7 @@ async function shakeHands(pair: PemPair): Promise<void> {
     rejectUnauthorized: false,
   });
   const done = Promise.withResolvers<void>();
-  // After a stall of the process a timer is due at once, an interval only once.
+  // After a stall of the process a timer fires at once, an interval only once.
   let seconds = 0;
   const timer = setInterval(() => {
     if (++seconds === LIMIT_SECONDS) done.reject(new Error("It took too long"));
@@ -78,7 +79,7 @@ async function shakeHands(pair: PemPair): Promise<void> {
   }
 }
 
-/** Meanings of the runtime's messages, by a part of each. */
+/** The meanings of the runtime's messages, by a part of each. */
 const WORDS: readonly (readonly [string, Unfitness])[] = [
   ["UnsupportedCertVersion", {
     about: "certificate",
@@ -94,7 +95,7 @@ const WORDS: readonly (readonly [string, Unfitness])[] = [
       "it is broken, or of another kind than RSA with 2048 to 8192 bits, P-256, P-384, P-521 and " +
       "Ed25519. Make another, and have a certificate issued for it",
   }],
-  // `readTls` compares all keys but those that do not name their curve.
+  // `readTls` compares all keys except those that do not name their curve.
   ["KeyMismatch", {
     about: "key",
     reason:

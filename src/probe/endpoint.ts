@@ -1,5 +1,5 @@
 /**
- * The endpoint of a server that a command talks to: of the configuration, or an address that was typed.
+ * The endpoint of a server that a command talks to: one of the configuration, or an address that was typed.
  *
  * @module
  */
@@ -9,19 +9,19 @@ import { canonicalAddress } from "../config/network.ts";
 import { readToken, type Token, TokenError } from "../config/token.ts";
 import { type CertificateTrust, dial, type Dialed } from "../http/dial.ts";
 
-/** A server, and how it shows that it is the right one. */
+/** The address of a server, and the means to trust each other. */
 export interface Endpoint {
-  /** `http:`, `https:`, `ws:` or `wss:`. */
+  /** The URL: `http:`, `https:`, `ws:` or `wss:`. */
   readonly url: URL;
   readonly trust: CertificateTrust;
   /**
-   * The file of the token that is sent there; `null`: there is none. Who has been sent it once may give it back later:
-   * no text of the server is shown with it, whatever the server was asked.
+   * The file of the token that is sent there; `null` if there is none. A server that got the token once may send it
+   * back later. So every text of the server is shown without it, whatever the request was.
    */
   readonly token: string | null;
 }
 
-/** Where a server of the configuration is reached from its own host. */
+/** Returns the endpoint of a server of the configuration, as its own host reaches it. */
 export function endpointOf(server: ServerConfig): Endpoint {
   const { tls } = server;
   return {
@@ -31,7 +31,7 @@ export function endpointOf(server: ServerConfig): Endpoint {
   };
 }
 
-/** Returns the token of an endpoint; `null`: it has none, or this user, who can send none then, cannot read it. */
+/** Returns the token of an endpoint; `null` if it has none, or if this user cannot read it and so cannot send it. */
 export function tokenOf({ token }: Pick<Endpoint, "token">): Token | null {
   try {
     return token === null ? null : readToken(token);
@@ -44,8 +44,8 @@ export function tokenOf({ token }: Pick<Endpoint, "token">): Token | null {
 /**
  * Connects to an endpoint, with TLS where its URL says so.
  *
- * @param token That of the endpoint. Nothing that the server shows is told with it.
- * @throws {RequestError} If that cannot be done, or the certificate is not to be trusted.
+ * @param token The token of the endpoint. All that the server shows is passed on without it.
+ * @throws {RequestError} If the connection fails, or the certificate is not to be trusted.
  */
 export async function dialEndpoint(
   { url, trust, ...rest }: Endpoint,
@@ -60,7 +60,7 @@ function isSecure({ protocol }: URL): boolean {
   return protocol === "https:" || protocol === "wss:";
 }
 
-/** The first server of a type; a configuration has one of each. */
+/** Returns the first server of a type; a configuration has one of each. */
 export function firstOf<T extends ServerType>(
   { servers }: Config,
   type: T,
@@ -72,7 +72,7 @@ export function firstOf<T extends ServerType>(
   return found;
 }
 
-/** The same URL with an address to connect to: the one that stands for all of a host's is none. */
+/** Returns the same URL with an address to connect to: one that stands for all addresses of a host is none. */
 export function connectable(url: URL): URL {
   const target = new URL(url);
   if (target.hostname === "0.0.0.0") target.hostname = "127.0.0.1";
@@ -88,24 +88,24 @@ export function livePagesOf(urls: readonly string[]): string[] {
   });
 }
 
-/** The path of an instance below a client server's, as Phorge asks for it. */
+/** Returns the path of an instance below a client server's, as Phorge asks for it. */
 export function instancePath({ pathname }: URL, instance: string | undefined): string {
   return instance === undefined ? pathname : `${pathname}~${instance}/`;
 }
 
-/** The origin of the page that would connect to a URL when Phorge is at the same host. */
+/** Returns the origin of the page that would connect to a URL when Phorge is at the same host. */
 export function originOf({ protocol, host }: URL): string {
   return new URL(`${protocol === "wss:" ? "https" : "http"}://${host}/`).origin;
 }
 
-/** The port of a URL, which leaves the usual one out. */
+/** Returns the port of a URL, even if the URL leaves the usual one out. */
 export function portOf(url: URL): number {
   return url.port !== "" ? Number(url.port) : isSecure(url) ? 443 : 80;
 }
 
 /**
- * Returns a function that tells whether a server cannot be bound while something listens at one of these URLs: at the
- * same port, and at the same address, or at all addresses in one of the two. A host name may be any address.
+ * Returns a function that tells whether a server cannot be bound while another one listens at one of these URLs: at
+ * the same port, and at the same address, or at all addresses in one of the two. A host name may be any address.
  */
 export function heldBy(
   urls: readonly string[],
@@ -122,13 +122,13 @@ export function heldBy(
   };
 }
 
-/** The address that a host is; `null` for all addresses, and for a name. */
+/** Returns the address that a host is; `null` for all addresses, and for a name. */
 function specificAddress(host: string): string | null {
   const address = canonicalAddress(host);
   return address === "0.0.0.0" || address === "::" ? null : address;
 }
 
-/** The host of a URL as it is connected to: IPv6 without brackets. */
+/** Returns the host of a URL in the form for connecting: IPv6 without brackets. */
 export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, "$1");
 }

@@ -1,5 +1,5 @@
 /**
- * Why a server's answer is not what was asked for, and what an administrator can do about it.
+ * Explains why a server's answer is not the expected one, and what an administrator can do about it.
  *
  * @module
  */
@@ -9,15 +9,15 @@ import type { ProbeAnswer } from "./request.ts";
 import { objectOf } from "../json.ts";
 import { RequestError } from "../http/failure.ts";
 
-/** The body of an Aphlict's answer to whatever asks for no WebSocket. */
+/** The body of an Aphlict's answer to a request for no WebSocket. */
 const USE_WEBSOCKETS = "HTTP/501 Use Websockets";
 
-/** Whether an answer to no WebSocket's request is that of a client port, ours or the original's. */
+/** Tells whether an answer to a request for no WebSocket is that of a client port, also of the original. */
 export function isClientPort({ status, body }: ProbeAnswer): boolean {
   return status === 501 && body.startsWith(USE_WEBSOCKETS);
 }
 
-/** Whether an answer is the status page of an admin port, ours or the original's. */
+/** Tells whether an answer is the status page of an admin port, also of the original. */
 export function isStatusPage({ status, body }: ProbeAnswer): boolean {
   return status === 200 && typeof objectOf(body)?.["version"] === "number";
 }
@@ -25,14 +25,14 @@ export function isStatusPage({ status, body }: ProbeAnswer): boolean {
 /** A reverse proxy, and the words of its configuration. */
 interface ReverseProxy {
   readonly name: string;
-  /** What makes it pass WebSockets on. */
+  /** The settings that make it pass WebSockets on. */
   readonly needs: string;
-  /** Where it says what it passes on to; empty: each says it in another way. */
+  /** The settings that name the server behind it; empty if each proxy has others. */
   readonly target: string;
   readonly examples: string;
 }
 
-/** Those that name themselves in the header `Server` (RFC 9110, section 10.2.4). HAProxy does not. */
+/** The proxies that name themselves in the header `Server` (RFC 9110, section 10.2.4). HAProxy does not. */
 const PROXIES: readonly (ReverseProxy & { readonly server: RegExp })[] = [
   {
     server: /^(nginx|openresty)(\/|$)/i,
@@ -66,7 +66,7 @@ const UNNAMED: ReverseProxy = {
     "conf/examples/nginx, conf/examples/apache, conf/examples/haproxy or conf/examples/caddy",
 };
 
-/** Returns what is told wherever a proxy seems not to pass WebSockets on, and where it does not reach Aphlict. */
+/** Returns hints for a proxy that seems not to pass WebSockets on, and for one that does not reach Aphlict. */
 function proxyHints(answer: ProbeAnswer): { readonly needs: string; readonly unreached: string } {
   const server = answer.header("server") ?? "";
   const { name, needs, target, examples } = PROXIES.find((each) => each.server.test(server)) ??
@@ -80,16 +80,16 @@ function proxyHints(answer: ProbeAnswer): { readonly needs: string; readonly unr
   };
 }
 
-/** What is told where a server of the configuration should be. */
+/** The hint for another program at the endpoint of a server of the configuration. */
 const STRANGER_HINT = "Another program has the port. This shows which: ss -ltnp";
 
-/** What a web server says to who speaks plain text to its TLS (nginx, Apache). */
+/** The answer of a web server to plain text at its TLS port (nginx, Apache). */
 const WANTS_TLS = /plain HTTP request was sent to HTTPS|speaking plain HTTP to an SSL/i;
 
 /**
- * An answer to a request for a WebSocket, which is none.
+ * Explains an answer to a request for a WebSocket that opens none.
  *
- * @param isDirect Whether there is no proxy that could have given it.
+ * @param isDirect True if no proxy can have given the answer.
  */
 export function explainNoWebSocket(
   answer: ProbeAnswer,
@@ -151,7 +151,7 @@ export function explainNoWebSocket(
     case 504:
       return fail(": the proxy does not reach Aphlict", proxy.unreached);
     case 503:
-      // Aphlict says when to come again.
+      // Aphlict says when to try again.
       if (!isDirect && answer.header("retry-after") === null) {
         return fail(
           ": the proxy does not reach Aphlict, or has as many connections to it as it may have",
@@ -170,25 +170,25 @@ export function explainNoWebSocket(
   }
 }
 
-/** Whether an Aphlict may have answered this to a request for a WebSocket. */
+/** Tells whether an Aphlict may have answered this to a request for a WebSocket. */
 function isOurs(answer: ProbeAnswer): boolean {
   return isClientPort(answer) || [403, 429, 503].includes(answer.status) ||
     errorIn(answer) !== null;
 }
 
-/** What an admin port says is wrong; `null` when the answer is not one of its refusals. */
+/** Returns the error in an admin port's answer; `null` when the answer is none of its rejections. */
 function errorIn({ body }: ProbeAnswer): string | null {
   const error = objectOf(body)?.["error"];
   return typeof error === "string" ? error : null;
 }
 
-/** What to do about each status with which an admin server refuses, and about what is none. */
+/** The hints for each status with which an admin server rejects, and for a program that is none. */
 export interface RejectionHints {
   readonly byStatus: ReadonlyMap<number, string>;
   readonly stranger: string;
 }
 
-/** An admin server's answer that is not 200. */
+/** Explains an admin server's answer that is not 200. */
 export function explainRejection(
   answer: ProbeAnswer,
   hints: RejectionHints = OWN_HINTS,
@@ -207,7 +207,7 @@ export function explainRejection(
     : fail(`: ${formatValue(error)}`, hints.byStatus.get(status) ?? "");
 }
 
-/** Why an answer is not the status page of an admin port; `null` when it is. */
+/** Returns why an answer is not the status page of an admin port; `null` when it is. */
 export function statusPageFault(
   answer: ProbeAnswer,
   hints: RejectionHints = OWN_HINTS,
@@ -220,7 +220,7 @@ export function statusPageFault(
   );
 }
 
-/** A server of the configuration. */
+/** The hints for a server of the configuration. */
 const OWN_HINTS: RejectionHints = {
   byStatus: new Map([
     [400, "Correct the message."],
@@ -233,9 +233,9 @@ const OWN_HINTS: RejectionHints = {
 };
 
 /**
- * A peer, whose configuration is not here.
+ * Returns the hints for a peer, whose configuration is not here.
  *
- * @param entry Its path in the configuration, such as `cluster[0]`.
+ * @param entry The path of the peer in the configuration, such as `cluster[0]`.
  */
 export function peerHints(entry: string): RejectionHints {
   return {

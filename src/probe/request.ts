@@ -13,26 +13,26 @@ import { formatValue } from "../log/format.ts";
 import { within } from "../within.ts";
 import { dialEndpoint, type Endpoint, tokenOf } from "./endpoint.ts";
 
-/** Bytes of an answer, at most: the console's data have some hundred kB. */
+/** The most bytes of an answer. The console's data have some hundred kB. */
 const ANSWER_LIMIT = 8 * 1024 * 1024;
 
 /** The content of a request. */
 export interface RequestOptions {
   /** @default {"GET"} */
   readonly method?: "GET" | "POST";
-  /** Path and query. @default The URL's. */
+  /** Path and query. @default The path of the URL. */
   readonly path?: string;
-  /** By name in lower case. */
+  /** The headers, by name in lower case. */
   readonly headers?: Readonly<Record<string, string>> & { readonly authorization?: never };
-  /** Whether the token of the endpoint is sent, where it has one. @default {false} */
+  /** True if the token of the endpoint is sent, where it has one. @default {false} */
   readonly isAuthorized?: boolean;
   readonly body?: string;
 }
 
-/** What was answered, without the token of the endpoint. */
+/** An answer, without the token of the endpoint. */
 export interface ProbeAnswer {
   readonly status: number;
-  /** Returns the value of a field, whose name is in lower case; `null` when it did not come. */
+  /** Returns the value of a field, whose name is in lower case; `null` when the answer has none. */
   header(name: string): string | null;
   readonly body: string;
 }
@@ -41,7 +41,7 @@ export interface ProbeAnswer {
  * Sends a request, and returns its answer within {@linkcode TIMEOUT_MS}, connecting not counted.
  *
  * @throws {RequestError} If there is no answer.
- * @throws {TokenError} If there is a token to send, and it cannot be read.
+ * @throws {TokenError} If the token to send cannot be read.
  *
  * @example
  * ```ts
@@ -75,7 +75,11 @@ export async function request(
   }
 }
 
-/** @param target Method and path. */
+/**
+ * Returns the text of a request.
+ *
+ * @param target Method and path.
+ */
 export function writeRequest(
   target: string,
   headers: Readonly<Record<string, string>>,
@@ -90,8 +94,8 @@ export function writeRequest(
 /**
  * Sends a request on a new connection, and reads its answer.
  *
- * @param onUpgrade Takes the connection over when the answer changes the protocol, with the bytes that came behind it.
- * @throws {RequestError} If it breaks off or is too long.
+ * @param onUpgrade Takes the connection over when the answer changes the protocol, with the bytes after it.
+ * @throws {RequestError} If the answer breaks off or is too long.
  */
 export async function exchange(
   { socket, redact }: Dialed,
@@ -125,7 +129,7 @@ export async function exchange(
   const onData = (chunk: Buffer) => take(() => reader.push(chunk)[0]);
   let why = "";
   const onClose = () => {
-    // A body that ends with the connection has not come whole if that broke off.
+    // A body that ends with the connection is incomplete if the connection broke off.
     if (why === "") take(() => reader.end());
     reject(new RequestError("answer", `closes the connection without an answer${why}`));
   };
@@ -138,18 +142,16 @@ export async function exchange(
 const LATE = new RequestError("timeout", `does not answer within ${TIMEOUT_MS / 1000} s`);
 
 /**
- * Returns what comes within {@linkcode TIMEOUT_MS}.
+ * Returns the answer that comes within {@linkcode TIMEOUT_MS}.
  *
- * @param late Thrown when it does not.
- * @throws {RequestError} If it does not; the connection is cut then.
+ * @param late The error to throw when none comes.
+ * @throws {RequestError} If none comes; the connection is cut then.
  */
 export async function inTime<T>(
   { socket }: Dialed,
   answer: Promise<T>,
   late: RequestError = LATE,
 ): Promise<T> {
-  // A rejection after the time is told to nobody.
-  answer.catch(() => {});
   if (await within(TIMEOUT_MS, answer)) return await answer;
   socket.destroy();
   throw late;

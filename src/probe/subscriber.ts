@@ -1,5 +1,5 @@
 /**
- * A client server's client, as Phorge's page in a browser is one.
+ * A client of a client server, like Phorge's page in a browser.
  *
  * @module
  */
@@ -16,20 +16,20 @@ import { dialEndpoint, type Endpoint, instancePath } from "./endpoint.ts";
 import { explainNoWebSocket } from "./rejection.ts";
 import { exchange, inTime, writeRequest } from "./request.ts";
 
-/** How to connect. */
+/** The options of a connection. */
 export interface SubscriberOptions {
-  /** `undefined`: the default one. */
+  /** The instance; `undefined` for the default one. */
   readonly instance?: string | undefined;
-  /** The page's. */
+  /** The origin of the page. */
   readonly origin: string;
 }
 
 const encoder = new TextEncoder();
 
-/** Bytes of one message, whatever its fragments: no admin server takes a longer one. */
+/** The most bytes of one message, whatever its fragments: no admin server accepts a longer one. */
 const MESSAGE_LIMIT = 64 * 1024 * 1024;
 
-/** Fragments of one message. An Aphlict sends it whole; what stands in between may cut it, but not to dust. */
+/** The most fragments of one message. An Aphlict sends it whole; a proxy may cut it, but not so often. */
 const FRAGMENT_LIMIT = 16_384;
 
 /** The answer to a ping of Phorge's JavaScript. */
@@ -62,9 +62,9 @@ export class Subscriber {
   }
 
   /**
-   * Connects, within 5 s, and is answered, within 5 s.
+   * Connects within 5 s, and gets the answer within another 5 s.
    *
-   * @throws {RequestError} If it does not become a WebSocket.
+   * @throws {RequestError} If no WebSocket opens.
    */
   static async open(
     endpoint: Endpoint,
@@ -99,7 +99,7 @@ export class Subscriber {
     }
   }
 
-  /** How long nothing has come, in ms. */
+  /** Returns for how long nothing has come, in ms. */
   get idleMs(): number {
     return performance.now() - this.#heardAt;
   }
@@ -110,9 +110,9 @@ export class Subscriber {
   }
 
   /**
-   * The next message; `null` is the answer to a ping command.
+   * Returns the next message; `null` is the answer to a ping command.
    *
-   * @throws {RequestError} When there is none, as the connection has ended.
+   * @throws {RequestError} If there is none, because the connection has ended.
    */
   async next(): Promise<string | null> {
     for (;;) {
@@ -124,9 +124,9 @@ export class Subscriber {
   }
 
   /**
-   * Waits for what `isIt` knows, 5 s at most. What comes before is dropped.
+   * Waits for a message that fulfils `isIt`, 5 s at most. Earlier messages are dropped.
    *
-   * @param late Thrown when it does not come.
+   * @param late The error to throw when it does not come.
    * @throws {RequestError} If it does not come, or the connection ends.
    */
   async until(isIt: (message: string | null) => boolean, late?: RequestError): Promise<void> {
@@ -137,9 +137,9 @@ export class Subscriber {
   }
 
   /**
-   * Says good-bye, and does not wait for an answer.
+   * Closes the connection, and does not wait for an answer.
    *
-   * @param why What {@linkcode next} throws from now on.
+   * @param why The error that {@linkcode next} throws from now on.
    */
   close(why: RequestError = new RequestError("answer", "was told good-bye")): void {
     this.#finish(why);
@@ -181,7 +181,7 @@ export class Subscriber {
     }
   }
 
-  /** The first reason counts. */
+  /** Notes the end; only the first reason counts. */
   #finish(end: RequestError): void {
     this.#end ??= end;
     this.#tell();
@@ -197,12 +197,12 @@ export class Subscriber {
   }
 }
 
-/** Whether nothing is between here and the server: it is one of the configuration. */
+/** Tells whether no proxy is in between, because the server is one of the configuration. */
 function isDirect({ trust }: Endpoint): boolean {
   return trust.by !== "authorities";
 }
 
-/** What a server's close frame comes to. */
+/** Returns the error for a server's close frame. */
 function explainClose(code: number | null, reason: string): RequestError {
   const words = [
     code === null ? "" : ` with ${code}`,

@@ -1,7 +1,7 @@
 /**
- * What the supervisor and the service tell each other: one JSON object a line, commands on the service's
- * standard input, reports on its standard output. The end of the input tells the service that the
- * supervisor is gone, however that came about.
+ * The messages between the supervisor and the service: one JSON object a line. Commands go to the service's
+ * standard input, reports come from its standard output. The end of the input tells the service that the
+ * supervisor has ended, for whatever reason.
  *
  * @module
  */
@@ -11,55 +11,55 @@ import { objectOf } from "../json.ts";
 import { printableJson } from "../text.ts";
 
 /**
- * What the supervisor tells the service: to start with a configuration, or to take another one over and
- * to open its certificates and logs anew. The file itself may have become unusable meanwhile.
+ * The command to start with a configuration, or to apply another one and to reopen certificates and logs.
+ * It carries the configuration, because the file itself may have become unusable meanwhile.
  */
 export interface UseCommand {
   readonly type: "use";
-  /** Grows with each command to a service, from 0 for its start. The answer repeats it. */
+  /** The number of the command. It grows from 0 for the start of a service; the answer repeats it. */
   readonly number: number;
   readonly config: Config;
 }
 
-/** What the service tells the supervisor, and the supervisor whoever started it. */
+/** A report of the service to the supervisor, or of the supervisor to the process that started it. */
 export type Report =
   | {
     readonly type: "listening";
     /** The process that listens. */
     readonly pid: number;
-    /** Where, such as `ws://0.0.0.0:22280/`. */
+    /** The URLs at which it listens, such as `ws://0.0.0.0:22280/`. */
     readonly urls: readonly string[];
   }
   | {
-    /** It could not start. */
+    /** The service could not start. */
     readonly type: "failed";
-    /** What is wrong and what to do, a line each. */
+    /** The problems and their remedies, one a line. */
     readonly problems: readonly string[];
   }
   | {
     readonly type: "reloaded";
-    /** That of the command which this answers. */
+    /** The number of the command that this answers. */
     readonly number: number;
     readonly outcome: ReloadOutcome;
   };
 
-/** How a reload went. */
+/** The outcome of a reload. */
 export interface ReloadOutcome {
-  /** `false`: nothing was changed, or a server does not listen. */
+  /** True unless nothing was changed, or a server does not listen. */
   readonly ok: boolean;
-  /** What was done, or why nothing was, a line each. */
+  /** The changes, or the reasons why nothing was changed, one a line. */
   readonly lines: readonly string[];
 }
 
-/** Characters of one line; a longer one is no message of ours. */
+/** The most characters of one line; no message is longer. */
 const LINE_LIMIT = 1024 * 1024;
 
-/** A message as the line that carries it. */
+/** Returns a message as the line that carries it. */
 export function encode(message: UseCommand | Report): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${printableJson(JSON.stringify(message))}\n`);
 }
 
-/** The report that a line carries; `null` when it is none. */
+/** Returns the report that a line carries; `null` when it carries none. */
 export function parseReport(line: string): Report | null {
   const value = objectOf(line);
   switch (value?.["type"]) {
@@ -86,15 +86,15 @@ export function parseReport(line: string): Report | null {
   }
 }
 
-/** Returns the command that a line carries; `null` when it is none. */
+/** Returns the command that a line carries; `null` when it carries none. */
 export function parseUse(line: string): UseCommand | null {
   const { type, number, config } = objectOf(line) ?? {};
   if (type !== "use" || typeof number !== "number") return null;
-  // The supervisor has validated it.
+  // The supervisor has validated the configuration.
   return { type, number, config: config as Config };
 }
 
-/** The lines of a stream, until it ends; of one that grows without end, nothing. */
+/** Yields the lines of a stream, until it ends. An unfinished line beyond {@linkcode LINE_LIMIT} is dropped. */
 export async function* linesIn(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<string> {

@@ -9,20 +9,20 @@ import { type Config, serverUrl } from "../config/config.ts";
 import { printable } from "../text.ts";
 import { encode, linesIn, parseReport, type ReloadOutcome, type Report } from "./channel.ts";
 
-/** How long a service may take until it listens, in ms. */
+/** The longest time until a service listens, in ms. */
 const START_LIMIT_MS = 30_000;
 
-/** How long a service may take to read its files again, in ms. */
+/** The longest time that a service may take to read its files again, in ms. */
 const RELOAD_LIMIT_MS = 15_000;
 
-/** What a service said last is kept up to this many lines and characters, for the log. */
+/** The last lines of standard error that are kept for the log: their number, and the characters of each. */
 const LAST_WORDS = 10;
 const LAST_WORDS_WIDTH = 300;
 
-/** What V8 prints around the line that says why it gives up, and empty lines. */
+/** The lines that V8 prints around the reason why it gives up, and empty lines. */
 const NOISE = /^(?:\s*|#|<--- .* --->|=+ .* =+)$|^\[\d+:0x|^\s+\S+\(\+0x/;
 
-/** A process with its streams: a `Deno.ChildProcess`, or what stands in for one. */
+/** A process with its streams: a `Deno.ChildProcess`, or a substitute for one. */
 export interface Spawned extends Pick<Deno.ChildProcess, "pid" | "stdin" | "status" | "kill"> {
   readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
@@ -31,7 +31,7 @@ export interface Spawned extends Pick<Deno.ChildProcess, "pid" | "stdin" | "stat
 /**
  * Starts a process whose three streams are piped.
  *
- * @throws {Error} What `Deno.Command.spawn` throws.
+ * @throws {Error} The errors of `Deno.Command.spawn`.
  */
 export function spawn(command: string, args: readonly string[]): Spawned {
   return new Deno.Command(command, {
@@ -42,15 +42,15 @@ export function spawn(command: string, args: readonly string[]): Spawned {
   }).spawn();
 }
 
-/** What starting a service came to. */
+/** The result of starting a service. */
 export type Start = Extract<Report, { type: "listening" | "failed" }>;
 
 /** A started service. */
 export class Child {
   readonly pid: number;
-  /** Settles once, at the latest when the process has ended or a time limit has passed. */
+  /** The result of the start, at the latest when the process has ended or a time limit has passed. */
   readonly start: Promise<Start>;
-  /** Resolves with how it ended, as part of a sentence: `ended with code 1`, `was ended by SIGKILL`. */
+  /** The way in which it ended, as part of a sentence: `ended with code 1`, `was ended by SIGKILL`. */
   readonly ended: Promise<string>;
   readonly #process: Spawned;
   readonly #clock: Clock;
@@ -59,20 +59,20 @@ export class Child {
   readonly #started = Promise.withResolvers<Start>();
   readonly #lastWords: string[] = [];
   readonly #since: number;
-  /** When it began to listen, and when it had ended. */
+  /** The times at which it began to listen and had ended, in ms. */
   #listens: number | null = null;
   #end: number | null = null;
   readonly #late: (outcome: ReloadOutcome) => void;
   /** The number of the last command. */
   #number = 0;
   #hasExplained = false;
-  /** What each answer goes to, by the number of its command. Once it was given up it is only told. */
+  /** The receiver of each answer, by the number of its command. After the time limit that is `late`. */
   readonly #answers = new Map<number, (outcome: ReloadOutcome) => void>();
 
   /**
-   * @param config What it starts with.
+   * @param config The configuration that it starts with.
    * @param show Gets each line that the process writes to standard error.
-   * @param late Gets the answer to a reload that came after its time limit.
+   * @param late Gets the answer to a reload that comes after its time limit.
    */
   constructor(
     process: Spawned,
@@ -88,19 +88,19 @@ export class Child {
     this.pid = process.pid;
     this.#urls = config.servers.map(serverUrl);
     this.#commands = process.stdin.getWriter();
-    // That nobody reads it is known by the end of the process, too.
+    // A pipe without a reader is noticed by the end of the process, too.
     this.#commands.closed.catch(() => {});
     this.#commands.write(encode({ type: "use", number: this.#number, config })).catch(() => {});
     this.start = this.#started.promise;
     this.ended = this.#untilItEnds(show);
   }
 
-  /** For how long it has run, in seconds. */
+  /** Returns for how long it has run, in seconds. */
   get ageSeconds(): number {
     return Math.round(this.#untilEnd(this.#since) / 1000);
   }
 
-  /** For how long it has listened, in ms. */
+  /** Returns for how long it has listened, in ms. */
   get listenedMs(): number {
     return this.#listens === null ? 0 : this.#untilEnd(this.#listens);
   }
@@ -109,20 +109,20 @@ export class Child {
     return (this.#end ?? this.#clock.now()) - since;
   }
 
-  /** Whether it has said itself, to its log too, why it could not start. */
+  /** Tells whether it has reported itself, to its log too, why it could not start. */
   get hasExplained(): boolean {
     return this.#hasExplained;
   }
 
-  /** What it said last on standard error, which is where the runtime says why it gives up. */
+  /** Returns its last lines on standard error, where the runtime says why it gives up. */
   get lastWords(): readonly string[] {
     return this.#lastWords;
   }
 
   /**
-   * Has it take a configuration over, and open its certificates and logs anew.
+   * Makes it apply a configuration, and reopen its certificates and logs.
    *
-   * @param limitMs How long its answer may take.
+   * @param limitMs The longest time until its answer, in ms.
    */
   async reload(config: Config, limitMs: number = RELOAD_LIMIT_MS): Promise<ReloadOutcome> {
     const number = ++this.#number;
@@ -146,8 +146,8 @@ export class Child {
   /**
    * Stops it, and resolves when it has ended.
    *
-   * @param limitMs How long it may take before it is killed.
-   * @returns Whether it had to be killed.
+   * @param limitMs The time after which it is killed, in ms.
+   * @returns True if it had to be killed.
    */
   async stop(limitMs: number): Promise<boolean> {
     let killed = false;
@@ -201,8 +201,8 @@ export class Child {
     for await (const line of linesIn(this.#process.stdout)) {
       const report = parseReport(line);
       if (report === null) continue;
-      // Who has taken the service over may say anything: what it says of itself is known better, and its
-      // words may be shown on a terminal.
+      // A compromised service may report anything: its pid and URLs are known here, and its text may be
+      // shown on a terminal.
       switch (report.type) {
         case "listening":
           this.#listens ??= this.#clock.now();
@@ -224,7 +224,7 @@ export class Child {
 
   async #readErrors(show: (line: string) => void): Promise<void> {
     for await (const text of linesIn(this.#process.stderr)) {
-      // It may be shown on a terminal.
+      // The line may be shown on a terminal.
       const line = printable(text);
       show(line);
       if (NOISE.test(text)) continue;

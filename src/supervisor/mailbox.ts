@@ -1,26 +1,26 @@
 /**
- * Events that are dealt with one after the other.
+ * Events that are handled one after the other.
  *
  * @module
  */
 
-/** Keeps events until they are taken, in their order. */
+/** A queue that keeps events in their order until they are taken. */
 export class Mailbox<T> {
   readonly #events: T[] = [];
   #arrived = Promise.withResolvers<void>();
 
-  /** Whether one that has not been taken yet fulfils `condition`. */
+  /** Tells whether an event that has not been taken yet fulfils `condition`. */
   some(condition: (event: T) => boolean): boolean {
     return this.#events.some(condition);
   }
 
-  /** Adds one. */
+  /** Adds an event. */
   put(event: T): void {
     this.#events.push(event);
     this.#arrived.resolve();
   }
 
-  /** Takes the next one, as soon as there is one. For one caller at a time. */
+  /** Takes the next event, as soon as there is one. For one caller at a time. */
   async take(): Promise<T> {
     for (;;) {
       const event = this.#events.shift();

@@ -1,11 +1,11 @@
 /**
  * The pidfile: it holds the supervisor's process id, and the supervisor holds an exclusive lock on it.
  *
- * The kernel gives the lock back however its holder ends. So a file that nobody locks is stale,
- * whatever process may have its number by now, and one that is locked names a process that is ours:
- * it is locked and filled under another name first, and no other part of Aphlict locks it exclusively.
- * Whoever else may write its folder can lie; so it belongs into a folder that only its user may write. Whoever may read
- * a file can lock it; so only its user may read it.
+ * The kernel releases the lock however its holder ends. So a file without a lock is stale, whatever process
+ * may have its number by now. A locked file names a supervisor: it is locked and filled under another name
+ * first, and no other part of Aphlict locks it exclusively. Another user who may write its folder can lie; so
+ * it belongs into a folder that only its user may write. A user who may read a file can lock it; so only its
+ * user may read it.
  *
  * @module
  */
@@ -13,14 +13,14 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { filesBeside, nextPidfile } from "../config/pidfile.ts";
 
-/** How often to try while somebody else is changing the pidfile, and the time between, in ms. */
+/** The most attempts while another process changes the pidfile, and the time between them, in ms. */
 const ATTEMPTS = 40;
 const ATTEMPT_INTERVAL_MS = 25;
 
-/** Bytes that are read of a pidfile. */
+/** The bytes that are read of a pidfile. */
 const PID_BYTES = 16;
 
-/** Its mode: only its user may read it, and so lock it. */
+/** The mode of a pidfile: only its user may read it, and so lock it. */
 const MODE = 0o600;
 
 /** A pidfile that cannot be used; the message says why and what to do. */
@@ -50,8 +50,8 @@ export class Pidfile {
   }
 
   /**
-   * To be called now and then: what cleans up folders of old files must not find it old, and one that
-   * was removed all the same is made again.
+   * Keeps the file new for programs that remove old files, and makes it again if it was removed all the
+   * same. To be called now and then.
    *
    * @returns `kept`, `remade`, or `lost` to another supervisor.
    * @throws {PidfileError} If it cannot be made again.
@@ -69,15 +69,15 @@ export class Pidfile {
   }
 
   /**
-   * Removes it and what stands beside it. The lock stays until the process has ended or `close` is
-   * called, so that who waits for it finds no process any more.
+   * Removes it and the files beside it. The lock stays until the process has ended or `close` is called,
+   * so that a process that waits for it finds no supervisor any more.
    */
   remove(): void {
-    // One that somebody else has put in its place is theirs.
+    // A file that another process has put there is not removed.
     if (isStill(this.#path, this.#file)) removeAll(this.#path);
   }
 
-  /** Gives the lock back. */
+  /** Releases the lock. */
   close(): void {
     this.#file.close();
   }
@@ -88,11 +88,11 @@ function touch(file: Deno.FsFile): void {
   try {
     file.utimeSync(now, now);
   } catch {
-    // Somebody else's file by now, or one that cannot be changed: it does what it is for all the same.
+    // The file belongs to another user by now, or cannot be changed. Its lock holds all the same.
   }
 }
 
-/** A running supervisor, as its pidfile tells. The file is open until this is disposed of. */
+/** A running supervisor, according to its pidfile. The file is open until this is disposed of. */
 export class PidfileHolder implements Disposable {
   /** The supervisor's process id. */
   readonly pid: number;
@@ -111,7 +111,7 @@ export class PidfileHolder implements Disposable {
   /**
    * Finds the process that holds a pidfile; `null` when none does.
    *
-   * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no supervisor.
+   * @throws {PidfileError} If it cannot be examined, or is locked by something else than a supervisor.
    */
   static find(path: string): PidfileHolder | null {
     const file = open(path);
@@ -139,7 +139,7 @@ export class PidfileHolder implements Disposable {
     }
   }
 
-  /** Whether the very file that was found is still held. */
+  /** Tells whether the file that was found is still held. */
   get isHeld(): boolean {
     if (!this.#file.tryLockSync(false)) return true;
     this.#file.unlockSync();
@@ -147,8 +147,8 @@ export class PidfileHolder implements Disposable {
   }
 
   /**
-   * Resolves when the holder has ended; what a killed one has left is removed. There is no limit of time: the caller sets
-   * one, and may dispose of this meanwhile.
+   * Resolves when the holder has ended, and removes the files that a killed one has left. There is no time
+   * limit: the caller sets one, and may dispose of this meanwhile.
    *
    * @throws {PidfileError} If it cannot be removed.
    */
@@ -166,7 +166,7 @@ export class PidfileHolder implements Disposable {
 /**
  * Returns the process id of the supervisor that holds a pidfile; `null` when none does.
  *
- * @throws {PidfileError} If it cannot be looked at, or is locked by something that is no supervisor.
+ * @throws {PidfileError} If it cannot be examined, or is locked by something else than a supervisor.
  */
 export function holderOf(path: string): number | null {
   using holder = PidfileHolder.find(path);
@@ -174,9 +174,9 @@ export function holderOf(path: string): number | null {
 }
 
 /**
- * Removes a pidfile that nobody holds, and what stands beside it.
+ * Removes a pidfile that no process holds, and the files beside it.
  *
- * @throws {PidfileError} If it cannot be looked at or removed.
+ * @throws {PidfileError} If it cannot be examined or removed.
  */
 export async function removeStale(path: string): Promise<void> {
   if (!mustBeFile(path)) return;
@@ -191,8 +191,8 @@ export async function removeStale(path: string): Promise<void> {
 }
 
 /**
- * Calls `change` while nobody else changes a pidfile, with the file that may become the next one:
- * locked and open until `change` closes it.
+ * Calls `change` while no other process changes a pidfile. `change` gets the file that may become the
+ * next one, locked and open until `change` closes it.
  */
 async function changing<T>(path: string, change: (next: Deno.FsFile) => T): Promise<T> {
   const name = nextPidfile(path);
@@ -203,7 +203,7 @@ async function changing<T>(path: string, change: (next: Deno.FsFile) => T): Prom
       removeUnlocked(name);
       continue;
     }
-    // Another one may have taken it for a killed one's between the making and the locking.
+    // Before it was locked, another process may have taken it for that of a killed one.
     if (next.tryLockSync(true) && isStill(name, next)) return change(next);
     next.close();
   }
@@ -212,18 +212,18 @@ async function changing<T>(path: string, change: (next: Deno.FsFile) => T): Prom
   );
 }
 
-/** Makes the next pidfile the one there is, unless a running supervisor holds that. */
+/** Replaces a pidfile by the next one, unless a running supervisor holds it. */
 function put(path: string, next: Deno.FsFile): Deno.FsFile | null {
   const name = nextPidfile(path);
   try {
     if (holderOf(path) === null) {
       const foreign = foreignContent(path);
       if (foreign !== null) throw new PidfileError(foreign);
-      // A killed one's state would be taken for ours.
+      // The state of a killed supervisor would be taken for this one's.
       for (const each of statesOf(path)) remove(each);
       next.truncateSync();
       next.writeSync(new TextEncoder().encode(String(Deno.pid)));
-      // Whatever the umask says.
+      // Whatever the umask is.
       Deno.chmodSync(name, MODE);
       Deno.renameSync(name, path);
       return next;
@@ -238,7 +238,7 @@ function put(path: string, next: Deno.FsFile): Deno.FsFile | null {
   }
 }
 
-/** Says that an Aphlict runs already, and what to do, in sentences. */
+/** Returns sentences that say that an Aphlict runs already, and what to do. */
 export function alreadyRunning(pidfile: string, pid: number | null): string {
   const who = pid === null ? "" : ` (supervisor ${pid})`;
   return `Aphlict is already running${who}, as pidfile ${pidfile} tells. ` +
@@ -246,7 +246,7 @@ export function alreadyRunning(pidfile: string, pid: number | null): string {
     `run, somebody else has the file locked: fuser ${pidfile}`;
 }
 
-/** Returns what is wrong with a file that is no pidfile, and would be replaced by one, in sentences; `null`: nothing. */
+/** Returns sentences about a file that is no pidfile and would be replaced by one; `null` when there is none. */
 export function foreignContent(path: string): string | null {
   using file = open(path);
   if (file === null) return null;
@@ -261,7 +261,7 @@ function statesOf(path: string): string[] {
   return filesBeside(path).filter((each) => each !== nextPidfile(path));
 }
 
-/** What may become the next pidfile is left to who has it locked. */
+/** Removes a pidfile and its state. The next pidfile is left to the process that has it locked. */
 function removeAll(path: string): void {
   for (const each of [...statesOf(path), path]) remove(each);
 }
@@ -274,7 +274,7 @@ function remove(path: string): void {
   }
 }
 
-/** Makes a file that did not exist, through no link; `null` when there is something. */
+/** Creates a file, through no link; `null` when the path exists already. */
 function create(pidfile: string, path: string): Deno.FsFile | null {
   try {
     return Deno.openSync(path, { read: true, write: true, createNew: true, mode: MODE });
@@ -284,13 +284,13 @@ function create(pidfile: string, path: string): Deno.FsFile | null {
   }
 }
 
-/** Removes what a killed process has left; what is locked is in use. */
+/** Removes a file that a killed process has left; a locked one is in use. */
 function removeUnlocked(path: string): void {
   using file = open(path);
   if (file !== null && file.tryLockSync(true) && isStill(path, file)) remove(path);
 }
 
-/** `null` when there is none. */
+/** Opens a pidfile; `null` when there is none. */
 function open(path: string): Deno.FsFile | null {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (!mustBeFile(path)) return null;
@@ -308,7 +308,7 @@ function open(path: string): Deno.FsFile | null {
   throw new PidfileError(`Cannot use pidfile ${path}: it is replaced all the time.`);
 }
 
-/** Whether there is a file. Opening a pipe would wait for its other end, and a link may lead anywhere. */
+/** Tells whether there is a file. Opening a pipe would wait for its other end, and a link may lead anywhere. */
 function mustBeFile(path: string): boolean {
   const info = look(path);
   if (info === null || info.isFile) return info !== null;

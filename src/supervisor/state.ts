@@ -1,6 +1,6 @@
 /**
- * What the supervisor knows, in a file beside its pidfile: for `status`, `reload` and `check`, as the
- * supervisor has no port to ask at.
+ * The supervisor's state, in a file beside its pidfile. `status`, `reload` and `check` read it, because the
+ * supervisor has no port.
  *
  * @module
  */
@@ -9,32 +9,32 @@ import { stateFile } from "../config/pidfile.ts";
 import { readRegularText } from "../config/regular_file.ts";
 import type { ReloadOutcome } from "./channel.ts";
 
-/** Bytes of the state, at most: the lines of a reload are the largest part. */
+/** The most bytes of the state. The lines of a reload are the largest part. */
 const FILE_LIMIT = 1024 * 1024;
 
-/** What the supervisor knows. Times are in ms since 1970. */
+/** The state of a supervisor. Times are in ms since 1970. */
 export interface State {
-  /** The supervisor's process id. Whether it still runs, the pidfile's lock tells. */
+  /** The supervisor's process id. The pidfile's lock tells whether it still runs. */
   readonly pid: number;
-  /** Absolute path of the configuration file. */
+  /** The absolute path of the configuration file. */
   readonly config: string;
-  /** Whether its process group holds nothing but the supervisor and its children. */
+  /** True if its process group holds nothing but the supervisor and its children. */
   readonly ownGroup: boolean;
-  /** Seconds over which a stop spreads the end of the browsers' connections. */
+  /** The seconds over which a stop spreads the end of the browsers' connections. */
   readonly drain: number;
-  /** Since when the supervisor runs. */
+  /** The time at which the supervisor was started. */
   readonly since: number;
   /** The service that listens; `null` while there is none. */
   readonly service: RunningService | null;
-  /** How often the service was started again after it had ended unexpectedly. */
+  /** The number of restarts of the service after unexpected ends. */
   readonly restarts: number;
   /** The last unexpected end. */
   readonly lastEnd: { readonly at: number; readonly reason: string } | null;
-  /** The number of the last reload that has begun, and of the last that is done. */
+  /** The numbers of the last reload that has begun, and of the last that is done. */
   readonly reloadBegun: number;
   readonly reloadDone: number;
   readonly lastReload: ReloadOutcome | null;
-  /** What a service without a console has last written to standard error. */
+  /** The last line that a service without a console has written to standard error. */
   readonly complaint: { readonly at: number; readonly line: string } | null;
 }
 
@@ -45,7 +45,7 @@ export interface RunningService {
   readonly urls: readonly string[];
 }
 
-/** The state that a supervisor keeps. One that cannot be written must not stop it. */
+/** The state that a supervisor keeps. A state that cannot be written must not stop the supervisor. */
 export class StateFile {
   readonly #pidfile: string;
   readonly #complain: (error: unknown) => void;
@@ -53,8 +53,8 @@ export class StateFile {
   #complained = false;
 
   /**
-   * @param pidfile Beside which it stands; it has to be held.
-   * @param complain Told once when the state cannot be written, and again after it could.
+   * @param pidfile The pidfile beside which it stands. It has to be held.
+   * @param complain Called once when the state cannot be written, and again only after it could.
    */
   constructor(pidfile: string, state: State, complain: (error: unknown) => void) {
     this.#pidfile = pidfile;
@@ -62,20 +62,20 @@ export class StateFile {
     this.#complain = complain;
   }
 
-  /** What is known now, whether or not it could be written. */
+  /** Returns the current state, whether or not it could be written. */
   get state(): State {
     return this.#state;
   }
 
-  /** Takes over what has changed. */
+  /** Applies a change, and writes the state. */
   change(part: Partial<State>): void {
     this.#state = { ...this.#state, ...part };
     this.#attempt(() => write(this.#pidfile, this.#state));
   }
 
   /**
-   * To be called now and then: what cleans up old files must not find it old, and one that was removed
-   * is written again.
+   * Keeps the file new for programs that remove old files, and writes it again if it was removed. To be
+   * called now and then.
    */
   keep(): void {
     this.#attempt(() => {
@@ -90,24 +90,24 @@ export class StateFile {
     } catch (error) {
       if (!this.#complained) this.#complain(error);
       this.#complained = true;
-      // Nobody may take what it says for the truth.
+      // Readers must not take its old content for the truth.
       drop(stateFile(this.#pidfile));
     }
   }
 }
 
-/** As a whole, so that no reader sees half of it. */
+/** Writes a state as a whole, so that no reader sees half of it. */
 function write(pidfile: string, state: State): void {
   const path = stateFile(pidfile);
-  // Made anew: what lies there may be a link.
+  // The file is created anew, because an old one may be a link.
   drop(`${path}.new`);
   Deno.writeTextFileSync(`${path}.new`, JSON.stringify(state), { createNew: true });
-  // For everybody to read, whatever the umask says.
+  // All users may read it, whatever the umask is.
   Deno.chmodSync(`${path}.new`, 0o644);
   Deno.renameSync(`${path}.new`, path);
 }
 
-/** Whether it is there. */
+/** Sets the times of a file to now, and tells whether it exists. */
 function touch(path: string): boolean {
   const now = new Date();
   try {
@@ -123,11 +123,11 @@ function drop(path: string): void {
   try {
     Deno.removeSync(path);
   } catch {
-    // What cannot be written either has been told.
+    // It cannot be written either then, which is reported.
   }
 }
 
-/** The state beside a pidfile; `null` when there is none that can be read and understood. */
+/** Returns the state beside a pidfile; `null` when there is none that can be read and understood. */
 export function readState(pidfile: string): State | null {
   try {
     const path = stateFile(pidfile);
@@ -135,12 +135,15 @@ export function readState(pidfile: string): State | null {
     const state: unknown = JSON.parse(readRegularText(path, { limit: FILE_LIMIT, links: false }));
     return isState(state) ? state : null;
   } catch {
-    // Whatever the reason, who asks goes on without it and says so.
+    // Whatever the reason is, the caller goes on without it and says so.
     return null;
   }
 }
 
-/** Another version may have written it, or another user where the pidfile's folder is open to others. */
+/**
+ * Tells whether a value is a state. Another version may have written it, or another user where the pidfile's
+ * folder is open to others.
+ */
 function isState(value: unknown): value is State {
   if (typeof value !== "object" || value === null) return false;
   const { service, lastEnd, lastReload, complaint, ...rest } = value as State;
@@ -161,7 +164,7 @@ function isNullOr<T extends object>(value: T | null, isValid: (value: T) => bool
   return value === null || (typeof value === "object" && isValid(value));
 }
 
-/** Whether it is a time in ms since 1970 that a `Date` can have. */
+/** Tells whether a value is a time in ms since 1970 that a `Date` can have. */
 function isTime(value: unknown): boolean {
   return typeof value === "number" && !Number.isNaN(new Date(value).getTime());
 }

@@ -1,6 +1,6 @@
 /**
- * The supervisor: keeps one service running, with the permissions that the configuration needs, from the
- * start to the stop.
+ * The supervisor, which keeps one service running, with the permissions that the configuration needs, from
+ * the start to the stop.
  *
  * @module
  */
@@ -24,59 +24,59 @@ import { StateFile } from "./state.ts";
 /** The first wait before a service that has ended is started again, in ms. */
 const FIRST_WAIT_MS = 2000;
 
-/** No such wait is longer, in ms. */
+/** The longest such wait, in ms. */
 const LONGEST_WAIT_MS = 60_000;
 
-/** A service that has listened for this long, in ms, was well: the next wait is the first again. */
+/** The time, in ms, after which a service that listens is healthy: the next wait is the first again. */
 const HEALTHY_MS = 60_000;
 
-/** How long the service may take beyond its drain to stop by itself, in ms. */
+/** The longest time that the service may take beyond its drain to stop by itself, in ms. */
 const STOP_LIMIT_MS = 5500;
 
-/** How long `aphlict check` may take before a reload, in ms. */
+/** The longest time that `aphlict check` may take before a reload, in ms. */
 const CHECK_LIMIT_MS = 60_000;
 
-/** How often the pidfile and the state beside it are looked after, in ms. */
+/** The interval at which the pidfile and the state beside it are refreshed, in ms. */
 const KEEP_INTERVAL_MS = 10_000;
 
-/** Characters of a complaint that are kept. */
+/** The most characters of a complaint that are kept. */
 const COMPLAINT_WIDTH = 500;
 
-/** What the supervisor does, as its line about an internal error has it. */
+/** The supervisor's work, as its log line about an internal error names it. */
 const SUPERVISING = "supervising the service";
 
-/** What the supervisor needs from its surroundings. */
+/** The options of a {@linkcode Supervisor}, and its means. */
 export interface SupervisorOptions {
-  /** What it starts with. */
+  /** The configuration that it starts with. */
   readonly config: Config;
-  /** Path of the deno binary. */
+  /** The path of the deno binary. */
   readonly deno: string;
-  /** What the deno binary runs. */
+  /** The program that the deno binary runs. */
   readonly program: Script;
-  /** Whether it runs in a session of its own, without a console; else the service shows its log. */
+  /** True if it runs in a session of its own, without a console; else the service shows its log. */
   readonly detached: boolean;
-  /** How the service shows its log: to the supervisor, which passes it on, or not at all; see its option `console`. */
+  /** The service's option `console`: it shows its log to the supervisor, which passes it on, or not at all. */
   readonly console: "piped" | "journal" | "none";
-  /** Arguments of the service that tell it about the host, as its sandbox does not let it look. */
+  /** The arguments that tell the service about the host, because its sandbox does not let it look. */
   readonly hostOptions: readonly string[];
-  /** Where its own few lines go. */
+  /** The log of its own few lines. */
   readonly log: SupervisorLog;
   readonly clock: Clock;
   /** Starts a process, or throws an error. */
   spawn(command: string, args: readonly string[]): Spawned;
   /** Gets each line that the service writes to standard error, unless it is detached. */
   show(line: string): void;
-  /** Logs an error that nothing expects, and what was being done, to follow on "while". */
+  /** Logs an unexpected error, and what was being done, as a text after "while". */
   fault(doing: string, error: unknown): void;
   /**
-   * Told once, when the service listens or could not start at first.
+   * Called once, when the service listens or could not start at first.
    *
-   * @param isLogged Whether the service has logged its problems itself.
+   * @param isLogged True if the service has logged its problems itself.
    */
   announce(report: Report, isLogged: boolean): void;
-  /** Told of a configuration that is in use from now on. */
+  /** Called with a configuration that is in use from now on. */
   adopted(config: Config): void;
-  /** Called last, before the pidfile is removed: closes the log. */
+  /** Closes the log. It is called last, before the pidfile is removed. */
   close(): Promise<void>;
 }
 
@@ -93,7 +93,7 @@ type Event =
   | { readonly kind: "ended"; readonly child: Child; readonly how: string }
   | { readonly kind: "retry" };
 
-/** What starting a service again came to. */
+/** The result of starting a service again. */
 interface Restart {
   readonly start: Start;
   /** The problems of a configuration that was given up; `null` when none was. */
@@ -101,7 +101,7 @@ interface Restart {
 }
 
 /**
- * Runs a service until it is told to stop.
+ * A supervisor, which runs a service until it is told to stop.
  *
  * @example
  * ```ts
@@ -121,17 +121,17 @@ export class Supervisor implements Disposable {
   #config: Config;
   readonly #known: StateFile;
   #child: Child | null = null;
-  /** All that have not ended: one that is being replaced, too. */
+  /** All services that have not ended, including one that is being replaced. */
   readonly #alive = new Set<Child>();
   /** The `aphlict check` of a reload, while it runs. */
   #checking: Spawned | null = null;
-  /** Those that were told to end. */
+  /** The services that were told to end. */
   readonly #ending = new WeakSet<Child>();
   #cancelRetry = () => {};
-  /** Whether the service that could not start last has logged why. */
+  /** True if the last service that could not start has logged why. */
   #hasExplained = false;
   #pidfile: Pidfile | null = null;
-  /** What was logged last about the pidfile, so that it is not logged again and again. */
+  /** The last logged problem of the pidfile, so that it is not logged again and again. */
   #pidfileProblem = "";
 
   constructor(options: SupervisorOptions) {
@@ -153,8 +153,8 @@ export class Supervisor implements Disposable {
       complaint: null,
     }, (error) =>
       log.warning(
-        "Cannot write the state beside pidfile {path}, so that status and reload cannot tell what " +
-          "goes on: {error}",
+        "Cannot write the state file beside pidfile {path}: {error}. `aphlict status` and `aphlict reload` " +
+          "need it: make room, or let this user write there.",
         { path: config.pidfile, error },
       ));
   }
@@ -162,8 +162,8 @@ export class Supervisor implements Disposable {
   /**
    * Takes the pidfile, starts the service and keeps it running until it is told to stop. For one call.
    *
-   * @returns Whether it did as it was told; `false` when the pidfile could not be taken, or the service not be
-   * started at first.
+   * @returns True if it did as it was told; false if the pidfile could not be taken, or the service could not
+   * start at first.
    */
   async run(): Promise<boolean> {
     const pidfile = await this.#takePidfile();
@@ -188,12 +188,12 @@ export class Supervisor implements Disposable {
     }
   }
 
-  /** Gives the lock of the pidfile back, after {@linkcode run}. Otherwise the end of the process does. */
+  /** Releases the lock of the pidfile, after {@linkcode run}. Without this, the end of the process does. */
   [Symbol.dispose](): void {
     this.#pidfile?.close();
   }
 
-  /** @returns `null` when there is none to be had, which has been announced. */
+  /** Takes the pidfile; `null` when that failed, which has been announced. */
   async #takePidfile(): Promise<Pidfile | null> {
     const { pidfile: path } = this.#config;
     let problem: string;
@@ -209,7 +209,7 @@ export class Supervisor implements Disposable {
     return null;
   }
 
-  /** Looks after the pidfile and the state beside it. */
+  /** Refreshes the pidfile and the state beside it. */
   async #keep(pidfile: Pidfile): Promise<void> {
     const { log, fault } = this.#options;
     const { pidfile: path } = this.#config;
@@ -232,7 +232,7 @@ export class Supervisor implements Disposable {
     const first = await this.#start("first", 0);
     const { announce } = this.#options;
     if (this.#isStopping) {
-      announce({ type: "failed", problems: ["It was told to stop meanwhile."] }, false);
+      announce({ type: "failed", problems: ["Aphlict was told to stop while it started."] }, false);
     } else announce(first, this.#hasExplained);
     if (first.type === "failed") return this.#isStopping;
     for (;;) {
@@ -241,12 +241,12 @@ export class Supervisor implements Disposable {
         await this.#stop(event.why);
         return true;
       }
-      // What has come before the stop matters no more.
+      // Events from before the stop are dropped.
       if (this.#isStopping) continue;
       try {
         await this.#handle(event);
       } catch (error) {
-        // One mistake of ours must not take the service down, nor stay unseen.
+        // A defect here must neither end the service nor stay unseen.
         this.#options.fault(SUPERVISING, error);
         if (this.#child === null) this.#retryAfter(this.#backoff.next());
       }
@@ -268,29 +268,29 @@ export class Supervisor implements Disposable {
     }
   }
 
-  /** Has {@linkcode run} stop the service and return, whatever it is doing. */
+  /** Makes {@linkcode run} stop the service and return, whatever it is doing. */
   stop(why: string): void {
     this.#isStopping = true;
-    // What is only starting need not get as far as listening.
+    // A service that is only starting need not come to listen.
     for (const child of this.#alive) if (child !== this.#child) void this.#end(child);
     kill(this.#checking);
     this.#interrupt();
     this.#events.put({ kind: "stop", why });
   }
 
-  /** Has {@linkcode run} read the configuration again, once it has dealt with what came before. */
+  /** Makes {@linkcode run} read the configuration again, after all earlier events. */
   reload(): void {
-    // One that has not begun will see what this one is about.
+    // A reload that has not begun will see the same changes.
     if (!this.#events.some(({ kind }) => kind === "reload")) this.#events.put({ kind: "reload" });
   }
 
-  /** @param restarts How often the service has been started again, this time included. */
+  /** @param restarts The number of restarts of the service, including this one. */
   async #start(attempt: "first" | "again", restarts: number): Promise<Start> {
     if (this.#isStopping) return { type: "failed", problems: ["It is being stopped."] };
     const { deno, program, detached, console, hostOptions, show, log, clock } = this.#options;
     const args = denoArguments(program, serviceFlags(this.#config), [
       "service",
-      // For who looks at the processes: it gets the configuration itself.
+      // This is for people who look at the processes: the service gets the configuration itself.
       ...["--config", this.#config.path],
       ...["--attempt", attempt],
       ...["--console", console],
@@ -313,15 +313,14 @@ export class Supervisor implements Disposable {
       );
     } catch (error) {
       this.#hasExplained = false;
-      const reason = error instanceof Error ? error.message : String(error);
-      return { type: "failed", problems: [`Cannot run ${deno}: ${reason}.`] };
+      return { type: "failed", problems: [cannotRun(deno, error)] };
     }
     this.#alive.add(child);
     void child.ended.then(() => this.#alive.delete(child));
     const start = await child.start;
     if (start.type === "failed") {
       this.#hasExplained = child.hasExplained;
-      // One that has said why is on its way out: killed at once, it would not get that onto the console.
+      // A service that has reported why ends by itself. Killed at once, it could not show that on the console.
       const kill = () => child.signal("SIGKILL");
       const callOff = clock.after(child.hasExplained ? STOP_LIMIT_MS : 0, kill);
       await child.ended;
@@ -334,7 +333,7 @@ export class Supervisor implements Disposable {
     return start;
   }
 
-  /** Nobody sees what a detached service complains of, such as a full disk: `status` shows it. */
+  /** Notes a complaint of a detached service, such as a full disk. It has no console, so `status` shows it. */
   #note(line: string): void {
     if (line.trim() === "" || line === this.#known.state.complaint?.line) return;
     this.#known.change({ complaint: { at: Date.now(), line: line.slice(0, COMPLAINT_WIDTH) } });
@@ -346,14 +345,14 @@ export class Supervisor implements Disposable {
     this.#retryAfter(this.#backoff.next());
   }
 
-  /** The service that listened does so no more. */
+  /** Notes that the service no longer listens. */
   #forget(child: Child): void {
     this.#child = null;
     this.#known.change({ service: null });
     if (child.listenedMs >= HEALTHY_MS) this.#backoff.reset();
   }
 
-  /** An end that nobody has asked for. */
+  /** Logs and notes an unexpected end. */
   #tellEnd(child: Child, how: string): void {
     this.#known.change({ lastEnd: { at: Date.now(), reason: how } });
     const { log } = this.#options;
@@ -371,7 +370,7 @@ export class Supervisor implements Disposable {
       });
     }
     if (this.#options.detached) {
-      for (const line of child.lastWords) log.error("It said: {line}", { line });
+      for (const line of child.lastWords) log.error("The service wrote: {line}", { line });
     }
   }
 
@@ -381,7 +380,7 @@ export class Supervisor implements Disposable {
     this.#cancelRetry = this.#options.clock.after(ms, () => this.#events.put({ kind: "retry" }));
   }
 
-  /** @param config As it is now: it may have been corrected meanwhile. */
+  /** @param config The current configuration: it may have been corrected meanwhile. */
   async #startAgain(config: Config | ReloadOutcome): Promise<Restart> {
     this.#cancelRetry();
     const { log } = this.#options;
@@ -404,7 +403,7 @@ export class Supervisor implements Disposable {
   }
 
   /**
-   * Starts the service with a configuration, or with the one before if it cannot start with that.
+   * Starts the service with a configuration, or with the former one if it cannot start with that.
    */
   async #startWith(
     next: Config,
@@ -427,7 +426,7 @@ export class Supervisor implements Disposable {
     return { start, givenUp };
   }
 
-  /** The service has logged all its problems itself, as far as it could. */
+  /** Logs a failed start briefly: the service has logged all its problems itself, as far as it could. */
   #failed([problem = "It did not start.", ...others]: readonly string[]): void {
     const more = others.length > 0 ? ` (and ${others.length} more lines)` : "";
     this.#options.log.error("The service could not start: {problem}{more}", { problem, more });
@@ -493,7 +492,7 @@ export class Supervisor implements Disposable {
     return { ok, lines: [`${why} The service was restarted.`, ...lines, ...later] };
   }
 
-  /** What of a changed configuration the supervisor itself can only do after a restart of its own. */
+  /** Returns the changes of a configuration that the supervisor applies only after a restart of its own. */
   #laterReasons(next: Config): string[] {
     const { config } = this.#options;
     const [own, first] = [config.logs[0]?.path, next.logs[0]?.path];
@@ -509,7 +508,7 @@ export class Supervisor implements Disposable {
     ];
   }
 
-  /** The configuration as it is now, or why it cannot be used. */
+  /** Returns the current configuration, or why it cannot be used. */
   #load(): Config | ReloadOutcome {
     try {
       const config = loadConfig(this.#config.path);
@@ -524,7 +523,7 @@ export class Supervisor implements Disposable {
       }
       if (isRooted(this.#config) && !isRooted(config)) {
         return refused([
-          "A path has become relative, and Aphlict no longer is where it was started from: write it " +
+          "A path has become relative, and Aphlict has left the folder where it was started: write the path " +
           "absolute, or use `aphlict restart`.",
         ]);
       }
@@ -541,20 +540,19 @@ export class Supervisor implements Disposable {
     this.#options.adopted(config);
   }
 
-  /** What `aphlict check` finds wrong, a line each; it knows the ports that the service holds. */
+  /** Returns the problems that `aphlict check` finds, one a line. It knows the ports that the service holds. */
   async #check(): Promise<string[]> {
     const { deno, program, clock } = this.#options;
-    const check = this.#options.spawn(
-      deno,
-      denoArguments(program, [
-        ...SEALED,
-        ...judgingFlags(deno),
-      ], [
-        "check",
-        "--as-it-is",
-        ...["--config", this.#config.path],
-      ]),
-    );
+    const args = ["check", "--as-it-is", "--config", this.#config.path];
+    let check: Spawned;
+    try {
+      check = this.#options.spawn(
+        deno,
+        denoArguments(program, [...SEALED, ...judgingFlags(deno)], args),
+      );
+    } catch (error) {
+      return [cannotRun(deno, error)];
+    }
     this.#checking = check;
     let isLate = false;
     const callOff = clock.after(CHECK_LIMIT_MS, () => {
@@ -571,7 +569,9 @@ export class Supervisor implements Disposable {
     this.#checking = null;
     if (isLate) return [`\`aphlict check\` did not end within ${CHECK_LIMIT_MS / 1000} s: killed.`];
     if (success) return [];
-    return problems.length > 0 ? problems : ["`aphlict check` ended without a word."];
+    return problems.length > 0
+      ? problems
+      : ["`aphlict check` failed and printed nothing. Run it by hand."];
   }
 
   async #stop(why: string): Promise<void> {
@@ -584,7 +584,7 @@ export class Supervisor implements Disposable {
   }
 
   async #end(child: Child): Promise<void> {
-    // One that has ended already was not told to.
+    // A service that has ended already was not told to end.
     if (this.#alive.has(child)) this.#ending.add(child);
     const limitMs = this.#config.drain * 1000 + STOP_LIMIT_MS;
     if (await child.stop(limitMs)) {
@@ -612,7 +612,7 @@ function refused(lines: readonly string[]): ReloadOutcome {
   return { ok: false, lines };
 }
 
-/** What a configuration that was given up comes to. */
+/** Returns the outcome of a reload whose configuration was given up. */
 function wentBack(what: string, problems: readonly string[], start: Start): ReloadOutcome {
   const { ok, lines } = outcomeOf(start);
   return refused([
@@ -626,5 +626,10 @@ function wentBack(what: string, problems: readonly string[], start: Start): Relo
 function outcomeOf(start: Start): ReloadOutcome {
   return start.type === "listening"
     ? { ok: true, lines: [`The service (pid ${start.pid}) listens.`] }
-    : { ok: false, lines: [...start.problems, "It is tried again."] };
+    : { ok: false, lines: [...start.problems, "The start is tried again."] };
+}
+
+/** Returns a sentence that says why a program cannot be run. */
+function cannotRun(deno: string, error: unknown): string {
+  return `Cannot run ${deno}: ${error instanceof Error ? error.message : String(error)}.`;
 }

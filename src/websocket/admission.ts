@@ -1,6 +1,6 @@
 /**
- * Who may have a WebSocket: an allowed origin, room for one more, and not too many from one address. The same
- * for every engine.
+ * The rule for which request gets a WebSocket: an allowed origin, a free connection, and not too many from one address.
+ * It is the same for every engine.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { canonicalAddress } from "../config/network.ts";
 import { clientAddress } from "../net/forwarded.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
 
-/** Why a request does not become a WebSocket. */
+/** The reason why a request does not become a WebSocket. */
 export interface Refusal {
   readonly kind: RefusalKind;
   /** The client's address, as far as it is known. */
@@ -27,7 +27,7 @@ export interface Refusal {
 export interface Admitted {
   /** The client's address; its connection may come from a proxy. */
   readonly address: string;
-  /** The count that it is a part of; `null` when addresses are not limited. */
+  /** The count that the request is a part of; `null` when addresses are not limited. */
   readonly network: Entry<number> | null;
 }
 
@@ -37,21 +37,21 @@ export class Admission {
   readonly #byNetwork = new KeyedMap<number>(new KeyedHash(drawKey()));
   #open = 0;
 
-  /** @param rules Asked for each request, as they may change. */
+  /** @param rules Called for each request, as the rules may change. */
   constructor(rules: () => SocketRules) {
     this.#rules = rules;
   }
 
-  /** WebSockets that have been admitted and have not left. */
+  /** Returns the number of WebSockets that were admitted and have not left. */
   get open(): number {
     return this.#open;
   }
 
   /**
-   * Takes one more in, or says why not. Who is admitted has to {@linkcode leave}.
+   * Admits one more WebSocket, or returns the reason against it. Each admitted one needs a call of {@linkcode leave}.
    *
    * @param remote The address that the connection comes from.
-   * @param header A header's value by its name in lower case; several are joined by commas.
+   * @param header Returns a header's value by its name in lower case; several are joined by commas.
    */
   admit(remote: string, header: (name: string) => string | null): Admitted | Refusal {
     const { origins, proxies, limits } = this.#rules();
@@ -66,7 +66,7 @@ export class Admission {
       const reason = `There are ${limits.connections} connections, as many as there may be`;
       return { kind: "connections", address, status: 503, reason };
     }
-    // Those that came while there was no limit are not counted.
+    // WebSockets that were admitted while there was no limit are not counted.
     const network = limits.address === 0 ? null : this.#byNetwork.add(networkOf(address), 0);
     if (network !== null) {
       if (network.value >= limits.address) {
@@ -80,7 +80,7 @@ export class Admission {
     return { address, network };
   }
 
-  /** One that was admitted is gone. */
+  /** Removes one admitted WebSocket from the counts. */
   leave(network: Admitted["network"]): void {
     this.#open--;
     if (network === null) return;
@@ -90,7 +90,7 @@ export class Admission {
 }
 
 /**
- * How the log calls a client.
+ * Returns the name of a client in the log.
  *
  * @param connection Address and port of the connection's other end.
  */
@@ -99,7 +99,7 @@ export function behind(address: string, connection: string): string {
   return (canonicalAddress(host) ?? host) === address ? connection : `${address} via ${connection}`;
 }
 
-/** The address of an address with its port. */
+/** Returns the address of an address with its port. */
 export function hostIn(connection: string): string {
   return connection.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
 }
@@ -110,7 +110,10 @@ function notAllowed(origin: string | null): string {
     : `Its Origin ${origin} is none of "origins"`;
 }
 
-/** What counts as one address: of IPv6 a network of 64 bits, as whoever has one address has all of them. */
+/**
+ * Returns the unit that counts as one address. For IPv6 it is a network of 64 bits, as a client with one address has
+ * all of them.
+ */
 function networkOf(address: string): string {
   if (!isIPv6(address)) return address;
   const [head = "", tail] = address.split("::");

@@ -1,6 +1,6 @@
 /**
- * Frames that wait to be written together. Sockets that are sent the same messages share one batch,
- * so its bytes are made once however many they are.
+ * Frames that wait to be written together. Sockets that are sent the same messages share one batch, so its bytes are
+ * made only once.
  *
  * @module
  */
@@ -8,18 +8,18 @@
 import { Buffer } from "node:buffer";
 import { frameSize, writeFrame } from "./frame.ts";
 
-/** One frame, and those before it. Never changes, but for what it remembers. */
+/** One frame, and the frames before it. Immutable except for cached values. */
 export class Batch {
   readonly #before: Batch | null;
   readonly #opcode: number;
   readonly #payload: Uint8Array;
-  /** Bytes on the wire. */
+  /** The size in bytes on the wire. */
   readonly size: number;
-  /** What was last made by {@linkcode with}: the next socket is likely to ask for the same. */
+  /** The last result of {@linkcode with}, because the next socket probably asks for the same. */
   #after: Batch | null = null;
   #bytes: Uint8Array | null = null;
 
-  /** A batch of one frame, or one more frame behind those of `before`. */
+  /** Makes a batch of one frame, or of the frames of `before` and one more. */
   constructor(opcode: number, payload: Uint8Array, before: Batch | null = null) {
     this.#before = before;
     this.#opcode = opcode;
@@ -27,18 +27,18 @@ export class Batch {
     this.size = frameSize(payload) + (before?.size ?? 0);
   }
 
-  /** Whether it ends with this very frame. */
+  /** Tells whether the batch ends with this very frame. */
   endsWith(opcode: number, payload: Uint8Array): boolean {
     return this.#payload === payload && this.#opcode === opcode;
   }
 
-  /** This batch and one more frame. Asked for the same again, it gives the same batch. */
+  /** Returns this batch with one more frame. The same frame again returns the same batch. */
   with(opcode: number, payload: Uint8Array): Batch {
     if (!this.#after?.endsWith(opcode, payload)) this.#after = new Batch(opcode, payload, this);
     return this.#after;
   }
 
-  /** All its frames as they go over the wire, made once. */
+  /** Returns the bytes of all frames on the wire, made once. */
   get bytes(): Uint8Array {
     if (this.#bytes === null) {
       this.#bytes = Buffer.allocUnsafeSlow(this.size);
@@ -50,7 +50,7 @@ export class Batch {
     return this.#bytes;
   }
 
-  /** Writes its last frame where it stands among all of them. */
+  /** Writes the last frame at its offset among all of them. */
   #writeTo(bytes: Uint8Array): void {
     writeFrame(bytes, this.#before?.size ?? 0, this.#opcode, this.#payload);
   }

@@ -1,9 +1,9 @@
 /**
- * One client's WebSocket, from the handshake to its end. The bytes' meaning is the decoder's; here is what to do about
- * them, and when to give up.
+ * One client's WebSocket, from the handshake to its end. The decoder knows the meaning of the bytes; the connection
+ * acts on it, and decides when to give up.
  *
- * A connection costs this object, its decoder and the runtime's stream, and shares all else: event
- * handlers, the clock, the outbox. All of it is charged to the accounts of memory, as it is taken.
+ * A connection costs this object, its decoder and the runtime's stream. It shares all else: event handlers, the clock,
+ * the outbox. All its memory is charged to the accounts of memory when it is taken.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import type { FrameWriter, Outbox } from "./outbox.ts";
 import type { SocketLimits } from "./rules.ts";
 import type { EndKind, Socket, SocketCounters, SocketHandlers, TextMessage } from "./socket.ts";
 
-/** What a connection needs of the server that accepted it. */
+/** The parts of the server that an accepted connection uses. */
 export interface ConnectionHost {
   readonly limits: SocketLimits;
   readonly outbox: Outbox;
@@ -36,30 +36,31 @@ export interface ConnectionHost {
   readonly now: number;
   accept(socket: Socket, path: string): SocketHandlers;
   /**
-   * The connection is gone.
+   * Reports that the connection is gone.
    *
-   * @param network What it was admitted under.
+   * @param network The count that it was admitted under.
    */
   left(connection: Connection, network: Admitted["network"]): void;
 }
 
-/** What connections are charged to. */
+/** The accounts that connections are charged to. */
 export type Accounts = Readonly<
   Record<"connections" | "messages" | "frames", Account>
 >;
 
 /**
+ * The phase of a connection:
  * - `open`: messages go both ways.
- * - `closing`: our close frame is on its way, the peer's is awaited.
- * - `ending`: all has been said. What comes is thrown away, because closing a TCP connection with
- *   unread bytes in it would also throw away what the peer has not read yet.
+ * - `closing`: this side's close frame is on its way, and the peer's is awaited.
+ * - `ending`: nothing more is queued. Received bytes are thrown away, because closing a TCP connection with unread
+ *   bytes would also throw away bytes that the peer has not read yet.
  */
 type Phase = "open" | "closing" | "ending";
 
-/** Bytes that are written at a time: a batch that has grown to as many does not wait for the turn to end. */
+/** The bytes of one write. A batch of this size does not wait for the end of the turn. */
 const WRITE_SIZE = 64 * 1024;
 
-/** What the codes of a {@linkcode ProtocolError} mean. */
+/** The end kind for each code of a {@linkcode ProtocolError}. */
 const KINDS: Readonly<Record<ProtocolError["code"], EndKind>> = {
   1002: "protocol",
   1007: "encoding",
@@ -68,16 +69,16 @@ const KINDS: Readonly<Record<ProtocolError["code"], EndKind>> = {
 
 const NO_PAYLOAD = new Uint8Array(0);
 
-/** A chunk of this many bytes may hold a message that takes long. Most of a browser's commands are smaller. */
+/** The size from which a chunk may hold a slow message, in bytes. Most commands of a browser are smaller. */
 const HEAVY_BYTES = 256;
 
 /**
- * Bytes that a chunk counts for at least, in the limit of bytes in a second: each takes a turn of its own, and over
- * TLS the peer says how small they are.
+ * The fewest bytes that a chunk counts for in the limit of bytes per second, because each chunk takes a turn of its
+ * own. Over TLS the peer decides how small they are.
  */
 const LEAST_BYTES = 64;
 
-/** See the module. */
+/** One client's WebSocket on a stream of the engine `socket`. */
 export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
   readonly #home: ConnectionHost;
   readonly #stream: Stream;
@@ -85,35 +86,35 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
   readonly remoteAddress: string;
   readonly #network: Admitted["network"];
   #phase: Phase = "open";
-  /** When the phase began or, when it is `open`, when the peer was last heard. */
+  /** The time when the phase began or, when it is `open`, when the peer last sent bytes. */
   #since: number;
   readonly #decoder: Decoder;
   #handlers: SocketHandlers | null = null;
-  /** What was queued in this turn; shared with the sockets that are sent the same. */
+  /** The frames queued in this turn; shared with the sockets that are sent the same. */
   #batch: Batch | null = null;
-  /** What is queued while the stream takes no more; made when that happens first. */
+  /** The messages queued while the stream is blocked; made when that happens first. */
   #waiting: FrameQueue | null = null;
-  /** The payload of the last ping that is not answered: the others need no answer (section 5.5.3). */
+  /** The payload of the last unanswered ping: earlier pings need no answer (section 5.5.3). */
   #pong: Uint8Array | null = null;
-  /** The payload of our close frame, until it is written: the last of all frames. */
+  /** The payload of this side's close frame, until it is written: the last of all frames. */
   #farewell: Uint8Array | null = null;
-  /** Whether the outbox will call. */
+  /** True if the outbox will call {@linkcode write}. */
   #expected = false;
-  /** Whether the stream takes no more until it has drained. */
+  /** True if the stream takes no more until it has drained. */
   #blocked: boolean;
-  /** Whether the stream is to be closed once all is written, without waiting for the peer. */
+  /** True if the stream is to be closed once all is written, without waiting for the peer. */
   #isHangingUp = false;
-  /** Chunks that wait for their turn; `null`: none ever did. */
+  /** The chunks that wait for their turn; `null` if none ever did. */
   #unread: ChunkQueue | null = null;
-  /** Bytes that have come since the last tick. */
+  /** The bytes received since the last tick. */
   #received = 0;
-  /** Whether a ping is out that nothing has come after. */
+  /** True if a ping was sent and nothing has come since. */
   #pinged = false;
-  /** How it is closed when its owner has finished, and since when that is awaited. */
+  /** The close that waits for the owner to finish, and since when it waits. */
   #closing: { readonly since: number; close(): void } | null = null;
-  /** When the message began that has not come whole; `null` between messages. */
+  /** The time when an unfinished message began; `null` between messages. */
   #messageSince: number | null = null;
-  /** What it has of each account; `null` before it had anything of it. */
+  /** The holding in each account; `null` before there was one. */
   #message: Holding | null = null;
   #frames: Holding | null = null;
 
@@ -127,33 +128,33 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     this.#home = home;
     this.#stream = stream;
     this.#isTls = isTls;
-    // It may have been cut out of the request, and would keep it.
+    // A part of the request would keep the whole request alive.
     this.remoteAddress = flatCopy(remoteAddress);
     this.#network = network;
     this.#since = home.now;
     this.#decoder = new Decoder(() => this.#home.limits.messageBytes);
-    // The answer to the handshake may not have gone yet.
+    // The answer to the handshake may not be written yet.
     this.#blocked = stream.writableNeedDrain;
   }
 
-  /** Gives it to its owner. Called once, when it has been made. */
+  /** Gives the connection to its owner. Called once, after construction. */
   begin(path: string): void {
     try {
       this.#handlers = this.#home.accept(this, path);
     } catch (error) {
-      // A mistake of ours. No HTTP is spoken any more.
+      // A bug of this server. No HTTP is spoken any more.
       reportError(error);
       this.#fail("failed", 1011, "the server failed");
     }
   }
 
-  /** Bytes of memory that it takes itself. */
+  /** Returns the bytes of memory of the connection itself. */
   get ownBytes(): number {
     return this.#isTls ? CONNECTION_BYTES.tls : CONNECTION_BYTES.plain;
   }
 
   get queuedBytes(): number {
-    // Asked for each delivery. A stream that is not blocked holds little, if anything.
+    // Called for each delivery. A stream that is not blocked holds few bytes, if any.
     if (!this.#blocked) return this.#batch?.size ?? 0;
     return (this.#waiting?.bytes ?? 0) + this.#stream.writableLength;
   }
@@ -194,17 +195,17 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     this.#end("server", null);
   }
 
-  /** See {@linkcode AccountHolder}: it holds the most of an account. */
+  /** Ends the connection that holds the most of an account, see {@linkcode AccountHolder}. */
   evict(account: AccountName): void {
     this.#endForMemory(account);
   }
 
-  /** Gives up on the connection at once. */
+  /** Destroys the stream at once. */
   drop(): void {
     this.#stream.destroy();
   }
 
-  /** Looks at the clock. Called about once a second. */
+  /** Checks the timeouts. Called about once a second. */
   tick(): void {
     this.#received = 0;
     const { limits, now } = this.#home;
@@ -214,7 +215,7 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
         if (this.#closing !== null && now - this.#closing.since >= limits.closeMs) {
           return this.#closing.close();
         }
-        // What is on its way in the stream is looked at here, as it is not worth it for each write.
+        // The bytes in the stream are charged here, as it is not worth it for each write.
         if (!this.#chargeFrames()) return this.#endForMemory("frames");
         if (this.#messageSince !== null && now - this.#messageSince >= limits.messageMs) {
           const fault = `it did not finish a message in ${limits.messageMs} ms`;
@@ -239,13 +240,13 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     }
   }
 
-  /** The outbox's turn. */
+  /** Writes the queued frames, when the outbox calls. */
   write(): void {
     this.#expected = false;
     this.#flush();
   }
 
-  /** The stream has brought something. */
+  /** Queues received bytes. */
   data(chunk: Uint8Array): void {
     this.#home.counters.bytesIn += chunk.length;
     this.#countBytes(chunk);
@@ -255,12 +256,12 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     if (this.#unread.size > 1) return this.#chargeMessage();
     this.#home.workQueue.add(this, laneOf(chunk));
     if (this.#unreadBytes === 0) return;
-    // It has to wait for its turn, so the peer waits as well. TLS reads on, to the limit of bytes in a second.
+    // The chunk has to wait for its turn, so the peer waits as well. TLS reads on, up to the limit of bytes per second.
     this.#stream.pause();
     this.#chargeMessage();
   }
 
-  /** The work queue's turn: reads a chunk. */
+  /** Reads one chunk, when the work queue calls. */
   work(): void {
     const chunk = this.#unread?.shift();
     if (!chunk) return;
@@ -271,7 +272,7 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     else if (this.#stream.isPaused()) this.#stream.resume();
   }
 
-  /** Bytes of memory that the chunks take which wait. */
+  /** Returns the bytes of memory that waiting chunks take. */
   get #unreadBytes(): number {
     return this.#unread?.bytes ?? 0;
   }
@@ -281,7 +282,7 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     const { bytesPerSecond } = this.#home.limits;
     this.#received += Math.max(chunk.length, LEAST_BYTES);
     if (this.#received <= bytesPerSecond) return;
-    // It has had its answer, and sends on.
+    // The peer has had its answer, and continues to send.
     if (this.#phase === "ending") return this.drop();
     this.#received = 0;
     this.#fail("rate", 1008, `it sent more than ${bytesPerSecond} bytes in a second`);
@@ -302,13 +303,13 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
       if (error instanceof ProtocolError) {
         return this.#fail(KINDS[error.code], error.code, error.message);
       }
-      // A mistake of ours; the connection could not be read any further.
+      // A bug of this server; the connection could not be read any further.
       reportError(error);
       this.#fail("failed", 1011, "the server failed");
     }
   }
 
-  /** The stream takes more. */
+  /** Continues to write, as the stream takes more. */
   drained(): void {
     this.#blocked = false;
     this.#flush();
@@ -316,16 +317,16 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     if (!this.#blocked) this.#handlers?.drained();
   }
 
-  /** The peer will send no more. */
+  /** Handles the end of the peer's bytes. */
   ended(): void {
     if (this.#phase === "ending") return;
     this.#end(this.#phase === "closing" ? "server" : "lost", null);
   }
 
-  /** The stream has failed; it closes next. */
+  /** Does nothing on an error of the stream, because it closes next. */
   failed(): void {}
 
-  /** The stream is gone. */
+  /** Handles the close of the stream. */
   closed(): void {
     this.#over(this.#phase === "closing" ? "server" : "lost", null);
     this.#enter("ending");
@@ -350,7 +351,7 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     const fault = `memory is short, and it holds much of it: ${account}`;
     this.#forgetQueued();
     if (!this.#blocked) return this.#fail("memory", 1013, fault);
-    // It does not read, so it cannot be told, and what the stream has for it is to be freed.
+    // The peer does not read, so it cannot be told, and the bytes in the stream are to be freed.
     this.#over("memory", `${fault} (1013)`);
     this.#enter("ending");
     this.#stream.destroy();
@@ -381,14 +382,14 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     }
   }
 
-  /** Notes since when a message has not come whole, and charges it. */
+  /** Notes the time when an unfinished message began, and charges it. */
   #watchMessage(): void {
     if (this.#decoder.isUnfinished) this.#messageSince ??= this.#home.now;
     else this.#messageSince = null;
     this.#chargeMessage();
   }
 
-  /** Charges what has come and could not be made a message yet. */
+  /** Charges the received bytes that are not a message yet. */
   #chargeMessage(): void {
     const bytes = this.#decoder.heldBytes + this.#unreadBytes;
     if (bytes === 0 && this.#message === null) return;
@@ -396,7 +397,7 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     if (!this.#message.set(bytes)) this.#endForMemory("messages");
   }
 
-  /** @returns Whether there is memory for what waits to be written. */
+  /** @returns True if there is memory for the frames that wait. */
   #chargeFrames(): boolean {
     const bytes = (this.#waiting?.bytes ?? 0) + this.#stream.writableLength;
     if (bytes === 0 && this.#frames === null) return true;
@@ -410,7 +411,7 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     this.#home.outbox.add(this);
   }
 
-  /** Writes what is queued, as far as the stream takes it. */
+  /** Writes the queued frames, as far as the stream takes them. */
   #flush(): void {
     while (!this.#blocked) {
       const bytes = this.#next();
@@ -421,7 +422,9 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     if (this.#phase === "ending" && !this.#hasQueued) this.#finishWriting();
   }
 
-  /** What is to be written next: what has waited, then what was queued in this turn, with all control frames. */
+  /**
+   * Returns the next bytes to write: first the waiting ones, then those queued in this turn, with all control frames.
+   */
   #next(): Uint8Array | null {
     if (this.#waiting !== null) {
       const bytes = this.#waiting.take(WRITE_SIZE);
@@ -447,7 +450,7 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     return this.#batch !== null || this.#waiting !== null || this.#farewell !== null;
   }
 
-  /** Drops what is queued, but for the rest of a frame that has begun. */
+  /** Drops the queued frames, except the rest of a frame that has begun. */
   #forgetQueued(): void {
     this.#batch = null;
     this.#pong = null;
@@ -455,7 +458,7 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     if (this.#waiting?.isEmpty) this.#waiting = null;
   }
 
-  /** Says the last that there is to say, and waits for the peer to hang up. */
+  /** Writes the last frames, and waits for the peer to close. */
   #end(kind: EndKind, fault: string | null): void {
     if (this.#phase !== "ending") this.#enter("ending");
     this.#flush();
@@ -467,10 +470,10 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     else this.#stream.end();
   }
 
-  /** Ends a connection on which both sides have said goodbye: nothing is left to be said. */
+  /** Ends a connection on which both sides have sent a close frame. */
   #hangUp(kind: EndKind): void {
     this.#flush();
-    // TLS has a goodbye of its own, which `end` says.
+    // TLS has a close message of its own, which `end` sends.
     if (!this.#isTls && !this.#hasQueued && this.#stream.writableLength === 0) {
       this.#enter("ending");
       this.#over(kind, null);
@@ -487,18 +490,18 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     this.#since = this.#home.now;
   }
 
-  /** Gives back what came and is not made a message any more. */
+  /** Frees received bytes that do not become a message any more. */
   #forgetRead(): void {
     this.#decoder.free();
     this.#message?.close();
     if (this.#unreadBytes === 0) return;
     this.#unread?.takeAll().forEach(freeBytes);
     this.#unread = null;
-    // What comes is thrown away: closing a connection with unread bytes in it would do so with what we have sent.
+    // Received bytes are thrown away: closing a connection with unread bytes would throw away sent bytes as well.
     this.#stream.resume();
   }
 
-  /** Tells the owner, once. */
+  /** Tells the owner about the end, once. */
   #over(kind: EndKind, fault: string | null): void {
     const handlers = this.#handlers;
     this.#handlers = null;

@@ -1,9 +1,9 @@
 /**
- * The reading of WebSocket frames: RFC 6455, sections 5 to 8, as a server or a client must read them. Pure: bytes in,
- * messages out, however the network has cut them.
+ * The decoder of WebSocket frames: RFC 6455, sections 5 to 8, for a server and for a client. Pure: bytes in, messages
+ * out, however the network has cut them.
  *
- * What it holds is bounded: the bytes of one message up to the limit, and less than 140 bytes of an
- * unfinished header or control frame. All of it is copied, so that it keeps no chunk of the network alive.
+ * The held bytes are bounded: one message up to the limit, and less than 140 bytes of an unfinished header or control
+ * frame. All of them are copies, so that they keep no chunk of the network alive.
  *
  * @module
  */
@@ -14,19 +14,19 @@ import { CONTROL_LIMIT, isCloseCode, OPCODE } from "./frame.ts";
 /** The side that reads. A client masks its frames, a server does not (section 5.1). */
 export type Role = "server" | "client";
 
-/** What arrived. */
+/** A message or frame that arrived. */
 export type Incoming =
-  /** A whole message, put together from its fragments. A binary one is taken for UTF-8. */
+  /** A whole message, joined from its fragments. A binary one is taken for UTF-8. */
   | { readonly type: "message"; readonly text: string }
-  /** The payload is a part of the chunk that was decoded. */
+  /** A ping; its payload is a part of the chunk that was decoded. */
   | { readonly type: "ping"; readonly payload: Uint8Array }
   | { readonly type: "pong" }
-  /** A frame of a message that has further ones. */
+  /** A frame of a message that has further frames. */
   | { readonly type: "fragment" }
-  /** The peer closes; `code` is `null` when it gives none. Nothing is read after it. */
+  /** The peer's close frame; `code` is `null` when it gives none. Nothing is read after it. */
   | { readonly type: "close"; readonly code: number | null; readonly reason: string };
 
-/** The peer broke the protocol: the connection must be failed with `code`. */
+/** The error of a peer that broke the protocol: the connection must be failed with `code`. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
   /** 1002: protocol error; 1007: text that is not UTF-8; 1009: message too big (section 7.4.1). */
@@ -38,13 +38,13 @@ export class ProtocolError extends Error {
   }
 }
 
-/** What the header of a frame says. */
+/** The content of a frame's header. */
 interface Header {
   readonly final: boolean;
   readonly opcode: number;
-  /** Bytes of payload. */
+  /** The size of the payload, in bytes. */
   readonly length: number;
-  /** Where the payload starts; a client's mask, four bytes, stands before it. */
+  /** The offset of the payload; a client's mask, four bytes, stands before it. */
   readonly end: number;
 }
 
@@ -52,33 +52,33 @@ const MASK_BYTES = 4;
 
 const NOTHING = new Uint8Array(0);
 
-/** Bytes of memory that a message which has not come whole takes beside its own, at most: a text is looked at piece by piece. */
+/** The most bytes of memory of an unfinished message beside its own: a text is validated piece by piece. */
 export const UNFINISHED_BYTES = 1024;
 
 // A byte order mark is kept: before JSON it makes the message invalid, as with the original.
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Reads one connection. */
+/** Decodes the bytes of one connection. */
 export class Decoder {
   readonly #limit: () => number;
   readonly #role: Role;
-  /** What has come of a header or control frame that is not whole. */
+  /** The received bytes of an unfinished header or control frame. */
   #start = NOTHING;
-  /** Payload of the data frame at hand that has not come yet, in bytes. */
+  /** The bytes of the current data frame's payload that have not come yet. */
   #missing = 0;
-  /** Whether the data frame at hand is the last one of its message. */
+  /** True if the current data frame is the last one of its message. */
   #final = true;
-  /** Whether the message at hand is text. */
+  /** True if the current message is text. */
   #isText = true;
   /** The frame's four mask bytes as one number, the next one to use in the highest byte. */
   #mask = 0;
-  /** The message at hand, once it does not come in one piece. */
+  /** The current message, once it does not come in one piece. */
   #message: UnfinishedMessage | null = null;
   #done = false;
 
   /**
-   * @param limit Bytes of one message, whatever its fragments; asked for each part, as it may change.
+   * @param limit Returns the most bytes of one message, over all its fragments; called for each part, as it may change.
    * @param role The side that reads.
    */
   constructor(limit: () => number, role: Role = "server") {
@@ -86,33 +86,33 @@ export class Decoder {
     this.#role = role;
   }
 
-  /** Gives the memory of what has not come whole back. Nothing can be read any more. */
+  /** Frees the memory of an unfinished message. Nothing can be read any more. */
   free(): void {
     this.#done = true;
     this.#message?.free();
     this.#message = null;
   }
 
-  /** Bytes of memory that a message takes which has not come whole; 0 between messages. */
+  /** Returns the bytes of memory of an unfinished message; 0 between messages. */
   get heldBytes(): number {
     return this.#message === null ? 0 : this.#message.room + UNFINISHED_BYTES;
   }
 
-  /** Whether a message, a frame or a header has begun and has not come whole. */
+  /** Tells whether a message, a frame or a header has begun and has not come whole. */
   get isUnfinished(): boolean {
     return this.#message !== null || this.#missing > 0 || this.#start.length > 0;
   }
 
   /**
-   * Reads what the network has brought, which may begin and end anywhere. After a close frame, an
-   * error, or when the caller stops early, everything is ignored.
+   * Reads received bytes, which may begin and end anywhere. After a close frame, an error, or when the caller stops
+   * early, everything is ignored.
    *
-   * @param chunk Is overwritten, as masks are taken off in place.
+   * @param chunk Is overwritten, as masks are removed in place.
    * @throws {ProtocolError} Once, when the peer has broken the protocol.
    */
   *decode(chunk: Uint8Array): Generator<Incoming, void> {
     if (this.#done) return;
-    // Until all went well, whichever way this is left.
+    // It stays so if the loop ends early in any way.
     this.#done = true;
     const bytes = this.#start.length === 0 ? chunk : joined(this.#start, chunk);
     this.#start = NOTHING;
@@ -126,7 +126,7 @@ export class Decoder {
           ? Infinity
           : header.end + (isControl(header) ? header.length : 0);
         if (header === null || bytes.length < needed) {
-          // Of a `Buffer`, `slice` would be a view.
+          // `slice` of a `Buffer` would be a view.
           this.#start = new Uint8Array(bytes.subarray(offset));
           break;
         }
@@ -154,7 +154,7 @@ export class Decoder {
     this.#done = false;
   }
 
-  /** Whether a data frame may stand here, and its message may still grow by it. */
+  /** Checks that a data frame is allowed here, and that its message may still grow by it. */
   #checkData({ opcode, length }: Header): void {
     if (opcode === OPCODE.continuation && this.#message === null) {
       throw new ProtocolError(1002, "it continued a message that it had not begun");
@@ -169,7 +169,7 @@ export class Decoder {
     }
   }
 
-  /** Adds a piece to the message at hand. The message, when it is whole. */
+  /** Adds a piece to the current message. Returns the message when it is whole. */
   #take(part: Uint8Array): string | null {
     const whole = this.#final && this.#missing === 0;
     if (whole && this.#message === null) return decodeText(part, this.#isText);
@@ -196,23 +196,23 @@ export class Decoder {
 
 /** A message that does not come in one piece. */
 class UnfinishedMessage {
-  /** Bytes that have come. */
+  /** The bytes that have come. */
   size = 0;
 
-  /** Bytes that are set aside for it. */
+  /** Returns the bytes that are allocated for it. */
   get room(): number {
     return this.#bytes.length;
   }
 
   #bytes = NOTHING;
-  /** Looks at each piece of a text as it comes, so that bad text ends the connection early. */
+  /** Validates each piece of a text as it comes, so that bad text ends the connection early. */
   readonly #validator: TextDecoder | null;
 
   constructor(isText: boolean) {
     this.#validator = isText ? new TextDecoder("utf-8", { fatal: true }) : null;
   }
 
-  /** @param limit The caller holds to it; no more room than this is ever made ahead. */
+  /** @param limit The caller enforces it; never more than this is allocated ahead. */
   append(part: Uint8Array, limit: number): void {
     if (this.#validator) valid(() => this.#validator?.decode(part, { stream: true }));
     const size = this.size + part.length;
@@ -233,14 +233,14 @@ class UnfinishedMessage {
     return text;
   }
 
-  /** Gives its memory back. It is of no use any more. */
+  /** Frees its memory. The message cannot be used any more. */
   free(): void {
     freeBytes(this.#bytes);
     this.#bytes = NOTHING;
   }
 }
 
-/** The header at `offset`; `null` when it is not whole. */
+/** Returns the header at `offset`; `null` when it is not whole. */
 function parseHeader(bytes: Uint8Array, offset: number, role: Role): Header | null {
   const first = bytes[offset];
   const second = bytes[offset + 1];

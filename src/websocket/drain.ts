@@ -1,28 +1,28 @@
 /**
- * Closing many sockets over a while: browsers come back as soon as they are told to go, and ten
- * thousand of them in the same millisecond would bring down what they come back to.
+ * Closes many sockets over a while. Browsers reconnect as soon as they are closed, and ten thousand of them in the same
+ * millisecond would bring down the server that they reconnect to.
  *
  * @module
  */
 
 import { type Clock, systemClock } from "../clock.ts";
 
-/** How often the share that is due is closed, in ms. */
+/** The interval at which the share that is due is closed, in ms. */
 const STEP_MS = 20;
 
-/** A closing that goes on. */
+/** A drain in progress. */
 export interface Drain {
   /** Resolves when the last one has been closed, or after {@linkcode cancel}. */
   readonly done: Promise<void>;
-  /** Closes no more: for when all have gone by themselves. */
+  /** Stops closing, for when all sockets have gone by themselves. */
   cancel(): void;
 }
 
 /**
- * Closes sockets in their order: the first before it returns, the last after `overMs`, the others at
- * even distances in between. With 0 all are closed before it returns, and so is a single one.
+ * Closes sockets in their order: the first before it returns, the last after `overMs`, the others at even intervals in
+ * between. With 0 all are closed before it returns, and so is a single one.
  *
- * @param close Is called for each socket once, also for one that has left meanwhile.
+ * @param close Called for each socket once, also for one that has left meanwhile.
  */
 export function drain<T>(
   sockets: readonly T[],
@@ -51,7 +51,7 @@ export function drain<T>(
   };
 }
 
-/** How many of `count` are to be closed by now. */
+/** Returns how many of `count` sockets are to be closed by now. */
 function shareDue(count: number, passedMs: number, overMs: number): number {
   if (passedMs >= overMs) return count;
   return Math.min(count, 1 + Math.floor((count - 1) * passedMs / overMs));

@@ -1,11 +1,11 @@
 /**
- * How one WebSocket frame is laid out (RFC 6455, section 5.2), and what a close frame may say
- * (section 7.4). Frames are never fragmented here; those of a client are masked.
+ * The layout of one WebSocket frame (RFC 6455, section 5.2), and the content of a close frame (section 7.4). Frames are
+ * never fragmented here; those of a client are masked.
  *
  * @module
  */
 
-/** RFC 6455, section 5.2; every other opcode is reserved. */
+/** The opcodes of RFC 6455, section 5.2; every other opcode is reserved. */
 export const OPCODE = {
   continuation: 0x0,
   text: 0x1,
@@ -15,10 +15,10 @@ export const OPCODE = {
   pong: 0xa,
 } as const;
 
-/** Bytes of payload that a control frame may have (section 5.5). */
+/** The longest payload of a control frame, in bytes (section 5.5). */
 export const CONTROL_LIMIT = 125;
 
-/** Bytes that a frame takes on the wire. */
+/** Returns the size of a frame on the wire, in bytes. */
 export function frameSize(payload: Uint8Array): number {
   return headerSize(payload.length) + payload.length;
 }
@@ -27,7 +27,7 @@ function headerSize(length: number): number {
   return length < 126 ? 2 : length < 0x1_0000 ? 4 : 10;
 }
 
-/** The header of an unmasked, unfragmented frame with `length` bytes of payload. */
+/** Returns the header of an unmasked, unfragmented frame with `length` bytes of payload. */
 export function writeHeader(opcode: number, length: number): Uint8Array {
   const header = new Uint8Array(headerSize(length));
   putHeader(header, 0, opcode, length);
@@ -37,7 +37,7 @@ export function writeHeader(opcode: number, length: number): Uint8Array {
 /**
  * Writes an unmasked, unfragmented frame into `target` at `offset`.
  *
- * @returns The offset behind it.
+ * @returns The offset after the frame.
  */
 export function writeFrame(
   target: Uint8Array,
@@ -89,8 +89,8 @@ function putHeader(target: Uint8Array, offset: number, opcode: number, length: n
 }
 
 /**
- * Whether an endpoint may send this code in a close frame: section 7.4.1 and the codes that IANA
- * has registered since (1012, 1013, 1014). 1004 to 1006 and 1015 never go over the wire.
+ * Tells whether an endpoint may send this code in a close frame: section 7.4.1 and the codes that IANA has registered
+ * since (1012, 1013, 1014). 1004 to 1006 and 1015 never go over the wire.
  */
 export function isCloseCode(code: number): boolean {
   return code >= 1000 && code <= 1014 && !(code >= 1004 && code <= 1006) ||
@@ -100,7 +100,7 @@ export function isCloseCode(code: number): boolean {
 const encoder = new TextEncoder();
 
 /**
- * The payload of a close frame.
+ * Returns the payload of a close frame.
  *
  * @throws {RangeError} If the code may not be sent, or the reason has more than 123 bytes.
  */

@@ -1,5 +1,5 @@
 /**
- * Text messages that wait for a peer that does not read as fast as they come. Pure.
+ * Text messages that wait for a peer that reads more slowly than they come. Pure.
  *
  * @module
  */
@@ -7,17 +7,17 @@
 import { Fifo } from "../fifo.ts";
 import { frameSize, OPCODE, writeFrame, writeHeader } from "./frame.ts";
 
-/** Bytes of memory that a message which waits takes beside its frame, at most. */
+/** The most bytes of memory that a waiting message takes beside its frame. */
 export const WAITING_BYTES = 224;
 
-/** Messages in their order. They are shared with all who wait for the same; each counts as a whole here. */
+/** The waiting messages in their order. A message is shared by all queues that hold it; each counts it as a whole. */
 export class FrameQueue {
   readonly #payloads = new Fifo<Uint8Array>();
   #bytes = 0;
   /** A large payload whose header has been taken. */
   #body: Uint8Array | null = null;
 
-  /** Bytes of memory that all of it takes, at most. */
+  /** Returns the most bytes of memory that the queue takes. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -33,8 +33,8 @@ export class FrameQueue {
   }
 
   /**
-   * Takes frames from the front, as bytes to be written: as many as `limit` bytes hold, and at least a part of one.
-   * The payload of a frame that is larger comes by itself, as it is shared and need not be copied.
+   * Takes frames from the head of the queue, as bytes to write: as many as `limit` bytes hold, and at least a part of
+   * one. The payload of a larger frame comes by itself, as it is shared and need not be copied.
    */
   take(limit: number): Uint8Array | null {
     if (this.#body !== null) {
@@ -62,7 +62,7 @@ export class FrameQueue {
     return bytes;
   }
 
-  /** Drops all of it, but for the rest of a frame whose header has been taken. */
+  /** Drops all messages, except the rest of a frame whose header has been taken. */
   clear(): void {
     const body = this.#body;
     this.#payloads.replace(body ? [body] : []);

@@ -1,5 +1,5 @@
 /**
- * The opening handshake: RFC 6455, section 4.2. Pure: a request in, what becomes of it out.
+ * The opening handshake: RFC 6455, section 4.2. Pure: it takes a request and returns the result.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import { flatCopy } from "../text.ts";
 export interface Fault {
   readonly type: "fault";
   readonly status: 400 | 426 | 501;
-  /** A sentence about the request. */
+  /** A sentence about the request, for the log. */
   readonly reason: string;
   /** Fields of the answer. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The wish of a request. */
+/** The result of a handshake. */
 export type Handshake =
   /** No WebSocket. */
   | { readonly type: "none" }
@@ -34,14 +34,16 @@ export type Handshake =
     readonly headers: Readonly<Record<string, string>>;
   };
 
-/** Reads the request for a WebSocket. HTTP/1.0 is accepted, as the original does: nginx speaks it when not told otherwise. */
+/**
+ * Reads the request for a WebSocket. HTTP/1.0 is accepted, as the original does, because it is the default of nginx.
+ */
 export function readHandshake(request: HttpRequest): Handshake {
   const { headers } = request;
   if (!tokens(headers, "upgrade").includes("websocket")) return { type: "none" };
   const key = headers.get("sec-websocket-key");
   if (!tokens(headers, "connection").includes("upgrade")) {
-    // The header is ignored then (RFC 9110, section 7.8). A load balancer's check asks so, and a proxy that was not told
-    // to pass `Connection` on.
+    // The header is ignored then (RFC 9110, section 7.8). A load balancer's check sends such a request, and so does a
+    // proxy that is not configured to pass `Connection` on.
     return key === null
       ? { type: "none" }
       : fault(501, "Its Connection header does not say Upgrade: a proxy may not pass it on");
@@ -66,11 +68,11 @@ export function readHandshake(request: HttpRequest): Handshake {
   };
 }
 
-/** Returns the fault of a request that asks for a WebSocket (RFC 6455, section 4.2.1), but its version. */
+/** Returns the fault of a request that asks for a WebSocket (RFC 6455, section 4.2.1), except its version. */
 function faultOf({ method, headers }: HttpRequest, key: string): string | null {
   if (method !== "GET") return `Its method is ${method}, not GET`;
   if (!isKey(key)) return "It does not have one key of 16 bytes";
-  // What follows the head is the WebSocket's. A body would be taken for it.
+  // The bytes after the head belong to the WebSocket. A body would be taken for them.
   if (headers.has("transfer-encoding") || (headers.get("content-length") ?? "0") !== "0") {
     return "It has a body";
   }
@@ -90,8 +92,8 @@ function tokens(headers: HttpRequest["headers"], name: string): string[] {
 }
 
 /**
- * The path of a request's target or URL as the client sent it, as a copy that keeps neither alive. `URL` would
- * resolve `..` and escape characters, and throws on what a hostile client sends.
+ * Returns the path of a request's target or URL as the client sent it. It is a copy that keeps neither alive. `URL`
+ * would resolve `..`, escape characters, and throw on input of a hostile client.
  */
 export function pathOf(target: string): string {
   const scheme = schemeLength(target);
@@ -100,7 +102,7 @@ export function pathOf(target: string): string {
   return flatCopy(target.slice(start, endBefore(target, start, "?#")));
 }
 
-/** The place of the first of some characters from `start` on; the length of the text if there is none. */
+/** Returns the index of the first of `characters` from `start` on; the length of the text if there is none. */
 function endBefore(text: string, start: number, characters: string): number {
   let at = start;
   while (at < text.length && !characters.includes(text.charAt(at))) at++;

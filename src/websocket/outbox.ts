@@ -1,6 +1,6 @@
 /**
- * When to write: once for each turn of the event loop, whatever was queued in it. A burst of messages
- * becomes one system call for each socket, which is where a server like this spends its time.
+ * Writes once in each turn of the event loop. A burst of messages becomes one system call for each socket, which is
+ * where such a server spends its time.
  *
  * @module
  */
@@ -9,39 +9,39 @@ import { setImmediate } from "node:timers";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 import { Batch } from "./batch.ts";
 
-/** How long writing goes on before whoever else waits for the event loop has a turn, in ms. */
+/** The longest time of writing, in ms, before other work of the event loop has a turn. */
 const SLICE_MS = 20;
 
-/** How many writers are between two looks at the clock. */
+/** The number of writers between two readings of the clock. */
 const CLOCK_INTERVAL = 16;
 
 /** Something that has frames to write. */
 export interface FrameWriter {
-  /** Writes what it has queued. Called once for each {@linkcode Outbox.add}. */
+  /** Writes the queued frames. Called once for each {@linkcode Outbox.add}. */
   write(): void;
 }
 
-/** Shared by all sockets of a server. */
+/** The queue of writers that all sockets of a server share. */
 export class Outbox {
   readonly #writing: Histogram;
   #writers: FrameWriter[] = [];
   #scheduled = false;
   #firsts = new Map<Uint8Array, Batch>();
-  /** When the first of those that write next was added. */
+  /** The time when the first of the next writers was added. */
   #since = 0;
 
-  /** @param writing Told how long, in seconds, what is queued waits until all of it is written. */
+  /** @param writing Observes, in seconds, how long queued frames wait until all of them are written. */
   constructor(writing: Histogram = new Histogram(SECONDS)) {
     this.#writing = writing;
   }
 
-  /** The batch of this frame alone, the same for all who ask in one turn. */
+  /** Returns the batch of this frame alone, the same for all callers in one turn. */
   first(opcode: number, payload: Uint8Array): Batch {
     let batch = this.#firsts.get(payload);
     if (!batch?.endsWith(opcode, payload)) {
       batch = new Batch(opcode, payload);
       this.#firsts.set(payload, batch);
-      // Whoever asks may write at once, or much later. It is forgotten at the end of this turn all the same.
+      // The caller may write at once, or much later. The batch is forgotten at the end of this turn in both cases.
       this.#schedule();
     }
     return batch;
@@ -60,11 +60,11 @@ export class Outbox {
     setImmediate(() => this.#write());
   }
 
-  /** Writes the rest after others had their turn. */
+  /** Writes the rest after other work of the event loop had its turn. */
   #goOn(): void {
     this.#scheduled = true;
-    // Not `setImmediate`: one that is set in another one is called before the event loop looks at any socket
-    // (Deno 2.9.6, see docs/upstream.md).
+    // Not `setImmediate`: one that is set in another one is called before the event loop polls any socket (Deno 2.9.6,
+    // see docs/upstream.md).
     setTimeout(() => this.#write(), 0);
   }
 
@@ -75,7 +75,7 @@ export class Outbox {
       try {
         writer.write();
       } catch (error) {
-        // The others have nothing to do with it.
+        // One writer's error does not affect the others.
         reportError(error);
       }
       done++;

@@ -1,5 +1,5 @@
 /**
- * Who may have a WebSocket, and what clients are held to.
+ * The rules for which request gets a WebSocket, and the limits for clients.
  *
  * @module
  */
@@ -8,48 +8,48 @@ import { HTTP_REFUSALS } from "../http/engine.ts";
 import type { Networks } from "../config/network.ts";
 import type { Origins } from "../config/origin.ts";
 
-/** What a client may take. Times are in ms. */
+/** The limits for a client. Times are in ms. */
 export interface SocketLimits {
-  /** Bytes of one message, whatever its fragments; more ends the connection with 1009. */
+  /** The most bytes of one message, over all its fragments; more ends the connection with 1009. */
   readonly messageBytes: number;
-  /** Bytes that a client may send in a second; more ends the connection with 1008. */
+  /** The most bytes that a client may send in a second; more ends the connection with 1008. */
   readonly bytesPerSecond: number;
-  /** WebSockets at a time; one more is answered with 503. */
+  /** The most WebSockets at a time; one more is answered with 503. */
   readonly connections: number;
-  /** WebSockets at a time from one address; one more is answered with 429. 0: any number. */
+  /** The most WebSockets at a time from one address; one more is answered with 429. 0: any number. */
   readonly address: number;
-  /** Connections that have not sent their request yet; for one more the oldest is dropped. */
+  /** The most connections that have not sent their request yet; for one more the oldest is dropped. */
   readonly handshakes: number;
-  /** From connecting to the end of the request, TLS included; then it is answered with 408. */
+  /** The longest time from connecting to the end of the request, TLS included; then it is answered with 408. */
   readonly handshakeMs: number;
-  /** From a message's first byte to its last. */
+  /** The longest time from a message's first byte to its last. */
   readonly messageMs: number;
-  /** After this long without a byte from it a client is sent a ping. */
+  /** The idle timeout: a client that has sent no byte for this long is sent a ping. */
   readonly idleMs: number;
-  /** A client that has been sent a ping and is silent for this much longer is dropped. */
+  /** The pong timeout: a client that sends nothing for this long after a ping is dropped. */
   readonly pongMs: number;
-  /** How long a connection that is being closed may take before it is dropped. */
+  /** The longest time for closing a connection before it is dropped. */
   readonly closeMs: number;
 }
 
-/** Who is served, and how much of it. */
+/** The rules of one server. */
 export interface SocketRules {
-  /** Who may connect; `null`: whoever comes. */
+  /** The origins that may connect; `null`: any. */
   readonly origins: Origins | null;
-  /** Whose word on a client's address is believed. */
+  /** The proxies that may name a client's address. */
   readonly proxies: Networks;
   readonly limits: SocketLimits;
 }
 
-/** Why a connection did not become a WebSocket. */
+/** The reasons why a connection did not become a WebSocket. */
 export const REFUSALS = [
-  // `origins` does not have its origin.
+  // Its origin is not in `origins`.
   "origin",
-  // Its address has as many as it may have.
+  // Its address has the most connections that it may have.
   "address",
-  // There are as many as there may be.
+  // The server has the most connections that it may have.
   "connections",
-  // Besides its request may be none that a WebSocket can be made of: "malformed".
+  // No WebSocket can be made of its request: "malformed".
   ...HTTP_REFUSALS,
 ] as const;
 export type RefusalKind = typeof REFUSALS[number];

@@ -1,6 +1,6 @@
 /**
- * A WebSocket of the runtime's, of `Deno.upgradeWebSocket`: what it offers under the engine `serve`.
- * Its limits are in docs/decisions/0005-limits-of-the-serve-engine.md.
+ * A WebSocket of the runtime, made by `Deno.upgradeWebSocket`, for the engine `serve`. Its limits are in
+ * docs/decisions/0005-limits-of-the-serve-engine.md.
  *
  * @module
  */
@@ -10,29 +10,29 @@ import { flatCopy } from "../text.ts";
 import type { SocketLimits } from "./rules.ts";
 import type { EndKind, Socket, SocketCounters, SocketHandlers, TextMessage } from "./socket.ts";
 
-/** The parts that a WebSocket of the runtime's is made of. */
+/** The parts that a WebSocket of the runtime is made of. */
 export interface RuntimeSocketOptions {
   readonly remoteAddress: string;
-  /** Asked whenever it matters, as they may change. */
+  /** Returns the limits. Called for each use, as they may change. */
   limits(): SocketLimits;
   readonly counters: SocketCounters;
   /** The account that waiting messages are charged to. */
   readonly frames: Account;
   /** Takes over the WebSocket once it is open. */
   accept(socket: RuntimeSocket): SocketHandlers;
-  /** Tells whether no more are taken. */
+  /** Tells whether no more WebSockets are accepted. */
   isRefusing(): boolean;
-  /** It is gone, or never came. Called once. */
+  /** Reports that the WebSocket is gone, or never came. Called once. */
   left(socket: RuntimeSocket): void;
 }
 
 /**
  * Makes a WebSocket of a request, and returns the response.
  *
- * Of the limits it holds, once a message is whole, `messageBytes`; a silent peer is pinged after half of `idleMs`
- * and `pongMs`, and is gone after both.
+ * It enforces `messageBytes`, once a message is whole. A peer that sends nothing is pinged after half of `idleMs` and
+ * `pongMs`, and is dropped after both.
  *
- * @throws {Error} What `Deno.upgradeWebSocket` throws.
+ * @throws {Error} The error of `Deno.upgradeWebSocket`.
  */
 export function openOnRuntime(request: Request, options: RuntimeSocketOptions): Response {
   const { counters, frames } = options;
@@ -44,19 +44,19 @@ export function openOnRuntime(request: Request, options: RuntimeSocketOptions): 
   webSocket.binaryType = "arraybuffer";
   let handlers: SocketHandlers | null = null;
   let isGone = false;
-  // One that has not answered a ping is closed twice.
+  // A socket that has not answered a ping is closed twice.
   const leave = () => {
     if (isGone) return;
     isGone = true;
     socket.leave();
     options.left(socket);
   };
-  // Of a client that is gone before its answer the runtime tells nothing.
+  // The runtime reports nothing about a client that leaves before its answer.
   const vanished = setTimeout(leave, limits.handshakeMs);
   Deno.unrefTimer(vanished);
   webSocket.onopen = () => {
     clearTimeout(vanished);
-    // Its request came before the stop; the shutdown waits for it. Or its place was given up.
+    // Either its request came before the stop, and the shutdown waits for it, or `leave` was called already.
     if (options.isRefusing() || isGone) return socket.close(1001, "");
     const owner = options.accept(socket);
     handlers = owner;
@@ -76,7 +76,7 @@ export function openOnRuntime(request: Request, options: RuntimeSocketOptions): 
   return response;
 }
 
-/** The runtime's words (Deno 2.9.6) for what ended a connection; whatever else it says, the connection broke. */
+/** The runtime's messages (Deno 2.9.6) for each end kind; any other message means that the connection broke. */
 const KINDS: readonly (readonly [RegExp, EndKind])[] = [
   [/UTF-8/, "encoding"],
   [/^Frame too large/, "size"],
@@ -84,13 +84,13 @@ const KINDS: readonly (readonly [RegExp, EndKind])[] = [
   [/^(Invalid|Reserved|Control frame|Ping frame)/, "protocol"],
 ];
 
-/** Bytes that wait for a peer from which on it is looked whether they have gone: the runtime does not tell. */
+/** The queued bytes from which the socket is polled until they have gone, because the runtime does not report it. */
 const WATCHED_BYTES = 16 * 1024;
 
-/** The interval of these looks, in ms. */
+/** The interval of this polling, in ms. */
 const WATCH_MS = 50;
 
-/** A WebSocket of the runtime's. */
+/** A WebSocket of the runtime. */
 export class RuntimeSocket implements Socket, AccountHolder {
   readonly remoteAddress: string;
   readonly #socket: WebSocket;
@@ -101,7 +101,7 @@ export class RuntimeSocket implements Socket, AccountHolder {
   readonly #holding: Holding;
   readonly #closeMs: number;
   #isClosing = false;
-  /** Set when it was ended as memory was short. */
+  /** True if it was ended because memory was short. */
   #isShort = false;
   #watch: ReturnType<typeof setTimeout> | undefined;
 
@@ -128,7 +128,7 @@ export class RuntimeSocket implements Socket, AccountHolder {
     this.counters.bytesOut += message.bytes.length;
     this.#socket.send(message.text);
     if (this.queuedBytes >= WATCHED_BYTES) {
-      // What the runtime has taken it keeps. It is charged all the same, so that it takes no more.
+      // The runtime keeps the bytes that it has taken. They are charged all the same, so that it takes no more.
       if (!this.#holding.set(this.queuedBytes)) this.evict();
       this.#watch ??= setTimeout(() => this.#look(), WATCH_MS);
     }
@@ -141,7 +141,7 @@ export class RuntimeSocket implements Socket, AccountHolder {
     this.end(1013, "");
   }
 
-  /** The connection is gone. */
+  /** Stops the polling and frees the holding, as the connection is gone. */
   leave(): void {
     clearTimeout(this.#watch);
     this.#holding.close();
@@ -165,14 +165,14 @@ export class RuntimeSocket implements Socket, AccountHolder {
     });
   }
 
-  /** Closes it, whatever its owner has still to say. */
+  /** Closes the socket at once, without waiting for its owner. */
   end(code: number, reason: string): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#isClosing = true;
     this.#socket.close(code, reason);
   }
 
-  /** Why it has ended, as far as the runtime tells. */
+  /** Returns why it has ended, as far as the runtime reports it. */
   endKind(wasClean: boolean, trouble: string): EndKind {
     if (this.#isShort) return "memory";
     if (this.fault !== null) return "size";
@@ -182,7 +182,7 @@ export class RuntimeSocket implements Socket, AccountHolder {
   }
 
   abort(code: number, reason: string): void {
-    // The runtime keeps what is queued, whatever is asked of it.
+    // The runtime always keeps the queued bytes.
     this.end(code, reason);
   }
 }
@@ -208,7 +208,9 @@ const encoder = new TextEncoder();
 // A byte order mark is kept: before JSON it makes the message invalid, as with the original.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** The size of a text in UTF-8, in which a character takes three bytes or less. */
+/**
+ * Returns the size of a text in UTF-8; its length, if it cannot exceed `limit`: a character takes at most three bytes.
+ */
 function byteLength(text: string, limit: number): number {
   return text.length * 3 <= limit ? text.length : encoder.encode(text).length;
 }

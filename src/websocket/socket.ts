@@ -1,5 +1,5 @@
 /**
- * What the rest of the program knows of a WebSocket, whichever engine runs it.
+ * The interface of a WebSocket and its server for the rest of the program, the same for every engine.
  *
  * @module
  */
@@ -16,23 +16,23 @@ import { Histogram, SECONDS } from "../metrics/histogram.ts";
 /** One established connection. */
 export interface Socket extends AccountHolder {
   /**
-   * Address and port of the other end, such as `192.0.2.7:50122` or `[2001:db8::7]:50122`; behind a proxy
-   * the client's address, such as `192.0.2.7 via 127.0.0.1:50122`.
+   * The address and port of the other end, such as `192.0.2.7:50122` or `[2001:db8::7]:50122`. Behind a proxy it starts
+   * with the client's address, such as `192.0.2.7 via 127.0.0.1:50122`.
    */
   readonly remoteAddress: string;
-  /** Bytes of memory that the messages take which were handed to {@linkcode send} and have not gone to the kernel yet. */
+  /** The bytes of memory of the messages that {@linkcode send} took and that have not gone to the kernel yet. */
   readonly queuedBytes: number;
-  /** Queues one text message; `false` when the socket is not open. */
+  /** Queues one text message. Returns `false` when the socket is not open. */
   send(message: TextMessage): boolean;
   /**
-   * Starts the close handshake behind what is queued, once the owner has finished. Does nothing when it has been
+   * Starts the close handshake after the queued messages, once the owner has finished. Does nothing when it has been
    * started.
    *
    * @param code RFC 6455, section 7.4.
    * @param reason At most 123 bytes of UTF-8.
    */
   close(code: number, reason: string): void;
-  /** The same, but drops what is queued: for a peer that does not read. */
+  /** Closes in the same way, but drops the queued messages: for a peer that does not read. */
   abort(code: number, reason: string): void;
 }
 
@@ -43,7 +43,7 @@ export interface TextMessage {
   readonly bytes: Uint8Array;
 }
 
-/** Why a socket has ended. */
+/** The reasons why a socket has ended. */
 export const ENDS = [
   // The peer closed it.
   "client",
@@ -51,11 +51,11 @@ export const ENDS = [
   "server",
   // The connection broke off.
   "lost",
-  // Nothing came from it, in spite of a ping.
+  // The peer sent nothing, in spite of a ping.
   "silent",
   // It broke RFC 6455 (1002).
   "protocol",
-  // It sent text that is no UTF-8 (1007).
+  // It sent text that is not UTF-8 (1007).
   "encoding",
   // Its message was too long (1009).
   "size",
@@ -63,44 +63,44 @@ export const ENDS = [
   "rate",
   // It did not finish a message in time (1008).
   "unfinished",
-  // It held the most when memory was short (1013).
+  // It held the most memory when memory was short (1013).
   "memory",
-  // A mistake of ours (1011).
+  // A bug of this server (1011).
   "failed",
 ] as const;
 export type EndKind = typeof ENDS[number];
 
-/** What a socket's owner does with what arrives. */
+/** The methods of a socket's owner for its events. */
 export interface SocketHandlers {
-  /** A whole message. A binary one is taken for UTF-8 text. */
+  /** Handles a whole message. A binary one is taken for UTF-8 text. */
   message(text: string): void;
-  /** A frame that is no whole message: a ping, a pong, a fragment. */
+  /** Handles a frame that is no whole message: a ping, a pong, a fragment. */
   frame(): void;
-  /** What was queued has gone to the kernel, after some of it had to wait. */
+  /** Handles that the queue has gone to the kernel, after some of it had to wait. */
   drained(): void;
   /**
-   * The socket is about to be closed by {@linkcode Socket.close}.
+   * Queues the last messages, before {@linkcode Socket.close} closes the socket.
    *
-   * @param done Is to be called when what is still to be queued has been, at once if there is nothing. The socket
-   * does not wait for it for ever.
+   * @param done To be called after the last messages are queued, at once if there are none. The socket does not wait
+   * for it for ever.
    */
   finish(done: () => void): void;
   /**
-   * The connection is over. Called once; nothing follows.
+   * Handles the end of the connection. Called once; nothing follows.
    *
-   * @param fault What the peer did wrong, when the server ended it for that: part of a sentence.
+   * @param fault The error of the peer, when the server ended the connection for it: part of a sentence.
    */
   close(kind: EndKind, fault: string | null): void;
 }
 
-/** What a server has done, on whatever engine; counted over all engines that it has run on. */
+/** The counters of a server, on any engine; counted over all engines that it has run on. */
 export class SocketCounters {
   bytesIn = 0;
   bytesOut = 0;
-  /** From the first message queued in a turn of the event loop until all of it was written, in seconds. */
+  /** The time from the first message queued in a turn of the event loop until all of it was written, in seconds. */
   readonly writing = new Histogram(SECONDS);
 
-  /** Returns the families of one server. */
+  /** Returns the metric families of one server. */
   metrics(): Partial<Metrics> {
     return {
       aphlict_write_duration_seconds: single(this.writing.distribution),
@@ -116,34 +116,34 @@ export interface PlainAnswer {
   readonly body: string;
 }
 
-/** What a socket server does. */
+/** The options of a socket server. */
 export interface SocketServerOptions {
-  /** Address or host name to bind. */
+  /** The address or host name to bind. */
   readonly hostname: string;
   readonly port: number;
-  /** `null`: plain text. */
+  /** The certificate and key; `null`: plain text. */
   readonly tls: PemPair | null;
-  /** Asked whenever it matters, as they may change. */
+  /** Returns the rules. Called for each use, as they may change. */
   rules(): SocketRules;
-  /** What connections make the process hold is charged to it. */
+  /** The budget that the memory of connections is charged to. */
   readonly budget: Budget;
   /** The open files that connections may take. */
   readonly files: FileShare;
-  /** Where work waits that takes long, of all servers together. */
+  /** The queue for slow work, of all servers together. */
   readonly workQueue: WorkQueue;
-  /** Who has a WebSocket: of all that were bound in the place of this one, as their sockets go on. */
+  /** The count of WebSockets, shared with all earlier servers at this endpoint, as their sockets stay open. */
   readonly admission: Admission;
   readonly counters: SocketCounters;
   /**
    * Takes over a new connection.
    *
-   * @param path Of the request that opened it, as it was sent, without the query. It is not to be kept: it may
+   * @param path The path of the request that opened it, as it was sent, without the query. It is not to be kept: it may
    * keep the whole request alive.
    */
   accept(socket: Socket, path: string): SocketHandlers;
-  /** Told of a connection that wanted to be a WebSocket and could not. */
+  /** Reports a connection that asked for a WebSocket and could not have one. */
   refused(remoteAddress: string, kind: RefusalKind, reason: string): void;
-  /** Told what an administrator can put right: a sentence. */
+  /** Reports a problem that an administrator can fix, as a sentence. */
   trouble(message: string): void;
   readonly otherwise: PlainAnswer;
 }
@@ -151,33 +151,32 @@ export interface SocketServerOptions {
 /** A bound server. */
 export interface SocketServer {
   /**
-   * Resolves after {@linkcode shutdown}; rejects when the server accepts no more on its own account,
-   * as when the process has too many files open.
+   * Resolves after {@linkcode shutdown}; rejects when the server stops accepting by itself, as when the process has too
+   * many files open.
    */
   readonly finished: Promise<void>;
-  /** WebSockets now. */
+  /** The number of open WebSockets. */
   readonly open: number;
-  /** Bytes that wait for all of them. Costs a look at each. */
+  /** The queued bytes of all sockets. Each call asks each socket. */
   readonly queuedBytes: number;
   /**
-   * Uses another certificate for connections that are made from now on; the others stay. Absent when
-   * the engine cannot.
+   * Uses another certificate for new connections; open ones keep theirs. Absent when the engine cannot do it.
    *
    * @throws {Error} If the runtime cannot use it; the old one stays in use then.
    */
   renew?(tls: PemPair): void;
   /**
-   * Gives the port up, for another server to be bound to it, and resolves when it is free: what an
-   * engine offers that cannot {@linkcode renew}. Its sockets are closed with 1001.
+   * Gives the port up, for another server to be bound to it, and resolves when it is free. It is for an engine that
+   * cannot {@linkcode renew}. Its sockets are closed with 1001.
    */
   release?(): Promise<void>;
-  /** Takes no more sockets from now on; those that there are stay. */
+  /** Accepts no more sockets from now on; open ones stay. */
   refuse(): void;
   /**
-   * Takes no more, closes every socket with 1001, and resolves when all are gone. It may never
-   * resolve when a socket is stuck: the caller sets a deadline. A second call changes nothing.
+   * Accepts no more, closes every socket with 1001, and resolves when all are gone. It may never resolve when a socket
+   * is stuck: the caller sets a deadline. A second call changes nothing.
    *
-   * @param drainMs Over how long the sockets are closed, the first at once, the last at the end.
+   * @param drainMs The time over which the sockets are closed, the first at once, the last at the end.
    */
   shutdown(drainMs: number): Promise<void>;
 }

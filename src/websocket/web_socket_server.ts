@@ -1,5 +1,5 @@
 /**
- * A server of WebSockets on an HTTP server, whichever engine runs it: who may have one, and all that are open.
+ * A server of WebSockets on an HTTP server of any engine: it admits them, and holds all that are open.
  *
  * @module
  */
@@ -25,17 +25,17 @@ import type {
   SocketServerOptions,
 } from "./socket.ts";
 
-/** The interval at which connections that take too long are looked for, in ms. */
+/** The interval at which all connections check their timeouts, in ms. */
 const TICK_MS = 1000;
 
-/** For who may come back in a moment; in seconds. */
+/** The header for clients that may retry soon; in seconds. */
 const RETRY = { "retry-after": "10" } as const;
 
 /**
  * Binds a server and accepts WebSockets on it.
  *
  * @param engine Binds the HTTP server below.
- * @throws {Error} What the engine throws.
+ * @throws {Error} The error of the engine.
  */
 export async function listenWebSocket(
   options: SocketServerOptions,
@@ -62,7 +62,7 @@ export async function listenWebSocket(
     limits() {
       const { handshakes, handshakeMs, closeMs } = options.rules().limits;
       return {
-        // A request that has a body is answered without it.
+        // A request that has a body is answered without reading it.
         bodyBytes: 0,
         bodies: 1,
         bodyMs: handshakeMs,
@@ -78,7 +78,7 @@ export async function listenWebSocket(
   return sockets.on(http);
 }
 
-/** Each connection is good for one request that does not become a WebSocket. */
+/** The header that ends a connection after one request that does not become a WebSocket. */
 const CLOSE = { connection: "close" } as const;
 
 class WebSockets implements ConnectionHost {
@@ -90,10 +90,10 @@ class WebSockets implements ConnectionHost {
   readonly #otherwise: Uint8Array<ArrayBuffer>;
   readonly #open = new Set<Connection>();
   readonly #onRuntime = new Set<RuntimeSocket>();
-  /** Called when the last one has gone. */
+  /** Called when the last socket has gone. */
   #onEmpty = () => {};
   #isRefusing = false;
-  /** Ticks as long as there are connections. */
+  /** The timer of the ticks, as long as there are connections. */
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: SocketServerOptions) {
@@ -118,7 +118,7 @@ class WebSockets implements ConnectionHost {
     return performance.now();
   }
 
-  /** Returns the server that these are the WebSockets of. */
+  /** Returns the server of these WebSockets. */
   on(http: HttpServer): SocketServer {
     const { renew, release } = http;
     let over: Promise<void> | null = null;
@@ -161,7 +161,7 @@ class WebSockets implements ConnectionHost {
     const remote = formatAddress(hostname, port);
     if (handshake.type === "fault") {
       const { status, reason, headers } = handshake;
-      // What asked without the right headers is no less a plain request.
+      // A request without the right headers is treated as a plain request.
       const body = status === 501 ? this.#otherwise : null;
       return this.#refused(remote, "malformed", status, reason, headers, body);
     }
@@ -194,7 +194,7 @@ class WebSockets implements ConnectionHost {
     { network }: Admitted,
     bytes: number,
   ): Response {
-    // A connection that has come about gives its place back when it is gone.
+    // From then on `left` gives back its counts and memory, when the connection is gone.
     let hasBegun = false;
     const take = (taken: Taken) => {
       const connection = new Connection(this, taken, remoteAddress, network);
@@ -273,14 +273,14 @@ class WebSockets implements ConnectionHost {
     if (this.#open.size + this.#onRuntime.size === 0) this.#onEmpty();
   }
 
-  /** Closes all over a while, and waits until they have gone. */
+  /** Closes all sockets over `ms`, and waits until they have gone. */
   async #drain(ms: number): Promise<void> {
     const gone = new Promise<void>((resolve) => this.#onEmpty = resolve);
     this.#checkEmpty();
     const closing = drain(this.#all(), ms, (socket) => socket.close(1001, ""));
     await Promise.race([gone, closing.done]);
     closing.cancel();
-    // The runtime closes those that are left, when its server ends.
+    // The runtime closes the remaining ones when its server ends.
     if (this.#onRuntime.size > 0) await within(this.limits.closeMs, gone);
     else await gone;
   }

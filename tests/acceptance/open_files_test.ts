@@ -20,11 +20,21 @@ function openFilesOf({ process }: Running): number {
   return [...Deno.readDirSync(`/proc/${process.pid}/fd`)].length;
 }
 
-/** What a port says to a request; a port that is not accepted at says nothing. */
+/**
+ * Returns what a port answers to a request. A port that nothing accepts at answers nothing. A connection whose request has
+ * not been read yet may have to make room for the crowd, and is made again.
+ */
 async function asked(port: number): Promise<string> {
-  using wire = await Wire.connect(port);
-  await wire.send("GET /status/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-  return (await wire.head()).slice(0, 12);
+  let answer = "";
+  await until(async () => {
+    using wire = await Wire.connect(port);
+    await wire.send("GET /status/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    const head = await wire.head().catch((error: Error) => error.message);
+    if (head === 'The connection ended after ""') return false;
+    answer = head.slice(0, 12);
+    return true;
+  });
+  return answer;
 }
 
 for (

@@ -72,6 +72,8 @@ export const WELL: Behaviour = {
 export interface Check {
   readonly ok: boolean;
   readonly ms: number | null;
+  /** False if it cannot be run at all. */
+  readonly runs?: false;
 }
 
 /** What happens around the supervisor. */
@@ -442,7 +444,8 @@ export class Simulation implements Disposable {
   }
 
   #check(): Spawned {
-    const { ok, ms } = this.#checks.shift() ?? { ok: true, ms: 800 };
+    const { ok, ms, runs } = this.#checks.shift() ?? { ok: true, ms: 800 };
+    if (runs === false) throw new Deno.errors.NotFound("No such file or directory");
     const process = new FakeProcess(++this.#pid, true);
     this.#tell(`check ${process.pid} is started: ${ms === null ? "hangs" : ok}`);
     this.#checking.add(process);

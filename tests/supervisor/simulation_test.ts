@@ -223,6 +223,7 @@ for (
     ["pidfile", [], /^"pidfile" cannot change from /],
     ["relative", [], /^A path has become relative/],
     ["port", [{ ok: false, ms: 500 }], /^servers\[0\]: Cannot bind/],
+    ["port", [{ ok: false, ms: 0, runs: false }], /^Cannot run deno: No such file or directory\.$/],
     ["port", [{ ok: true, ms: null }], /^`aphlict check` did not end within 60 s: killed\.$/],
   ] as const
 ) {

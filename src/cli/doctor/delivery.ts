@@ -1,5 +1,5 @@
 /**
- * A message that goes the whole way, and disturbs nobody.
+ * A test message that goes the whole way, and disturbs nobody.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { Subscriber } from "../../probe/subscriber.ts";
 /**
  * Publishes a message for a random topic, and waits for it at a WebSocket.
  *
- * @returns How long it took from before the post to its arrival, in ms.
+ * @returns The time from before the post to the arrival, in ms.
  * @throws {RequestError} If it does not arrive.
  */
 export async function testDelivery(
@@ -28,7 +28,7 @@ export async function testDelivery(
   const message = compose('{"type":"doctor"}', [topic]);
   subscriber.command("subscribe", [topic]);
   subscriber.command("ping");
-  // The answer tells that the subscription before it has been obeyed.
+  // The answer tells that the subscription before it has been handled.
   await subscriber.until((text) => text === null);
   const began = performance.now();
   const arrival = subscriber.until(
@@ -40,7 +40,7 @@ export async function testDelivery(
         "configuration, in Phorge and in the proxy.",
     ),
   );
-  // When the post fails, nobody waits for it.
+  // If the post fails, the arrival is not awaited.
   arrival.catch(() => {});
   await publish(admin, instance, message);
   await arrival;

@@ -1,5 +1,5 @@
 /**
- * What `aphlict doctor` has found, step by step, and how it is shown.
+ * The findings of `aphlict doctor`, step by step, and their display.
  *
  * @module
  */
@@ -10,20 +10,20 @@ import { wrap } from "../help.ts";
 import { terminalRoom } from "../terminal.ts";
 import { formatCount, printable } from "../../text.ts";
 
-/** How a step went. */
+/** The outcome of a step. */
 export type Outcome = "ok" | "warning" | "failed" | "skipped";
 
-/** One step. */
+/** The finding of one step. */
 export interface Finding {
   readonly step: string;
   readonly outcome: Outcome;
-  /** What was looked at, and what it is like. */
+  /** The thing that was examined, and its state. */
   readonly detail: string;
-  /** What to do; `null` when there is nothing. */
+  /** The advice; `null` when there is none. */
   readonly hint: string | null;
 }
 
-/** Collects what is found, and tells it at once. */
+/** A collection of findings, each of which is shown at once. */
 export class Findings {
   readonly #all: Finding[] = [];
   readonly #tell: (finding: Finding) => void;
@@ -36,31 +36,31 @@ export class Findings {
     return this.#all;
   }
 
-  /** All is well. */
+  /** Adds a step that found all well. */
   ok(step: string, detail: string): void {
     this.#add({ step, outcome: "ok", detail, hint: null });
   }
 
-  /** It works, and something should be looked at. */
+  /** Adds a step that found a working thing that should be looked at. */
   warn(step: string, detail: string, hint: string): void {
     this.#add({ step, outcome: "warning", detail, hint: hint === "" ? null : hint });
   }
 
-  /** It does not work. */
+  /** Adds a step that found a failure. */
   fail(step: string, detail: string, hint: string): void {
     this.#add({ step, outcome: "failed", detail, hint: hint === "" ? null : hint });
   }
 
-  /** It was not looked at. */
+  /** Adds a step that was not made. */
   skip(step: string, why: string): void {
     this.#add({ step, outcome: "skipped", detail: why, hint: null });
   }
 
   /**
-   * What an attempt returns; `null` when it fails to reach what it is about, which is a failed step.
+   * Returns the result of an attempt; `null` when it does not reach its subject, which is a failed step.
    *
-   * @param subject The address that it is about.
-   * @param hint What to do where the failure itself does not know.
+   * @param subject The address of the attempt.
+   * @param hint The advice for an error that has none itself.
    */
   async attempt<T>(
     step: string,
@@ -77,7 +77,7 @@ export class Findings {
     }
   }
 
-  /** The same of an attempt that was made before. */
+  /** Adds the failed step of an attempt that was made before. */
   unreached(step: string, subject: string | URL, error: RequestError, hint: string = ""): void {
     this.fail(step, sentenceAbout(subject, error), error.hint || hint);
   }
@@ -88,7 +88,7 @@ export class Findings {
   }
 }
 
-/** How each outcome is marked, and coloured (ECMA-48). */
+/** The mark and the colour of each outcome (ECMA-48). */
 const MARKS: Readonly<Record<Outcome, readonly [mark: string, colour: number]>> = {
   ok: ["✓", 32],
   warning: ["!", 33],
@@ -96,23 +96,23 @@ const MARKS: Readonly<Record<Outcome, readonly [mark: string, colour: number]>> 
   skipped: ["-", 2],
 };
 
-/** Columns of the steps' names. */
+/** The columns of the steps' names. */
 const STEP_WIDTH = 20;
 
-/** Where lines are broken. */
+/** The width and the colours of the output. */
 export interface Screen {
-  /** Columns; `null`: they are not broken. */
+  /** The columns; `null` if lines are not broken. */
   readonly width: number | null;
   readonly colours: boolean;
 }
 
-/** The terminal that standard output is, or is not. */
+/** Returns the screen for standard output, which may be a terminal or not. */
 export function screenOf(): Screen {
   if (!Deno.stdout.isTerminal()) return { width: null, colours: false };
   return { width: terminalRoom().width, colours: !Deno.noColor };
 }
 
-/** Shows a finding: its mark, its step, what was found, and beneath it what to do. */
+/** Shows a finding: its mark, its step, its detail, and the advice below. */
 export function showFinding(finding: Finding, { width, colours }: Screen): void {
   const lines = findingLines(finding, width);
   const [mark, colour] = MARKS[finding.outcome];
@@ -127,7 +127,7 @@ export function showFinding(finding: Finding, { width, colours }: Screen): void 
 /**
  * Returns the lines of {@linkcode showFinding}.
  *
- * @param width Columns; `null`: lines are not broken.
+ * @param width The columns; `null` if lines are not broken.
  */
 export function findingLines(
   { step, outcome, detail, hint }: Finding,
@@ -141,13 +141,13 @@ export function findingLines(
   ];
 }
 
-/** A text behind the head of its first line, which is as wide as the indent of the others. */
+/** Returns a text behind the head of its first line, which is as wide as the indent of the others. */
 function hung(head: string, indent: string, text: string, width: number | null): string[] {
   const [first = "", ...others] = wrap(text, indent, width ?? Infinity);
   return [head + first.slice(indent.length), ...others];
 }
 
-/** The whole in a sentence. */
+/** Returns a summary of all findings. */
 export function verdict(findings: readonly Finding[]): string {
   const count = (wanted: Outcome) => findings.filter(({ outcome }) => outcome === wanted).length;
   const [failed, warnings] = [count("failed"), count("warning")];

@@ -1,5 +1,5 @@
 /**
- * What `aphlict doctor` looks at on this host: the configuration, its files and addresses, the process.
+ * The steps of `aphlict doctor` on this host: the configuration, its files and addresses, the process.
  *
  * @module
  */
@@ -31,37 +31,37 @@ import { endpointOf, heldBy } from "../../probe/endpoint.ts";
 import { isClientPort, isStatusPage } from "../../probe/rejection.ts";
 import { formatCount, formatDuration, formatNumber } from "../../text.ts";
 
-/** An end of the service is mentioned for this long, in ms. */
+/** The time for which an end of the service is mentioned, in ms. */
 const RECENT_MS = 3_600_000;
 
 const START_HINT = "aphlict start; under systemd: systemctl start aphlict";
 
 const MUTE = `takes connections, and does not answer within ${TIMEOUT_MS / 1000} s`;
 
-/** How {@linkcode judge} says that a file is there, and not for the user that looks at it. */
+/** The words of {@linkcode judge} for a file that exists, but that this user may not use. */
 const DENIED = /may not (be )?(read|write)|permission denied|^Pidfile .* belongs to user/;
 
-/** What is known of the service before it is spoken to. */
+/** The state of the service that is known before its servers are tested. */
 export interface ServiceState {
   readonly config: Config;
   /** The supervisor's process id; `null` when none runs. */
   readonly supervisor: number | null;
   readonly state: State | null;
-  /** What the service tells of itself; `null` when it does not answer. */
+  /** The service's data about itself; `null` when it does not answer. */
   readonly told: ConsoleData | null;
-  /** Why nothing can be asked of the service; `null` when it can. */
+  /** The reason why the service cannot be asked; `null` when it can. */
   readonly whyDown: string | null;
-  /** Whether it runs and says nothing. */
+  /** True if it runs, but does not answer. */
   readonly hasTimedOut: boolean;
-  /** Whether it runs as another user than this process. */
+  /** True if it runs as another user than this process. */
   readonly isOfOther: boolean;
 }
 
 /**
- * Reads the configuration, and looks at what it names. `null` when there is nothing to go by.
+ * Reads the configuration, and examines all that it names. Returns `null` when further steps have no basis.
  *
- * @param granted Bytes of memory that the host grants; `null` when that is not known.
- * @param circumstancesOf What the judgement of its files depends on.
+ * @param granted The bytes of memory that the host grants; `null` when that is not known.
+ * @param circumstancesOf Returns the circumstances on which the judgement of its files depends.
  */
 export async function examineHost(
   findings: Findings,
@@ -77,7 +77,7 @@ export async function examineHost(
   try {
     service = await lookAt(config, program);
     const held = heldAddresses(service);
-    // Of a supervisor that tells nothing nobody knows.
+    // The addresses of a supervisor that tells nothing are unknown.
     const isUnknown = service.supervisor !== null && !service.state?.service;
     inspection = await judge(config, program, {
       isHeld: (server) => isUnknown || held(server),
@@ -135,7 +135,7 @@ async function lookAt(config: Config, program: Program): Promise<ServiceState> {
   const console = await consoleOf(config);
   const told = console instanceof NoAnswerError ? null : console;
   const found = program.kind === "compiled" ? null : supervisorOf(config.pidfile);
-  // The state of another user's may be left from one that was killed.
+  // The state of another user's supervisor may be left from one that was killed.
   const isOfOther = found?.isForeign === true;
   const supervisor = isOfOther && told === null ? null : found?.pid ?? null;
   const state = supervisor === null ? null : readState(config.pidfile);
@@ -148,7 +148,7 @@ async function lookAt(config: Config, program: Program): Promise<ServiceState> {
     told,
     whyDown: hasTimedOut
       ? "The service does not answer."
-      // Without the state of a supervisor there is only the service to tell.
+      // Without the state of a supervisor, only the service itself can tell.
       : (state === null ? told === null && supervisor === null : state.service === null)
       ? "Aphlict does not run."
       : isGone && supervisor !== null
@@ -159,7 +159,7 @@ async function lookAt(config: Config, program: Program): Promise<ServiceState> {
   };
 }
 
-/** What the service tells, or why nothing. */
+/** Returns the service's data about itself, or the error why there are none. */
 async function consoleOf(config: Config): Promise<ConsoleData | NoAnswerError> {
   try {
     return await askConsole(config);
@@ -175,7 +175,7 @@ function examineFiles(
   { isOfOther, config, told, supervisor }: ServiceState,
 ): void {
   const all = problems.filter((problem) => serverOf(problem.path) === null);
-  // The service runs, so it can use what only this user may not.
+  // The service runs, so it can use files that only this user may not use.
   const faults = all.filter(({ message }) => !(isOfOther && DENIED.test(message)));
   if (faults.length < all.length) {
     findings.warn(
@@ -194,13 +194,13 @@ function examineFiles(
   }
 }
 
-/** A problem of an address is that of a whole entry of `servers`. */
+/** Returns the index of a server whose address is the problem: that is a problem of a whole entry of `servers`. */
 function serverOf(path: string): number | null {
   const [, index] = /^servers\[(\d+)\]$/.exec(path) ?? [];
   return index === undefined ? null : Number(index);
 }
 
-/** Whether this Aphlict has the address of a server. */
+/** Returns a function that tells whether this Aphlict has the address of a server. */
 function heldAddresses({ state, told }: ServiceState): ReturnType<typeof heldBy> {
   // A service without a supervisor has no state.
   return heldBy([...state?.service?.urls ?? [], ...told === null ? [] : listeningIn(told)]);
@@ -235,9 +235,9 @@ async function examineAddresses(
 }
 
 /**
- * What to do about who has the address of a server.
+ * Returns the advice about the program that has the address of a server.
  *
- * @param hasTimedOut Whether one has been asked, and says nothing: the others are not waited for.
+ * @param hasTimedOut True if one server has not answered in time: the others are not waited for.
  */
 async function whoHas(server: ServerConfig, hasTimedOut: boolean): Promise<string> {
   const way = `This shows who has it: ss -ltnp 'sport = :${server.port}'`;
@@ -316,7 +316,7 @@ function examineService(
   }
 }
 
-/** A service of a supervisor that runs, and of which there is nothing to hear. */
+/** Adds the failure of a service that does not answer, though its supervisor runs. */
 function failUnanswered(
   findings: Findings,
   subject: string,
@@ -331,12 +331,12 @@ function failUnanswered(
   );
 }
 
-/** Whether the service runs with something else than the file says. Another version may read it otherwise. */
+/** Tells whether the service's configuration is not the file's. Another version may read the file differently. */
 function isChanged(config: Config, told: ConsoleData): boolean {
   return told.now.version === VERSION && !runsWith(config, told);
 }
 
-/** Whether the service may have as many files open as the browsers that it accepts need. */
+/** Examines whether the service may have as many files open as the browsers that it accepts need. */
 export function examineOpenFiles(findings: Findings, { config, told }: ServiceState): void {
   const step = "open files";
   if (told === null) return findings.skip(step, "The service tells nothing.");

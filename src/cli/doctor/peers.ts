@@ -1,5 +1,5 @@
 /**
- * What `aphlict doctor` looks at in the cluster: each peer as this server reaches it, and its clock.
+ * The steps of `aphlict doctor` in the cluster: each peer as this server reaches it, and its clock.
  *
  * @module
  */
@@ -22,30 +22,30 @@ import { connectable, type Endpoint } from "../../probe/endpoint.ts";
 import { explainRejection, peerHints, statusPageFault } from "../../probe/rejection.ts";
 import { formatCount } from "../../text.ts";
 
-/** How far the clocks of two hosts may be apart, in ms: a `Date` header has whole seconds. */
+/** The largest difference between the clocks of two hosts, in ms: a `Date` header has whole seconds. */
 const CLOCK_LIMIT_MS = 5000;
 
-/** What a peer's answer comes to. */
+/** The finding from a peer's answer. */
 interface PeerFinding {
-  /** `null` with the original. */
+  /** The fingerprint; `null` with the original. */
   readonly fingerprint: string | null;
-  /** What its status page shows for that. */
+  /** The proof of the fingerprint on its status page. */
   readonly proof: Proof;
-  /** How far its clock is ahead of this host's, in ms; `null` when it does not tell the time. */
+  /** The time that its clock is ahead of this host's, in ms; `null` when it does not tell the time. */
   readonly aheadMs: number | null;
 }
 
 /**
  * Asks each peer, as this server does.
  *
- * @param service What the service here tells, and whether its files are for this user to read.
+ * @param service The data of the service here, and whether its files may be closed to this user.
  */
 export async function examinePeers(
   findings: Findings,
   cluster: readonly PeerConfig[],
   { told, isOfOther }: Pick<ServiceState, "told" | "isOfOther">,
 ): Promise<void> {
-  // All at once: of those that say nothing each takes its time.
+  // All at once, because each peer that does not answer takes the whole timeout.
   const requests = cluster.map((peer, index) => {
     const url = new URL(`${peer.protocol}://${formatAddress(peer.host, peer.port)}/`);
     return { url, coming: outcomeOf(requestStatus(url, peer, `cluster[${index}]`)) };
@@ -71,7 +71,7 @@ export async function examinePeers(
       findings.ok("peer", `${url} is this server itself.`);
       continue;
     }
-    // The service may still have another list of them than the file.
+    // The service may still have another list of peers than the file.
     const view = told?.now.peers.find(({ peer }) => peer === url.href);
     if (trust === "contradicted") {
       const owner = rival !== null
@@ -89,7 +89,7 @@ export async function examinePeers(
   }
 }
 
-/** Tells what the service makes of a peer that has answered here. */
+/** Reports how the service judges a peer that has answered here. */
 function examineView(findings: Findings, url: URL, view: PeerStatus | undefined): void {
   if (view?.proof === "contradicted") {
     findings.fail(
@@ -113,10 +113,10 @@ function examineView(findings: Findings, url: URL, view: PeerStatus | undefined)
   } else findings.ok("peer", `${url} answers, and takes messages.`);
 }
 
-/** What a peer has shown that was not reached. */
+/** The fingerprint and proof of a peer that was not reached. */
 const NOTHING_SHOWN = { fingerprint: null, proof: "pending" } as const;
 
-/** What it is taken for. */
+/** The judgement of such a peer. */
 const UNKNOWN: Judgement = { trust: "unknown", isContested: false, rival: null };
 
 const IMPOSTOR_HINT =
@@ -168,7 +168,7 @@ async function requestStatus(url: URL, peer: PeerConfig, entry: string): Promise
   return { fingerprint, proof, aheadMs: aheadOf(answer, middle) };
 }
 
-/** Whether a peer takes messages from here: one that it has handled already, as it says, does nothing. */
+/** Tests that a peer accepts messages from here. This one names the peer as touched, and so does nothing. */
 async function tryMessage(endpoint: Endpoint, fingerprint: string, entry: string): Promise<void> {
   let answer: ProbeAnswer;
   try {
@@ -191,7 +191,7 @@ async function tryMessage(endpoint: Endpoint, fingerprint: string, entry: string
 
 function aheadOf(answer: ProbeAnswer, middle: number): number | null {
   const date = Date.parse(answer.header("date") ?? "");
-  // It was anywhere in that second.
+  // The time was anywhere in that second.
   return Number.isNaN(date) ? null : date + 500 - middle;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What `aphlict doctor` looks at in the servers that run: each of them, and a message through all.
+ * The steps of `aphlict doctor` about the servers that run: each of them, and a message through all.
  *
  * @module
  */
@@ -16,15 +16,15 @@ import { originFor } from "../public.ts";
 import { explainRejection, isClientPort, statusPageFault } from "../../probe/rejection.ts";
 import { Subscriber } from "../../probe/subscriber.ts";
 
-/** What the steps about a message go by. */
+/** The input of the steps about a message. */
 export interface MessageTest {
   readonly config: Config;
   readonly instance: string | undefined;
-  /** That a page would have; `undefined`: one that is admitted. */
+  /** The origin of a page; `undefined` for one that is admitted. */
   readonly origin: string | undefined;
 }
 
-/** Looks at each server, and returns the one that messages are published with; `null`: none takes any. */
+/** Examines each server, and returns the one that messages are published with; `null` if none accepts any. */
 export async function examineServers(
   findings: Findings,
   test: MessageTest,
@@ -40,7 +40,7 @@ export async function examineServers(
   return publisher;
 }
 
-/** Looks at all admin servers, and returns those that are as they should be. */
+/** Examines all admin servers, and returns those that are as they should be. */
 async function examineAdmins(
   findings: Findings,
   endpoints: readonly AdminEndpoint[],
@@ -59,7 +59,7 @@ async function examineAdmins(
   return well;
 }
 
-/** @param isAnyOpen Whether there is an admin server that lets this host in. */
+/** @param isAnyOpen True if some admin server admits this host. */
 async function examineAdmin(
   findings: Findings,
   endpoint: AdminEndpoint,
@@ -121,14 +121,14 @@ async function examineClient(
   });
 }
 
-/** The certificate that a server here shows. */
+/** Examines the certificate of a server here, and tells whether it can be used. */
 async function examineCertificate(findings: Findings, endpoint: Endpoint): Promise<boolean> {
   const { url, trust } = endpoint;
   if (trust.by !== "file") return true;
   const step = "certificate";
   const dialed = await outcomeOf(dialEndpoint(endpoint));
   if (dialed instanceof RequestError) {
-    // What is wrong with the file was told with the files.
+    // The step about files has reported the problem of the file.
     if (dialed.stage === "file") findings.skip(step, `${trust.path} cannot be used.`);
     else findings.unreached(step, url, dialed);
     return false;
@@ -143,7 +143,7 @@ async function examineCertificate(findings: Findings, endpoint: Endpoint): Promi
   );
 }
 
-/** Tells for how long a certificate can be used, and returns whether it can. */
+/** Reports for how long a certificate can be used, and tells whether it can. */
 export function tellExpiry(findings: Findings, step: string, end: Date, what: string): boolean {
   const days = daysUntil(end);
   const date = end.toISOString().slice(0, 10);
@@ -157,10 +157,10 @@ export function tellExpiry(findings: Findings, step: string, end: Date, what: st
   return true;
 }
 
-/** How a WebSocket is tried. */
+/** The input of a WebSocket's test. */
 export interface Attempt extends MessageTest {
   readonly origin: string;
-  /** The admin server to publish with; `null`: there is none. */
+  /** The admin server to publish with; `null` if there is none. */
   readonly publisher: AdminServerConfig | null;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What `aphlict doctor` looks at on the way that browsers come: name, certificate, proxy, Origin.
+ * The steps of `aphlict doctor` on the way that browsers come: name, certificate, proxy, Origin.
  *
  * @module
  */
@@ -18,12 +18,12 @@ import { resolveName } from "../resolve.ts";
 const SOCKET = "public WebSocket";
 const MESSAGE = "public message";
 
-/** The same way as a browser, with a page's Origin. */
+/** Examines the way of a browser, with a page's Origin. */
 export async function examineUrl(
   findings: Findings,
   { endpoint, origin }: PublicEndpoint,
   attempt: Omit<Attempt, "origin">,
-  /** Why there is nothing at its end; `null` when there is. */
+  /** The reason why no service is at its end; `null` when one is. */
   whyDown: string | null,
 ): Promise<void> {
   const isAllowed = examineOrigin(findings, attempt.config, origin);
@@ -45,7 +45,7 @@ export async function examineUrl(
   for (const step of [SOCKET, MESSAGE]) findings.skip(step, why);
 }
 
-/** Nobody but who typed the command knows how browsers come. */
+/** Skips the public address: only the user who typed the command knows it. */
 export function skipUrl(findings: Findings): void {
   findings.skip(
     "public address",
@@ -92,7 +92,7 @@ function named(servers: readonly ServerConfig[]): string {
   return servers.map(({ listen, port }) => formatAddress(listen, port)).join(" and ");
 }
 
-/** The addresses of a URL's host; none when it cannot be resolved. */
+/** Returns the addresses of a URL's host; none when it cannot be resolved. */
 async function examineName(findings: Findings, url: URL): Promise<readonly string[]> {
   const host = hostOf(url);
   if (isIP(host) !== 0) return [host];
@@ -109,7 +109,7 @@ async function examineName(findings: Findings, url: URL): Promise<readonly strin
   return found;
 }
 
-/** Each address, as browsers go to any of them. Whom it leads to is looked at later. */
+/** Examines each address, as browsers go to any of them. Later steps examine the server behind it. */
 async function examineAddresses(
   findings: Findings,
   endpoint: Endpoint,
@@ -132,7 +132,7 @@ async function examineAddresses(
       told.push(`${address} ${error.message}.`);
     }
   }
-  // Where this host has no way to, browsers may have one.
+  // Browsers may have a route that this host does not have.
   if (open.length > 0 && faults.every(({ stage }) => stage === "route")) {
     findings.ok(step, `${open.join(" and ")} takes connections.`);
   } else if (open.length === 0) {
@@ -152,7 +152,7 @@ async function examineAddresses(
   return open.length > 0;
 }
 
-/** What browsers would say of the certificate. */
+/** Examines the certificate as browsers do. */
 async function examineCertificate(findings: Findings, endpoint: Endpoint): Promise<boolean> {
   const { url } = endpoint;
   if (url.protocol !== "wss:") return true;
