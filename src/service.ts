@@ -132,8 +132,8 @@ export async function startService(
   });
   const files = new OpenFiles(host.openFiles, otherFiles(config));
   const workQueue = new WorkQueue();
-  const trouble = streamErrorLog();
-  const shared = { hub, budget, workQueue, trouble };
+  const warn = warningLog();
+  const shared = { hub, budget, workQueue, warn };
   const console = new Console(collector);
   const admins = {
     ...shared,
@@ -192,7 +192,7 @@ const ACCOUNT_NAMES: Readonly<Record<AccountName, string>> = {
 };
 
 /** Returns a log of errors that an administrator can correct, of one line a minute. */
-function streamErrorLog(): (message: string) => void {
+function warningLog(): (message: string) => void {
   const limiter = new RateLimiter(() => {}, { lines: 1, periodMs: 60_000 });
   return (message) => {
     if (limiter.take()) log.warning("{message}.", { message: new Whole(message) });

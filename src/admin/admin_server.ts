@@ -57,7 +57,7 @@ export interface AdminServerOptions extends Omit<RouterOptions, "rules" | "count
   /** The queue in which the requests of all servers wait for their turn. */
   readonly workQueue: WorkQueue;
   /** Reports a problem that an administrator can fix, as a sentence. */
-  trouble(message: string): void;
+  warn(message: string): void;
   /** The log of rejected requests. */
   readonly log: LimitedLog<AdminRejection>;
 }
@@ -100,7 +100,7 @@ export class AdminServer {
 
   /** Binds it. */
   async listen(address: Address): Promise<BoundAdmin> {
-    const { files, workQueue, budget, trouble } = this.#options;
+    const { files, workQueue, budget, warn } = this.#options;
     const router = new Router({
       ...this.#options,
       rules: () => this.#rules,
@@ -117,7 +117,7 @@ export class AdminServer {
       screen: (remoteAddr) => router.screen(remoteAddr),
       limits: () => limitsOf(this.#rules.limits),
       refused: (remoteAddress, kind, reason) => router.rejected(remoteAddress, kind, reason),
-      trouble,
+      warn,
     });
     const refuse = () => {
       router.isStopping = true;

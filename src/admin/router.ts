@@ -14,8 +14,8 @@ import { BodyError, BodyInterrupted, BodyTooLong, BodyTooSlow, NoRoom } from "..
 import { asFingerprint } from "../hub/fingerprint.ts";
 import {
   CHALLENGE_HEADER,
+  DELEGATE_HEADER,
   FINGERPRINT_HEADER,
-  HANDOVER_HEADER,
   RECEIPT_HEADER,
 } from "../hub/headers.ts";
 import { within } from "../within.ts";
@@ -321,7 +321,7 @@ export class Router {
       let reports: PeerReports | null = null;
       if (
         outcome === "published" ||
-        (outcome === "touched" && request.headers.has(HANDOVER_HEADER))
+        (outcome === "touched" && request.headers.has(DELEGATE_HEADER))
       ) {
         attempt("passing a message on to the peers", () => {
           if (waits) reports = relay.relayReported(instance, publication);

@@ -18,7 +18,7 @@ import { foreignContent, PidfileError, PidfileHolder } from "../supervisor/pidfi
 import { readState } from "../supervisor/state.ts";
 import type { OptionSpec } from "./args.ts";
 import type { Invocation } from "./command.ts";
-import { askUnsupervised, listeningIn } from "./service_data.ts";
+import { findUnsupervised, listeningIn } from "./service_data.ts";
 import { printError } from "./output.ts";
 import { foreignerOf, logFaultForRoot, pidfileFault, supervisorSeen } from "./pidfile_owner.ts";
 import { sharedLogs } from "./suspicions.ts";
@@ -114,7 +114,7 @@ export async function portHolder(
       return urls === undefined ? () => true : heldBy(urls);
     }
   }
-  const lonely = await askUnsupervised(config);
+  const lonely = await findUnsupervised(config);
   return heldBy(lonely === null ? [] : listeningIn(lonely));
 }
 

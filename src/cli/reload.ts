@@ -18,12 +18,12 @@ import { explainUnsupervised, namedPidfile, signal, type UnsupervisedHint } from
 const LIMIT_MS = 360_000;
 
 /** The longest time without a state to read, in ms; a supervisor that finds its state gone writes it again. */
-const SILENCE_MS = 15_000;
+const STATE_TIMEOUT_MS = 15_000;
 
 /** The interval at which the state is read, in ms. */
 const INTERVAL_MS = 50;
 
-const LONELY: UnsupervisedHint = {
+const UNSUPERVISED: UnsupervisedHint = {
   verb: "reload",
   signal: "SIGHUP",
   container: "kill --signal HUP NAME",
@@ -47,7 +47,7 @@ export const reload: Command = {
     const { pidfile, config } = namedPidfile(invocation);
     using holder = safeHolder(pidfile);
     if (holder === null) {
-      const lonely = await explainUnsupervised(config, LONELY);
+      const lonely = await explainUnsupervised(config, UNSUPERVISED);
       printError(
         lonely !== null
           ? `${lonely} Its log says what was done.`
@@ -98,7 +98,7 @@ async function nextReload(
       number ??= Math.max(1, state.reloadBegun);
       if (state.reloadDone >= number) return state.lastReload;
     }
-    if (performance.now() - told > SILENCE_MS) return null;
+    if (performance.now() - told > STATE_TIMEOUT_MS) return null;
     await pause(INTERVAL_MS);
   }
   return null;

@@ -10,7 +10,7 @@ import { loadPidfile } from "../config/load.ts";
 import { connectable, portOf } from "../probe/endpoint.ts";
 import { configPath, type Invocation } from "./command.ts";
 import { NoAnswerError } from "./admin.ts";
-import { askConsole, isUnsupervised, listeningIn } from "./service_data.ts";
+import { isUnsupervised, listeningIn, requestConsole } from "./service_data.ts";
 import { printError } from "./output.ts";
 import { supervisorOf, type VisibleSupervisor } from "./pidfile_owner.ts";
 
@@ -71,7 +71,7 @@ export async function explainUnsupervised(
   if (config === null) return null;
   const { path } = config;
   try {
-    const data = await askConsole(config);
+    const data = await requestConsole(config);
     if (!isUnsupervised(config, data)) return null;
     const [url] = listeningIn(data).filter((each) => /^https?:/.test(each)).map((each) =>
       connectable(new URL(each))

@@ -20,14 +20,14 @@ import { explainRejection } from "../probe/rejection.ts";
  *
  * @throws {NoAnswerError} If no server answers.
  */
-export async function askConsole(config: Config): Promise<ConsoleData> {
+export async function requestConsole(config: Config): Promise<ConsoleData> {
   return await firstAnswer(config.pidfile, adminsOf(config), dataOf);
 }
 
 /** Returns the data of a service of this configuration without a supervisor; `null` when none answers. */
-export async function askUnsupervised(config: Config): Promise<ConsoleData | null> {
+export async function findUnsupervised(config: Config): Promise<ConsoleData | null> {
   try {
-    const data = await askConsole(config);
+    const data = await requestConsole(config);
     return isUnsupervised(config, data) ? data : null;
   } catch (error) {
     if (error instanceof NoAnswerError) return null;

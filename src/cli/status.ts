@@ -21,7 +21,7 @@ import {
   JSON_OPTION,
   PROBE_PERMISSIONS,
 } from "./command.ts";
-import { askConsole, listeningIn } from "./service_data.ts";
+import { listeningIn, requestConsole } from "./service_data.ts";
 import { RequestError } from "../http/failure.ts";
 import { print, printError, printFailure, printJson, type Verdict } from "./output.ts";
 import { INSTANCE_OPTION, instanceIn } from "./public.ts";
@@ -186,7 +186,7 @@ async function findReport(invocation: Invocation): Promise<StatusReport | null> 
 async function reportAlone(config: Config): Promise<StatusReport | null> {
   let told: ConsoleData;
   try {
-    told = await askConsole(config);
+    told = await requestConsole(config);
   } catch (error) {
     if (error instanceof NoAnswerError) return null;
     throw error;

@@ -22,7 +22,7 @@ const SHORT_MS = 500;
 /** The longest time for a killed process to end, in ms: it has work in the kernel, at most. */
 const KILL_LIMIT_MS = 10_000;
 
-const LONELY: UnsupervisedHint = {
+const UNSUPERVISED: UnsupervisedHint = {
   verb: "stop",
   signal: "SIGTERM",
   container: "stop NAME",
@@ -44,9 +44,9 @@ export const stop: Command = {
     const { pidfile, config } = namedPidfile(invocation);
     const holder = safeHolder(pidfile);
     if (holder === null) {
-      const lonely = await explainUnsupervised(config, LONELY);
-      if (lonely !== null) {
-        printError(lonely);
+      const explanation = await explainUnsupervised(config, UNSUPERVISED);
+      if (explanation !== null) {
+        printError(explanation);
         return EXIT.failed;
       }
       printError("Aphlict is not running.");

@@ -11,7 +11,7 @@ import { loadConfig } from "../config/load.ts";
 import { formatTime } from "../log/format.ts";
 import { secondsIn } from "./args.ts";
 import { type Command, CONFIG_OPTION, configPath, EXIT, PROBE_PERMISSIONS } from "./command.ts";
-import { askConsole } from "./service_data.ts";
+import { requestConsole } from "./service_data.ts";
 import { dashboard, fit, type Room } from "./dashboard.ts";
 import { NoAnswerError } from "./admin.ts";
 import { wrap } from "./help.ts";
@@ -56,7 +56,7 @@ export const top: Command = {
 async function printOnce(config: Config): Promise<number> {
   try {
     const width = Deno.stdout.isTerminal() ? terminalRoom().width : Infinity;
-    print(dashboard(await askConsole(config), { width, height: Infinity }));
+    print(dashboard(await requestConsole(config), { width, height: Infinity }));
     return EXIT.done;
   } catch (error) {
     if (!(error instanceof NoAnswerError)) throw error;
@@ -96,7 +96,7 @@ interface Screen {
 
 async function look(config: Config, { data }: Screen): Promise<Screen> {
   try {
-    return { data: await askConsole(config), error: null };
+    return { data: await requestConsole(config), error: null };
   } catch (error) {
     if (!(error instanceof NoAnswerError)) throw error;
     return { data, error };

@@ -110,7 +110,7 @@ class Client implements SocketHandlers, Sink, Worker {
   readonly #listener: Listener | null;
   readonly #options: ClientOptions;
   /** True if the work queue will call for a replay. */
-  #isReplaying = false;
+  #isQueued = false;
   /** The function to call when no replay goes on any more. */
   #onReplayed = () => {};
   /** The part of the budget that was spent, and the time of that. */
@@ -154,23 +154,23 @@ class Client implements SocketHandlers, Sink, Worker {
   }
 
   drained(): void {
-    if (this.#isReplaying || this.#listener?.isReplaying !== true) return;
-    this.#isReplaying = true;
+    if (this.#isQueued || this.#listener?.isReplaying !== true) return;
+    this.#isQueued = true;
     this.#options.workQueue.add(this, "heavy");
   }
 
   /** Calls `done` after the end of a replay: the server that the browser goes to may not have the rest of it. */
   finish(done: () => void): void {
-    if (this.#isReplaying || this.#listener?.isReplaying === true) this.#onReplayed = done;
+    if (this.#isQueued || this.#listener?.isReplaying === true) this.#onReplayed = done;
     else done();
   }
 
   /** Goes on with a replay when it is its turn in the work queue. */
   work(): void {
-    this.#isReplaying = false;
+    this.#isQueued = false;
     const state = this.#listener?.resume((result) => this.#replayed(result));
     if (state === "busy") {
-      this.#isReplaying = true;
+      this.#isQueued = true;
       this.#options.workQueue.add(this, "heavy");
     } else if (state !== "full") this.#onReplayed();
   }
@@ -256,8 +256,8 @@ class Client implements SocketHandlers, Sink, Worker {
 
   #replay(ageMs: number): void {
     this.#listener?.replay(ageMs);
-    if (this.#isReplaying) return;
-    this.#isReplaying = true;
+    if (this.#isQueued) return;
+    this.#isQueued = true;
     this.#options.workQueue.add(this, "heavy");
   }
 

@@ -61,7 +61,7 @@ export function parseCommand(text: string): ClientCommand {
   }
 }
 
-function membersOf(text: string, otherwise: string): readonly Member[] {
+function membersOf(text: string, fault: string): readonly Member[] {
   let members: readonly Member[] | null;
   try {
     members = readMembers(text, LIMITS);
@@ -69,7 +69,7 @@ function membersOf(text: string, otherwise: string): readonly Member[] {
     if (!(error instanceof JsonError)) throw error;
     throw new InvalidCommand(`It is not JSON: ${error.message}`);
   }
-  if (members === null) throw new InvalidCommand(otherwise);
+  if (members === null) throw new InvalidCommand(fault);
   return members;
 }
 

@@ -29,7 +29,7 @@ import { acceptClients, CLIENT_REASONS, ClientCounters } from "./client.ts";
 const NOT_A_WEBSOCKET = { status: 501, body: "HTTP/501 Use Websockets\n" } as const;
 
 /** The pong timeout: the time in which an idle listener has to answer a ping, in ms. */
-const ANSWER_MS = 30_000;
+const PONG_TIMEOUT_MS = 30_000;
 
 /** The longest time from a message's first byte to its last, in ms. Browsers send a message in one go. */
 const MESSAGE_MS = 30_000;
@@ -63,7 +63,7 @@ export interface ClientServerOptions {
   readonly files: FileShare;
   readonly workQueue: WorkQueue;
   /** Reports a problem that an administrator can fix, as a sentence. */
-  trouble(message: string): void;
+  warn(message: string): void;
   readonly logs: ClientLogs;
 }
 
@@ -99,13 +99,13 @@ export class ClientServer {
   async listen(
     address: Pick<SocketServerOptions, "hostname" | "port" | "tls">,
   ): Promise<SocketServer> {
-    const { hub, budget, files, workQueue, trouble, logs } = this.#options;
+    const { hub, budget, files, workQueue, warn, logs } = this.#options;
     const options: SocketServerOptions = {
       ...address,
       rules: () => this.#rules,
       admission: this.#admission,
       counters: this.#sockets,
-      otherwise: NOT_A_WEBSOCKET,
+      fallback: NOT_A_WEBSOCKET,
       budget,
       files,
       workQueue,
@@ -115,7 +115,7 @@ export class ClientServer {
         workQueue,
         log: logs.connections,
       }),
-      trouble,
+      warn,
       refused: (remoteAddress, kind, reason) => {
         const text = "<{remoteAddress}> Refused a WebSocket: {reason}.";
         this.#refused.report(kind, text, { remoteAddress, reason });
@@ -156,7 +156,7 @@ export function rulesOf({ origins, proxies, limits }: ClientServerConfig): Socke
       handshakeMs: limits.handshake * 1000,
       messageMs: MESSAGE_MS,
       idleMs: limits.idle * 1000,
-      pongMs: ANSWER_MS,
+      pongMs: PONG_TIMEOUT_MS,
       closeMs: CLOSE_MS,
     },
   };

@@ -66,7 +66,7 @@ export class Cluster {
         onShown: () => attempt(SORTING, () => this.#reunite()),
         onUp: () => attempt(SORTING, () => this.#reunite()),
         onChange: (peer, former) => attempt(SORTING, () => this.#note(peer, former)),
-        onDown: (peer) => attempt(SORTING, () => this.#handOver(peer)),
+        onDown: (peer) => attempt(SORTING, () => this.#delegate(peer)),
       })
     );
   }
@@ -169,7 +169,7 @@ export class Cluster {
   }
 
   /** Delegates the messages for a peer that this server cannot reach now to the other peers. */
-  #handOver(peer: Peer): void {
+  #delegate(peer: Peer): void {
     const { fingerprint } = peer;
     this.#reunite();
     if (fingerprint === null) return;
@@ -206,7 +206,7 @@ export class Cluster {
     for (const peer of this.#peers) {
       if (peer.isUp || peer.fingerprint === null) continue;
       const successor = this.#successors.get(peer.fingerprint);
-      if (successor) peer.adopt(successor.fingerprint, successor.at);
+      if (successor) peer.follow(successor.fingerprint, successor.at);
     }
     this.#judge();
     const ranked = this.#ranked();

@@ -10,8 +10,8 @@ import type { Token } from "../config/token.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
 import {
   CHALLENGE_HEADER,
+  DELEGATE_HEADER,
   FINGERPRINT_HEADER,
-  HANDOVER_HEADER,
   RECEIPT_HEADER,
 } from "../hub/headers.ts";
 import {
@@ -42,7 +42,7 @@ export class Requests {
   }
 
   /** Returns a request for the status page and for a proof of the fingerprint on it. */
-  probe(challenge: string): Uint8Array {
+  status(challenge: string): Uint8Array {
     return encoder.encode(
       `GET /status/ HTTP/1.1\r\n${this.#headers}${CHALLENGE_HEADER}: ${challenge}\r\n\r\n`,
     );
@@ -53,7 +53,7 @@ export class Requests {
     const body = encoded.touchedBy([...touched, ...others]);
     const head = encoder.encode(
       `POST /?instance=${encodeURIComponent(instance)} HTTP/1.1\r\n${this.#headers}` +
-        (kind === "handover" ? `${HANDOVER_HEADER}: 1\r\n` : "") +
+        (kind === "handover" ? `${DELEGATE_HEADER}: 1\r\n` : "") +
         (onTaken === undefined ? "" : `${RECEIPT_HEADER}: 1\r\n`) +
         `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
     );

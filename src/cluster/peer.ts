@@ -47,7 +47,7 @@ const WINDOW = { ours: 1024, other: 32 };
 const WINDOW_BYTES = 1024 * 1024;
 
 /** The interval of requests for the status page of a peer that is up while there is nothing to send, in ms. */
-const PROBE_INTERVAL_MS = 15_000;
+const STATUS_INTERVAL_MS = 15_000;
 
 /** The interval of connections to a peer that closes idle ones, in ms. */
 const RECONNECT_INTERVAL_MS = 5000;
@@ -218,7 +218,7 @@ export class Peer {
    *
    * @param since The time of that.
    */
-  adopt(fingerprint: string, since: number): void {
+  follow(fingerprint: string, since: number): void {
     if ((this.#lastContact ?? 0) > since) return;
     this.#identity.follow(fingerprint, this.#clock.now());
   }
@@ -418,15 +418,15 @@ export class Peer {
     this.#fault = null;
     let cancel = () => {};
     const probeLater = () =>
-      cancel = this.#clock.after(PROBE_INTERVAL_MS, () => {
-        if (connection.inFlight === 0 || this.#isDue) this.#probe(connection);
+      cancel = this.#clock.after(STATUS_INTERVAL_MS, () => {
+        if (connection.inFlight === 0 || this.#isDue) this.#requestStatus(connection);
         probeLater();
       });
     probeLater();
     let receipts = 0;
     try {
       if (!this.#isDoubtful) this.#fill(connection);
-      if (connection.inFlight === 0) this.#probe(connection);
+      if (connection.inFlight === 0) this.#requestStatus(connection);
       const why = await connection.listen((answer) => {
         if (this.#asked[0] === "message") {
           receipts++;
@@ -478,7 +478,7 @@ export class Peer {
     if (this.#mustShow) {
       const isAsked = this.#asked.some((each) => each !== "message");
       if (!isAsked && (connection.answered > 0 || connection.inFlight === 0)) {
-        this.#probe(connection);
+        this.#requestStatus(connection);
       }
       return;
     }
@@ -494,10 +494,10 @@ export class Peer {
     }
   }
 
-  #probe(connection: PeerConnection): void {
+  #requestStatus(connection: PeerConnection): void {
     const challenge = drawChallenge();
     this.#asked.push({ challenge });
-    connection.send(this.#requests.probe(challenge));
+    connection.send(this.#requests.status(challenge));
   }
 
   #take(connection: PeerConnection, answer: Answer): void {
@@ -520,7 +520,7 @@ export class Peer {
     // From a server that has not shown that it is an Aphlict these codes may mean anything.
     if ((status === 400 || status === 413) && (this.isUp || this.#hasShown)) {
       const message = this.#queue.answered();
-      this.#rise();
+      this.#markUp();
       message?.onTaken?.(null);
       if (message?.kind === "copy") this.#dropped.refused++;
       this.#log.refused(answer);
@@ -530,7 +530,7 @@ export class Peer {
     this.#isDoubtful = "fault" in reading;
     if ("fault" in reading) return reading.fault;
     // The status page of a new server tells its kind.
-    if (reading.fingerprint !== this.#identity.last && !isLast) this.#probe(connection);
+    if (reading.fingerprint !== this.#identity.last && !isLast) this.#requestStatus(connection);
     // The message is removed before anything is sent behind it.
     const message = this.#queue.answered();
     const { fingerprint, receivers } = reading;
@@ -539,7 +539,7 @@ export class Peer {
       message?.kind === "copy" && fingerprint !== null && message.others.includes(fingerprint)
     ) this.#unread.push(message);
     this.#learn(fingerprint, null);
-    this.#rise();
+    this.#markUp();
     if (message?.kind === "copy") this.#sent++;
     return null;
   }
@@ -552,7 +552,7 @@ export class Peer {
       // A proxy may let messages pass and nothing else.
       this.#isDoubtful = status === 200;
       const isRefused = status >= 400 && status < 500;
-      if (isRefused || this.isSelf) this.#doubt();
+      if (isRefused || this.isSelf) this.#forgetProof();
       return this.isUp && isRefused ? null : reading.fault;
     }
     this.#hasShown = true;
@@ -567,13 +567,13 @@ export class Peer {
     if (wasContradicted && this.#trust === "contradicted") this.#contradictions++;
     this.#unread = [];
     // A peer that has failed a message must take it first.
-    if (!this.#isDoubtful || this.#queue.size === 0) this.#rise();
+    if (!this.#isDoubtful || this.#queue.size === 0) this.#markUp();
     this.#isDoubtful = false;
     return null;
   }
 
   /** Marks the peer up, as it has given a good answer. */
-  #rise(): void {
+  #markUp(): void {
     if (this.isUp || this.isSelf) return;
     this.#log.up(this.#identity.last, this.#clock.now() - this.#since, this.#queue.copies);
     this.#become("up");
@@ -605,9 +605,9 @@ export class Peer {
   }
 
   /** Notes that the peer does not show its status page, so that nothing is proven any more. */
-  #doubt(): void {
+  #forgetProof(): void {
     this.#isSecretive = true;
-    this.#identity.doubt(this.#clock.now());
+    this.#identity.forgetProof(this.#clock.now());
     this.#options.onShown();
   }
 

@@ -94,7 +94,7 @@ export class PeerIdentity {
   }
 
   /** Notes that the address does not show its status page: nothing is proven any more. */
-  doubt(now: number): void {
+  forgetProof(now: number): void {
     this.#proof = "pending";
     this.#askedAt = now;
   }

@@ -81,7 +81,7 @@ export interface HttpServerOptions {
   /** Reports a connection that did not reach the handler. */
   refused(remoteAddress: string, kind: HttpRefusal, reason: string): void;
   /** Reports a problem that an administrator can fix, as a sentence. */
-  trouble(message: string): void;
+  warn(message: string): void;
 }
 
 /** A bound server. */

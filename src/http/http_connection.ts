@@ -129,7 +129,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     this.#info = {
       remoteAddr: remote,
       holder: this,
-      upgrade: { engine: "socket", take: (headers, take) => this.#handOver(headers, take) },
+      upgrade: { engine: "socket", take: (headers, take) => this.#upgrade(headers, take) },
     };
   }
 
@@ -262,12 +262,12 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
 
   /** Reports a failed TLS handshake; the stream closes next. */
   failed(error: Error): void {
-    this.#complainOfTls(error.message);
+    this.#logTlsFault(error.message);
   }
 
   /** Handles the close of the stream. Whole requests that have come are handled all the same. */
   closed(): void {
-    this.#complainOfTls("it was broken off");
+    this.#logTlsFault("it was broken off");
     this.#isGone = true;
     this.#hasEnded = true;
     // No drain event follows.
@@ -346,7 +346,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     }
   }
 
-  #handOver(
+  #upgrade(
     headers: Readonly<Record<string, string>>,
     take: (taken: Taken) => StreamOwner,
   ): Response {
@@ -586,7 +586,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     if (!this.#stream.write(bytes, () => freeBytes(bytes))) this.#blockedSince ??= this.#home.now;
   }
 
-  #complainOfTls(reason: string): void {
+  #logTlsFault(reason: string): void {
     if (this.#raw === null || this.#isSecured || this.#stage !== "fresh") return;
     this.#enter("ending");
     // A client that connects and sends nothing, as health checks do, gets no log line.

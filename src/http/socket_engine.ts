@@ -100,7 +100,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
     this.#watchdog = new Watchdog(
       host,
       options.port,
-      (error) => options.trouble(`It cannot connect to itself: ${error.message}. ${MORE_FILES}`),
+      (error) => options.warn(`It cannot connect to itself: ${error.message}. ${MORE_FILES}`),
     );
     this.#closed = new Promise((resolve) => this.#server.on("close", resolve));
     this.finished = Promise.race([this.#closed, this.#failed.promise]);

@@ -9,7 +9,7 @@
  * The header of a posted message that its receiver has already. The receiver is asked to relay it to the servers
  * that `touched` does not list. The server that promised it to them cannot reach them any more.
  */
-export const HANDOVER_HEADER = "aphlict-handover";
+export const DELEGATE_HEADER = "aphlict-handover";
 
 /** The header of every request of a server to another: the sender's fingerprint, which shows that it is up. */
 export const FINGERPRINT_HEADER = "aphlict-fingerprint";

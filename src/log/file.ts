@@ -35,7 +35,7 @@ export class LogFile {
   readonly #config: LogConfig;
   /** The file and its rotated names; only the file if it is not rotated. */
   readonly #names: readonly string[];
-  readonly #complain: (text: string) => void;
+  readonly #onFault: (text: string) => void;
   /** The descriptor. */
   #file: number | null = null;
   /** The file that {@linkcode marked} returns. */
@@ -54,7 +54,7 @@ export class LogFile {
     this.path = config.path;
     this.#config = config;
     this.#names = logFiles(config);
-    this.#complain = complain;
+    this.#onFault = complain;
   }
 
   /**
@@ -94,7 +94,7 @@ export class LogFile {
       const what = error instanceof LogFileError
         ? error.message
         : `Cannot write log file ${this.path}: ${reasonOf(error)}.`;
-      this.#complain(`${what} Its lines are lost until it can be written again.`);
+      this.#onFault(`${what} Its lines are lost until it can be written again.`);
     }
   }
 
@@ -166,7 +166,7 @@ export class LogFile {
       fs.closeSync(old);
     } catch (error) {
       this.#limit = size + this.#config.rotateSize;
-      this.#complain(
+      this.#onFault(
         `Cannot rotate log file ${this.path}: ${reasonOf(error)}. It goes on in the same file, ` +
           `and tries again after another ${this.#config.rotateSize} bytes.`,
       );

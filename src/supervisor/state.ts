@@ -48,9 +48,9 @@ export interface RunningService {
 /** The state that a supervisor keeps. A state that cannot be written must not stop the supervisor. */
 export class StateFile {
   readonly #pidfile: string;
-  readonly #complain: (error: unknown) => void;
+  readonly #onFault: (error: unknown) => void;
   #state: State;
-  #complained = false;
+  #hasReported = false;
 
   /**
    * @param pidfile The pidfile beside which it stands. It has to be held.
@@ -59,7 +59,7 @@ export class StateFile {
   constructor(pidfile: string, state: State, complain: (error: unknown) => void) {
     this.#pidfile = pidfile;
     this.#state = state;
-    this.#complain = complain;
+    this.#onFault = complain;
   }
 
   /** Returns the current state, whether or not it could be written. */
@@ -86,10 +86,10 @@ export class StateFile {
   #attempt(action: () => void): void {
     try {
       action();
-      this.#complained = false;
+      this.#hasReported = false;
     } catch (error) {
-      if (!this.#complained) this.#complain(error);
-      this.#complained = true;
+      if (!this.#hasReported) this.#onFault(error);
+      this.#hasReported = true;
       // Readers must not take its old content for the truth.
       drop(stateFile(this.#pidfile));
     }

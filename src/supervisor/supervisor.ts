@@ -40,7 +40,7 @@ const CHECK_LIMIT_MS = 60_000;
 const KEEP_INTERVAL_MS = 10_000;
 
 /** The most characters of a complaint that are kept. */
-const COMPLAINT_WIDTH = 500;
+const LAST_ERROR_WIDTH = 500;
 
 /** The supervisor's work, as its log line about an internal error names it. */
 const SUPERVISING = "supervising the service";
@@ -336,7 +336,7 @@ export class Supervisor implements Disposable {
   /** Notes a complaint of a detached service, such as a full disk. It has no console, so `status` shows it. */
   #note(line: string): void {
     if (line.trim() === "" || line === this.#known.state.complaint?.line) return;
-    this.#known.change({ complaint: { at: Date.now(), line: line.slice(0, COMPLAINT_WIDTH) } });
+    this.#known.change({ complaint: { at: Date.now(), line: line.slice(0, LAST_ERROR_WIDTH) } });
   }
 
   #lose(child: Child, how: string): void {

@@ -63,15 +63,15 @@ export function openOnRuntime(request: Request, options: RuntimeSocketOptions): 
     socket.owner = owner;
     webSocket.onmessage = ({ data }) => receive(data, owner, socket, options.limits().messageBytes);
   };
-  let trouble = "";
+  let reason = "";
   webSocket.onerror = (event) => {
-    trouble = event instanceof ErrorEvent ? event.message : "";
+    reason = event instanceof ErrorEvent ? event.message : "";
   };
   webSocket.onclose = ({ wasClean }) => {
     leave();
     const owner = handlers;
     handlers = null;
-    owner?.close(socket.endKind(wasClean, trouble), socket.fault);
+    owner?.close(socket.endKind(wasClean, reason), socket.fault);
   };
   return response;
 }
@@ -173,12 +173,12 @@ export class RuntimeSocket implements Socket, AccountHolder {
   }
 
   /** Returns why it has ended, as far as the runtime reports it. */
-  endKind(wasClean: boolean, trouble: string): EndKind {
+  endKind(wasClean: boolean, reason: string): EndKind {
     if (this.#isShort) return "memory";
     if (this.fault !== null) return "size";
     if (this.#isClosing) return "server";
     if (wasClean) return "client";
-    return KINDS.find(([words]) => words.test(trouble))?.[1] ?? "lost";
+    return KINDS.find(([words]) => words.test(reason))?.[1] ?? "lost";
   }
 
   abort(code: number, reason: string): void {

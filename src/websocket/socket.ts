@@ -144,8 +144,8 @@ export interface SocketServerOptions {
   /** Reports a connection that asked for a WebSocket and could not have one. */
   refused(remoteAddress: string, kind: RefusalKind, reason: string): void;
   /** Reports a problem that an administrator can fix, as a sentence. */
-  trouble(message: string): void;
-  readonly otherwise: PlainAnswer;
+  warn(message: string): void;
+  readonly fallback: PlainAnswer;
 }
 
 /** A bound server. */

@@ -42,7 +42,7 @@ export async function listenWebSocket(
   engine: (options: HttpServerOptions) => Promise<HttpServer>,
 ): Promise<SocketServer> {
   const sockets = new WebSockets(options);
-  const { hostname, port, tls, budget, files, workQueue, counters, trouble } = options;
+  const { hostname, port, tls, budget, files, workQueue, counters, warn } = options;
   const http = await engine({
     hostname,
     port,
@@ -51,7 +51,7 @@ export async function listenWebSocket(
     files,
     workQueue,
     counters,
-    trouble,
+    warn,
     fields: {},
     handler: (request, info) => sockets.answer(request, info),
     onError(error) {
@@ -87,7 +87,7 @@ class WebSockets implements ConnectionHost {
   readonly accounts: Accounts;
   readonly workQueue: WorkQueue;
   readonly #options: SocketServerOptions;
-  readonly #otherwise: Uint8Array<ArrayBuffer>;
+  readonly #fallback: Uint8Array<ArrayBuffer>;
   readonly #open = new Set<Connection>();
   readonly #onRuntime = new Set<RuntimeSocket>();
   /** Called when the last socket has gone. */
@@ -107,7 +107,7 @@ class WebSockets implements ConnectionHost {
       frames: options.budget.account("frames"),
     };
     // Bytes, not a string, because a string would add a Content-Type.
-    this.#otherwise = new TextEncoder().encode(options.otherwise.body);
+    this.#fallback = new TextEncoder().encode(options.fallback.body);
   }
 
   get limits(): SocketLimits {
@@ -152,8 +152,8 @@ class WebSockets implements ConnectionHost {
   answer(request: HttpRequest, info: RequestInfo): Response {
     const handshake = readHandshake(request);
     if (handshake.type === "none") {
-      return new Response(this.#otherwise, {
-        status: this.#options.otherwise.status,
+      return new Response(this.#fallback, {
+        status: this.#options.fallback.status,
         headers: CLOSE,
       });
     }
@@ -162,7 +162,7 @@ class WebSockets implements ConnectionHost {
     if (handshake.type === "fault") {
       const { status, reason, headers } = handshake;
       // A request without the right headers is treated as a plain request.
-      const body = status === 501 ? this.#otherwise : null;
+      const body = status === 501 ? this.#fallback : null;
       return this.#refused(remote, "malformed", status, reason, headers, body);
     }
     if (this.#isRefusing) {

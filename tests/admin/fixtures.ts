@@ -27,7 +27,7 @@ export function clientMetrics(hub: Hub): Partial<Metrics> {
     budget: new Budget(0),
     files: new OpenFiles(null).share("client"),
     workQueue: new WorkQueue(),
-    trouble() {},
+    warn() {},
     logs: new ClientLogs(),
   }).metrics();
 }
@@ -98,7 +98,7 @@ export class Office implements RouterOptions, AdminServerOptions {
   };
   readonly router = new Router(this);
 
-  trouble(): void {}
+  warn(): void {}
 
   rules(): ReturnType<RouterOptions["rules"]> {
     return this.#rules;

@@ -38,7 +38,7 @@ class Bound implements AsyncDisposable {
       workQueue: new WorkQueue(),
       hub: this.hub,
       budget: this.budget,
-      trouble() {},
+      warn() {},
       logs: new ClientLogs(),
     });
   }
@@ -82,12 +82,12 @@ async function handedOver(config: ClientServerConfig): Promise<HttpServerOptions
     rules: () => rulesOf(config),
     admission: new Admission(() => rulesOf(config)),
     counters: new SocketCounters(),
-    otherwise: { status: 501, body: "" },
+    fallback: { status: 501, body: "" },
     budget: new Budget(BUDGET),
     files: new OpenFiles(null).share("client"),
     workQueue: new WorkQueue(),
     accept: never,
-    trouble() {},
+    warn() {},
     refused() {},
   }, (options) => {
     all.push(options);

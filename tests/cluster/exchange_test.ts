@@ -84,7 +84,7 @@ Deno.test("a peer that wants a token, or does not want this server, is told with
 });
 
 Deno.test("a token goes with messages and with probes, and nothing does without one", () => {
-  const text = (requests: Requests) => new TextDecoder().decode(requests.probe("CHALLENGE"));
+  const text = (requests: Requests) => new TextDecoder().decode(requests.status("CHALLENGE"));
   const token = new Token("0123456789abcdef");
   assertMatch(
     text(new Requests("::1", 22281, "OURS", token)),
@@ -94,7 +94,7 @@ Deno.test("a token goes with messages and with probes, and nothing does without 
 });
 
 Deno.test("a request for the status page carries its challenge, and is whole", () => {
-  const request = new Requests("::1", 22281, "OURS", null).probe("CHALLENGE");
+  const request = new Requests("::1", 22281, "OURS", null).status("CHALLENGE");
   assertEquals(
     new TextDecoder().decode(request),
     "GET /status/ HTTP/1.1\r\nHost: [::1]:22281\r\nUser-Agent: Aphlict\r\n" +

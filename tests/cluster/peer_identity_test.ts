@@ -79,7 +79,7 @@ Deno.test("a proof is for the fingerprint that it came with, and holds until the
   identity.learn("b", "none", 0);
   assertEquals(look(), ["b", "none"]);
   identity.learn("b", "good", 0);
-  identity.doubt(0);
+  identity.forgetProof(0);
   assertEquals(look(), ["b", "pending"]);
 });
 
@@ -124,7 +124,7 @@ Deno.test("a proof is due at once, and three minutes after the last status page"
   identity.learn("a", "good", 0);
   assertEquals(identity.isDue(3 * MINUTE_MS - 1), false);
   assertEquals(identity.isDue(3 * MINUTE_MS), true);
-  identity.doubt(3 * MINUTE_MS);
+  identity.forgetProof(3 * MINUTE_MS);
   assertEquals(identity.isDue(3 * MINUTE_MS), false, "it has been asked");
   identity.learn("a", null, 4 * MINUTE_MS);
   assertEquals(identity.isDue(4 * MINUTE_MS), false);

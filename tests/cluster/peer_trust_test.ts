@@ -201,7 +201,7 @@ class World {
         identity.disconnect();
         break;
       case "refuses":
-        identity.doubt(this.now);
+        identity.forgetProof(this.now);
         break;
       case "receipt":
         identity.learn(fingerprint, null, this.now);

@@ -19,7 +19,7 @@ import { ServerKey } from "../../src/cluster/proof.ts";
 import type { PeerConfig } from "../../src/config/config.ts";
 import { statusPage } from "../../src/admin/router.ts";
 import { generateFingerprint } from "../../src/hub/fingerprint.ts";
-import { CHALLENGE_HEADER, FINGERPRINT_HEADER, HANDOVER_HEADER } from "../../src/hub/headers.ts";
+import { CHALLENGE_HEADER, DELEGATE_HEADER, FINGERPRINT_HEADER } from "../../src/hub/headers.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { Encoded, parseMessage } from "../../src/hub/message.ts";
 import type { PeerStatus } from "../../src/metrics/peer_status.ts";
@@ -364,7 +364,7 @@ export class Ours extends Life {
     }
     const publication = this.hub.publish("default", parseMessage(body));
     const { outcome } = publication;
-    if (outcome === "published" || outcome === "touched" && headers.has(HANDOVER_HEADER)) {
+    if (outcome === "published" || outcome === "touched" && headers.has(DELEGATE_HEADER)) {
       this.cluster.relay("default", publication);
     }
     return answerOf({ fingerprint: this.fingerprint });

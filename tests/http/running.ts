@@ -105,7 +105,7 @@ export class Running implements AsyncDisposable {
       workQueue: options.workQueue ?? new WorkQueue(),
       counters,
       refused: (_, kind, reason) => running.refusals.push([kind, reason]),
-      trouble: (message) => running.troubles.push(message),
+      warn: (message) => running.troubles.push(message),
     });
     return running;
   }

@@ -72,7 +72,7 @@ class Running implements AsyncDisposable {
       workQueue: new WorkQueue(),
       admission: new Admission(() => running.rules),
       counters: running.counters,
-      otherwise: { status: 501, body: "no" },
+      fallback: { status: 501, body: "no" },
       accept: (socket) => {
         running.sockets.push(socket);
         return {
@@ -93,7 +93,7 @@ class Running implements AsyncDisposable {
         running.kinds.push(kind);
         running.refusals.push(reason);
       },
-      trouble: (message) => running.refusals.push(message),
+      warn: (message) => running.refusals.push(message),
     });
     return running;
   }

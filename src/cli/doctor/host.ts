@@ -21,7 +21,7 @@ import { type Circumstances, judge } from "../judgement.ts";
 import type { TrialResult as Inspection } from "../trial.ts";
 import { NoAnswerError, TIMEOUT_HINT } from "../admin.ts";
 import { CompiledError, requireCovered } from "../compiled.ts";
-import { askConsole, listeningIn, runsWith } from "../service_data.ts";
+import { listeningIn, requestConsole, runsWith } from "../service_data.ts";
 import { RequestError } from "../../http/failure.ts";
 import { TIMEOUT_MS } from "../../http/dial.ts";
 import type { Findings } from "./findings.ts";
@@ -162,7 +162,7 @@ async function lookAt(config: Config, program: Program): Promise<ServiceState> {
 /** Returns the service's data about itself, or the error why there are none. */
 async function consoleOf(config: Config): Promise<ConsoleData | NoAnswerError> {
   try {
-    return await askConsole(config);
+    return await requestConsole(config);
   } catch (error) {
     if (error instanceof NoAnswerError) return error;
     throw error;
