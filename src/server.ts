@@ -6,7 +6,8 @@
  */
 
 import { setTimeout as pause } from "node:timers/promises";
-import { formatAddress, type ServerConfig, type ServerType, serverUrl } from "./config/config.ts";
+import { type ServerConfig, type ServerType, serverUrl } from "./config/config.ts";
+import { formatAddress } from "./config/host_name.ts";
 import type { TlsMaterial } from "./net/tls.ts";
 import { Whole } from "./log/format.ts";
 import { fault } from "./log/fault.ts";

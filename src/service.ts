@@ -27,9 +27,6 @@ import { type Renewal, Server, StartError } from "./server.ts";
 import { WorkQueue } from "./work_queue.ts";
 import { OpenFiles, otherFiles } from "./config/open_files.ts";
 
-export { explainBindError, StartError } from "./server.ts";
-export type { Host } from "./process_meter.ts";
-
 /** The interval at which a quiet hub forgets what is too old, in ms. */
 const EXPIRE_INTERVAL_MS = 10_000;
 

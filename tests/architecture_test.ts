@@ -20,20 +20,20 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["text.ts", []],
   ["keyed_hash.ts", []],
   ["keyed_map.ts", ["keyed_hash.ts", "text.ts"]],
+  ["json.ts", []],
   ["json_members.ts", []],
   ["config", ["budget.ts"]],
   ["net", ["config"]],
   ["hub", ["budget.ts", "metrics"]],
   ["http", ["budget.ts", "config", "log", "net", "within.ts"]],
   ["websocket", ["budget.ts", "config", "http", "metrics", "net", "within.ts"]],
-  ["log", ["config", "json.ts", "metrics"]],
+  ["log", ["config", "metrics"]],
   ["client", ["budget.ts", "config", "hub", "http", "websocket", "log", "metrics"]],
   ["within.ts", []],
-  ["json.ts", []],
   ["admin", ["budget.ts", "config", "hub", "http", "log", "metrics", "net", "within.ts"]],
   ["cluster", ["config", "hub", "http", "log", "metrics", "net", "within.ts"]],
   // What a client server's client writes and reads.
-  ["probe", ["config", "http", "log", "websocket", "within.ts", "json.ts"]],
+  ["probe", ["config", "http", "log", "websocket", "within.ts"]],
   ["certificates.ts", ["config", "log", "metrics", "net"]],
   ["server.ts", ["config", "websocket", "log", "metrics", "net"]],
   ["version.ts", []],
@@ -66,7 +66,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "process_meter.ts",
     "server.ts",
   ]],
-  ["supervisor", ["config", "log", "json.ts"]],
+  ["supervisor", ["config", "log"]],
   ["cli", [
     "config",
     "log",
@@ -83,9 +83,11 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     "http",
     "service.ts",
     "supervisor",
+    // Why a server cannot be bound, and what the service is told of the host.
+    "process_meter.ts",
+    "server.ts",
     "version.ts",
     "within.ts",
-    "json.ts",
   ]],
   ["main.ts", ["cli"]],
 ]);
@@ -100,6 +102,7 @@ const GROUND = [
   "text.ts",
   "keyed_hash.ts",
   "keyed_map.ts",
+  "json.ts",
   "json_members.ts",
 ];
 

@@ -33,6 +33,14 @@ Deno.test("no name is exported by two modules", () => {
   assertEquals(exportedTwice(sources), {});
 });
 
+Deno.test("no module passes on what another one exports", () => {
+  const paths = [...modulesBelow("src"), ...modulesBelow("packaging")];
+  const passing = paths.filter((path) =>
+    /^export (?:type )?[{*]/m.test(Deno.readTextFileSync(ROOT + path))
+  );
+  assertEquals(passing, []);
+});
+
 Deno.test("a name that two modules export is found, whatever it is there", () => {
   const sources = new Map([
     ["a.ts", "export function one(a: 1): void;\nexport function one(a: 2): void;\nconst two = 2;"],

@@ -1,7 +1,8 @@
 import type { AdminServerConfig, Config, ServerConfig } from "../src/config/config.ts";
 import { ACCOUNTS } from "../src/budget.ts";
 import { hostMemory, memoryBudget } from "../src/config/memory.ts";
-import { explainBindError, type Service, StartError, startService } from "../src/service.ts";
+import { type Service, startService } from "../src/service.ts";
+import { explainBindError, StartError } from "../src/server.ts";
 import { FAMILIES, type Metrics, sumOf } from "../src/metrics/families.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { ADMIN, CLIENT, configOf } from "./entries.ts";

@@ -89,6 +89,8 @@ export interface Settings {
 export interface View {
   snapshot(): Snapshot;
   settings(): Settings;
+  /** Tells whether every server is bound and the service is not stopping. */
+  isReady(): boolean;
 }
 
 /** The last minutes and the last messages, for the live page. All admin servers share one. */

@@ -6,7 +6,8 @@
 
 import type { Budget } from "../budget.ts";
 import { freeBytes } from "../bytes.ts";
-import { type AdminLimits, formatAddress } from "../config/config.ts";
+import { type AdminLimits } from "../config/config.ts";
+import { formatAddress } from "../config/host_name.ts";
 import { isAddressInUrl } from "../config/host_name.ts";
 import { HTTP_REFUSALS, type HttpRefusal } from "../http/engine.ts";
 import type { HttpRequest, Remote } from "../http/handler.ts";
@@ -140,7 +141,7 @@ export interface RouterOptions {
   readonly relay: Relay;
   readonly console: Console;
   /** The status of the service. */
-  readonly view: View & { isReady(): boolean };
+  readonly view: View;
   /** Returns the rules. It is called for each request, as they may change. */
   rules(): { readonly access: AccessPolicy; readonly limits: AdminLimits };
   readonly counters: AdminCounters;

@@ -5,7 +5,8 @@
  */
 
 import { peerWarnings } from "../config/peers.ts";
-import { type Config, formatAddress, type LogConfig } from "../config/config.ts";
+import { type Config, type LogConfig } from "../config/config.ts";
+import { formatAddress } from "../config/host_name.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig } from "../config/load.ts";
 import { logFiles, logTarget } from "../config/logs.ts";

@@ -18,7 +18,6 @@ import { journalOf } from "../log/streams.ts";
 import {
   CLOSE_DEADLINE_MS,
   closeLog,
-  LogFileError,
   logger,
   type LogOptions,
   openLog,
@@ -26,7 +25,10 @@ import {
   showLine,
   showWarning,
 } from "../log/log.ts";
-import { type Host, type Service, StartError, startService } from "../service.ts";
+import { LogFileError } from "../log/file_error.ts";
+import { type Service, startService } from "../service.ts";
+import type { Host } from "../process_meter.ts";
+import { StartError } from "../server.ts";
 import {
   encode,
   linesIn,

@@ -9,7 +9,7 @@ import type { ConsoleData } from "../admin/console.ts";
 import type { Config } from "../config/config.ts";
 import { adminsOf, firstAnswer, NoAnswerError } from "./admin.ts";
 import { request } from "../probe/request.ts";
-import { objectOf } from "../json.ts";
+import { isObject, objectOf } from "../json.ts";
 import { RequestError } from "../http/failure.ts";
 import { FAMILIES, type Metrics, sumOf } from "../metrics/families.ts";
 import type { Endpoint } from "../probe/endpoint.ts";
@@ -97,8 +97,4 @@ function isMetrics(metrics: unknown): metrics is Metrics {
         (type === "histogram" ? isObject(each[1]) : typeof each[1] === "number")
       );
   });
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
 }

@@ -7,7 +7,7 @@
 import { formatTime, formatValue } from "../log/format.ts";
 import { readState, type State } from "../supervisor/state.ts";
 import { request } from "../probe/request.ts";
-import { objectOf } from "../json.ts";
+import { isObject, objectOf } from "../json.ts";
 import type { ConsoleData } from "../admin/console.ts";
 import { type Config, serverUrl } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
@@ -403,10 +403,6 @@ async function countersAt(endpoint: Endpoint): Promise<Counters> {
     ...taken(page, COUNTERS),
     cluster: peers.filter(isObject).map((peer) => taken(peer, PEER_COUNTERS)),
   };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }
 
 /** Returns the values under their new names; a missing value is `null`. */

@@ -24,7 +24,7 @@ import {
   TlsError,
   validityWarning,
 } from "../net/tls.ts";
-import { explainBindError } from "../service.ts";
+import { explainBindError } from "../server.ts";
 import { encode, linesIn, parseUse } from "../supervisor/channel.ts";
 import { type Command, EXIT } from "./command.ts";
 import { printJson } from "./output.ts";

@@ -64,7 +64,6 @@ export class Cluster {
         connect,
         // They concern the other peers as well: an error in one of them is no fault of this peer.
         onShown: () => attempt(SORTING, () => this.#reunite()),
-        onUp: () => attempt(SORTING, () => this.#reunite()),
         onChange: (peer, former) => attempt(SORTING, () => this.#note(peer, former)),
         onDown: (peer) => attempt(SORTING, () => this.#delegate(peer)),
       })

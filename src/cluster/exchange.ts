@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { formatAddress } from "../config/config.ts";
+import { formatAddress } from "../config/host_name.ts";
 import type { Token } from "../config/token.ts";
 import { asFingerprint } from "../hub/fingerprint.ts";
 import {

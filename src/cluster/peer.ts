@@ -9,18 +9,15 @@
  */
 
 import type { Clock } from "../clock.ts";
-import { formatAddress, type PeerConfig } from "../config/config.ts";
+import { type PeerConfig } from "../config/config.ts";
+import { formatAddress } from "../config/host_name.ts";
 import { readAuthority, TlsError } from "../net/tls.ts";
 import { readToken, type Token, TokenError } from "../config/token.ts";
 import { fault } from "../log/fault.ts";
 import type { PeerProof, PeerState, PeerStatus } from "../metrics/peer_status.ts";
 import type { Answer } from "../http/answer.ts";
-import {
-  type Address,
-  ConnectionClosed,
-  ConnectionError,
-  PipelinedConnection,
-} from "./pipelined_connection.ts";
+import { ConnectionClosed, ConnectionError, PipelinedConnection } from "./pipelined_connection.ts";
+import type { Address } from "../http/dial.ts";
 import { readReceipt, readStatus, Requests } from "./exchange.ts";
 import { PeerIdentity } from "./peer_identity.ts";
 import { Backoff } from "../backoff.ts";
@@ -89,10 +86,8 @@ export interface PeerOptions extends PeerSurroundings {
   readonly config: PeerConfig;
   /** This server's own fingerprint. */
   readonly fingerprint: string;
-  /** Called when the peer's fingerprint or its proof may have changed: it must be judged again. */
+  /** Called when the peer is marked up, or its fingerprint or its proof may have changed: it must be judged again. */
   readonly onShown: () => void;
-  /** Called when the peer is marked up. */
-  readonly onUp: () => void;
   /** Called when a server answers at the peer's address that never did before. */
   readonly onChange: (peer: Peer, former: string) => void;
   /** Called when the peer is marked down. */
@@ -577,7 +572,7 @@ export class Peer {
     if (this.isUp || this.isSelf) return;
     this.#log.up(this.#identity.last, this.#clock.now() - this.#since, this.#queue.copies);
     this.#become("up");
-    this.#options.onUp();
+    this.#options.onShown();
   }
 
   /**

@@ -12,8 +12,6 @@ import { type Answer, AnswerError, AnswerReader } from "../http/answer.ts";
 import { type Address, connectTrusted, TIMEOUT_MS } from "../http/dial.ts";
 import { RequestError } from "../http/failure.ts";
 
-export type { Address };
-
 /** The longest time of a request behind others, in ms, however steadily those are answered. */
 const LATE_MS = 3 * TIMEOUT_MS;
 

@@ -17,8 +17,6 @@ import {
 import { formatAddress } from "./host_name.ts";
 import type { Values } from "./table.ts";
 
-export { formatAddress };
-
 type ServerValues = Values<typeof SERVER_KEYS>;
 
 /** The files that a server speaks TLS with, as paths relative to the working directory. */

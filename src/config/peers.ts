@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type Config, formatAddress, type PeerConfig, type ServerConfig } from "./config.ts";
+import { type Config, type PeerConfig, type ServerConfig } from "./config.ts";
+import { formatAddress } from "./host_name.ts";
 import { type Problem } from "./error.ts";
 import { canonicalAddress, isOwnNetwork } from "./network.ts";
 import { quote } from "../text.ts";

@@ -5,7 +5,8 @@
  */
 
 import { knownAddresses } from "./host_name.ts";
-import { type Config, formatAddress } from "./config.ts";
+import { type Config } from "./config.ts";
+import { formatAddress } from "./host_name.ts";
 import { INPUT_FILE, PEER_KEYS, SERVER_TABLES } from "./keys.ts";
 import { logFiles } from "./logs.ts";
 import { filesBeside } from "./pidfile.ts";

@@ -6,6 +6,7 @@
  */
 
 import { type Problem } from "./error.ts";
+import { isObject } from "../json.ts";
 import { suggest } from "./suggest.ts";
 import { formatBytes, quote } from "../text.ts";
 
@@ -226,9 +227,4 @@ export function list<T>(use: string, kind: ValueKind<T>): ValueKind<readonly T[]
       return items?.every((item) => item !== undefined) ? items : undefined;
     },
   };
-}
-
-/** Tells whether a value of a JSON text is an object, and no list. */
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

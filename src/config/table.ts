@@ -9,7 +9,8 @@
  * @module
  */
 
-import { isObject, type JsonSchema, type Place, type ValueKind } from "./schema.ts";
+import { isObject } from "../json.ts";
+import type { JsonSchema, Place, ValueKind } from "./schema.ts";
 import { suggest } from "./suggest.ts";
 import { quote } from "../text.ts";
 

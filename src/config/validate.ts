@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type Config, formatAddress } from "./config.ts";
+import { type Config } from "./config.ts";
+import { formatAddress } from "./host_name.ts";
 import { ConfigError, type Problem } from "./error.ts";
 import { checkFiles, type FileUse } from "./files.ts";
 import { canonicalHost } from "./host_name.ts";

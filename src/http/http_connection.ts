@@ -13,7 +13,7 @@ import type { Socket as Stream } from "node:net";
 import { setImmediate } from "node:timers";
 import type { Account, AccountHolder, Holding } from "../budget.ts";
 import { freeBytes } from "../bytes.ts";
-import { formatAddress } from "../config/config.ts";
+import { formatAddress } from "../config/host_name.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
 import { ChunkQueue } from "../net/chunk_queue.ts";
 import type { LaneName, Worker, WorkQueue } from "../work_queue.ts";

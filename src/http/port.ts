@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as pause } from "node:timers/promises";
-import { formatAddress } from "../config/config.ts";
+import { formatAddress } from "../config/host_name.ts";
 
 /** The interval at which the port is tried again, in ms. */
 const STEP_MS = 3;

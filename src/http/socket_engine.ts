@@ -9,7 +9,7 @@ import { createServer, type Server, type Socket as Stream } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Account } from "../budget.ts";
 import type { Crowd } from "../config/open_files.ts";
-import { formatAddress } from "../config/config.ts";
+import { formatAddress } from "../config/host_name.ts";
 import { within } from "../within.ts";
 import type { WorkQueue } from "../work_queue.ts";
 import type {

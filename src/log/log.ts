@@ -23,8 +23,6 @@ import { ConsoleStream, type Journal } from "./streams.ts";
 import { LogFile } from "./file.ts";
 import { FORMATS, journalFormat } from "./formats.ts";
 
-export { LogFileError } from "./file_error.ts";
-
 /** The options of the log: the targets of lines, and their levels. */
 export interface LogOptions {
   /** The configuration's logs. The first that names the console sets its format, level and stream; see `console`. */

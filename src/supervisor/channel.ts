@@ -7,7 +7,7 @@
  */
 
 import type { Config } from "../config/config.ts";
-import { objectOf } from "../json.ts";
+import { areTexts, objectOf } from "../json.ts";
 import { printableJson } from "../text.ts";
 
 /**
@@ -49,6 +49,11 @@ export interface ReloadOutcome {
   readonly ok: boolean;
   /** The changes, or the reasons why nothing was changed, one a line. */
   readonly lines: readonly string[];
+}
+
+/** Returns the outcome of a reload that was refused, for these reasons. */
+export function refusedReload(lines: readonly string[]): ReloadOutcome {
+  return { ok: false, lines };
 }
 
 /** The most characters of one line; no message is longer. */
@@ -106,8 +111,4 @@ export async function* linesIn(
     if (rest.length > LINE_LIMIT) rest = "";
   }
   if (rest !== "") yield rest;
-}
-
-function areTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((each) => typeof each === "string");
 }

@@ -7,7 +7,14 @@
 import type { Clock } from "../clock.ts";
 import { type Config, serverUrl } from "../config/config.ts";
 import { printable } from "../text.ts";
-import { encode, linesIn, parseReport, type ReloadOutcome, type Report } from "./channel.ts";
+import {
+  encode,
+  linesIn,
+  parseReport,
+  refusedReload,
+  type ReloadOutcome,
+  type Report,
+} from "./channel.ts";
 
 /** The longest time until a service listens, in ms. */
 const START_LIMIT_MS = 30_000;
@@ -130,12 +137,14 @@ export class Child {
     this.#answers.set(number, reloaded.resolve);
     const callOff = this.#clock.after(limitMs, () => {
       this.#answers.set(number, this.#late);
-      reloaded.resolve(refused(`The service did not answer within ${limitMs} ms.`));
+      reloaded.resolve(refusedReload([`The service did not answer within ${limitMs} ms.`]));
     });
     // A service that reads nothing lets the pipe fill up: the limit holds for the writing, too.
     this.#commands.write(encode({ type: "use", number, config })).catch((error) =>
       reloaded.resolve(
-        refused(`The service cannot be told: ${error instanceof Error ? error.message : error}.`),
+        refusedReload([
+          `The service cannot be told: ${error instanceof Error ? error.message : error}.`,
+        ]),
       )
     );
     const outcome = await reloaded.promise;
@@ -163,12 +172,7 @@ export class Child {
 
   /** Sends a signal, if it still runs. */
   signal(signal: Deno.Signal): void {
-    try {
-      this.#process.kill(signal);
-    } catch (error) {
-      // It has ended already.
-      if (!(error instanceof TypeError)) throw error;
-    }
+    signalTo(this.#process, signal);
   }
 
   async #untilItEnds(show: (line: string) => void): Promise<string> {
@@ -191,7 +195,7 @@ export class Child {
       problems: [`The service ${how} before it listened.`, ...this.#lastWords],
     });
     for (const answer of this.#answers.values()) {
-      if (answer !== this.#late) answer(refused(`The service ${how} meanwhile.`));
+      if (answer !== this.#late) answer(refusedReload([`The service ${how} meanwhile.`]));
     }
     await this.#commands.close().catch(() => {});
     return how;
@@ -234,6 +238,12 @@ export class Child {
   }
 }
 
-function refused(line: string): ReloadOutcome {
-  return { ok: false, lines: [line] };
+/** Sends a signal to a process, if it still runs. */
+export function signalTo(process: Spawned, signal: Deno.Signal): void {
+  try {
+    process.kill(signal);
+  } catch (error) {
+    // It has ended already.
+    if (!(error instanceof TypeError)) throw error;
+  }
 }

@@ -7,6 +7,7 @@
 
 import { stateFile } from "../config/pidfile.ts";
 import { readRegularText } from "../config/regular_file.ts";
+import { areTexts } from "../json.ts";
 import type { ReloadOutcome } from "./channel.ts";
 
 /** The most bytes of the state. The lines of a reload are the largest part. */
@@ -167,8 +168,4 @@ function isNullOr<T extends object>(value: T | null, isValid: (value: T) => bool
 /** Tells whether a value is a time in ms since 1970 that a `Date` can have. */
 function isTime(value: unknown): boolean {
   return typeof value === "number" && !Number.isNaN(new Date(value).getTime());
-}
-
-function areTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((each) => typeof each === "string");
 }

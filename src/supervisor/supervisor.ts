@@ -15,8 +15,8 @@ import { loadConfig } from "../config/load.ts";
 import { judgingFlags, SEALED, serviceFlags } from "../config/permissions.ts";
 import { denoArguments, type Script } from "../config/program.ts";
 import { Whole } from "../log/format.ts";
-import { linesIn, type ReloadOutcome, type Report } from "./channel.ts";
-import { Child, type Spawned, type Start } from "./child.ts";
+import { linesIn, refusedReload, type ReloadOutcome, type Report } from "./channel.ts";
+import { Child, signalTo, type Spawned, type Start } from "./child.ts";
 import { Mailbox } from "./mailbox.ts";
 import { alreadyRunning, holderOf, Pidfile, PidfileError } from "./pidfile.ts";
 import { StateFile } from "./state.ts";
@@ -273,7 +273,7 @@ export class Supervisor implements Disposable {
     this.#isStopping = true;
     // A service that is only starting need not come to listen.
     for (const child of this.#alive) if (child !== this.#child) void this.#end(child);
-    kill(this.#checking);
+    if (this.#checking !== null) signalTo(this.#checking, "SIGKILL");
     this.#interrupt();
     this.#events.put({ kind: "stop", why });
   }
@@ -321,8 +321,8 @@ export class Supervisor implements Disposable {
     if (start.type === "failed") {
       this.#hasExplained = child.hasExplained;
       // A service that has reported why ends by itself. Killed at once, it could not show that on the console.
-      const kill = () => child.signal("SIGKILL");
-      const callOff = clock.after(child.hasExplained ? STOP_LIMIT_MS : 0, kill);
+      const limitMs = child.hasExplained ? STOP_LIMIT_MS : 0;
+      const callOff = clock.after(limitMs, () => child.signal("SIGKILL"));
       await child.ended;
       callOff();
       return start;
@@ -442,7 +442,7 @@ export class Supervisor implements Disposable {
       this.#apply().then(resolve, reject);
     }).catch((error) => {
       const lines = ["An internal error of the supervisor: the log has it. Please report it."];
-      this.#known.change({ reloadDone: number, lastReload: refused(lines) });
+      this.#known.change({ reloadDone: number, lastReload: refusedReload(lines) });
       throw error;
     });
     if (outcome === null) return;
@@ -472,8 +472,8 @@ export class Supervisor implements Disposable {
       return { ok, lines: [...lines, ...later] };
     }
     const problems = await this.#check();
-    if (this.#isStopping) return refused(["It is being stopped."]);
-    if (problems.length > 0) return refused(problems);
+    if (this.#isStopping) return refusedReload(["It is being stopped."]);
+    if (problems.length > 0) return refusedReload(problems);
     const why = `${reasons.join(", ")} changed, which a running service cannot take over.`;
     this.#options.log.info("Reload: {why} The service is restarted.", { why });
     const later = this.#laterReasons(next);
@@ -514,7 +514,7 @@ export class Supervisor implements Disposable {
       const config = loadConfig(this.#config.path);
       const fixed = changesOf("stop and start", this.#config, config);
       if (fixed.length > 0) {
-        return refused(
+        return refusedReload(
           fixed.map(({ name, from, to }) =>
             `"${name}" cannot change from ${from} to ${to} while Aphlict runs: stop it with the old ` +
             "configuration, and start it with the new one."
@@ -522,7 +522,7 @@ export class Supervisor implements Disposable {
         );
       }
       if (isRooted(this.#config) && !isRooted(config)) {
-        return refused([
+        return refusedReload([
           "A path has become relative, and Aphlict has left the folder where it was started: write the path " +
           "absolute, or use `aphlict restart`.",
         ]);
@@ -530,7 +530,7 @@ export class Supervisor implements Disposable {
       return config;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      return refused(error.message.split("\n"));
+      return refusedReload(error.message.split("\n"));
     }
   }
 
@@ -557,7 +557,7 @@ export class Supervisor implements Disposable {
     let isLate = false;
     const callOff = clock.after(CHECK_LIMIT_MS, () => {
       isLate = true;
-      kill(check);
+      signalTo(check, "SIGKILL");
     });
     const [{ success }, problems] = await Promise.all([
       check.status,
@@ -599,23 +599,10 @@ export class Supervisor implements Disposable {
   }
 }
 
-function kill(process: Spawned | null): void {
-  try {
-    process?.kill("SIGKILL");
-  } catch (error) {
-    // It has ended already.
-    if (!(error instanceof TypeError)) throw error;
-  }
-}
-
-function refused(lines: readonly string[]): ReloadOutcome {
-  return { ok: false, lines };
-}
-
 /** Returns the outcome of a reload whose configuration was given up. */
 function wentBack(what: string, problems: readonly string[], start: Start): ReloadOutcome {
   const { ok, lines } = outcomeOf(start);
-  return refused([
+  return refusedReload([
     what,
     ...problems,
     ...ok ? ["It was started again as it was before."] : [],

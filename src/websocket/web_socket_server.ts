@@ -7,7 +7,7 @@
 import { CONNECTION_BYTES } from "../config/memory.ts";
 import type { HttpServer, HttpServerOptions } from "../http/engine.ts";
 import type { HttpRequest, RequestInfo, Taken } from "../http/handler.ts";
-import { formatAddress } from "../config/config.ts";
+import { formatAddress } from "../config/host_name.ts";
 import { within } from "../within.ts";
 import type { WorkQueue } from "../work_queue.ts";
 import { type Admitted, behind } from "./admission.ts";

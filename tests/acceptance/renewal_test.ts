@@ -6,7 +6,8 @@
 import type { Config, Engine, ServerConfig, ServerType } from "../../src/config/config.ts";
 import { closeLog } from "../../src/log/log.ts";
 import { openLogFile } from "../log/open.ts";
-import { type Service, type ServiceOptions, StartError, startService } from "../../src/service.ts";
+import { type Service, type ServiceOptions, startService } from "../../src/service.ts";
+import { StartError } from "../../src/server.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../assert.ts";
 import { ADMIN, CLIENT, configOf } from "../entries.ts";
 import { Folder } from "../folder.ts";

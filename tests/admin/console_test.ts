@@ -29,6 +29,7 @@ class Looking {
       };
     },
     settings: () => ({ path: "/etc/aphlict.json", flags: "--no-prompt", settings: { drain: 2 } }),
+    isReady: () => true,
   };
   readonly console = new Console(this.view, 1);
 

@@ -4,7 +4,6 @@ import { NO_JOURNAL } from "../../src/log/streams.ts";
 import {
   closeLog,
   isTracing,
-  LogFileError,
   logger,
   type LogOptions,
   openLog,
@@ -13,6 +12,7 @@ import {
   showLine,
   showWarning,
 } from "../../src/log/log.ts";
+import { LogFileError } from "../../src/log/file_error.ts";
 import { assertEquals, assertMatch, assertThrows } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { LOG_DEFAULTS } from "../entries.ts";

@@ -6,7 +6,8 @@
 
 import type { ConsoleData } from "../../admin/console.ts";
 import { peerWarnings } from "../../config/peers.ts";
-import { type Config, formatAddress, type ServerConfig } from "../../config/config.ts";
+import { type Config, type ServerConfig } from "../../config/config.ts";
+import { formatAddress } from "../../config/host_name.ts";
 import { ConfigError } from "../../config/error.ts";
 import { loadConfig } from "../../config/load.ts";
 import { connectionLimit, hostMemory, memoryWarning } from "../../config/memory.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { formatAddress, type PeerConfig } from "../../config/config.ts";
+import { type PeerConfig } from "../../config/config.ts";
+import { formatAddress } from "../../config/host_name.ts";
 import { readAuthority, TlsError } from "../../net/tls.ts";
 import { TokenError } from "../../config/token.ts";
 import { checkProof, drawChallenge } from "../../cluster/proof.ts";

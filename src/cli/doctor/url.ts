@@ -5,7 +5,8 @@
  */
 
 import { isIP } from "node:net";
-import { type Config, formatAddress, type ServerConfig } from "../../config/config.ts";
+import { type Config, type ServerConfig } from "../../config/config.ts";
+import { formatAddress } from "../../config/host_name.ts";
 import { Origins } from "../../config/origin.ts";
 import { formatValue } from "../../log/format.ts";
 import { namesOf, RequestError } from "../../http/failure.ts";
