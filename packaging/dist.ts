@@ -6,11 +6,11 @@
 
 import { createHash } from "node:crypto";
 import { UsageError } from "../src/cli/args.ts";
-import { ConfigError } from "../src/config/error.ts";
+import { ExpectedError } from "../src/config/error.ts";
 import { print, printError } from "../src/cli/output.ts";
 
 /** The error of a build that is not possible. The message says why and what to do. */
-export class BuildError extends Error {
+export class BuildError extends ExpectedError {
   override readonly name: string = "BuildError";
 
   /** Runs a build. An expected error is printed, and the exit code is 1. */
@@ -18,9 +18,8 @@ export class BuildError extends Error {
     try {
       await build();
     } catch (error) {
-      const expected = [BuildError, ConfigError, UsageError].some((kind) => error instanceof kind);
-      if (!expected) throw error;
-      printError((error as Error).message);
+      if (!(error instanceof ExpectedError || error instanceof UsageError)) throw error;
+      printError(error.message);
       Deno.exit(1);
     }
   }

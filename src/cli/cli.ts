@@ -4,9 +4,8 @@
  * @module
  */
 
-import { ConfigError } from "../config/error.ts";
+import { ExpectedError } from "../config/error.ts";
 import { identify, type Program } from "../config/program.ts";
-import { PidfileError } from "../supervisor/pidfile.ts";
 import { withoutEnd } from "../text.ts";
 import { type Parsed, parseOptions, UsageError } from "./args.ts";
 import { check } from "./check.ts";
@@ -19,12 +18,10 @@ import {
   JSON_OPTION,
   operandRange,
 } from "./command.ts";
-import { CompiledError, refuseUncovered } from "./compiled.ts";
+import { refuseUncovered } from "./compiled.ts";
 import { doctor } from "./doctor.ts";
-import { FolderError } from "./folders.ts";
 import { health } from "./health.ts";
 import { help, helpOn, overview, usageOf } from "./help.ts";
-import { IdentityError } from "./identity.ts";
 import { launch } from "./launch.ts";
 import { listen } from "./listen.ts";
 import { print, printError, printFailure } from "./output.ts";
@@ -32,7 +29,6 @@ import { permissions } from "./permissions.ts";
 import { reload } from "./reload.ts";
 import { restart } from "./restart.ts";
 import { run, supervisor } from "./run.ts";
-import { SignalError } from "./running.ts";
 import { debug, serve, service } from "./serve.ts";
 import { send } from "./send.ts";
 import { start } from "./start.ts";
@@ -84,7 +80,7 @@ export async function main(path: string, args: readonly string[]): Promise<numbe
       printError([error.message, "", ...usageFor(argv).split("\n")]);
       return EXIT.usage;
     }
-    if (isExpected(error)) {
+    if (error instanceof ExpectedError) {
       if (wantsJson(argv)) printFailure(error);
       else printError(error.message);
       return EXIT.failed;
@@ -93,13 +89,6 @@ export async function main(path: string, args: readonly string[]): Promise<numbe
     printError(`Unexpected error, please report it:\n${report}`);
     return EXIT.failed;
   }
-}
-
-/** Tells whether an error is about the configuration or the host. Its message says what to do. */
-function isExpected(error: unknown): error is Error {
-  return error instanceof ConfigError || error instanceof PidfileError ||
-    error instanceof FolderError || error instanceof SignalError ||
-    error instanceof CompiledError || error instanceof IdentityError;
 }
 
 /** Tells whether a command line, which has been parsed, asks for JSON. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ExpectedError } from "../config/error.ts";
 import type { Config } from "../config/config.ts";
 import { servicePermissions, shellQuote } from "../config/permissions.ts";
 import type { Compiled, Program, Script } from "../config/program.ts";
@@ -13,7 +14,7 @@ import { portOf } from "../probe/endpoint.ts";
 import { CA_OPTION, URL_OPTION } from "./public.ts";
 
 /** The error about a request that the executable's permissions do not cover. The message says what to do. */
-export class CompiledError extends Error {
+export class CompiledError extends ExpectedError {
   override readonly name = "CompiledError";
 }
 

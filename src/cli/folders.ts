@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ExpectedError } from "../config/error.ts";
 import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
 import { logTarget } from "../config/logs.ts";
@@ -11,7 +12,7 @@ import { isRoot } from "./root.ts";
 import { follow, nameOf } from "./trust.ts";
 
 /** The error about a folder that cannot be made. The message says why and what to do. */
-export class FolderError extends Error {
+export class FolderError extends ExpectedError {
   override readonly name = "FolderError";
 }
 

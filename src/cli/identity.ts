@@ -7,6 +7,7 @@
  * @module
  */
 
+import { ExpectedError } from "../config/error.ts";
 import type { Config } from "../config/config.ts";
 import { follow, nameOf, ownersOf, type PathWriter } from "./trust.ts";
 
@@ -21,7 +22,7 @@ export interface UserIdentity {
 }
 
 /** The error about a configuration that root must not use. The message says why, and what to do. */
-export class IdentityError extends Error {
+export class IdentityError extends ExpectedError {
   override readonly name = "IdentityError";
 }
 

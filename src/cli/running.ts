@@ -5,7 +5,7 @@
  */
 
 import type { Config } from "../config/config.ts";
-import type { Problem } from "../config/error.ts";
+import { ExpectedError, type Problem } from "../config/error.ts";
 import { loadPidfile } from "../config/load.ts";
 import { connectable, portOf } from "../probe/endpoint.ts";
 import { configPath, type Invocation } from "./command.ts";
@@ -95,7 +95,7 @@ function byHand({ signal, container, systemd }: UnsupervisedHint, url: URL | und
 }
 
 /** The error about a process that this user may not signal. The message says what to do. */
-export class SignalError extends Error {
+export class SignalError extends ExpectedError {
   override readonly name = "SignalError";
 }
 

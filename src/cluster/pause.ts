@@ -34,6 +34,8 @@ export class Pause {
     await promise;
     this.#cancel();
     this.#resolve = () => {};
+    // Between two waits there is nothing to shorten.
+    this.#ms = 0;
   }
 
   /** Ends the wait. */

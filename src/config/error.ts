@@ -14,8 +14,14 @@ export interface Problem {
   readonly message: string;
 }
 
+/**
+ * An error about the configuration or the host, which the administrator can put right. Its message says what is wrong and
+ * what to do. A command shows it and exits with 1; any other error is a defect of the program.
+ */
+export abstract class ExpectedError extends Error {}
+
 /** A configuration that cannot be used. The message lists every problem, one a line. */
-export class ConfigError extends Error {
+export class ConfigError extends ExpectedError {
   override readonly name = "ConfigError";
   /** The file, as it was named. */
   readonly file: string;

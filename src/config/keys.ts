@@ -48,8 +48,8 @@ const origins = list(
 /** A file that is written. */
 const file = text("a path", "the path of a file in quotes", pathFault);
 
-/** A file that the service reads, so that its permissions name it. */
-export const INPUT_FILE: ValueKind<string> = { ...file };
+/** A file that the service reads. */
+const inputFile: ValueKind<string> = { ...file, isInput: true };
 
 /** Bytes of one message, which are held in memory as a whole. */
 const message = byteCount(
@@ -79,7 +79,7 @@ export const SERVER_KEYS = {
     example: 22280,
   }),
   tls: {
-    key: key("ssl.key", INPUT_FILE, {
+    key: key("ssl.key", inputFile, {
       default: null,
       absent: "no TLS",
       reload: "restart of the service",
@@ -87,7 +87,7 @@ export const SERVER_KEYS = {
       doc: "The PEM file of the private key; with `ssl.cert`, the server speaks TLS.",
       example: "/etc/aphlict/notify.key",
     }),
-    cert: key("ssl.cert", INPUT_FILE, {
+    cert: key("ssl.cert", inputFile, {
       default: null,
       absent: "no TLS",
       reload: "restart of the service",
@@ -95,7 +95,7 @@ export const SERVER_KEYS = {
       doc: "The PEM file of the certificate, which may have its intermediates behind it.",
       example: "/etc/aphlict/notify.pem",
     }),
-    chain: key("ssl.chain", INPUT_FILE, {
+    chain: key("ssl.chain", inputFile, {
       default: null,
       absent: "none",
       reload: "restart of the service",
@@ -234,7 +234,7 @@ export const ADMIN_KEYS = {
     doc: "The addresses and networks that are answered.",
     example: ["127.0.0.1", "10.0.0.0/24"],
   }),
-  token: key("token.file", INPUT_FILE, {
+  token: key("token.file", inputFile, {
     default: null,
     absent: "none",
     reload: "restart of the service",
@@ -324,7 +324,7 @@ export const PEER_KEYS = {
     doc: "`https` if that admin server has `ssl.key` and `ssl.cert`, else `http`.",
     example: "https",
   }),
-  ca: key("ssl.ca", INPUT_FILE, {
+  ca: key("ssl.ca", inputFile, {
     default: null,
     absent: "the usual public ones alone",
     reload: "restart of the service",
@@ -332,7 +332,7 @@ export const PEER_KEYS = {
     doc: "The PEM file of authorities for that server's certificate, beside the usual public ones.",
     example: "/etc/aphlict/cluster-ca.pem",
   }),
-  token: key("token.file", INPUT_FILE, {
+  token: key("token.file", inputFile, {
     default: null,
     absent: "none",
     reload: "restart of the service",

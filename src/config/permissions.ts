@@ -7,7 +7,7 @@
 import { knownAddresses } from "./host_name.ts";
 import { type Config } from "./config.ts";
 import { formatAddress } from "./host_name.ts";
-import { INPUT_FILE, PEER_KEYS, SERVER_TABLES } from "./keys.ts";
+import { PEER_KEYS, SERVER_TABLES } from "./keys.ts";
 import { logFiles } from "./logs.ts";
 import { filesBeside } from "./pidfile.ts";
 import { valuesOf } from "./table.ts";
@@ -85,7 +85,7 @@ function inputFiles({ servers, cluster }: Config): string[] {
   return [
     ...servers.flatMap((each) => valuesOf(SERVER_TABLES[each.type], each)),
     ...cluster.flatMap((each) => valuesOf(PEER_KEYS, each)),
-  ].flatMap(([{ kind }, value]) => kind === INPUT_FILE && typeof value === "string" ? [value] : []);
+  ].flatMap(([{ kind }, value]) => kind.isInput && typeof value === "string" ? [value] : []);
 }
 
 /** Returns the links to the console, which are read when the configuration is loaded. */

@@ -51,6 +51,8 @@ export interface ValueKind<T> {
   readonly json: JsonSchema;
   /** The values that count as absent where a key with this kind is optional. */
   readonly blank: readonly unknown[];
+  /** True if a value names a file that the service reads: its permissions name that file. */
+  readonly isInput?: true;
   /** Returns the value as a `T`, or `undefined` after reporting why not. */
   read(value: unknown, place: Place): T | undefined;
   /** Returns a value as a configuration file spells it. */

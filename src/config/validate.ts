@@ -10,7 +10,7 @@ import { formatAddress } from "./host_name.ts";
 import { ConfigError, type Problem } from "./error.ts";
 import { checkFiles, type FileUse } from "./files.ts";
 import { canonicalHost } from "./host_name.ts";
-import { ANY_SERVER_KEYS, INPUT_FILE, LOG_KEYS, PEER_KEYS, ROOT, TOP_KEYS } from "./keys.ts";
+import { ANY_SERVER_KEYS, LOG_KEYS, PEER_KEYS, ROOT, TOP_KEYS } from "./keys.ts";
 import { logFiles } from "./logs.ts";
 import { filesBeside } from "./pidfile.ts";
 import { Place } from "./schema.ts";
@@ -82,7 +82,7 @@ function fileUses(path: string, draft: Draft<typeof TOP_KEYS>, top: Place): File
   ];
   const addInputs = (table: Table, entry: unknown, place: Place) => {
     for (const [{ kind, name }, value] of valuesOf(table, entry)) {
-      if (kind !== INPUT_FILE || typeof value !== "string") continue;
+      if (!kind.isInput || typeof value !== "string") continue;
       const own = place.key(name);
       uses.push({ path: value, place: own, label: own.path, access: "read" });
     }

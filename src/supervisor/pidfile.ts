@@ -10,6 +10,7 @@
  * @module
  */
 
+import { ExpectedError } from "../config/error.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { filesBeside, nextPidfile } from "../config/pidfile.ts";
 
@@ -24,7 +25,7 @@ const PID_BYTES = 16;
 const MODE = 0o600;
 
 /** A pidfile that cannot be used; the message says why and what to do. */
-export class PidfileError extends Error {
+export class PidfileError extends ExpectedError {
   override readonly name = "PidfileError";
 }
 
