@@ -14,6 +14,9 @@ const FIRST = 10_250;
 const BLOCK = 250;
 const BLOCKS = 88;
 
+/** A line of a table of sockets whose state is LISTEN, 0A, with the port in hexadecimal digits (proc(5)). */
+const LISTENING = /^ *\d+: [\dA-F]+:([\dA-F]{4}) [\dA-F]+:[\dA-F]{4} 0A /gm;
+
 /** The first port of the block that is this file's alone: it stays bound as long as the file runs. */
 const own = claim();
 let next = 0;
@@ -23,32 +26,36 @@ let next = 0;
  * files have blocks of their own, and no browser's connection comes from one.
  */
 export function freePorts(count: number): number[] {
+  const taken = listening();
   const ports: number[] = [];
   while (ports.length < count) {
     next = next % (BLOCK - 1) + 1;
-    if (isFree(own + next)) ports.push(own + next);
+    if (!taken.has(own + next)) ports.push(own + next);
   }
   return ports;
+}
+
+/**
+ * Returns the ports that a program listens at. They are not found by binding them: a process that another test starts at
+ * that moment has the socket, too, until it runs its own program, and the port is taken for so long.
+ */
+function listening(): Set<number> {
+  return new Set(
+    ["tcp", "tcp6"].flatMap((table) =>
+      [...Deno.readTextFileSync(`/proc/net/${table}`).matchAll(LISTENING)]
+        .map(([, port = ""]) => parseInt(port, 16))
+    ),
+  );
 }
 
 function claim(): number {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * BLOCKS) * BLOCK;
-    if (bind("127.0.0.1", port) !== null) return port;
-  }
-}
-
-function isFree(port: number): boolean {
-  const listener = bind("0.0.0.0", port);
-  listener?.close();
-  return listener !== null;
-}
-
-function bind(hostname: string, port: number): Deno.TcpListener | null {
-  try {
-    return Deno.listen({ hostname, port });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    return null;
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port });
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
   }
 }
