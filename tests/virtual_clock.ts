@@ -27,6 +27,11 @@ export class VirtualClock implements Clock {
     };
   }
 
+  /** The timers that are set. */
+  get timers(): number {
+    return this.#events.length;
+  }
+
   /** Lets `ms` pass, or less if it is over before. All that follows from an event happens before the next one. */
   async advance(ms: number, isOver: () => boolean = () => false): Promise<void> {
     const end = this.#now + ms;

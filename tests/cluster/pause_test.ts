@@ -57,3 +57,11 @@ Deno.test("what comes between two pauses is not for the next one", async () => {
   }
   assertEquals(ended, [20, 40, 60]);
 });
+
+Deno.test("what shortens no wait leaves no timer behind", async () => {
+  const { clock, pause, wait } = start();
+  wait(20);
+  await clock.advance(20);
+  pause.shorten(0);
+  assertEquals(clock.timers, 0);
+});
