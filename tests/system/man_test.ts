@@ -48,6 +48,6 @@ Deno.test("man shows aphlict(8) in 80 columns, as it is typed", async () => {
 
 Deno.test("man shows aphlict.json(5), with the example as it is written", async () => {
   const page = await shown("aphlict.json.5", NARROW, "man", "--warnings", "--local-file");
-  assertStringIncludes(page, "\n       limit.connections\n              Connections at a time.");
+  assertStringIncludes(page, "\n       limit.connections\n              WebSockets at a time.");
   assertStringIncludes(page, '\n             "pidfile": "/run/aphlict/aphlict.pid",\n');
 });
