@@ -38,10 +38,11 @@ export function validate(path: string, value: unknown): Config {
   // Every entry could be read as there are no problems: `readable` tells the compiler and drops nothing.
   return {
     path,
-    ...top,
+    // In the order in which a file usually has them: the live page shows them so.
     servers: readable(servers).map(serverConfig),
     logs: readable(logs).map((each) => ({ ...filled(LOG_KEYS, each), links: [] })),
     cluster: readable(cluster).map((each) => filled(PEER_KEYS, each)),
+    ...top,
   };
 }
 
