@@ -27,8 +27,11 @@ export type SurvivalOptions = RunOptions & {
  */
 const GROWTH_MB = 200;
 
-/** How long the status page may take at most, in ms. */
-const STATUS_MS = 1000;
+/**
+ * How long the status page, or a newcomer, may take before the service counts as blocked, in ms. Other tests run beside these;
+ * what an honest client notices is measured by the floods, which run alone.
+ */
+export const BLOCKED_MS = 8000;
 
 /** Runs a service and an honest browser through an attack. */
 export function survives(
@@ -55,7 +58,7 @@ export function survives(
     }
     const grown = (residentBytes(running) - before) / MB;
     assert(grown < (options.growthMB ?? GROWTH_MB), `it has taken ${grown} MB`);
-    assert(slowest < STATUS_MS, `the status page took ${slowest} ms`);
+    assert(slowest < BLOCKED_MS, `the status page took ${slowest} ms`);
     await publish(running.admin, { subscribers: ["HONEST"], n: "last" });
     assertEquals(JSON.parse((await honest.all()).at(-1) ?? "").n, "last");
     assertEquals(/ERROR|Internal error/.test(running.log()), false, running.log());
