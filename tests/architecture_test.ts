@@ -4,6 +4,7 @@
 
 import { assertEquals } from "./assert.ts";
 import { ROOT } from "./acceptance/program.ts";
+import { filesBelow } from "./files.ts";
 
 /** Imports of the project's modules, by path from its folder. */
 type Imports = ReadonlyMap<string, readonly string[]>;
@@ -226,12 +227,9 @@ function specifiersOf({ modules }: Info): Imports {
   );
 }
 
-/** The source files of a folder, or a file. */
-function sources(folder: string): string[] {
-  if (folder.endsWith(".ts")) return [folder];
-  return [...Deno.readDirSync(`${ROOT}${folder}`)].flatMap(({ name, isDirectory }) =>
-    isDirectory ? sources(`${folder}/${name}`) : [`${folder}/${name}`]
-  );
+/** Returns the source files of a room: a folder, or a file. */
+function sources(room: string): string[] {
+  return room.endsWith(".ts") ? [room] : filesBelow(room);
 }
 
 Deno.test("imports go down the floors, and never in a circle", async () => {

@@ -5,6 +5,7 @@
 import { dirname, join } from "node:path";
 import { ROOT } from "./acceptance/program.ts";
 import { assert, assertEquals, assertMatch } from "./assert.ts";
+import { filesBelow } from "./files.ts";
 
 /** Where a page may say that a file is, in the order of trying. */
 const FOLDERS = ["", "src/", "conf/examples/"];
@@ -85,14 +86,7 @@ Deno.test("each decision has a status and a date", () => {
 
 /** All that the program can print, with what it puts into a text left out. */
 function printed(): string {
-  const files: string[] = [];
-  const collect = (folder: string) => {
-    for (const { name, isDirectory } of Deno.readDirSync(`${ROOT}${folder}`)) {
-      if (isDirectory) collect(`${folder}/${name}`);
-      else files.push(`${folder}/${name}`);
-    }
-  };
-  ["src", "bin", "packaging/debian"].forEach(collect);
+  const files = ["src", "bin", "packaging/debian"].flatMap((folder) => filesBelow(folder));
   // Texts that are joined over lines.
   return files.map(read).join("\n").replaceAll(/["`'] \+\s+["`']/g, "");
 }

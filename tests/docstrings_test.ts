@@ -2,6 +2,7 @@
 
 import { assertEquals } from "./assert.ts";
 import { ROOT } from "./acceptance/program.ts";
+import { filesBelow } from "./files.ts";
 
 /** The begin of a docstring, up to its first word. */
 const FIRST_WORD = /\/\*\*\s*(?:\*\s*)?([A-Za-z]+)/g;
@@ -17,13 +18,6 @@ const FORBIDDEN = new Set([
   "Why",
   "Whether",
 ]);
-
-function modulesBelow(folder: string): string[] {
-  return [...Deno.readDirSync(`${ROOT}${folder}`)].flatMap(({ name, isDirectory }) => {
-    const path = `${folder}/${name}`;
-    return isDirectory ? modulesBelow(path) : name.endsWith(".ts") ? [path] : [];
-  });
-}
 
 /** Returns the lines of a source that begin a docstring with a question word, or send the reader elsewhere. */
 function faults(source: string): string[] {
@@ -41,7 +35,7 @@ function lineAt(source: string, index: number): string {
 }
 
 Deno.test("no docstring begins with a question word, or sends the reader to the module's", () => {
-  const all = ["main.ts", ...modulesBelow("src"), ...modulesBelow("packaging")];
+  const all = ["main.ts", ...filesBelow("src", ".ts"), ...filesBelow("packaging", ".ts")];
   const found = all.flatMap((path) =>
     faults(Deno.readTextFileSync(ROOT + path)).map((line) => `${path}:${line}`)
   );

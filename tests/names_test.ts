@@ -2,17 +2,10 @@
 
 import { assertEquals } from "./assert.ts";
 import { ROOT } from "./acceptance/program.ts";
+import { filesBelow } from "./files.ts";
 
 const EXPORTED =
   /^export (?:declare |abstract |async )*(?:function\*?|class|const|let|interface|type) (\w+)/gm;
-
-/** Returns the paths of all modules below a folder. */
-function modulesBelow(folder: string): string[] {
-  return [...Deno.readDirSync(`${ROOT}${folder}`)].flatMap(({ name, isDirectory }) => {
-    const path = `${folder}/${name}`;
-    return isDirectory ? modulesBelow(path) : name.endsWith(".ts") ? [path] : [];
-  });
-}
 
 /** Returns each name that more than one module exports, with the modules. Overloads of a function are one. */
 function exportedTwice(sources: ReadonlyMap<string, string>): Record<string, string[]> {
@@ -28,13 +21,13 @@ function exportedTwice(sources: ReadonlyMap<string, string>): Record<string, str
 }
 
 Deno.test("no name is exported by two modules", () => {
-  const paths = [...modulesBelow("src"), ...modulesBelow("packaging")];
+  const paths = [...filesBelow("src", ".ts"), ...filesBelow("packaging", ".ts")];
   const sources = new Map(paths.map((path) => [path, Deno.readTextFileSync(ROOT + path)]));
   assertEquals(exportedTwice(sources), {});
 });
 
 Deno.test("no module passes on what another one exports", () => {
-  const paths = [...modulesBelow("src"), ...modulesBelow("packaging")];
+  const paths = [...filesBelow("src", ".ts"), ...filesBelow("packaging", ".ts")];
   const passing = paths.filter((path) =>
     /^export (?:type )?[{*]/m.test(Deno.readTextFileSync(ROOT + path))
   );

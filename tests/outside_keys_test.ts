@@ -4,6 +4,7 @@
  */
 
 import { ROOT } from "./acceptance/program.ts";
+import { filesBelow } from "./files.ts";
 import { assertEquals } from "./assert.ts";
 
 /** Rooms that texts from outside come into; `net` may be there or not. */
@@ -157,23 +158,16 @@ function unexplained(
   };
 }
 
-/** The source files of a folder. */
-function sources(folder: string): string[] {
-  return [...Deno.readDirSync(`${ROOT}${folder}`)].flatMap(({ name, isDirectory }) =>
-    isDirectory ? sources(`${folder}/${name}`) : name.endsWith(".ts") ? [`${folder}/${name}`] : []
-  );
-}
-
 function textOf(path: string): string {
   return Deno.readTextFileSync(`${ROOT}${path}`);
 }
 
 Deno.test("no text from outside is a key of a table whose hash is no secret", () => {
-  const types = textTypes(sources("src").map(textOf));
+  const types = textTypes(filesBelow("src", ".ts").map(textOf));
   const there = [...Deno.readDirSync(`${ROOT}src`)].map(({ name }) => name);
   const rooms = [...ROOMS, ...FURTHER_ROOMS.filter((room) => there.includes(room))];
   const found = rooms.flatMap((room) =>
-    sources(`src/${room}`).flatMap((path) => suspiciousIn(path, textOf(path), types))
+    filesBelow(`src/${room}`, ".ts").flatMap((path) => suspiciousIn(path, textOf(path), types))
   );
   assertEquals(unexplained(found, PLACES), { found: [], places: [] });
 });

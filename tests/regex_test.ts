@@ -3,6 +3,7 @@
  */
 
 import { ROOT } from "./acceptance/program.ts";
+import { filesBelow } from "./files.ts";
 import { assert, assertEquals } from "./assert.ts";
 import { backtracking } from "./backtracking.ts";
 
@@ -41,17 +42,8 @@ function faultsIn(name: string, text: string): string[] {
 
 type Construction = Deno.lint.NewExpression | Deno.lint.CallExpression;
 
-/** All files with code below a folder. */
-function sources(folder: string): string[] {
-  return [...Deno.readDirSync(`${ROOT}${folder}`)].flatMap(({ name, isDirectory }) => {
-    const path = `${folder}/${name}`;
-    if (isDirectory) return sources(path);
-    return /\.[jt]s$/.test(name) ? [path] : [];
-  });
-}
-
 Deno.test("no regular expression of the program backtracks more than linearly", () => {
-  const paths = sources("src");
+  const paths = filesBelow("src", ".ts", ".js");
   assert(paths.includes("src/admin/console.js"));
   const found = paths.flatMap((path) =>
     faultsIn(path, Deno.readTextFileSync(`${ROOT}${path}`)).map((fault) => `${path}: ${fault}`)

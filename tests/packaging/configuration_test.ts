@@ -12,6 +12,7 @@ import { LOG_KEYS, PEER_KEYS, SERVER_TABLES, TOP_KEYS } from "../../src/config/k
 import { type Key, keysOf, type Table } from "../../src/config/table.ts";
 import { validate } from "../../src/config/validate.ts";
 import { ROOT } from "../acceptance/program.ts";
+import { filesBelow } from "../files.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { VALID_FILES } from "../config/files/valid.ts";
 
@@ -76,17 +77,6 @@ function item(list: unknown, index: number): Record<string, unknown> {
   return list[index];
 }
 
-/** Returns the configurations of a folder and those below it, by their paths. */
-function configurations(folder: string): string[] {
-  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
-    isDirectory
-      ? configurations(`${folder}/${name}`)
-      : name.endsWith(".json")
-      ? [`${folder}/${name}`]
-      : []
-  );
-}
-
 Deno.test("docs/configuration.md is what `deno task docs` makes of the keys", async () => {
   const fmt = new Deno.Command(Deno.execPath(), {
     args: ["fmt", "--ext", "md", "-"],
@@ -148,9 +138,9 @@ Deno.test("aphlict.json(5) shows the example as it is, in ASCII", () => {
   assertStringIncludes(page, "\\(dqpidfile\\(dq: \\(dq/run/aphlict/aphlict.pid\\(dq,");
 });
 
-for (const path of configurations(`${ROOT}conf`)) {
-  Deno.test(`the JSON Schema accepts ${path.slice(ROOT.length)}`, () => {
-    const file = parseJsonc(Deno.readTextFileSync(path));
+for (const path of filesBelow("conf", ".json")) {
+  Deno.test(`the JSON Schema accepts ${path}`, () => {
+    const file = parseJsonc(Deno.readTextFileSync(ROOT + path));
     assertEquals(problemsOf(file), []);
     assertEquals(accepts(file), true, JSON.stringify(accepts.errors));
   });
