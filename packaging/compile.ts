@@ -16,7 +16,7 @@ import { ALONE, builtFor } from "../src/config/program.ts";
 import { VERSION } from "../src/version.ts";
 import { BUNDLE } from "./bundle.ts";
 import { BuildError, checksum, say, sha256 } from "./dist.ts";
-import { quote } from "../src/text.ts";
+import { messageOf, quote } from "../src/text.ts";
 
 /** The executable. */
 export const EXECUTABLE = "dist/aphlict";
@@ -148,7 +148,7 @@ function versionOf(executable: string): string {
     return new TextDecoder().decode(command.outputSync().stdout);
   } catch (error) {
     // The executable may be for another kind of machine.
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

@@ -14,6 +14,7 @@ import { fault } from "./log/fault.ts";
 import { logger } from "./log/log.ts";
 import { labelled, type Metrics, single } from "./metrics/families.ts";
 import type { SocketServer, SocketServerOptions } from "./websocket/socket.ts";
+import { messageOf } from "./text.ts";
 
 /** The wait before the next attempt to bind an address that could not be bound, in ms. */
 const REBIND_INTERVAL_MS = 1000;
@@ -251,6 +252,6 @@ export function explainBindError(server: ServerConfig, index: number, error: unk
     return `${what}the process was started without the permission. Start it with bin/aphlict, or ` +
       "with the flags that `aphlict permissions` prints.";
   }
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return `${what}${reason}. Correct ${key("listen")}.`;
 }

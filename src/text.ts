@@ -149,3 +149,8 @@ export function formatDuration(seconds: number | null): string {
   if (first < 0) return "0s";
   return parts.slice(first, first + 2).map(([count, unit]) => `${count}${unit}`).join(" ");
 }
+
+/** Returns the message of an error; what is thrown and is no error, as text. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -11,6 +11,7 @@ import type { Redact } from "../config/redaction.ts";
 import { type Answer, AnswerError, AnswerReader } from "../http/answer.ts";
 import { type Address, connectTrusted, TIMEOUT_MS } from "../http/dial.ts";
 import { RequestError } from "../http/failure.ts";
+import { messageOf } from "../text.ts";
 
 /** The longest time of a request behind others, in ms, however steadily those are answered. */
 const LATE_MS = 3 * TIMEOUT_MS;
@@ -190,7 +191,7 @@ export class PipelinedConnection {
   }
 
   #fail(error: unknown): void {
-    const reason = this.#redact(error instanceof Error ? error.message : String(error));
+    const reason = this.#redact(messageOf(error));
     this.#end(this.#brokenOff(`breaks the connection off: ${reason}`));
   }
 

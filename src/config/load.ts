@@ -15,7 +15,7 @@ import { followLink } from "./logs.ts";
 import { type Program, SYSTEM_CONFIG } from "./program.ts";
 import { IrregularFile, readRegularFile } from "./regular_file.ts";
 import { validate } from "./validate.ts";
-import { quote } from "../text.ts";
+import { messageOf, quote } from "../text.ts";
 
 /** The largest configuration, far more than one needs: a larger file is another file, a log for instance. */
 const MAX_BYTES = 1024 * 1024;
@@ -147,7 +147,7 @@ export function configReadFault(error: unknown): string {
   if (error instanceof IrregularFile) {
     return `It ${error.message}: it is no configuration. Name another with --config.`;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return `It cannot be read: ${message}. Correct this, or name another file with --config.`;
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { messageOf } from "../text.ts";
 
 /** The error of a path without a regular file, or with too large a one. The message is a clause behind the path. */
 export class IrregularFile extends Error {
@@ -54,7 +55,7 @@ function openAtOnce(path: string): number {
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const { code } = error as { readonly code?: string };
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     if (code === "EACCES" || code === "EPERM") throw new Deno.errors.PermissionDenied(message);
     if (code === "ENOENT") throw new Deno.errors.NotFound(message);
     throw error;

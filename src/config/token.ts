@@ -7,6 +7,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Redaction } from "./redaction.ts";
 import { IrregularFile, readRegularText } from "./regular_file.ts";
+import { messageOf } from "../text.ts";
 
 /** The fewest characters of a token: that many random ones cannot be guessed. */
 const LENGTH_MIN = 16;
@@ -81,7 +82,7 @@ export function tokenReadFault(error: unknown): string {
     return "may not be read by this user. Change its owner or mode.";
   }
   if (error instanceof IrregularFile) return `cannot be used: it ${error.message}.`;
-  return `cannot be read: ${error instanceof Error ? error.message : error}.`;
+  return `cannot be read: ${messageOf(error)}.`;
 }
 
 function digest(text: string): Uint8Array {

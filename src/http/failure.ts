@@ -8,7 +8,7 @@ import type { X509Certificate } from "node:crypto";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import type { Redact } from "../config/redaction.ts";
 import { formatValue } from "../log/format.ts";
-import { withoutEnd } from "../text.ts";
+import { messageOf, withoutEnd } from "../text.ts";
 
 /** The stage that a request did not get beyond. */
 export type RequestStage =
@@ -72,7 +72,7 @@ export interface FailureContext {
 
 /** Explains a failure to connect. Takes the errors of `Deno.connect`, `Deno.startTls`, `node:net` and `node:tls`. */
 export function explainFailure(error: unknown, context: FailureContext): RequestError {
-  const reason = context.redact(error instanceof Error ? error.message : String(error));
+  const reason = context.redact(messageOf(error));
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   switch (code) {
     case "ECONNREFUSED":

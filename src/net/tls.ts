@@ -10,7 +10,7 @@ import type { TlsFiles } from "../config/config.ts";
 import { IrregularFile, readRegularText } from "../config/regular_file.ts";
 import { type PemBlock, pemBlocks } from "./pem.ts";
 import { type PemPair, type Unfitness, whyUnfit } from "./tls_trial.ts";
-import { quote } from "../text.ts";
+import { messageOf, quote } from "../text.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -369,5 +369,5 @@ function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) {
     return "the user that runs Aphlict may not read it";
   }
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

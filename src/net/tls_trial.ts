@@ -6,6 +6,7 @@
 
 import { duplexPair } from "node:stream";
 import { connect, createSecureContext, TLSSocket } from "node:tls";
+import { messageOf } from "../text.ts";
 
 /**
  * The time limit of a handshake. In memory it takes some ms; it may take as many seconds in which the process has a
@@ -43,7 +44,7 @@ export async function whyUnfit(pair: PemPair): Promise<Unfitness | null> {
     await shakeHands(pair);
     return null;
   } catch (error) {
-    return explain(error instanceof Error ? error.message : String(error));
+    return explain(messageOf(error));
   }
 }
 

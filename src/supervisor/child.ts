@@ -6,7 +6,7 @@
 
 import type { Clock } from "../clock.ts";
 import { type Config, serverUrl } from "../config/config.ts";
-import { printable } from "../text.ts";
+import { messageOf, printable } from "../text.ts";
 import {
   encode,
   linesIn,
@@ -143,7 +143,7 @@ export class Child {
     this.#commands.write(encode({ type: "use", number, config })).catch((error) =>
       reloaded.resolve(
         refusedReload([
-          `The service cannot be told: ${error instanceof Error ? error.message : error}.`,
+          `The service cannot be told: ${messageOf(error)}.`,
         ]),
       )
     );

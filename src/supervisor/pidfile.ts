@@ -13,6 +13,7 @@
 import { ExpectedError } from "../config/error.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { filesBeside, nextPidfile } from "../config/pidfile.ts";
+import { messageOf } from "../text.ts";
 
 /** The most attempts while another process changes the pidfile, and the time between them, in ms. */
 const ATTEMPTS = 40;
@@ -347,5 +348,5 @@ function explain(path: string, error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) {
     return `${what}the process was started without the permission. Start it with bin/aphlict.`;
   }
-  return `${what}${error instanceof Error ? error.message : String(error)}. Change "pidfile".`;
+  return `${what}${messageOf(error)}. Change "pidfile".`;
 }

@@ -20,6 +20,7 @@ import { Child, signalTo, type Spawned, type Start } from "./child.ts";
 import { Mailbox } from "./mailbox.ts";
 import { alreadyRunning, holderOf, Pidfile, PidfileError } from "./pidfile.ts";
 import { StateFile } from "./state.ts";
+import { messageOf } from "../text.ts";
 
 /** The first wait before a service that has ended is started again, in ms. */
 const FIRST_WAIT_MS = 2000;
@@ -618,5 +619,5 @@ function outcomeOf(start: Start): ReloadOutcome {
 
 /** Returns a sentence that says why a program cannot be run. */
 function cannotRun(deno: string, error: unknown): string {
-  return `Cannot run ${deno}: ${error instanceof Error ? error.message : String(error)}.`;
+  return `Cannot run ${deno}: ${messageOf(error)}.`;
 }
