@@ -85,12 +85,6 @@ export class PeerConnection {
     while (await this.#more()) this.#bytes = new Uint8Array(0);
   }
 
-  /** Says that nothing more comes, and lets the other side read all of it before this resolves. */
-  async finish(): Promise<void> {
-    await this.#conn.closeWrite();
-    await this.ended();
-  }
-
   close(): void {
     try {
       this.#conn.close();
@@ -237,79 +231,33 @@ export function answering(answer: string): Behaviour {
 /** The status page of the original, as far as it matters. */
 export const STATUS = '{"instance":"default","version":7}';
 
-/**
- * Takes each message, with the receipt as `write` puts it on the wire, and answers whoever asks for
- * the status as the original does.
- *
- * @param once Whether the connection is closed after each answer.
- */
-export function taking(
-  write: (body: string) => string = (body) => response("200 OK", body),
-  once = false,
-): Behaviour {
+/** Takes each message, and answers a client that asks for the status as the original does. */
+export function taking(): Behaviour {
   return async (connection, peer) => {
-    do {
+    for (;;) {
       const request = await connection.request();
       if (request === null) return;
       const posted = request.method === "POST";
-      await connection.send(
-        write(posted ? receipt(peer.fingerprint) : STATUS),
-      );
+      await connection.send(response("200 OK", posted ? receipt(peer.fingerprint) : STATUS));
       if (posted) peer.take(request);
-    } while (!once);
-    await connection.finish();
+    }
   };
 }
 
-/** What a server of our kind shows, or what poses as one. */
-export interface Showing {
-  readonly fingerprint: string;
-  /** Answers a challenge; `null`: it does not. @default {} As an original. */
-  readonly prove?: (challenge: string | null) => string | null;
-  /** Whether its receipts alone have the fingerprint, as those of an original. @default {false} */
-  readonly asOriginal?: boolean;
-  /** Whether each connection takes one request. @default {false} */
-  readonly once?: boolean;
-  /** Whether it shows its status page. @default {true} */
-  readonly showsStatus?: boolean;
-  /** How long it takes over each message, in ms. @default {0} */
-  readonly workMs?: number;
-}
-
-/**
- * Takes each message, and shows a fingerprint. A message that names it is taken for one that it has, as every
- * server does.
- *
- * @param delivered Gets `n` of each message that it has delivered.
- */
-export function showing(
-  {
-    fingerprint,
-    prove = () => null,
-    asOriginal = false,
-    once = false,
-    showsStatus = true,
-    workMs = 0,
-  }: Showing,
-  delivered: unknown[] = [],
-): Behaviour {
+/** Takes each message, and shows a fingerprint without proving it. */
+export function showing(fingerprint: string): Behaviour {
   return async (connection, peer) => {
-    do {
+    for (;;) {
       const request = await connection.request();
       if (request === null) return;
       if (request.method === "POST") {
-        const { n, touched } = JSON.parse(request.body);
-        if (!touched.includes(fingerprint)) delivered.push(n);
-        if (workMs > 0) await new Promise((resolve) => setTimeout(resolve, workMs));
         await connection.send(response("200 OK", receipt(fingerprint)));
         peer.take(request);
-      } else if (showsStatus) {
-        const proof = prove(request.headers.get("aphlict-challenge"));
-        const page = { version: 7, ...asOriginal ? {} : { fingerprint }, ...proof && { proof } };
+      } else {
+        const page = { version: 7, fingerprint };
         await connection.send(response("200 OK", JSON.stringify(page)));
-      } else await connection.send(response("403 Forbidden", ""));
-    } while (!once);
-    await connection.finish();
+      }
+    }
   };
 }
 

@@ -48,18 +48,16 @@ async function diagnose(service: Running): Promise<string[]> {
 Deno.test("what shows another server's fingerprint takes nothing from it, and is told of", async () => {
   await using second = await run();
   const fingerprint = await fingerprintOf(second);
-  await using thief = new ScriptedPeer(showing({ fingerprint }));
+  await using thief = new ScriptedPeer(showing(fingerprint));
   // It shows the fingerprint of the server that it is a peer of, when that is known.
   let ofFirst = "none yet";
-  await using double = new ScriptedPeer((connection, peer) =>
-    showing({ fingerprint: ofFirst })(connection, peer)
-  );
+  await using double = new ScriptedPeer((connection, peer) => showing(ofFirst)(connection, peer));
   await using first = await run({
     cluster: () => [thief.port, second.admin, double.port].map((port) => peerAt(port)),
   });
   ofFirst = await fingerprintOf(first);
   // It has been asked before, or will be.
-  double.become((connection, peer) => showing({ fingerprint: ofFirst })(connection, peer));
+  double.become((connection, peer) => showing(ofFirst)(connection, peer));
   await using browser = await Browser.open(second.client, { topics: ["A"] });
   for (const n of range(0, 100)) await publish(first.admin, story(n));
   await until(() => browser.waiting >= 100);

@@ -1,3 +1,4 @@
+import type { Clock } from "../../src/clock.ts";
 import { AnswerReader } from "../../src/http/answer.ts";
 import { ConnectionError, PipelinedConnection } from "../../src/cluster/pipelined_connection.ts";
 import { assertEquals, assertRejects } from "../assert.ts";
@@ -10,16 +11,18 @@ function listen(): Deno.TcpListener {
   return Deno.listen({ hostname: "127.0.0.1", port: 0 });
 }
 
-Deno.test("what a listener throws ends the connection, and is thrown", async () => {
+/** Opens a connection, and returns it with its other end. */
+async function open(clock?: Clock) {
   using listener = listen();
   const accepted = listener.accept();
-  const { port } = listener.addr;
-  const connection = await PipelinedConnection.open(
-    { hostname: "127.0.0.1", port, tls: null },
-    never,
-    String,
-  );
-  using other = await accepted;
+  const address = { hostname: "127.0.0.1", port: listener.addr.port, tls: null };
+  const connection = await PipelinedConnection.open(address, never, String, clock);
+  return { connection, accepted: await accepted };
+}
+
+Deno.test("what a listener throws ends the connection, and is thrown", async () => {
+  const { connection, accepted } = await open();
+  using other = accepted;
   connection.send(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
   await other.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
   const listening = connection.listen(() => {
@@ -30,15 +33,8 @@ Deno.test("what a listener throws ends the connection, and is thrown", async () 
 });
 
 Deno.test("an error of the program while an answer is read is not blamed on the peer", async () => {
-  using listener = listen();
-  const accepted = listener.accept();
-  const { port } = listener.addr;
-  const connection = await PipelinedConnection.open(
-    { hostname: "127.0.0.1", port, tls: null },
-    never,
-    String,
-  );
-  using other = await accepted;
+  const { connection, accepted } = await open();
+  using other = accepted;
   const { push } = AnswerReader.prototype;
   AnswerReader.prototype.push = () => {
     throw new RangeError("a mistake");
@@ -71,12 +67,9 @@ const RECEIPT = encoder.encode('HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n{"f
 
 for (const [answers, seconds] of [[0, 5], [4, 15]] as const) {
   Deno.test(`a server is late ${seconds} s after a request, when ${answers} were answered meanwhile`, async () => {
-    using listener = listen();
     const clock = new VirtualClock();
-    const accepted = listener.accept();
-    const address = { hostname: "127.0.0.1", port: listener.addr.port, tls: null };
-    const connection = await PipelinedConnection.open(address, never, String, clock);
-    using other = await accepted;
+    const { connection, accepted } = await open(clock);
+    using other = accepted;
     let heard = Promise.withResolvers<void>();
     const listening = connection.listen(() => heard.resolve());
     for (let n = 0; n < 6; n++) connection.send(encoder.encode("GET / HTTP/1.1\r\n\r\n"));
@@ -103,11 +96,8 @@ for (const [answers, seconds] of [[0, 5], [4, 15]] as const) {
 }
 
 Deno.test("an answer that nobody asked for is not taken for the next one's", async () => {
-  using listener = listen();
-  const accepted = listener.accept();
-  const address = { hostname: "127.0.0.1", port: listener.addr.port, tls: null };
-  const connection = await PipelinedConnection.open(address, never, String);
-  using other = await accepted;
+  const { connection, accepted } = await open();
+  using other = accepted;
   connection.send(encoder.encode("GET / HTTP/1.1\r\n\r\n"));
   await other.write(new Uint8Array([...RECEIPT, ...RECEIPT]));
   let answers = 0;
