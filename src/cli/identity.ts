@@ -22,7 +22,7 @@ export interface UserIdentity {
 }
 
 /** The error about a configuration that root must not use. The message says why, and what to do. */
-export class IdentityError extends ExpectedError {
+class IdentityError extends ExpectedError {
   override readonly name = "IdentityError";
 }
 

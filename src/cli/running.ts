@@ -95,7 +95,7 @@ function byHand({ signal, container, systemd }: UnsupervisedHint, url: URL | und
 }
 
 /** The error about a process that this user may not signal. The message says what to do. */
-export class SignalError extends ExpectedError {
+class SignalError extends ExpectedError {
   override readonly name = "SignalError";
 }
 

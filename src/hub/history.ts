@@ -38,7 +38,7 @@ export const DEFAULT_HISTORY_LIMITS: HistoryLimits = {
 };
 
 /** Bytes that a remembered message takes beside its text and its topics, at most. */
-export const ENTRY_OVERHEAD = 768;
+const ENTRY_OVERHEAD = 768;
 
 /** Bytes that a remembered message takes for each of its topics: a hash. */
 const TOPIC_BYTES = 8;

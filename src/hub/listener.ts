@@ -56,7 +56,7 @@ export interface RefusedTopics {
 export type ReplayState = "done" | "full" | "busy";
 
 /** Bytes of memory that a subscription takes beside the topic's name, at most. */
-export const SUBSCRIPTION_BYTES = 192;
+const SUBSCRIPTION_BYTES = 192;
 
 /** The number of topics from which on a listener has them in a set; a short list takes a quarter of the memory. */
 const MANY = 16;

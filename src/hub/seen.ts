@@ -23,7 +23,7 @@ export interface SeenLimits {
 }
 
 /** Defaults of {@linkcode SeenLimits}. */
-export const DEFAULT_SEEN_LIMITS: SeenLimits = { ageMs: 120_000, messages: 65_536 };
+const DEFAULT_SEEN_LIMITS: SeenLimits = { ageMs: 120_000, messages: 65_536 };
 
 /** The index of no message. */
 const NONE = -1;

@@ -14,7 +14,7 @@ import type { Metrics } from "./families.ts";
  * - `down`: its last answer was not, or there was none. It is retried.
  * - `self`: it is this very server, which needs no messages of its own.
  */
-export const PEER_STATES = ["unknown", "up", "down", "self"] as const;
+const PEER_STATES = ["unknown", "up", "down", "self"] as const;
 export type PeerState = typeof PEER_STATES[number];
 
 /**

@@ -100,7 +100,7 @@ export function behind(address: string, connection: string): string {
 }
 
 /** Returns the address of an address with its port. */
-export function hostIn(connection: string): string {
+function hostIn(connection: string): string {
   return connection.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
 }
 

@@ -53,7 +53,7 @@ const MASK_BYTES = 4;
 const NOTHING = new Uint8Array(0);
 
 /** The most bytes of memory of an unfinished message beside its own: a text is validated piece by piece. */
-export const UNFINISHED_BYTES = 1024;
+const UNFINISHED_BYTES = 1024;
 
 // A byte order mark is kept: before JSON it makes the message invalid, as with the original.
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -8,7 +8,7 @@ import { Fifo } from "../fifo.ts";
 import { frameSize, OPCODE, writeFrame, writeHeader } from "./frame.ts";
 
 /** The most bytes of memory that a waiting message takes beside its frame. */
-export const WAITING_BYTES = 224;
+const WAITING_BYTES = 224;
 
 /** The waiting messages in their order. A message is shared by all queues that hold it; each counts it as a whole. */
 export class FrameQueue {
