@@ -128,12 +128,12 @@ export async function startService(
     config: () => state.config,
   });
   const files = new OpenFiles(host.openFiles, otherFiles(config));
-  const workQueue = new WorkQueue();
   const warn = warningLog();
-  const shared = { hub, budget, workQueue, warn };
+  const shared = { hub, budget, warn };
   const console = new Console(collector);
   const admins = {
     ...shared,
+    workQueue: new WorkQueue(),
     relay: cluster,
     console,
     view: collector,
@@ -143,7 +143,7 @@ export async function startService(
       "{count} more requests were refused in the last minute ({kind}).",
     ),
   };
-  const clients = { ...shared, logs: new ClientLogs() };
+  const clients = { ...shared, workQueue: new WorkQueue(), logs: new ClientLogs() };
   for (const [index, each] of prepared.entries()) {
     const entry = each.type === "client"
       ? new ClientServer(each.config, { ...clients, files: files.share("client") })

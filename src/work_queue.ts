@@ -33,7 +33,7 @@ export interface Worker {
   work(): void;
 }
 
-/** The work queue that all connections of a service share. */
+/** The work queue that all connections to one kind of port share: neither port waits for the other's. */
 export class WorkQueue {
   readonly #lanes: Readonly<Record<LaneName, Lane>>;
   readonly #now: () => number;

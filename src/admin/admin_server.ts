@@ -54,7 +54,7 @@ const FIELDS = {
 export interface AdminServerOptions extends Omit<RouterOptions, "rules" | "counters"> {
   /** The open files that connections may take. */
   readonly files: FileShare;
-  /** The queue in which the requests of all servers wait for their turn. */
+  /** The queue in which the requests to all admin servers wait for their turn. */
   readonly workQueue: WorkQueue;
   /** Reports a problem that an administrator can fix, as a sentence. */
   warn(message: string): void;

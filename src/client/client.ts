@@ -56,6 +56,12 @@ const LISTENER_ENDS = [...ENDS, "commands", "backlog", "instance"] as const;
 /** Bytes that a replay keeps queued: it goes on as they are read. */
 const REPLAY_AHEAD = 64 * 1024;
 
+/**
+ * Bytes of replays after which a browser has to show that it has read them: what it has not read lies in the kernel,
+ * which keeps up to 4 MiB for each connection (`net.ipv4.tcp_wmem`), for all that ask for a replay.
+ */
+const REPLAY_WINDOW = 256 * 1024;
+
 /** Reasons of the log lines about browsers. */
 export const CLIENT_REASONS = [...LISTENER_ENDS, ...IGNORED] as const;
 
@@ -111,6 +117,10 @@ class Client implements SocketHandlers, Sink, Worker {
   readonly #options: ClientOptions;
   /** True if the work queue will call for a replay. */
   #isQueued = false;
+  /** The bytes that were sent during replays since the browser was last asked whether it has read all. */
+  #replayedBytes = 0;
+  /** True if it has not answered that yet. */
+  #isAsked = false;
   /** The function to call when no replay goes on any more. */
   #onReplayed = () => {};
   /** The part of the budget that was spent, and the time of that. */
@@ -136,13 +146,14 @@ class Client implements SocketHandlers, Sink, Worker {
   /** Sends a message to the browser. Returns `false` if it cannot be sent. */
   deliver(message: Encoded): boolean {
     if (this.#endedFor !== null || !this.#send(message)) return false;
+    if (this.#listener?.isReplaying === true) this.#countReplayed(message.bytes.length);
     if (isTracing()) this.#trace("Wrote message: {message}", { message: message.text });
     return true;
   }
 
   /** Tells whether a replay may queue one more message. */
   hasRoom(): boolean {
-    return this.#socket.queuedBytes < REPLAY_AHEAD;
+    return !this.#isAsked && this.#socket.queuedBytes < REPLAY_AHEAD;
   }
 
   get holder(): AccountHolder {
@@ -157,6 +168,18 @@ class Client implements SocketHandlers, Sink, Worker {
     if (this.#isQueued || this.#listener?.isReplaying !== true) return;
     this.#isQueued = true;
     this.#options.workQueue.add(this, "heavy");
+  }
+
+  confirmed(): void {
+    this.#isAsked = false;
+    this.drained();
+  }
+
+  #countReplayed(bytes: number): void {
+    this.#replayedBytes += bytes;
+    if (this.#replayedBytes < REPLAY_WINDOW || this.#isAsked) return;
+    this.#replayedBytes = 0;
+    this.#isAsked = this.#socket.confirm();
   }
 
   /** Calls `done` after the end of a replay: the server that the browser goes to may not have the rest of it. */

@@ -74,7 +74,7 @@ export interface HttpServerOptions {
   readonly budget: Budget;
   /** The open files that connections may take. */
   readonly files: FileShare;
-  /** The queue in which requests wait for their turn, of all servers together. */
+  /** The queue in which requests wait for their turn, of all servers of a kind together. */
   readonly workQueue: WorkQueue;
   /** The counters to add to; absent: bytes are not counted. */
   readonly counters?: HttpCounters;

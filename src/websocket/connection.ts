@@ -69,6 +69,9 @@ const KINDS: Readonly<Record<ProtocolError["code"], EndKind>> = {
 
 const NO_PAYLOAD = new Uint8Array(0);
 
+/** The size of the payload of a ping that asks whether all was read. */
+const QUESTION_BYTES = 8;
+
 /** The size from which a chunk may hold a slow message, in bytes. Most commands of a browser are smaller. */
 const HEAVY_BYTES = 256;
 
@@ -108,6 +111,10 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
   #unread: ChunkQueue | null = null;
   /** The bytes received since the last tick. */
   #received = 0;
+  /** The payload of the ping that asks whether all was read; `null`: nothing is asked. */
+  #question: Uint8Array | null = null;
+  /** True if that ping is written already. */
+  #isAsked = false;
   /** True if a ping was sent and nothing has come since. */
   #pinged = false;
   /** The close that waits for the owner to finish, and since when it waits. */
@@ -173,6 +180,14 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     if (this.#chargeFrames()) return true;
     this.#endForMemory("frames");
     return false;
+  }
+
+  confirm(): boolean {
+    // Who has not read it cannot guess it.
+    this.#question = crypto.getRandomValues(new Uint8Array(QUESTION_BYTES));
+    this.#isAsked = false;
+    this.#schedule();
+    return true;
   }
 
   close(code: number, reason: string): void {
@@ -370,6 +385,9 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
         }
         return this.#handlers?.frame();
       case "pong":
+        if (!this.#isAnswer(incoming.payload)) return this.#handlers?.frame();
+        this.#question = null;
+        return this.#handlers?.confirmed();
       case "fragment":
         return this.#handlers?.frame();
       case "close": {
@@ -380,6 +398,12 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
         this.#hangUp(kind);
       }
     }
+  }
+
+  #isAnswer(payload: Uint8Array): boolean {
+    const question = this.#isAsked ? this.#question : null;
+    return payload.length === question?.length &&
+      payload.every((byte, index) => byte === question[index]);
   }
 
   /** Notes the time when an unfinished message began, and charges it. */
@@ -434,6 +458,7 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     let batch = this.#batch;
     for (
       const [opcode, payload] of [
+        [OPCODE.ping, this.#isAsked ? null : this.#question],
         [OPCODE.pong, this.#pong],
         [OPCODE.close, this.#farewell],
       ] as const
@@ -441,6 +466,7 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
       if (payload !== null) batch = new Batch(opcode, payload, batch);
     }
     this.#batch = null;
+    this.#isAsked = true;
     this.#pong = null;
     this.#farewell = null;
     return batch?.bytes ?? null;

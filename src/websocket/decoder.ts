@@ -18,9 +18,8 @@ export type Role = "server" | "client";
 export type Incoming =
   /** A whole message, joined from its fragments. A binary one is taken for UTF-8. */
   | { readonly type: "message"; readonly text: string }
-  /** A ping; its payload is a part of the chunk that was decoded. */
-  | { readonly type: "ping"; readonly payload: Uint8Array }
-  | { readonly type: "pong" }
+  /** A ping or a pong; its payload is a part of the chunk that was decoded. */
+  | { readonly type: "ping" | "pong"; readonly payload: Uint8Array }
   /** A frame of a message that has further frames. */
   | { readonly type: "fragment" }
   /** The peer's close frame; `code` is `null` when it gives none. Nothing is read after it. */
@@ -287,7 +286,7 @@ function readLength(bytes: Uint8Array, offset: number, size: 2 | 8): number {
 }
 
 function control(opcode: number, payload: Uint8Array): Incoming {
-  if (opcode === OPCODE.pong) return { type: "pong" };
+  if (opcode === OPCODE.pong) return { type: "pong", payload };
   if (opcode === OPCODE.ping) return { type: "ping", payload };
   const [high, low] = payload;
   if (high === undefined) return { type: "close", code: null, reason: "" };

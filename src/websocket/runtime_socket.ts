@@ -135,6 +135,11 @@ export class RuntimeSocket implements Socket, AccountHolder {
     return true;
   }
 
+  /** Returns `false`, as the runtime sends no ping of ours. */
+  confirm(): boolean {
+    return false;
+  }
+
   evict(): void {
     this.#isShort = true;
     this.fault ??= `memory is short, and ${this.queuedBytes} bytes wait for it (1013)`;

@@ -25,6 +25,13 @@ export interface Socket extends AccountHolder {
   /** Queues one text message. Returns `false` when the socket is not open. */
   send(message: TextMessage): boolean;
   /**
+   * Asks the peer to show that it has read all messages so far; {@linkcode SocketHandlers.confirmed} is called when it
+   * has. What is sent and not read takes memory of the kernel, which no program can see.
+   *
+   * @returns `false` if the engine cannot ask.
+   */
+  confirm(): boolean;
+  /**
    * Starts the close handshake after the queued messages, once the owner has finished. Does nothing when it has been
    * started.
    *
@@ -78,6 +85,8 @@ export interface SocketHandlers {
   frame(): void;
   /** Handles that the queue has gone to the kernel, after some of it had to wait. */
   drained(): void;
+  /** Handles that the peer has read all that was sent before {@linkcode Socket.confirm}. */
+  confirmed(): void;
   /**
    * Queues the last messages, before {@linkcode Socket.close} closes the socket.
    *
@@ -129,7 +138,7 @@ export interface SocketServerOptions {
   readonly budget: Budget;
   /** The open files that connections may take. */
   readonly files: FileShare;
-  /** The queue for slow work, of all servers together. */
+  /** The queue for slow work, of all client servers together. */
   readonly workQueue: WorkQueue;
   /** The count of WebSockets, shared with all earlier servers at this endpoint, as their sockets stay open. */
   readonly admission: Admission;

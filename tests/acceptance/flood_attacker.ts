@@ -7,6 +7,8 @@
 
 import type { Socket } from "node:net";
 import { parseArgs } from "node:util";
+import { Decoder } from "../../src/websocket/decoder.ts";
+import { OPCODE } from "../../src/websocket/frame.ts";
 import { concat, frame, utf8 } from "../websocket/bytes.ts";
 import { answering, ScriptedPeer } from "./bad_peer.ts";
 import { colliding, integerLike } from "./collisions.ts";
@@ -86,14 +88,19 @@ class Attacker {
     }
   }
 
-  /** Reads some of what has come, and waits for it. */
+  /** Reads some of what has come, waits for it, and answers pings, as it is sent no more of a replay otherwise. */
   async read(size: number): Promise<void> {
     const bytes = new Uint8Array(65_536);
+    const decoder = new Decoder(() => 1_000_000, "client");
     try {
       for (let left = size; left > 0;) {
         const count = await (this.#connection as Deno.TcpConn | null)?.read(bytes);
         if (typeof count !== "number") return;
         left -= count;
+        for (const incoming of decoder.decode(bytes.subarray(0, count))) {
+          if (incoming.type !== "ping") continue;
+          await this.send(frame(incoming.payload, { opcode: OPCODE.pong }));
+        }
       }
     } catch {
       this.close();
@@ -242,7 +249,7 @@ const ATTACKS: Readonly<Record<string, (target: Target) => Promise<void>>> = {
         // Each wants all but a few, so that what two of them wait for is not the same.
         .filter((_, number) => (number + index) % sizes > 20 || (number * index) % 7 === 0);
       return [concat(subscribe(topics), replay)];
-      // What waits is put together when the system takes more, so a part is read.
+      // What waits is put together when the system takes more, so a part is read and answered.
     }, { once: true, readBytes: 2_000_000 });
   },
 

@@ -125,20 +125,18 @@ Deno.test("a server of all addresses is shown as that, and its live page where i
   await (await Browser.open(client))[Symbol.asyncDispose]();
 });
 
-Deno.test("a terminal that does not know its size is taken to have 80 columns and 24 rows", async () => {
+Deno.test("a terminal that does not know its size is taken to have 80 columns", async () => {
   using folder = new Folder();
   const { path } = writeConfig(folder);
   await using service = new Process(APHLICT, ["serve", "--config", path, "--verbose"], { env });
   await service.line(/Permissions: .*--allow-net=/);
   for (const args of [["doctor"], ["top", "--once"]]) {
-    const texts = [[0, 0], [80, 24]].map(async ([columns = 0, rows = 0]) => {
-      const command = [APHLICT, ...args, "--config", path];
-      await using shown = new OnTerminal(command, { env }, [columns, rows]);
-      await shown.ended();
-      return shown.text.split("\n").map((line) => line.replace(/\d.*/, ""));
-    });
-    const [unknown, known] = await Promise.all(texts);
-    assertEquals(unknown, known);
+    const command = [APHLICT, ...args, "--config", path];
+    await using shown = new OnTerminal(command, { env }, [0, 0]);
+    await shown.ended();
+    const widest = Math.max(...shown.text.split("\n").map((line) => line.length));
+    // In no columns there is nothing, or a letter a line.
+    assert(widest > 40 && widest <= 80, `${args}: ${widest} columns:\n${shown.text}`);
   }
 });
 

@@ -36,6 +36,15 @@ class FakeSocket implements Socket {
     return true;
   }
 
+  /** Whether its engine can ask; and how often it was asked to. */
+  canConfirm = true;
+  questions = 0;
+
+  confirm(): boolean {
+    this.questions++;
+    return this.canConfirm;
+  }
+
   close(): void {
     throw new Error("A client is told to go by the server's shutdown, or aborted");
   }
@@ -295,6 +304,55 @@ Deno.test("a replay that is asked for during another one begins when that has en
   }
   assertEquals(numbers(socket), [0, 1, 0, 1], "two that wait are one");
   assertEquals(options.counters.ignored.total, 0);
+});
+
+/** A message of 64 KiB, four of which are what a browser may have unread of a replay. */
+const LONG = { subscribers: ["A"], filler: "x".repeat(AHEAD) };
+
+Deno.test("a replay goes on behind 256 KiB when the browser has shown that it has read them", () => {
+  const { hub, socket, client } = connect();
+  for (let n = 0; n < 10; n++) post(hub, "default", { ...LONG, n });
+  assertEquals(socket.questions, 0, "what is published is not asked about");
+  socket.sent.length = 0;
+  client.message('{"command":"replay","data":{}}');
+  for (const [come, questions] of [[4, 1], [8, 2], [10, 2]] as const) {
+    assertEquals([numbers(socket).length, socket.questions], [come, questions]);
+    client.drained();
+    assertEquals(numbers(socket).length, come, "room is no answer");
+    client.confirmed();
+  }
+});
+
+Deno.test("what many small replays bring counts together", () => {
+  const { hub, socket, client } = connect();
+  post(hub, "default", LONG);
+  socket.sent.length = 0;
+  for (let n = 0; n < 9; n++) client.message('{"command":"replay","data":{}}');
+  assertEquals([socket.sent.length, socket.questions], [4, 1]);
+  client.confirmed();
+  assertEquals(
+    [socket.sent.length, socket.questions],
+    [6, 1],
+    "one goes on, and those behind it are one",
+  );
+});
+
+Deno.test("what is published comes to a browser that has not shown that it reads", () => {
+  const { hub, socket, client } = connect();
+  for (let n = 0; n < 5; n++) post(hub, "default", { ...LONG, n });
+  socket.sent.length = 0;
+  client.message('{"command":"replay","data":{}}');
+  for (let n = 5; n < 10; n++) post(hub, "default", { ...LONG, n });
+  assertEquals([numbers(socket), socket.questions], [[0, 1, 2, 3, 5, 6, 7, 8, 9], 1]);
+});
+
+Deno.test("a replay on an engine that cannot ask goes on as there is room", () => {
+  const { hub, socket, client } = connect();
+  socket.canConfirm = false;
+  for (let n = 0; n < 10; n++) post(hub, "default", { ...LONG, n });
+  socket.sent.length = 0;
+  client.message('{"command":"replay","data":{}}');
+  assertEquals(socket.sent.length, 10);
 });
 
 Deno.test("a replay allows no bytes on top of the limit", () => {

@@ -107,6 +107,7 @@ class Fixture implements ConnectionHost {
       message: (text: string) => void this.messages.push(text),
       frame: () => void this.frames++,
       drained: () => void this.drained++,
+      confirmed() {},
       finish: (done: () => void) => this.finishes ? done() : void (this.done = done),
       close: (kind: EndKind, fault: string | null) => void this.over.push([kind, fault]),
     };

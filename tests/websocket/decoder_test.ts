@@ -29,7 +29,9 @@ function ping(text: string): Outcome {
   return { type: "ping", payload: utf8(text) };
 }
 
-const PONG: Outcome = { type: "pong" };
+function pong(text: string): Outcome {
+  return { type: "pong", payload: utf8(text) };
+}
 
 function close(code: number | null, reason = ""): Outcome {
   return { type: "close", code, reason };
@@ -176,9 +178,9 @@ const CONTROL: readonly Case[] = [
   ["a ping may hold any bytes", frame(hex("ff 00 c3"), { opcode: OPCODE.ping }), [
     { type: "ping", payload: hex("ff 00 c3") },
   ]],
-  ["a pong that nobody asked for is one", frame("Hello", { opcode: OPCODE.pong }), [PONG]],
-  ["a pong may be empty", frame("", { opcode: OPCODE.pong }), [PONG]],
-  ["a pong may have 125 bytes", frame(LONG, { opcode: OPCODE.pong }), [PONG]],
+  ["a pong that nobody asked for is one", frame("Hello", { opcode: OPCODE.pong }), [pong("Hello")]],
+  ["a pong may be empty", frame("", { opcode: OPCODE.pong }), [pong("")]],
+  ["a pong may have 125 bytes", frame(LONG, { opcode: OPCODE.pong }), [pong(LONG)]],
   ["a ping whose end has not come is none", frame(LONG, { opcode: OPCODE.ping }).slice(0, -1), []],
   ["the limit of messages is not one of pings", frame(LONG, { opcode: OPCODE.ping }), [
     ping(LONG),
@@ -210,7 +212,7 @@ const CONTROL: readonly Case[] = [
       frame("2", { opcode: OPCODE.ping }),
       frame("o", { opcode: OPCODE.continuation }),
     ),
-    [ping("1"), PONG, ping("2"), message("Hello")],
+    [ping("1"), pong(""), ping("2"), message("Hello")],
   ],
   [
     "a close frame between fragments ends everything",
@@ -567,7 +569,7 @@ const sending = fc.record({
     for (const { payload, ...how } of between[index] ?? []) {
       frames.push(frame(payload, how));
       unmasked.push(frame(payload, { ...how, key: null }));
-      outcomes.push(how.opcode === OPCODE.pong ? PONG : { type: "ping", payload });
+      outcomes.push({ type: how.opcode === OPCODE.pong ? "pong" : "ping", payload });
     }
     const how = {
       opcode: index === 0 ? opcode : OPCODE.continuation,

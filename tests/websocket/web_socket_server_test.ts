@@ -35,6 +35,8 @@ const listenOnServe = (options: SocketServerOptions) => bind(options, ENGINES.se
 class Running implements AsyncDisposable {
   readonly port: number;
   readonly sockets: Socket[] = [];
+  /** How many messages had come at each confirmation. */
+  readonly confirmed: number[] = [];
   readonly messages: string[] = [];
   /** Resolves with the fault of the connection that ends first. */
   readonly over = Promise.withResolvers<string | null>();
@@ -82,6 +84,7 @@ class Running implements AsyncDisposable {
           },
           frame() {},
           drained() {},
+          confirmed: () => running.confirmed.push(running.messages.length),
           finish: (done) => done(),
           close: (kind, fault) => {
             running.ends.push(kind);
@@ -303,6 +306,39 @@ Deno.test("each ping is answered with its payload", async () => {
     await wire.send(frame(payload, { opcode: 9 }));
     assertEquals(await wire.frame(), { opcode: 10, payload: utf8(payload) });
   }
+});
+
+Deno.test("who has read all so far is who answers a ping that nobody guesses", async () => {
+  await using running = await Running.start();
+  using wire = await Wire.open(running.port, []);
+  const [socket] = running.sockets;
+  assert(socket);
+  const pong = (payload: string | Uint8Array) => wire.send(frame(payload, { opcode: 10 }));
+  // More than the system takes.
+  const big = message("x".repeat(1_000_000));
+  for (let index = 0; index < 20; index++) socket.send(big);
+  assert(socket.queuedBytes > 0);
+  assertEquals(socket.confirm(), true);
+  socket.send(message("after"));
+  for (let index = 0; index < 20; index++) assertEquals((await wire.frame())?.opcode, 1);
+  const frames = [await wire.frame(), await wire.frame()];
+  const question = frames.find((each) => each?.opcode === 9)?.payload;
+  assertEquals(question?.length, 8);
+  for (const wrong of ["", "x".repeat(8), "x".repeat(125)]) await pong(wrong);
+  await wire.send(frame("one"));
+  await pong(question ?? "");
+  await pong(question ?? "");
+  await wire.send(frame("echo"));
+  assertEquals(await wire.text(), "echo");
+  assertEquals([running.confirmed, running.messages], [[1], ["one", "echo"]]);
+  socket.confirm();
+  const again = (await wire.frame())?.payload ?? new Uint8Array(8);
+  assert(again.some((byte, index) => byte !== question?.[index]));
+  await pong(question ?? "");
+  await pong(again);
+  await wire.send(frame("echo"));
+  assertEquals(await wire.text(), "echo");
+  assertEquals(running.confirmed, [1, 2]);
 });
 
 Deno.test("a message does not wait for the acknowledgement of the one before (no delay)", async () => {
