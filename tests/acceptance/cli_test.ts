@@ -2,27 +2,12 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { FAMILIES } from "../../src/metrics/families.ts";
 import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
 import { Folder } from "../folder.ts";
+import { aphlict, launch } from "./command.ts";
 import { testNotOnServe } from "./engines.ts";
 import { Process } from "./process.ts";
 import { freePorts } from "./ports.ts";
 import { publish, writeConfig, type Written } from "./server.ts";
 import { APHLICT, PROGRAM, ROOT, testOfSource } from "./program.ts";
-
-interface Outcome {
-  readonly code: number;
-  readonly output: string;
-}
-
-/** Runs `bin/aphlict` to its end. */
-async function aphlict(...args: string[]): Promise<Outcome> {
-  await using process = launch(...args);
-  const { code } = await process.ended();
-  return { code, output: process.output };
-}
-
-function launch(...args: string[]): Process {
-  return new Process(APHLICT, args, { env: { DENO: Deno.execPath() } });
-}
 
 /** Writes a configuration whose log and pidfile are in folders that do not exist. */
 function writeFresh(folder: Folder): Written {
@@ -442,7 +427,7 @@ Deno.test("permissions prints flags that a shell takes as they are, or JSON", as
   using folder = oddFolder();
   const { path, client, admin } = writeFresh(folder);
   const json = await aphlict("permissions", "--config", path, "--format", "json");
-  const { net, read, write, flags } = JSON.parse(json.output);
+  const { net, read, write, flags } = JSON.parse(json.stdout);
   assertEquals(net, [`127.0.0.1:${client}`, `127.0.0.1:${admin}`]);
   assertEquals([read.length, write.length], [7, 6]);
   const { code, output } = await aphlict("permissions", "--config", path);

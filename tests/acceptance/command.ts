@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Outcome } from "./daemon.ts";
+import type { Outcome } from "./process.ts";
 import { Process } from "./process.ts";
 import { APHLICT, serviceArguments } from "./program.ts";
 import type { Written } from "./server.ts";
@@ -17,8 +17,7 @@ export function launch(...args: readonly string[]): Process {
 /** Runs a command to its end. */
 export async function aphlict(...args: readonly string[]): Promise<Outcome> {
   await using process = launch(...args);
-  const { code } = await process.ended();
-  return { code, output: process.output };
+  return await process.outcome();
 }
 
 /** Runs the service of a configuration, and waits until it listens. */

@@ -11,10 +11,10 @@ import { loadConfig } from "../../src/config/load.ts";
 import { compileArguments } from "../../packaging/compile.ts";
 import { Folder } from "../folder.ts";
 import { Browser } from "./browser.ts";
-import type { Outcome } from "./daemon.ts";
+import type { Outcome } from "./process.ts";
 import { DENIED, FORBIDDEN, valuesOf } from "./forbidden.ts";
 import { freePorts } from "./ports.ts";
-import { Process } from "./process.ts";
+import { assertOutcome, Process } from "./process.ts";
 import { ROOT } from "./program.ts";
 import { publish, writeConfig, type Written } from "./server.ts";
 
@@ -70,8 +70,7 @@ class Executable implements Disposable {
 
   async run(...args: readonly string[]): Promise<Outcome> {
     await using process = this.launch(...args);
-    const { code } = await process.ended();
-    return { code, output: process.output };
+    return await process.outcome();
   }
 
   /** Runs a script with the executable's own permissions. */
@@ -120,12 +119,12 @@ for (const way of WAYS) {
     await publish(admin, { subscribers: ["A"], type: "test" });
     assertEquals(JSON.parse(await browser.next()).type, "test");
 
-    assertEquals(await executable.run("health"), { code: 0, output: "ready" });
+    assertOutcome(await executable.run("health"), 0, "ready");
     const status = await executable.run("status");
     assertEquals(status.code, 0);
     assertMatch(status.output, /^Aphlict is running\. There is no supervisor.*\nservice +up /);
     assertStringIncludes(status.output, "\nbrowsers    1 connected, 1 in all\n");
-    const { running, overseer } = JSON.parse((await executable.run("status", "--json")).output);
+    const { running, overseer } = JSON.parse((await executable.run("status", "--json")).stdout);
     assertEquals([running, overseer], [true, null]);
 
     const again = await executable.run("check");

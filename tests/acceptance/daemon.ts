@@ -7,20 +7,13 @@
 import { assertEquals } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { withEngines } from "./engines.ts";
-import { Process } from "./process.ts";
+import { type Outcome, Process } from "./process.ts";
 import { APHLICT } from "./program.ts";
 import { writeConfig, type Written } from "./server.ts";
 import { until } from "./until.ts";
 
 /** The main module of a program, wherever it is. */
 const MAIN = /\/(main\.ts|aphlict\.js)$/;
-
-/** What a command came to. */
-export interface Outcome {
-  readonly code: number;
-  /** Everything it wrote to stdout and stderr. */
-  readonly output: string;
-}
 
 /** A process of an Aphlict. */
 export interface Member {
@@ -78,8 +71,7 @@ export class Daemon implements AsyncDisposable {
 
   async #run(verb: string, ...args: readonly string[]): Promise<Outcome> {
     await using process = this.launch(verb, ...args);
-    const { code } = await process.ended();
-    return { code, output: process.output };
+    return await process.outcome();
   }
 
   /** Starts a command. */

@@ -12,7 +12,7 @@ import { Daemon } from "./daemon.ts";
 import { testNotOnServe } from "./engines.ts";
 import { freePorts } from "./ports.ts";
 import { APHLICT, PROGRAM } from "./program.ts";
-import { Process } from "./process.ts";
+import { assertOutcome, Process } from "./process.ts";
 import { until } from "./until.ts";
 import { Folder } from "../folder.ts";
 import { publish, status } from "./server.ts";
@@ -144,13 +144,13 @@ Deno.test("stop tells browsers to go, and leaves no process, pidfile or state", 
 Deno.test("with nothing running, status exits 1, stop 0 and reload 1, and all say so", async () => {
   await using daemon = new Daemon();
   for (const [verb, expected] of [["status", 1], ["stop", 0]] as const) {
-    assertEquals(await daemon.run(verb), { code: expected, output: "Aphlict is not running." });
+    assertOutcome(await daemon.run(verb), expected, "Aphlict is not running.");
   }
   const reload = await daemon.run("reload");
   assertEquals(reload.code, 1);
   assertMatch(reload.output, /^Aphlict is not running with a supervisor: nothing holds pidfile /);
-  const { code, output } = await daemon.run("status", "--json");
-  assertEquals([code, JSON.parse(output)], [1, { running: false }]);
+  const { code, stdout } = await daemon.run("status", "--json");
+  assertEquals([code, JSON.parse(stdout)], [1, { running: false }]);
   assertEquals(namesIn(daemon.folder.path), ["aphlict.json"], "nothing was made");
 });
 
@@ -375,8 +375,8 @@ Deno.test("a pidfile with the number of a living stranger is stale: the stranger
   await using stranger = new Process("sleep", ["600"]);
   Deno.mkdirSync(`${daemon.folder.path}/pid`);
   Deno.writeTextFileSync(daemon.pidfile, String(stranger.pid));
-  assertEquals(await daemon.run("status"), { code: 1, output: "Aphlict is not running." });
-  assertEquals(await daemon.run("stop"), { code: 0, output: "Aphlict is not running." });
+  assertOutcome(await daemon.run("status"), 1, "Aphlict is not running.");
+  assertOutcome(await daemon.run("stop"), 0, "Aphlict is not running.");
   assert(exists(`/proc/${stranger.pid}`));
   await daemon.start();
   assertEquals(Deno.readTextFileSync(daemon.pidfile), String(daemon.pid("supervisor")));
@@ -416,7 +416,7 @@ Deno.test("stop removes the pidfile of a killed supervisor", async () => {
   await daemon.start();
   for (const { pid } of daemon.members()) Deno.kill(pid, "SIGKILL");
   await daemon.until(() => daemon.members().length === 0);
-  assertEquals(await daemon.run("stop"), { code: 0, output: "Aphlict is not running." });
+  assertOutcome(await daemon.run("stop"), 0, "Aphlict is not running.");
   assertEquals(namesIn(`${daemon.folder.path}/pid`), []);
 });
 
@@ -494,9 +494,9 @@ Deno.test("status --json is one object, and asks an admin server that speaks TLS
     }],
   }));
   await daemon.start();
-  const { code, output } = await daemon.run("status", "--json");
+  const { code, stdout } = await daemon.run("status", "--json");
   assertEquals(code, 0);
-  const report = JSON.parse(output);
+  const report = JSON.parse(stdout);
   const uptimes = { overseerUptimeMs: 0, serviceUptimeMs: 0 };
   assertEquals({ ...report, ...uptimes, counters: report.counters["clients.active"] }, {
     running: true,

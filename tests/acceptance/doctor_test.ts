@@ -22,8 +22,8 @@ interface Report {
 }
 
 async function doctor({ path }: Written, ...args: readonly string[]): Promise<Report> {
-  const { code, output } = await aphlict("doctor", "--config", path, "--json", ...args);
-  return { code, findings: JSON.parse(output) };
+  const { code, stdout } = await aphlict("doctor", "--config", path, "--json", ...args);
+  return { code, findings: JSON.parse(stdout) };
 }
 
 /** The steps with this outcome. */

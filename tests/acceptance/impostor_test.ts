@@ -34,13 +34,13 @@ async function contradictions(service: Running, port: number): Promise<number> {
 
 /** What `aphlict doctor` says of the entries, in their order, with what to do. */
 async function diagnose(service: Running): Promise<string[]> {
-  const { output } = await aphlict(
+  const { stdout } = await aphlict(
     "doctor",
     "--config",
     `${service.folder}/aphlict.json`,
     "--json",
   );
-  const findings: readonly Record<string, unknown>[] = JSON.parse(output);
+  const findings: readonly Record<string, unknown>[] = JSON.parse(stdout);
   return findings.filter(({ step }) => step === "peer")
     .map(({ outcome, detail, hint }) => `${outcome}: ${detail} ${hint ?? ""}`.trimEnd());
 }

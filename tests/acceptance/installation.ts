@@ -6,7 +6,7 @@
 
 import { Folder } from "../folder.ts";
 import type { BlackHole } from "./black_hole.ts";
-import { must, Process } from "./process.ts";
+import { must, type Outcome, Process } from "./process.ts";
 import { PROGRAM, ROOT } from "./program.ts";
 
 /** Runs something to its end. */
@@ -14,10 +14,9 @@ export async function execute(
   command: string,
   args: readonly string[],
   env: Record<string, string> = {},
-): Promise<{ readonly code: number; readonly output: string }> {
+): Promise<Outcome> {
   await using process = new Process(command, args, { env: { DENO: Deno.execPath(), ...env } });
-  const { code } = await process.ended();
-  return { code, output: process.output };
+  return await process.outcome();
 }
 
 /** A project, a deno and its cache where everybody can read them, as an installation has them. */

@@ -48,7 +48,7 @@ Deno.test("status --json has the documented fields, and tells of a configuration
     cluster: [{ host: "127.0.0.1", port: peer, protocol: "http" }],
   }));
   await daemon.start();
-  const read = async () => JSON.parse((await daemon.run("status", "--json")).output);
+  const read = async () => JSON.parse((await daemon.run("status", "--json")).stdout);
   const sound = await read();
   assert(sound.serviceUptimeMs >= 0 && sound.serviceUptimeMs < 120_000);
   assertEquals(sound.livePages, [`http://127.0.0.1:${daemon.written.admin}/console/`]);
@@ -74,8 +74,9 @@ Deno.test("status --json has the documented fields, and tells of a configuration
     JSON.stringify({ ...JSON.parse(Deno.readTextFileSync(path)), x: 1 }),
   );
   await using process = daemon.launch("status", "--json");
-  assertEquals((await process.ended()).code, 0);
-  const broken = JSON.parse(process.output.replace(/^Warning: [^]*?(?=^\{$)/m, ""));
+  const { code, stdout } = await process.outcome();
+  assertEquals(code, 0);
+  const broken = JSON.parse(stdout);
   assertEquals(broken.problems.map(({ key }: { readonly key: string }) => key), ["x"]);
   // What is null has no fields of its own, and beside an error there are no counters.
   const counters = [sound, broken].map((report) => ({ counters: report.counters }));
@@ -116,7 +117,7 @@ Deno.test("status --topic tells how many browsers are subscribed to a topic, of 
   Deno.removeSync(token);
   const refused = await aphlict("status", "--config", written.path, "--topic", "A", "--json");
   assertEquals(refused.code, 1);
-  assertDocumented("check", JSON.parse(refused.output), { warnings: [] });
+  assertDocumented("check", JSON.parse(refused.stdout), { warnings: [] });
   const mistaken = await aphlict("status", "--config", written.path, "--instance", "acme");
   assertEquals(mistaken.code, 2);
 });
@@ -124,7 +125,7 @@ Deno.test("status --topic tells how many browsers are subscribed to a topic, of 
 Deno.test("health --json, version --json and doctor --json have the documented fields", async () => {
   using folder = new Folder();
   const written = writeConfig(folder);
-  const run = async (...args: string[]) => JSON.parse((await aphlict(...args, "--json")).output);
+  const run = async (...args: string[]) => JSON.parse((await aphlict(...args, "--json")).stdout);
   const down = await run("health", "--config", written.path);
   assertEquals(down.ready, false);
   assertMatch(down.reason, /nothing listens there/);
@@ -135,8 +136,8 @@ Deno.test("health --json, version --json and doctor --json have the documented f
   assertEquals([version.kind, version.deno], [PROGRAM.kind, Deno.version.deno]);
   assertDocumented("version", version);
   assertDocumented("doctor", await run("doctor", "--config", written.path));
-  const { output } = await aphlict("permissions", "--config", written.path, "--format", "json");
-  assertDocumented("permissions --format json", JSON.parse(output));
+  const { stdout } = await aphlict("permissions", "--config", written.path, "--format", "json");
+  assertDocumented("permissions --format json", JSON.parse(stdout));
 });
 
 Deno.test("check takes the file without --config, and with --json is an object", async () => {
@@ -176,8 +177,8 @@ Deno.test("a bad configuration is an object on standard output, of every command
       ["permissions", "--format", "json"],
     ]
   ) {
-    const { code, output } = await aphlict(...args, "--config", path);
-    const verdict = JSON.parse(output);
+    const { code, stdout } = await aphlict(...args, "--config", path);
+    const verdict = JSON.parse(stdout);
     assertEquals([code, verdict.ok], [1, false]);
     assertEquals(verdict.problems[0].key, "servers[0].type");
     assertDocumented("check", verdict);
@@ -188,8 +189,8 @@ Deno.test("what bin/aphlict itself cannot do is an object on standard output, to
   const deno = '/nowhere/a "quoted"\\\n\u0007deno';
   for (const verb of ["check", "status", "health", "doctor"]) {
     await using process = new Process(APHLICT, [verb, "--json"], { env: { DENO: deno } });
-    const { code } = await process.ended();
-    const verdict = JSON.parse(process.output);
+    const { code, stdout } = await process.outcome();
+    const verdict = JSON.parse(stdout);
     assertEquals([code, verdict.ok], [1, false]);
     assertStringIncludes(verdict.problems[0].message, '/nowhere/a "quoted"\\ deno cannot be run');
     assertDocumented("check", verdict);
@@ -197,9 +198,9 @@ Deno.test("what bin/aphlict itself cannot do is an object on standard output, to
 });
 
 Deno.test("a file that is not there is named in the object", async () => {
-  const { output } = await aphlict("health", "--json", "--config", "/nowhere/aphlict.json");
+  const { stdout } = await aphlict("health", "--json", "--config", "/nowhere/aphlict.json");
   assertMatch(
-    JSON.parse(output).problems[0].message,
+    JSON.parse(stdout).problems[0].message,
     /^Cannot use \/nowhere\/aphlict\.json\. The file/,
   );
 });

@@ -127,8 +127,7 @@ Deno.test("a hostile environment changes nothing for a command", async () => {
       await using process = new Process(APHLICT, args, {
         env: { ...env, DENO: Deno.execPath() },
       });
-      const { code } = await process.ended();
-      return { code, output: process.output };
+      return await process.outcome();
     };
     assertEquals(await run(hostile), await run({}));
   }

@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { Outcome } from "./daemon.ts";
+import type { Outcome } from "./process.ts";
 import { Folder } from "../folder.ts";
 import { denoDir } from "./installation.ts";
 import { type Launch, must, Process } from "./process.ts";
@@ -102,8 +102,7 @@ export async function runInNamespace(
   for (const kind of ["uid", "gid"] as const) mapsOf(process.pid, kind);
   await process.input("The ids exist.\n");
   await reach(process, /^mounted$/, "nothing can be mounted in a namespace");
-  const { code } = await process.ended(LIMIT_MS);
-  return { code, output: process.output };
+  return await process.outcome(LIMIT_MS);
 }
 
 /** Starts a program. */

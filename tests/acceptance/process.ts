@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assert } from "../assert.ts";
+import { assert, assertEquals } from "../assert.ts";
 import { within } from "../../src/within.ts";
 import * as streams from "@std/streams";
 
@@ -25,10 +25,25 @@ const LINE_LIMIT_MS = 45_000;
 /** The same of its end: longer than the slowest command that a test waits for. */
 const END_LIMIT_MS = 180_000;
 
+/** What a command came to. */
+export interface Outcome {
+  readonly code: number;
+  /** Everything it wrote to stdout and stderr, whose lines come in no certain order. */
+  readonly output: string;
+  /** What it wrote to stdout: what a program reads. */
+  readonly stdout: string;
+}
+
+/** Fails unless a command ended with this code, and wrote exactly this. */
+export function assertOutcome({ code, output }: Outcome, expected: number, text: string): void {
+  assertEquals([code, output], [expected, text]);
+}
+
 /** A running process. Dispose of it: it is killed if it still runs. */
 export class Process implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #lines: string[] = [];
+  readonly #printed: string[] = [];
   readonly #read: Promise<unknown>;
   #awaitsInput: boolean;
   #changed = Promise.withResolvers<void>();
@@ -48,7 +63,8 @@ export class Process implements AsyncDisposable {
       env: { NO_COLOR: "1", ...env },
       ...(cwd === undefined ? {} : { cwd }),
     }).spawn();
-    this.#read = Promise.all([this.#collect(this.#child.stdout), this.#collect(this.#child.stderr)])
+    const { stdout, stderr } = this.#child;
+    this.#read = Promise.all([this.#collect(stdout, this.#printed), this.#collect(stderr)])
       .finally(() => {
         this.#ended = true;
         this.#changed.resolve();
@@ -113,6 +129,12 @@ export class Process implements AsyncDisposable {
     return await this.#child.status;
   }
 
+  /** Resolves when it has {@linkcode ended}, with what it came to. */
+  async outcome(limitMs = END_LIMIT_MS): Promise<Outcome> {
+    const { code } = await this.ended(limitMs);
+    return { code, output: this.output, stdout: this.#printed.join("\n") };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       this.#child.kill("SIGKILL");
@@ -124,10 +146,15 @@ export class Process implements AsyncDisposable {
     await this.ended();
   }
 
-  async #collect(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+  /** @param own The lines of this stream alone. */
+  async #collect(
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+    own: string[] = [],
+  ): Promise<void> {
     const lines = stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
     for await (const line of lines) {
       this.#lines.push(line);
+      own.push(line);
       this.#changed.resolve();
       this.#changed = Promise.withResolvers();
     }

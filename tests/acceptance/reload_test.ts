@@ -3,6 +3,7 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
+import { assertOutcome } from "./process.ts";
 import { Browser } from "./browser.ts";
 import { makeAuthority, makeCertificate } from "./certificate.ts";
 import { Daemon } from "./daemon.ts";
@@ -243,10 +244,11 @@ Deno.test("reload holds everybody to other limits and origins in place, and ends
     { origins: ["https://phorge.example.com"], "limit.subscriptions": 1, "timeout.idle": 30 },
     { "limit.message": 1024 },
   );
-  assertEquals(await daemon.run("reload"), {
-    code: 0,
-    output: "Reloaded.\nConfiguration, certificates, tokens and logs were read again.",
-  });
+  assertOutcome(
+    await daemon.run("reload"),
+    0,
+    "Reloaded.\nConfiguration, certificates, tokens and logs were read again.",
+  );
   browser.command("subscribe", ["B"]);
   await browser.pong();
   await publish(admin, { subscribers: ["B"] });

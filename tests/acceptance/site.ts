@@ -8,7 +8,7 @@
 import { Daemon } from "./daemon.ts";
 import { execute, Installation } from "./installation.ts";
 import { freePorts } from "./ports.ts";
-import { must } from "./process.ts";
+import { must, type Outcome } from "./process.ts";
 
 /** The user that root becomes: one that every host has. */
 export const USER = "daemon";
@@ -60,7 +60,7 @@ export class Site implements AsyncDisposable {
   run(
     verb: string,
     ...args: string[]
-  ): Promise<{ readonly code: number; readonly output: string }> {
+  ): Promise<Outcome> {
     const { command, env } = this.installation;
     return execute("timeout", ["20", command, verb, "--config", this.#path, ...args], env);
   }

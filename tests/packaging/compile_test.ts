@@ -1,20 +1,19 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "../assert.ts";
 import { compileArguments } from "../../packaging/compile.ts";
 import { BuildError } from "../../packaging/dist.ts";
-import { Process } from "../acceptance/process.ts";
+import { type Outcome, Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { defaultConfigPath, loadConfig } from "../../src/config/load.ts";
 import { validate } from "../../src/config/validate.ts";
 import { serviceFlags } from "../../src/config/permissions.ts";
 
 /** What `deno task compile` prints, and its exit code. */
-async function compile(...args: readonly string[]): Promise<{ code: number; output: string }> {
+async function compile(...args: readonly string[]): Promise<Outcome> {
   await using process = new Process(Deno.execPath(), [
     ...["run", "--allow-read", "--allow-env=DENORT_BIN", "--allow-run", "--allow-write"],
     ...["packaging/compile.ts", ...args],
   ], { cwd: ROOT, env: { DENORT_BIN: "/nonexistent/denort" } });
-  const { code } = await process.ended();
-  return { code, output: process.output };
+  return await process.outcome();
 }
 
 Deno.test("a dry run prints the command line, with the flags of the configuration and its path", async () => {

@@ -1,6 +1,6 @@
 import { manifest } from "../../packaging/npm.ts";
 import { TESTED_DENO, VERSION } from "../../src/version.ts";
-import { Process } from "../acceptance/process.ts";
+import { type Outcome, Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
@@ -47,13 +47,12 @@ class Installed implements Disposable {
     }
   }
 
-  async version(): Promise<{ code: number; output: string }> {
+  async version(): Promise<Outcome> {
     const { path } = this.#folder;
     const search = `PATH=${path}/bin:/usr/bin:/bin`;
     const command = `${path}/${this.place}/aphlict.js`;
     await using process = new Process("env", ["-i", search, command, "version"]);
-    const { code } = await process.ended();
-    return { code, output: process.output };
+    return await process.outcome();
   }
 
   [Symbol.dispose](): void {

@@ -4,7 +4,7 @@
  */
 
 import { assertEquals, assertMatch } from "../assert.ts";
-import { Process } from "../acceptance/process.ts";
+import { type Outcome, Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { writeConfig } from "../acceptance/server.ts";
 import { Folder } from "../folder.ts";
@@ -31,10 +31,9 @@ class Carried implements AsyncDisposable {
     ]);
   }
 
-  async run(verb: string, ...args: readonly string[]): Promise<{ code: number; output: string }> {
+  async run(verb: string, ...args: readonly string[]): Promise<Outcome> {
     await using process = this.start(verb, ...args);
-    const { code } = await process.ended();
-    return { code, output: process.output };
+    return await process.outcome();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,7 @@
  * The daemon's commands as the examples use them. These tests need logrotate.
  */
 
-import { Process } from "../acceptance/process.ts";
+import { type Outcome, Process } from "../acceptance/process.ts";
 import { publish, status, writeConfig, type Written } from "../acceptance/server.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { assertEquals, assertMatch } from "../assert.ts";
@@ -24,13 +24,12 @@ async function call(
   command: string,
   args: readonly string[],
   env: Record<string, string> = {},
-): Promise<{ code: number; output: string }> {
+): Promise<Outcome> {
   await using process = new Process(command, args, { env });
-  const { code } = await process.ended();
-  return { code, output: process.output };
+  return await process.outcome();
 }
 
-function aphlict(...args: readonly string[]): Promise<{ code: number; output: string }> {
+function aphlict(...args: readonly string[]): Promise<Outcome> {
   return call(`${ROOT}bin/aphlict`, args);
 }
 

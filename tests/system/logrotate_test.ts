@@ -2,15 +2,14 @@
  * The example for logrotate, as far as logrotate itself can judge it.
  */
 
-import { Process } from "../acceptance/process.ts";
+import { type Outcome, Process } from "../acceptance/process.ts";
 import { assertEquals, assertMatch, assertNotMatch } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { writeLogrotate } from "./site.ts";
 
-async function dryRun(path: string): Promise<{ code: number; output: string }> {
+async function dryRun(path: string): Promise<Outcome> {
   await using process = new Process("logrotate", ["-d", "-f", path]);
-  const { code } = await process.ended();
-  return { code, output: process.output };
+  return await process.outcome();
 }
 
 Deno.test("logrotate takes the example: the file makes room, and is not cut", async () => {

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Outcome } from "../acceptance/daemon.ts";
+import type { Outcome } from "../acceptance/process.ts";
 import { Process } from "../acceptance/process.ts";
 import { until } from "../acceptance/until.ts";
 import { Folder } from "../folder.ts";
@@ -55,8 +55,7 @@ export async function withoutSystemd(root: Root, script: string): Promise<Outcom
     ...nspawnOptions(root),
     ...["sh", "-e", "-c", script],
   ]);
-  const { code } = await process.ended();
-  return { code, output: process.output };
+  return await process.outcome();
 }
 
 function nspawnOptions({ path }: Root): string[] {
@@ -109,8 +108,7 @@ export class Machine implements AsyncDisposable {
   /** Runs a program to its end. */
   async run(command: string, ...args: readonly string[]): Promise<Outcome> {
     await using process = this.start(command, ...args);
-    const { code } = await process.ended();
-    return { code, output: process.output };
+    return await process.outcome();
   }
 
   /** The same of one that has to succeed; resolves to its output. */

@@ -5,7 +5,7 @@
 
 import { manifest, NPM_PACKAGE } from "../../packaging/npm.ts";
 import { TESTED_DENO, VERSION } from "../../src/version.ts";
-import type { Outcome } from "../acceptance/daemon.ts";
+import type { Outcome } from "../acceptance/process.ts";
 import { writePackage } from "../acceptance/newcomer.ts";
 import { must, Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
@@ -45,8 +45,7 @@ class User implements AsyncDisposable {
 
   async run(...command: readonly string[]): Promise<Outcome> {
     await using process = this.start(...command);
-    const { code } = await process.ended();
-    return { code, output: process.output };
+    return await process.outcome();
   }
 
   /** The same, where it has to work. Returns what it has written. */

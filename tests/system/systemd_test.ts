@@ -4,7 +4,7 @@
  */
 
 import { loadConfig } from "../../src/config/load.ts";
-import { Process } from "../acceptance/process.ts";
+import { assertOutcome, type Outcome, Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { assertEquals, assertMatch } from "../assert.ts";
 import { memoryBudget, memoryWarning } from "../../src/config/memory.ts";
@@ -21,10 +21,9 @@ function writeUnit(folder: Folder, replace: Readonly<Record<string, string>> = {
   return folder.write("aphlict.service", unit);
 }
 
-async function analyze(...args: readonly string[]): Promise<{ code: number; output: string }> {
+async function analyze(...args: readonly string[]): Promise<Outcome> {
   await using process = new Process("systemd-analyze", args);
-  const { code } = await process.ended();
-  return { code, output: process.output };
+  return await process.outcome();
 }
 
 /** The last value of a directive of the unit. */
@@ -35,7 +34,7 @@ function directive(name: string): string {
 
 Deno.test("systemd finds no fault in the unit, and does look", async () => {
   using folder = new Folder();
-  assertEquals(await analyze("verify", writeUnit(folder)), { code: 0, output: "" });
+  assertOutcome(await analyze("verify", writeUnit(folder)), 0, "");
   for (
     const [word, by] of [
       ["KillMode=mixed", "KillMode=nice"],

@@ -399,12 +399,12 @@ Deno.test("what keeps root from becoming the user is an object where one is aske
   await using site = rootsSite(() => ({}), "nobody-of-this-name");
   const missing = await site.run("check", "--json");
   assertMatch(
-    JSON.parse(missing.output).problems[0].message,
+    JSON.parse(missing.stdout).problems[0].message,
     /^there is no user nobody-of-this-name/,
   );
   Deno.chmodSync(site.daemon.written.path, 0o666);
   const open = await site.run("status", "--json");
-  assertMatch(JSON.parse(open.output).problems[0].message, /can be changed by every user/);
+  assertMatch(JSON.parse(open.stdout).problems[0].message, /can be changed by every user/);
   assertEquals([missing.code, open.code], [1, 1]);
 });
 

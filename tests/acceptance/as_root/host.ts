@@ -148,8 +148,7 @@ testOfSource("root runs no code from a cache that others can write", async () =>
     await using process = new Process(installation.command, ["version"], {
       env: { ...installation.env, DENO_DIR },
     });
-    const { code } = await process.ended();
-    return { code, output: process.output };
+    return await process.outcome();
   };
   const above = cache.slice(0, cache.lastIndexOf("/"));
   assertEquals((await run(cache)).code, 0);
