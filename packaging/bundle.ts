@@ -27,16 +27,16 @@ export interface Contained {
 }
 
 /**
- * The comment before each joined module of npm, with the path of its file in the builder's cache, or, in a
- * bundle, the text that {@linkcode assemble} puts in its place.
+ * The comment before each joined module of npm, and the name of its function, with the path of its file in the
+ * builder's cache, or, in a bundle, the text that {@linkcode assemble} puts in its place.
  */
 const FROM_NPM =
-  /^\/\/ (?:\S*\/npm\/[^/\s]+\/|npm:)((?:@[^/\s]+\/)?[^/@\s]+)[/@](\d[^/\s]*)\/(\S+)$/gm;
+  /^(\/\/ | *")(?:[^\s"]*\/npm\/[^/\s"]+\/|npm:)((?:@[^/\s"]+\/)?[^/@\s"]+)[/@](\d[^/\s"]*)\/([^\s"]+)/gm;
 
 /** Returns the packages that the modules of a bundle, or those joined for it, come from, each once, by name. */
 export function containedIn(joined: string): Contained[] {
   const found = new Map<string, Contained>();
-  for (const [, name = "", version = ""] of joined.matchAll(FROM_NPM)) {
+  for (const [, , name = "", version = ""] of joined.matchAll(FROM_NPM)) {
     found.set(`${name}@${version}`, { name, version });
   }
   return [...found.entries()].sort(([a], [b]) => a < b ? -1 : 1).map(([, each]) => each);
@@ -103,7 +103,7 @@ export function assemble(launcher: string, joined: string, notice: string): stri
     }
   }
   // The paths at which packages were joined are nobody's business, and differ between machines.
-  const body = joined.replace(FROM_NPM, "// npm:$1@$2/$3");
+  const body = joined.replace(FROM_NPM, "$1npm:$2@$3/$4");
   return `#!/bin/sh\n":" /*\n${head}\nexit\n*/;\n/*\n${notice}*/\n${body}`;
 }
 
@@ -112,11 +112,11 @@ export function assemble(launcher: string, joined: string, notice: string): stri
  * another task, or another word of one, makes no other program.
  */
 export function withoutSettings(joined: string): string {
-  const settings = /^var deno_default = \{$[^]*?^\};$/m;
+  const settings = /^( *)deno_default = \{$[^]*?^\1\};$/m;
   if (!settings.test(joined)) {
     throw new BuildError(`${JOINED} does not have deno.json as it had. Look at src/version.ts.`);
   }
-  return joined.replace(settings, `var deno_default = { version: "${VERSION}" };`);
+  return joined.replace(settings, `$1deno_default = { version: "${VERSION}" };`);
 }
 
 function main(): void {

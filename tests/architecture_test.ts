@@ -115,15 +115,16 @@ const PURE = ["budget.ts", "hub", "metrics", ...GROUND.filter((file) => file !==
  * the log, and the version by the module that passes it on. Node's built-in modules are not listed:
  * all rooms but the {@linkcode PURE} ones may import them.
  */
-const PLACES: ReadonlyMap<string, string> = new Map([
-  ["@logtape/logtape", "src/log/"],
-  ["@std/cli", "src/cli/args.ts"],
-  ["@std/jsonc", "src/config/jsonc.ts"],
-  ["@std/text", "src/config/suggest.ts"],
-  ["./console.css", "src/admin/page.ts"],
-  ["./console.html", "src/admin/page.ts"],
-  ["./console.js", "src/admin/page.ts"],
-  ["../deno.json", "src/version.ts"],
+const PLACES: ReadonlyMap<string, RegExp> = new Map([
+  // `aphlict deno` looks whether it is there.
+  ["@logtape/logtape", /^src\/(log\/.*|cli\/version\.ts)$/],
+  ["@std/cli", /^src\/cli\/args\.ts$/],
+  ["@std/jsonc", /^src\/config\/jsonc\.ts$/],
+  ["@std/text", /^src\/config\/suggest\.ts$/],
+  ["./console.css", /^src\/admin\/page\.ts$/],
+  ["./console.html", /^src\/admin\/page\.ts$/],
+  ["./console.js", /^src\/admin\/page\.ts$/],
+  ["../deno.json", /^src\/version\.ts$/],
 ]);
 
 function roomOf(module: string): string {
@@ -152,9 +153,7 @@ function misplaced(imports: Imports): string[] {
     imported.filter((name) => {
       if (/^\.{1,2}\/.*\.ts$/.test(name)) return false;
       if (name.startsWith("node:")) return PURE.includes(roomOf(module));
-      const place = PLACES.get(name);
-      return place === undefined ||
-        !(place.endsWith("/") ? module.startsWith(place) : module === place);
+      return !PLACES.get(name)?.test(module);
     }).map((name) => `${module} -> ${name}`)
   );
 }

@@ -23,7 +23,8 @@ import {
   MEMORY_OPTION,
 } from "./command.ts";
 import { requireCovered } from "./compiled.ts";
-import { circumstancesIn, judge, JUDGING_OPTIONS, portHolder, warn } from "./judgement.ts";
+import { judge, portHolder, warn } from "./judgement.ts";
+import { circumstancesIn, JUDGING_OPTIONS } from "./unit.ts";
 import { print, printJson, type Verdict } from "./output.ts";
 import { warnIfRoot } from "./root.ts";
 import { suspicions } from "./suspicions.ts";

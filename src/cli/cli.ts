@@ -8,9 +8,10 @@ import { ExpectedError } from "../config/error.ts";
 import { identify, type Program } from "../config/program.ts";
 import { withoutEnd } from "../text.ts";
 import { type Parsed, parseOptions, UsageError } from "./args.ts";
-import { check } from "./check.ts";
 import {
+  allCommands,
   type Command,
+  type CommandTable,
   CONFIG_OPERAND,
   CONFIG_OPTION,
   EXIT,
@@ -18,51 +19,34 @@ import {
   JSON_OPTION,
   operandRange,
 } from "./command.ts";
-import { refuseUncovered } from "./compiled.ts";
-import { doctor } from "./doctor.ts";
-import { health } from "./health.ts";
 import { help, helpOn, overview, usageOf } from "./help.ts";
-import { launch } from "./launch.ts";
-import { listen } from "./listen.ts";
 import { print, printError, printFailure } from "./output.ts";
-import { permissions } from "./permissions.ts";
-import { reload } from "./reload.ts";
-import { restart } from "./restart.ts";
-import { run, supervisor } from "./run.ts";
-import { debug, serve, service } from "./serve.ts";
-import { send } from "./send.ts";
-import { start } from "./start.ts";
-import { status } from "./status.ts";
-import { stop } from "./stop.ts";
-import { top } from "./top.ts";
-import { trial } from "./trial.ts";
-import { deno, version } from "./version.ts";
 
 /** The table of commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [
-  start,
-  stop,
-  restart,
-  reload,
-  status,
-  health,
-  run,
-  serve,
-  debug,
-  check,
-  doctor,
-  top,
-  listen,
-  send,
-  permissions,
-  version,
-  help,
-  deno,
-  launch,
-  supervisor,
-  service,
-  trial,
-];
+export const COMMANDS: CommandTable = new Map([
+  ["start", async () => (await import("./start.ts")).start],
+  ["stop", async () => (await import("./stop.ts")).stop],
+  ["restart", async () => (await import("./restart.ts")).restart],
+  ["reload", async () => (await import("./reload.ts")).reload],
+  ["status", async () => (await import("./status.ts")).status],
+  ["health", async () => (await import("./health.ts")).health],
+  ["run", async () => (await import("./run.ts")).run],
+  ["serve", async () => (await import("./serve.ts")).serve],
+  ["debug", async () => (await import("./serve.ts")).debug],
+  ["check", async () => (await import("./check.ts")).check],
+  ["doctor", async () => (await import("./doctor.ts")).doctor],
+  ["top", async () => (await import("./top.ts")).top],
+  ["listen", async () => (await import("./listen.ts")).listen],
+  ["send", async () => (await import("./send.ts")).send],
+  ["permissions", async () => (await import("./permissions.ts")).permissions],
+  ["version", async () => (await import("./version.ts")).version],
+  ["help", () => Promise.resolve(help)],
+  ["deno", async () => (await import("./version.ts")).deno],
+  ["launch", async () => (await import("./launch.ts")).launch],
+  ["supervisor", async () => (await import("./run.ts")).supervisor],
+  ["service", async () => (await import("./serve.ts")).service],
+  ["trial", async () => (await import("./trial.ts")).trial],
+]);
 
 /**
  * Runs a command line.
@@ -77,11 +61,11 @@ export async function main(path: string, args: readonly string[]): Promise<numbe
     return await dispatch(argv, program);
   } catch (error) {
     if (error instanceof UsageError) {
-      printError([error.message, "", ...usageFor(argv).split("\n")]);
+      printError([error.message, "", ...(await usageFor(argv)).split("\n")]);
       return EXIT.usage;
     }
     if (error instanceof ExpectedError) {
-      if (wantsJson(argv)) printFailure(error);
+      if (await wantsJson(argv)) printFailure(error);
       else printError(error.message);
       return EXIT.failed;
     }
@@ -92,28 +76,28 @@ export async function main(path: string, args: readonly string[]): Promise<numbe
 }
 
 /** Tells whether a command line, which has been parsed, asks for JSON. */
-function wantsJson([verb, ...args]: readonly string[]): boolean {
-  const command = COMMANDS.find((candidate) => candidate.verb === verb);
+async function wantsJson([verb = "", ...args]: readonly string[]): Promise<boolean> {
+  const command = await COMMANDS.get(verb)?.();
   if (command === undefined) return false;
   const { values } = parseOptions(args, command.options);
   return values.has(JSON_OPTION.name) || values.get("format") === "json";
 }
 
 /** Returns the usage of the verb that was typed, or the list of all verbs where there is no such verb. */
-function usageFor([verb]: readonly string[]): string {
-  const command = COMMANDS.find((candidate) => candidate.verb === verb);
-  return command === undefined ? overview(COMMANDS) : usageOf(command);
+async function usageFor([verb = ""]: readonly string[]): Promise<string> {
+  const command = await COMMANDS.get(verb)?.();
+  return command === undefined ? overview(await allCommands(COMMANDS)) : usageOf(command);
 }
 
 async function dispatch(argv: readonly string[], program: Program): Promise<number> {
   const [verb, ...args] = argv;
   if (verb === undefined) {
-    printError(overview(COMMANDS));
+    printError(overview(await allCommands(COMMANDS)));
     return EXIT.usage;
   }
   if (verb === "--help" || verb === "-h") return await dispatch(["help", ...args], program);
   if (verb === "--version" || verb === "-V") return await dispatch(["version", ...args], program);
-  const command = findCommand(COMMANDS, verb);
+  const command = await findCommand(COMMANDS, verb);
   // No argument behind "--" is an option.
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   if (args.slice(0, end).some((argument) => argument === "--help" || argument === "-h")) {
@@ -129,7 +113,10 @@ async function dispatch(argv: readonly string[], program: Program): Promise<numb
     throw new UsageError(`"${verb}" needs ${withoutEnd(command.operands ?? "", ".")}.`);
   }
   const { values, rest } = withFile(command, parsed);
-  if (program.kind === "compiled") refuseUncovered(verb, program, values);
+  if (program.kind === "compiled") {
+    const { refuseUncovered } = await import("./compiled.ts");
+    refuseUncovered(verb, program, values);
+  }
   return await command.run({ program, options: values, rest, commands: COMMANDS });
 }
 

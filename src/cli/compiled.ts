@@ -8,7 +8,7 @@
 import { ExpectedError } from "../config/error.ts";
 import type { Config } from "../config/config.ts";
 import { servicePermissions, shellQuote } from "../config/permissions.ts";
-import type { Compiled, Program, Script } from "../config/program.ts";
+import type { Compiled, Program } from "../config/program.ts";
 import { CONFIG_OPTION, type Invocation } from "./command.ts";
 import { portOf } from "../probe/endpoint.ts";
 import { CA_OPTION, URL_OPTION } from "./public.ts";
@@ -37,12 +37,6 @@ function howToCompile(config: string): string {
     shellQuote(["--config", config])
   } (with ` +
     "--installed-as where the file is not the one of the host that runs it)";
-}
-
-/** Returns the script of a program that deno runs. */
-export function scriptOf(program: Program): Script {
-  if (program.kind === "compiled") throw new Error("A compiled executable is no script.");
-  return program;
 }
 
 /**

@@ -21,7 +21,7 @@ import { examinePeers } from "./doctor/peers.ts";
 import { examineServers } from "./doctor/servers.ts";
 import { examineUrl, skipUrl } from "./doctor/url.ts";
 import { Findings, screenOf, showFinding, verdict } from "./doctor/findings.ts";
-import { circumstancesIn, JUDGING_OPTIONS } from "./judgement.ts";
+import { circumstancesIn, JUDGING_OPTIONS } from "./unit.ts";
 import { print, printJson } from "./output.ts";
 import {
   CA_OPTION,

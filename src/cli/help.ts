@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Command, EXIT, findCommand, listed } from "./command.ts";
+import { allCommands, type Command, EXIT, findCommand, listed } from "./command.ts";
 import { print } from "./output.ts";
 
 const WIDTH = 78;
@@ -16,8 +16,12 @@ export const help: Command = {
   details: "Without a verb, lists all of them.",
   options: [],
   operands: "[VERB]",
-  run({ rest: [verb], commands }) {
-    print(verb === undefined ? overview(commands) : helpOn(findCommand(commands, verb)));
+  async run({ rest: [verb], commands }) {
+    print(
+      verb === undefined
+        ? overview(await allCommands(commands))
+        : helpOn(await findCommand(commands, verb)),
+    );
     return EXIT.done;
   },
 };

@@ -5,40 +5,27 @@
  * @module
  */
 
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname } from "node:path";
 import type { Config, LogConfig, ServerConfig } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
 import { exists, isLink } from "../config/existence.ts";
 import { isBelow } from "../config/files.ts";
 import { logFiles, logTarget } from "../config/logs.ts";
 import { filesBeside } from "../config/pidfile.ts";
-import { type Program, SYSTEM_CONFIG } from "../config/program.ts";
+import type { Program } from "../config/program.ts";
 import { heldBy } from "../probe/endpoint.ts";
 import { foreignContent, PidfileError, PidfileHolder } from "../supervisor/pidfile.ts";
 import { readState } from "../supervisor/state.ts";
-import type { OptionSpec } from "./args.ts";
-import type { Invocation } from "./command.ts";
 import { findUnsupervised, listeningIn } from "./service_data.ts";
 import { printError } from "./output.ts";
 import { foreignerOf, logFaultForRoot, pidfileFault, supervisorSeen } from "./pidfile_owner.ts";
 import { sharedLogs } from "./suspicions.ts";
 import { type TrialResult, tryAsService } from "./trial.ts";
 import { follow, nameOf, strangersOn } from "./trust.ts";
-import { judgeUnit, parseUnit, type Unit, UNIT_OPTION } from "./unit.ts";
+import { judgeUnit, type Unit } from "./unit.ts";
 
 /** The most bytes of a file's name on the file systems of Linux. */
 const NAME_LENGTH = 255;
-
-/** The option by which bin/aphlict tells the folders that root makes at a start. */
-export const MADE_OPTION: OptionSpec = {
-  name: "made",
-  value: "FOLDERS",
-  help: "Missing folders that root makes at the start.",
-  internal: true,
-};
-
-/** The options of a command that judges for another process. */
-export const JUDGING_OPTIONS: readonly OptionSpec[] = [UNIT_OPTION, MADE_OPTION];
 
 /** The facts that the judgement depends on, besides the configuration. */
 export interface Circumstances {
@@ -50,22 +37,6 @@ export interface Circumstances {
   readonly made?: readonly string[];
   /** The unit of systemd that runs the service; `null`: no unit does. @default {null} */
   readonly unit?: Unit | null;
-}
-
-/** Returns the facts that bin/aphlict has told of the host. */
-export function circumstancesIn(
-  { options, program }: Invocation,
-  config: Config,
-): Pick<Required<Circumstances>, "made" | "unit"> {
-  const found = parseUnit(options.get(UNIT_OPTION.name) ?? "");
-  const isOfThis = found !== null && (
-    found.config === null
-      ? program.kind === "bundle" && config.path === SYSTEM_CONFIG
-      : resolve(found.config) === resolve(config.path)
-  );
-  const unit = isOfThis ? found : null;
-  const made = (options.get(MADE_OPTION.name) ?? "").split(",").filter((each) => each !== "");
-  return { unit, made: [...made, ...unit?.made ?? []] };
 }
 
 /** Judges a configuration. */

@@ -10,7 +10,7 @@ import { ConfigError } from "../config/error.ts";
 import { loadConfig, loadPidfile, type NamedPidfile } from "../config/load.ts";
 import { consoleLog } from "../config/logs.ts";
 import { serviceFlags, shellQuote, supervisorFlags } from "../config/permissions.ts";
-import { denoArguments } from "../config/program.ts";
+import { denoArguments, scriptOf } from "../config/program.ts";
 import { isBelow } from "../config/files.ts";
 import { FORMATS } from "../log/formats.ts";
 import { withoutEnd } from "../text.ts";
@@ -25,15 +25,13 @@ import {
   type Invocation,
   JSON_OPTION,
 } from "./command.ts";
-import { scriptOf } from "./compiled.ts";
 import { FolderError, foldersOf, whyNotForRoot } from "./folders.ts";
 import { identityFor, identityOfOwner, ownerOfConfig, type UserIdentity } from "./identity.ts";
-import { circumstancesIn, MADE_OPTION } from "./judgement.ts";
 import { printCode, printError } from "./output.ts";
 import { logFaultForRoot, pidfileFault, requireSafe } from "./pidfile_owner.ts";
 import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
 import { follow, resolvedPath } from "./trust.ts";
-import { UNIT_OPTION } from "./unit.ts";
+import { circumstancesIn, MADE_OPTION, UNIT_OPTION } from "./unit.ts";
 
 /** Prints the shell code for a verb. */
 export const launch: Command = {
@@ -43,8 +41,8 @@ export const launch: Command = {
   options: [CONFIG_OPTION, AS_ROOT_OPTION, UNIT_OPTION, JSON_OPTION],
   operands: "VERB",
   internal: true,
-  run(invocation) {
-    const command = findCommand(invocation.commands, invocation.rest[0] ?? "");
+  async run(invocation) {
+    const command = await findCommand(invocation.commands, invocation.rest[0] ?? "");
     const path = configPath(invocation);
     if (isRoot() && !invocation.options.has(AS_ROOT_OPTION.name)) {
       const code = becoming(path, command, invocation);

@@ -6,6 +6,7 @@
 
 import { systemClock } from "../clock.ts";
 import type { Config, LogConfig } from "../config/config.ts";
+import { scriptOf } from "../config/program.ts";
 import { loadConfig } from "../config/load.ts";
 import { consoleLog, isStdout, logTarget } from "../config/logs.ts";
 import { fault, logUnexpectedErrors } from "../log/fault.ts";
@@ -36,7 +37,6 @@ import {
   JOURNAL_OPTION,
   LIMIT_OPTIONS,
 } from "./command.ts";
-import { scriptOf } from "./compiled.ts";
 
 /** Runs the supervisor in the foreground. */
 export const run: Command = {

@@ -10,7 +10,7 @@ import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { logTarget } from "../config/logs.ts";
 import { supervisorFlags } from "../config/permissions.ts";
-import { denoArguments } from "../config/program.ts";
+import { denoArguments, scriptOf } from "../config/program.ts";
 import { livePagesOf } from "../probe/endpoint.ts";
 import { linesIn, parseReport, type Report } from "../supervisor/channel.ts";
 import { alreadyRunning } from "../supervisor/pidfile.ts";
@@ -26,7 +26,6 @@ import {
   type Invocation,
   LIMIT_OPTIONS,
 } from "./command.ts";
-import { scriptOf } from "./compiled.ts";
 import { makeFolders } from "./folders.ts";
 import { print, printError } from "./output.ts";
 import { logFaultForRoot, pidfileFault, safeHolder } from "./pidfile_owner.ts";

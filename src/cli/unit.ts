@@ -4,12 +4,15 @@
  * @module
  */
 
+import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { Problem } from "../config/error.ts";
 import { isBelow } from "../config/files.ts";
 import { logFiles } from "../config/logs.ts";
 import { servicePermissions } from "../config/permissions.ts";
+import { SYSTEM_CONFIG } from "../config/program.ts";
 import type { OptionSpec } from "./args.ts";
+import type { Invocation } from "./command.ts";
 import { resolvedPath } from "./trust.ts";
 
 /** The option by which bin/aphlict passes on the output of `systemctl show aphlict.service`. */
@@ -20,6 +23,17 @@ export const UNIT_OPTION: OptionSpec = {
   internal: true,
   given: '${properties:+--unit "$properties"}',
 };
+
+/** The option by which bin/aphlict tells the folders that root makes at a start. */
+export const MADE_OPTION: OptionSpec = {
+  name: "made",
+  value: "FOLDERS",
+  help: "Missing folders that root makes at the start.",
+  internal: true,
+};
+
+/** The options of a command that judges for another process. */
+export const JUDGING_OPTIONS: readonly OptionSpec[] = [UNIT_OPTION, MADE_OPTION];
 
 /** The service's unit, as far as it matters here. */
 export interface Unit {
@@ -35,6 +49,22 @@ export interface Unit {
   readonly readOnly: readonly string[];
   /** The folders that it does not see. */
   readonly hidden: readonly string[];
+}
+
+/** Returns the facts that bin/aphlict has told of the host. */
+export function circumstancesIn(
+  { options, program }: Invocation,
+  config: Config,
+): { readonly made: readonly string[]; readonly unit: Unit | null } {
+  const found = parseUnit(options.get(UNIT_OPTION.name) ?? "");
+  const isOfThis = found !== null && (
+    found.config === null
+      ? program.kind === "bundle" && config.path === SYSTEM_CONFIG
+      : resolve(found.config) === resolve(config.path)
+  );
+  const unit = isOfThis ? found : null;
+  const made = (options.get(MADE_OPTION.name) ?? "").split(",").filter((each) => each !== "");
+  return { unit, made: [...made, ...unit?.made ?? []] };
 }
 
 /** The properties that name folders, and the folders above these. */

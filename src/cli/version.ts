@@ -34,7 +34,9 @@ export const deno: Command = {
     "warns of a Deno that Aphlict is not made for.",
   options: [],
   internal: true,
-  run() {
+  async run({ program }) {
+    // The dependency that this process has no use for: without it, the others would fail later.
+    if (program.kind === "source") await import("@logtape/logtape");
     const warning = denoWarning(Deno.version.deno);
     printCode([Deno.execPath(), ...warning === null ? [] : [`${warning}.`]].join("\n"));
     return EXIT.done;

@@ -4,39 +4,18 @@
  * @module
  */
 
-import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
 import { type Duplicate, findDuplicates } from "./duplicates.ts";
 import { ConfigError } from "./error.ts";
-import { exists } from "./existence.ts";
 import { pathFault } from "./files.ts";
 import { JsoncSyntaxError, parseJsonc } from "./jsonc.ts";
 import { followLink } from "./logs.ts";
-import { type Program, SYSTEM_CONFIG } from "./program.ts";
 import { IrregularFile, readRegularFile } from "./regular_file.ts";
 import { validate } from "./validate.ts";
 import { messageOf, quote } from "../text.ts";
 
 /** The largest configuration, far more than one needs: a larger file is another file, a log for instance. */
 const MAX_BYTES = 1024 * 1024;
-
-/**
- * Returns the path of the configuration to use when none is named. Beside the sources it is the
- * administrator's own, or else the one shipped.
- */
-export function defaultConfigPath(program: Program): string {
-  switch (program.kind) {
-    case "source": {
-      const conf = join(dirname(program.path), "conf");
-      const custom = join(conf, "aphlict.custom.json");
-      return exists(custom) ? custom : join(conf, "aphlict.default.json");
-    }
-    case "bundle":
-      return SYSTEM_CONFIG;
-    case "compiled":
-      return program.config;
-  }
-}
 
 /**
  * Reads and checks a configuration file.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { dirname, join } from "node:path";
+import { exists } from "./existence.ts";
 
 /** The program that a process runs. */
 export type Program = Script | Compiled;
@@ -61,6 +61,30 @@ export function identify(
   return { program: { kind: path.endsWith(".ts") ? "source" : "bundle", path }, argv };
 }
 
+/** Returns the script of a program that deno runs. */
+export function scriptOf(program: Program): Script {
+  if (program.kind === "compiled") throw new Error("A compiled executable is no script.");
+  return program;
+}
+
+/**
+ * Returns the path of the configuration to use when none is named. Beside the sources it is the
+ * administrator's own, or else the one shipped.
+ */
+export function defaultConfigPath(program: Program): string {
+  switch (program.kind) {
+    case "source": {
+      const conf = `${folderOf(program)}/conf`;
+      const custom = `${conf}/aphlict.custom.json`;
+      return exists(custom) ? custom : `${conf}/aphlict.default.json`;
+    }
+    case "bundle":
+      return SYSTEM_CONFIG;
+    case "compiled":
+      return program.config;
+  }
+}
+
 /**
  * Returns the arguments of deno that run a command of a program. A bundle needs nothing else: neither a
  * registry nor the cache is asked, and no settings are looked for around it.
@@ -72,10 +96,15 @@ export function denoArguments(
 ): string[] {
   return [
     "run",
-    ...program.kind === "bundle" ? ALONE : [`--config=${join(dirname(program.path), "deno.json")}`],
+    ...program.kind === "bundle" ? ALONE : [`--config=${folderOf(program)}/deno.json`],
     NO_CODE_CACHE,
     ...flags,
     program.path,
     ...command,
   ];
+}
+
+/** Returns the folder of a script. Not by `node:path`, which takes 20 ms to load. */
+function folderOf({ path }: Script): string {
+  return path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : ".";
 }

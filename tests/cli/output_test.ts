@@ -4,7 +4,8 @@
 
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import { COMMANDS, main } from "../../src/cli/cli.ts";
+import { COMMANDS as TABLE, main } from "../../src/cli/cli.ts";
+import { allCommands } from "../../src/cli/command.ts";
 import { Pidfile } from "../../src/supervisor/pidfile.ts";
 import { UNPRINTABLE } from "../../src/text.ts";
 import { FAMILIES } from "../../src/metrics/families.ts";
@@ -13,6 +14,8 @@ import { type Authority, makeAuthority, makeCertificate } from "../acceptance/ce
 import { freePorts } from "../acceptance/ports.ts";
 import { PROGRAM } from "../acceptance/program.ts";
 import { Folder } from "../folder.ts";
+
+const COMMANDS = await allCommands(TABLE);
 
 /** What steers a terminal, breaks a line, reorders text, or is not seen. */
 const HOSTILE = [

@@ -1,13 +1,8 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../src/config/error.ts";
-import type { Program } from "../../src/config/program.ts";
-import {
-  configReadFault,
-  defaultConfigPath,
-  loadConfig,
-  loadPidfile,
-} from "../../src/config/load.ts";
+import { defaultConfigPath, type Program } from "../../src/config/program.ts";
+import { configReadFault, loadConfig, loadPidfile } from "../../src/config/load.ts";
 import { assertEquals, assertThrows } from "../assert.ts";
 import { configOf, LOG_DEFAULTS } from "../entries.ts";
 import { Folder } from "../folder.ts";
@@ -212,7 +207,7 @@ Deno.test({
   name: "the default is aphlict.custom.json where it cannot be looked at, so that loading says why",
   permissions: { read: false },
   fn() {
-    assertEquals(defaultConfigPath(source(".")), "conf/aphlict.custom.json");
+    assertEquals(defaultConfigPath(source(".")), "./conf/aphlict.custom.json");
   },
 });
 

@@ -34,10 +34,10 @@ Deno.test("a launcher or a notice that would end its comment makes no bundle", (
 });
 
 Deno.test("of deno.json the bundle has the version alone", () => {
-  const settings = 'var deno_default = {\n  version: "1",\n  tasks: {\n    a: "b"\n  }\n};\n';
+  const settings = '    deno_default = {\n      version: "1",\n      tasks: {\n      }\n    };\n';
   assertEquals(
     withoutSettings(`// deno.json\n${settings}done();\n`),
-    `// deno.json\nvar deno_default = { version: "${VERSION}" };\ndone();\n`,
+    `// deno.json\n    deno_default = { version: "${VERSION}" };\ndone();\n`,
   );
   assertThrows(() => withoutSettings("done();\n"), BuildError, "does not have deno.json");
 });

@@ -3,7 +3,8 @@ import { compileArguments } from "../../packaging/compile.ts";
 import { BuildError } from "../../packaging/dist.ts";
 import { type Outcome, Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
-import { defaultConfigPath, loadConfig } from "../../src/config/load.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { defaultConfigPath } from "../../src/config/program.ts";
 import { validate } from "../../src/config/validate.ts";
 import { serviceFlags } from "../../src/config/permissions.ts";
 

@@ -4,7 +4,8 @@
 
 import { casesOf, LAUNCHER, withTable } from "../../packaging/launcher.ts";
 import { BuildError } from "../../packaging/dist.ts";
-import { COMMANDS } from "../../src/cli/cli.ts";
+import { COMMANDS as TABLE } from "../../src/cli/cli.ts";
+import { allCommands } from "../../src/cli/command.ts";
 import {
   CALLED_OPTION,
   type Command,
@@ -17,6 +18,8 @@ import { UNIT_OPTION } from "../../src/cli/unit.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { assert, assertEquals, assertThrows } from "../assert.ts";
 import { command } from "../cli/fixtures.ts";
+
+const COMMANDS = await allCommands(TABLE);
 
 const SCRIPT = Deno.readTextFileSync(`${ROOT}${LAUNCHER}`);
 

@@ -4,12 +4,15 @@
 
 import { manPage } from "../../packaging/man.ts";
 import { configurationManPage } from "../../packaging/configuration.ts";
-import { COMMANDS } from "../../src/cli/cli.ts";
+import { COMMANDS as TABLE } from "../../src/cli/cli.ts";
+import { allCommands } from "../../src/cli/command.ts";
 import { VERSION } from "../../src/version.ts";
 import { Process } from "../acceptance/process.ts";
 import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { example } from "./site.ts";
+
+const COMMANDS = await allCommands(TABLE);
 
 const PAGES = {
   "aphlict.8": manPage(COMMANDS, VERSION),
