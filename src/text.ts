@@ -112,7 +112,10 @@ export function formatNumber(value: number, digits: number = 0): string {
   if (!Number.isFinite(value)) return "?";
   // Not `toLocaleString`, whose first call takes 15 ms of every command.
   const rounded = Number(value.toFixed(value < 100 ? digits : 0));
-  return String(rounded).replace(/\B(?=(\d{3})+$)/g, ",");
+  let text = String(rounded);
+  if (rounded < 1000) return text;
+  for (let at = text.length - 3; at > 0; at -= 3) text = `${text.slice(0, at)},${text.slice(at)}`;
+  return text;
 }
 
 /** Returns a count with its noun, such as `1 peer` or `2 peers`. */

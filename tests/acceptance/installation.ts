@@ -41,12 +41,8 @@ export class Installation implements Disposable {
     must("cp", ["-r", `${denoDir()}/npm`, `${path}/cache`]);
     this.command = `${path}/bin/aphlict`;
     this.env = { DENO: `${path}/deno`, DENO_DIR: `${path}/cache` };
-    // The first command leaves the translated modules in the cache, where other users can read them.
-    must("env", [
-      ...Object.entries(this.env).map((each) => each.join("=")),
-      this.command,
-      "version",
-    ]);
+    // The help, which is made of all commands, leaves the translated modules in the cache, where other users can read them.
+    must("env", [...Object.entries(this.env).map((each) => each.join("=")), this.command, "help"]);
     must("chmod", ["-R", "a+rX", path]);
   }
 

@@ -266,7 +266,7 @@ Deno.test("no answer of a service gets what steers a terminal into the output of
         }
       },
     ),
-    { numRuns: 20 },
+    { numRuns: 8 },
   );
 });
 
