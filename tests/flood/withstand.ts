@@ -6,12 +6,12 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { Browser } from "./browser.ts";
-import { type Attack, AUTHORITY_FILE } from "./flood.ts";
-import type { Experience } from "./flood_honest.ts";
-import { Process } from "./process.ts";
-import { type AdminEndpoint, pageOf, Phorge, type Posting } from "./poster.ts";
-import { run, type Running, type RunOptions } from "./server.ts";
+import { Browser } from "../acceptance/browser.ts";
+import { type Attack, AUTHORITY_FILE } from "./attacks.ts";
+import type { Experience } from "./honest.ts";
+import { Process } from "../acceptance/process.ts";
+import { type AdminEndpoint, pageOf, Phorge, type Posting } from "../acceptance/poster.ts";
+import { run, type Running, type RunOptions } from "../acceptance/server.ts";
 
 /** The honest browser's answers: 99 of 100 come within this time, in ms, */
 const P99_MS = 500;
@@ -35,7 +35,7 @@ const LOG_BYTES = 200_000;
 
 const MB = 1_000_000;
 
-const HONEST = fileURLToPath(new URL("flood_honest.ts", import.meta.url));
+const HONEST = fileURLToPath(new URL("honest.ts", import.meta.url));
 
 /** What there is to say about a service under attack. */
 export interface Outcome {

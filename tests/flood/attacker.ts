@@ -1,6 +1,6 @@
 /**
  * The clients of an attack, in a process of their own: so the honest browser's clock is its own.
- * `flood.ts` starts it, once for each part of an attack.
+ * `attacks.ts` starts it, once for each part of an attack.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { parseArgs } from "node:util";
 import { Decoder } from "../../src/websocket/decoder.ts";
 import { OPCODE } from "../../src/websocket/frame.ts";
 import { concat, frame, utf8 } from "../websocket/bytes.ts";
-import { answering, ScriptedPeer } from "./bad_peer.ts";
-import { colliding, integerLike } from "./collisions.ts";
-import { ADMIN_ATTACKS } from "./flood_admin_attacks.ts";
-import { connectedFrom, share, sleep, type Target } from "./flood_target.ts";
-import { REQUEST, requestWith } from "./wire.ts";
+import { answering, ScriptedPeer } from "../acceptance/bad_peer.ts";
+import { colliding, integerLike } from "../acceptance/collisions.ts";
+import { ADMIN_ATTACKS } from "./admin_attacks.ts";
+import { connectedFrom, share, sleep, type Target } from "./target.ts";
+import { REQUEST, requestWith } from "../acceptance/wire.ts";
 
 /** Connections that are opened at a time. */
 const LANES = 100;

@@ -1,6 +1,6 @@
 /**
  * A random mixture of all attacks against one service with its derived flags: kinds, sizes, numbers and
- * start times are drawn from a seed. In each round a fresh service has to keep what `flood_test.ts` asks for.
+ * start times are drawn from a seed. In each round a fresh service has to keep what `attacks_test.ts` asks for.
  *
  *     deno task flood [--minutes N] [--seed N]
  *     deno task flood --attack C3 --scale 2 --seconds 60
@@ -13,8 +13,8 @@
 
 import * as fc from "fast-check";
 import { parseArgs } from "node:util";
-import { ANY_ATTACK, type Attack, attackNamed, ATTACKS } from "./flood.ts";
-import { run, type Running } from "./server.ts";
+import { ANY_ATTACK, type Attack, attackNamed, ATTACKS } from "./attacks.ts";
+import { run, type Running } from "../acceptance/server.ts";
 import {
   type Endurance,
   endure,

@@ -4,8 +4,8 @@
  * service.
  */
 
-import { ANY_ATTACK, ATTACKS } from "./flood.ts";
-import { run } from "./server.ts";
+import { ANY_ATTACK, ATTACKS } from "./attacks.ts";
+import { run } from "../acceptance/server.ts";
 import { endure, faultsOf, told } from "./withstand.ts";
 
 const SECONDS = 120;

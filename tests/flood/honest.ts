@@ -7,8 +7,14 @@
  */
 
 import { parseArgs } from "node:util";
-import { Browser } from "./browser.ts";
-import { type AdminEndpoint, KeptPoster, pageOf, Phorge, type Posting } from "./poster.ts";
+import { Browser } from "../acceptance/browser.ts";
+import {
+  type AdminEndpoint,
+  KeptPoster,
+  pageOf,
+  Phorge,
+  type Posting,
+} from "../acceptance/poster.ts";
 
 /** What an honest browser has met. Times are in ms. */
 export interface Experience {

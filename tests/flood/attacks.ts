@@ -1,14 +1,14 @@
 /**
  * The attacks that took the service down, each at the size that worked. The clients of an attack run in
- * processes of their own (`flood_attacker.ts`), with a low priority, as others' machines would.
+ * processes of their own (`attacker.ts`), with a low priority, as others' machines would.
  *
  * @module
  */
 
 import { fileURLToPath } from "node:url";
-import { makeAuthority, makeCertificate } from "./certificate.ts";
-import { freePorts } from "./ports.ts";
-import { peerAt, type Running, type RunOptions } from "./server.ts";
+import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { peerAt, type Running, type RunOptions } from "../acceptance/server.ts";
 
 /** One attack. */
 export interface Attack {
@@ -42,7 +42,7 @@ export interface Attack {
 const PEERS = freePorts(2);
 
 /** A part of an attack is a process, which has 20,000 files where the tests run. */
-const ATTACKER = fileURLToPath(new URL("flood_attacker.ts", import.meta.url));
+const ATTACKER = fileURLToPath(new URL("attacker.ts", import.meta.url));
 
 const PLAIN: RunOptions = {};
 

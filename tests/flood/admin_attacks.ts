@@ -6,8 +6,8 @@
 
 import type { Socket } from "node:net";
 import { concat, utf8 } from "../websocket/bytes.ts";
-import { connectedFrom, share, sleep, type Target } from "./flood_target.ts";
-import { REQUEST } from "./wire.ts";
+import { connectedFrom, share, sleep, type Target } from "./target.ts";
+import { REQUEST } from "../acceptance/wire.ts";
 
 /** A client that was not let in tries again after this time, in ms. */
 const AGAIN_MS = 50;
