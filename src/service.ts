@@ -128,12 +128,13 @@ export async function startService(
     config: () => state.config,
   });
   const files = new OpenFiles(host.openFiles, () => otherFiles(state.config));
+  const workQueue = new WorkQueue();
   const warn = warningLog();
   const shared = { hub, budget, warn };
   const console = new Console(collector);
   const admins = {
     ...shared,
-    workQueue: new WorkQueue(),
+    workQueue: workQueue.share(),
     relay: cluster,
     console,
     view: collector,
@@ -143,7 +144,7 @@ export async function startService(
       "{count} more requests were refused in the last minute ({kind}).",
     ),
   };
-  const clients = { ...shared, workQueue: new WorkQueue(), logs: new ClientLogs() };
+  const clients = { ...shared, workQueue: workQueue.share(), logs: new ClientLogs() };
   for (const [index, each] of prepared.entries()) {
     const entry = each.type === "client"
       ? new ClientServer(each.config, { ...clients, files: files.share("client") })

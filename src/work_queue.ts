@@ -4,7 +4,7 @@
  * A piece of work of one connection takes a millisecond at most. But a thousand connections may bring a large
  * message at once, or ask for a replay. Then the event loop would be busy for a second before it looks at any
  * other. So work is done for some milliseconds in each turn of the event loop, in the order in which it came. There
- * are two lanes: small commands do not wait behind large ones, and these have a share of their own.
+ * are two lanes: small commands do not wait behind large ones, and these have a part of their own.
  *
  * @module
  */
@@ -33,24 +33,41 @@ export interface Worker {
   work(): void;
 }
 
-/** The work queue that all connections to one kind of port share: neither port waits for the other's. */
+/** The part of a work queue for the connections to one kind of port. */
+export interface WorkShare {
+  /** Does a piece of work at once if there is time in this turn; else it comes behind the waiting ones. */
+  add(worker: Worker, lane: LaneName): void;
+}
+
+/**
+ * The work queue of a service. Each share has lanes of its own, so that no port waits for the work of another one. The
+ * turns are those of all shares: with turns of their own, each would go on where another one lets the sockets have theirs.
+ */
 export class WorkQueue {
-  readonly #lanes: Readonly<Record<LaneName, Lane>>;
+  readonly #lanes: Lane[] = [];
   readonly #now: () => number;
   #scheduled = false;
-  /** The time of the last turn. */
-  #turned = -Infinity;
+  #isInTurn = false;
+  /** The time of the end of the last turn. */
+  #ended = -Infinity;
 
   /** @param now A clock in ms. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
-    this.#lanes = { light: new Lane(now), heavy: new Lane(now) };
   }
 
-  /** Does a piece of work at once if there is time in this turn; else it comes behind the waiting ones. */
-  add(worker: Worker, lane: LaneName): void {
-    this.#lanes[lane].add(worker);
-    if (this.#lanes[lane].isWaiting) this.#schedule();
+  /** Returns one more share. */
+  share(): WorkShare {
+    const lanes = { light: new Lane(this.#now), heavy: new Lane(this.#now) };
+    this.#lanes.push(lanes.light, lanes.heavy);
+    return {
+      add: (worker, name) => {
+        const lane = lanes[name];
+        if (!this.#isInTurn) lane.notice();
+        lane.add(worker);
+        if (lane.isWaiting) this.#schedule();
+      },
+    };
   }
 
   /** Schedules the next turn, after others had theirs. */
@@ -58,16 +75,14 @@ export class WorkQueue {
     if (this.#scheduled) return;
     this.#scheduled = true;
     // Not `setImmediate` again: one that is set in another one, or in a microtask behind it, is called before the event
-    // loop looks at any socket (Deno 2.9.6, see docs/upstream.md). A timer that is due when it is looked for is, too.
-    if (this.#now() - this.#turned <= 2 * SLICE_MS) setTimeout(() => this.#turn(), 0);
+    // loop looks at any socket (Deno 2.9.6, see docs/upstream.md).
+    if (this.#now() - this.#ended <= SLICE_MS) setTimeout(() => this.#turn(), 0);
     else setImmediate(() => this.#turn());
   }
 
   #turn(): void {
-    this.#turned = this.#now();
-    const { light, heavy } = this.#lanes;
-    light.begin();
-    heavy.begin();
+    this.#isInTurn = true;
+    for (const lane of this.#lanes) lane.begin();
     this.#goOn();
   }
 
@@ -76,13 +91,14 @@ export class WorkQueue {
    * only after that, so that its timer is not due yet.
    */
   #goOn(): void {
-    const { light, heavy } = this.#lanes;
-    if (light.doBatch() || heavy.doBatch()) {
+    if (this.#lanes.some((lane) => lane.doBatch())) {
       setImmediate(() => this.#goOn());
       return;
     }
     this.#scheduled = false;
-    if (light.isWaiting || heavy.isWaiting) this.#schedule();
+    this.#isInTurn = false;
+    this.#ended = this.#now();
+    if (this.#lanes.some(({ isWaiting }) => isWaiting)) this.#schedule();
   }
 }
 
@@ -114,6 +130,11 @@ class Lane {
     this.#since = null;
   }
 
+  /** Notices that the event loop has had its turn meanwhile. Not to be called in a turn, which other lanes prolong. */
+  notice(): void {
+    if (this.#now() - this.#last > PAUSE_MS) this.#since = null;
+  }
+
   /** Does some of the work that waits; `false`: none waits, or there is no time for it. */
   doBatch(): boolean {
     let done = 0;
@@ -127,7 +148,7 @@ class Lane {
   /** Tells whether there is time for a piece in this turn; for the first there is. */
   #hasTime(): boolean {
     const now = this.#now();
-    if (this.#since === null || now - this.#last > PAUSE_MS) this.#since = now;
+    this.#since ??= now;
     return now - this.#since < SLICE_MS;
   }
 

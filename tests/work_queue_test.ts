@@ -5,7 +5,8 @@ import { assert, assertEquals } from "./assert.ts";
 class Bench {
   ms = 0;
   readonly done: string[] = [];
-  readonly queue = new WorkQueue(() => this.ms);
+  readonly whole = new WorkQueue(() => this.ms);
+  readonly queue = this.whole.share();
 
   /** Somebody whose pieces take so long each. */
   worker(name: string, ms: number, pieces = 1): Worker {
@@ -73,6 +74,17 @@ Deno.test("light work does not wait behind heavy work, nor heavy work for all li
   assertEquals((heavy[2] ?? 99) < 40, true, `${heavy}: a slice in each turn`);
 });
 
+Deno.test("the work of a share does not wait behind that of another one", async () => {
+  const bench = new Bench();
+  const other = bench.whole.share();
+  for (let n = 0; n < 100; n++) bench.queue.add(bench.worker("one", 5), "heavy");
+  for (let n = 0; n < 4; n++) other.add(bench.worker("other", 5), "heavy");
+  await bench.until(104);
+  const places = bench.done.flatMap((name, index) => name === "other" ? [index] : []);
+  // Two pieces of each in a turn, from the first on.
+  assertEquals(places, [2, 3, 6, 7]);
+});
+
 Deno.test("work of twenty thousand pieces needs no stack", async () => {
   const bench = new Bench();
   bench.queue.add(bench.worker("long", 0, 20_000), "heavy");
@@ -107,7 +119,7 @@ async function roundTrip(listener: Deno.TcpListener): Promise<void> {
 }
 
 Deno.test("sockets have their turn while 25 connections bring more work in microtasks", async () => {
-  const queue = new WorkQueue();
+  const queue = new WorkQueue().share();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   let isOver = false;
   let works = 0;
@@ -131,6 +143,33 @@ Deno.test("sockets have their turn while 25 connections bring more work in micro
   assert(works < 6000, `${works} works`);
   // Behind all that wait.
   await new Promise<void>((resolve) => queue.add({ work: resolve }, "heavy"));
+});
+
+Deno.test("sockets have their turn while two shares have more work than time", async () => {
+  const whole = new WorkQueue();
+  const shares = [whole.share(), whole.share()];
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let isOver = false;
+  let works = 0;
+  const began = performance.now();
+  const passed = () => performance.now() - began;
+  for (const share of shares) {
+    for (let n = 0; n < 25; n++) {
+      const worker: Worker = {
+        work() {
+          for (const until = passed() + 1; passed() < until;);
+          works++;
+          if (!isOver && passed() < 5000) share.add(worker, n % 2 === 0 ? "heavy" : "light");
+        },
+      };
+      share.add(worker, "heavy");
+    }
+  }
+  // 200 are done; 5,000, in all of the time, where one lane prolongs the turn of another one.
+  for (let trips = 0; trips < 8; trips++) await roundTrip(listener);
+  isOver = true;
+  assert(works < 1000, `${works} works`);
+  await new Promise<void>((resolve) => shares[0]?.add({ work: resolve }, "heavy"));
 });
 
 Deno.test("work that throws is reported, and the others have theirs done", async () => {

@@ -11,7 +11,7 @@ import { readToken } from "../config/token.ts";
 import type { HttpLimits, HttpServer, HttpServerOptions } from "../http/engine.ts";
 import type { LimitedLog } from "../log/rate_limiter.ts";
 import { type Metrics, single } from "../metrics/families.ts";
-import type { WorkQueue } from "../work_queue.ts";
+import type { WorkShare } from "../work_queue.ts";
 import {
   AdminCounters,
   type AdminRejection,
@@ -55,7 +55,7 @@ export interface AdminServerOptions extends Omit<RouterOptions, "rules" | "count
   /** The open files that connections may take. */
   readonly files: FileShare;
   /** The queue in which the requests to all admin servers wait for their turn. */
-  readonly workQueue: WorkQueue;
+  readonly workQueue: WorkShare;
   /** Reports a problem that an administrator can fix, as a sentence. */
   warn(message: string): void;
   /** The log of rejected requests. */

@@ -18,7 +18,6 @@ import {
   CONFIG_OPTION,
   configPath,
   EXIT,
-  hostNumber,
   JSON_OPTION,
   MEMORY_OPTION,
 } from "./command.ts";
@@ -59,14 +58,15 @@ export const check: Command = {
     // With the option the supervisor asks, which needs no warning.
     if (!options.has("as-it-is")) warnIfRoot();
     const isHeld = await portHolder(config, program);
+    const facts = circumstancesIn(invocation, config);
     const { problems, warnings } = await judge(config, program, {
       isHeld,
       asItIs: options.has("as-it-is"),
-      ...circumstancesIn(invocation, config),
+      ...facts,
     });
     if (problems.length > 0) throw new ConfigError(config.path, problems);
     const isRunning = config.servers.some(isHeld);
-    const host = hostMemory(config, hostNumber(invocation, MEMORY_OPTION));
+    const host = hostMemory(config, facts.memory);
     const memory = memoryWarning(config, host);
     const doubts = peerWarnings(config);
     const all = [

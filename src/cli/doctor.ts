@@ -11,7 +11,6 @@ import {
   CONFIG_OPTION,
   configPath,
   EXIT,
-  hostNumber,
   JSON_OPTION,
   MEMORY_OPTION,
   PROBE_PERMISSIONS,
@@ -21,7 +20,7 @@ import { examinePeers } from "./doctor/peers.ts";
 import { examineServers } from "./doctor/servers.ts";
 import { examineUrl, skipUrl } from "./doctor/url.ts";
 import { Findings, screenOf, showFinding, verdict } from "./doctor/findings.ts";
-import { circumstancesIn, JUDGING_OPTIONS } from "./unit.ts";
+import { circumstancesIn, type HostFacts, JUDGING_OPTIONS } from "./unit.ts";
 import { print, printJson } from "./output.ts";
 import {
   CA_OPTION,
@@ -75,7 +74,6 @@ export const doctor: Command = {
       way,
       instance,
       origin: originIn(options),
-      granted: hostNumber(invocation, MEMORY_OPTION),
       circumstancesOf: (config) => circumstancesIn(invocation, config),
     });
     if (isJson) printJson(findings.all);
@@ -92,16 +90,14 @@ interface Examination {
   readonly way: PublicEndpoint | null;
   readonly instance: string | undefined;
   readonly origin: string | undefined;
-  /** The bytes of memory that the host grants; `null` when that is not known. */
-  readonly granted: number | null;
-  readonly circumstancesOf: (config: Config) => ReturnType<typeof circumstancesIn>;
+  readonly circumstancesOf: (config: Config) => HostFacts;
 }
 
 async function examine(
   findings: Findings,
-  { program, path, way, instance, origin, granted, circumstancesOf }: Examination,
+  { program, path, way, instance, origin, circumstancesOf }: Examination,
 ): Promise<void> {
-  const service = await examineHost(findings, path, program, granted, circumstancesOf);
+  const service = await examineHost(findings, path, program, circumstancesOf);
   if (service === null) return findings.skip("the rest", "There is nothing to go by.");
   const { config, whyDown } = service;
   // With --url, --origin is for that URL: the client servers here may be for other pages.

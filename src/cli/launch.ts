@@ -31,7 +31,7 @@ import { printCode, printError } from "./output.ts";
 import { logFaultForRoot, pidfileFault, requireSafe } from "./pidfile_owner.ts";
 import { isRoot, refusesRoot, warnIfRoot } from "./root.ts";
 import { follow, resolvedPath } from "./trust.ts";
-import { circumstancesIn, MADE_OPTION, UNIT_OPTION } from "./unit.ts";
+import { circumstancesIn, MADE_OPTION, type Unit, UNIT_OPTION } from "./unit.ts";
 
 /** Prints the shell code for a verb. */
 export const launch: Command = {
@@ -111,6 +111,7 @@ function becoming(
     identity,
     folders.filter((each) => !isBelow(each, folders.filter((other) => other !== each))),
     command,
+    isJudging && unit?.user === identity.user ? unit : null,
   );
 }
 
@@ -148,11 +149,16 @@ function becomeDeno(
 /** The group of a user who has none (Debian's `nogroup`): no file is meant for it. */
 const NOBODY = 65534;
 
-/** Returns shell code that becomes bin/aphlict, run by another user, who owns the folders made for it. */
+/**
+ * Returns shell code that becomes bin/aphlict, run by another user, who owns the folders made for it.
+ *
+ * @param unit The unit that gives more to the process than the user has; `null`: none does.
+ */
 function becomeUser(
   { user, isNamed, owner }: UserIdentity,
   folders: readonly string[],
   { verb, options, makesFolders }: Command,
+  unit: Unit | null = null,
 ): string {
   const name = shellQuote([user]);
   const noHelper =
@@ -179,19 +185,36 @@ function becomeUser(
         shellQuote([isOther])
       }`,
     ],
+    ...(unit?.groups ?? []).map((group) => {
+      const noGroup = `there is no group ${group}, which SupplementaryGroups= of aphlict.service ` +
+        `names. Make it (groupadd --system ${group}), or change the unit: systemctl edit aphlict.`;
+      return `getent group ${shellQuote([group])} >/dev/null || complain ${shellQuote([noGroup])}`;
+    }),
     "give_up",
     ...makesFolders ? folders.flatMap((folder) => making(folder, `${name}:"$group"`)) : [],
     ...options.includes(UNIT_OPTION) ? [`set -- ${UNIT_OPTION.given} "$@"`] : [],
     ...options.includes(MADE_OPTION) && folders.length > 0
       ? [`set -- ${shellQuote([`--${MADE_OPTION.name}`, folders.join(",")])} "$@"`]
       : [],
-    `if [ -n "$group" ]; then set -- --regid="$group" --init-groups -- "$self" ${verb} "$@"`,
+    `if [ -n "$group" ]; then set -- --regid="$group" ${
+      givenBy(unit, name)
+    } -- "$self" ${verb} "$@"`,
     `else set -- --regid=${NOBODY} --clear-groups -- "$self" ${verb} "$@"; fi`,
     // The user could read the rest of root's environment in /proc.
     `HOME=$(getent passwd ${name} | cut -d: -f6) DENO=$deno exec=exec`,
     `environment="$environment $reaching DENO JOURNAL_STREAM"`,
     `only setpriv --reuid=${name} "$@"`,
   ].join("\n");
+}
+
+/** Returns the arguments of setpriv for the groups and the capability of a process: those of the user, and of the unit. */
+function givenBy(unit: Unit | null, user: string): string {
+  const { groups = [], bindsAnyPort = false } = unit ?? {};
+  const more = groups.map((group) => `,${shellQuote([group])}`).join("");
+  return [
+    more === "" ? "--init-groups" : `--groups="$(id -G -- ${user} | tr ' ' ,)"${more}`,
+    ...bindsAnyPort ? ["--inh-caps=+net_bind_service --ambient-caps=+net_bind_service"] : [],
+  ].join(" ");
 }
 
 /** Tells whether a folder is missing and root can make it: root makes none below a folder that others can write. */

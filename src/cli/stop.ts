@@ -4,12 +4,13 @@
  * @module
  */
 
+import { exists } from "../config/existence.ts";
 import { TOP_KEYS } from "../config/keys.ts";
 import { readState } from "../supervisor/state.ts";
 import { type PidfileHolder, removeStale } from "../supervisor/pidfile.ts";
 import { within } from "../within.ts";
 import { type Command, CONFIG_OPTION, CONTROL_PERMISSIONS, EXIT } from "./command.ts";
-import { requireOwn, safeHolder } from "./pidfile_owner.ts";
+import { pidfileFault, requireOwn, requireSafe, safeHolder } from "./pidfile_owner.ts";
 import { print, printError } from "./output.ts";
 import { explainUnsupervised, namedPidfile, signal, type UnsupervisedHint } from "./running.ts";
 
@@ -44,13 +45,18 @@ export const stop: Command = {
     const { pidfile, config } = namedPidfile(invocation);
     const holder = safeHolder(pidfile);
     if (holder === null) {
+      const isStale = exists(pidfile);
       const explanation = await explainUnsupervised(config, UNSUPERVISED);
       if (explanation !== null) {
         printError(explanation);
         return EXIT.failed;
       }
       printError("Aphlict is not running.");
-      await removeStale(pidfile);
+      if (isStale) {
+        // The servers were waited for meanwhile.
+        requireSafe(pidfileFault(pidfile));
+        await removeStale(pidfile);
+      }
       return EXIT.done;
     }
     return await stopRunning(pidfile, holder);

@@ -1,5 +1,5 @@
 /**
- * The restrictions that a unit of systemd puts on the service that it runs.
+ * What a unit of systemd gives to the service that it runs, and takes away from it.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { logFiles } from "../config/logs.ts";
 import { servicePermissions } from "../config/permissions.ts";
 import { SYSTEM_CONFIG } from "../config/program.ts";
 import type { OptionSpec } from "./args.ts";
-import type { Invocation } from "./command.ts";
+import { hostNumber, type Invocation, MEMORY_OPTION } from "./command.ts";
 import { resolvedPath } from "./trust.ts";
 
 /** The option by which bin/aphlict passes on the output of `systemctl show aphlict.service`. */
@@ -49,13 +49,29 @@ export interface Unit {
   readonly readOnly: readonly string[];
   /** The folders that it does not see. */
   readonly hidden: readonly string[];
+  /** The folders of which it has empty ones of its own. */
+  readonly replaced: readonly string[];
+  /** The groups that the service is in besides those of its user. */
+  readonly groups: readonly string[];
+  /** True if the service may bind ports below 1024. */
+  readonly bindsAnyPort: boolean;
+  /** The bytes of memory that the service may take; `null`: as many as there are. */
+  readonly memory: number | null;
+}
+
+/** The facts that bin/aphlict tells of the host, for a configuration. */
+export interface HostFacts {
+  /** The missing folders that root or systemd makes. */
+  readonly made: readonly string[];
+  /** The unit that runs the service; `null`: no unit does. */
+  readonly unit: Unit | null;
+  /** The bytes of memory that the host, or the unit, grants; `null` when that is not known. */
+  readonly memory: number | null;
 }
 
 /** Returns the facts that bin/aphlict has told of the host. */
-export function circumstancesIn(
-  { options, program }: Invocation,
-  config: Config,
-): { readonly made: readonly string[]; readonly unit: Unit | null } {
+export function circumstancesIn(invocation: Invocation, config: Config): HostFacts {
+  const { options, program } = invocation;
   const found = parseUnit(options.get(UNIT_OPTION.name) ?? "");
   const isOfThis = found !== null && (
     found.config === null
@@ -64,7 +80,9 @@ export function circumstancesIn(
   );
   const unit = isOfThis ? found : null;
   const made = (options.get(MADE_OPTION.name) ?? "").split(",").filter((each) => each !== "");
-  return { unit, made: [...made, ...unit?.made ?? []] };
+  const granted = hostNumber(invocation, MEMORY_OPTION);
+  const memory = granted === null ? null : Math.min(granted, unit?.memory ?? Infinity);
+  return { unit, made: [...made, ...unit?.made ?? []], memory };
 }
 
 /** The properties that name folders, and the folders above these. */
@@ -87,6 +105,14 @@ const READ_ONLY: ReadonlyMap<string, readonly string[]> = new Map([
 const HOMES = ["/home", "/root", "/run/user"];
 
 const TEMPORARY = ["/tmp", "/var/tmp"];
+
+/** The letters behind a size in a unit's file, for 1024, its square, and so on. `systemctl show` prints bytes. */
+const SIZES = "KMGT";
+
+function sizeOf(text: string): number | null {
+  const [, digits = "", letter = ""] = /^(\d+)([KMGT]?)$/.exec(text) ?? [];
+  return digits === "" ? null : Number(digits) * 1024 ** (SIZES.indexOf(letter || " ") + 1);
+}
 
 /** Parses the unit that `systemctl show` has printed, or its files; `null` where no unit is in use. */
 export function parseUnit(text: string): Unit | null {
@@ -125,6 +151,10 @@ export function parseUnit(text: string): Unit | null {
       ...home === "read-only" ? HOMES : [],
     ],
     hidden: home === "yes" || home === "tmpfs" ? HOMES : [],
+    replaced: isTmpPrivate ? TEMPORARY : [],
+    groups: listOf("SupplementaryGroups"),
+    bindsAnyPort: /\bcap_net_bind_service\b/i.test(property("AmbientCapabilities")),
+    memory: sizeOf(property("MemoryMax")),
   };
 }
 
@@ -136,19 +166,25 @@ export function judgeUnit(config: Config, unit: Unit): Problem[] {
     ),
     ["pidfile", config.pidfile],
   ];
-  const unseen = servicePermissions(config).read.filter((path) =>
-    isBelow(resolvedPath(path), unit.hidden)
+  const { read, write } = servicePermissions(config);
+  const hidden = read.filter((path) => isBelow(resolvedPath(path), unit.hidden));
+  const replaced = read.filter((path) =>
+    !write.includes(path) && isBelow(resolvedPath(path), unit.replaced)
   );
+  const unseen = [
+    ...hidden.map((path) => [path, "ProtectHome="] as const),
+    ...replaced.map((path) => [path, "PrivateTmp="] as const),
+  ];
   const unwritable = written.filter(([, path]) => {
     const resolved = resolvedPath(path);
     return isBelow(resolved, unit.readOnly) && !isBelow(resolved, unit.writable);
   });
   const [first = "the unit's folders"] = unit.made;
   return [
-    ...unseen.map((path) => ({
+    ...unseen.map(([path, reason]) => ({
       path: "",
       message:
-        `Unit aphlict.service does not let the service see ${path} (ProtectHome=). Move the file, or change the ` +
+        `Unit aphlict.service does not let the service see ${path} (${reason}). Move the file, or change the ` +
         "unit: systemctl edit aphlict.",
     })),
     ...unwritable.map(([key, path]) => ({

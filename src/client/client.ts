@@ -19,7 +19,7 @@ import {
   type SocketHandlers,
   type TextMessage,
 } from "../websocket/socket.ts";
-import type { Worker, WorkQueue } from "../work_queue.ts";
+import type { Worker, WorkShare } from "../work_queue.ts";
 import { type ClientCommand, InvalidCommand, parseCommand } from "./client_command.ts";
 
 /** Refused commands of one listener that are logged one by one; the rest are counted. */
@@ -97,7 +97,7 @@ export interface ClientOptions {
   limits(): ClientLimits;
   readonly counters: ClientCounters;
   /** The queue in which replays wait for their turn. */
-  readonly workQueue: WorkQueue;
+  readonly workQueue: WorkShare;
   /** The log of the browsers of all servers. */
   readonly log: ClientLog;
 }

@@ -22,7 +22,7 @@ import {
   type SocketServer,
   type SocketServerOptions,
 } from "../websocket/socket.ts";
-import type { WorkQueue } from "../work_queue.ts";
+import type { WorkShare } from "../work_queue.ts";
 import { acceptClients, CLIENT_REASONS, ClientCounters } from "./client.ts";
 
 /** The answer to a request that is no WebSocket. Phorge's health check expects exactly status 501. */
@@ -61,7 +61,7 @@ export interface ClientServerOptions {
   readonly hub: Hub;
   readonly budget: Budget;
   readonly files: FileShare;
-  readonly workQueue: WorkQueue;
+  readonly workQueue: WorkShare;
   /** Reports a problem that an administrator can fix, as a sentence. */
   warn(message: string): void;
   readonly logs: ClientLogs;

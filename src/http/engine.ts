@@ -7,7 +7,7 @@
 import type { Budget } from "../budget.ts";
 import type { FileShare } from "../config/open_files.ts";
 import type { PemPair } from "../net/tls_trial.ts";
-import type { WorkQueue } from "../work_queue.ts";
+import type { WorkShare } from "../work_queue.ts";
 import type { Handler, Remote } from "./handler.ts";
 import type { ReceptionLimits } from "./reception.ts";
 
@@ -75,7 +75,7 @@ export interface HttpServerOptions {
   /** The open files that connections may take. */
   readonly files: FileShare;
   /** The queue in which requests wait for their turn, of all servers of a kind together. */
-  readonly workQueue: WorkQueue;
+  readonly workQueue: WorkShare;
   /** The counters to add to; absent: bytes are not counted. */
   readonly counters?: HttpCounters;
   /** Reports a connection that did not reach the handler. */

@@ -16,7 +16,7 @@ import { freeBytes } from "../bytes.ts";
 import { formatAddress } from "../config/host_name.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
 import { ChunkQueue } from "../net/chunk_queue.ts";
-import type { LaneName, Worker, WorkQueue } from "../work_queue.ts";
+import type { LaneName, Worker, WorkShare } from "../work_queue.ts";
 import { BodyDecoder, type Framing, framingOf, MalformedBody } from "./body.ts";
 import type { HttpCounters, HttpLimits, HttpRefusal } from "./engine.ts";
 import type { Handler, HttpRequest, Remote, RequestInfo, StreamOwner, Taken } from "./handler.ts";
@@ -32,7 +32,7 @@ export interface HttpConnectionHost {
   readonly counters: HttpCounters | undefined;
   /** The account that connections are charged to. */
   readonly account: Account;
-  readonly workQueue: WorkQueue;
+  readonly workQueue: WorkShare;
   /** A clock in ms. */
   readonly now: number;
   /** True if connections are closed after their next answer. */

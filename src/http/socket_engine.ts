@@ -11,7 +11,7 @@ import type { Account } from "../budget.ts";
 import type { Crowd } from "../config/open_files.ts";
 import { formatAddress } from "../config/host_name.ts";
 import { within } from "../within.ts";
-import type { WorkQueue } from "../work_queue.ts";
+import type { WorkShare } from "../work_queue.ts";
 import type {
   HttpCounters,
   HttpLimits,
@@ -129,7 +129,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
     return this.#options.counters;
   }
 
-  get workQueue(): WorkQueue {
+  get workQueue(): WorkShare {
     return this.#options.workQueue;
   }
 

@@ -176,15 +176,18 @@ export class LogFile {
 
 /**
  * Returns a locked file, by which `aphlict check` sees that a service writes this log. The lock is shared, and blocks
- * no process. It is a second descriptor, because `node:fs` locks none.
+ * no process. It is a second descriptor, because `node:fs` locks none. A log behind a link has none: for such a
+ * descriptor Deno asks for the path without links, which is not granted.
  */
 function marked(path: string): Deno.FsFile | null {
+  let file: Deno.FsFile | null = null;
   try {
-    const file = Deno.openSync(path);
+    file = Deno.openSync(path);
     file.tryLockSync(false);
     return file;
   } catch {
     // Not every file may be read, not every file system has locks, and a log without a lock is as good.
+    file?.close();
     return null;
   }
 }

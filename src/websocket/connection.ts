@@ -14,7 +14,7 @@ import type { Account, AccountName, Holding } from "../budget.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
 import type { StreamOwner, Taken } from "../http/handler.ts";
 import { ChunkQueue } from "../net/chunk_queue.ts";
-import type { LaneName, Worker, WorkQueue } from "../work_queue.ts";
+import type { LaneName, Worker, WorkShare } from "../work_queue.ts";
 import { Batch } from "./batch.ts";
 import { Decoder, type Incoming, ProtocolError } from "./decoder.ts";
 import { flatCopy } from "../text.ts";
@@ -31,7 +31,7 @@ export interface ConnectionHost {
   readonly outbox: Outbox;
   readonly counters: SocketCounters;
   readonly accounts: Accounts;
-  readonly workQueue: WorkQueue;
+  readonly workQueue: WorkShare;
   /** A clock in ms. */
   readonly now: number;
   accept(socket: Socket, path: string): SocketHandlers;

@@ -9,7 +9,7 @@ import type { FileShare } from "../config/open_files.ts";
 import type { PemPair } from "../net/tls_trial.ts";
 import type { Admission } from "./admission.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
-import type { WorkQueue } from "../work_queue.ts";
+import type { WorkShare } from "../work_queue.ts";
 import { type Metrics, single } from "../metrics/families.ts";
 import { Histogram, SECONDS } from "../metrics/histogram.ts";
 
@@ -139,7 +139,7 @@ export interface SocketServerOptions {
   /** The open files that connections may take. */
   readonly files: FileShare;
   /** The queue for slow work, of all client servers together. */
-  readonly workQueue: WorkQueue;
+  readonly workQueue: WorkShare;
   /** The count of WebSockets, shared with all earlier servers at this endpoint, as their sockets stay open. */
   readonly admission: Admission;
   readonly counters: SocketCounters;

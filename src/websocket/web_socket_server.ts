@@ -9,7 +9,7 @@ import type { HttpServer, HttpServerOptions } from "../http/engine.ts";
 import type { HttpRequest, RequestInfo, Taken } from "../http/handler.ts";
 import { formatAddress } from "../config/host_name.ts";
 import { within } from "../within.ts";
-import type { WorkQueue } from "../work_queue.ts";
+import type { WorkShare } from "../work_queue.ts";
 import { type Admitted, behind } from "./admission.ts";
 import { type Accounts, Connection, type ConnectionHost } from "./connection.ts";
 import { drain } from "./drain.ts";
@@ -85,7 +85,7 @@ class WebSockets implements ConnectionHost {
   readonly counters: SocketCounters;
   readonly outbox: Outbox;
   readonly accounts: Accounts;
-  readonly workQueue: WorkQueue;
+  readonly workQueue: WorkShare;
   readonly #options: SocketServerOptions;
   readonly #fallback: Uint8Array<ArrayBuffer>;
   readonly #open = new Set<Connection>();

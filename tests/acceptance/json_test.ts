@@ -186,13 +186,16 @@ Deno.test("a bad configuration is an object on standard output, of every command
 });
 
 Deno.test("what bin/aphlict itself cannot do is an object on standard output, too", async () => {
-  const deno = '/nowhere/a "quoted"\\\n\u0007deno';
+  const deno = '/nowhere/a "quoted"\\\n\u0007\u001b\u009b\u202edeno';
   for (const verb of ["check", "status", "health", "doctor"]) {
     await using process = new Process(APHLICT, [verb, "--json"], { env: { DENO: deno } });
     const { code, stdout } = await process.outcome();
     const verdict = JSON.parse(stdout);
     assertEquals([code, verdict.ok], [1, false]);
-    assertStringIncludes(verdict.problems[0].message, '/nowhere/a "quoted"\\ deno cannot be run');
+    assertStringIncludes(
+      verdict.problems[0].message,
+      '/nowhere/a "quoted"\\ ???????deno cannot be run',
+    );
     assertDocumented("check", verdict);
   }
 });

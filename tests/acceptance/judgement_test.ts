@@ -3,7 +3,7 @@
  * service has. Those that only root can prepare are in `as_root/judgement.ts`.
  */
 
-import { assert, assertEquals } from "../assert.ts";
+import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { makeSelfSigned } from "./certificate.ts";
 import { type Case, pair, testCase } from "./judgement.ts";
 import { must } from "./process.ts";
@@ -299,6 +299,24 @@ const CASES: readonly Case[] = [
 
 for (const each of CASES) testCase(each);
 
+Deno.test("a log that cannot be rotated is used, and warned of, whatever is typed", async () => {
+  await using site = new Site((folder) => {
+    Deno.mkdirSync(`${folder}/closed`);
+    Deno.writeTextFileSync(`${folder}/closed/a.log`, "");
+    Deno.writeTextFileSync(`${folder}/real.log`, "");
+    Deno.symlinkSync("real.log", `${folder}/c.log`);
+    return { logs: [{ path: `${folder}/closed/a.log` }, { path: `${folder}/c.log` }] };
+  });
+  site.close(`${site.folder}/closed`);
+  for (const verb of ["check", "start", "check", "reload", "restart", "doctor"]) {
+    const { code, output } = await site.run(verb);
+    assertEquals(code, 0, `${verb}: ${output}`);
+    if (verb === "start" || verb === "reload") continue;
+    assertMatch(output, /\/closed\/a\.log cannot be rotated\. /, verb);
+    assertMatch(output, /\/c\.log is a link, and is not rotated\. /, verb);
+  }
+});
+
 for (
   const what of [
     "pidfile",
@@ -308,6 +326,7 @@ for (
     "chain",
     "token",
     "authority",
+    "peers-token",
     "configuration",
   ]
 ) {
@@ -339,6 +358,7 @@ for (
           cluster: [{
             ...{ host: "127.0.0.1", port: 1, protocol: "https" },
             "ssl.ca": write("authority", makeSelfSigned({ isAuthority: true }).cert),
+            "token.file": write("peers-token", "another-token-that-nobody-guesses"),
           }],
           logs: [{ path: write("log", "") }],
           pidfile: place(folder, "pidfile"),
@@ -348,7 +368,7 @@ for (
         Deno.copyFileSync(site.daemon.written.path, `${site.folder}/real/${what}`);
         site.nameConfiguration(place(site.folder, what));
       }
-      for (const verb of ["check", "start", "reload", "status"]) {
+      for (const verb of ["check", "start", "reload", "restart"]) {
         const { code, output } = await site.run(verb);
         assertEquals(code, 0, `${verb}: ${output}`);
       }

@@ -13,10 +13,11 @@ import { Process } from "./process.ts";
 import { publish, writeConfig, type Written } from "./server.ts";
 
 /** Runs `top` in a terminal of its own. What it writes has no lines to speak of. */
-function inTerminal({ path }: Written, columns: number = 100): Process {
+function inTerminal({ path }: Written, columns: number = 100, hasInput = false): Process {
   const command =
     `stty rows 24 cols ${columns}; echo pid $$; exec ${APHLICT} top --interval 0.2 --config ${path}`;
-  return new Process("script", ["-qfc", command, "/dev/null"], { env: { DENO: Deno.execPath() } });
+  const env = { DENO: Deno.execPath() };
+  return new Process("script", ["-qefc", command, "/dev/null"], { env, hasInput });
 }
 
 async function pidOf(process: Process): Promise<number> {
@@ -113,3 +114,12 @@ for (const columns of [80, 40]) {
     assertEquals(lines.filter((line) => line.endsWith("…") && !line.includes(" 1 topic")), []);
   });
 }
+
+Deno.test("q ends top, and leaves the screen as it was", async () => {
+  using folder = new Folder();
+  await using top = inTerminal(writeConfig(folder), 100, true);
+  await top.line(/The service is gone: /);
+  await top.input("q");
+  assertEquals((await top.ended()).code, 0);
+  assertStringIncludes(top.output.slice(-20), "\x1b[?25h\x1b[?1049l");
+});

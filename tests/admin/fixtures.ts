@@ -26,7 +26,7 @@ export function clientMetrics(hub: Hub): Partial<Metrics> {
     hub,
     budget: new Budget(0),
     files: new OpenFiles(null).share("client"),
-    workQueue: new WorkQueue(),
+    workQueue: new WorkQueue().share(),
     warn() {},
     logs: new ClientLogs(),
   }).metrics();
@@ -91,7 +91,7 @@ export class Office implements RouterOptions, AdminServerOptions {
   });
   readonly counters = new AdminCounters(this.log);
   readonly files = new OpenFiles(null).share("admin");
-  readonly workQueue = new WorkQueue();
+  readonly workQueue = new WorkQueue().share();
   #rules: ReturnType<RouterOptions["rules"]> = {
     access: { allow: null, token: null },
     limits: ADMIN.limits,

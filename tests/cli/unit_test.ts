@@ -1,4 +1,4 @@
-import { judgeUnit, parseUnit } from "../../src/cli/unit.ts";
+import { circumstancesIn, judgeUnit, parseUnit } from "../../src/cli/unit.ts";
 import { validate } from "../../src/config/validate.ts";
 import { assertEquals, assertStringIncludes } from "../assert.ts";
 
@@ -72,6 +72,8 @@ Deno.test("files in the unit's folders are written, others are not", () => {
   assertEquals(problemsOf("/var/log/aphlict/a.log", "/var/run/aphlict/a.pid"), []);
   assertEquals(problemsOf("/var/log/aphlict.log", "/run/a.pid"), ["logs[0].path", "pidfile"]);
   assertEquals(problemsOf("/srv/log/a.log", "/tmp/a.pid", "/root/key"), [""]);
+  assertEquals(problemsOf("/tmp/a.log", "/run/aphlict/a.pid"), [], "a log in a folder of its own");
+  assertEquals(problemsOf("/srv/log/a.log", "/tmp/a.pid", "/tmp/key"), [""]);
   const [problem] = judgeUnit(configWith("/var/log/aphlict.log", "/run/aphlict/a.pid"), unit);
   assertStringIncludes(
     problem?.message ?? "",
@@ -79,8 +81,47 @@ Deno.test("files in the unit's folders are written, others are not", () => {
   );
 });
 
+Deno.test("a unit tells which groups, ports and memory it gives, and whether it gives any", () => {
+  const given = (text: string) => {
+    const { groups, bindsAnyPort, memory } = parseUnit(text) ?? {};
+    return [groups, bindsAnyPort, memory];
+  };
+  assertEquals(given(unitWith()), [[], false, null]);
+  assertEquals(
+    given(
+      unitWith(
+        "SupplementaryGroups=ssl-cert www-data",
+        "AmbientCapabilities=cap_net_bind_service cap_sys_nice",
+        "MemoryMax=314572800",
+      ),
+    ),
+    [["ssl-cert", "www-data"], true, 300 * 1024 ** 2],
+  );
+  assertEquals(given(unitWith("MemoryMax=infinity", "AmbientCapabilities=cap_sys_nice")), [
+    [],
+    false,
+    null,
+  ]);
+  const file = "LoadState=loaded\nUnitFileState=enabled\n[Service]\nMemoryMax=2304M\n" +
+    "AmbientCapabilities=CAP_NET_BIND_SERVICE\n";
+  assertEquals(given(file), [[], true, 2304 * 1024 ** 2]);
+});
+
+Deno.test("the memory of a service is what the unit grants, where the host has more", () => {
+  const config = configWith("/var/log/aphlict/a.log", "/run/aphlict/a.pid");
+  const memoryOf = (memory: string, ...lines: readonly string[]) => {
+    const options = new Map([["memory", memory], ["unit", unitWith(...lines)]]);
+    const program = { kind: "source", path: "/opt/aphlict/main.ts" } as const;
+    return circumstancesIn({ options, program, rest: [], commands: new Map() }, config).memory;
+  };
+  assertEquals(memoryOf("1000", "MemoryMax=500"), 500);
+  assertEquals(memoryOf("1000", "MemoryMax=2000"), 1000);
+  assertEquals(memoryOf("1000", "MemoryMax=infinity"), 1000);
+  assertEquals(memoryOf("unknown", "MemoryMax=500"), null);
+});
+
 Deno.test("a unit that protects nothing takes nothing away", () => {
-  const unit = parseUnit(unitWith("ProtectSystem=no", "ProtectHome=no"));
+  const unit = parseUnit(unitWith("ProtectSystem=no", "ProtectHome=no", "PrivateTmp=no"));
   if (unit === null) throw new Error("There is no unit");
   assertEquals(judgeUnit(configWith("/anywhere/a.log", "/home/x/a.pid", "/root/key"), unit), []);
 });

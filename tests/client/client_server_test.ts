@@ -35,7 +35,7 @@ class Bound implements AsyncDisposable {
     this.#config = config;
     this.server = new ClientServer(config, {
       files: new OpenFiles(null).share("client"),
-      workQueue: new WorkQueue(),
+      workQueue: new WorkQueue().share(),
       hub: this.hub,
       budget: this.budget,
       warn() {},
@@ -85,7 +85,7 @@ async function handedOver(config: ClientServerConfig): Promise<HttpServerOptions
     fallback: { status: 501, body: "" },
     budget: new Budget(BUDGET),
     files: new OpenFiles(null).share("client"),
-    workQueue: new WorkQueue(),
+    workQueue: new WorkQueue().share(),
     accept: never,
     warn() {},
     refused() {},

@@ -69,7 +69,7 @@ class FakeSocket implements Socket {
 
 /** What a server is made with whose limits can be changed. */
 class Options implements ClientOptions {
-  workQueue = new WorkQueue();
+  workQueue = new WorkQueue().share();
   readonly log = new LimitedLog(logger("test"), CLIENT_REASONS, "");
   readonly counters = new ClientCounters(this.log);
   #limits: ClientLimits = CLIENT_LIMITS;
@@ -397,7 +397,7 @@ function late(): Connected {
   const connected = connect();
   let ms = 0;
   // Each piece of work takes a whole turn.
-  connected.options.workQueue = new WorkQueue(() => ms += 20);
+  connected.options.workQueue = new WorkQueue(() => ms += 20).share();
   const subscribers = Array.from({ length: 1000 }, (_, index) => `no ${index}`);
   for (let n = 0; n < 50; n++) post(connected.hub, "default", { subscribers, n });
   post(connected.hub, "default", { subscribers: ["A"], n: 50 });

@@ -11,7 +11,7 @@ import { ENGINES } from "../../src/http/engines.ts";
 import type { Handler, HttpRequest, Remote } from "../../src/http/handler.ts";
 import { BodyError, BodyTooLong, BodyTooSlow, NoRoom } from "../../src/http/reception.ts";
 import type { PemPair } from "../../src/net/tls_trial.ts";
-import { WorkQueue } from "../../src/work_queue.ts";
+import { WorkQueue, type WorkShare } from "../../src/work_queue.ts";
 import { freePorts } from "../acceptance/ports.ts";
 import { until } from "../acceptance/until.ts";
 import { Talk } from "./talk.ts";
@@ -35,18 +35,19 @@ export const LIMITS: HttpLimits = {
 export const FIELDS = { "x-served-by": "test" };
 
 /** A work queue in which all waits for its turn until it is released. */
-export class HeldQueue extends WorkQueue {
-  #held: Parameters<WorkQueue["add"]>[] | null = [];
+export class HeldQueue implements WorkShare {
+  readonly #share = new WorkQueue().share();
+  #held: Parameters<WorkShare["add"]>[] | null = [];
 
-  override add(...work: Parameters<WorkQueue["add"]>): void {
-    if (this.#held === null) super.add(...work);
+  add(...work: Parameters<WorkShare["add"]>): void {
+    if (this.#held === null) this.#share.add(...work);
     else this.#held.push(work);
   }
 
   release(): void {
     const held = this.#held ?? [];
     this.#held = null;
-    for (const work of held) super.add(...work);
+    for (const work of held) this.#share.add(...work);
   }
 }
 
@@ -58,7 +59,7 @@ export interface RunningOptions extends Partial<HttpLimits> {
   readonly openFiles?: number | null;
   /** Those that it shares with other servers. */
   readonly files?: OpenFiles;
-  readonly workQueue?: WorkQueue;
+  readonly workQueue?: WorkShare;
   screen?(remote: Remote): Response | null;
 }
 
@@ -102,7 +103,7 @@ export class Running implements AsyncDisposable {
       limits: () => running.limits,
       budget,
       files: files.share("client"),
-      workQueue: options.workQueue ?? new WorkQueue(),
+      workQueue: options.workQueue ?? new WorkQueue().share(),
       counters,
       refused: (_, kind, reason) => running.refusals.push([kind, reason]),
       warn: (message) => running.troubles.push(message),

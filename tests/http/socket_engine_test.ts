@@ -413,7 +413,7 @@ Deno.test("answers keep their order when a client that does not read them is ref
   const budget = new Budget(1e9);
   let answered = 0;
   await using running = await Running.start(
-    { budget, workQueue: new WorkQueue() },
+    { budget, workQueue: new WorkQueue().share() },
     () => new Response(`${answered++} `.padEnd(40_000, "x")),
   );
   using talk = await running.connect();

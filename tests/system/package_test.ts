@@ -3,6 +3,7 @@
  * `systemd-nspawn`, and the package that `deno task deb` makes.
  */
 
+import { makeSelfSigned } from "../acceptance/certificate.ts";
 import { DENIED, FORBIDDEN } from "../acceptance/forbidden.ts";
 import { assertOutcome, must, Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
@@ -26,6 +27,9 @@ Deno.test.beforeAll(async () => {
   root = await Root.make("trixie");
   root.put("aphlict.deb", Deno.readFileSync(`${ROOT}${PACKAGE}`));
   root.put("later.deb", laterVersion());
+  const { key, cert } = makeSelfSigned({ isAuthority: false });
+  root.put("tls.key", new TextEncoder().encode(key));
+  root.put("tls.cert", new TextEncoder().encode(cert));
 });
 
 Deno.test.afterAll(() => root[Symbol.dispose]());
@@ -42,7 +46,7 @@ function laterVersion(): Uint8Array {
   return Deno.readFileSync(later);
 }
 
-Deno.test("lintian finds fault with nothing but the runtime in it, which is excused with reasons", async () => {
+Deno.test("lintian finds fault with nothing but the runtime, and a bundle that is a script and JavaScript: excused with reasons", async () => {
   await using process = new Process("lintian", [
     ...["--allow-root", "--fail-on=error,warning", "--tag-display-limit=0", `${ROOT}${PACKAGE}`],
   ]);
@@ -370,6 +374,79 @@ Deno.test("what the unit takes away is told by check, and by nobody when it is n
   await machine.call("systemctl", "disable", "--now", "aphlict");
   const alone = await machine.run("aphlict", "check");
   assertEquals(alone.code, 0, alone.output);
+});
+
+/** Replaces the unit's drop-in on a machine. */
+async function editUnit(machine: Machine, ...lines: readonly string[]): Promise<void> {
+  const folder = "/etc/systemd/system/aphlict.service.d";
+  const text = shellQuote(["[Service]", ...lines]);
+  await machine.call("sh", "-ec", `mkdir -p ${folder}; printf '%s\\n' ${text} >${folder}/own.conf`);
+  await machine.call("systemctl", "daemon-reload");
+}
+
+Deno.test("what the unit gives counts for check and doctor: groups, low ports, memory", async () => {
+  await using machine = await installed();
+  await machine.call("systemctl", "stop", "aphlict");
+  await machine.call("groupadd", "--system", "tls-keys");
+  const tls = "/etc/aphlict/tls";
+  await machine.call("install", "-m", "640", "-g", "tls-keys", "/root/tls.key", `${tls}.key`);
+  await machine.call("install", "-m", "644", "/root/tls.cert", `${tls}.cert`);
+  const servers = (key: string) => [
+    { type: "client", port: 443, "ssl.key": key, "ssl.cert": `${tls}.cert` },
+    { type: "admin", port: 22281, listen: "127.0.0.1" },
+  ];
+  const configure = async (key: string) => {
+    const config = {
+      servers: servers(key),
+      logs: [{ path: "/var/log/aphlict/aphlict.log" }],
+      pidfile: "/run/aphlict/aphlict.pid",
+      user: "aphlict",
+    };
+    const text = shellQuote([JSON.stringify(config)]);
+    await machine.call("sh", "-ec", `printf '%s' ${text} >${CONFIG}`);
+  };
+  const lowPorts = [
+    "PrivateUsers=no",
+    ...["CapabilityBoundingSet", "AmbientCapabilities"].map((name) =>
+      `${name}=CAP_NET_BIND_SERVICE`
+    ),
+  ];
+  const group = "SupplementaryGroups=tls-keys";
+  /** What `check` says while it is stopped; a start has to agree. */
+  const judged = async () => {
+    const check = await machine.run("aphlict", "check");
+    const start = await machine.run("systemctl", "start", "aphlict");
+    assertEquals(start.code === 0, check.code === 0, check.output);
+    return check;
+  };
+  await configure(`${tls}.key`);
+  await editUnit(machine, ...lowPorts, group, "MemoryMax=300M");
+  const { code, output } = await judged();
+  assertEquals(code, 0, output);
+  assertMatch(output, /^Warning: The service may hold 75 MiB for its connections/m);
+  const doctor = await machine.run("aphlict", "doctor");
+  assertMatch(doctor.output, /^✓ files /m);
+  await machine.call("systemctl", "stop", "aphlict");
+
+  await editUnit(machine, ...lowPorts);
+  assertMatch((await judged()).output, /servers\[0\]\.ssl\.key: /);
+  await editUnit(machine, group);
+  assertMatch((await judged()).output, /443/);
+  await editUnit(machine, ...lowPorts, "SupplementaryGroups=no-such-group");
+  const none = await machine.run("aphlict", "check");
+  assertEquals(none.code, 1);
+  assertMatch(
+    none.output,
+    /there is no group no-such-group, which SupplementaryGroups= of aphlict/,
+  );
+
+  await editUnit(machine, ...lowPorts, group);
+  await machine.call("install", "-m", "644", "/root/tls.key", "/tmp/tls.key");
+  await configure("/tmp/tls.key");
+  assertMatch(
+    (await judged()).output,
+    /does not let the service see \/tmp\/tls\.key \(PrivateTmp=\)/,
+  );
 });
 
 /** The text of an example that the package has put on a machine. */

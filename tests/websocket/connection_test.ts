@@ -66,7 +66,7 @@ class Fixture implements ConnectionHost {
   readonly counters = new SocketCounters();
   readonly outbox = new Outbox(this.counters.writing);
   readonly budget: Budget;
-  readonly workQueue = new WorkQueue();
+  readonly workQueue = new WorkQueue().share();
   readonly accounts: Accounts;
   now = 0;
   readonly stream: FakeStream;

@@ -71,7 +71,7 @@ class Running implements AsyncDisposable {
       rules: () => running.rules,
       budget: new Budget(1e9),
       files: running.files.share("client"),
-      workQueue: new WorkQueue(),
+      workQueue: new WorkQueue().share(),
       admission: new Admission(() => running.rules),
       counters: running.counters,
       fallback: { status: 501, body: "no" },

@@ -18,7 +18,8 @@ import { PidfileError } from "../../supervisor/pidfile.ts";
 import { readState, type State } from "../../supervisor/state.ts";
 import { VERSION } from "../../version.ts";
 import { request } from "../../probe/request.ts";
-import { type Circumstances, judge } from "../judgement.ts";
+import { judge } from "../judgement.ts";
+import type { HostFacts } from "../unit.ts";
 import type { TrialResult as Inspection } from "../trial.ts";
 import { NoAnswerError, TIMEOUT_HINT } from "../admin.ts";
 import { CompiledError, requireCovered } from "../compiled.ts";
@@ -61,17 +62,15 @@ export interface ServiceState {
 /**
  * Reads the configuration, and examines all that it names. Returns `null` when further steps have no basis.
  *
- * @param granted The bytes of memory that the host grants; `null` when that is not known.
  * @param circumstancesOf Returns the circumstances on which the judgement of its files depends.
  */
 export async function examineHost(
   findings: Findings,
   path: string,
   program: Program,
-  granted: number | null,
-  circumstancesOf: (config: Config) => Omit<Circumstances, "isHeld">,
+  circumstancesOf: (config: Config) => HostFacts,
 ): Promise<ServiceState | null> {
-  const config = examineConfiguration(findings, path, program, granted);
+  const config = examineConfiguration(findings, path, program, circumstancesOf);
   if (config === null) return null;
   let service: ServiceState;
   let inspection: Inspection;
@@ -103,7 +102,7 @@ function examineConfiguration(
   findings: Findings,
   path: string,
   program: Program,
-  granted: number | null,
+  circumstancesOf: (config: Config) => HostFacts,
 ): Config | null {
   const step = "configuration";
   let config: Config;
@@ -121,7 +120,7 @@ function examineConfiguration(
     }
     return null;
   }
-  const memory = memoryWarning(config, hostMemory(config, granted));
+  const memory = memoryWarning(config, hostMemory(config, circumstancesOf(config).memory));
   const doubts = peerWarnings(config);
   const warnings = [
     ...memory === null ? [] : [`${memory}.`],

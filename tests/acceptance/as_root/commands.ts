@@ -209,7 +209,7 @@ Deno.test("a pidfile and a state that are no files keep no command of root's wai
         ? await hostile(LOCK, daemon.pidfile, "1")
         : await hostile("echo ready");
       must("sh", ["-c", `${make} "$1"`, "sh", `${daemon.folder.path}/pid/${name}`]);
-      for (const verb of VERBS) {
+      for (const verb of ["check", "health", ...VERBS]) {
         const { code, output } = await site.run(verb);
         assert(code === 0 || code === 1, `${make} ${name}: ${verb} exits ${code}: ${output}`);
         assertEquals(output.includes("    at "), false, output);
