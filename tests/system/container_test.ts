@@ -224,7 +224,7 @@ Deno.test("on a terminal the commands in a container show no line of the runtime
   for (
     const command of [
       ...["version", "help", "check", "permissions", "health", "doctor", "top --once"],
-      ...["send --to A", "serve"],
+      ...["send --to A", "serve", "status", "reload", "stop"],
     ]
   ) {
     const exec = ["exec", "--tty", "--env=NO_COLOR=1"];
