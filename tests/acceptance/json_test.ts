@@ -194,7 +194,7 @@ Deno.test("what bin/aphlict itself cannot do is an object on standard output, to
     assertEquals([code, verdict.ok], [1, false]);
     assertStringIncludes(
       verdict.problems[0].message,
-      '/nowhere/a "quoted"\\ ???????deno cannot be run',
+      '/nowhere/a "quoted"\\????????deno cannot be run',
     );
     assertDocumented("check", verdict);
   }
