@@ -127,7 +127,7 @@ export async function startService(
     stop: stopping.signal,
     config: () => state.config,
   });
-  const files = new OpenFiles(host.openFiles, () => otherFiles(state.config));
+  const files = new OpenFiles(host.openFiles, otherFiles(config));
   const workQueue = new WorkQueue();
   const warn = warningLog();
   const shared = { hub, budget, warn };

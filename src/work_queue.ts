@@ -33,19 +33,20 @@ export interface Worker {
   work(): void;
 }
 
-/** The part of a work queue for the connections to one kind of port. */
+/** The lanes of a work queue for the connections to one kind of server. */
 export interface WorkShare {
   /** Does a piece of work at once if there is time in this turn; else it comes behind the waiting ones. */
   add(worker: Worker, lane: LaneName): void;
 }
 
 /**
- * The work queue of a service. Each share has lanes of its own, so that no port waits for the work of another one. The
- * turns are those of all shares: with turns of their own, each would go on where another one lets the sockets have theirs.
+ * The work queue of a service. Each share has two lanes of its own, so that admin servers do not wait for the work of
+ * client servers. All lanes have the same turns. Two queues with turns of their own would take turns without end, and
+ * the sockets would have none.
  */
 export class WorkQueue {
   readonly #lanes: Lane[] = [];
-  readonly #now: () => number;
+  readonly #clock: WorkClock;
   #scheduled = false;
   #isInTurn = false;
   /** The time of the end of the last turn. */
@@ -53,19 +54,19 @@ export class WorkQueue {
 
   /** @param now A clock in ms. */
   constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
+    this.#clock = { now, worked: -Infinity };
   }
 
   /** Returns one more share. */
   share(): WorkShare {
-    const lanes = { light: new Lane(this.#now), heavy: new Lane(this.#now) };
+    const lanes = { light: new Lane(this.#clock), heavy: new Lane(this.#clock) };
     this.#lanes.push(lanes.light, lanes.heavy);
     return {
       add: (worker, name) => {
-        const lane = lanes[name];
-        if (!this.#isInTurn) lane.notice();
-        lane.add(worker);
-        if (lane.isWaiting) this.#schedule();
+        // The event loop has had its turn meanwhile.
+        if (!this.#isInTurn && this.#clock.now() - this.#clock.worked > PAUSE_MS) this.#begin();
+        lanes[name].add(worker);
+        if (lanes[name].isWaiting) this.#schedule();
       },
     };
   }
@@ -76,14 +77,18 @@ export class WorkQueue {
     this.#scheduled = true;
     // Not `setImmediate` again: one that is set in another one, or in a microtask behind it, is called before the event
     // loop looks at any socket (Deno 2.9.6, see docs/upstream.md).
-    if (this.#now() - this.#ended <= SLICE_MS) setTimeout(() => this.#turn(), 0);
+    if (this.#clock.now() - this.#ended <= SLICE_MS) setTimeout(() => this.#turn(), 0);
     else setImmediate(() => this.#turn());
   }
 
   #turn(): void {
     this.#isInTurn = true;
-    for (const lane of this.#lanes) lane.begin();
+    this.#begin();
     this.#goOn();
+  }
+
+  #begin(): void {
+    for (const lane of this.#lanes) lane.begin();
   }
 
   /**
@@ -97,22 +102,27 @@ export class WorkQueue {
     }
     this.#scheduled = false;
     this.#isInTurn = false;
-    this.#ended = this.#now();
+    this.#ended = this.#clock.now();
     if (this.#lanes.some(({ isWaiting }) => isWaiting)) this.#schedule();
   }
 }
 
+/** The clock of all lanes. */
+interface WorkClock {
+  readonly now: () => number;
+  /** The time of the end of the last piece of work, in whichever lane. */
+  worked: number;
+}
+
 class Lane {
-  readonly #now: () => number;
+  readonly #clock: WorkClock;
   readonly #waiting = new Fifo<Worker>();
   #isWorking = false;
   /** The time since which work is done in this turn; `null`: none was. */
   #since: number | null = null;
-  /** The time of the last work. */
-  #last = -Infinity;
 
-  constructor(now: () => number) {
-    this.#now = now;
+  constructor(clock: WorkClock) {
+    this.#clock = clock;
   }
 
   get isWaiting(): boolean {
@@ -130,11 +140,6 @@ class Lane {
     this.#since = null;
   }
 
-  /** Notices that the event loop has had its turn meanwhile. Not to be called in a turn, which other lanes prolong. */
-  notice(): void {
-    if (this.#now() - this.#last > PAUSE_MS) this.#since = null;
-  }
-
   /** Does some of the work that waits; `false`: none waits, or there is no time for it. */
   doBatch(): boolean {
     let done = 0;
@@ -147,7 +152,7 @@ class Lane {
 
   /** Tells whether there is time for a piece in this turn; for the first there is. */
   #hasTime(): boolean {
-    const now = this.#now();
+    const now = this.#clock.now();
     this.#since ??= now;
     return now - this.#since < SLICE_MS;
   }
@@ -161,7 +166,7 @@ class Lane {
       reportError(error);
     } finally {
       this.#isWorking = false;
-      this.#last = this.#now();
+      this.#clock.worked = this.#clock.now();
     }
   }
 }

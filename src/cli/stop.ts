@@ -53,7 +53,7 @@ export const stop: Command = {
       }
       printError("Aphlict is not running.");
       if (isStale) {
-        // The servers were waited for meanwhile.
+        // Others could change its folder while the servers were asked.
         requireSafe(pidfileFault(pidfile));
         await removeStale(pidfile);
       }

@@ -1,5 +1,5 @@
 /**
- * What a unit of systemd gives to the service that it runs, and takes away from it.
+ * The unit of systemd that runs the service: the rights that it gives, and those that it takes away.
  *
  * @module
  */
@@ -80,8 +80,9 @@ export function circumstancesIn(invocation: Invocation, config: Config): HostFac
   );
   const unit = isOfThis ? found : null;
   const made = (options.get(MADE_OPTION.name) ?? "").split(",").filter((each) => each !== "");
-  const granted = hostNumber(invocation, MEMORY_OPTION);
-  const memory = granted === null ? null : Math.min(granted, unit?.memory ?? Infinity);
+  const known = [hostNumber(invocation, MEMORY_OPTION), unit?.memory ?? null]
+    .filter((bytes) => bytes !== null);
+  const memory = known.length === 0 ? null : Math.min(...known);
   return { unit, made: [...made, ...unit?.made ?? []], memory };
 }
 

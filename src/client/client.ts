@@ -57,8 +57,8 @@ const LISTENER_ENDS = [...ENDS, "commands", "backlog", "instance"] as const;
 const REPLAY_AHEAD = 64 * 1024;
 
 /**
- * Bytes of replays after which a browser has to show that it has read them: what it has not read lies in the kernel,
- * which keeps up to 4 MiB for each connection (`net.ipv4.tcp_wmem`), for all that ask for a replay.
+ * Bytes of replays after which a browser has to show that it has read them. What it has not read lies in the kernel,
+ * which keeps up to 4 MiB for each connection (`net.ipv4.tcp_wmem`).
  */
 const REPLAY_WINDOW = 256 * 1024;
 

@@ -71,24 +71,18 @@ export interface FileShare {
  * an eighth of all is divided among the admin servers, a half among the client servers.
  */
 export class OpenFiles {
-  readonly #openFiles: number | null;
-  readonly #others: () => number;
+  /** The most connections at a time. */
+  readonly limit: number;
+  readonly #reserves: Readonly<Record<ServerType, number>>;
   readonly #shares: Share[] = [];
 
   /**
    * @param openFiles Files that the process may have open; `null`: it is not known how many.
-   * @param others Returns the number that {@linkcode otherFiles} returns, which a reload may change.
+   * @param others The number that {@linkcode otherFiles} returns.
    */
-  constructor(openFiles: number | null, others: () => number = () => OTHER_FILES) {
-    this.#openFiles = openFiles;
-    this.#others = others;
-  }
-
-  /** Returns the most connections at a time. */
-  get limit(): number {
-    return this.#openFiles === null
-      ? Number.MAX_SAFE_INTEGER
-      : filesIn(this.#openFiles, this.#others());
+  constructor(openFiles: number | null, others: number = OTHER_FILES) {
+    this.limit = openFiles === null ? Number.MAX_SAFE_INTEGER : filesIn(openFiles, others);
+    this.#reserves = { admin: reservedForAdmin(this.limit), client: Math.floor(this.limit / 2) };
   }
 
   /** Returns the number of connections now. */
@@ -113,9 +107,9 @@ export class OpenFiles {
 
   /** @internal Returns the number of files that each server of a type has reserved. */
   reserved(type: ServerType): number {
-    const { limit } = this;
-    const all = type === "admin" ? reservedForAdmin(limit) : limit / 2;
-    return Math.floor(all / this.#shares.filter((share) => share.type === type).length);
+    return Math.floor(
+      this.#reserves[type] / this.#shares.filter((share) => share.type === type).length,
+    );
   }
 
   /** @internal Ends a connection for one of `share`. No other server loses its part. */

@@ -111,10 +111,8 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
   #unread: ChunkQueue | null = null;
   /** The bytes received since the last tick. */
   #received = 0;
-  /** The payload of the ping that asks whether all was read; `null`: nothing is asked. */
-  #question: Uint8Array | null = null;
-  /** True if that ping is written already. */
-  #isAsked = false;
+  /** The payload of the ping that asks whether all was read, and the time of it; `null`: nothing is asked. */
+  #question: { readonly payload: Uint8Array; readonly since: number } | null = null;
   /** True if a ping was sent and nothing has come since. */
   #pinged = false;
   /** The close that waits for the owner to finish, and since when it waits. */
@@ -183,10 +181,11 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
   }
 
   confirm(): boolean {
+    if (this.#phase !== "open") return false;
     // Who has not read it cannot guess it.
-    this.#question = crypto.getRandomValues(new Uint8Array(QUESTION_BYTES));
-    this.#isAsked = false;
-    this.#schedule();
+    const payload = crypto.getRandomValues(new Uint8Array(QUESTION_BYTES));
+    this.#question = { payload, since: this.#home.now };
+    this.#ping(payload);
     return true;
   }
 
@@ -236,11 +235,16 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
           const fault = `it did not finish a message in ${limits.messageMs} ms`;
           return this.#fail("unfinished", 1008, fault);
         }
-        if (passed >= limits.idleMs && !this.#pinged) {
+        if (
+          this.#question !== null && now - this.#question.since >= limits.idleMs + limits.pongMs
+        ) {
+          const silence = Math.round(now - this.#question.since);
+          this.#over("silent", `it has not shown for ${silence} ms that it reads its replay`);
+          this.drop();
+        } else if (passed >= limits.idleMs && !this.#pinged) {
           this.#pinged = true;
-          this.#batch = this.#batch?.with(OPCODE.ping, NO_PAYLOAD) ??
-            this.#home.outbox.first(OPCODE.ping, NO_PAYLOAD);
-          this.#schedule();
+          // Of several pings only the last one may be answered (section 5.5.3).
+          this.#ping(this.#question?.payload ?? NO_PAYLOAD);
         } else if (passed >= limits.idleMs + limits.pongMs) {
           this.#over(
             "silent",
@@ -401,9 +405,15 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
   }
 
   #isAnswer(payload: Uint8Array): boolean {
-    const question = this.#isAsked ? this.#question : null;
+    const question = this.#question?.payload;
     return payload.length === question?.length &&
       payload.every((byte, index) => byte === question[index]);
+  }
+
+  #ping(payload: Uint8Array): void {
+    this.#batch = this.#batch?.with(OPCODE.ping, payload) ??
+      this.#home.outbox.first(OPCODE.ping, payload);
+    this.#schedule();
   }
 
   /** Notes the time when an unfinished message began, and charges it. */
@@ -458,7 +468,6 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
     let batch = this.#batch;
     for (
       const [opcode, payload] of [
-        [OPCODE.ping, this.#isAsked ? null : this.#question],
         [OPCODE.pong, this.#pong],
         [OPCODE.close, this.#farewell],
       ] as const
@@ -466,7 +475,6 @@ export class Connection implements Socket, FrameWriter, Worker, StreamOwner {
       if (payload !== null) batch = new Batch(opcode, payload, batch);
     }
     this.#batch = null;
-    this.#isAsked = true;
     this.#pong = null;
     this.#farewell = null;
     return batch?.bytes ?? null;

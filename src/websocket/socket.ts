@@ -26,9 +26,10 @@ export interface Socket extends AccountHolder {
   send(message: TextMessage): boolean;
   /**
    * Asks the peer to show that it has read all messages so far; {@linkcode SocketHandlers.confirmed} is called when it
-   * has. What is sent and not read takes memory of the kernel, which no program can see.
+   * has. A peer that does not show it in the idle timeout and the pong timeout together is dropped. What is sent and not
+   * read takes memory of the kernel, which no program can see.
    *
-   * @returns `false` if the engine cannot ask.
+   * @returns `false` if the engine cannot ask, or the socket is not open.
    */
   confirm(): boolean;
   /**
@@ -81,7 +82,7 @@ export type EndKind = typeof ENDS[number];
 export interface SocketHandlers {
   /** Handles a whole message. A binary one is taken for UTF-8 text. */
   message(text: string): void;
-  /** Handles a frame that is no whole message: a ping, a pong, a fragment. */
+  /** Handles a frame that is no whole message: a ping, a fragment, a pong that {@linkcode Socket.confirm} has not asked for. */
   frame(): void;
   /** Handles that the queue has gone to the kernel, after some of it had to wait. */
   drained(): void;

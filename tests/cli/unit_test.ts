@@ -117,7 +117,8 @@ Deno.test("the memory of a service is what the unit grants, where the host has m
   assertEquals(memoryOf("1000", "MemoryMax=500"), 500);
   assertEquals(memoryOf("1000", "MemoryMax=2000"), 1000);
   assertEquals(memoryOf("1000", "MemoryMax=infinity"), 1000);
-  assertEquals(memoryOf("unknown", "MemoryMax=500"), null);
+  assertEquals(memoryOf("unknown", "MemoryMax=500"), 500);
+  assertEquals(memoryOf("unknown", "MemoryMax=infinity"), null);
 });
 
 Deno.test("a unit that protects nothing takes nothing away", () => {

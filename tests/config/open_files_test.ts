@@ -149,19 +149,7 @@ Deno.test("ports, peers and logs take files of their own, which no connection ge
   assertEquals([of(2, 0, 1), of(8, 4, 1), of(12, 12, 1)], [228, 228, 228]);
   assertEquals([of(12, 12, 2), of(13, 12, 1), of(12, 13, 1)], [230, 230, 230]);
   assertEquals(of(120, 40, 1), 500);
-  assertEquals(new OpenFiles(600, () => of(120, 40, 1)).limit, 100);
-});
-
-Deno.test("the files of what a reload adds are kept for it from then on", () => {
-  let others = 228;
-  const files = new OpenFiles(600, () => others);
-  const share = files.share("client");
-  assertEquals(takenBy(share), 372);
-  others = 300;
-  for (let gone = 0; gone < 72; gone++) share.release();
-  assertEquals([share.take(), files.limit], [false, 300]);
-  others = 228;
-  assertEquals(takenBy(share), 72);
+  assertEquals(new OpenFiles(600, of(120, 40, 1)).limit, 100);
 });
 
 Deno.test("a service that does not know how many files it may have open counts none of them", () => {

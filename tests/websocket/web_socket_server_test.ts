@@ -308,7 +308,7 @@ Deno.test("each ping is answered with its payload", async () => {
   }
 });
 
-Deno.test("who has read all so far is who answers a ping that nobody guesses", async () => {
+Deno.test("a client shows that it has read all so far by the answer to a ping that nobody guesses", async () => {
   await using running = await Running.start();
   using wire = await Wire.open(running.port, []);
   const [socket] = running.sockets;
@@ -339,6 +339,28 @@ Deno.test("who has read all so far is who answers a ping that nobody guesses", a
   await wire.send(frame("echo"));
   assertEquals(await wire.text(), "echo");
   assertEquals(running.confirmed, [1, 2]);
+});
+
+Deno.test("a client that does not show that it reads is asked again, and then dropped", async () => {
+  await using running = await Running.start({ idleMs: 1000, pongMs: 1000 });
+  using wire = await Wire.open(running.port, []);
+  running.sockets[0]?.confirm();
+  const question = await wire.frame();
+  assertEquals([question?.opcode, question?.payload.length], [9, 8]);
+  // Of two pings a client may answer the last one alone.
+  assertEquals(await wire.frame(), question);
+  await wire.send(frame("not silent"));
+  assertEquals(await wire.frame(), null);
+  assertMatch(await running.over.promise ?? "", /^it has not shown for \d+ ms that it reads/);
+  assertEquals([running.ends, running.confirmed], [["silent"], []]);
+});
+
+Deno.test("a socket that is closed asks nothing", async () => {
+  await using running = await Running.start();
+  using _wire = await Wire.open(running.port, []);
+  const [socket] = running.sockets;
+  socket?.close(1001, "");
+  assertEquals(socket?.confirm(), false);
 });
 
 Deno.test("a message does not wait for the acknowledgement of the one before (no delay)", async () => {
