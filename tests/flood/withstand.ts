@@ -73,18 +73,30 @@ export interface Endurance extends Pick<Attack, "seconds"> {
   readonly crowd?: number;
 }
 
+/** Faults that a busy machine brings about as well: something was late, or the attackers were too slow. */
+const LATENESS = /^(p99|an answer took|a post of|a newcomer took|only \d+ were refused)/;
+
+/** How often an attack is tried that has nothing but {@linkcode LATENESS} to show for it. */
+const ATTEMPTS = 2;
+
 /** Declares a test: a service withstands an attack of a size. */
 export function withstands(attack: Attack, scale: 1 | 2): void {
   const size = scale === 1 ? "" : ", and twice as much";
   Deno.test(`the service withstands ${attack.name}${size} (${attack.id})`, async () => {
-    await using running = await run(attack.options);
-    const outcome = await endure(
-      running,
-      attack,
-      (signal) => attack.run(running, scale, signal),
-    );
-    const faults = faultsOf(outcome, promisesOf(attack, scale));
-    if (faults.length > 0) throw new Error(`${faults.join("; ")}\n${told(outcome)}`);
+    const late: string[] = [];
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      await using running = await run(attack.options);
+      const outcome = await endure(
+        running,
+        attack,
+        (signal) => attack.run(running, scale, signal),
+      );
+      const faults = faultsOf(outcome, promisesOf(attack, scale));
+      if (faults.length === 0) return;
+      late.push(`${faults.join("; ")}\n${told(outcome)}`);
+      if (!faults.every((fault) => LATENESS.test(fault))) break;
+    }
+    throw new Error(late.join("\n"));
   });
 }
 
