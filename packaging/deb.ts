@@ -9,15 +9,14 @@ import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { gzipSync } from "node:zlib";
 import { TESTED_DENO, VERSION } from "../src/version.ts";
-import { COMMANDS as TABLE } from "../src/cli/cli.ts";
-import { allCommands } from "../src/cli/command.ts";
+import { loadCommands } from "../src/cli/cli.ts";
 import { BUNDLE } from "./bundle.ts";
 import { bashCompletion } from "./completion.ts";
 import { manPage } from "./man.ts";
 import { configurationManPage } from "./configuration.ts";
 import { BuildError, checksum, git, origin, say, sha256, sourceDate } from "./dist.ts";
 
-const COMMANDS = await allCommands(TABLE);
+const COMMANDS = await loadCommands();
 
 /** Debian's name of this architecture. */
 const ARCHITECTURE = { x86_64: "amd64", aarch64: "arm64" }[Deno.build.arch as string];

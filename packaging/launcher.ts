@@ -4,12 +4,12 @@
  * @module
  */
 
-import { COMMANDS as TABLE } from "../src/cli/cli.ts";
-import { allCommands, type Command, givenWords } from "../src/cli/command.ts";
+import { loadCommands } from "../src/cli/cli.ts";
+import { type Command, givenWords } from "../src/cli/command.ts";
 import { UNIT_OPTION } from "../src/cli/unit.ts";
 import { BuildError } from "./dist.ts";
 
-const COMMANDS = await allCommands(TABLE);
+const COMMANDS = await loadCommands();
 
 /** The path of the launcher. */
 export const LAUNCHER = "bin/aphlict";

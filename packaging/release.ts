@@ -5,8 +5,7 @@
  */
 
 import { parseOptions } from "../src/cli/args.ts";
-import { COMMANDS as TABLE } from "../src/cli/cli.ts";
-import { allCommands } from "../src/cli/command.ts";
+import { loadCommands } from "../src/cli/cli.ts";
 import { SYSTEM_CONFIG } from "../src/config/program.ts";
 import { TESTED_DENO, VERSION } from "../src/version.ts";
 import { BUNDLE, containedIn } from "./bundle.ts";
@@ -22,7 +21,7 @@ import { BuildError, git, say, sha256, sourceDate } from "./dist.ts";
 import { MAN_PAGE, manPage } from "./man.ts";
 import { billOf, type Lock, SBOM } from "./sbom.ts";
 
-const COMMANDS = await allCommands(TABLE);
+const COMMANDS = await loadCommands();
 
 const DIST = "dist";
 

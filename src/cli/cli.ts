@@ -23,7 +23,7 @@ import { help, helpOn, overview, usageOf } from "./help.ts";
 import { print, printError, printFailure } from "./output.ts";
 
 /** The table of commands, in the order of the help. */
-export const COMMANDS: CommandTable = new Map([
+const COMMANDS: CommandTable = new Map([
   ["start", async () => (await import("./start.ts")).start],
   ["stop", async () => (await import("./stop.ts")).stop],
   ["restart", async () => (await import("./restart.ts")).restart],
@@ -47,6 +47,11 @@ export const COMMANDS: CommandTable = new Map([
   ["service", async () => (await import("./serve.ts")).service],
   ["trial", async () => (await import("./trial.ts")).trial],
 ]);
+
+/** Loads all commands, for what is made of them. */
+export function loadCommands(): Promise<readonly Command[]> {
+  return allCommands(COMMANDS);
+}
 
 /**
  * Runs a command line.
@@ -86,13 +91,13 @@ async function wantsJson([verb = "", ...args]: readonly string[]): Promise<boole
 /** Returns the usage of the verb that was typed, or the list of all verbs where there is no such verb. */
 async function usageFor([verb = ""]: readonly string[]): Promise<string> {
   const command = await COMMANDS.get(verb)?.();
-  return command === undefined ? overview(await allCommands(COMMANDS)) : usageOf(command);
+  return command === undefined ? overview(await loadCommands()) : usageOf(command);
 }
 
 async function dispatch(argv: readonly string[], program: Program): Promise<number> {
   const [verb, ...args] = argv;
   if (verb === undefined) {
-    printError(overview(await allCommands(COMMANDS)));
+    printError(overview(await loadCommands()));
     return EXIT.usage;
   }
   if (verb === "--help" || verb === "-h") return await dispatch(["help", ...args], program);

@@ -9,8 +9,7 @@ import {
   operandRange,
 } from "../../src/cli/command.ts";
 import { check } from "../../src/cli/check.ts";
-import { COMMANDS as TABLE } from "../../src/cli/cli.ts";
-import { allCommands } from "../../src/cli/command.ts";
+import { loadCommands } from "../../src/cli/cli.ts";
 import { doctor } from "../../src/cli/doctor.ts";
 import { restart } from "../../src/cli/restart.ts";
 import { run, supervisor } from "../../src/cli/run.ts";
@@ -18,7 +17,7 @@ import { debug, serve, service } from "../../src/cli/serve.ts";
 import { start } from "../../src/cli/start.ts";
 import { assertEquals } from "../assert.ts";
 
-const COMMANDS = await allCommands(TABLE);
+const COMMANDS = await loadCommands();
 
 Deno.test("the names of the operands say how many a command takes", () => {
   assertEquals(

@@ -1,11 +1,10 @@
 import fc from "fast-check";
-import { COMMANDS as TABLE } from "../../src/cli/cli.ts";
-import { allCommands } from "../../src/cli/command.ts";
+import { loadCommands } from "../../src/cli/cli.ts";
 import { helpOn, overview } from "../../src/cli/help.ts";
 import { assertEquals } from "../assert.ts";
 import { command } from "./fixtures.ts";
 
-const COMMANDS = await allCommands(TABLE);
+const COMMANDS = await loadCommands();
 
 Deno.test("overview() lists the verbs in order, their synopses one under the other", () => {
   assertEquals(

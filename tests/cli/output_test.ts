@@ -4,8 +4,7 @@
 
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import { COMMANDS as TABLE, main } from "../../src/cli/cli.ts";
-import { allCommands } from "../../src/cli/command.ts";
+import { loadCommands, main } from "../../src/cli/cli.ts";
 import { Pidfile } from "../../src/supervisor/pidfile.ts";
 import { UNPRINTABLE } from "../../src/text.ts";
 import { FAMILIES } from "../../src/metrics/families.ts";
@@ -15,7 +14,7 @@ import { freePorts } from "../acceptance/ports.ts";
 import { PROGRAM } from "../acceptance/program.ts";
 import { Folder } from "../folder.ts";
 
-const COMMANDS = await allCommands(TABLE);
+const COMMANDS = await loadCommands();
 
 /** What steers a terminal, breaks a line, reorders text, or is not seen. */
 const HOSTILE = [

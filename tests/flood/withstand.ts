@@ -76,7 +76,7 @@ export interface Endurance extends Pick<Attack, "seconds"> {
 /** Faults that a busy machine brings about as well: something was late, or the attackers were too slow. */
 const LATENESS = /^(p99|an answer took|a post of|a newcomer took|only \d+ were refused)/;
 
-/** How often an attack is tried that has nothing but {@linkcode LATENESS} to show for it. */
+/** The most attempts of an attack whose faults are {@linkcode LATENESS} alone. */
 const ATTEMPTS = 2;
 
 /** Declares a test: a service withstands an attack of a size. */

@@ -3,12 +3,12 @@
  */
 
 import { bashCompletion } from "../../packaging/completion.ts";
-import { COMMANDS as TABLE } from "../../src/cli/cli.ts";
-import { allCommands, listed } from "../../src/cli/command.ts";
+import { loadCommands } from "../../src/cli/cli.ts";
+import { listed } from "../../src/cli/command.ts";
 import { assertEquals } from "../assert.ts";
 import { Folder } from "../folder.ts";
 
-const COMMANDS = await allCommands(TABLE);
+const COMMANDS = await loadCommands();
 
 /** Runs bash without anybody's settings, and without the terminal of who runs the tests. */
 async function bash(args: readonly string[], input: string, cwd: string): Promise<string> {

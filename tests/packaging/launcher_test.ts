@@ -4,8 +4,7 @@
 
 import { casesOf, LAUNCHER, withTable } from "../../packaging/launcher.ts";
 import { BuildError } from "../../packaging/dist.ts";
-import { COMMANDS as TABLE } from "../../src/cli/cli.ts";
-import { allCommands } from "../../src/cli/command.ts";
+import { loadCommands } from "../../src/cli/cli.ts";
 import {
   CALLED_OPTION,
   type Command,
@@ -19,7 +18,7 @@ import { ROOT } from "../acceptance/program.ts";
 import { assert, assertEquals, assertThrows } from "../assert.ts";
 import { command } from "../cli/fixtures.ts";
 
-const COMMANDS = await allCommands(TABLE);
+const COMMANDS = await loadCommands();
 
 const SCRIPT = Deno.readTextFileSync(`${ROOT}${LAUNCHER}`);
 

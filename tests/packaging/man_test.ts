@@ -1,13 +1,13 @@
 import { manPage } from "../../packaging/man.ts";
-import { COMMANDS as TABLE } from "../../src/cli/cli.ts";
-import { allCommands, listed } from "../../src/cli/command.ts";
+import { loadCommands } from "../../src/cli/cli.ts";
+import { listed } from "../../src/cli/command.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { SYSTEM_CONFIG } from "../../src/config/program.ts";
 import { command } from "../cli/fixtures.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 
-const COMMANDS = await allCommands(TABLE);
+const COMMANDS = await loadCommands();
 
 /** The lines of the page from one heading to the next. */
 function sectionOf(page: string, heading: string): string[] {

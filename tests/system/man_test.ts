@@ -4,15 +4,14 @@
 
 import { manPage } from "../../packaging/man.ts";
 import { configurationManPage } from "../../packaging/configuration.ts";
-import { COMMANDS as TABLE } from "../../src/cli/cli.ts";
-import { allCommands } from "../../src/cli/command.ts";
+import { loadCommands } from "../../src/cli/cli.ts";
 import { VERSION } from "../../src/version.ts";
 import { Process } from "../acceptance/process.ts";
 import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
 import { example } from "./site.ts";
 
-const COMMANDS = await allCommands(TABLE);
+const COMMANDS = await loadCommands();
 
 const PAGES = {
   "aphlict.8": manPage(COMMANDS, VERSION),

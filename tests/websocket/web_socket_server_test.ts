@@ -35,7 +35,7 @@ const listenOnServe = (options: SocketServerOptions) => bind(options, ENGINES.se
 class Running implements AsyncDisposable {
   readonly port: number;
   readonly sockets: Socket[] = [];
-  /** How many messages had come at each confirmation. */
+  /** The number of messages that had come at each confirmation. */
   readonly confirmed: number[] = [];
   readonly messages: string[] = [];
   /** Resolves with the fault of the connection that ends first. */
