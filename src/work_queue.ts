@@ -25,7 +25,7 @@ export type LaneName = "light" | "heavy";
  * Pieces of work that are begun one behind the other. A request is answered in microtasks behind the piece that begins
  * it: they run before the next ones are begun, so that their time counts.
  */
-const BATCH = 16;
+const BATCH = 8;
 
 /** A connection, or what belongs to one, that has work. */
 export interface Worker {

@@ -39,6 +39,16 @@ const PLACES: readonly Place[] = [
     reason: "interned topics, which are objects",
   },
   {
+    path: "src/http/open_connections.ts",
+    part: "readonly #sets = new Map<Stage, Set<OpenConnection>>()",
+    reason: "stages, which are words of the source",
+  },
+  {
+    path: "src/http/open_connections.ts",
+    part: "this.#sets.set(to, new Set([connection]))",
+    reason: "connections, which are objects",
+  },
+  {
     path: "src/websocket/outbox.ts",
     part: "this.#firsts = new Map()",
     reason: "payloads, which are objects",

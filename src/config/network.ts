@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BlockList, isIP, isIPv4 } from "node:net";
+import { BlockList, isIP, isIPv4, isIPv6 } from "node:net";
 
 /** The networks that are not routed through the internet. */
 const OWN: readonly (readonly [network: string, prefix: number])[] = [
@@ -37,6 +37,22 @@ export function canonicalAddress(address: string): string | null {
   if (high === undefined || low === undefined) return hostname.slice(1, -1);
   return [high, low].flatMap((word) => [parseInt(word, 16) >> 8, parseInt(word, 16) & 255])
     .join(".");
+}
+
+/**
+ * Returns the unit that counts as one client. For IPv6 it is a network of 64 bits, as a client with one address has
+ * all of them.
+ */
+export function networkOf(text: string): string {
+  const address = canonicalAddress(text) ?? text;
+  if (!isIPv6(address)) return address;
+  const [head = "", tail] = address.split("::");
+  const groups = (part: string) => part === "" ? [] : part.split(":");
+  const before = groups(head);
+  const after = groups(tail ?? "");
+  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
+  const all = [...before, ...Array<string>(Math.max(0, zeros)).fill("0"), ...after];
+  return `${canonicalAddress(`${all.slice(0, 4).join(":")}::`)}/64`;
 }
 
 /** Returns advice about a network that cannot be used; `""` when there is nothing particular to say. */

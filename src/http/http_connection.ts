@@ -22,6 +22,7 @@ import type { HttpCounters, HttpLimits, HttpRefusal } from "./engine.ts";
 import type { Handler, HttpRequest, Remote, RequestInfo, StreamOwner, Taken } from "./handler.ts";
 import { BadRequest, type Head, HeadReader, requestUrl } from "./head.ts";
 import { BodyBroken, type Reception, type Receptions } from "./reception.ts";
+import type { OpenConnection, Stage } from "./open_connections.ts";
 import { tellTo } from "./stream_owner.ts";
 import { encodeResponse, encodeUpgrade, type Persistence } from "./response.ts";
 
@@ -45,19 +46,8 @@ export interface HttpConnectionHost {
   onError(error: unknown): Response;
   refused(remoteAddress: string, kind: HttpRefusal, reason: string): void;
   /** Reports that the connection has entered another stage; `null`: it has begun, or is gone. */
-  staged(connection: HttpConnection, from: Stage | null, to: Stage | null): void;
+  staged(connection: OpenConnection, from: Stage | null, to: Stage | null): void;
 }
-
-/**
- * The stage of a connection:
- * - `fresh`: a head is awaited, the first or one that has begun.
- * - `idle`: nothing has come since the last answer.
- * - `receiving`: the rest of a request's body is awaited.
- * - `busy`: a request is being answered.
- * - `ending`: nothing more is answered. Received bytes are thrown away, because closing a TCP connection with unread
- *   bytes would also throw away bytes that the client has not read yet.
- */
-export type Stage = "fresh" | "idle" | "receiving" | "busy" | "ending";
 
 /** The characters of answers that are collected before they are written, while further requests wait. */
 const WRITE_SIZE = 16 * 1024;
@@ -82,11 +72,11 @@ const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 const TAKEN = new Response(null);
 
 /** One connection of a server, until it ends or is upgraded. */
-export class HttpConnection implements StreamOwner, AccountHolder, Worker, Receiver {
+export class HttpConnection
+  implements StreamOwner, AccountHolder, Worker, OpenConnection, Receiver {
   readonly #home: HttpConnectionHost;
   readonly #stream: Stream;
-  /** The stream below TLS; `null` without TLS. */
-  readonly #raw: Stream | null;
+  readonly #isTls: boolean;
   readonly #holding: Holding;
   readonly #reader = new HeadReader();
   #stage: Stage = "fresh";
@@ -119,12 +109,22 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
    */
   #rejection: Response | null = null;
 
-  /** Takes over a stream; `raw` is the one below its TLS, or `null`. */
-  constructor(home: HttpConnectionHost, stream: Stream, raw: Stream | null, remote: Remote) {
+  /**
+   * Takes over a stream.
+   *
+   * @param since The time when the client connected.
+   */
+  constructor(
+    home: HttpConnectionHost,
+    stream: Stream,
+    isTls: boolean,
+    remote: Remote,
+    since: number = home.now,
+  ) {
     this.#home = home;
     this.#stream = stream;
-    this.#raw = raw;
-    this.#since = home.now;
+    this.#isTls = isTls;
+    this.#since = since;
     this.#holding = home.account.open(this);
     this.#info = {
       remoteAddr: remote,
@@ -135,12 +135,17 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
 
   /** Returns the scheme of the connection. */
   get scheme(): "http" | "https" {
-    return this.#raw === null ? "http" : "https";
+    return this.#isTls ? "https" : "http";
   }
 
   /** Returns the server's own address and port. */
   get localAddress(): string {
     return this.#home.localAddress;
+  }
+
+  /** Returns the address of the other end. */
+  get address(): string {
+    return this.#info.remoteAddr.hostname;
   }
 
   /** Returns the address and port of the other end. */
@@ -355,7 +360,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     this.#write(encodeUpgrade(headers));
     this.#holding.close();
     this.#home.staged(this, this.#stage, null);
-    const upgraded = take({ stream: this.#stream, isTls: this.#raw !== null });
+    const upgraded = take({ stream: this.#stream, isTls: this.#isTls });
     tellTo(this.#stream, upgraded);
     const [first, ...others] = this.#unread.takeAll();
     // A copy, as the new owner frees the chunk.
@@ -587,10 +592,8 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
   }
 
   #logTlsFault(reason: string): void {
-    if (this.#raw === null || this.#isSecured || this.#stage !== "fresh") return;
+    if (!this.#isTls || this.#isSecured || this.#stage !== "fresh") return;
     this.#enter("ending");
-    // A client that connects and sends nothing, as health checks do, gets no log line.
-    if (this.#raw.bytesRead === 0) return;
     this.#home.refused(this.remoteAddress, "tls", `The TLS handshake failed: ${reason}`);
   }
 
@@ -616,7 +619,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
   }
 
   get #ownBytes(): number {
-    return this.#raw === null ? CONNECTION_BYTES.plain : CONNECTION_BYTES.tls;
+    return this.#isTls ? CONNECTION_BYTES.tls : CONNECTION_BYTES.plain;
   }
 
   /** Charges its memory, or ends the connection. */
@@ -633,7 +636,7 @@ export class HttpConnection implements StreamOwner, AccountHolder, Worker, Recei
     if (this.#request !== null) return;
     this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");
     // The TLS handshake may not be over, and would take more.
-    if (this.#raw !== null && !this.#isSecured) this.drop();
+    if (this.#isTls && !this.#isSecured) this.drop();
     else void this.#refuse(refusal(503, { "retry-after": "10" }));
   }
 }

@@ -20,12 +20,15 @@ import type {
   HttpServerOptions,
 } from "./engine.ts";
 import type { PemPair } from "../net/tls_trial.ts";
+import { FairQueue } from "./fair_queue.ts";
 import type { Handler, Remote } from "./handler.ts";
-import { HttpConnection, type HttpConnectionHost, type Stage } from "./http_connection.ts";
-import { watch } from "./stream_owner.ts";
+import { HttpConnection, type HttpConnectionHost } from "./http_connection.ts";
+import { type OpenConnection, OpenConnections, type Stage } from "./open_connections.ts";
+import { unwatch, watch } from "./stream_owner.ts";
 import { tryAddress } from "./port.ts";
 import { Receptions } from "./reception.ts";
 import { encodeFields } from "./response.ts";
+import { TlsGreeting, type TlsGreetingHost } from "./tls_greeting.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** The interval at which all connections check their timeouts, in ms. */
@@ -56,9 +59,10 @@ export function listenSocket(options: HttpServerOptions): Promise<HttpServer> {
   return SocketServer.listen(options);
 }
 
-class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
+class SocketServer implements HttpServer, HttpConnectionHost, TlsGreetingHost, Crowd {
   readonly finished: Promise<void>;
   readonly receptions: Receptions;
+  readonly greetings: FairQueue;
   readonly account: Account;
   readonly localAddress: string;
   readonly fields: string;
@@ -72,14 +76,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
   readonly #closed: Promise<void>;
   readonly #failed = Promise.withResolvers<never>();
   readonly #watchdog: Watchdog;
-  /** The connections that have not been upgraded, by stage. The one that is in a stage for longest comes first. */
-  readonly #stages: Readonly<Record<Stage, Set<HttpConnection>>> = {
-    fresh: new Set<HttpConnection>(),
-    idle: new Set<HttpConnection>(),
-    receiving: new Set<HttpConnection>(),
-    busy: new Set<HttpConnection>(),
-    ending: new Set<HttpConnection>(),
-  };
+  readonly #connections = new OpenConnections();
   #secure: SecureContext | null;
   readonly #onClose = () => this.#options.files.release();
 
@@ -93,6 +90,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
       options.limits,
       () => this.now,
     );
+    this.greetings = new FairQueue(options.workQueue);
     this.#secure = options.tls && createSecureContext(options.tls);
     // A client that has shut down its side still gets its answer.
     const streams = { noDelay: true, allowHalfOpen: true };
@@ -149,10 +147,9 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
     this.#options.refused(remoteAddress, kind, reason);
   }
 
-  staged(connection: HttpConnection, from: Stage | null, to: Stage | null): void {
-    if (from !== null) this.#stages[from].delete(connection);
-    if (to !== null) this.#stages[to].add(connection);
-    else if (this.isRefusing && this.size === 0) this.#onEmpty();
+  staged(connection: OpenConnection, from: Stage | null, to: Stage | null): void {
+    this.#connections.move(connection, from, to);
+    if (this.isRefusing && this.size === 0) this.#onEmpty();
   }
 
   renew(tls: PemPair): void {
@@ -164,8 +161,9 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
     this.isRefusing = true;
     this.#watchdog.stop();
     this.#server.close();
-    const { fresh, idle, ending } = this.#stages;
-    for (const connection of [...fresh, ...idle, ...ending]) connection.stop();
+    for (const connection of this.#connections.in("greeting", "fresh", "idle", "ending")) {
+      connection.stop();
+    }
     this.receptions.interrupt();
   }
 
@@ -173,20 +171,15 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
     this.refuse();
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
     if (this.size > 0 && !await within(graceMs, empty)) {
-      for (const connection of this.#all()) connection.drop();
+      for (const connection of this.#connections) connection.drop();
     }
     // Each upgraded connection is looked after by its owner.
     clearInterval(this.#timer);
   }
 
-  #all(): HttpConnection[] {
-    return Object.values(this.#stages).flatMap((set) => [...set]);
-  }
-
   /** Returns the number of connections that have not been upgraded, see {@linkcode Crowd}. */
   get size(): number {
-    const { fresh, idle, receiving, busy, ending } = this.#stages;
-    return fresh.size + idle.size + receiving.size + busy.size + ending.size;
+    return this.#connections.size;
   }
 
   /** Ends the connection that can be spared most easily, see {@linkcode Crowd}. */
@@ -234,35 +227,39 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
     stream.on("close", this.#onClose).destroy();
   }
 
-  #serve(
-    raw: Stream,
-    remote: Remote,
-    rejection: Response | null,
-  ): void {
+  #serve(stream: Stream, remote: Remote, rejection: Response | null): void {
+    if (this.#secure !== null) {
+      const greeting = new TlsGreeting(this, stream, remote);
+      watch(stream, greeting, this.#onClose);
+      return greeting.begin();
+    }
+    const connection = new HttpConnection(this, stream, false, remote);
+    watch(stream, connection, this.#onClose);
+    connection.begin(rejection);
+  }
+
+  greeted(raw: Stream, remote: Remote, since: number): void {
     const secureContext = this.#secure;
-    const stream = secureContext === null ? raw : new TLSSocket(raw, {
+    if (secureContext === null) throw new Error("There is no certificate");
+    unwatch(raw);
+    const stream = new TLSSocket(raw, {
       isServer: true,
       secureContext,
       ALPNProtocols: PROTOCOLS,
     });
-    const connection = new HttpConnection(this, stream, stream === raw ? null : raw, remote);
+    const connection = new HttpConnection(this, stream, true, remote, since);
     watch(stream, connection, this.#onClose);
-    if (stream !== raw) stream.once("secure", () => connection.secured());
-    connection.begin(rejection);
+    stream.once("secure", () => connection.secured());
+    connection.begin(null);
   }
 
   /** Ends the connection that can be spared most easily; `false`: there is none. */
   #dropSlowest(kind: HttpRefusal, reason: string): boolean {
-    const { fresh, idle, receiving, ending } = this.#stages;
-    // Bodies get half of the connections. So clients that send bodies slowly do not block new ones, and clients that
-    // connect in a loop do not break off a body.
-    const [slower, other] = 2 * receiving.size > this.size
-      ? [receiving, fresh]
-      : [fresh, receiving];
-    const slowest = first(ending) ?? first(idle) ?? first(slower) ?? first(other);
-    if (slowest === undefined) return false;
-    const hasBegun = receiving.has(slowest) || fresh.has(slowest);
-    if (hasBegun) this.refused(slowest.remoteAddress, kind, reason);
+    const spared = this.#connections.sparest;
+    if (spared === null) return false;
+    const [slowest, stage] = spared;
+    // The others have been answered.
+    if (stage !== "ending" && stage !== "idle") this.refused(slowest.remoteAddress, kind, reason);
     slowest.drop(reason);
     // It closes later, and is not to be found again.
     this.staged(slowest, "ending", null);
@@ -272,7 +269,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
   #tick(): void {
     const late = this.now - this.#ticked - TICK_MS;
     this.#ticked = this.now;
-    for (const connection of this.#all()) connection.tick();
+    for (const connection of this.#connections) connection.tick();
     this.receptions.tick();
     if (!this.#server.listening) return;
     // After a long turn, connections that have arrived meanwhile are not accepted yet.
@@ -282,10 +279,4 @@ class SocketServer implements HttpServer, HttpConnectionHost, Crowd {
     // The open connections continue.
     this.#server.close();
   }
-}
-
-/** Returns the first of a set: it was added before the others. */
-function first<T>(set: ReadonlySet<T>): T | undefined {
-  const [oldest] = set;
-  return oldest;
 }

@@ -27,6 +27,12 @@ export function watch(stream: Stream, owner: StreamOwner, onClose: () => void): 
     .on("close", onClosed);
 }
 
+/** Passes no more events of a stream, which `onClose` is not called for either. */
+export function unwatch(stream: Stream): void {
+  stream.off("data", onData).off("drain", onDrain).off("end", onEnd).off("error", onError)
+    .off("close", onClosed);
+}
+
 /** Passes the events of a stream to another owner from now on. */
 export function tellTo(stream: Stream, owner: StreamOwner): void {
   const owned: Owned = stream;

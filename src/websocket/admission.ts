@@ -5,10 +5,9 @@
  * @module
  */
 
-import { isIPv6 } from "node:net";
 import { drawKey, KeyedHash } from "../keyed_hash.ts";
 import { type Entry, KeyedMap } from "../keyed_map.ts";
-import { canonicalAddress } from "../config/network.ts";
+import { canonicalAddress, networkOf } from "../config/network.ts";
 import { clientAddress } from "../net/forwarded.ts";
 import type { RefusalKind, SocketRules } from "./rules.ts";
 
@@ -108,19 +107,4 @@ function notAllowed(origin: string | null): string {
   return origin === null
     ? 'It names no Origin, as every browser does, and "origins" is set'
     : `Its Origin ${origin} is none of "origins"`;
-}
-
-/**
- * Returns the unit that counts as one address. For IPv6 it is a network of 64 bits, as a client with one address has
- * all of them.
- */
-function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = "", tail] = address.split("::");
-  const groups = (part: string) => part === "" ? [] : part.split(":");
-  const before = groups(head);
-  const after = groups(tail ?? "");
-  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
-  const all = [...before, ...Array<string>(Math.max(0, zeros)).fill("0"), ...after];
-  return `${canonicalAddress(`${all.slice(0, 4).join(":")}::`)}/64`;
 }

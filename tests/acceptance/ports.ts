@@ -36,6 +36,26 @@ export function freePorts(count: number): number[] {
 }
 
 /**
+ * Binds a free port inside of this process, and another one where it is taken. An engine tries its address and then
+ * binds it: a process that another test starts at that moment has the socket of the trial until it runs its own program.
+ */
+export async function onFreePort<T>(bind: (port: number) => Promise<T>): Promise<T> {
+  for (let left = 5;; left--) {
+    const [port = 0] = freePorts(1);
+    try {
+      return await bind(port);
+    } catch (error) {
+      if (left === 0 || !isTaken(error)) throw error;
+    }
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof Deno.errors.AddrInUse ||
+    error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+}
+
+/**
  * Returns the ports that a program listens at. They are not found by binding them: a process that another test starts at
  * that moment has the socket, too, until it runs its own program, and the port is taken for so long.
  */

@@ -15,8 +15,18 @@ const AGAIN_MS = 50;
 /** Who is kept alive asks again after this time, in ms; and the number of clients that do. */
 const ASK_MS = 3000;
 
+/** The answers that they have got after some time, at least, and that time in ms: so the attack has taken place. */
+const LEAST_ANSWERS = 1000;
+const ANSWERS_MS = 3000;
+
 /** What a client does on its connection, until that ends. */
-type Act = (connection: Deno.TcpConn, index: number) => Promise<void>;
+type Act = (connection: Socket, index: number) => Promise<void>;
+
+/**
+ * The address of the clients. The honest have another one, and so has the next attack: after a hundred thousand
+ * connections there is hardly a port left at an address, until the system has forgotten them.
+ */
+const STRANGER = `127.0.${10 + Deno.pid % 200}.9`;
 
 const POST = "POST / HTTP/1.1\r\nHost: x\r\n";
 const STATUS = utf8("GET /status/ HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -48,16 +58,29 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
       await ended(connection);
     }),
 
-  A4: (target) =>
-    clients(target, 2000, async (connection) => {
+  async A4(target) {
+    let answers = 0;
+    // Those that are idle are closed for newcomers, which is no refusal that the service could tell.
+    setTimeout(() => {
+      if (answers >= LEAST_ANSWERS) return;
+      console.error(`There were only ${answers} answers`);
+      Deno.exit(1);
+    }, ANSWERS_MS);
+    await clients(target, 2000, async (connection) => {
+      connection.on("data", () => answers++);
       const end = ended(connection);
       for (let isOver = false; !isOver;) {
         await send(connection, STATUS);
         isOver = await Promise.race([end.then(() => true), sleep(ASK_MS).then(() => false)]);
       }
-    }),
+    });
+  },
 
-  A5: (target) => strangers(target, 300),
+  A5: (target) =>
+    clients(target, 300, async (connection) => {
+      await send(connection, STATUS);
+      await ended(connection);
+    }),
 
   A6: (target) =>
     clients(target, 1500, async (connection, index) => {
@@ -85,6 +108,7 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
     );
     const bytes = utf8(pages.join("").repeat(500));
     return clients(target, 500, async (connection) => {
+      connection.pause();
       // It waits for ever when the service reads no more.
       for (;;) await send(connection, bytes);
     });
@@ -105,10 +129,10 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
 
   async A10(target) {
     const hello = await clientHello();
+    // Silence, half a greeting, or a whole one, which costs the service a signature.
+    const starts = [new Uint8Array(0), hello.subarray(0, 100), hello];
     await clients(target, 1100, async (connection, index) => {
-      // Silence, half a greeting, or a whole one, which costs the service a signature.
-      const bytes = [new Uint8Array(0), hello.subarray(0, 100), hello][index % 3] ?? hello;
-      await send(connection, bytes);
+      await send(connection, starts[index % starts.length] ?? hello);
       await ended(connection);
     });
   },
@@ -136,61 +160,51 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
   },
 };
 
-/** Lets clients connect, act, and connect again when that is over. */
+/**
+ * Connections that are being opened at a time. With more than 4,096 the kernel's queue would be full, and those of the
+ * honest a second late, whatever the service does.
+ */
+const OPENING = 1000;
+
+/** Lets clients of another address connect, act, and connect again when that is over. */
 async function clients(target: Target, count: number, act: Act): Promise<void> {
+  let opening = 0;
   await Promise.all(
     share(target, count).map(async (index) => {
       for (;;) {
-        let connection: Deno.TcpConn;
+        let connection: Socket;
+        while (opening === OPENING) await sleep(AGAIN_MS);
+        opening++;
         try {
-          connection = await Deno.connect({ hostname: "127.0.0.1", port: target.admin });
+          connection = await connectedFrom(STRANGER, target.admin);
         } catch {
           await sleep(AGAIN_MS);
           continue;
+        } finally {
+          opening--;
         }
         try {
           await act(connection, index);
         } catch {
           // The service has ended it.
         }
-        connection.close();
+        connection.destroy();
       }
     }),
   );
 }
 
-/** Lets clients of another address ask for the status page, read the answer, and connect again. */
-async function strangers(target: Target, count: number): Promise<void> {
-  await Promise.all(
-    share(target, count).map(async () => {
-      for (;;) {
-        let connection: Socket;
-        try {
-          connection = await connectedFrom("127.0.0.9", target.admin);
-        } catch {
-          await sleep(AGAIN_MS);
-          continue;
-        }
-        const closed = new Promise((resolve) => connection.once("close", resolve));
-        connection.write(STATUS);
-        await closed;
-      }
-    }),
-  );
-}
-
-async function send(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let left = bytes; left.length > 0;) left = left.subarray(await connection.write(left));
+/** Resolves when the system has taken the bytes; rejects when the service has ended the connection. */
+function send(connection: Socket, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    connection.write(bytes, (error) => error ? reject(error) : resolve());
+  });
 }
 
 /** Reads until the service ends the connection. */
-async function ended(connection: Deno.Conn): Promise<void> {
-  const bytes = new Uint8Array(4096);
-  try {
-    while (await connection.read(bytes) !== null);
-  } catch {
-    // It was reset.
-  }
+async function ended(connection: Socket): Promise<void> {
+  if (connection.closed) return;
+  await new Promise((resolve) => connection.once("close", resolve));
 }
 
 /** What a client of TLS sends first. */

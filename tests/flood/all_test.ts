@@ -6,15 +6,12 @@
 
 import { ANY_ATTACK, ATTACKS } from "./attacks.ts";
 import { run } from "../acceptance/server.ts";
-import { endure, faultsOf, told } from "./withstand.ts";
+import { endure, faultsOf, PHORGE_MS, told } from "./withstand.ts";
 
 const SECONDS = 120;
 
 /** What the service's resident memory stays below, in MB. */
 const RESIDENT_MB = 700;
-
-/** The time after which Phorge gives up, in ms: at the beginning 15,000 connections are made in two seconds. */
-const POST_MS = 2000;
 
 Deno.test("the service withstands all attacks on the client port at once, for two minutes", async () => {
   await using running = await run(ANY_ATTACK);
@@ -23,7 +20,7 @@ Deno.test("the service withstands all attacks on the client port at once, for tw
     const attacks = ATTACKS.filter(({ id }) => !id.startsWith("A"));
     await Promise.all(attacks.map(({ amongAll = 1, run }) => run(running, amongAll, signal)));
   });
-  const promises = { residentMB: RESIDENT_MB, newcomers: true, postMs: POST_MS };
+  const promises = { residentMB: RESIDENT_MB, newcomers: true, postMs: PHORGE_MS };
   const faults = faultsOf(outcome, promises);
   if (faults.length > 0) throw new Error(`${faults.join("; ")}\n${told(outcome)}`);
 });

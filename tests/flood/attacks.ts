@@ -228,7 +228,6 @@ const ADMIN_ROWS: readonly Row[] = [
     options: SMALL_PLAIN,
     seconds: 6,
     residentMB: 300,
-    refuses: { handshakes: 500 },
   },
   {
     id: "A5",
@@ -282,7 +281,7 @@ const ADMIN_ROWS: readonly Row[] = [
   },
   {
     id: "A10",
-    name: "1,100 connections to the admin port that begin TLS and stop",
+    name: "1,100 connections of another address to the admin port that begin TLS and stop",
     options: TLS,
     seconds: 6,
     residentMB: 300,

@@ -20,6 +20,7 @@ import {
   endure,
   faultsOf,
   type Outcome,
+  PHORGE_MS,
   type Promises,
   promisesOf,
   told,
@@ -30,9 +31,6 @@ const ROUND_SECONDS = 20;
 
 /** What the service's resident memory stays below in a mixture, in MB. */
 const RESIDENT_MB = 700;
-
-/** The time within which posts are answered in a mixture, in ms: Phorge gives up then. */
-const POST_MS = 2000;
 
 /** Connections that all attacks of a round may come to: the service has 20,000 files, honest ones included. */
 const CONNECTIONS = 15_000;
@@ -127,7 +125,7 @@ async function mixture(minutes: number, seed: number): Promise<boolean> {
       drawn.map(({ attack, scale, startMs }) =>
         `${attack.id} x${Number(scale.toFixed(2))} at ${(startMs / 1000).toFixed(1)} s`
       ).join(", ") + (memory === null ? "" : `, limit.memory ${memory}`);
-    const promises = { residentMB: RESIDENT_MB, newcomers: true, postMs: POST_MS };
+    const promises = { residentMB: RESIDENT_MB, newcomers: true, postMs: PHORGE_MS };
     const kept = await judged(
       name,
       { seconds: ROUND_SECONDS, options },

@@ -18,8 +18,10 @@ const P99_MS = 500;
 /** and all within this one. */
 const SLOWEST_MS = 2000;
 
-/** Phorge's posts and a peer's are answered within this time, in ms. */
+/** Phorge's posts and a peer's are answered within this time, in ms, under an attack on the admin port, */
 const POST_MS = 1000;
+/** and under another one within the time after which Phorge gives up (its `PhabricatorNotificationServerRef`), in ms. */
+export const PHORGE_MS = 2000;
 
 /** A newcomer has connected, subscribed and heard a message within this time, in ms. */
 const NEWCOMER_MS = 2000;
@@ -60,8 +62,8 @@ export interface Promises {
   readonly residentMB: number;
   /** Whether newcomers have to get in during the attack, and not only afterwards. */
   readonly newcomers: boolean;
-  /** The time within which posts are answered, in ms. @default {1000} */
-  readonly postMs?: number;
+  /** The time within which posts are answered, in ms. */
+  readonly postMs: number;
   /** See {@linkcode Attack}. */
   readonly refuses?: Attack["refuses"];
 }
@@ -102,8 +104,9 @@ export function withstands(attack: Attack, scale: 1 | 2): void {
 
 /** Returns what a service is held to under one attack alone. */
 export function promisesOf(attack: Attack, scale: number): Promises {
-  const { residentMB, exhaustsFiles, refuses = {} } = attack;
-  return { residentMB, newcomers: !exhaustsFiles?.(scale), refuses };
+  const { id, residentMB, exhaustsFiles, refuses } = attack;
+  const postMs = id.startsWith("A") ? POST_MS : PHORGE_MS;
+  return { residentMB, newcomers: !exhaustsFiles?.(scale), postMs, refuses };
 }
 
 /** Lets a service and an honest browser endure an attack. */
@@ -140,9 +143,18 @@ export async function endure(
 /** What a service has not kept, in words with figures; nothing when all is well. */
 export function faultsOf(
   outcome: Outcome,
-  { residentMB, newcomers, postMs = POST_MS, refuses = {} }: Promises,
+  { residentMB, newcomers, postMs, refuses = {} }: Promises,
 ): string[] {
-  const { experience, isAlive, active, expected, newcomerMs, errors, logBytes, refused } = outcome;
+  const {
+    experience,
+    isAlive,
+    active,
+    expected,
+    newcomerMs,
+    errors,
+    logBytes,
+    refused,
+  } = outcome;
   if (!isAlive) {
     return [`It is dead${experience ? `, of ${megabytes(experience.residentBytes)} MB` : ""}`];
   }

@@ -12,7 +12,7 @@ import type { Handler, HttpRequest, Remote } from "../../src/http/handler.ts";
 import { BodyError, BodyTooLong, BodyTooSlow, NoRoom } from "../../src/http/reception.ts";
 import type { PemPair } from "../../src/net/tls_trial.ts";
 import { WorkQueue, type WorkShare } from "../../src/work_queue.ts";
-import { freePorts } from "../acceptance/ports.ts";
+import { onFreePort } from "../acceptance/ports.ts";
 import { until } from "../acceptance/until.ts";
 import { Talk } from "./talk.ts";
 
@@ -85,8 +85,11 @@ export class Running implements AsyncDisposable {
   }
 
   /** Binds a server whose requests a handler answers; without one they are echoed. */
-  static async start(options: RunningOptions = {}, handler: Handler = echo): Promise<Running> {
-    const [port = 0] = freePorts(1);
+  static start(options: RunningOptions = {}, handler: Handler = echo): Promise<Running> {
+    return onFreePort((port) => Running.#bind(port, options, handler));
+  }
+
+  static async #bind(port: number, options: RunningOptions, handler: Handler): Promise<Running> {
     const running = new Running(port, options);
     const { budget, files, counters } = running;
     running.server = await ENGINES[options.engine ?? "socket"]({

@@ -3,7 +3,7 @@
  */
 
 import type { Buffer } from "node:buffer";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { Budget } from "../../src/budget.ts";
 import { freeBytes } from "../../src/bytes.ts";
 import { CONNECTION_BYTES } from "../../src/config/memory.ts";
@@ -953,6 +953,148 @@ Deno.test("over TLS who says nothing is refused once, and plain text as well", a
   await until(() => running.kinds.length === 3);
   assertEquals(running.kinds.toSorted(), ["timeout", "timeout", "tls"]);
   await running.empty();
+});
+
+/** A relay to a server that passes the first bytes of a client on one by one. Resolves with its port. */
+async function slowRelay(to: number, slowBytes: number): Promise<Disposable & { port: number }> {
+  const server = createServer(async (client) => {
+    const stream = connect({ host: "127.0.0.1", port: to, noDelay: true });
+    stream.on("error", () => {});
+    stream.pipe(client).on("error", () => {});
+    let left = slowBytes;
+    for await (const chunk of client) {
+      const slow = chunk.subarray(0, left);
+      left -= slow.length;
+      for (const byte of slow) {
+        await new Promise((resolve) => stream.write(Uint8Array.of(byte), resolve));
+      }
+      stream.write(chunk.subarray(slow.length));
+    }
+    stream.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return { port, [Symbol.dispose]: () => void server.close() };
+}
+
+/** The header of a record of a TLS handshake that says how much follows. */
+function record(length: number): Uint8Array {
+  return Uint8Array.of(22, 3, 1, length >> 8, length & 255);
+}
+
+Deno.test("over TLS a greeting that comes byte by byte is one", async () => {
+  await using running = await Running.start({ tls: PAIR });
+  using relay = await slowRelay(running.port, 200);
+  using talk = await Talk.connectTls(relay.port);
+  await talk.send(A);
+  assertEquals((await talk.answer()).body, GET_A);
+  talk[Symbol.dispose]();
+  await running.empty();
+});
+
+Deno.test("over TLS who sends nothing, or half a greeting, holds no memory of TLS", async () => {
+  await using running = await Running.start({ tls: PAIR });
+  const silent = await opened(running, 5);
+  const half = await Promise.all(Array.from({ length: 5 }, async () => {
+    const talk = await running.connect();
+    await talk.send(record(500));
+    return talk;
+  }));
+  await until(() => running.budget.bytes > 10 * CONNECTION_BYTES.plain);
+  assertEquals(running.budget.bytes, 10 * CONNECTION_BYTES.plain + 5 * record(500).length);
+  using greeted = await Talk.connectTls(running.port);
+  await until(() => running.budget.bytes > 10 * CONNECTION_BYTES.plain + CONNECTION_BYTES.tls);
+  for (const talk of [...silent, ...half, greeted]) talk[Symbol.dispose]();
+  await running.empty();
+});
+
+Deno.test("over TLS a record that is too long is no greeting to wait for", async () => {
+  await using running = await Running.start({ tls: PAIR });
+  using talk = await running.connect();
+  await talk.send(record(2 ** 14 + 257));
+  await talk.send(new Uint8Array(2 ** 14 + 257));
+  await talk.ended();
+  await until(() => running.kinds.length > 0);
+  assertEquals(running.kinds, ["tls"]);
+  await running.empty();
+});
+
+Deno.test("over TLS who breaks off within its greeting is reported, and who sends nothing is not", async () => {
+  await using running = await Running.start({ tls: PAIR });
+  const reason = "The TLS handshake failed: it was broken off";
+  for (const end of ["closeWrite", "reset"] as const) {
+    using half = await running.connect();
+    using silent = await running.connect();
+    await half.send(record(500));
+    await until(() => running.budget.bytes > 2 * CONNECTION_BYTES.plain);
+    half[end]();
+    silent[end]();
+    await running.empty();
+  }
+  assertEquals(running.refusals, [["tls", reason], ["tls", reason]]);
+});
+
+Deno.test("over TLS half a greeting has the time of a head, and a whole one that waits for its turn all the time", async () => {
+  const workQueue = new HeldQueue();
+  await using running = await Running.start({ tls: PAIR, workQueue, headMs: 500 });
+  using half = await running.connect();
+  await half.send(record(500));
+  const connecting = Talk.connectTls(running.port);
+  await half.ended();
+  await ticked();
+  assertEquals(running.kinds, ["timeout"]);
+  running.limits = { ...running.limits, headMs: 30_000 };
+  workQueue.release();
+  using talk = await connecting;
+  await talk.send(A);
+  assertEquals((await talk.answer()).body, GET_A);
+});
+
+Deno.test("over TLS greetings give way when memory is short, and each to the next where there are too many", async () => {
+  const budget = budgetFor(4);
+  await using running = await Running.start({ tls: PAIR, budget });
+  const talks = await opened(running, 6);
+  await until(() => running.kinds.length === 2);
+  assertEquals(running.kinds, ["memory", "memory"]);
+  await using limited = await Running.start({ tls: PAIR, connections: 4 });
+  talks.push(...await opened(limited, 6));
+  await until(() => limited.kinds.length === 2);
+  assertEquals([limited.kinds, limited.files.used], [["handshakes", "handshakes"], 4]);
+  for (const talk of talks) talk[Symbol.dispose]();
+  await running.empty();
+});
+
+Deno.test("over TLS a stop closes who has not greeted, or waits for its turn, at once", async () => {
+  const workQueue = new HeldQueue();
+  await using running = await Running.start({ tls: PAIR, workQueue });
+  using silent = await running.connect();
+  const connecting = Talk.connectTls(running.port);
+  connecting.catch(() => {});
+  await until(() => running.files.used === 2);
+  await running.server.shutdown(0);
+  await silent.ended();
+  await assertRejects(() => connecting);
+  workQueue.release();
+  await running.empty();
+});
+
+Deno.test("a network that connects in a loop takes no place of another one", async () => {
+  for (const tls of [PAIR, null]) {
+    await using running = await Running.start({ tls, connections: 8 });
+    using friend = tls === null ? await running.connect() : await Talk.connectTls(running.port);
+    const strangers = Array.from({ length: 40 }, () => {
+      const stranger = connect({
+        host: "127.0.0.1",
+        port: running.port,
+        localAddress: "127.0.0.9",
+      });
+      return stranger.on("error", () => {}).resume();
+    });
+    await until(() => running.kinds.length === 33);
+    await friend.send(A);
+    assertEquals((await friend.answer()).body, GET_A);
+    for (const stranger of strangers) stranger.destroy();
+  }
 });
 
 Deno.test("a certificate that is renewed is that of the next connection, and the others stay", async () => {

@@ -21,7 +21,7 @@ import { listenWebSocket as bind } from "../../src/websocket/web_socket_server.t
 import type { HttpLimits } from "../../src/http/engine.ts";
 import { ENGINES } from "../../src/http/engines.ts";
 import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
-import { freePorts } from "../acceptance/ports.ts";
+import { onFreePort } from "../acceptance/ports.ts";
 import { until } from "../acceptance/until.ts";
 import { REQUEST, Wire } from "../acceptance/wire.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
@@ -55,15 +55,24 @@ class Running implements AsyncDisposable {
     this.rules = rules;
   }
 
-  static async start(
+  static start(
     limits: Partial<SocketLimits> = {},
     engine = listen,
     change: Parameters<typeof socketRules>[1] = {},
     tls: PemPair | null = null,
     openFiles: number | null = null,
   ): Promise<Running> {
-    const [port = 0] = freePorts(1);
-    const running = new Running(port, socketRules(limits, change), openFiles);
+    return onFreePort((port) =>
+      Running.#bind(new Running(port, socketRules(limits, change), openFiles), engine, tls)
+    );
+  }
+
+  static async #bind(
+    running: Running,
+    engine: typeof listen,
+    tls: PemPair | null,
+  ): Promise<Running> {
+    const { port } = running;
     running.server = await engine({
       hostname: "127.0.0.1",
       port,

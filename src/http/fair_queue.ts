@@ -1,0 +1,44 @@
+/**
+ * Fair queueing (RFC 970): each network has its turn after the others had theirs. So a network that brings a thousand
+ * pieces of work delays its own, and no other's.
+ *
+ * @module
+ */
+
+import { networkOf } from "../config/network.ts";
+import { Fifo } from "../fifo.ts";
+import { drawKey, KeyedHash } from "../keyed_hash.ts";
+import { type Entry, KeyedMap } from "../keyed_map.ts";
+import type { Worker, WorkShare } from "../work_queue.ts";
+
+/** The heavy work of clients that nothing is known of but their addresses. */
+export class FairQueue {
+  readonly #share: WorkShare;
+  /** The workers that wait, by network. One of each network is in the work queue, and not here. */
+  readonly #waiting = new KeyedMap<Fifo<Worker>>(new KeyedHash(drawKey()));
+
+  constructor(share: WorkShare) {
+    this.#share = share;
+  }
+
+  /** Does a piece of work, when it is its network's turn and the work queue has time. */
+  add(address: string, worker: Worker): void {
+    const network = networkOf(address);
+    const waiting = this.#waiting.get(network);
+    if (waiting !== undefined) waiting.push(worker);
+    else this.#queue(this.#waiting.add(network, new Fifo()), worker);
+  }
+
+  #queue(network: Entry<Fifo<Worker>>, worker: Worker): void {
+    const work = () => {
+      try {
+        worker.work();
+      } finally {
+        const next = network.value.shift();
+        if (next === undefined) this.#waiting.delete(network.text);
+        else this.#queue(network, next);
+      }
+    };
+    this.#share.add({ work }, "heavy");
+  }
+}

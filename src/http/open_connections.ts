@@ -1,0 +1,148 @@
+/**
+ * The connections of a server that have not been upgraded, and the one of them that can be spared most easily.
+ *
+ * @module
+ */
+
+import { networkOf } from "../config/network.ts";
+import { drawKey, KeyedHash } from "../keyed_hash.ts";
+import { type Entry, KeyedMap } from "../keyed_map.ts";
+
+/**
+ * The stage of a connection:
+ * - `greeting`: the greeting of a TLS client is awaited.
+ * - `fresh`: a head is awaited, the first or one that has begun.
+ * - `idle`: nothing has come since the last answer.
+ * - `receiving`: the rest of a request's body is awaited.
+ * - `busy`: a request is being answered.
+ * - `ending`: nothing more is answered. Received bytes are thrown away, because closing a TCP connection with unread
+ *   bytes would also throw away bytes that the client has not read yet.
+ */
+export type Stage = "greeting" | "fresh" | "idle" | "receiving" | "busy" | "ending";
+
+/** A connection that has not been upgraded. */
+export interface OpenConnection {
+  /** The address of the other end. */
+  readonly address: string;
+  /** The address and port of the other end. */
+  readonly remoteAddress: string;
+  /** Checks the timeouts. Called about once a second. */
+  tick(): void;
+  /** Ends it when the server stops, unless it is to be answered. */
+  stop(): void;
+  /** Destroys its stream at once. */
+  drop(why?: string): void;
+}
+
+/**
+ * A network with more than this share of the connections gives up one of its own. So a client that connects in a loop
+ * takes the place of no other one.
+ */
+const CROWDED_SHARE = 1 / 4;
+
+/**
+ * Greetings give way until they have this share, as they have cost nothing yet. Bodies have theirs, so that clients that
+ * send bodies slowly do not block new ones, and clients that connect in a loop do not break off a body.
+ */
+const GREETING_SHARE = 1 / 4;
+const BODY_SHARE = 1 / 2;
+
+/** The connections of one server, until they are upgraded. Each operation costs the same however many there are. */
+export class OpenConnections implements Iterable<OpenConnection> {
+  readonly #all = new Stages();
+  readonly #networks = new KeyedMap<Stages>(new KeyedHash(drawKey()));
+  readonly #homes = new Map<OpenConnection, Entry<Stages>>();
+  /**
+   * The network with the most connections. When it has shrunk and another one has not grown since, it may be another
+   * one, which has fewer than this one had.
+   */
+  #largest = new Stages();
+
+  /** Returns the number of connections. */
+  get size(): number {
+    return this.#all.size;
+  }
+
+  [Symbol.iterator](): Iterator<OpenConnection> {
+    return this.in("greeting", "fresh", "idle", "receiving", "busy", "ending").values();
+  }
+
+  /** Returns the connections in some stages, as a copy. */
+  in(...stages: readonly Stage[]): OpenConnection[] {
+    return stages.flatMap((stage) => [...this.#all.in(stage)]);
+  }
+
+  /**
+   * Notes that one enters another stage.
+   *
+   * @param from `null`: it is new.
+   * @param to `null`: it leaves. Whatever follows on that is ignored.
+   */
+  move(connection: OpenConnection, from: Stage | null, to: Stage | null): void {
+    let network = this.#homes.get(connection);
+    if (network === undefined) {
+      if (from !== null) return;
+      network = this.#networks.add(networkOf(connection.address), new Stages());
+      this.#homes.set(connection, network);
+    }
+    this.#all.move(connection, from, to);
+    network.value.move(connection, from, to);
+    if (network.value.size > this.#largest.size) this.#largest = network.value;
+    if (to !== null) return;
+    this.#homes.delete(connection);
+    if (network.value.size === 0) this.#networks.delete(network.text);
+  }
+
+  /** Returns the one that can be spared most easily, and its stage; `null` if all are being answered. */
+  get sparest(): readonly [OpenConnection, Stage] | null {
+    const isCrowded = this.#largest.size > CROWDED_SHARE * this.size;
+    return (isCrowded ? this.#largest.sparest : null) ?? this.#all.sparest;
+  }
+}
+
+/** Connections by stage. The one that is in a stage for longest comes first. */
+class Stages {
+  readonly #sets = new Map<Stage, Set<OpenConnection>>();
+  size = 0;
+
+  /** Returns those in a stage. */
+  in(stage: Stage): Iterable<OpenConnection> {
+    return this.#sets.get(stage) ?? [];
+  }
+
+  #count(stage: Stage): number {
+    return this.#sets.get(stage)?.size ?? 0;
+  }
+
+  move(connection: OpenConnection, from: Stage | null, to: Stage | null): void {
+    if (from === null) this.size++;
+    else this.#sets.get(from)?.delete(connection);
+    if (to === null) this.size--;
+    else {
+      const set = this.#sets.get(to);
+      if (set === undefined) this.#sets.set(to, new Set([connection]));
+      else set.add(connection);
+    }
+  }
+
+  get sparest(): readonly [OpenConnection, Stage] | null {
+    const stages: readonly Stage[] = [
+      "ending",
+      "idle",
+      this.#slowest,
+      "fresh",
+      "receiving",
+      "greeting",
+    ];
+    for (const stage of stages) {
+      const [oldest] = this.in(stage);
+      if (oldest !== undefined) return [oldest, stage];
+    }
+    return null;
+  }
+
+  get #slowest(): Stage {
+    if (this.#count("greeting") > GREETING_SHARE * this.size) return "greeting";
+    return this.#count("receiving") > BODY_SHARE * this.size ? "receiving" : "fresh";
+  }
+}
