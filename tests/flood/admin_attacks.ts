@@ -61,12 +61,10 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
   async A4(target) {
     let answers = 0;
     // Those that are idle are closed for newcomers, which is no refusal that the service could tell.
-    setTimeout(() => {
-      if (answers >= LEAST_ANSWERS) return;
-      console.error(`There were only ${answers} answers`);
-      Deno.exit(1);
-    }, ANSWERS_MS);
-    await clients(target, 2000, async (connection) => {
+    const tooFew = sleep(ANSWERS_MS).then(() => {
+      if (answers < LEAST_ANSWERS) throw new Error(`There were only ${answers} answers`);
+    });
+    const attack = clients(target, 2000, async (connection) => {
       connection.on("data", () => answers++);
       const end = ended(connection);
       for (let isOver = false; !isOver;) {
@@ -74,6 +72,7 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
         isOver = await Promise.race([end.then(() => true), sleep(ASK_MS).then(() => false)]);
       }
     });
+    await Promise.all([attack, tooFew]);
   },
 
   A5: (target) =>
