@@ -23,9 +23,9 @@ export type LaneName = "light" | "heavy";
 
 /**
  * Pieces of work that are begun one behind the other. A request is answered in microtasks behind the piece that begins
- * it: they run before the next ones are begun, so that their time counts.
+ * it, and a TLS handshake goes on there, too: they run before the next ones are begun, so that their time counts.
  */
-const BATCH = 8;
+const BATCHES: Readonly<Record<LaneName, number>> = { light: 16, heavy: 4 };
 
 /** A connection, or what belongs to one, that has work. */
 export interface Worker {
@@ -59,7 +59,10 @@ export class WorkQueue {
 
   /** Returns one more share. */
   share(): WorkShare {
-    const lanes = { light: new Lane(this.#clock), heavy: new Lane(this.#clock) };
+    const lanes = {
+      light: new Lane(this.#clock, BATCHES.light),
+      heavy: new Lane(this.#clock, BATCHES.heavy),
+    };
     this.#lanes.push(lanes.light, lanes.heavy);
     return {
       add: (worker, name) => {
@@ -116,13 +119,16 @@ interface WorkClock {
 
 class Lane {
   readonly #clock: WorkClock;
+  readonly #batch: number;
   readonly #waiting = new Fifo<Worker>();
   #isWorking = false;
   /** The time since which work is done in this turn; `null`: none was. */
   #since: number | null = null;
 
-  constructor(clock: WorkClock) {
+  /** @param batch Pieces that are begun one behind the other. */
+  constructor(clock: WorkClock, batch: number) {
     this.#clock = clock;
+    this.#batch = batch;
   }
 
   get isWaiting(): boolean {
@@ -143,7 +149,7 @@ class Lane {
   /** Does some of the work that waits; `false`: none waits, or there is no time for it. */
   doBatch(): boolean {
     let done = 0;
-    for (; done < BATCH && this.isWaiting && this.#hasTime(); done++) {
+    for (; done < this.#batch && this.isWaiting && this.#hasTime(); done++) {
       const worker = this.#waiting.shift();
       if (worker !== undefined) this.#work(worker);
     }

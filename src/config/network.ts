@@ -44,6 +44,7 @@ export function canonicalAddress(address: string): string | null {
  * all of them.
  */
 export function networkOf(text: string): string {
+  if (!text.includes(":")) return text;
   const address = canonicalAddress(text) ?? text;
   if (!isIPv6(address)) return address;
   const [head = "", tail] = address.split("::");
