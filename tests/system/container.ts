@@ -175,6 +175,7 @@ export class Container implements AsyncDisposable {
    *
    * @param command Of the program; none for what the image runs by itself.
    * @param files What is in the folder of the configuration.
+   * @param options Further options of `podman run`.
    */
   static async run(
     engine: Engine,
@@ -182,13 +183,14 @@ export class Container implements AsyncDisposable {
     files: Readonly<Record<string, string>> = {
       "aphlict.json": example("docker/aphlict.json", {}),
     },
+    options: readonly string[] = [],
   ): Promise<Container> {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(mounted(files));
     stack.defer(async () => {
       await engine.try("podman", "rm", "--force", "--time", "0", NAME);
     });
-    await engine.call("podman", "run", ...runArguments(folder), IMAGE, ...command);
+    await engine.call("podman", "run", ...runArguments(folder), ...options, IMAGE, ...command);
     const output = stack.use(engine.start("podman", "logs", "--follow", NAME));
     stack.move();
     return new Container(engine, folder, output);

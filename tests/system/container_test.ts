@@ -234,6 +234,17 @@ Deno.test("on a terminal the commands in a container show no line of the runtime
   }
 });
 
+Deno.test("on a terminal the first process of a container shows no line of the runtime's own", async () => {
+  const options = ["--tty", "--env=NO_COLOR=1"];
+  await using container = await Container.run(engine, [], undefined, options);
+  await container.output.line(/has fingerprint /);
+  await container.podman(["stop"]);
+  await container.ended();
+  const { stdout } = await container.podman(["logs"]);
+  assertStringIncludes(stdout, "Listening: client server at ");
+  assert(!hasRuntimesOwn(stdout), JSON.stringify(stdout));
+});
+
 Deno.test("other commands of the program stand behind the image's name", async () => {
   await using container = await Container.run(engine, ["check"]);
   assertEquals(await container.ended(), 0);

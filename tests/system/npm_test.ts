@@ -9,6 +9,7 @@ import type { Outcome } from "../acceptance/process.ts";
 import { writePackage } from "../acceptance/newcomer.ts";
 import { must, Process } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
+import { hasRuntimesOwn, OnTerminal } from "../acceptance/terminal.ts";
 import { writeConfig, type Written } from "../acceptance/server.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
@@ -46,6 +47,15 @@ class User implements AsyncDisposable {
   async run(...command: readonly string[]): Promise<Outcome> {
     await using process = this.start(...command);
     return await process.outcome();
+  }
+
+  /** Runs a command on a terminal, and returns what that shows. */
+  async shown(...command: readonly string[]): Promise<string> {
+    const line = ["env", "-i", ...this.#environment, "NO_COLOR=1", ...command];
+    await using terminal = new OnTerminal(line, { cwd: this.#work });
+    const { code } = await terminal.ended();
+    assertEquals(code, 0, terminal.output);
+    return terminal.text;
   }
 
   /** The same, where it has to work. Returns what it has written. */
@@ -109,11 +119,19 @@ Deno.test("npx checks, starts and stops a service in its sandbox, and delivers a
   assertEquals(user.wasMistaken, false);
 });
 
-Deno.test("the command that npm installs for all users runs where npm runs no scripts of packages", async () => {
+Deno.test("the command that npm installs for all users runs where npm runs no scripts of packages, and is clean on a terminal", async () => {
   await using user = new User(cache.path);
   const options = ["--global", "--prefix", "../home", "--ignore-scripts"];
   await user.call("npm", "install", ...options, "./aphlict.tgz");
-  assertMatch(await user.call("../home/bin/aphlict", "version"), RUNS);
+  const command = "../home/bin/aphlict";
+  assertMatch(await user.call(command, "version"), RUNS);
+  for (
+    const [verb, ...args] of [["check"], ["start", "--as-root"], ["status"], ["health"], ["stop"]]
+  ) {
+    const line = [command, verb ?? "", "--config", user.written.path, ...args];
+    const text = await user.shown(...line);
+    assert(text !== "" && !hasRuntimesOwn(text), `${verb}: ${JSON.stringify(text)}`);
+  }
   assertEquals(user.wasMistaken, false);
 });
 
