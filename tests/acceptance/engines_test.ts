@@ -3,11 +3,13 @@ import { NOT_ON_SERVE, withEngines } from "./engines.ts";
 import { ROOT } from "./program.ts";
 
 Deno.test("each test that does not hold on the engine serve has a reason, and each reason a test", () => {
-  const folder = `${ROOT}tests/acceptance`;
   const declared: string[] = [];
-  for (const { name } of Deno.readDirSync(folder)) {
-    if (!name.endsWith("_test.ts")) continue;
-    const text = Deno.readTextFileSync(`${folder}/${name}`);
+  const paths = ["tests/acceptance", "tests/commands"].flatMap((folder) =>
+    [...Deno.readDirSync(ROOT + folder)].map(({ name }) => `${ROOT}${folder}/${name}`)
+  );
+  for (const path of paths) {
+    if (!path.endsWith("_test.ts")) continue;
+    const text = Deno.readTextFileSync(path);
     for (const [, test = ""] of text.matchAll(/\btestNotOnServe\(\s*"([^"]*)"/g)) {
       declared.push(test);
     }

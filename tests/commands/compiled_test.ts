@@ -10,13 +10,13 @@ import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { compileArguments } from "../../packaging/compile.ts";
 import { Folder } from "../folder.ts";
-import { Browser } from "./browser.ts";
-import type { Outcome } from "./process.ts";
-import { DENIED, FORBIDDEN, valuesOf } from "./forbidden.ts";
-import { freePorts } from "./ports.ts";
-import { assertOutcome, Process } from "./process.ts";
-import { ROOT } from "./program.ts";
-import { publish, writeConfig, type Written } from "./server.ts";
+import { Browser } from "../acceptance/browser.ts";
+import type { Outcome } from "../acceptance/process.ts";
+import { DENIED, FORBIDDEN, valuesOf } from "../acceptance/forbidden.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { assertOutcome, Process } from "../acceptance/process.ts";
+import { ROOT } from "../acceptance/program.ts";
+import { publish, writeConfig, type Written } from "../acceptance/server.ts";
 
 const BUNDLE = `${ROOT}dist/aphlict.js`;
 

@@ -4,10 +4,10 @@
  */
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
-import { makeSelfSigned } from "./certificate.ts";
+import { makeSelfSigned } from "../acceptance/certificate.ts";
 import { type Case, pair, testCase } from "./judgement.ts";
-import { must } from "./process.ts";
-import { serversOn, Site } from "./site.ts";
+import { must } from "../acceptance/process.ts";
+import { serversOn, Site } from "../acceptance/site.ts";
 
 const CASES: readonly Case[] = [
   { name: "plain text", starts: true, restarts: true },

@@ -4,18 +4,18 @@
 
 import { readState } from "../../src/supervisor/state.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
-import { answering, response, ScriptedPeer, STATUS, taking } from "./bad_peer.ts";
-import { Browser } from "./browser.ts";
-import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
-import { peersOf, story } from "./cluster.ts";
-import { Daemon } from "./daemon.ts";
-import { testNotOnServe } from "./engines.ts";
-import { freePorts } from "./ports.ts";
-import { APHLICT, PROGRAM } from "./program.ts";
-import { assertOutcome, Process } from "./process.ts";
-import { until } from "./until.ts";
+import { answering, response, ScriptedPeer, STATUS, taking } from "../acceptance/bad_peer.ts";
+import { Browser } from "../acceptance/browser.ts";
+import { makeAuthority, makeCertificate, makeSelfSigned } from "../acceptance/certificate.ts";
+import { peersOf, story } from "../acceptance/cluster.ts";
+import { Daemon } from "../acceptance/daemon.ts";
+import { testNotOnServe } from "../acceptance/engines.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { APHLICT, PROGRAM } from "../acceptance/program.ts";
+import { assertOutcome, Process } from "../acceptance/process.ts";
+import { until } from "../acceptance/until.ts";
 import { Folder } from "../folder.ts";
-import { publish, status } from "./server.ts";
+import { publish, status } from "../acceptance/server.ts";
 
 function exists(path: string): boolean {
   try {

@@ -4,13 +4,13 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
-import { Browser } from "./browser.ts";
-import { aphlict, launch, serve } from "./command.ts";
-import { Daemon } from "./daemon.ts";
-import { freePorts } from "./ports.ts";
-import { Process } from "./process.ts";
-import { APHLICT, PROGRAM, ROOT } from "./program.ts";
-import { publish, writeConfig } from "./server.ts";
+import { Browser } from "../acceptance/browser.ts";
+import { aphlict, launch, serve } from "../acceptance/command.ts";
+import { Daemon } from "../acceptance/daemon.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { Process } from "../acceptance/process.ts";
+import { APHLICT, PROGRAM, ROOT } from "../acceptance/program.ts";
+import { publish, writeConfig } from "../acceptance/server.ts";
 
 /** The fields in the table below a heading of docs/json.md. */
 function documented(heading: string): string[] {

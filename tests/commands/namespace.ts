@@ -10,10 +10,10 @@
  * @module
  */
 
-import type { Outcome } from "./process.ts";
+import type { Outcome } from "../acceptance/process.ts";
 import { Folder } from "../folder.ts";
-import { denoDir } from "./installation.ts";
-import { type Launch, must, Process } from "./process.ts";
+import { denoDir } from "../acceptance/installation.ts";
+import { type Launch, must, Process } from "../acceptance/process.ts";
 
 /** How many user ids, and group ids, there are in the namespace. */
 const IDS = 65_536;

@@ -6,10 +6,10 @@ import { suspicions } from "../../src/cli/suspicions.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
-import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
-import { aphlict } from "./command.ts";
-import { Daemon } from "./daemon.ts";
-import { writeConfig, type Written } from "./server.ts";
+import { makeAuthority, makeCertificate, makeSelfSigned } from "../acceptance/certificate.ts";
+import { aphlict } from "../acceptance/command.ts";
+import { Daemon } from "../acceptance/daemon.ts";
+import { writeConfig, type Written } from "../acceptance/server.ts";
 
 /** Runs check on a configuration that it accepts, and returns its warnings, but for those about user and memory. */
 async function warningsOf({ path }: Pick<Written, "path">): Promise<string[]> {

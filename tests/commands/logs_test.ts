@@ -3,11 +3,11 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
-import { Browser } from "./browser.ts";
-import { Daemon } from "./daemon.ts";
-import { APHLICT } from "./program.ts";
-import { Process } from "./process.ts";
-import { publish } from "./server.ts";
+import { Browser } from "../acceptance/browser.ts";
+import { Daemon } from "../acceptance/daemon.ts";
+import { APHLICT } from "../acceptance/program.ts";
+import { Process } from "../acceptance/process.ts";
+import { publish } from "../acceptance/server.ts";
 
 /** Has a line logged: a request for something that there is not. */
 async function logLine(daemon: Daemon): Promise<void> {

@@ -15,11 +15,11 @@ import { ADMIN, CLIENT, configOf } from "../entries.ts";
 import { Folder } from "../folder.ts";
 import { openLogFile } from "../log/open.ts";
 import { makeCertificates, makePairs, type Pair, REFUSED } from "../net/pairs.ts";
-import { Daemon } from "./daemon.ts";
-import { freePorts } from "./ports.ts";
-import { ENGINES } from "./engines.ts";
-import { Looks } from "./looks.ts";
-import { until } from "./until.ts";
+import { Daemon } from "../acceptance/daemon.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { ENGINES } from "../acceptance/engines.ts";
+import { Looks } from "../acceptance/looks.ts";
+import { until } from "../acceptance/until.ts";
 
 /** A look at the files comes this often where a test waits for it, in ms. */
 const LOOK_MS = 20;

@@ -2,11 +2,11 @@ import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { serviceFlags } from "../../src/config/permissions.ts";
 import { Folder } from "../folder.ts";
-import { DENIED, FORBIDDEN, type Values, valuesOf } from "./forbidden.ts";
-import { Process } from "./process.ts";
-import { freePorts } from "./ports.ts";
-import { writeConfig } from "./server.ts";
-import { APHLICT, PROGRAM, programArguments, ROOT } from "./program.ts";
+import { DENIED, FORBIDDEN, type Values, valuesOf } from "../acceptance/forbidden.ts";
+import { Process } from "../acceptance/process.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { writeConfig } from "../acceptance/server.ts";
+import { APHLICT, PROGRAM, programArguments, ROOT } from "../acceptance/program.ts";
 
 /**
  * Runs code in the program's own process, before the program itself, under the flags derived from a

@@ -5,13 +5,13 @@
 import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
-import { Daemon } from "./daemon.ts";
-import { APHLICT, testOfSource } from "./program.ts";
-import { must, Process } from "./process.ts";
-import { asHostile, HOSTILE } from "./hostile.ts";
-import { execute, Installation } from "./installation.ts";
-import { freePorts } from "./ports.ts";
-import { publish, writeConfig } from "./server.ts";
+import { Daemon } from "../acceptance/daemon.ts";
+import { APHLICT, testOfSource } from "../acceptance/program.ts";
+import { must, Process } from "../acceptance/process.ts";
+import { asHostile, HOSTILE } from "../acceptance/hostile.ts";
+import { execute, Installation } from "../acceptance/installation.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { publish, writeConfig } from "../acceptance/server.ts";
 
 testOfSource(
   "on a host without the dependencies the first start fetches them and says so, the next does not",

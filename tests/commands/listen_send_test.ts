@@ -5,16 +5,16 @@
 import { UNPRINTABLE } from "../../src/text.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
-import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
-import { Browser } from "./browser.ts";
-import { peersOf } from "./cluster.ts";
-import { aphlict, launch, serve } from "./command.ts";
-import { Link } from "./link.ts";
-import { freePorts } from "./ports.ts";
-import { type Process } from "./process.ts";
-import { APHLICT } from "./program.ts";
-import { peerAt, publish, run, writeConfig, type Written } from "./server.ts";
-import { until } from "./until.ts";
+import { makeAuthority, makeCertificate, makeSelfSigned } from "../acceptance/certificate.ts";
+import { Browser } from "../acceptance/browser.ts";
+import { peersOf } from "../acceptance/cluster.ts";
+import { aphlict, launch, serve } from "../acceptance/command.ts";
+import { Link } from "../acceptance/link.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { type Process } from "../acceptance/process.ts";
+import { APHLICT } from "../acceptance/program.ts";
+import { peerAt, publish, run, writeConfig, type Written } from "../acceptance/server.ts";
+import { until } from "../acceptance/until.ts";
 
 const TOKEN = "a-token-that-nobody-guesses";
 

@@ -4,10 +4,10 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "../../assert.ts";
 import { Folder } from "../../folder.ts";
-import { BlackHole } from "../black_hole.ts";
-import { Installation } from "../installation.ts";
-import { Process } from "../process.ts";
-import { testOfSource } from "../program.ts";
+import { BlackHole } from "../../acceptance/black_hole.ts";
+import { Installation } from "../../acceptance/installation.ts";
+import { Process } from "../../acceptance/process.ts";
+import { testOfSource } from "../../acceptance/program.ts";
 
 /** A user that no list of users has. */
 const UID = 51_234;

@@ -4,12 +4,12 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../assert.ts";
 import { Folder } from "../../folder.ts";
-import { asHostile, HOSTILE, hostile } from "../hostile.ts";
-import { execute } from "../installation.ts";
-import { must, Process } from "../process.ts";
+import { asHostile, HOSTILE, hostile } from "../../acceptance/hostile.ts";
+import { execute } from "../../acceptance/installation.ts";
+import { must, Process } from "../../acceptance/process.ts";
 import { denoArguments } from "../../../src/config/program.ts";
-import { PROGRAM, ROOT } from "../program.ts";
-import { serversOn, Site, USER } from "../site.ts";
+import { PROGRAM, ROOT } from "../../acceptance/program.ts";
+import { serversOn, Site, USER } from "../../acceptance/site.ts";
 
 /** A user id that exists in the namespace, and has no entry in the table of users. */
 const WITHOUT_ENTRY = 65_533;
@@ -129,7 +129,7 @@ Deno.test("root can stop and reload what it has started as root", async () => {
 
 Deno.test("root is here root of namespaces that are not the host's", async () => {
   const outer = Deno.env.get("APHLICT_OUTER_NAMESPACES")?.split(" ") ?? [];
-  assertEquals(outer.length, 2, "tests/acceptance/root_test.ts runs this file");
+  assertEquals(outer.length, 2, "tests/commands/root_test.ts runs this file");
   for (const kind of ["user", "mnt"]) {
     const own = Deno.readLinkSync(`/proc/self/ns/${kind}`);
     assertEquals(outer.includes(own), false, `${own} is the host's`);

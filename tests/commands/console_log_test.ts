@@ -3,11 +3,11 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
-import { Browser } from "./browser.ts";
-import { Daemon } from "./daemon.ts";
-import { Process } from "./process.ts";
-import { APHLICT } from "./program.ts";
-import { publish } from "./server.ts";
+import { Browser } from "../acceptance/browser.ts";
+import { Daemon } from "../acceptance/daemon.ts";
+import { Process } from "../acceptance/process.ts";
+import { APHLICT } from "../acceptance/program.ts";
+import { publish } from "../acceptance/server.ts";
 
 /** What a line of the log has as JSON. */
 interface Line {

@@ -2,10 +2,10 @@
  * What `check` says as root of files that are root's or a hostile user's, and whether it starts with them.
  */
 
-import { HOSTILE, hostile } from "../hostile.ts";
+import { HOSTILE, hostile } from "../../acceptance/hostile.ts";
 import { type Case, pair, testCase } from "../judgement.ts";
-import { must } from "../process.ts";
-import { serversOn } from "../site.ts";
+import { must } from "../../acceptance/process.ts";
+import { serversOn } from "../../acceptance/site.ts";
 
 function forRootAlone(path: string): void {
   must("chown", ["root:root", path]);

@@ -4,16 +4,16 @@
 
 import { assert, assertEquals, assertMatch } from "../../assert.ts";
 import { Folder } from "../../folder.ts";
-import { BlackHole } from "../black_hole.ts";
-import { makeSelfSigned } from "../certificate.ts";
-import { Daemon } from "../daemon.ts";
-import { asHostile } from "../hostile.ts";
-import { execute, Installation } from "../installation.ts";
-import { Newcomer } from "../newcomer.ts";
-import { freePorts } from "../ports.ts";
-import { Process } from "../process.ts";
-import { APHLICT, testOfSource } from "../program.ts";
-import { publish } from "../server.ts";
+import { BlackHole } from "../../acceptance/black_hole.ts";
+import { makeSelfSigned } from "../../acceptance/certificate.ts";
+import { Daemon } from "../../acceptance/daemon.ts";
+import { asHostile } from "../../acceptance/hostile.ts";
+import { execute, Installation } from "../../acceptance/installation.ts";
+import { Newcomer } from "../../acceptance/newcomer.ts";
+import { freePorts } from "../../acceptance/ports.ts";
+import { Process } from "../../acceptance/process.ts";
+import { APHLICT, testOfSource } from "../../acceptance/program.ts";
+import { publish } from "../../acceptance/server.ts";
 
 for (const verb of ["start", "restart", "run"]) {
   Deno.test(`root is refused by ${verb}, with what to do instead`, async () => {

@@ -5,11 +5,11 @@
 
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { NoNamespace, runInNamespace } from "./namespace.ts";
-import { PROGRAM, ROOT } from "./program.ts";
+import { PROGRAM, ROOT } from "../acceptance/program.ts";
 
 /** The files of the tests. Their names do not end with `_test`, so that nothing runs them outside. */
 const FILES = ["commands", "homeless", "host", "judgement"].map((name) =>
-  `${ROOT}tests/acceptance/as_root/${name}.ts`
+  `${ROOT}tests/commands/as_root/${name}.ts`
 );
 
 /** The number of the tests, below which some are missing. Six test the sources alone. */

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
-import { Browser } from "./browser.ts";
+import { Browser } from "../acceptance/browser.ts";
 import { Folder } from "../folder.ts";
-import { Process } from "./process.ts";
-import { ENGINES, testNotOnServe } from "./engines.ts";
-import { publish, run, writeConfig } from "./server.ts";
-import { programArguments, serviceArguments } from "./program.ts";
+import { Process } from "../acceptance/process.ts";
+import { ENGINES, testNotOnServe } from "../acceptance/engines.ts";
+import { publish, run, writeConfig } from "../acceptance/server.ts";
+import { programArguments, serviceArguments } from "../acceptance/program.ts";
 
 for (
   const [signal, engine] of [["SIGTERM", "socket"], ["SIGTERM", "serve"], [

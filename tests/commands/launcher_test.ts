@@ -8,15 +8,15 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../asse
 import { loadConfig } from "../../src/config/load.ts";
 import { serviceFlags, shellQuote } from "../../src/config/permissions.ts";
 import { Folder } from "../folder.ts";
-import { BlackHole } from "./black_hole.ts";
-import { Daemon } from "./daemon.ts";
-import { DENIED, FORBIDDEN, valuesOf } from "./forbidden.ts";
-import { fetchedFrom } from "./installation.ts";
-import { Newcomer, writePackage } from "./newcomer.ts";
-import { freePorts } from "./ports.ts";
-import { must, Process } from "./process.ts";
-import { APHLICT, PROGRAM, programArguments, testOfSource } from "./program.ts";
-import { publish, writeConfig } from "./server.ts";
+import { BlackHole } from "../acceptance/black_hole.ts";
+import { Daemon } from "../acceptance/daemon.ts";
+import { DENIED, FORBIDDEN, valuesOf } from "../acceptance/forbidden.ts";
+import { fetchedFrom } from "../acceptance/installation.ts";
+import { Newcomer, writePackage } from "../acceptance/newcomer.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { must, Process } from "../acceptance/process.ts";
+import { APHLICT, PROGRAM, programArguments, testOfSource } from "../acceptance/program.ts";
+import { publish, writeConfig } from "../acceptance/server.ts";
 
 /** All that reaches the runtime. */
 const KEPT = new Set(

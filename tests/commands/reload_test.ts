@@ -3,13 +3,13 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
-import { assertOutcome } from "./process.ts";
-import { Browser } from "./browser.ts";
-import { makeAuthority, makeCertificate } from "./certificate.ts";
-import { Daemon } from "./daemon.ts";
-import { freePorts } from "./ports.ts";
-import { publish } from "./server.ts";
-import { REQUEST, Wire } from "./wire.ts";
+import { assertOutcome } from "../acceptance/process.ts";
+import { Browser } from "../acceptance/browser.ts";
+import { makeAuthority, makeCertificate } from "../acceptance/certificate.ts";
+import { Daemon } from "../acceptance/daemon.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { publish } from "../acceptance/server.ts";
+import { REQUEST, Wire } from "../acceptance/wire.ts";
 
 const authority = makeAuthority("Test Root");
 

@@ -5,13 +5,13 @@
 import type { Finding } from "../../src/cli/doctor/findings.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { Folder } from "../folder.ts";
-import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
-import { Browser } from "./browser.ts";
-import { aphlict, serve } from "./command.ts";
-import { Daemon } from "./daemon.ts";
-import { testNotOnServe } from "./engines.ts";
-import { freePorts } from "./ports.ts";
-import { writeConfig, type Written } from "./server.ts";
+import { makeAuthority, makeCertificate, makeSelfSigned } from "../acceptance/certificate.ts";
+import { Browser } from "../acceptance/browser.ts";
+import { aphlict, serve } from "../acceptance/command.ts";
+import { Daemon } from "../acceptance/daemon.ts";
+import { testNotOnServe } from "../acceptance/engines.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { writeConfig, type Written } from "../acceptance/server.ts";
 
 const DAY_MS = 86_400_000;
 

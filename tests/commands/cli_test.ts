@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../assert.ts";
 import { FAMILIES } from "../../src/metrics/families.ts";
-import { makeAuthority, makeCertificate, makeSelfSigned } from "./certificate.ts";
+import { makeAuthority, makeCertificate, makeSelfSigned } from "../acceptance/certificate.ts";
 import { Folder } from "../folder.ts";
-import { aphlict, launch } from "./command.ts";
-import { testNotOnServe } from "./engines.ts";
-import { Process } from "./process.ts";
-import { freePorts } from "./ports.ts";
-import { publish, writeConfig, type Written } from "./server.ts";
-import { APHLICT, PROGRAM, ROOT, testOfSource } from "./program.ts";
+import { aphlict, launch } from "../acceptance/command.ts";
+import { testNotOnServe } from "../acceptance/engines.ts";
+import { Process } from "../acceptance/process.ts";
+import { freePorts } from "../acceptance/ports.ts";
+import { publish, writeConfig, type Written } from "../acceptance/server.ts";
+import { APHLICT, PROGRAM, ROOT, testOfSource } from "../acceptance/program.ts";
 
 /** Writes a configuration whose log and pidfile are in folders that do not exist. */
 function writeFresh(folder: Folder): Written {

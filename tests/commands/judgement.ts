@@ -5,8 +5,8 @@
  */
 
 import { assertEquals } from "../assert.ts";
-import { makeSelfSigned } from "./certificate.ts";
-import { type Ports, Site } from "./site.ts";
+import { makeSelfSigned } from "../acceptance/certificate.ts";
+import { type Ports, Site } from "../acceptance/site.ts";
 
 /** What a case makes of a site, before anything is typed. */
 export interface Case {
