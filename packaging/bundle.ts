@@ -104,7 +104,7 @@ export function assemble(launcher: string, joined: string, notice: string): stri
   }
   // The paths at which packages were joined are nobody's business, and differ between machines.
   const body = joined.replace(FROM_NPM, "$1npm:$2@$3/$4");
-  return `#!/bin/sh\n":" /*\n${head}\nexit\n*/;\n/*\n${notice}*/\n${body}`;
+  return `#!/bin/sh\n":" /*\n${head}\nexit\n: <<'JavaScript'\n*/;\n/*\n${notice}*/\n${body}`;
 }
 
 /**

@@ -69,9 +69,12 @@ export function packaged(path: string, text: string): string {
 /** The home page of a package whose repository has no known URL. */
 const PHORGE = "https://we.phorge.it/";
 
-/** Returns the facts about the package that dpkg reads. */
-function controlOf(installedKiB: number): string {
-  const source = origin();
+/**
+ * Returns the facts about the package that dpkg reads.
+ *
+ * @param source The URL of the repository, if it is known.
+ */
+export function controlOf(installedKiB: number, source: string | undefined): string {
   return `Package: aphlict
 Version: ${VERSION}
 Architecture: ${ARCHITECTURE}
@@ -210,7 +213,10 @@ function controlEntries(content: readonly Entry[]): Entry[] {
     `${createHash("md5").update(entry.content).digest("hex")}  ${entry.path}\n`
   );
   return [
-    { path: "DEBIAN/control", content: controlOf(sizes.reduce((sum, size) => sum + size, 0)) },
+    {
+      path: "DEBIAN/control",
+      content: controlOf(sizes.reduce((sum, size) => sum + size, 0), origin()),
+    },
     { path: "DEBIAN/conffiles", content: `/${CONFIGURATION}\n` },
     { path: "DEBIAN/md5sums", content: sums.join("") },
     ...["preinst", "postinst", "prerm", "postrm"].map((name) => ({

@@ -76,7 +76,9 @@ export async function stopRunning(pidfile: string, holder: PidfileHolder): Promi
   const end = holder.released();
   print(`Stopping Aphlict (supervisor ${pid})...`);
   const limitMs = drain * 1000 + LIMIT_MS;
-  if (await within(signal(pid, "SIGTERM") ? limitMs : SHORT_MS, end)) {
+  // Its number may be another process's by now.
+  const isTold = holder.isHeld && signal(pid, "SIGTERM");
+  if (await within(isTold ? limitMs : SHORT_MS, end)) {
     print("Stopped.");
     return EXIT.done;
   }

@@ -1,4 +1,4 @@
-import { documents, packaged } from "../../packaging/deb.ts";
+import { controlOf, documents, packaged } from "../../packaging/deb.ts";
 import { BuildError, origin } from "../../packaging/dist.ts";
 import { ROOT } from "../acceptance/program.ts";
 import { assert, assertEquals, assertMatch, assertThrows } from "../assert.ts";
@@ -49,4 +49,16 @@ Deno.test("a package names where it comes from, where the clone knows a place th
   );
   const others = ["https://me:secret@code.example.org/x", "git@code.example.org:x", "/srv/x", ""];
   assertEquals(others.map(origin), others.map(() => undefined));
+});
+
+Deno.test("a package has a home page, and where its source is when that is known", () => {
+  const fields = (source: string | undefined) =>
+    controlOf(1, source).split("\n").filter((line) => /^(Homepage|Vcs-)/.test(line));
+  const source = "https://code.example.org/aphlict.git";
+  assertEquals(fields(source), [
+    `Homepage: ${source}`,
+    `Vcs-Browser: ${source}`,
+    `Vcs-Git: ${source}`,
+  ]);
+  assertEquals(fields(undefined), ["Homepage: https://we.phorge.it/"]);
 });

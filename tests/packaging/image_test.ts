@@ -8,8 +8,18 @@ import { memoryBudget, memoryWarning } from "../../src/config/memory.ts";
 import { SYSTEM_CONFIG } from "../../src/config/program.ts";
 import { VERSION } from "../../src/version.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
+import { must } from "../acceptance/process.ts";
 import { ROOT } from "../acceptance/program.ts";
-import { argumentOf, argumentsOf, bases, command, instructions, runOptions } from "./image.ts";
+import { Folder } from "../folder.ts";
+import {
+  argumentOf,
+  argumentsOf,
+  bases,
+  buildArguments,
+  command,
+  instructions,
+  runOptions,
+} from "./image.ts";
 
 /** What Docker waits after a stop before it kills, in seconds. */
 const DOCKER_PATIENCE_S = 10;
@@ -177,4 +187,22 @@ Deno.test("the example configuration fits the container", () => {
   assertEquals(admin.allow, ["127.0.0.1", network]);
   // The first address is the gateway's, which is the host.
   assertEquals(client.proxies, [`${host}.1`]);
+});
+
+Deno.test("the image is told where the clone comes from, without the password in the remote's URL", () => {
+  const told = (remote: string) => {
+    using folder = new Folder();
+    const { path } = folder;
+    must("git", ["init", "--quiet", path]);
+    must("git", ["-C", path, "remote", "add", "origin", remote]);
+    const words = buildArguments().replaceAll("/opt/aphlict", path);
+    const { stdout } = new Deno.Command("sh", {
+      args: ["-c", `printf '%s\\n' ${words}`],
+      stderr: "null",
+    }).outputSync();
+    return /^SOURCE=(.*)$/m.exec(new TextDecoder().decode(stdout))?.[1];
+  };
+  const source = "https://code.example.org/aphlict.git";
+  assertEquals(told(source), source);
+  assertEquals(told("https://me:secret@code.example.org/aphlict.git"), source);
 });
