@@ -49,6 +49,11 @@ const PLACES: readonly Place[] = [
     reason: "connections, which are objects",
   },
   {
+    path: "src/http/open_connections.ts",
+    part: "this.#bySize.set(size, new Set([network]))",
+    reason: "networks, which are objects",
+  },
+  {
     path: "src/websocket/outbox.ts",
     part: "this.#firsts = new Map()",
     reason: "payloads, which are objects",

@@ -10,7 +10,7 @@ import { type Entry, KeyedMap } from "../keyed_map.ts";
 
 /**
  * The stage of a connection:
- * - `greeting`: the greeting of a TLS client is awaited.
+ * - `hello`: the ClientHello of a TLS client is awaited.
  * - `fresh`: a head is awaited, the first or one that has begun.
  * - `idle`: nothing has come since the last answer.
  * - `receiving`: the rest of a request's body is awaited.
@@ -18,7 +18,7 @@ import { type Entry, KeyedMap } from "../keyed_map.ts";
  * - `ending`: nothing more is answered. Received bytes are thrown away, because closing a TCP connection with unread
  *   bytes would also throw away bytes that the client has not read yet.
  */
-export type Stage = "greeting" | "fresh" | "idle" | "receiving" | "busy" | "ending";
+export type Stage = "hello" | "fresh" | "idle" | "receiving" | "busy" | "ending";
 
 /** A connection that has not been upgraded. */
 export interface OpenConnection {
@@ -35,28 +35,28 @@ export interface OpenConnection {
 }
 
 /**
- * A network with more than this share of the connections gives up one of its own. So a client that connects in a loop
- * takes the place of no other one.
+ * A network with more than this share of the connections gives up one of its own. So who connects in a loop takes no
+ * more of the places than that from others.
  */
 const CROWDED_SHARE = 1 / 4;
 
+/** While those without a ClientHello are more than this share, they go before those that have sent one. */
+const HELLO_SHARE = 1 / 4;
+
 /**
- * Greetings give way until they have this share, as they have cost nothing yet. Bodies have theirs, so that clients that
- * send bodies slowly do not block new ones, and clients that connect in a loop do not break off a body.
+ * While bodies are more than this share, they go before heads. So clients that send bodies slowly do not block new ones,
+ * and clients that connect in a loop do not break off a body.
  */
-const GREETING_SHARE = 1 / 4;
 const BODY_SHARE = 1 / 2;
 
-/** The connections of one server, until they are upgraded. Each operation costs the same however many there are. */
+/** The connections of one server, until they are upgraded. To move one and to find one costs the same however many there are. */
 export class OpenConnections implements Iterable<OpenConnection> {
   readonly #all = new Stages();
   readonly #networks = new KeyedMap<Stages>(new KeyedHash(drawKey()));
   readonly #homes = new Map<OpenConnection, Entry<Stages>>();
-  /**
-   * The network with the most connections. When it has shrunk and another one has not grown since, it may be another
-   * one, which has fewer than this one had.
-   */
-  #largest = new Stages();
+  /** The networks by the number of their connections, and the most that one has. */
+  readonly #bySize = new Map<number, Set<Stages>>();
+  #most = 0;
 
   /** Returns the number of connections. */
   get size(): number {
@@ -64,7 +64,7 @@ export class OpenConnections implements Iterable<OpenConnection> {
   }
 
   [Symbol.iterator](): Iterator<OpenConnection> {
-    return this.in("greeting", "fresh", "idle", "receiving", "busy", "ending").values();
+    return this.in("hello", "fresh", "idle", "receiving", "busy", "ending").values();
   }
 
   /** Returns the connections in some stages, as a copy. */
@@ -85,9 +85,10 @@ export class OpenConnections implements Iterable<OpenConnection> {
       network = this.#networks.add(networkOf(connection.address), new Stages());
       this.#homes.set(connection, network);
     }
+    const { size } = network.value;
     this.#all.move(connection, from, to);
     network.value.move(connection, from, to);
-    if (network.value.size > this.#largest.size) this.#largest = network.value;
+    if (network.value.size !== size) this.#resized(network.value, size);
     if (to !== null) return;
     this.#homes.delete(connection);
     if (network.value.size === 0) this.#networks.delete(network.text);
@@ -95,8 +96,22 @@ export class OpenConnections implements Iterable<OpenConnection> {
 
   /** Returns the one that can be spared most easily, and its stage; `null` if all are being answered. */
   get sparest(): readonly [OpenConnection, Stage] | null {
-    const isCrowded = this.#largest.size > CROWDED_SHARE * this.size;
-    return (isCrowded ? this.#largest.sparest : null) ?? this.#all.sparest;
+    const [largest] = this.#most > CROWDED_SHARE * this.size
+      ? this.#bySize.get(this.#most) ?? []
+      : [];
+    return largest?.sparest ?? this.#all.sparest;
+  }
+
+  /** Notes that a network has one connection more or less than before. */
+  #resized(network: Stages, before: number): void {
+    const former = this.#bySize.get(before);
+    former?.delete(network);
+    if (former?.size === 0) this.#bySize.delete(before);
+    const { size } = network;
+    const same = this.#bySize.get(size);
+    if (same !== undefined) same.add(network);
+    else if (size > 0) this.#bySize.set(size, new Set([network]));
+    if (size > this.#most || !this.#bySize.has(this.#most)) this.#most = size;
   }
 }
 
@@ -132,7 +147,7 @@ class Stages {
       this.#slowest,
       "fresh",
       "receiving",
-      "greeting",
+      "hello",
     ];
     for (const stage of stages) {
       const [oldest] = this.in(stage);
@@ -142,7 +157,7 @@ class Stages {
   }
 
   get #slowest(): Stage {
-    if (this.#count("greeting") > GREETING_SHARE * this.size) return "greeting";
+    if (this.#count("hello") > HELLO_SHARE * this.size) return "hello";
     return this.#count("receiving") > BODY_SHARE * this.size ? "receiving" : "fresh";
   }
 }

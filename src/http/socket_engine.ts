@@ -28,7 +28,7 @@ import { unwatch, watch } from "./stream_owner.ts";
 import { tryAddress } from "./port.ts";
 import { Receptions } from "./reception.ts";
 import { encodeFields } from "./response.ts";
-import { TlsGreeting, type TlsGreetingHost } from "./tls_greeting.ts";
+import { TlsHello, type TlsHelloHost } from "./tls_hello.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** The interval at which all connections check their timeouts, in ms. */
@@ -59,10 +59,10 @@ export function listenSocket(options: HttpServerOptions): Promise<HttpServer> {
   return SocketServer.listen(options);
 }
 
-class SocketServer implements HttpServer, HttpConnectionHost, TlsGreetingHost, Crowd {
+class SocketServer implements HttpServer, HttpConnectionHost, TlsHelloHost, Crowd {
   readonly finished: Promise<void>;
   readonly receptions: Receptions;
-  readonly greetings: FairQueue;
+  readonly handshakes: FairQueue;
   readonly account: Account;
   readonly localAddress: string;
   readonly fields: string;
@@ -90,7 +90,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, TlsGreetingHost, C
       options.limits,
       () => this.now,
     );
-    this.greetings = new FairQueue(options.workQueue);
+    this.handshakes = new FairQueue(options.workQueue);
     this.#secure = options.tls && createSecureContext(options.tls);
     // A client that has shut down its side still gets its answer.
     const streams = { noDelay: true, allowHalfOpen: true };
@@ -161,7 +161,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, TlsGreetingHost, C
     this.isRefusing = true;
     this.#watchdog.stop();
     this.#server.close();
-    for (const connection of this.#connections.in("greeting", "fresh", "idle", "ending")) {
+    for (const connection of this.#connections.in("hello", "fresh", "idle", "ending")) {
       connection.stop();
     }
     this.receptions.interrupt();
@@ -229,24 +229,26 @@ class SocketServer implements HttpServer, HttpConnectionHost, TlsGreetingHost, C
 
   #serve(stream: Stream, remote: Remote, rejection: Response | null): void {
     if (this.#secure !== null) {
-      const greeting = new TlsGreeting(this, stream, remote);
-      watch(stream, greeting, this.#onClose);
-      return greeting.begin();
+      const hello = new TlsHello(this, stream, remote);
+      watch(stream, hello, this.#onClose);
+      return hello.begin();
     }
     const connection = new HttpConnection(this, stream, false, remote);
     watch(stream, connection, this.#onClose);
     connection.begin(rejection);
   }
 
-  greeted(raw: Stream, remote: Remote, since: number): void {
+  beginTls(raw: Stream, remote: Remote, since: number): void {
     const secureContext = this.#secure;
     if (secureContext === null) throw new Error("There is no certificate");
+    let stream: Stream;
+    try {
+      stream = new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: PROTOCOLS });
+    } catch (error) {
+      raw.destroy();
+      throw error;
+    }
     unwatch(raw);
-    const stream = new TLSSocket(raw, {
-      isServer: true,
-      secureContext,
-      ALPNProtocols: PROTOCOLS,
-    });
     const connection = new HttpConnection(this, stream, true, remote, since);
     watch(stream, connection, this.#onClose);
     stream.once("secure", () => connection.secured());

@@ -12,7 +12,10 @@ import type { StreamOwner } from "./handler.ts";
 const OWNER = Symbol("owner");
 const ON_CLOSE = Symbol("on close");
 
-type Owned = Stream & { [OWNER]?: StreamOwner; [ON_CLOSE]?: () => void };
+type Owned = Stream & {
+  [OWNER]?: StreamOwner | undefined;
+  [ON_CLOSE]?: (() => void) | undefined;
+};
 
 /**
  * Passes the events of a stream to its owner.
@@ -31,6 +34,9 @@ export function watch(stream: Stream, owner: StreamOwner, onClose: () => void): 
 export function unwatch(stream: Stream): void {
   stream.off("data", onData).off("drain", onDrain).off("end", onEnd).off("error", onError)
     .off("close", onClosed);
+  const owned: Owned = stream;
+  owned[OWNER] = undefined;
+  owned[ON_CLOSE] = undefined;
 }
 
 /** Passes the events of a stream to another owner from now on. */

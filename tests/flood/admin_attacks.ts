@@ -15,18 +15,21 @@ const AGAIN_MS = 50;
 /** Who is kept alive asks again after this time, in ms; and the number of clients that do. */
 const ASK_MS = 3000;
 
-/** The answers that they have got after some time, at least, and that time in ms: so the attack has taken place. */
-const LEAST_ANSWERS = 1000;
+/** After this time, in ms, there are half as many answers as clients, at least: so the attack has taken place. */
 const ANSWERS_MS = 3000;
+const ACCEPTED = utf8("HTTP/1.1 200 ");
 
 /** What a client does on its connection, until that ends. */
 type Act = (connection: Socket, index: number) => Promise<void>;
 
 /**
- * The address of the clients. The honest have another one, and so has the next attack: after a hundred thousand
+ * A part of the clients' address. The honest have another one, and so has the next attack: after a hundred thousand
  * connections there is hardly a port left at an address, until the system has forgotten them.
  */
-const STRANGER = `127.0.${10 + Deno.pid % 200}.9`;
+const NETWORK = 10 + Deno.pid % 200;
+const STRANGER = `127.0.${NETWORK}.9`;
+/** An address that an admin server's `allow` lacks. */
+const OUTSIDER = `127.9.${NETWORK}.9`;
 
 const POST = "POST / HTTP/1.1\r\nHost: x\r\n";
 const STATUS = utf8("GET /status/ HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -46,11 +49,7 @@ const HALF_BODIES: readonly Uint8Array[] = [
 export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<void>>> = {
   A1: (target) => clients(target, 1500, ended),
 
-  A2: (target) =>
-    clients(target, 1500, async (connection, index) => {
-      await send(connection, index % 2 === 0 ? utf8(`${POST}Content-Le`) : LONG_HEAD);
-      await ended(connection);
-    }),
+  A2: (target) => clients(target, 1500, halfHead),
 
   A3: (target) =>
     clients(target, 1500, async (connection, index) => {
@@ -60,12 +59,15 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
 
   async A4(target) {
     let answers = 0;
+    const least = share(target, 2000).length / 2;
     // Those that are idle are closed for newcomers, which is no refusal that the service could tell.
     setTimeout(() => {
-      if (answers < LEAST_ANSWERS) fail(`There were only ${answers} answers`);
+      if (answers < least) fail(`There were only ${answers} answers`);
     }, ANSWERS_MS);
     await clients(target, 2000, async (connection) => {
-      connection.on("data", () => answers++);
+      connection.on("data", (chunk) => {
+        if (chunk.indexOf(ACCEPTED) === 0) answers++;
+      });
       const end = ended(connection);
       for (let isOver = false; !isOver;) {
         await send(connection, STATUS);
@@ -78,7 +80,7 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
     clients(target, 300, async (connection) => {
       await send(connection, STATUS);
       await ended(connection);
-    }),
+    }, () => OUTSIDER),
 
   A6: (target) =>
     clients(target, 1500, async (connection, index) => {
@@ -127,7 +129,7 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
 
   async A10(target) {
     const hello = await clientHello();
-    // Silence, half a greeting, or a whole one, which costs the service a signature.
+    // Silence, a part of a ClientHello, or a whole one, which costs the service a signature.
     const starts = [new Uint8Array(0), hello.subarray(0, 100), hello];
     await clients(target, 1100, async (connection, index) => {
       await send(connection, starts[index % starts.length] ?? hello);
@@ -156,7 +158,17 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
       clients(target, 1500, act),
     ]);
   },
+
+  A13: (target) =>
+    clients(target, 1500, halfHead, (index) => `127.0.${NETWORK}.${10 + index % 20}`),
+
+  A14: (target) => clients(target, 1500, halfHead, () => "127.0.0.1"),
 };
+
+async function halfHead(connection: Socket, index: number): Promise<void> {
+  await send(connection, index % 2 === 0 ? utf8(`${POST}Content-Le`) : LONG_HEAD);
+  await ended(connection);
+}
 
 /**
  * Connections that are being opened at a time. With more than 4,096 the kernel's queue would be full, and those of the
@@ -164,8 +176,13 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
  */
 const OPENING = 1000;
 
-/** Lets clients of another address connect, act, and connect again when that is over. */
-async function clients(target: Target, count: number, act: Act): Promise<void> {
+/** Lets clients connect, act, and connect again when that is over. */
+async function clients(
+  target: Target,
+  count: number,
+  act: Act,
+  addressOf: (index: number) => string = () => STRANGER,
+): Promise<void> {
   let opening = 0;
   await Promise.all(
     share(target, count).map(async (index) => {
@@ -174,7 +191,7 @@ async function clients(target: Target, count: number, act: Act): Promise<void> {
         while (opening === OPENING) await sleep(AGAIN_MS);
         opening++;
         try {
-          connection = await connectedFrom(STRANGER, target.admin);
+          connection = await connectedFrom(addressOf(index), target.admin);
         } catch {
           await sleep(AGAIN_MS);
           continue;
@@ -223,6 +240,6 @@ async function clientHello(): Promise<Uint8Array> {
   secure.close();
   // A record of TLS tells its length.
   const length = 5 + (bytes[3] ?? 0) * 256 + (bytes[4] ?? 0);
-  if (bytes[0] !== 22 || count < length) throw new Error("That is no greeting of TLS");
+  if (bytes[0] !== 22 || count < length) throw new Error("That is no ClientHello");
   return concat(bytes.subarray(0, length));
 }

@@ -18,9 +18,10 @@ const P99_MS = 500;
 /** and all within this one. */
 const SLOWEST_MS = 2000;
 
-/** Phorge's posts and a peer's are answered within this time, in ms, under an attack on the admin port, */
+/** Phorge's posts and a peer's are answered within this time, in ms, but where an attack says otherwise. */
 const POST_MS = 1000;
-/** and under another one within the time after which Phorge gives up (its `PhabricatorNotificationServerRef`), in ms. */
+
+/** The time after which Phorge gives up (its `PhabricatorNotificationServerRef`), in ms. */
 export const PHORGE_MS = 2000;
 
 /** A newcomer has connected, subscribed and heard a message within this time, in ms. */
@@ -104,8 +105,7 @@ export function withstands(attack: Attack, scale: 1 | 2): void {
 
 /** Returns what a service is held to under one attack alone. */
 export function promisesOf(attack: Attack, scale: number): Promises {
-  const { id, residentMB, exhaustsFiles, refuses } = attack;
-  const postMs = id.startsWith("A") ? POST_MS : PHORGE_MS;
+  const { residentMB, exhaustsFiles, postMs = POST_MS, refuses } = attack;
   return { residentMB, newcomers: !exhaustsFiles?.(scale), postMs, refuses };
 }
 

@@ -25,7 +25,7 @@ function order(pieces: readonly string[]): string[] {
   const done: string[] = [];
   for (const piece of pieces) {
     const [address = "", name = ""] = piece.split(" ");
-    queue.add(address, { work: () => void done.push(name) });
+    queue.add(address, { isOver: false, work: () => void done.push(name) });
   }
   while (steps.step());
   return done;
@@ -43,10 +43,10 @@ Deno.test("who comes while another network works through its thousand is next", 
   const queue = new FairQueue(steps);
   const done: number[] = [];
   for (let number = 0; number < 1000; number++) {
-    queue.add("192.0.2.1", { work: () => void done.push(number) });
+    queue.add("192.0.2.1", { isOver: false, work: () => void done.push(number) });
   }
   for (let count = 0; count < 10; count++) steps.step();
-  queue.add("192.0.2.2", { work: () => void done.push(-1) });
+  queue.add("192.0.2.2", { isOver: false, work: () => void done.push(-1) });
   while (steps.step());
   assertEquals(done.length, 1001);
   assertEquals(done.indexOf(-1), 11, "behind the one that was in the work queue");
@@ -68,11 +68,12 @@ Deno.test("a worker that fails does not keep the others of its network from thei
   const queue = new FairQueue(steps);
   const done: string[] = [];
   queue.add("192.0.2.1", {
+    isOver: false,
     work: () => {
       throw new Error("broken");
     },
   });
-  queue.add("192.0.2.1", { work: () => void done.push("second") });
+  queue.add("192.0.2.1", { isOver: false, work: () => void done.push("second") });
   try {
     steps.step();
   } catch (error) {
@@ -87,8 +88,23 @@ Deno.test("a network that has nothing left begins anew", () => {
   const queue = new FairQueue(steps);
   const done: string[] = [];
   for (const name of ["first", "second"]) {
-    queue.add("192.0.2.1", { work: () => void done.push(name) });
+    queue.add("192.0.2.1", { isOver: false, work: () => void done.push(name) });
     while (steps.step());
   }
   assertEquals(done, ["first", "second"]);
+});
+
+Deno.test("who has gone meanwhile takes no turn of its network", () => {
+  const steps = new Steps();
+  const queue = new FairQueue(steps);
+  const done: string[] = [];
+  const add = (address: string, name: string, isOver: boolean) =>
+    queue.add(address, { isOver, work: () => void done.push(name) });
+  add("192.0.2.1", "a1", false);
+  for (let count = 0; count < 100; count++) add("192.0.2.1", "gone", true);
+  add("192.0.2.1", "a2", false);
+  add("192.0.2.2", "b1", false);
+  add("192.0.2.2", "b2", false);
+  while (steps.step());
+  assertEquals(done, ["a1", "b1", "a2", "b2"]);
 });

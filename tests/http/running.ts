@@ -44,6 +44,11 @@ export class HeldQueue implements WorkShare {
     else this.#held.push(work);
   }
 
+  /** Pieces that wait for the release. */
+  get size(): number {
+    return this.#held?.length ?? 0;
+  }
+
   release(): void {
     const held = this.#held ?? [];
     this.#held = null;

@@ -13,7 +13,7 @@ import { WorkQueue } from "../../src/work_queue.ts";
 import { makeSelfSigned } from "../acceptance/certificate.ts";
 import { until } from "../acceptance/until.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "../assert.ts";
-import { textOf } from "../pieces.ts";
+import { concat, textOf, utf8 } from "../pieces.ts";
 import { echo, HeldQueue, Running } from "./running.ts";
 import { request, Talk } from "./talk.ts";
 
@@ -982,7 +982,23 @@ function record(length: number): Uint8Array {
   return Uint8Array.of(22, 3, 1, length >> 8, length & 255);
 }
 
-Deno.test("over TLS a greeting that comes byte by byte is one", async () => {
+/** A whole ClientHello, in so many records, that TLS refuses, as nothing is in it. */
+function hello(size: number, records = 1): Uint8Array {
+  const message = new Uint8Array(size);
+  message.set([1, 0, (size - 4) >> 8, (size - 4) & 255]);
+  const part = Math.ceil(size / records);
+  return concat(...Array.from({ length: records }, (_, index) => {
+    const bytes = message.subarray(index * part, (index + 1) * part);
+    return concat(record(bytes.length), bytes);
+  }));
+}
+
+/** Resolves when a connection has a ClientHello that waits for its turn, on a server with a queue that is held. */
+async function waits(workQueue: HeldQueue): Promise<void> {
+  await until(() => workQueue.size > 0);
+}
+
+Deno.test("over TLS a ClientHello that comes byte by byte is one", async () => {
   await using running = await Running.start({ tls: PAIR });
   using relay = await slowRelay(running.port, 200);
   using talk = await Talk.connectTls(relay.port);
@@ -992,34 +1008,51 @@ Deno.test("over TLS a greeting that comes byte by byte is one", async () => {
   await running.empty();
 });
 
-Deno.test("over TLS who sends nothing, or half a greeting, holds no memory of TLS", async () => {
+Deno.test("over TLS who sends nothing, or a part of a ClientHello, holds no memory of TLS", async () => {
   await using running = await Running.start({ tls: PAIR });
-  const silent = await opened(running, 5);
-  const half = await Promise.all(Array.from({ length: 5 }, async () => {
+  const parts = [
+    new Uint8Array(0),
+    record(500),
+    concat(record(1), Uint8Array.of(1)),
+    hello(500).subarray(0, 504),
+    hello(500, 2).subarray(0, 300),
+  ];
+  const talks = await Promise.all(parts.map(async (bytes) => {
     const talk = await running.connect();
-    await talk.send(record(500));
+    await talk.send(bytes);
     return talk;
   }));
-  await until(() => running.budget.bytes > 10 * CONNECTION_BYTES.plain);
-  assertEquals(running.budget.bytes, 10 * CONNECTION_BYTES.plain + 5 * record(500).length);
-  using greeted = await Talk.connectTls(running.port);
-  await until(() => running.budget.bytes > 10 * CONNECTION_BYTES.plain + CONNECTION_BYTES.tls);
-  for (const talk of [...silent, ...half, greeted]) talk[Symbol.dispose]();
+  const held = parts.reduce((sum, { length }) => sum + length, 0);
+  const expected = parts.length * CONNECTION_BYTES.plain + held;
+  await until(() => running.budget.bytes === expected);
+  using secure = await Talk.connectTls(running.port);
+  await until(() => running.budget.bytes === expected + CONNECTION_BYTES.tls);
+  for (const talk of [...talks, secure]) talk[Symbol.dispose]();
   await running.empty();
 });
 
-Deno.test("over TLS a record that is too long is no greeting to wait for", async () => {
-  await using running = await Running.start({ tls: PAIR });
-  using talk = await running.connect();
-  await talk.send(record(2 ** 14 + 257));
-  await talk.send(new Uint8Array(2 ** 14 + 257));
-  await talk.ended();
-  await until(() => running.kinds.length > 0);
-  assertEquals(running.kinds, ["tls"]);
-  await running.empty();
+Deno.test("over TLS what is no ClientHello, or none that fits, is left to TLS", async () => {
+  for (
+    const bytes of [
+      utf8("GET / HTTP/1.1\r\n\r\n"),
+      hello(500),
+      hello(500, 3),
+      concat(record(4), Uint8Array.of(2, 0, 0, 0)),
+      record(0),
+      concat(record(2 ** 14 + 1), new Uint8Array(2 ** 14 + 300)),
+    ]
+  ) {
+    await using running = await Running.start({ tls: PAIR, headMs: 500 });
+    using talk = await running.connect();
+    await talk.send(bytes);
+    await talk.ended();
+    await until(() => running.kinds.length > 0);
+    assertEquals(running.kinds.length, 1);
+    await running.empty();
+  }
 });
 
-Deno.test("over TLS who breaks off within its greeting is reported, and who sends nothing is not", async () => {
+Deno.test("over TLS who breaks off within its ClientHello is reported, and who sends nothing is not", async () => {
   await using running = await Running.start({ tls: PAIR });
   const reason = "The TLS handshake failed: it was broken off";
   for (const end of ["closeWrite", "reset"] as const) {
@@ -1034,23 +1067,54 @@ Deno.test("over TLS who breaks off within its greeting is reported, and who send
   assertEquals(running.refusals, [["tls", reason], ["tls", reason]]);
 });
 
-Deno.test("over TLS half a greeting has the time of a head, and a whole one that waits for its turn all the time", async () => {
+Deno.test("over TLS who breaks off while its ClientHello waits for its turn is reported once", async () => {
+  for (const end of ["closeWrite", "reset"] as const) {
+    const workQueue = new HeldQueue();
+    await using running = await Running.start({ tls: PAIR, workQueue });
+    using talk = await running.connect();
+    await talk.send(hello(500));
+    await waits(workQueue);
+    talk[end]();
+    await running.empty();
+    workQueue.release();
+    assertEquals(running.kinds, ["tls"]);
+  }
+});
+
+Deno.test("over TLS what comes behind a ClientHello that waits for its turn goes to TLS with it, up to 96 KiB", async () => {
+  for (const [count, kind] of [[3, "tls"], [100, "tls"]] as const) {
+    const workQueue = new HeldQueue();
+    await using running = await Running.start({ tls: PAIR, workQueue });
+    using talk = await running.connect();
+    await talk.send(hello(500));
+    await waits(workQueue);
+    for (let each = 0; each < count && !talk.isOver; each++) {
+      await talk.send(new Uint8Array(1000));
+      await passed(2);
+    }
+    workQueue.release();
+    await running.empty();
+    assertEquals(running.kinds, [kind]);
+    assertEquals(running.errors, []);
+  }
+});
+
+Deno.test("over TLS half a ClientHello has the time of a head, and what a whole one waits for its turn does not count", async () => {
   const workQueue = new HeldQueue();
-  await using running = await Running.start({ tls: PAIR, workQueue, headMs: 500 });
+  await using running = await Running.start({ tls: PAIR, workQueue, headMs: 1000 });
   using half = await running.connect();
   await half.send(record(500));
   const connecting = Talk.connectTls(running.port);
   await half.ended();
   await ticked();
   assertEquals(running.kinds, ["timeout"]);
-  running.limits = { ...running.limits, headMs: 30_000 };
   workQueue.release();
   using talk = await connecting;
   await talk.send(A);
   assertEquals((await talk.answer()).body, GET_A);
 });
 
-Deno.test("over TLS greetings give way when memory is short, and each to the next where there are too many", async () => {
+Deno.test("over TLS who has sent no ClientHello gives way when memory is short, or there are too many", async () => {
   const budget = budgetFor(4);
   await using running = await Running.start({ tls: PAIR, budget });
   const talks = await opened(running, 6);
@@ -1064,13 +1128,37 @@ Deno.test("over TLS greetings give way when memory is short, and each to the nex
   await running.empty();
 });
 
-Deno.test("over TLS a stop closes who has not greeted, or waits for its turn, at once", async () => {
+Deno.test("over TLS a ClientHello that waits for its turn is not ended for who comes later when memory is short", async () => {
+  const workQueue = new HeldQueue();
+  const budget = budgetFor(8);
+  await using running = await Running.start({ tls: PAIR, budget, workQueue });
+  const connecting = Talk.connectTls(running.port);
+  await waits(workQueue);
+  const silent = await opened(running, 12);
+  await until(() => running.kinds.length >= 4);
+  for (const talk of silent) talk[Symbol.dispose]();
+  await until(() => budget.bytes < 2 * CONNECTION_BYTES.plain);
+  workQueue.release();
+  using talk = await connecting;
+  await talk.send(A);
+  assertEquals((await talk.answer()).body, GET_A);
+});
+
+Deno.test("over TLS a handshake for which there is no memory is refused, and leaves nothing behind", async () => {
+  const budget = budgetFor(2);
+  await using running = await Running.start({ tls: PAIR, budget });
+  await assertRejects(() => Talk.connectTls(running.port));
+  await running.empty();
+  assertEquals(running.kinds, ["memory"]);
+});
+
+Deno.test("over TLS a stop closes who has sent no ClientHello, or waits for its turn, at once", async () => {
   const workQueue = new HeldQueue();
   await using running = await Running.start({ tls: PAIR, workQueue });
   using silent = await running.connect();
   const connecting = Talk.connectTls(running.port);
   connecting.catch(() => {});
-  await until(() => running.files.used === 2);
+  await waits(workQueue);
   await running.server.shutdown(0);
   await silent.ended();
   await assertRejects(() => connecting);
@@ -1078,23 +1166,17 @@ Deno.test("over TLS a stop closes who has not greeted, or waits for its turn, at
   await running.empty();
 });
 
-Deno.test("a network that connects in a loop takes no place of another one", async () => {
-  for (const tls of [PAIR, null]) {
-    await using running = await Running.start({ tls, connections: 8 });
-    using friend = tls === null ? await running.connect() : await Talk.connectTls(running.port);
-    const strangers = Array.from({ length: 40 }, () => {
-      const stranger = connect({
-        host: "127.0.0.1",
-        port: running.port,
-        localAddress: "127.0.0.9",
-      });
-      return stranger.on("error", () => {}).resume();
-    });
-    await until(() => running.kinds.length === 33);
-    await friend.send(A);
-    assertEquals((await friend.answer()).body, GET_A);
-    for (const stranger of strangers) stranger.destroy();
-  }
+Deno.test("a network that connects in a loop takes no more than its share of the places", async () => {
+  await using running = await Running.start({ connections: 8 });
+  using friend = await running.connect();
+  const strangers = Array.from({ length: 40 }, () => {
+    const stranger = connect({ host: "127.0.0.1", port: running.port, localAddress: "127.0.0.9" });
+    return stranger.on("error", () => {}).resume();
+  });
+  await until(() => running.kinds.length === 33);
+  await friend.send(A);
+  assertEquals((await friend.answer()).body, GET_A);
+  for (const stranger of strangers) stranger.destroy();
 });
 
 Deno.test("a certificate that is renewed is that of the next connection, and the others stay", async () => {
