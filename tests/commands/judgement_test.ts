@@ -3,6 +3,8 @@
  * service has. Those that only root can prepare are in `as_root/judgement.ts`.
  */
 
+import { LOG_KEYS, PEER_KEYS, SERVER_TABLES, TOP_KEYS } from "../../src/config/keys.ts";
+import { keysOf, type Table } from "../../src/config/table.ts";
 import { assert, assertEquals, assertMatch } from "../assert.ts";
 import { makeSelfSigned } from "../acceptance/certificate.ts";
 import { type Case, pair, testCase } from "./judgement.ts";
@@ -317,19 +319,36 @@ Deno.test("a log that cannot be rotated is used, and warned of, whatever is type
   }
 });
 
-for (
-  const what of [
-    "pidfile",
-    "log",
-    "key",
-    "certificate",
-    "chain",
-    "token",
-    "authority",
-    "peers-token",
-    "configuration",
-  ]
-) {
+/** What leads to a file, by the key of the configuration; the configuration itself has none. */
+const LINKED: Readonly<Record<string, readonly string[]>> = {
+  "pidfile": ["pidfile"],
+  "logs.path": ["log", "second-log"],
+  "client.ssl.key": ["client-key"],
+  "client.ssl.cert": ["client-certificate"],
+  "client.ssl.chain": ["client-chain"],
+  "admin.ssl.key": ["admin-key"],
+  "admin.ssl.cert": ["admin-certificate"],
+  "admin.ssl.chain": ["admin-chain"],
+  "admin.token.file": ["token"],
+  "cluster.ssl.ca": ["authority"],
+  "cluster.token.file": ["peers-token"],
+  "": ["configuration"],
+};
+
+Deno.test("each key that names a file is tried behind a link", () => {
+  const named = (table: Table, prefix: string) =>
+    keysOf(table).filter(({ kind }) => kind.type === LOG_KEYS.path.kind.type)
+      .map(({ name }) => `${prefix}${name}`);
+  const keys = [
+    ...named(TOP_KEYS, ""),
+    ...named(LOG_KEYS, "logs."),
+    ...named(PEER_KEYS, "cluster."),
+    ...Object.entries(SERVER_TABLES).flatMap(([type, table]) => named(table, `${type}.`)),
+  ];
+  assertEquals(keys.toSorted(), Object.keys(LINKED).filter((key) => key !== "").toSorted());
+});
+
+for (const what of Object.values(LINKED).flat()) {
   for (const how of ["is a link", "is below a linked folder"]) {
     // A pidfile that is a link may lead anywhere, and is refused.
     if (what === "pidfile" && how === "is a link") continue;
@@ -347,20 +366,20 @@ for (
           return place(folder, name);
         };
         const { key, cert } = makeSelfSigned({ isAuthority: false });
+        const files = (type: string) => ({
+          "ssl.key": write(`${type}-key`, key),
+          "ssl.cert": write(`${type}-certificate`, cert),
+          "ssl.chain": write(`${type}-chain`, cert),
+        });
         const token = write("token", "a-token-that-nobody-guesses");
-        const files = {
-          "ssl.key": write("key", key),
-          "ssl.cert": write("certificate", cert),
-          "ssl.chain": write("chain", cert),
-        };
         return {
-          ...serversOn(ports, files, { "token.file": token }),
+          ...serversOn(ports, files("client"), { ...files("admin"), "token.file": token }),
           cluster: [{
             ...{ host: "127.0.0.1", port: 1, protocol: "https" },
             "ssl.ca": write("authority", makeSelfSigned({ isAuthority: true }).cert),
             "token.file": write("peers-token", "another-token-that-nobody-guesses"),
           }],
-          logs: [{ path: write("log", "") }],
+          logs: [{ path: write("log", "") }, { path: write("second-log", "") }],
           pidfile: place(folder, "pidfile"),
         };
       });
@@ -368,16 +387,16 @@ for (
         Deno.copyFileSync(site.daemon.written.path, `${site.folder}/real/${what}`);
         site.nameConfiguration(place(site.folder, what));
       }
-      for (const verb of ["check", "start", "reload", "restart"]) {
-        const { code, output } = await site.run(verb);
+      // The last one posts a message, over TLS and with the token.
+      for (const line of ["check", "start", "reload", "restart", "send --to A"]) {
+        const [verb = "", ...args] = line.split(" ");
+        const { code, output } = await site.run(verb, ...args);
         assertEquals(code, 0, `${verb}: ${output}`);
       }
-      const headers = { authorization: "Bearer a-token-that-nobody-guesses" };
-      const post = { method: "POST", headers, body: '{"subscribers":[]}' };
-      const answer = await fetch(`http://127.0.0.1:${site.ports.admin}/`, post);
-      assertEquals([answer.status, typeof (await answer.json()).fingerprint], [200, "string"]);
-      const log = Deno.readTextFileSync(place(site.folder, "log"));
-      assert(log.includes("Listening: client server"), log);
+      for (const name of ["log", "second-log"]) {
+        const log = Deno.readTextFileSync(place(site.folder, name));
+        assert(log.includes("Listening: client server"), log);
+      }
       const { code, output } = await site.run("stop");
       assertEquals(code, 0, output);
     });
