@@ -40,7 +40,11 @@ function fieldsOf(value: unknown, path: string = ""): string[] {
 function assertDocumented(heading: string, ...values: readonly unknown[]): void {
   const fields = [...new Set(values.flatMap((value) => fieldsOf(value)))].sort();
   assertEquals(fields, documented(heading), heading);
+  assertEquals(fields.filter((field) => DURATION.test(field)), [], "durations end in Ms");
 }
+
+/** A name of a duration without its unit. */
+const DURATION = /(uptime|Uptime|\.age|Age|[Dd]elay|[Ll]atency|[Dd]uration|[Ss]econds)$/;
 
 Deno.test("status --json has the documented fields, and tells of a configuration that is no good now", async () => {
   const [peer = 0] = freePorts(1);
@@ -50,7 +54,9 @@ Deno.test("status --json has the documented fields, and tells of a configuration
   await daemon.start();
   const read = async () => JSON.parse((await daemon.run("status", "--json")).stdout);
   const sound = await read();
-  assert(sound.serviceUptimeMs >= 0 && sound.serviceUptimeMs < 120_000);
+  const durations = [sound.serviceUptimeMs, sound.overseerUptimeMs, sound.counters.uptimeMs];
+  // A number of seconds would be smaller, and one of µs larger.
+  for (const ms of durations) assert(ms >= 10 && ms < 120_000, `${durations}`);
   assertEquals(sound.livePages, [`http://127.0.0.1:${daemon.written.admin}/console/`]);
   assertEquals(
     (await fetch(sound.livePages[0]).then((page) => page.text())).includes("<html"),

@@ -322,11 +322,14 @@ Deno.test("send takes the message from standard input, or a text that looks like
 Deno.test("listen tells of another program at the port of the configuration", async () => {
   using folder = new Folder();
   const written = writeConfig(folder);
+  // One for all: that a server of `Deno.serve` has ended does not mean that its port is free.
+  let answer = 0;
+  await using _web = Deno.serve(
+    { hostname: "127.0.0.1", port: written.client, onListen() {} },
+    () => new Response("<html>", { status: answer }),
+  );
   for (const status of [200, 404, 502]) {
-    await using _web = Deno.serve(
-      { hostname: "127.0.0.1", port: written.client, onListen() {} },
-      () => new Response("<html>", { status }),
-    );
+    answer = status;
     const { code, output } = await aphlict("listen", "--config", written.path, "A");
     assertEquals(code, 1);
     assertMatch(
