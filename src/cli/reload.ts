@@ -12,7 +12,12 @@ import { type Command, CONFIG_OPTION, CONTROL_PERMISSIONS, EXIT } from "./comman
 import { makeFolders } from "./folders.ts";
 import { requireOwn, safeHolder } from "./pidfile_owner.ts";
 import { print, printError } from "./output.ts";
-import { explainUnsupervised, namedPidfile, signal, type UnsupervisedHint } from "./running.ts";
+import {
+  explainUnsupervised,
+  namedPidfile,
+  signalHolder,
+  type UnsupervisedHint,
+} from "./running.ts";
 
 /** The longest time for a reload, in ms: a check, a stop with the longest drain, a start. */
 const LIMIT_MS = 360_000;
@@ -62,7 +67,7 @@ export const reload: Command = {
     const begun = readState(pidfile)?.reloadBegun ?? null;
     requireOwn(holder, pidfile);
     const { pid } = holder;
-    if (holder.isHeld) signal(pid, "SIGHUP");
+    signalHolder(holder, "SIGHUP");
     const outcome = await nextReload(pidfile, pid, begun === null ? null : begun + 1);
     if (outcome === null) {
       printError(

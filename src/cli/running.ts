@@ -13,6 +13,7 @@ import { NoAnswerError } from "./admin.ts";
 import { isUnsupervised, listeningIn, requestConsole } from "./service_data.ts";
 import { printError } from "./output.ts";
 import { supervisorOf, type VisibleSupervisor } from "./pidfile_owner.ts";
+import type { PidfileHolder } from "../supervisor/pidfile.ts";
 
 /** The Aphlict of a configuration. */
 export interface Running {
@@ -97,6 +98,16 @@ function byHand({ signal, container, systemd }: UnsupervisedHint, url: URL | und
 /** The error about a process that this user may not signal. The message says what to do. */
 class SignalError extends ExpectedError {
   override readonly name = "SignalError";
+}
+
+/**
+ * Sends a signal to the holder of a pidfile, unless it has ended: its number may be another process's by now.
+ *
+ * @returns True if there was such a process.
+ * @throws {SignalError} If this user may not signal it.
+ */
+export function signalHolder(holder: PidfileHolder, name: Deno.Signal): boolean {
+  return holder.isHeld && signal(holder.pid, name);
 }
 
 /**

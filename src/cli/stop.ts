@@ -12,7 +12,13 @@ import { within } from "../within.ts";
 import { type Command, CONFIG_OPTION, CONTROL_PERMISSIONS, EXIT } from "./command.ts";
 import { pidfileFault, requireOwn, requireSafe, safeHolder } from "./pidfile_owner.ts";
 import { print, printError } from "./output.ts";
-import { explainUnsupervised, namedPidfile, signal, type UnsupervisedHint } from "./running.ts";
+import {
+  explainUnsupervised,
+  namedPidfile,
+  signal,
+  signalHolder,
+  type UnsupervisedHint,
+} from "./running.ts";
 
 /** The longest time for the supervisor to stop, beyond the drain, in ms: 10 s with the default drain. */
 const LIMIT_MS = 8000;
@@ -76,9 +82,7 @@ export async function stopRunning(pidfile: string, holder: PidfileHolder): Promi
   const end = holder.released();
   print(`Stopping Aphlict (supervisor ${pid})...`);
   const limitMs = drain * 1000 + LIMIT_MS;
-  // Its number may be another process's by now.
-  const isTold = holder.isHeld && signal(pid, "SIGTERM");
-  if (await within(isTold ? limitMs : SHORT_MS, end)) {
+  if (await within(signalHolder(holder, "SIGTERM") ? limitMs : SHORT_MS, end)) {
     print("Stopped.");
     return EXIT.done;
   }

@@ -11,31 +11,30 @@
 import { Buffer } from "node:buffer";
 import type { Socket as Stream } from "node:net";
 import { setImmediate } from "node:timers";
-import type { Account, AccountHolder, Holding } from "../budget.ts";
+import type { AccountHolder, Holding } from "../budget.ts";
 import { freeBytes } from "../bytes.ts";
-import { formatAddress } from "../config/host_name.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
 import { ChunkQueue } from "../net/chunk_queue.ts";
 import type { LaneName, Worker, WorkShare } from "../work_queue.ts";
 import { BodyDecoder, type Framing, framingOf, MalformedBody } from "./body.ts";
-import type { HttpCounters, HttpLimits, HttpRefusal } from "./engine.ts";
+import type { HttpCounters } from "./engine.ts";
 import type { Handler, HttpRequest, Remote, RequestInfo, StreamOwner, Taken } from "./handler.ts";
 import { BadRequest, type Head, HeadReader, requestUrl } from "./head.ts";
 import { BodyBroken, type Reception, type Receptions } from "./reception.ts";
-import type { OpenConnection, Stage } from "./open_connections.ts";
+import {
+  type OpenConnection,
+  type OpenConnectionHost,
+  REASONS,
+  type Stage,
+} from "./open_connections.ts";
 import { tellTo } from "./stream_owner.ts";
 import { encodeResponse, encodeUpgrade, type Persistence } from "./response.ts";
 
 /** The parts of the server that an accepted connection uses. */
-export interface HttpConnectionHost {
-  readonly limits: HttpLimits;
+export interface HttpConnectionHost extends OpenConnectionHost {
   readonly receptions: Receptions;
   readonly counters: HttpCounters | undefined;
-  /** The account that connections are charged to. */
-  readonly account: Account;
   readonly workQueue: WorkShare;
-  /** A clock in ms. */
-  readonly now: number;
   /** True if connections are closed after their next answer. */
   readonly isRefusing: boolean;
   /** The server's own address and port. */
@@ -44,9 +43,6 @@ export interface HttpConnectionHost {
   readonly fields: string;
   readonly handler: Handler;
   onError(error: unknown): Response;
-  refused(remoteAddress: string, kind: HttpRefusal, reason: string): void;
-  /** Reports that the connection has entered another stage; `null`: it has begun, or is gone. */
-  staged(connection: OpenConnection, from: Stage | null, to: Stage | null): void;
 }
 
 /** The characters of answers that are collected before they are written, while further requests wait. */
@@ -143,14 +139,8 @@ export class HttpConnection
     return this.#home.localAddress;
   }
 
-  /** Returns the address of the other end. */
-  get address(): string {
-    return this.#info.remoteAddr.hostname;
-  }
-
-  /** Returns the address and port of the other end. */
-  get remoteAddress(): string {
-    return formatAddress(this.#info.remoteAddr.hostname, this.#info.remoteAddr.port);
+  get remote(): Remote {
+    return this.#info.remoteAddr;
   }
 
   /**
@@ -172,7 +162,7 @@ export class HttpConnection
     // Only the body is given up, and the client gets an answer.
     if (this.#stage === "receiving") return this.#request?.reception?.evict();
     if (this.#stage !== "ending") {
-      this.#home.refused(this.remoteAddress, "memory", "It was the slowest when memory was short");
+      this.#home.refused(this.remote, "memory", REASONS.slowest);
     }
     this.drop();
   }
@@ -212,9 +202,9 @@ export class HttpConnection
         // Bytes that wait for their turn are no fault of the client.
         if (passed < limits.headMs || this.#unread.bytes > 0) return;
         this.#home.refused(
-          this.remoteAddress,
+          this.remote,
           "timeout",
-          `It sent no whole request in ${limits.headMs} ms`,
+          REASONS.late(limits.headMs),
         );
         // A client that has sent nothing may be within its TLS handshake, where no answer can be sent.
         if (this.#reader.isEmpty) return this.drop();
@@ -504,7 +494,7 @@ export class HttpConnection
   }
 
   #refuseBad({ status, reason }: BadRequest): void {
-    this.#home.refused(this.remoteAddress, "malformed", reason);
+    this.#home.refused(this.remote, "malformed", reason);
     void this.#refuse(refusal(status));
   }
 
@@ -594,7 +584,7 @@ export class HttpConnection
   #logTlsFault(reason: string): void {
     if (!this.#isTls || this.#isSecured || this.#stage !== "fresh") return;
     this.#enter("ending");
-    this.#home.refused(this.remoteAddress, "tls", `The TLS handshake failed: ${reason}`);
+    this.#home.refused(this.remote, "tls", REASONS.tls(reason));
   }
 
   #enter(stage: Stage): void {
@@ -634,7 +624,7 @@ export class HttpConnection
     if (this.#holding.set(bytes, this.#isQueued || this.#stage === "busy")) return;
     // The request is answered, and the connection holds less then.
     if (this.#request !== null) return;
-    this.#home.refused(this.remoteAddress, "memory", "There is no memory for it");
+    this.#home.refused(this.remote, "memory", REASONS.memory);
     // The TLS handshake may not be over, and would take more.
     if (this.#isTls && !this.#isSecured) this.drop();
     else void this.#refuse(refusal(503, { "retry-after": "10" }));

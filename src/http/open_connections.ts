@@ -4,9 +4,12 @@
  * @module
  */
 
+import type { Account } from "../budget.ts";
 import { networkOf } from "../config/network.ts";
 import { drawKey, KeyedHash } from "../keyed_hash.ts";
 import { type Entry, KeyedMap } from "../keyed_map.ts";
+import type { HttpLimits, HttpRefusal } from "./engine.ts";
+import type { Remote } from "./handler.ts";
 
 /**
  * The stage of a connection:
@@ -22,10 +25,8 @@ export type Stage = "hello" | "fresh" | "idle" | "receiving" | "busy" | "ending"
 
 /** A connection that has not been upgraded. */
 export interface OpenConnection {
-  /** The address of the other end. */
-  readonly address: string;
-  /** The address and port of the other end. */
-  readonly remoteAddress: string;
+  /** The other end. */
+  readonly remote: Remote;
   /** Checks the timeouts. Called about once a second. */
   tick(): void;
   /** Ends it when the server stops, unless it is to be answered. */
@@ -33,6 +34,26 @@ export interface OpenConnection {
   /** Destroys its stream at once. */
   drop(why?: string): void;
 }
+
+/** The parts of a server that each of its open connections uses. */
+export interface OpenConnectionHost {
+  readonly limits: HttpLimits;
+  /** The account that connections are charged to. */
+  readonly account: Account;
+  /** A clock in ms. */
+  readonly now: number;
+  refused(remote: Remote, kind: HttpRefusal, reason: string): void;
+  /** Reports that a connection has entered another stage; `null`: it has begun, or is gone. */
+  staged(connection: OpenConnection, from: Stage | null, to: Stage | null): void;
+}
+
+/** The reasons that a connection may be refused for before TLS and behind it, as sentences for the log. */
+export const REASONS = {
+  slowest: "It was the slowest when memory was short",
+  memory: "There is no memory for it",
+  late: (headMs: number) => `It sent no whole request in ${headMs} ms`,
+  tls: (reason: string) => `The TLS handshake failed: ${reason}`,
+} as const;
 
 /**
  * A network with more than this share of the connections gives up one of its own. So who connects in a loop takes no
@@ -49,7 +70,10 @@ const HELLO_SHARE = 1 / 4;
  */
 const BODY_SHARE = 1 / 2;
 
-/** The connections of one server, until they are upgraded. To move one and to find one costs the same however many there are. */
+/**
+ * The connections of one server, until they are upgraded. To move one and to find one costs the same however many there
+ * are.
+ */
 export class OpenConnections implements Iterable<OpenConnection> {
   readonly #all = new Stages();
   readonly #networks = new KeyedMap<Stages>(new KeyedHash(drawKey()));
@@ -82,7 +106,7 @@ export class OpenConnections implements Iterable<OpenConnection> {
     let network = this.#homes.get(connection);
     if (network === undefined) {
       if (from !== null) return;
-      network = this.#networks.add(networkOf(connection.address), new Stages());
+      network = this.#networks.add(networkOf(connection.remote.hostname), new Stages());
       this.#homes.set(connection, network);
     }
     const { size } = network.value;

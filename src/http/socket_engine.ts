@@ -143,8 +143,8 @@ class SocketServer implements HttpServer, HttpConnectionHost, TlsHelloHost, Crow
     return this.#options.onError(error);
   }
 
-  refused(remoteAddress: string, kind: HttpRefusal, reason: string): void {
-    this.#options.refused(remoteAddress, kind, reason);
+  refused({ hostname, port }: Remote, kind: HttpRefusal, reason: string): void {
+    this.#options.refused(formatAddress(hostname, port), kind, reason);
   }
 
   staged(connection: OpenConnection, from: Stage | null, to: Stage | null): void {
@@ -205,11 +205,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, TlsHelloHost, Crow
     if (!files.take()) {
       if (rejection !== null) return this.#close(stream);
       if (!files.makeRoom()) {
-        this.refused(
-          formatAddress(remote.hostname, remote.port),
-          "files",
-          "There is no open file for one more connection",
-        );
+        this.refused(remote, "files", "There is no open file for one more connection");
         return this.#close(stream);
       }
       // The dropped connection closes later. Until then both take a file, of which there is a reserve.
@@ -261,7 +257,7 @@ class SocketServer implements HttpServer, HttpConnectionHost, TlsHelloHost, Crow
     if (spared === null) return false;
     const [slowest, stage] = spared;
     // The others have been answered.
-    if (stage !== "ending" && stage !== "idle") this.refused(slowest.remoteAddress, kind, reason);
+    if (stage !== "ending" && stage !== "idle") this.refused(slowest.remote, kind, reason);
     slowest.drop(reason);
     // It closes later, and is not to be found again.
     this.staged(slowest, "ending", null);

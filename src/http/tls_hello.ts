@@ -8,15 +8,14 @@
 
 import { Buffer } from "node:buffer";
 import type { Socket as Stream } from "node:net";
-import type { Account, AccountHolder, Holding } from "../budget.ts";
+import type { AccountHolder, Holding } from "../budget.ts";
 import { freeBytes } from "../bytes.ts";
-import { formatAddress } from "../config/host_name.ts";
 import { CONNECTION_BYTES } from "../config/memory.ts";
 import { GrowingBuffer } from "../net/growing_buffer.ts";
-import type { HttpLimits, HttpRefusal } from "./engine.ts";
+import type { HttpRefusal } from "./engine.ts";
 import type { FairQueue, FairWorker } from "./fair_queue.ts";
 import type { Remote, StreamOwner } from "./handler.ts";
-import type { OpenConnection, Stage } from "./open_connections.ts";
+import { type OpenConnection, type OpenConnectionHost, REASONS } from "./open_connections.ts";
 
 /** The bytes of a record's header: its type, a version, and the length of the rest (RFC 8446, section 5.1). */
 const RECORD_HEADER_BYTES = 5;
@@ -40,17 +39,9 @@ const CLIENT_HELLO = 1;
 const LIMIT = 96 * 1024;
 
 /** The parts of the server that a client uses until TLS is begun. */
-export interface TlsHelloHost {
-  readonly limits: HttpLimits;
-  /** The account that connections are charged to. */
-  readonly account: Account;
+export interface TlsHelloHost extends OpenConnectionHost {
   /** The queue in which clients wait for TLS to be begun. */
   readonly handshakes: FairQueue;
-  /** A clock in ms. */
-  readonly now: number;
-  refused(remoteAddress: string, kind: HttpRefusal, reason: string): void;
-  /** Reports that it has entered another stage; `null`: it has begun, or is over. */
-  staged(connection: OpenConnection, from: Stage | null, to: Stage | null): void;
   /**
    * Begins TLS with a stream that has the ClientHello to read. The stream has another owner from then on.
    *
@@ -63,7 +54,7 @@ export interface TlsHelloHost {
 export class TlsHello implements StreamOwner, AccountHolder, FairWorker, OpenConnection {
   readonly #host: TlsHelloHost;
   readonly #stream: Stream;
-  readonly #remote: Remote;
+  readonly remote: Remote;
   readonly #holding: Holding;
   readonly #since: number;
   readonly #reader = new HelloReader();
@@ -77,19 +68,9 @@ export class TlsHello implements StreamOwner, AccountHolder, FairWorker, OpenCon
   constructor(host: TlsHelloHost, stream: Stream, remote: Remote) {
     this.#host = host;
     this.#stream = stream;
-    this.#remote = remote;
+    this.remote = remote;
     this.#since = host.now;
     this.#holding = host.account.open(this);
-  }
-
-  /** Returns the address of the other end. */
-  get address(): string {
-    return this.#remote.hostname;
-  }
-
-  /** Returns the address and port of the other end. */
-  get remoteAddress(): string {
-    return formatAddress(this.#remote.hostname, this.#remote.port);
   }
 
   /** Tells whether nothing is to be done for it any more. */
@@ -117,7 +98,7 @@ export class TlsHello implements StreamOwner, AccountHolder, FairWorker, OpenCon
       this.#enter("fresh");
     }
     this.#charge();
-    if (isFirst && this.#stage === "fresh") this.#host.handshakes.add(this.address, this);
+    if (isFirst && this.#stage === "fresh") this.#host.handshakes.add(this.remote.hostname, this);
   }
 
   /** Begins TLS, when the work queue calls. */
@@ -129,19 +110,19 @@ export class TlsHello implements StreamOwner, AccountHolder, FairWorker, OpenCon
     this.#stream.unshift(Buffer.from(this.#begun.bytes));
     const waited = this.#host.now - this.#queuedAt;
     this.#forget();
-    this.#host.beginTls(this.#stream, this.#remote, this.#since + waited);
+    this.#host.beginTls(this.#stream, this.remote, this.#since + waited);
   }
 
   /** Checks the timeout. Called about once a second. */
   tick(): void {
     const { headMs } = this.#host.limits;
     if (this.#stage !== "hello" || this.#host.now - this.#since < headMs) return;
-    this.#refuse("timeout", `It sent no whole request in ${headMs} ms`);
+    this.#refuse("timeout", REASONS.late(headMs));
   }
 
   /** Ends it, as memory is short; see {@linkcode AccountHolder}. */
   evict(): void {
-    this.#refuse("memory", "It was the slowest when memory was short");
+    this.#refuse("memory", REASONS.slowest);
   }
 
   /** Ends it, as the server stops. */
@@ -176,7 +157,7 @@ export class TlsHello implements StreamOwner, AccountHolder, FairWorker, OpenCon
   #breakOff(): void {
     if (this.#stage === null) return;
     if (this.#begun.length > 0) {
-      this.#host.refused(this.remoteAddress, "tls", "The TLS handshake failed: it was broken off");
+      this.#host.refused(this.remote, "tls", REASONS.tls("it was broken off"));
     }
     this.#forget();
   }
@@ -185,11 +166,11 @@ export class TlsHello implements StreamOwner, AccountHolder, FairWorker, OpenCon
     const bytes = CONNECTION_BYTES.plain + this.#begun.heldBytes;
     // That it waits for its turn is no fault of the client.
     if (this.#holding.set(bytes, this.#stage === "fresh")) return;
-    this.#refuse("memory", "There is no memory for it");
+    this.#refuse("memory", REASONS.memory);
   }
 
   #refuse(kind: HttpRefusal, reason: string): void {
-    this.#host.refused(this.remoteAddress, kind, reason);
+    this.#host.refused(this.remote, kind, reason);
     this.drop();
   }
 

@@ -37,6 +37,9 @@ const STATUS = utf8("GET /status/ HTTP/1.1\r\nHost: x\r\n\r\n");
 /** A head that is as long as may be, without its end. */
 const LONG_HEAD = utf8(`${POST}X: ${"x".repeat(15_000)}`);
 
+/** Half a head, in two ways. */
+const HALF_HEADS = [utf8(`${POST}Content-Le`), LONG_HEAD];
+
 /** Half a body, in four ways. */
 const HALF_BODIES: readonly Uint8Array[] = [
   utf8(`${POST}Content-Length: 65536\r\n\r\n`),
@@ -49,13 +52,9 @@ const HALF_BODIES: readonly Uint8Array[] = [
 export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<void>>> = {
   A1: (target) => clients(target, 1500, ended),
 
-  A2: (target) => clients(target, 1500, halfHead),
+  A2: (target) => clients(target, 1500, sending(HALF_HEADS)),
 
-  A3: (target) =>
-    clients(target, 1500, async (connection, index) => {
-      await send(connection, HALF_BODIES[index % HALF_BODIES.length] ?? STATUS);
-      await ended(connection);
-    }),
+  A3: (target) => clients(target, 1500, sending(HALF_BODIES)),
 
   async A4(target) {
     let answers = 0;
@@ -76,11 +75,7 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
     });
   },
 
-  A5: (target) =>
-    clients(target, 300, async (connection) => {
-      await send(connection, STATUS);
-      await ended(connection);
-    }, () => OUTSIDER),
+  A5: (target) => clients(target, 300, sending([STATUS]), () => OUTSIDER),
 
   A6: (target) =>
     clients(target, 1500, async (connection, index) => {
@@ -96,10 +91,7 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
 
   A7: (target) => {
     const head = utf8(`${POST}X: ${"x".repeat(60_000)}`);
-    return clients(target, 3000, async (connection) => {
-      await send(connection, head);
-      await ended(connection);
-    });
+    return clients(target, 3000, sending([head]));
   },
 
   A8: (target) => {
@@ -131,20 +123,14 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
     const hello = await clientHello();
     // Silence, a part of a ClientHello, or a whole one, which costs the service a signature.
     const starts = [new Uint8Array(0), hello.subarray(0, 100), hello];
-    await clients(target, 1100, async (connection, index) => {
-      await send(connection, starts[index % starts.length] ?? hello);
-      await ended(connection);
-    });
+    await clients(target, 1100, sending(starts));
   },
 
   async A11(target) {
     const starts = [new Uint8Array(0), LONG_HEAD, ...HALF_BODIES];
     await Promise.all([
       clients({ ...target, admin: target.client }, 3000, ended),
-      clients(target, 1500, async (connection, index) => {
-        await send(connection, starts[index % starts.length] ?? STATUS);
-        await ended(connection);
-      }),
+      clients(target, 1500, sending(starts)),
     ]);
   },
 
@@ -160,14 +146,17 @@ export const ADMIN_ATTACKS: Readonly<Record<string, (target: Target) => Promise<
   },
 
   A13: (target) =>
-    clients(target, 1500, halfHead, (index) => `127.0.${NETWORK}.${10 + index % 20}`),
+    clients(target, 1500, sending(HALF_HEADS), (index) => `127.0.${NETWORK}.${10 + index % 20}`),
 
-  A14: (target) => clients(target, 1500, halfHead, () => "127.0.0.1"),
+  A14: (target) => clients(target, 1500, sending(HALF_HEADS), () => "127.0.0.1"),
 };
 
-async function halfHead(connection: Socket, index: number): Promise<void> {
-  await send(connection, index % 2 === 0 ? utf8(`${POST}Content-Le`) : LONG_HEAD);
-  await ended(connection);
+/** Sends one of several beginnings, and waits for the end. */
+function sending(starts: readonly Uint8Array[]): Act {
+  return async (connection, index) => {
+    await send(connection, starts[index % starts.length] ?? STATUS);
+    await ended(connection);
+  };
 }
 
 /**

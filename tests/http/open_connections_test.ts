@@ -3,6 +3,7 @@ import {
   OpenConnections,
   type Stage,
 } from "../../src/http/open_connections.ts";
+import type { Remote } from "../../src/http/handler.ts";
 import { assertEquals } from "../assert.ts";
 import fc from "fast-check";
 
@@ -16,8 +17,8 @@ class Named implements OpenConnection {
     this.address = address;
   }
 
-  get remoteAddress(): string {
-    return `${this.address}:1`;
+  get remote(): Remote {
+    return { hostname: this.address, port: 1 };
   }
 
   tick(): void {}
